@@ -1,0 +1,50 @@
+"""The sRGB transfer and luminance. Everything else in kpnviz works on linear intensities."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
+
+# Rec. 709 / sRGB primaries, D65 (IEC 61966-2-1).
+LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+
+
+def _lib(x):
+    return torch if isinstance(x, torch.Tensor) else np
+
+
+def srgb_encode(linear: Array) -> Array:
+    """Linear intensity -> sRGB value: the transfer T of the losses and the metrics.
+
+        T(x) = 12.92 x                      x <= 0.0031308
+        T(x) = 1.055 x^(1/2.4) - 0.055      otherwise
+
+    Any shape; white = 1. The linear piece goes on below 0 and the power above 1, so that noise is not
+    clipped and the gradient is finite everywhere. Source: IEC 61966-2-1.
+
+    >>> float(srgb_encode(np.array(0.2140411)).round(6))
+    0.5
+    """
+    lib = _lib(linear)
+    # The power sees only values on its own side of the knee: its gradient at 0 is infinite, and
+    # infinity times the zero of `where` would be NaN.
+    above = lib.clip(linear, 0.0031308, None)
+    return lib.where(linear <= 0.0031308, 12.92 * linear, 1.055 * above ** (1 / 2.4) - 0.055)
+
+
+def srgb_decode(encoded: Array) -> Array:
+    """sRGB value -> linear intensity, the inverse of :func:`srgb_encode`. Any shape. IEC 61966-2-1."""
+    lib = _lib(encoded)
+    above = lib.clip(encoded, 0.04045, None)
+    return lib.where(encoded <= 0.04045, encoded / 12.92, ((above + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(rgb: np.ndarray) -> np.ndarray:
+    """Linear RGB [..., 3] -> linear luminance [...], Y = 0.2126 R + 0.7152 G + 0.0722 B."""
+    if rgb.shape[-1] != 3:
+        raise ValueError(f"rgb: the last axis has {rgb.shape[-1]} channels; luminance needs 3")
+    return rgb @ np.asarray(LUMINANCE_WEIGHTS, dtype=rgb.dtype)

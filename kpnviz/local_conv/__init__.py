@@ -1,0 +1,178 @@
+"""The operator of kernel prediction networks: every pixel of every frame is filtered by its own kernel.
+
+    out[y, x] = sum_ab K[a, b; y, x] * P[y + a - r, x + b - r],    r = K // 2
+
+P is the frame padded by reflection, and the kernel is applied as it is shown: correlation, not flipped.
+A network predicts kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)]; they are
+upsampled bilinearly to the pixels and only then multiplied out. For sizes (s1, s2, ...) the F channels are
+
+    separable   for each size: s vertical factors u (dy), then s horizontal ones v (dx); K[a, b] = u[a] * v[b]
+    dense       for each size: s * s kernel entries, row-major: K[a, b] is channel a * s + b
+
+One function, four backends that agree to rounding: `reference` (slow, obvious, any float dtype), `torch`
+(any device and dtype, lean), `numba` (CPU, float32) and `triton` (CUDA, float32). numba and triton are only
+imported when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ._reference import effective_kernels as _effective_kernels
+from ._reference import reflect_pad as _reflect_pad
+from ._reference import upsample_factors as _upsample_factors
+
+__all__ = ["BACKENDS", "REDUCTIONS", "effective_kernels", "local_conv", "reflect_pad", "upsample_factors"]
+
+REDUCTIONS = ("none", "size", "mean")
+BACKENDS = ("reference", "torch", "numba", "triton")
+
+
+def local_conv(
+    frames: Tensor,
+    factors: Tensor,
+    sizes: Sequence[int],
+    *,
+    separable: bool = True,
+    reduce: str = "mean",
+    fused: bool = False,
+    backend: str | None = None,
+) -> Tensor:
+    """Filter each pixel of each frame by its own kernels.
+
+    frames   [B, N, H, W]                        linear intensities
+    factors  [B, N, F, ceil(H/2), ceil(W/2)]     see the module's docstring for the order of the F channels
+    sizes    S odd kernel sizes, e.g. (1, 3, 5, 7, 9, 11)
+    reduce   "none": [B, N, S, H, W];  "size": mean over sizes, [B, N, H, W];  "mean": over frames too, [B, H, W]
+    fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
+             averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
+    backend  one of BACKENDS, or None for the fastest that can do it
+
+    Gradients flow to `factors` from every backend, and to `frames` through reference and torch: frames
+    that require a gradient take the torch path when numba or triton was asked for. Half precision is computed
+    and returned in float32 (gradients keep the dtype of their input); float64 in float64.
+    """
+    sizes = _check_sizes(sizes)
+    _check_tensors(frames, factors, sizes, separable)
+    if reduce not in REDUCTIONS:
+        raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
+    if fused and reduce == "none":
+        raise ValueError("fused=True with reduce='none': fusing averages over sizes; use reduce 'size' or 'mean'")
+    dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
+    module = _backend_module(backend, frames, dtype)
+    result: Tensor = module.local_conv(frames.to(dtype), factors.to(dtype), sizes, separable, reduce, fused)
+    return result
+
+
+def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
+    """Factors from half resolution to the pixels, bilinearly: [B, N, F, h, w] -> [B, N, F, H, W].
+
+    Pixel centres are aligned (F.interpolate with align_corners=False); odd H or W are cropped from 2h, 2w.
+    """
+    if factors.ndim != 5:
+        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]")
+    _check_grid(factors, H, W)
+    return _upsample_factors(factors, H, W)
+
+
+def effective_kernels(factors_full: Tensor, sizes: Sequence[int], separable: bool = True) -> Tensor:
+    """Eq. 3: the one dense kernel per pixel and frame that does the same as the kernels of all sizes.
+
+    factors_full [B, N, F, H, W] (upsampled, or any crop of that) -> [B, N, K, K, H, W], K = max(sizes): axis 2
+    is dy, axis 3 is dx. Smaller kernels are zero-padded to K x K around their centre, then averaged over sizes.
+    """
+    sizes = _check_sizes(sizes)
+    if factors_full.ndim != 5:
+        raise ValueError(f"factors_full has shape {tuple(factors_full.shape)}; expected [B, N, F, H, W]")
+    _check_channels("factors_full", factors_full, sizes, separable)
+    return _effective_kernels(factors_full, sizes, separable)
+
+
+def reflect_pad(x: Tensor, r: int) -> Tensor:
+    """Pad the last two axes by r on each side as numpy.pad(mode="reflect") does, for any r and any size.
+
+    The edge is not repeated (d c b | a b c d | c b a); an axis shorter than r is reflected repeatedly.
+    """
+    if x.ndim < 2 or 0 in x.shape[-2:]:
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected [..., H, W] with at least one pixel")
+    if r < 0:
+        raise ValueError(f"r is {r}; padding must not be negative")
+    return _reflect_pad(x, r)
+
+
+def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    try:
+        checked = tuple(sizes)
+    except TypeError:
+        raise ValueError(f"sizes is {sizes!r}; expected a sequence of odd kernel sizes, e.g. (5,)") from None
+    if not checked:
+        raise ValueError("sizes is empty; give at least one odd kernel size, e.g. (5,)")
+    for size in checked:
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"sizes: {size!r} is not a positive integer; kernel sizes must be odd")
+        if size % 2 == 0:
+            raise ValueError(f"sizes: {size} is even; kernel sizes must be odd")
+    return checked
+
+
+def _check_tensors(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> None:
+    if frames.ndim != 4 or 0 in frames.shape:
+        raise ValueError(f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] without empty axes")
+    if factors.ndim != 5:
+        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]")
+    for name, tensor in (("frames", frames), ("factors", factors)):
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
+    if frames.device != factors.device:
+        raise ValueError(f"factors is on {factors.device}, frames is on {frames.device}; expected one device")
+    for axis, name in enumerate(("B", "N")):
+        if frames.shape[axis] != factors.shape[axis]:
+            raise ValueError(
+                f"factors has {name}={factors.shape[axis]}, frames has {name}={frames.shape[axis]}; they must agree"
+            )
+    _check_channels("factors", factors, sizes, separable)
+    _check_grid(factors, *frames.shape[-2:])
+
+
+def _check_channels(name: str, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> None:
+    channels = 2 * sum(sizes) if separable else sum(s * s for s in sizes)
+    if factors.shape[2] != channels:
+        kind = "separable" if separable else "dense"
+        raise ValueError(f"{name} has {factors.shape[2]} channels, sizes {sizes} {kind} need {channels}")
+
+
+def _check_grid(factors: Tensor, H: int, W: int) -> None:
+    h, w = (H + 1) // 2, (W + 1) // 2
+    if factors.shape[-2:] != (h, w):
+        grid = f"{factors.shape[-2]}x{factors.shape[-1]}"
+        raise ValueError(f"factors has a grid of {grid}, frames of {H}x{W} need {h}x{w} (half resolution)")
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype):  # noqa: ANN202
+    """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot."""
+    if backend is None:
+        fast = "triton" if frames.is_cuda else "numba"
+        on_device = frames.device.type in ("cpu", "cuda")
+        backend = fast if on_device and dtype == torch.float32 and _installed(fast) else "torch"
+    elif backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
+    elif backend in ("numba", "triton"):
+        if not _installed(backend):
+            raise ValueError(f"backend is {backend!r}, but the package {backend} is not installed; use 'torch'")
+        if dtype != torch.float32:
+            raise ValueError(f"backend is {backend!r}, which computes in float32, not {dtype}; use 'torch'")
+        if backend == "numba" and frames.device.type != "cpu":
+            raise ValueError(f"backend is 'numba', but frames is on {frames.device}; use 'torch' or 'triton'")
+    if backend in ("numba", "triton") and frames.requires_grad:
+        backend = "torch"  # the fast backends have no gradient for frames
+    files = {"reference": "_reference", "torch": "_torch", "numba": "_cpu", "triton": "_cuda"}
+    return importlib.import_module(f".{files[backend]}", __name__)

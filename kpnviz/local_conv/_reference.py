@@ -1,0 +1,79 @@
+"""The oracle: local convolution as its definition reads, slow and memory-hungry, in any float dtype."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def reflect_index(n: int, r: int, device: torch.device | None = None) -> Tensor:
+    """Where each of the n + 2r positions of a reflected axis comes from: values in [0, n)."""
+    if n == 1:
+        return torch.zeros(1 + 2 * r, dtype=torch.long, device=device)
+    period = 2 * (n - 1)
+    position = torch.arange(-r, n + r, device=device) % period
+    return torch.minimum(position, period - position)
+
+
+def reflect_pad(x: Tensor, r: int) -> Tensor:
+    """[..., H, W] -> [..., H + 2r, W + 2r], as numpy.pad(mode="reflect")."""
+    H, W = x.shape[-2:]
+    return x.index_select(-2, reflect_index(H, r, x.device)).index_select(-1, reflect_index(W, r, x.device))
+
+
+def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
+    """[B, N, F, h, w] -> [B, N, F, H, W], bilinearly, pixel centres aligned."""
+    B, N, C, h, w = factors.shape
+    up = F.interpolate(factors.reshape(B * N, C, h, w), scale_factor=2, mode="bilinear", align_corners=False)
+    return up[..., :H, :W].reshape(B, N, C, H, W)
+
+
+def split_sizes(factors_full: Tensor, sizes: tuple[int, ...], separable: bool) -> list[Tensor]:
+    """The channels that belong to each size: S views [B, N, 2s or s*s, H, W]."""
+    return list(factors_full.split([2 * s if separable else s * s for s in sizes], dim=2))
+
+
+def dense_kernels(factors_full: Tensor, sizes: tuple[int, ...], separable: bool) -> list[Tensor]:
+    """One kernel per pixel, frame and size: S tensors [B, N, s, s, H, W], axes dy then dx."""
+    parts = split_sizes(factors_full, sizes, separable)
+    if separable:
+        return [part[:, :, :s, None] * part[:, :, None, s:] for s, part in zip(sizes, parts, strict=True)]
+    return [part.unflatten(2, (s, s)) for s, part in zip(sizes, parts, strict=True)]
+
+
+def effective_kernels(factors_full: Tensor, sizes: tuple[int, ...], separable: bool) -> Tensor:
+    """[B, N, F, H, W] -> [B, N, K, K, H, W]: zero-padded to the largest size, mean over sizes (eq. 3)."""
+    K = max(sizes)
+    total = 0
+    for s, kernel in zip(sizes, dense_kernels(factors_full, sizes, separable), strict=True):
+        margin = (K - s) // 2
+        total = total + F.pad(kernel, (0, 0, 0, 0, margin, margin, margin, margin))
+    return total / len(sizes)
+
+
+def convolve(frames: Tensor, kernels: Tensor) -> Tensor:
+    """out[y, x] = sum_ab kernels[a, b, y, x] * P[y + a - r, x + b - r]: [B,N,H,W], [B,N,s,s,H,W] -> [B,N,H,W]."""
+    H, W = frames.shape[-2:]
+    s = kernels.shape[2]
+    padded = reflect_pad(frames, s // 2)
+    out = torch.zeros_like(frames)
+    for a in range(s):
+        for b in range(s):
+            out = out + kernels[:, :, a, b] * padded[..., a : a + H, b : b + W]
+    return out
+
+
+def local_conv(
+    frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, reduce: str, fused: bool
+) -> Tensor:
+    full = upsample_factors(factors, *frames.shape[-2:])
+    if fused:
+        per_frame = convolve(frames, effective_kernels(full, sizes, separable))
+    else:
+        kernels = dense_kernels(full, sizes, separable)
+        per_size = torch.stack([convolve(frames, kernel) for kernel in kernels], dim=2)  # [B, N, S, H, W]
+        if reduce == "none":
+            return per_size
+        per_frame = per_size.mean(dim=2)
+    return per_frame if reduce == "size" else per_frame.mean(dim=1)

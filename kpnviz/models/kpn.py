@@ -1,0 +1,147 @@
+"""Kernel prediction networks: KPN, KPN L_n, MKPN, and the variants of the KPN paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kpnviz.burst import reflect_index
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.models.unet import BASE, TrunkConfig, UNet
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a network predicts, and from what. With its weights, all that is needed to rebuild it.
+
+    sizes      kernel sizes S: (5,) for KPN and L5, (1, 3, 5, 7, 9, 11) for MKPN
+    separable  1-D factors (KPN L_n, MKPN) or dense kernels (KPN)
+    frames     N of the bursts it takes; 1 is the *1-frame* variant and sees the reference alone
+    noise_map  is told the noise; False is the *sigma blind* variant
+    direct     predicts the pixel itself instead of kernels, the *direct* variant; sizes are unused
+    """
+
+    sizes: tuple[int, ...] = (1, 3, 5, 7, 9, 11)
+    separable: bool = True
+    frames: int = 8
+    noise_map: bool = True
+    direct: bool = False
+    trunk: TrunkConfig = BASE
+
+    def __post_init__(self) -> None:
+        if not self.sizes:
+            raise ValueError("sizes is empty; a network predicts kernels of one size or more")
+        for size in self.sizes:
+            if size < 1 or size % 2 == 0:
+                raise ValueError(f"sizes: {size} is not a kernel size; they are odd and 1 or more")
+        if len(set(self.sizes)) != len(self.sizes):
+            raise ValueError(f"sizes: {self.sizes} names a size twice")
+        if self.frames < 1:
+            raise ValueError(f"frames is {self.frames}; a network takes 1 frame or more")
+
+    def to_dict(self) -> dict:
+        """For a checkpoint's card."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> ModelConfig:
+        trunk = {k: tuple(v) if isinstance(v, list) else v for k, v in values["trunk"].items()}
+        rest = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "trunk"}
+        return cls(**rest, trunk=TrunkConfig(**trunk))
+
+
+class _BurstNetwork(nn.Module):
+    """The common front: frames and noise map of any height and width into the trunk."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = UNet(config.frames + config.noise_map, config.trunk)
+
+    def features(self, frames: Tensor, noise_map: Tensor) -> tuple[Tensor, Tensor]:
+        """frames [B, N, H, W], noise_map [B, H, W] -> the trunk's features at half and at full resolution.
+
+        Height and width are completed by reflection, at the bottom and the right, to a multiple of the
+        trunk's stride; the features still have that margin.
+        """
+        if frames.ndim != 4 or frames.shape[1] != self.config.frames:
+            raise ValueError(
+                f"frames has shape {tuple(frames.shape)}; this network takes [B, {self.config.frames}, H, W]"
+            )
+        if self.config.noise_map:
+            frames = torch.cat((frames, noise_map[:, None]), dim=1)  # [B, N + 1, H, W]
+        for dim in (2, 3):
+            length = frames.shape[dim]
+            padded = -(-length // self.config.trunk.stride) * self.config.trunk.stride
+            if padded != length:
+                index = torch.from_numpy(reflect_index(length, 0, padded)).to(frames.device)
+                frames = frames.index_select(dim, index)
+        return self.trunk(frames.contiguous(memory_format=torch.channels_last))
+
+
+class KernelNetwork(_BurstNetwork):
+    """Burst -> KernelField: the trunk and one 1x1 convolution to the kernel factors."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.channels = factor_channels(config.sizes, config.separable)
+        self.head = nn.Conv2d(config.trunk.decoder[-1], config.frames * self.channels, 1)
+        self._start_from_boxes()
+        self.to(memory_format=torch.channels_last)
+
+    def _start_from_boxes(self) -> None:
+        """At step 0 every kernel is a box, 1/K^2 everywhere, within some percent: each size is a plain blur."""
+        start = []
+        for size in self.config.sizes:
+            channels = factor_channels((size,), self.config.separable)
+            start += [1 / size if self.config.separable else 1 / size**2] * channels
+        box = torch.tensor(start).repeat(self.config.frames)
+        with torch.no_grad():
+            self.head.bias.copy_(box)
+            self.head.weight.normal_().mul_(0.1 * box[:, None, None, None] / self.head.in_channels**0.5)
+
+    def forward(self, frames: Tensor, noise_map: Tensor) -> KernelField:
+        """frames [B, N, H, W] and noise_map [B, H, W] (eq. 8), linear intensity -> the kernels."""
+        B, N, H, W = frames.shape
+        features, _ = self.features(frames, noise_map)  # [B, C, h', w']
+        # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
+        with torch.autocast(frames.device.type, enabled=False):
+            factors = self.head(features[..., : (H + 1) // 2, : (W + 1) // 2].float())  # [B, N*F, h, w]
+        factors = factors.contiguous().view(B, N, self.channels, *factors.shape[2:])
+        return KernelField(factors, self.config.sizes, self.config.separable, H, W)
+
+
+class DirectNetwork(_BurstNetwork):
+    """Burst -> picture without kernels: the trunk and three more convolutions at full resolution."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        width = config.trunk.encoder[0]
+        self.head = nn.Sequential(
+            nn.Conv2d(config.trunk.decoder[-1] + width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, 1, 3, padding=1),
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, frames: Tensor, noise_map: Tensor) -> Tensor:
+        """frames [B, N, H, W] and noise_map [B, H, W] -> the denoised picture [B, H, W]."""
+        half, full = self.features(frames, noise_map)
+        up = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)
+        with torch.autocast(frames.device.type, enabled=False):
+            image = self.head(torch.cat((up, full), dim=1).float())  # [B, 1, H', W']
+        return image[:, 0, : frames.shape[2], : frames.shape[3]]
+
+
+Network = KernelNetwork | DirectNetwork
+
+
+def build(config: ModelConfig) -> Network:
+    """The network of a config, with fresh weights."""
+    return DirectNetwork(config) if config.direct else KernelNetwork(config)

@@ -1,0 +1,100 @@
+"""The trunk that all kernel prediction networks here share: a U-Net that stops at half resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Widths and depth of the trunk.
+
+    encoder   channels at full resolution, 1/2, 1/4, ...; the last is the bottleneck
+    decoder   channels on the way back up, ending at half resolution: two entries fewer than the encoder
+    convs     3x3 convolutions a block
+    """
+
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+    convs: int
+
+    def __post_init__(self) -> None:
+        if len(self.encoder) < 3 or len(self.decoder) != len(self.encoder) - 2:
+            raise ValueError(
+                f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; "
+                "a decoder that ends at half resolution has two blocks fewer than its encoder"
+            )
+
+    @property
+    def stride(self) -> int:
+        """The input's height and width must be multiples of this."""
+        return 2 ** (len(self.encoder) - 1)
+
+    @property
+    def reach(self) -> int:
+        """Pixels beyond which nothing of the input reaches an output: what tiles must overlap by.
+
+        Every 3x3 convolution reaches one pixel of its own level; pooling and bilinear upsampling
+        reach less than two pixels of the coarser level together.
+        """
+        levels = len(self.encoder)
+        down = sum(self.convs * 2**level for level in range(levels))
+        up = sum(self.convs * 2**level for level in range(1, levels - 1))
+        pooling = sum(2 * 2**level for level in range(1, levels))
+        return down + up + pooling
+
+
+BASE = TrunkConfig(encoder=(32, 64, 128, 128, 128), decoder=(128, 128, 64), convs=2)
+"""About 2 M parameters: what ships."""
+
+PAPER = TrunkConfig(encoder=(64, 128, 256, 512, 512), decoder=(512, 512, 256), convs=3)
+"""The widths of figure 1 of the MKPN paper: 64 to 512 channels, three convolutions a block."""
+
+
+class Block(nn.Sequential):
+    """`convs` times: 3x3 convolution, zero padding, stride one, ReLU."""
+
+    def __init__(self, channels_in: int, channels: int, convs: int) -> None:
+        layers: list[nn.Module] = []
+        for i in range(convs):
+            conv = nn.Conv2d(channels_in if i == 0 else channels, channels, 3, padding=1)
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)
+            layers += [conv, nn.ReLU(inplace=True)]
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    """[B, C, H, W] -> features at half resolution [B, decoder[-1], H/2, W/2], and at full [B, encoder[0], H, W].
+
+    Convolutions with ReLU, 2x2 average pooling, bilinear upsampling and skips (MKPN paper, section 2.2).
+    Height and width are multiples of ``config.stride``. `direct` wants the full-resolution features too.
+    """
+
+    def __init__(self, channels_in: int, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = (channels_in, *config.encoder)
+        self.encoder = nn.ModuleList(
+            Block(a, b, config.convs) for a, b in zip(widths, config.encoder, strict=False)
+        )
+        skips = config.encoder[-2:0:-1]  # from the coarsest level that has a skip up to half resolution
+        below = (config.encoder[-1], *config.decoder)
+        self.decoder = nn.ModuleList(
+            Block(a + skip, b, config.convs) for a, skip, b in zip(below, skips, config.decoder, strict=False)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = []
+        for level, block in enumerate(self.encoder):
+            x = block(x if level == 0 else F.avg_pool2d(x, 2))  # [B, encoder[level], H/2^level, W/2^level]
+            features.append(x)
+        skips = features[-2:0:-1]
+        for block, skip in zip(self.decoder, skips, strict=True):
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = block(torch.cat((x, skip), dim=1))
+        return x, features[0]

@@ -1,0 +1,98 @@
+"""The noise of a raw frame: signal-dependent Gaussian, and the estimate of it that a network is told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Read and shot noise of a frame in linear intensity (white = 1).
+
+        x ~ N(y, read_std^2 + shot_gain * y)                                  MKPN paper, eq. 7
+
+    read_std
+        Standard deviation of the read noise, sigma_r of the paper; intensity. (A DNG's NoiseProfile
+        gives its square, O.)
+    shot_gain
+        Coefficient of the *variance*, sigma_s of the paper's eq. 7; intensity. (S of a NoiseProfile.)
+
+    >>> NoiseModel(read_std=0.01, shot_gain=0.001).std_map(np.array([[0.9]])).round(4)
+    array([[0.0316]])
+    """
+
+    read_std: float
+    shot_gain: float
+
+    def __post_init__(self) -> None:
+        for name in ("read_std", "shot_gain"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value!r}; noise must be a finite number, 0 or more")
+
+    @classmethod
+    def for_gain(cls, gain: float) -> NoiseModel:
+        """The noise at a sensor gain: the four settings of the paper (section 3.1) at gains 1, 2, 4 and 8.
+
+        Between them log(read_std) and log(shot_gain) run linearly in log(gain). Beyond them both grow in
+        proportion to the gain, as a sensor's do (x16: "beyond training").
+        """
+        if not (isinstance(gain, (int, float)) and math.isfinite(gain) and gain > 0):
+            raise ValueError(f"gain is {gain!r}; it must be a finite number above 0")
+        gains = sorted(GAINS)
+        inside = min(max(gain, gains[0]), gains[-1])
+        log2_gains = [math.log2(g) for g in gains]
+
+        def at(name: str) -> float:
+            logs = [math.log10(getattr(GAINS[g], name)) for g in gains]
+            return 10 ** float(np.interp(math.log2(inside), log2_gains, logs)) * gain / inside
+
+        return cls(at("read_std"), at("shot_gain"))
+
+    def std_map(self, reference: np.ndarray) -> np.ndarray:
+        """Noise estimate of a frame: sqrt(read_std^2 + shot_gain * max(x, 0)), x being frame 0 (eq. 8).
+
+        reference [..., H, W], intensity -> standard deviation [..., H, W], intensity.
+        """
+        return noise_std(reference, self.read_std, self.shot_gain)
+
+    def add_to(self, scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A noisy measurement of a scene (eq. 7): any shape, intensity, unclipped; float32."""
+        std = np.sqrt(self.read_std**2 + self.shot_gain * np.maximum(scene.astype(np.float64), 0))
+        return (scene + std * rng.standard_normal(scene.shape)).astype(np.float32)
+
+    def scaled(self, factor: float) -> NoiseModel:
+        """The model whose standard deviation is `factor` times this one's at every intensity."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"factor is {factor!r}; it must be a finite number, 0 or more")
+        return NoiseModel(self.read_std * factor, self.shot_gain * factor**2)
+
+
+def noise_std(reference, read_std, shot_gain):
+    """Eq. 8 for arrays or tensors; read_std and shot_gain broadcast (a batch has one of each per burst)."""
+    lib = torch if isinstance(reference, torch.Tensor) else np
+    return lib.sqrt(read_std**2 + shot_gain * lib.clip(reference, 0, None))
+
+
+GAINS: dict[int, NoiseModel] = {
+    1: NoiseModel(10**-2.1, 10**-2.6),
+    2: NoiseModel(10**-1.8, 10**-2.3),
+    4: NoiseModel(10**-1.4, 10**-1.9),
+    8: NoiseModel(10**-1.1, 10**-1.5),
+}
+"""Gain -> noise, section 3.1 of the MKPN paper."""
+
+TRAINING_READ_STD = (1e-3, 10**-1.5)
+"""read_std of training bursts, log-uniform (section 3.1)."""
+
+TRAINING_SHOT_GAIN = (1e-4, 1e-2)
+"""shot_gain of training bursts, log-uniform.
+
+Section 3.1 prints 10^[-2, -1] for sigma_s; that is the square root of this range. Read as the coefficient
+of a variance, gains 1 and 2 would lie below the training range and gain 8, the one that tests
+generalisation, inside it.
+"""
