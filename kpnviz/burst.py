@@ -232,5 +232,5 @@ def _paste(frame: np.ndarray, moving: MovingObject, shift: np.ndarray, reduction
     # The cut-out is the middle of the second photo, and travels with the object.
     top, left = texture.shape[0] // 2 - cy, texture.shape[1] // 2 - cx
     rows, columns = reflect_index(texture.shape[0], top, top + H), reflect_index(texture.shape[1], left, left + W)
-    frame += coverage * (texture[np.ix_(rows, columns)] - frame)
+    frame[:] = coverage * texture[np.ix_(rows, columns)] + (1 - coverage) * frame
     return coverage

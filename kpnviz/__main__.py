@@ -1,0 +1,5 @@
+import sys
+
+from kpnviz.cli import main
+
+sys.exit(main())

@@ -1,0 +1,199 @@
+"""`kpnviz bench`: time and peak memory of the operator and of whole networks, all in one run.
+
+Every case runs in a process of its own, so that its peak memory is its own, and is called once on a tiny input
+first, so that compilation is not counted. Compare the figures of one run with each other, not with another
+machine's.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from kpnviz.burst import Burst
+from kpnviz.denoise import Denoiser
+from kpnviz.kernels import factor_channels
+from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
+from kpnviz.models.kpn import build
+from kpnviz.models.zoo import config_of
+from kpnviz.noise import NoiseModel
+
+STACKED = "stacked copies"
+SIDES = (128, 512, 1024)
+MODELS = ("kpn", "kpn-l5", "kpn-l25", "mkpn")
+_FRAMES = 8
+_STACKED_UP_TO = 512  # at 1024x1024 the stacked copies take over 10 GB
+_LEAST_SECONDS, _MOST_CALLS = 1.0, 20
+
+
+def stacked_copies(frames: Tensor, factors: Tensor, sizes: Sequence[int], separable: bool = True) -> Tensor:
+    """local_conv as the public PyTorch implementations of KPN write it, the yardstick: [B, H, W].
+
+    For each size, K^2 shifted copies of the frames are stacked, multiplied by the full-resolution kernels
+    [B, N, K^2, H, W] and summed.
+    """
+    H, W = frames.shape[-2:]
+    full = upsample_factors(factors, H, W)
+    estimates, first = [], 0
+    for size in sizes:
+        channels = factor_channels((size,), separable)
+        kernels = effective_kernels(full[:, :, first : first + channels], (size,), separable).flatten(2, 3)
+        first += channels
+        padded = reflect_pad(frames, size // 2)
+        copies = torch.stack(
+            [padded[..., a : a + H, b : b + W] for a in range(size) for b in range(size)], dim=2
+        )  # [B, N, K^2, H, W]
+        estimates.append((kernels * copies).sum(2))
+    return torch.stack(estimates, dim=2).mean((1, 2))
+
+
+def run(sides: Sequence[int] = SIDES, models: Sequence[str] = MODELS, show_progress: bool = True) -> dict:
+    """All measurements: {machine, local_conv: [...], end_to_end: [...]}; seconds and bytes."""
+    cases = list(_cases(sides, models))
+    report: dict = {"machine": machine(), "local_conv": [], "end_to_end": []}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
+        for kind, case in tqdm(cases, disable=not show_progress, desc="bench", unit="case"):
+            report[kind].append(pool.submit(_measure, kind, case).result())
+    return report
+
+
+def machine() -> dict:
+    """What the figures were measured on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _cases(sides: Sequence[int], models: Sequence[str]) -> Iterator[tuple[str, dict]]:
+    backends = ["numba", "numba fused", "torch", STACKED]
+    if torch.cuda.is_available():
+        backends += ["triton", "triton fused"]
+    for side in sides:
+        for model in models:
+            for backend in backends:
+                if backend == STACKED and side > _STACKED_UP_TO:
+                    continue
+                config = config_of(model)
+                yield "local_conv", {
+                    "backend": backend,
+                    "sizes": list(config.sizes),
+                    "separable": config.separable,
+                    "frames": _FRAMES,
+                    "height": side,
+                    "width": side,
+                }
+        for model in models:
+            yield "end_to_end", {"model": model, "height": side, "width": side}
+
+
+def _measure(kind: str, case: dict) -> dict:
+    make = _local_conv_call if kind == "local_conv" else _end_to_end_call
+    make(case, 64)()
+    call = make(case, case["height"])
+    device_is_gpu = str(case.get("backend", "")).startswith("triton")
+    start = _reset_peak(device_is_gpu)
+    call()
+    peak = _peak(device_is_gpu) - start
+    times: list[float] = []
+    while sum(times) < _LEAST_SECONDS and len(times) < _MOST_CALLS or len(times) < 3:
+        begun = time.perf_counter()
+        call()
+        if device_is_gpu:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begun)
+    return {**case, "seconds": float(np.median(times)), "peak_bytes": max(peak, 0)}
+
+
+def _local_conv_call(case: dict, side: int) -> Callable[[], object]:
+    backend, sizes, separable = case["backend"], case["sizes"], case["separable"]
+    device = "cuda" if backend.startswith("triton") else "cpu"
+    generator = torch.Generator().manual_seed(0)
+    channels = factor_channels(tuple(sizes), separable)
+    frames = torch.rand((1, case["frames"], side, side), generator=generator).to(device)
+    factors = torch.rand((1, case["frames"], channels, side // 2, side // 2), generator=generator).to(device)
+    if backend == STACKED:
+        return lambda: stacked_copies(frames, factors, sizes, separable)
+    name, _, fused = backend.partition(" ")
+    return lambda: local_conv(frames, factors, sizes, separable=separable, fused=bool(fused), backend=name)
+
+
+def _end_to_end_call(case: dict, side: int) -> Callable[[], object]:
+    torch.manual_seed(0)
+    denoiser = Denoiser(build(config_of(case["model"])).eval(), case["model"])
+    frames = np.random.default_rng(0).random((denoiser.network.config.frames, side, side), dtype=np.float32)
+    burst = Burst(frames, NoiseModel.for_gain(4))
+    return lambda: denoiser(burst)
+
+
+def _reset_peak(gpu: bool) -> int:
+    """Memory in use now, from which the peak is counted anew; bytes."""
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    # Linux lets a process reset its own high-water mark.
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status_bytes("VmRSS")
+
+
+def _peak(gpu: bool) -> int:
+    return torch.cuda.max_memory_allocated() if gpu else _status_bytes("VmHWM")
+
+
+def _status_bytes(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {field}; peak memory is measured on Linux only")
+
+
+def as_text(report: dict) -> str:
+    """The report as two tables, each figure beside its ratio to the yardstick of its group."""
+    lines = [", ".join(f"{key} {value}" for key, value in report["machine"].items() if value), ""]
+    lines.append(f"{'local convolution':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time, memory against stacked copies")
+    for row in report["local_conv"]:
+        name = f"{row['backend']}, {'x'.join(map(str, row['sizes']))}{'' if row['separable'] else ' dense'}"
+        same = ("sizes", "separable", "height", "width")
+        stacked = [
+            other
+            for other in report["local_conv"]
+            if other["backend"] == STACKED and all(other[key] == row[key] for key in same)
+        ]
+        ratio = ""
+        if stacked and row["backend"] != STACKED:
+            memory = stacked[0]["peak_bytes"] / max(row["peak_bytes"], 1)
+            ratio = f"   {stacked[0]['seconds'] / row['seconds']:.1f}x faster, {memory:.1f}x less"
+        lines.append(_line(name, row) + ratio)
+    lines += ["", f"{'end to end':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time against kpn-l5"]
+    for row in report["end_to_end"]:
+        base = [r for r in report["end_to_end"] if r["model"] == "kpn-l5" and r["height"] == row["height"]]
+        lines.append(_line(row["model"], row) + (f"   {row['seconds'] / base[0]['seconds']:.2f}x" if base else ""))
+    return "\n".join(lines)
+
+
+def _line(name: str, row: dict) -> str:
+    pixels = f"{row['height']}x{row['width']}"
+    return f"{name:34}{pixels:>12}{row['seconds'] * 1e3:>10.1f}{row['peak_bytes'] / 1e6:>9.0f}"

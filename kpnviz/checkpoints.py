@@ -1,0 +1,123 @@
+"""Trained networks on disk: weights as fp16 safetensors, and a card beside them that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from kpnviz.models.kpn import ModelConfig, Network, build
+from kpnviz.models.zoo import ZOO
+from kpnviz.paths import CHECKPOINTS
+
+_SUFFIX = ".safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or not what its card says; the message names file and reason."""
+
+
+def folder() -> Path:
+    """Where the checkpoints are: the environment variable KPNVIZ_CHECKPOINTS, else those that ship."""
+    return Path(os.environ.get("KPNVIZ_CHECKPOINTS") or CHECKPOINTS)
+
+
+def available() -> tuple[str, ...]:
+    """Names of the models that have a checkpoint, in the order of the zoo; others follow by name."""
+    found = {path.stem for path in folder().glob("*" + _SUFFIX)}
+    return (*(name for name in ZOO if name in found), *sorted(found - set(ZOO)))
+
+
+def save(path: Path, network: Network, card: dict) -> dict:
+    """Write weights (fp16) to `path` and the card to `path` with suffix .json; returns the card written.
+
+    The card gets the network's config and the weights' sha256, size and number of parameters.
+    """
+    path = Path(path)
+    half = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()}
+    data = save_tensors(half, metadata={"format": "kpnviz 1"})
+    card = {
+        "name": path.stem,
+        "config": network.config.to_dict(),
+        "params": sum(value.numel() for value in half.values()),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        **card,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    return card
+
+
+def read_card(name: str | Path) -> dict:
+    """The card of a model: a name of :func:`available`, or the path of a .safetensors file."""
+    path = _path(name).with_suffix(".json")
+    try:
+        card = json.loads(path.read_bytes())
+        if not isinstance(card, dict):
+            raise ValueError("it is not an object")
+        return card
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: this checkpoint's card is missing") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: the card is not valid JSON ({error})") from error
+
+
+def load_network(name: str | Path) -> Network:
+    """Rebuild a network from its card and load its weights, in float32, ready to predict.
+
+    The file must have the sha256 of its card, be safetensors (a pickle is refused, unread), and hold
+    finite weights of just the shapes that the config asks for: else CheckpointError.
+    """
+    path = _path(name)
+    card = read_card(path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card.get("sha256"):
+        raise CheckpointError(f"{path}: sha256 is {digest[:12]}..., its card says {str(card.get('sha256'))[:12]}...")
+    try:
+        network = build(ModelConfig.from_dict(card["config"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path.with_suffix('.json')}: the config builds no network ({error})") from error
+    try:
+        weights = load_tensors(data)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error}); pickles are not read") from error
+    expected = {name: value.shape for name, value in network.state_dict().items()}
+    if set(weights) != set(expected):
+        different = sorted(set(weights) ^ set(expected))
+        raise CheckpointError(f"{path}: weights do not fit the config; missing or unknown: {', '.join(different[:3])}")
+    for key, value in weights.items():
+        if value.shape != expected[key]:
+            raise CheckpointError(f"{path}: {key} has shape {list(value.shape)}, the config needs {list(expected[key])}")
+        if not value.is_floating_point() or not bool(value.isfinite().all()):
+            raise CheckpointError(f"{path}: {key} holds values that are not finite numbers")
+    network.load_state_dict({key: value.float() for key, value in weights.items()})
+    return network.eval().requires_grad_(False)
+
+
+def _path(name: str | Path) -> Path:
+    path = Path(name)
+    if path.suffix != _SUFFIX:
+        path = folder() / f"{name}{_SUFFIX}"
+    if not path.is_file():
+        names = ", ".join(available()) or "none"
+        raise CheckpointError(f"{path}: there is no such checkpoint; available here: {names}")
+    return path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
+    temporary = path.with_name(path.name + ".partial")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,137 @@
+"""Denoise a burst of any size, and keep the kernels that did it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kpnviz import checkpoints
+from kpnviz.burst import Burst
+from kpnviz.kernels import KernelField
+from kpnviz.models.kpn import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a network makes of a burst.
+
+    image    [H, W] float32, the denoised picture: linear intensity on the burst's scale
+    kernels  the KernelField that was applied (batch of 1), or None: a direct network has none, and
+             ``keep_kernels=False`` drops them
+    model    the network's name;  seconds  wall time of prediction and application
+    """
+
+    image: np.ndarray
+    kernels: KernelField | None
+    model: str
+    seconds: float
+
+
+class Denoiser:
+    """A network, ready for bursts of any height and width.
+
+    >>> denoiser = Denoiser(load_network("mkpn"), "mkpn")          # doctest: +SKIP
+    >>> denoiser(burst).kernels.at(64, 64).shape                   # doctest: +SKIP
+    (8, 11, 11)
+
+    Large bursts are done in tiles of `tile` pixels a side. A tile is predicted with a margin as wide as
+    the network can see, so the result does not depend on the tile size (to rounding).
+    """
+
+    def __init__(self, network: Network, name: str, tile: int = 1024) -> None:
+        stride = network.config.trunk.stride
+        if tile < stride or tile % stride:
+            raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
+        self.network, self.name, self.tile = network, name, tile
+        reach = network.config.trunk.reach + 2 + max(network.config.sizes) // 2
+        self.margin = -(-reach // stride) * stride
+
+    def __call__(
+        self,
+        burst: Burst,
+        noise_scale: float = 1.0,
+        keep_kernels: bool = True,
+        progress: Callable[[float], None] | None = None,
+    ) -> Estimate:
+        """Denoise.
+
+        noise_scale   the network is told this multiple of the burst's noise (1: the truth)
+        keep_kernels  False for large bursts whose kernels nobody looks at: memory is bounded by a tile
+        progress      called with the share that is done, 0..1, after each tile; raise in it to cancel
+        """
+        begun = time.perf_counter()
+        device = next(self.network.parameters()).device
+        frames = self._frames(burst)  # [N, H, W]
+        noise_map = burst.noise_map(noise_scale).astype(np.float32)  # [H, W]
+        H, W = noise_map.shape
+        image = np.empty((H, W), dtype=np.float32)
+        factors: Tensor | None = None
+        tiles = list(self._tiles(H, W))
+        with torch.inference_mode():
+            for done, (window, core, place) in enumerate(tiles, start=1):
+                inputs = torch.from_numpy(np.ascontiguousarray(frames[(slice(None), *window)]))[None].to(device)
+                told = torch.from_numpy(np.ascontiguousarray(noise_map[window]))[None].to(device)
+                prediction = self.network(inputs, told)
+                if isinstance(prediction, KernelField):
+                    result = prediction.apply(inputs)
+                    if keep_kernels:
+                        factors = self._collect(factors, prediction, core, place, (H, W))
+                else:
+                    result = prediction
+                image[place] = result[0][core].float().cpu().numpy()
+                if progress is not None:
+                    progress(done / len(tiles))
+        config = self.network.config
+        kernels = None if factors is None else KernelField(factors, config.sizes, config.separable, H, W)
+        return Estimate(image, kernels, self.name, time.perf_counter() - begun)
+
+    def _frames(self, burst: Burst) -> np.ndarray:
+        needed = self.network.config.frames
+        if needed == 1:
+            return burst.frames[:1]
+        if len(burst) != needed:
+            raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")
+        return burst.frames
+
+    def _tiles(self, H: int, W: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
+        """(window, core, place) of each tile: what is predicted, what of it is kept, and where that goes."""
+        for top, bottom in _spans(H, self.tile):
+            for left, right in _spans(W, self.tile):
+                # Windows start at multiples of the stride, so that pooling sees the same blocks everywhere.
+                window_top, window_left = max(top - self.margin, 0), max(left - self.margin, 0)
+                window = (slice(window_top, min(bottom + self.margin, H)), slice(window_left, min(right + self.margin, W)))
+                core = (slice(top - window_top, bottom - window_top), slice(left - window_left, right - window_left))
+                yield window, core, (slice(top, bottom), slice(left, right))
+
+    @staticmethod
+    def _collect(
+        factors: Tensor | None,
+        tile: KernelField,
+        core: tuple[slice, slice],
+        place: tuple[slice, slice],
+        shape: tuple[int, int],
+    ) -> Tensor:
+        """Put a tile's factors into those of the whole picture, at half resolution."""
+        if factors is None:
+            if (tile.height, tile.width) == shape:
+                return tile.factors
+            grid = [(length + 1) // 2 for length in shape]
+            factors = tile.factors.new_empty((*tile.factors.shape[:3], *grid))
+        half = [slice(s.start // 2, (s.stop + 1) // 2) for s in (*core, *place)]
+        factors[..., half[2], half[3]] = tile.factors[..., half[0], half[1]]
+        return factors
+
+
+def _spans(length: int, tile: int) -> list[tuple[int, int]]:
+    return [(start, min(start + tile, length)) for start in range(0, length, tile)]
+
+
+def load(name: str | Path = "mkpn") -> Denoiser:
+    """The Denoiser of a trained network: a name of :func:`kpnviz.checkpoints.available`, or a file."""
+    return Denoiser(checkpoints.load_network(name), Path(name).stem if Path(name).suffix else str(name))

@@ -1,0 +1,60 @@
+"""Numbers that describe predicted kernels: [..., K, K] in, one value (or a vector) a kernel out.
+
+Predicted kernels go negative, so "where the weight is" is measured with |w| / sum |w|, and how much a
+frame counts with the signed sum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def _weights(kernels: np.ndarray) -> np.ndarray:
+    """|w| / sum |w|: [..., K, K], float64; 0 everywhere for a kernel that is 0 everywhere."""
+    if kernels.ndim < 2 or kernels.shape[-1] != kernels.shape[-2] or kernels.shape[-1] % 2 == 0:
+        raise ValueError(f"kernels has shape {kernels.shape}; kernels are [..., K, K] with K odd")
+    magnitude = np.abs(kernels, dtype=np.float64)
+    total = magnitude.sum(axis=(-2, -1), keepdims=True)
+    return np.divide(magnitude, total, out=np.zeros_like(magnitude), where=total > 0)
+
+
+def _offsets(K: int) -> np.ndarray:
+    return np.arange(K) - K // 2
+
+
+def mass(kernels: np.ndarray) -> np.ndarray:
+    """Signed sum of the weights, [...]: the kernel's response to a constant picture of 1."""
+    _weights(kernels[..., :1, :1])
+    return kernels.sum(axis=(-2, -1), dtype=np.float64)
+
+
+def frame_share(kernels: np.ndarray) -> np.ndarray:
+    """mass / N of kernels [N, K, K] (or [N, K, K, H, W]): what each frame adds to the denoised value of a
+    constant picture; [N] (or [N, H, W]). The shares sum to about 1; one can be negative."""
+    return kernels.sum(axis=(1, 2), dtype=np.float64) / len(kernels)
+
+
+def centroid(kernels: np.ndarray) -> np.ndarray:
+    """Centre of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2]."""
+    weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
+    return np.stack(
+        ((weights.sum(axis=-1) * offsets).sum(axis=-1), (weights.sum(axis=-2) * offsets).sum(axis=-1)), axis=-1
+    )
+
+
+def spread(kernels: np.ndarray) -> np.ndarray:
+    """Root mean square distance of |w| from its centroid, in pixels: [...]. A box of side K has
+    sqrt((K^2 - 1) / 6)."""
+    weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
+    center = centroid(kernels)
+    dy2 = (offsets - center[..., :1]) ** 2  # [..., K]
+    dx2 = (offsets - center[..., 1:]) ** 2
+    variance = (weights.sum(axis=-1) * dy2).sum(axis=-1) + (weights.sum(axis=-2) * dx2).sum(axis=-1)
+    return np.sqrt(variance)
+
+
+def entropy(kernels: np.ndarray) -> np.ndarray:
+    """Entropy of |w| / sum |w| in bits: [...]. 0 for a single weight, 2 log2 K for a box."""
+    weights = _weights(kernels)
+    logs = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
+    return -(weights * logs).sum(axis=(-2, -1))

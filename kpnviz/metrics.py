@@ -1,0 +1,56 @@
+"""PSNR and SSIM, as printed beside every table."""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from kpnviz.color import srgb_encode
+
+CROP = 8
+
+PROTOCOL = (
+    f"PSNR and SSIM after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side, "
+    "mean of per-image values"
+)
+"""How the metrics are taken; people in this field disagree by 3 dB because they differ in this."""
+
+
+def _displayed(image: np.ndarray, white_level: float) -> np.ndarray:
+    """What is compared: the displayed picture, without its border (as much of CROP as a tiny one has)."""
+    H, W = image.shape
+    rows, columns = min(CROP, (H - 1) // 2), min(CROP, (W - 1) // 2)
+    inner = image[rows : H - rows, columns : W - columns].astype(np.float64)
+    return np.clip(srgb_encode(inner / white_level), 0, 1)
+
+
+def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.ndarray, np.ndarray]:
+    if image.ndim != 2 or image.shape != truth.shape:
+        raise ValueError(f"image has shape {image.shape}, truth {truth.shape}; both are [H, W] and alike")
+    return _displayed(image, white_level), _displayed(truth, white_level)
+
+
+def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] linear intensity; see PROTOCOL.
+
+    Infinite for equal pictures.
+    """
+    a, b = _pair(image, truth, white_level)
+    if np.array_equal(a, b):
+        return float("inf")
+    return float(peak_signal_noise_ratio(b, a, data_range=1))
+
+
+def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
+    """Structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5); [H, W] linear; see PROTOCOL.
+
+    NaN for pictures smaller than its 11x11 window.
+    """
+    a, b = _pair(image, truth, white_level)
+    if min(a.shape) < 11:
+        return float("nan")
+    return float(
+        structural_similarity(
+            b, a, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )

@@ -1,0 +1,156 @@
+"""The kernel lens: the pictures of a burst, and under them the kernels of the pixel at the cursor.
+
+A components-v2 canvas. Python sends one `bytes` payload per result; the browser interpolates the kernel
+factors, multiplies and draws them itself, so the kernels follow the mouse without a round trip. Only a
+pinned pixel comes back.
+
+The payload, little-endian:
+
+    uint32            length of the header
+    header            JSON, padded with spaces: what `pack` writes, and where each array lies
+    arrays            raw, each starting at a multiple of 8 bytes
+
+The browser gets one script: CCv2 wants it inline, so the files named in `_SCRIPTS` are joined in that order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from kpnviz.burst import Burst
+from kpnviz.denoise import Estimate
+from kpnviz.metrics import psnr, ssim
+from kpnviz.models.zoo import title_of
+
+MAX_BYTES = 48 * 2**20
+"""A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
+
+_ALIGNMENT = 8
+_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "lens.js")
+_FOLDER = Path(__file__).parent
+
+Pixel = tuple[int, int]
+
+
+def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None) -> bytes:
+    """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
+
+    Pictures travel as float32, kernel factors [N, F, h, w] as float16. Raises ValueError beyond MAX_BYTES.
+    """
+    arrays: list[np.ndarray] = []
+
+    def add(array: np.ndarray, dtype: type) -> int:
+        arrays.append(np.ascontiguousarray(array, dtype=dtype))
+        return len(arrays) - 1
+
+    def panel(kind: str, title: str, image: np.ndarray) -> dict[str, Any]:
+        scores = None
+        if burst.truth is not None and kind != "truth":
+            scores = {
+                "psnr": _finite(psnr(image, burst.truth, burst.white_level)),
+                "ssim": _finite(ssim(image, burst.truth, burst.white_level)),
+            }
+        return {"kind": kind, "title": title, "image": add(image, np.float32), "scores": scores}
+
+    panels = [panel("frame", "Frame", burst.reference), panel("mean", "Plain mean", burst.mean)]
+    methods = []
+    for estimate in estimates:
+        methods.append({"title": title_of(estimate.model), "panel": len(panels), "kernels": None})
+        panels.append(panel("method", title_of(estimate.model), estimate.image))
+        field = estimate.kernels
+        if field is not None:
+            methods[-1]["kernels"] = {
+                "sizes": list(field.sizes),
+                "separable": field.separable,
+                "factors": add(field.factors[0].float().cpu().numpy(), np.float16),
+            }
+    if burst.truth is not None:
+        panels.append(panel("truth", "Truth", burst.truth))
+
+    moving = None
+    if burst.moving_mask is not None and burst.moving_shifts is not None:
+        moving = {
+            "mask": add(burst.moving_mask > 0.5, np.uint8),
+            "shifts": np.asarray(burst.moving_shifts).tolist(),
+        }
+    header = {
+        "height": burst.height,
+        "width": burst.width,
+        "white_level": burst.white_level,
+        "frames": add(burst.frames, np.float32),
+        "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),
+        "moving": moving,
+        "panels": panels,
+        "methods": methods,
+        "start": list(start or (burst.height // 2, burst.width // 2)),
+    }
+    return _write(header, arrays)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity and no NaN."""
+    return value if np.isfinite(value) else None
+
+
+def _padding(length: int) -> int:
+    return -length % _ALIGNMENT
+
+
+def _write(header: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
+    size = sum(array.nbytes + _padding(array.nbytes) for array in arrays)
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"these pictures and kernels are {size / 2**20:.0f} MB, more than the {MAX_BYTES / 2**20:.0f} MB "
+            "that are sent to the browser; choose a smaller crop or fewer methods"
+        )
+    digest = hashlib.blake2b(digest_size=8)
+    blocks, places, offset = [], [], 0
+    for array in arrays:
+        block = array.tobytes()
+        digest.update(block)
+        places.append({"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset})
+        blocks += [block, b"\0" * _padding(len(block))]
+        offset += len(block) + _padding(len(block))
+    digest.update(json.dumps(header).encode())
+    text = json.dumps(header | {"arrays": places, "id": digest.hexdigest()}).encode()
+    text += b" " * _padding(4 + len(text))
+    return b"".join([struct.pack("<I", len(text)), text, *blocks])
+
+
+def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """The header and the arrays of a payload: the inverse of `pack`, as the browser reads it."""
+    (length,) = struct.unpack_from("<I", payload)
+    header = json.loads(payload[4 : 4 + length])
+    arrays = [
+        np.frombuffer(
+            payload, place["dtype"], int(np.prod(place["shape"])), 4 + length + place["offset"]
+        ).reshape(place["shape"])
+        for place in header["arrays"]
+    ]
+    return header, arrays
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    def text(*names: str) -> str:
+        return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+    return st.components.v2.component(
+        "kpnviz.kernel_lens", html=text("lens.html"), css=text("lens.css"), js=text(*_SCRIPTS)
+    )
+
+
+def kernel_lens(payload: bytes, key: str) -> Pixel | None:
+    """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned."""
+    result = _component()(data=payload, key=key, on_pinned_change=lambda: None)
+    pinned = result.get("pinned")
+    return (int(pinned[0]), int(pinned[1])) if isinstance(pinned, list) and len(pinned) == 2 else None

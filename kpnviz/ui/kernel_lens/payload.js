@@ -1,0 +1,36 @@
+// What Python sends: the layout is described in __init__.py.
+
+// All 65536 half-precision numbers: not every browser has a Float16Array.
+const HALF = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+});
+
+const ARRAY_TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
+
+function readHeader(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
+  return { ...JSON.parse(text), start_of_arrays: 4 + length };
+}
+
+// The header with arrays in place of their numbers. float16 stays as its bits; HALF reads them.
+function readPayload(bytes) {
+  const header = readHeader(bytes);
+  // The message may start at an odd address, typed arrays may not.
+  const buffer = bytes.slice(header.start_of_arrays).buffer;
+  const arrays = header.arrays.map(({ dtype, shape, offset }) => {
+    const values = new ARRAY_TYPES[dtype](buffer, offset, shape.reduce((a, b) => a * b, 1));
+    return { values, shape };
+  });
+  header.frames = arrays[header.frames];
+  for (const panel of header.panels) panel.image = arrays[panel.image].values;
+  for (const method of header.methods)
+    if (method.kernels) method.kernels.factors = arrays[method.kernels.factors];
+  if (header.moving) header.moving.mask = arrays[header.moving.mask].values;
+  return header;
+}

@@ -1,0 +1,152 @@
+"""Oracles: numpy.pad, shifted windows of the scene, and the paper's distribution of misalignment."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, reflect_index, synthesize
+from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.photos import read_scene
+
+SILENT = NoiseModel(0.0, 0.0)
+CROP = (100, 80, 48, 40)
+
+
+@given(st.integers(1, 9), st.integers(0, 30), st.integers(0, 30))
+def test_reflect_index_is_numpys_reflection(length, before, after):
+    line = np.arange(length)
+    oracle = np.pad(line, (before, after), mode="reflect") if length > 1 else np.zeros(length + before + after, int)
+    np.testing.assert_array_equal(line[reflect_index(length, -before, length + after)], oracle)
+
+
+def test_the_scene_lies_where_the_shift_says():
+    shifts = ((0, 0), (3, 0), (0, -5), (7, 2))
+    burst = synthesize(BurstRecipe("dog", CROP, SILENT, frames=4, shifts=shifts))
+    scene = read_scene("dog")
+    np.testing.assert_array_equal(burst.truth, scene[100:148, 80:120])
+    y, x = 20, 17
+    for frame, (dy, dx) in zip(burst.frames, shifts, strict=True):
+        assert frame[y + dy, x + dx] == burst.truth[y, x]
+        np.testing.assert_array_equal(frame, scene[100 - dy : 148 - dy, 80 - dx : 120 - dx])
+
+
+def test_beyond_the_photo_the_scene_is_reflected():
+    burst = synthesize(BurstRecipe("dog", None, SILENT, frames=2, shifts=((0, 0), (4, -6))))
+    padded = np.pad(read_scene("dog"), 6, mode="reflect")
+    np.testing.assert_array_equal(burst.frames[1], padded[6 - 4 : -6 - 4, 6 + 6 :])
+
+
+def test_same_recipe_same_burst_and_each_seed_its_own():
+    recipe = BurstRecipe("city", CROP, seed=3)
+    first, second = synthesize(recipe), synthesize(recipe)
+    np.testing.assert_array_equal(first.frames, second.frames)
+    assert not np.array_equal(first.frames, synthesize(BurstRecipe("city", CROP, seed=4)).frames)
+
+
+def test_a_burst_is_the_same_on_every_machine():
+    """Values of one run, stored: a change of library or processor must not change the bursts."""
+    burst = synthesize(BurstRecipe("city", CROP, GAINS[8], seed=3))
+    np.testing.assert_allclose(burst.frames[[0, 3, 7], [0, 20, 47], [0, 20, 39]], STORED_PIXELS, atol=1e-6)
+    assert burst.shifts.tolist() == STORED_SHIFTS
+
+
+STORED_PIXELS = [0.11849605292081833, -0.05756890028715134, 0.36420029401779175]
+STORED_SHIFTS = [[0, 0], [0, 1], [0, 1], [-1, -1], [1, 0], [2, 0], [0, 2], [-1, -1]]
+
+
+def test_the_gain_leaves_shake_and_grain_as_they_were():
+    quiet, loud = (synthesize(BurstRecipe("city", CROP, noise)) for noise in (NoiseModel(0.01, 0), NoiseModel(0.04, 0)))
+    np.testing.assert_array_equal(quiet.shifts, loud.shifts)
+    clean = synthesize(BurstRecipe("city", CROP, SILENT)).frames
+    np.testing.assert_allclose(4 * (quiet.frames - clean), loud.frames - clean, atol=1e-6)
+
+
+def test_noise_of_frames_is_independent_and_has_the_model():
+    burst = synthesize(BurstRecipe("sunset", None, NoiseModel(0.05, 0), shifts=((0, 0),) * 8))
+    grain = (burst.frames - burst.truth).reshape(8, -1).astype(np.float64)
+    np.testing.assert_allclose(np.cov(grain), 0.0025 * np.eye(8), atol=5e-5)
+
+
+def test_misalignment_has_the_papers_distribution():
+    rng = np.random.default_rng(0)
+    shifts = np.concatenate([Misalignment().sample(8, rng)[1:] for _ in range(4000)])
+    far = (np.abs(shifts) > 2).any(axis=1).mean()
+    # P(a frame is far) = E[min(n, 8)] / 8 = 1.5 / 8; uniform on 33^2 shifts, of which 25 look near.
+    assert far == pytest.approx(1.5 / 8 * (1 - 25 / 33**2), abs=0.01)
+    assert shifts.min() == -16 and shifts.max() == 16
+    near = shifts[(np.abs(shifts) <= 2).all(axis=1)]
+    assert np.unique(near, axis=0).shape[0] == 25
+
+
+def test_frame_0_is_never_shifted():
+    assert all((Misalignment(3, 9, 8).sample(5, np.random.default_rng(s))[0] == 0).all() for s in range(20))
+
+
+def test_moving_object_travels_over_the_shaken_background():
+    moving = MovingObject("dog", center=(20, 12), diameter=11, velocity=(0, 2))
+    shifts = ((0, 0), (1, 1), (-2, 0))
+    recipe = BurstRecipe("sand", CROP, SILENT, frames=3, shifts=shifts, moving=moving)
+    burst, background = synthesize(recipe), synthesize(BurstRecipe("sand", CROP, SILENT, frames=3, shifts=shifts))
+    np.testing.assert_array_equal(burst.truth, burst.frames[0])
+    assert burst.shifts_at(20, 12).tolist() == [[0, 0], [1, 3], [-2, 4]]
+    assert burst.shifts_at(40, 35).tolist() == [list(s) for s in shifts]
+    for frame, plain, (dy, dx) in zip(burst.frames, background.frames, burst.shifts_at(20, 12), strict=True):
+        # The object's inside is the same picture everywhere; away from it the frame is the background.
+        np.testing.assert_array_equal(frame[17 + dy : 24 + dy, 9 + dx : 16 + dx], burst.truth[17:24, 9:16])
+        outside = np.ones_like(frame, dtype=bool)
+        outside[13 + dy : 28 + dy, 5 + dx : 20 + dx] = False
+        np.testing.assert_array_equal(frame[outside], plain[outside])
+
+
+def test_white_level_scales_the_scene_before_the_noise():
+    dim = synthesize(BurstRecipe("dog", CROP, SILENT, white_level=0.25))
+    np.testing.assert_allclose(dim.truth, 0.25 * synthesize(BurstRecipe("dog", CROP, SILENT)).truth, rtol=1e-6)
+
+
+def test_one_frame_and_one_pixel():
+    burst = synthesize(BurstRecipe("dog", (5, 5, 1, 1), frames=1))
+    assert burst.frames.shape == (1, 1, 1) and burst.mean.shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (dict(frames=0), "frames is 0"),
+        (dict(white_level=0), "white_level is 0"),
+        (dict(seed=-1), "seed is -1"),
+        (dict(shifts=((0, 0), (1, 1))), "shifts names 2 frames; the burst has 8"),
+        (dict(shifts=((1, 0),) * 8), "frame 0 is the reference"),
+        (dict(crop=(0, 0, 0, 5)), r"crop is \(0, 0, 0, 5\)"),
+        (dict(crop=(0, 0, 500, 5)), "does not fit the photo 'dog', 288x288"),
+        (dict(photo="no-such"), "photo 'no-such' is neither in the gallery"),
+        (dict(reduction=0), "factor is 0"),
+    ],
+)
+def test_bad_recipes_are_named(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        synthesize(BurstRecipe(**{"photo": "dog", **changes}))
+
+
+@pytest.mark.parametrize(
+    "frames, sentence",
+    [
+        (np.zeros((0, 4, 4), np.float32), r"shape \(0, 4, 4\)"),
+        (np.zeros((4, 4), np.float32), r"shape \(4, 4\)"),
+        (np.array([[[0.0]], [[np.nan]]], np.float32), "frame 1 holds values that are not finite"),
+    ],
+)
+def test_bad_frames_are_named(frames, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Burst(frames, NoiseModel(0.1, 0.1))
+
+
+@pytest.mark.parametrize("bad", [dict(small=3, large=2), dict(small=-1), dict(rate=-1)])
+def test_bad_misalignment_is_named(bad):
+    with pytest.raises(ValueError, match="misalignment"):
+        Misalignment(**bad)
+
+
+def test_bad_moving_object_is_named():
+    with pytest.raises(ValueError, match="diameter is 0"):
+        MovingObject("dog", (0, 0), 0, (0, 0))

@@ -1,0 +1,90 @@
+"""Oracle: the whole picture in one piece; tiles must not be seen in the result."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from kpnviz.burst import Burst, BurstRecipe, synthesize
+from kpnviz.denoise import Denoiser
+from kpnviz.noise import NoiseModel
+
+from .test_models import tiny
+
+
+def lively(name):
+    """A small network whose kernels vary a lot."""
+    network = tiny(name)
+    if not network.config.direct:
+        nn.init.normal_(network.head.weight, std=0.1)
+    return network
+
+
+def random_burst(H, W, N=8):
+    return Burst(np.random.default_rng(0).random((N, H, W), dtype=np.float32), NoiseModel(0.05, 0.01))
+
+
+@pytest.mark.parametrize("name", ["kpn-l5", "mkpn", "kpn", "kpn-direct", "kpn-1frame"])
+@pytest.mark.parametrize("H, W", [(75, 102), (64, 64), (1, 90)])
+def test_the_tile_size_does_not_matter(name, H, W):
+    network, burst = lively(name), random_burst(H, W)
+    whole = Denoiser(network, name, tile=128)(burst)
+    for tile in (16, 20, 48):
+        tiled = Denoiser(network, name, tile=tile)(burst)
+        np.testing.assert_allclose(tiled.image, whole.image, atol=1e-5)
+        if whole.kernels is not None:
+            torch.testing.assert_close(tiled.kernels.factors, whole.kernels.factors, rtol=0, atol=1e-5)
+        without = Denoiser(network, name, tile=tile)(burst, keep_kernels=False)
+        assert without.kernels is None
+        np.testing.assert_array_equal(without.image, tiled.image)
+
+
+def test_kernels_of_the_estimate_are_those_applied():
+    burst = random_burst(33, 40)
+    estimate = Denoiser(lively("mkpn"), "mkpn", tile=16)(burst)
+    padded = np.pad(burst.frames, ((0, 0), (5, 5), (5, 5)), mode="reflect")
+    for y, x in [(0, 0), (32, 39), (15, 16), (20, 31)]:
+        value = (padded[:, y : y + 11, x : x + 11] * estimate.kernels.at(y, x)).sum() / 8
+        assert estimate.image[y, x] == pytest.approx(value, abs=1e-4)
+
+
+def test_told_noise_is_scaled():
+    network, burst = lively("kpn-l5"), random_burst(16, 16)
+    denoiser = Denoiser(network, "kpn-l5")
+    louder = Burst(burst.frames, burst.noise.scaled(4))
+    np.testing.assert_allclose(denoiser(burst, noise_scale=4).image, denoiser(louder).image, atol=1e-6)
+    assert np.abs(denoiser(burst, noise_scale=4).image - denoiser(burst).image).max() > 1e-4
+
+
+def test_progress_and_cancel():
+    shares = []
+    denoiser = Denoiser(lively("kpn-l5"), "kpn-l5", tile=16)
+    denoiser(random_burst(32, 40), progress=shares.append)
+    assert shares == pytest.approx([i / 6 for i in range(1, 7)])
+
+    class Cancel(Exception):
+        pass
+
+    def cancel(share):
+        raise Cancel
+
+    with pytest.raises(Cancel):
+        denoiser(random_burst(32, 40), progress=cancel)
+
+
+def test_one_frame_takes_the_reference_of_a_burst():
+    denoiser, burst = Denoiser(lively("kpn-1frame"), "kpn-1frame"), random_burst(16, 16)
+    alone = Burst(burst.frames[:1], burst.noise)
+    np.testing.assert_array_equal(denoiser(burst).image, denoiser(alone).image)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="the burst has 3 frames; kpn-l5 takes 8"):
+        Denoiser(lively("kpn-l5"), "kpn-l5")(random_burst(16, 16, N=3))
+    with pytest.raises(ValueError, match="tile is 18"):
+        Denoiser(lively("kpn-l5"), "kpn-l5", tile=18)
+
+
+def test_synthetic_burst_of_a_photo_goes_through():
+    estimate = Denoiser(lively("mkpn"), "mkpn")(synthesize(BurstRecipe("dog", crop=(10, 20, 31, 47))))
+    assert estimate.image.shape == (31, 47) and estimate.image.dtype == np.float32 and estimate.seconds > 0

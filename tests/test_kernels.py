@@ -1,0 +1,87 @@
+"""Oracle: F.interpolate of the factors, and numpy loops over patches."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kpnviz.kernels import KernelField, factor_channels
+
+SHAPES = [(8, 10), (7, 9), (1, 1), (1, 6), (5, 2)]
+
+
+def random_field(sizes, separable, H, W, N=3, B=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (B, N, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    return KernelField(torch.randn(shape, generator=generator), sizes, separable, H, W)
+
+
+def oracle_kernel(field, y, x, n, b):
+    """Eq. 3 by hand: interpolate, outer product, zero-pad, average."""
+    full = F.interpolate(field.factors[b], scale_factor=2, mode="bilinear", align_corners=False)
+    values = full[n, :, y, x].numpy()
+    K, first = max(field.sizes), 0
+    fused = np.zeros((K, K))
+    for s in field.sizes:
+        if field.separable:
+            kernel = np.outer(values[first : first + s], values[first + s : first + 2 * s])
+        else:
+            kernel = values[first : first + s * s].reshape(s, s)
+        first += factor_channels((s,), field.separable)
+        margin = (K - s) // 2
+        fused[margin : margin + s, margin : margin + s] += kernel / len(field.sizes)
+    return fused
+
+
+@pytest.mark.parametrize("H, W", SHAPES)
+@pytest.mark.parametrize("sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False), ((1, 5), False)])
+def test_effective_kernels(sizes, separable, H, W):
+    field = random_field(sizes, separable, H, W)
+    for y, x in {(0, 0), (H - 1, W - 1), (H // 2, W // 2), (0, W - 1)}:
+        for b in range(2):
+            kernels = field.at(y, x, b)
+            oracle = np.stack([oracle_kernel(field, y, x, n, b) for n in range(3)])
+            np.testing.assert_allclose(kernels, oracle, atol=1e-5)
+            np.testing.assert_allclose(field.region(0, H, 0, W, b)[..., y, x], kernels, atol=1e-6)
+
+
+@pytest.mark.parametrize("H, W", SHAPES)
+@pytest.mark.parametrize("sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False)])
+def test_what_is_shown_is_what_is_applied(sizes, separable, H, W):
+    """The invariant: the mean over frames of patch times shown kernel is the denoised picture."""
+    field = random_field(sizes, separable, H, W, B=1)
+    frames = torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(1))
+    image = field.apply(frames)[0].numpy()
+    assert image.shape == (H, W)
+    r, K = field.reach, 2 * field.reach + 1
+    modes = ["reflect" if length > 1 else "edge" for length in (H, W)]
+    padded = np.pad(frames[0].numpy(), ((0, 0), (r, r), (0, 0)), mode=modes[0])
+    padded = np.pad(padded, ((0, 0), (0, 0), (r, r)), mode=modes[1])
+    for y in range(H):
+        for x in range(W):
+            patches = padded[:, y : y + K, x : x + K]
+            value = (patches * field.at(y, x)).sum(axis=(1, 2)).mean()
+            assert image[y, x] == pytest.approx(value, abs=1e-4)
+
+
+def test_sizes_and_factors_at_a_pixel_make_the_effective_kernel():
+    field = random_field((1, 3, 5), True, 6, 8)
+    kernels, factors = field.sizes_at(3, 4, 1), field.factors_at(3, 4, 1)
+    assert {s: k.shape for s, k in kernels.items()} == {1: (3, 1, 1), 3: (3, 3, 3), 5: (3, 5, 5)}
+    fused = np.zeros((3, 5, 5))
+    for s, kernel in kernels.items():
+        vertical, horizontal = factors[s]
+        np.testing.assert_allclose(kernel, vertical[:, :, None] * horizontal[:, None, :], atol=1e-6)
+        m = (5 - s) // 2
+        fused[:, m : 5 - m, m : 5 - m] += kernel / 3
+    np.testing.assert_allclose(field.at(3, 4, 1), fused, atol=1e-6)
+
+
+def test_bad_places_and_shapes_are_named():
+    field = random_field((3,), False, 6, 8)
+    with pytest.raises(ValueError, match="rows 6..6, columns 0..0 do not lie in the picture, 6x8"):
+        field.at(6, 0)
+    with pytest.raises(ValueError, match="no 1-D factors"):
+        field.factors_at(0, 0)
+    with pytest.raises(ValueError, match=r"need \[B, N, 9, 4, 4\]"):
+        KernelField(torch.zeros(1, 1, 9, 3, 4), (3,), False, 7, 8)

@@ -1,0 +1,54 @@
+"""Oracles: the paper's table of gains, and the moments of many samples."""
+
+import numpy as np
+import pytest
+
+from kpnviz.noise import GAINS, NoiseModel, noise_std
+
+
+@pytest.mark.parametrize("gain, log_read, log_shot", [(1, -2.1, -2.6), (2, -1.8, -2.3), (4, -1.4, -1.9), (8, -1.1, -1.5)])
+def test_the_four_gains_of_the_paper(gain, log_read, log_shot):
+    for noise in (GAINS[gain], NoiseModel.for_gain(gain)):
+        assert np.log10([noise.read_std, noise.shot_gain]) == pytest.approx([log_read, log_shot])
+
+
+def test_gain_is_continuous_and_proportional_beyond_the_table():
+    between = NoiseModel.for_gain(2**1.5)
+    assert np.log10(between.read_std) == pytest.approx((-1.8 - 1.4) / 2)
+    assert NoiseModel.for_gain(16).read_std == pytest.approx(2 * GAINS[8].read_std)
+    assert NoiseModel.for_gain(0.5).shot_gain == pytest.approx(GAINS[1].shot_gain / 2)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.02, 0.5, 1.0])
+def test_samples_have_the_variance_of_equation_7(level):
+    noise = GAINS[4]
+    samples = noise.add_to(np.full((1000, 1000), level), np.random.default_rng(0)).astype(np.float64)
+    expected = noise.read_std**2 + noise.shot_gain * level
+    # The standard error of a variance from 10^6 samples is sqrt(2 / 10^6) = 0.14 % of it.
+    assert samples.var() == pytest.approx(expected, rel=0.007)
+    assert samples.mean() == pytest.approx(level, abs=5 * np.sqrt(expected) / 1000)
+    if level == 0:
+        assert (samples < 0).mean() == pytest.approx(0.5, abs=0.005)  # not clipped at black
+
+
+def test_noise_map_is_equation_8():
+    noise = NoiseModel(read_std=0.03, shot_gain=0.01)
+    assert noise.std_map(np.array([-1.0, 0.0, 0.07])) == pytest.approx([0.03, 0.03, 0.04])
+
+
+def test_scaled_multiplies_the_standard_deviation_everywhere():
+    x = np.linspace(0, 1, 11)
+    np.testing.assert_allclose(GAINS[2].scaled(3).std_map(x), 3 * GAINS[2].std_map(x))
+    np.testing.assert_allclose(noise_std(x, 0.1, 0.0), 0.1)
+
+
+@pytest.mark.parametrize("bad", [dict(read_std=-0.1, shot_gain=0.0), dict(read_std=0.1, shot_gain=float("nan"))])
+def test_bad_noise_is_named(bad):
+    with pytest.raises(ValueError, match=r"read_std is -0\.1|shot_gain is nan"):
+        NoiseModel(**bad)
+
+
+@pytest.mark.parametrize("gain", [0, -1, float("inf")])
+def test_bad_gain_is_named(gain):
+    with pytest.raises(ValueError, match=f"gain is {gain}"):
+        NoiseModel.for_gain(gain)

@@ -1,0 +1,69 @@
+"""Oracle: pictures of known values, written here."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kpnviz.color import srgb_decode
+from kpnviz.photos import box_reduce, gallery, read_photo, read_scene
+
+
+def test_the_gallery_is_there_and_every_photo_reads():
+    names = gallery()
+    assert len(names) >= 16
+    for name in names:
+        scene = read_scene(name)
+        assert scene.shape == (288, 288) and scene.dtype == np.float32
+        assert 0 <= scene.min() < scene.max() <= 1.0001
+
+
+def test_box_reduce_is_the_mean_of_blocks():
+    image = np.arange(20, dtype=np.float32).reshape(4, 5)
+    np.testing.assert_array_equal(box_reduce(image, 2), [[3, 5], [13, 15]])
+    np.testing.assert_array_equal(box_reduce(image, 1), image)
+    with pytest.raises(ValueError, match="factor is 5"):
+        box_reduce(image, 5)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "LA"])
+def test_pictures_of_any_mode_become_linear_rgb(tmp_path, mode):
+    value = 255 if mode == "1" else 188
+    picture = Image.new("RGB", (6, 4), (value,) * 3).convert(mode, palette=Image.Palette.ADAPTIVE)
+    path = tmp_path / ("photo.tif" if mode == "CMYK" else "photo.png")
+    picture.save(path)
+    photo = read_photo(path)
+    assert photo.shape == (4, 6, 3)
+    np.testing.assert_allclose(photo, srgb_decode(np.float64(value / 255)), rtol=0.02)
+
+
+def test_sixteen_bit_gray_keeps_its_levels(tmp_path):
+    levels = np.array([[0, 1, 1000, 65535]], dtype=np.uint16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    np.testing.assert_allclose(read_photo(tmp_path / "deep.png")[..., 1], srgb_decode(levels / 65535), rtol=1e-5)
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save(tmp_path / "turned.jpg", exif=exif)
+    assert read_photo(tmp_path / "turned.jpg").shape == (6, 4, 3)
+
+
+def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    with pytest.raises(ValueError, match="photo 'broken.png' cannot be read"):
+        read_photo(tmp_path / "broken.png")
+    whole = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(whole)
+    whole.write_bytes(whole.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="photo 'cut.png' cannot be read"):
+        read_photo(whole)
+    monkeypatch.setattr("kpnviz.photos.MAX_PIXELS", 20)
+    Image.new("RGB", (6, 4)).save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match="'large.png' has 6x4 pixels"):
+        read_photo(tmp_path / "large.png")
+
+
+def test_a_name_cannot_leave_the_gallery():
+    with pytest.raises(ValueError, match="neither in the gallery"):
+        read_photo("../gallery/nothing")
