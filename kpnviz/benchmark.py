@@ -58,6 +58,8 @@ def stacked_copies(frames: Tensor, factors: Tensor, sizes: Sequence[int], separa
 
 def run(sides: Sequence[int] = SIDES, models: Sequence[str] = MODELS, show_progress: bool = True) -> dict:
     """All measurements: {machine, local_conv: [...], end_to_end: [...]}; seconds and bytes."""
+    for model in models:
+        config_of(model)  # an unknown name is an error now, not minutes later
     cases = list(_cases(sides, models))
     report: dict = {"machine": machine(), "local_conv": [], "end_to_end": []}
     context = multiprocessing.get_context("spawn")

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
     train.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (0.001)")
-    train.add_argument("--lambda-1", type=float, default=0.5, help="weight of the intensity loss (0.5)")
+    train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
     train.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions")
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of states and logs (runs)")
@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 def _app(options: argparse.Namespace) -> int:
     from kpnviz.paths import ROOT
 
+    if not 0 < options.port < 65536:
+        raise ValueError(f"port is {options.port}; ports are 1 to 65535")
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(options.port)]
     if options.headless:

@@ -24,7 +24,7 @@ def _offsets(K: int) -> np.ndarray:
 
 def mass(kernels: np.ndarray) -> np.ndarray:
     """Signed sum of the weights, [...]: the kernel's response to a constant picture of 1."""
-    _weights(kernels[..., :1, :1])
+    _weights(kernels)
     return kernels.sum(axis=(-2, -1), dtype=np.float64)
 
 

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from kpnviz import checkpoints
-from kpnviz.losses import annealed_loss, annealing_weight, basic_loss
+from kpnviz.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
 from kpnviz.metrics import psnr
 from kpnviz.models.kpn import Network, build
 from kpnviz.models.zoo import WITHOUT_ANNEALING, config_of
@@ -53,7 +53,7 @@ class TrainingConfig:
     crop: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    lambda_1: float = 0.5
+    lambda_1: float = LAMBDA_1
     clip_norm: float = 1.0
     ema: float = 0.999
     seed: int = 0
@@ -119,6 +119,8 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     validation PSNR, on photos held out of training, go to log.csv there.
     """
     with _world() as world:
+        if config.batch % world.size:
+            raise ValueError(f"batch is {config.batch}; it must be a multiple of the {world.size} processes")
         return _Run(config, Path(runs) / config.model, world).train(
             output or checkpoints.folder() / f"{config.model}.safetensors", show_progress
         )

@@ -27,9 +27,9 @@ function encode(linear) {
   return x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055;
 }
 
-// A bitmap [H, W] of one colour per value, as a canvas that others are drawn from.
-function bitmap(H, W, colorOf) {
-  const canvas = new OffscreenCanvas(W, H);
+// A bitmap [H, W] of one colour per value, on a canvas that is then drawn, enlarged, on others.
+function bitmap(H, W, colorOf, canvas = new OffscreenCanvas(W, H)) {
+  if (canvas.width !== W || canvas.height !== H) Object.assign(canvas, { width: W, height: H });
   const context = canvas.getContext("2d");
   const image = context.createImageData(W, H);
   const pixels = new Uint32Array(image.data.buffer);
@@ -63,6 +63,8 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
   }
 }
 
+const kernelBitmap = new OffscreenCanvas(1, 1);
+
 // One kernel in a box of `boxSize` weights a side; marks: centroid and true shift, (dy, dx) in pixels.
 function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, centroid, shift, beyond }) {
   const context = prepare(canvas, side, side);
@@ -71,7 +73,7 @@ function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, cent
   const unit = Math.max(1, Math.floor(((side - 2) * ratio) / boxSize)) / ratio;
   const left = Math.round(((side - unit * K) / 2) * ratio) / ratio;
   const middle = left + (unit * K) / 2;
-  context.drawImage(bitmap(K, K, (i) => palette.at(weights[i] / max)), left, left, unit * K, unit * K);
+  context.drawImage(bitmap(K, K, (i) => palette.at(weights[i] / max), kernelBitmap), left, left, unit * K, unit * K);
   context.lineWidth = 1;
   context.strokeStyle = ink.line;
   context.strokeRect(left - 0.5, left - 0.5, unit * K + 1, unit * K + 1);

@@ -1,0 +1,712 @@
+// The lens itself: what it shows (state), how that gets on the page, and what keys and pointers do.
+
+const DIGITS = 4; // of intensities
+const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
+const MODES = ["picture", "signed", "absolute"];
+const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
+
+const signed = (value, digits = DIGITS) => value.toFixed(digits).replace("-", "−");
+const plus = (value, digits) => (value < 0 ? "" : "+") + signed(value, digits);
+const offset = (shift) => `(${shift.map((d) => (d > 0 ? "+" : "") + signed(d, 0)).join(", ")})`;
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+class Lens {
+  constructor(root) {
+    this.root = root;
+    root.lens = this; // what the tests read
+    this.cursor = [0, 0];
+    this.pinned = false;
+    this.touched = false; // the cursor is where a person put it
+    this.frame = 0;
+    this.view = { y: 0, x: 0, zoom: 1 };
+    this.mode = "picture";
+    this.stops = 0;
+    this.contrast = 0;
+    this.heldMax = null;
+    this.sameScale = true;
+    this.flicker = false;
+    this.wipe = false;
+    this.stale = new Set();
+    this.latencies = [];
+    this.pointers = new Map();
+    this.find = (selector) => root.querySelector(selector);
+    this.observer = new ResizeObserver(() => this.layOut());
+    this.observer.observe(root);
+    this.listen();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    document.removeEventListener("scroll", this.onScroll, true);
+    clearTimeout(this.reportTimer);
+  }
+
+  // --- data -------------------------------------------------------------------------------------
+
+  // Called again for every rerun of the script and every change of theme.
+  update(bytes, report) {
+    this.report = report;
+    if (readHeader(bytes).id !== this.data?.id) this.load(readPayload(bytes));
+    this.takeTheme();
+  }
+
+  load(data) {
+    const before = this.data;
+    this.data = data;
+    const sameSize = before && before.height === data.height && before.width === data.width;
+    if (!sameSize) {
+      this.view = { y: 0, x: 0, zoom: 1 };
+      if (this.pinned) this.release();
+    }
+    if (!sameSize || !this.touched) this.cursor = data.start;
+    this.frames = data.frames.shape[0];
+    this.frame = Math.min(this.frame, this.frames - 1);
+    this.truth = data.panels.find((panel) => panel.kind === "truth");
+    if (!this.truth) this.mode = "picture";
+    this.kernelMethods = data.methods.filter((method) => method.kernels);
+    for (const { kernels } of this.kernelMethods) kernels.K = Math.max(...kernels.sizes);
+    this.buildPanels();
+    this.buildRows();
+    this.find(".show").hidden = !this.truth;
+    this.find(".note").textContent = this.note();
+    this.layOut();
+  }
+
+  frameValues(frame) {
+    const { height: H, width: W, frames } = this.data;
+    return frames.values.subarray(frame * H * W, (frame + 1) * H * W);
+  }
+
+  // What a panel shows now: its own picture, or the next method's while the flicker key is down.
+  imageOf(panel) {
+    if (panel.kind === "frame") return this.frameValues(this.frame);
+    if (!this.flicker || panel.kind !== "method") return panel.image;
+    const methods = this.data.panels.filter(({ kind }) => kind === "method");
+    return methods[(methods.indexOf(panel) + 1) % methods.length].image;
+  }
+
+  // The true shifts [N] of the scene at a pixel: the moving object's where it covers the pixel.
+  shiftsAt(y, x) {
+    const { moving, shifts, width } = this.data;
+    return moving && moving.mask[y * width + x] ? moving.shifts : shifts;
+  }
+
+  // Per method: the kernels at a pixel, and all that is written beside them.
+  kernelsAt(y, x) {
+    const { height: H, width: W, frames, panels } = this.data;
+    return this.kernelMethods.map((method) => {
+      const { K } = method.kernels;
+      const kernels = effectiveKernels(method.kernels, y, x);
+      const N = kernels.length;
+      const cells = kernels.map((weights, i) => ({
+        weights,
+        share: kernelStats(weights, K).mass / N,
+        centroid: kernelStats(weights, K).centroid,
+        adds: correlate(frames.values, i * H * W, H, W, weights, K, y, x) / N,
+      }));
+      const sum = cells.reduce((total, { adds }) => total + adds, 0);
+      return { K, cells, sum, picture: panels[method.panel].image[y * W + x] };
+    });
+  }
+
+  // --- the page: built once per payload ---------------------------------------------------------
+
+  buildPanels() {
+    const { panels } = this.data;
+    const best = Math.max(...panels.filter(({ kind }) => kind === "method").map(({ scores }) => scores?.psnr ?? -1));
+    const several = panels.filter(({ kind }) => kind === "method").length > 1;
+    this.find(".panels").replaceChildren(
+      ...panels.map((panel) => {
+        panel.picture = make("canvas", "picture");
+        panel.marks = make("canvas", "marks");
+        panel.stage = make("div", "stage", panel.picture, panel.marks);
+        panel.stage.style.aspectRatio = `${this.data.width} / ${this.data.height}`;
+        panel.name = make("span", "title", panel.title);
+        panel.value = make("span", "value");
+        panel.value.title = "the pixel's value, linear intensity";
+        const { psnr, ssim } = panel.scores ?? {};
+        const scores = make("span", "scores");
+        if (panel.scores) {
+          scores.append(psnr == null ? "equal to the truth" : `${psnr.toFixed(2)} dB`);
+          if (ssim != null) scores.append(make("span", "ssim", `SSIM ${ssim.toFixed(3)}`));
+        } else if (panel.kind === "truth") scores.append("noise-free frame 0");
+        if (several && panel.kind === "method" && psnr === best) {
+          panel.name.append(make("span", "best", "★"));
+          panel.name.title = "highest PSNR of the methods";
+        }
+        const caption = make("figcaption", "", panel.name, panel.value, scores);
+        panel.figure = make("figure", "panel", panel.stage, caption);
+        panel.figure.dataset.kind = panel.kind;
+        return panel.figure;
+      }),
+    );
+    this.framePanel = panels.find(({ kind }) => kind === "frame");
+  }
+
+  buildRows() {
+    const head = make("div", "row head", this.legend());
+    this.heads = Array.from({ length: this.frames }, (_, i) => {
+      const button = make("button", "", `Frame ${i}`, make("small", "", i === 0 ? "reference" : " "));
+      button.type = "button";
+      button.title = `Show frame ${i} in the first picture`;
+      button.dataset.frame = i;
+      head.append(button);
+      return button;
+    });
+    head.append(make("span", "sum", make("small", "", "adds up to")));
+    const rows = this.data.methods.map((method) => {
+      const name = make("div", "name", make("b", "", method.title));
+      const row = make("div", "row", name);
+      if (!method.kernels) {
+        row.append(make("p", "without", "predicts the pixel itself: there is no kernel to show"));
+        return row;
+      }
+      const { sizes, K } = method.kernels;
+      name.append(make("small", "", sizes.length > 1 ? `${sizes.join(", ")} px` : `${K}×${K} px`));
+      row.dataset.method = method.title;
+      method.cells = Array.from({ length: method.kernels.factors.shape[0] }, () => {
+        const cell = {
+          canvas: make("canvas", ""),
+          bar: make("i", ""),
+          share: make("span", "share"),
+          adds: make("span", "adds"),
+        };
+        cell.element = make("div", "cell", cell.canvas, make("div", "bar-box", cell.bar), cell.share, cell.adds);
+        row.append(cell.element);
+        return cell;
+      });
+      method.sum = make("b", "");
+      method.picture = make("small", "");
+      const sum = make("div", "sum", method.sum, method.picture);
+      sum.style.gridColumn = "-2";
+      row.append(sum);
+      return row;
+    });
+    this.find(".rows").style.setProperty("--frames", this.frames);
+    this.find(".rows").replaceChildren(head, ...rows);
+  }
+
+  legend() {
+    const entry = (kind, path, text) => {
+      const item = make("small", kind, text);
+      item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
+      return item;
+    };
+    const legend = make("div", "name legend", entry("centroid", '<path d="M2 2l8 8m0-8l-8 8"/>', "centre of |w|"));
+    if (this.data.shifts) legend.append(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"), make("small", "", "(dy, dx) in pixels"));
+    return legend;
+  }
+
+  note() {
+    const K = Math.max(...this.kernelMethods.map(({ kernels }) => kernels.K));
+    if (!(K > 0)) return "";
+    return (
+      "One colour scale for all kernels of this pixel. With one pixel scale, a small square in a larger box is a small " +
+      `kernel: the box is ${K}×${K} pixels. The bar is the frame's share of the weight; the number under it is what ` +
+      "the frame adds to the pixel, its patch times its kernel over the number of frames. Their sum is computed here, " +
+      "from the frames and kernels on display, and is the picture's value (to about 0.001: kernels travel as 16-bit numbers)."
+    );
+  }
+
+  // Sizes change with the window only, so they are measured here and not on every mouse move.
+  layOut() {
+    if (!this.data) return;
+    const panels = this.data.panels.length;
+    const width = this.find(".panels").clientWidth;
+    // As few lines of pictures as leave each 128 px wide, and lines of equal length.
+    const lines = Math.ceil(panels / clamp(Math.floor((width + 12) / 140), 1, panels));
+    this.find(".panels").style.setProperty("--columns", Math.ceil(panels / lines));
+    const { clientWidth, clientHeight } = this.data.panels[0].stage;
+    this.panelSize = [clientWidth, clientHeight];
+    this.cellSide = this.kernelMethods[0]?.cells[0].canvas.clientWidth ?? 0;
+    this.invalidate("pictures", "cursor");
+  }
+
+  takeTheme() {
+    const style = getComputedStyle(this.root);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const [r, g, b] = style.color.match(/[\d.]+/g).map(Number);
+    const dark = r + g + b > 384; // light text
+    this.root.classList.toggle("dark", dark);
+    this.palette = PALETTES[dark ? "dark" : "light"];
+    this.ink = {
+      text: style.color,
+      line: dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.3)",
+      paper: color("--paper"),
+      shift: color("--shift"),
+    };
+    const { css } = this.palette;
+    this.find(".weights .ramp").style.background = `linear-gradient(to right, ${css})`;
+    this.invalidate("pictures", "cursor");
+  }
+
+  // --- painting ---------------------------------------------------------------------------------
+
+  invalidate(...parts) {
+    for (const part of parts) this.stale.add(part);
+    this.pending ||= requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    this.pending = 0;
+    if (!this.data || !this.ink || !this.panelSize[0]) return;
+    const stale = this.stale;
+    this.stale = new Set();
+    if (stale.has("pictures")) this.paintPictures();
+    this.paintCursor();
+    if (this.movedAt) this.measure(this.movedAt);
+    this.movedAt = 0;
+  }
+
+  // From the event that moved the pixel until the frame that shows it has been laid out and painted.
+  measure(begun) {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      this.latencies.push(performance.now() - begun);
+      if (this.latencies.length > 600) this.latencies.shift();
+    };
+    port2.postMessage(null);
+  }
+
+  // Milliseconds from hover to paint: the p-quantile of the last 600 moves.
+  latency(p = 0.95) {
+    const sorted = [...this.latencies].sort((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
+  }
+
+  // CSS pixels of a picture pixel, and the picture's part that is seen.
+  get scale() {
+    return (this.panelSize[0] * this.view.zoom) / this.data.width;
+  }
+
+  colorsOf(image) {
+    const gain = 2 ** this.stops / this.data.white_level;
+    if (this.mode === "picture") return (i) => grey(encode(image[i] * gain));
+    const white = this.data.white_level;
+    const range = this.errorRange;
+    const size = this.mode === "absolute" ? Math.abs : (error) => error;
+    const truth = this.truth.image;
+    return (i) => this.palette.at(size(encode(image[i] / white) - encode(truth[i] / white)) / range);
+  }
+
+  get errorRange() {
+    return ERROR_RANGE / 2 ** this.stops;
+  }
+
+  paintPictures() {
+    const { height: H, width: W, panels } = this.data;
+    const [w, h] = this.panelSize;
+    for (const panel of panels) {
+      const image = this.imageOf(panel);
+      const asPicture = panel === this.truth && this.mode !== "picture";
+      const gain = 1 / this.data.white_level;
+      panel.bitmap = bitmap(H, W, asPicture ? (i) => grey(encode(image[i] * gain)) : this.colorsOf(image), panel.bitmap);
+      const context = prepare(panel.picture, w, h);
+      this.drawBitmap(context, panel.bitmap);
+      if (this.scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, image);
+    }
+    this.framePanel.name.replaceChildren(
+      `Frame ${this.frame}`,
+      make("small", "", this.frame === 0 ? "reference" : ""),
+    );
+    this.framePanel.figure.classList.toggle("other-frame", this.frame !== 0);
+    this.heads.forEach((button, i) => button.setAttribute("aria-pressed", i === this.frame));
+    this.root.classList.toggle("flickering", this.flicker);
+    this.writeControls();
+  }
+
+  drawBitmap(context, source) {
+    const { y, x } = this.view;
+    context.drawImage(source, -x * this.scale, -y * this.scale, this.data.width * this.scale, this.data.height * this.scale);
+  }
+
+  drawNumbers(context, image) {
+    const { height: H, width: W } = this.data;
+    const [w, h] = this.panelSize;
+    const { y: top, x: left } = this.view;
+    const scale = this.scale;
+    context.font = `${clamp(scale / 4, 10, 14)}px ${getComputedStyle(this.root).fontFamily}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let y = Math.floor(top); y < Math.min(top + h / scale, H); y++)
+      for (let x = Math.floor(left); x < Math.min(left + w / scale, W); x++) {
+        const text = signed(image[y * W + x], 3);
+        const [px, py] = [(x + 0.5 - left) * scale, (y + 0.5 - top) * scale];
+        context.strokeStyle = "rgba(0, 0, 0, 0.6)";
+        context.lineWidth = 2.5;
+        context.strokeText(text, px, py);
+        context.fillStyle = "#fff";
+        context.fillText(text, px, py);
+      }
+  }
+
+  paintCursor() {
+    const [y, x] = this.cursor;
+    const { width: W, panels } = this.data;
+    const shifts = this.shiftsAt(y, x);
+    const rows = this.kernelsAt(y, x);
+    for (const panel of panels) {
+      this.paintMarks(panel, shifts);
+      panel.value.textContent = signed(this.imageOf(panel)[y * W + x], 3);
+    }
+    this.paintRows(rows, shifts);
+    this.find(".pixel").textContent = `y ${y}, x ${x}`;
+    this.find(".hint").textContent = this.pinned ? "pinned: click it again to let go" : "hover to look, click to pin";
+    Object.assign(this.root.dataset, { y, x, pinned: this.pinned, frame: this.frame, zoom: this.view.zoom.toFixed(2) });
+    this.root.classList.toggle("pinned", this.pinned);
+  }
+
+  // Crosshair and footprints; on a frame that moved, also where the scene of this pixel went.
+  paintMarks(panel, shifts) {
+    const context = prepare(panel.marks, ...this.panelSize);
+    const [w, h] = this.panelSize;
+    const [y, x] = this.cursor;
+    const scale = this.scale;
+    const left = (x - this.view.x) * scale;
+    const top = (y - this.view.y) * scale;
+    if (this.wipe && this.truth && panel !== this.truth) this.drawWipe(context, left + scale);
+    const own = this.data.methods.find((method) => this.data.panels[method.panel] === panel);
+    const sizes = (own ? [own] : this.data.methods).filter(({ kernels }) => kernels).map(({ kernels }) => kernels.K);
+    const reach = (Math.max(1, ...sizes) - 1) / 2;
+    const [x0, x1, y0, y1] = [left - reach * scale, left + (reach + 1) * scale, top - reach * scale, top + (reach + 1) * scale];
+    const [mx, my] = [left + scale / 2, top + scale / 2];
+    cased(context, "rgba(255, 255, 255, 0.6)", 0.75, () => {
+      for (const [a, b] of [[0, x0], [x1, w]]) (context.moveTo(a, my), context.lineTo(b, my));
+      for (const [a, b] of [[0, y0], [y1, h]]) (context.moveTo(mx, a), context.lineTo(mx, b));
+    }, "rgba(0, 0, 0, 0.2)");
+    const square = (r) => context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
+    for (const K of new Set(sizes)) cased(context, "#ffb000", 1.25, () => square((K - 1) / 2));
+    if (scale > 8) cased(context, "#ffb000", 1, () => square(0));
+    if (panel === this.framePanel && shifts && this.frame > 0) {
+      const [dy, dx] = shifts[this.frame];
+      const [sx, sy] = [mx + dx * scale, my + dy * scale];
+      cased(context, this.ink.shift, 1.75, () => context.arc(sx, sy, Math.max(4, scale * 0.6), 0, 2 * Math.PI));
+    }
+  }
+
+  drawWipe(context, edge) {
+    const [w, h] = this.panelSize;
+    context.save();
+    context.beginPath();
+    context.rect(edge, 0, w - edge, h);
+    context.clip();
+    this.drawBitmap(context, this.truth.bitmap);
+    context.restore();
+  }
+
+  paintRows(rows, shifts) {
+    const largest = Math.max(...rows.map(({ K }) => K));
+    let max = 0;
+    for (const { cells } of rows) for (const { weights } of cells) for (const w of weights) max = Math.max(max, Math.abs(w));
+    this.autoMax = max;
+    const end = (this.heldMax ?? max) / 2 ** this.contrast || 1;
+    this.writeScale(".weights", -end, end);
+    this.heads.slice(1).forEach((head, i) => (head.lastChild.textContent = shifts ? offset(shifts[i + 1]) : " "));
+    rows.forEach(({ K, cells, sum, picture }, m) => {
+      const method = this.kernelMethods[m];
+      cells.forEach(({ weights, share, centroid, adds }, i) => {
+        const cell = method.cells[i];
+        const shift = shifts && i > 0 ? shifts[i] : null;
+        const beyond = Boolean(shift) && Math.max(...shift.map(Math.abs)) > (K - 1) / 2;
+        const boxSize = this.sameScale ? largest : K;
+        const marks = { centroid, shift, beyond, ink: this.ink };
+        drawKernel(cell.canvas, this.cellSide, { weights, K, max: end, boxSize, palette: this.palette, ...marks });
+        cell.element.classList.toggle("beyond", beyond);
+        cell.bar.style.width = `${clamp(Math.abs(share), 0, 1) * 100}%`;
+        cell.bar.classList.toggle("negative", share < 0);
+        cell.share.textContent = `${signed(100 * share, 0)} %`;
+        cell.adds.textContent = plus(adds, 3);
+      });
+      method.sum.textContent = `= ${signed(sum)}`;
+      method.picture.textContent = `picture ${signed(picture)}`;
+      const agrees = Math.abs(sum - picture) < 2e-3 * Math.max(1, Math.abs(picture));
+      method.picture.classList.toggle("agrees", agrees);
+    });
+  }
+
+  writeScale(selector, low, high) {
+    const digits = high >= 10 ? 1 : high >= 0.1 ? 2 : 4;
+    const [first, middle, last] = this.root.querySelectorAll(`${selector} .ticks span`);
+    first.textContent = signed(low, low === 0 ? 0 : digits);
+    middle.textContent = low === 0 ? "" : "0";
+    last.textContent = plus(high, digits);
+  }
+
+  writeControls() {
+    this.find("[name=mode]").value = this.mode;
+    this.find("[name=same]").checked = this.sameScale;
+    this.find("[name=hold]").checked = this.heldMax !== null;
+    const factor = 2 ** this.stops;
+    this.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
+    const reset = this.find(".reset");
+    reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
+    reset.disabled = this.view.zoom === 1;
+    const errors = this.find(".errors");
+    errors.hidden = this.mode === "picture";
+    if (errors.hidden) return;
+    const { css } = this.palette;
+    this.find(".errors .ramp").style.background =
+      `linear-gradient(to right, ${this.mode === "signed" ? css : css.slice((css.length - 1) / 2)})`;
+    this.writeScale(".errors", this.mode === "signed" ? -this.errorRange : 0, this.errorRange);
+  }
+
+  // For screen readers: after a key or a pin, not for every mouse move.
+  announce() {
+    const [y, x] = this.cursor;
+    const methods = this.kernelsAt(y, x).map(({ cells, picture }, m) => {
+      const heaviest = cells.reduce((best, cell, i) => (cell.share > cells[best].share ? i : best), 0);
+      const share = Math.round(100 * cells[heaviest].share);
+      return `${this.kernelMethods[m].title} ${signed(picture, 3)}, most weight on frame ${heaviest}, ${share} percent`;
+    });
+    this.find(".live").textContent = `Pixel y ${y}, x ${x}${this.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
+  }
+
+  // --- what a person does -----------------------------------------------------------------------
+
+  listen() {
+    const stages = this.find(".panels");
+    stages.addEventListener("pointerdown", (event) => this.onDown(event));
+    stages.addEventListener("pointermove", (event) => this.onMove(event));
+    stages.addEventListener("pointerup", (event) => this.onUp(event));
+    stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+    stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    this.onScroll = () => (this.scrolledAt = performance.now());
+    document.addEventListener("scroll", this.onScroll, true);
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    this.root.addEventListener("keyup", (event) => this.onKeyUp(event));
+    this.root.addEventListener("blur", () => this.setFlicker(false));
+    this.root.addEventListener("input", ({ target }) => this.onControl(target));
+    this.find(".rows").addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-frame]");
+      if (button) this.chooseFrame(Number(button.dataset.frame));
+    });
+    this.find(".reset").addEventListener("click", () => this.resetView());
+    this.find(".ask").addEventListener("click", () => this.find(".help").showModal());
+    this.find(".close").addEventListener("click", () => this.find(".help").close());
+  }
+
+  onControl({ name, value, checked }) {
+    if (name === "mode") this.mode = value;
+    if (name === "stops") this.stops = Number(value);
+    if (name === "contrast") this.contrast = Number(value);
+    if (name === "same") this.sameScale = checked;
+    if (name === "hold") this.heldMax = checked ? this.autoMax : null;
+    this.invalidate("pictures", "cursor");
+  }
+
+  // since: when the person moved; the time from then to the new kernels on the screen is measured.
+  moveTo(y, x, since = performance.now()) {
+    const next = [clamp(y, 0, this.data.height - 1), clamp(x, 0, this.data.width - 1)];
+    this.touched = true;
+    if (next[0] === this.cursor[0] && next[1] === this.cursor[1]) return;
+    this.cursor = next;
+    this.movedAt ||= since;
+    this.invalidate("cursor");
+  }
+
+  pin() {
+    this.pinned = true;
+    this.reportSoon();
+    this.invalidate("cursor");
+    this.announce();
+  }
+
+  release() {
+    this.pinned = false;
+    this.reportSoon();
+    this.invalidate("cursor");
+  }
+
+  // Python hears of a pinned pixel once it rests: not of both clicks of a double-click, nor of every arrow key.
+  reportSoon() {
+    clearTimeout(this.reportTimer);
+    this.reportTimer = setTimeout(() => {
+      const value = this.pinned ? this.cursor : null;
+      if (JSON.stringify(value) === JSON.stringify(this.reported ?? null)) return;
+      this.reported = value;
+      this.report(value);
+    }, 220);
+  }
+
+  chooseFrame(frame) {
+    if (frame >= this.frames) return;
+    this.frame = frame;
+    this.invalidate("pictures", "cursor");
+  }
+
+  setFlicker(on) {
+    if (this.flicker === on) return;
+    this.flicker = on;
+    this.invalidate("pictures", "cursor");
+  }
+
+  setView(y, x, zoom) {
+    const { height: H, width: W } = this.data;
+    this.view = { zoom, y: clamp(y, 0, H - H / zoom), x: clamp(x, 0, W - W / zoom) };
+    this.invalidate("pictures", "cursor");
+  }
+
+  resetView() {
+    this.setView(0, 0, 1);
+  }
+
+  // Zoom by a factor around a point of a panel, in CSS pixels; the point stays where it is.
+  zoomAt(factor, px, py) {
+    const { y, x, zoom } = this.view;
+    const { height, width } = this.data;
+    const next = clamp(zoom * factor, 1, Math.max(1, Math.min(height, width) / 4));
+    const change = 1 / this.scale - 1 / ((this.panelSize[0] * next) / width);
+    this.setView(y + py * change, x + px * change, next);
+  }
+
+  // Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
+  position(event, stage = event.target.closest(".stage")) {
+    if (!stage) return null;
+    const box = stage.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  // The pixel (y, x) at a point of a panel, in CSS pixels.
+  pixelAt([px, py]) {
+    return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
+  }
+
+  // The event's own time: what waited in the queue counts too.
+  follow(at, event) {
+    if (!this.pinned) this.moveTo(...this.pixelAt(at), event.timeStamp);
+  }
+
+  onDown(event) {
+    const at = this.position(event);
+    if (!at || event.button !== 0) return;
+    const stage = event.target.closest(".stage");
+    stage.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, { stage, at, from: at, view: this.view, moved: false });
+    if (this.pointers.size > 1) for (const pointer of this.pointers.values()) pointer.moved = true;
+  }
+
+  onMove(event) {
+    const pointer = this.pointers.get(event.pointerId);
+    const at = this.position(event, pointer?.stage);
+    if (!at) return;
+    if (!pointer) return this.follow(at, event);
+    const before = pointer.at;
+    pointer.at = at;
+    if (this.pointers.size === 2) return this.pinch(event.pointerId, before);
+    if (Math.hypot(at[0] - pointer.from[0], at[1] - pointer.from[1]) > 4) pointer.moved = true;
+    if (!pointer.moved) return;
+    if (event.pointerType === "touch" || this.view.zoom === 1) return this.follow(at, event);
+    const { view, from } = pointer;
+    this.setView(view.y - (at[1] - from[1]) / this.scale, view.x - (at[0] - from[0]) / this.scale, view.zoom);
+  }
+
+  // Two fingers: the one that moved against the one that rests.
+  pinch(id, before) {
+    const moving = this.pointers.get(id);
+    const resting = [...this.pointers.values()].find((pointer) => pointer !== moving);
+    const distance = ([x, y]) => Math.max(20, Math.hypot(x - resting.at[0], y - resting.at[1]));
+    this.zoomAt(distance(moving.at) / distance(before), ...resting.at);
+  }
+
+  onUp(event) {
+    const pointer = this.pointers.get(event.pointerId);
+    this.pointers.delete(event.pointerId);
+    if (!pointer || pointer.moved) return;
+    const clicked = this.pixelAt(pointer.at);
+    // The second click of a double-click takes back what the first did.
+    if (this.lastClick && event.timeStamp - this.lastClick.time < 350) {
+      const { pinned, cursor } = this.lastClick;
+      this.lastClick = null;
+      [this.pinned, this.cursor] = [pinned, cursor];
+      this.reportSoon();
+      return this.resetView();
+    }
+    this.lastClick = { time: event.timeStamp, pinned: this.pinned, cursor: this.cursor };
+    const again = this.pinned && clicked[0] === this.cursor[0] && clicked[1] === this.cursor[1];
+    if (again) return this.release();
+    this.moveTo(...clicked);
+    this.pin();
+  }
+
+  onWheel(event) {
+    const at = this.position(event);
+    if (!at || event.ctrlKey) return;
+    // A wheel that is scrolling the page goes on scrolling it as a picture comes under the mouse.
+    const scrolling = performance.now() - (this.scrolledAt ?? -1e9) < 300;
+    if (scrolling || (event.deltaY > 0 && this.view.zoom === 1)) return;
+    event.preventDefault();
+    this.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), ...at);
+    this.follow(at, event);
+  }
+
+  onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
+    // The app has shortcuts of its own (R reruns it); what is typed here is meant for the lens.
+    event.stopPropagation();
+    if (event.target !== this.root && event.key !== "?") return;
+    const action = this.actionOf(event.key, event.shiftKey ? 10 : 1);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  actionOf(key, step) {
+    const arrows = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] };
+    const [y, x] = this.cursor;
+    if (arrows[key]) return () => this.step(...arrows[key]);
+    if (/^[0-9]$/.test(key)) return () => this.chooseFrame(Number(key));
+    const around = [(x + 0.5 - this.view.x) * this.scale, (y + 0.5 - this.view.y) * this.scale];
+    const redraw = () => this.invalidate("pictures", "cursor");
+    return {
+      Enter: () => (this.pinned ? this.release() : this.pin()),
+      Escape: () => this.release(),
+      "+": () => this.zoomAt(1.5, ...around),
+      "=": () => this.zoomAt(1.5, ...around),
+      "-": () => this.zoomAt(1 / 1.5, ...around),
+      f: () => this.setFlicker(true),
+      w: () => ((this.wipe = !this.wipe), redraw()),
+      e: () => this.truth && ((this.mode = MODES[(MODES.indexOf(this.mode) + 1) % 3]), redraw()),
+      k: () => ((this.sameScale = !this.sameScale), redraw()),
+      h: () => ((this.heldMax = this.heldMax === null ? this.autoMax : null), redraw()),
+      "?": () => this.find(".help").showModal(),
+    }[key];
+  }
+
+  // Move by keys; a pinned pixel stays pinned, and the view follows it out of sight.
+  step(dy, dx) {
+    this.moveTo(this.cursor[0] + dy, this.cursor[1] + dx);
+    const [y, x] = this.cursor;
+    const { view, data } = this;
+    const [rows, columns] = [data.height / view.zoom, data.width / view.zoom];
+    if (y < view.y || y >= view.y + rows || x < view.x || x >= view.x + columns)
+      this.setView(y - rows / 2, x - columns / 2, view.zoom);
+    if (this.pinned) this.reportSoon();
+    clearTimeout(this.announceTimer);
+    this.announceTimer = setTimeout(() => this.announce(), 250);
+  }
+
+  onKeyUp(event) {
+    event.stopPropagation();
+    if (event.key === "f") this.setFlicker(false);
+  }
+}
+
+const lenses = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".lens");
+  if (!lenses.has(root)) lenses.set(root, new Lens(root));
+  const lens = lenses.get(root);
+  lens.update(data, (pinned) => setStateValue("pinned", pinned));
+  return () => {
+    lens.destroy();
+    lenses.delete(root);
+  };
+}

@@ -1,0 +1,70 @@
+"""The statistics of the kernels at one pixel, as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from kpnviz.burst import Burst
+from kpnviz.denoise import Estimate
+from kpnviz.kernel_stats import centroid, entropy, frame_share, spread
+from kpnviz.models.zoo import title_of
+
+_COLUMNS = {
+    "share": st.column_config.NumberColumn("share", format="percent", help="Signed sum of the weights / N"),
+    "centroid_dy": st.column_config.NumberColumn("centroid dy, px", format="%.2f", help="Centre of |weights|"),
+    "centroid_dx": st.column_config.NumberColumn("centroid dx, px", format="%.2f", help="Centre of |weights|"),
+    "true_dy": st.column_config.NumberColumn("true dy, px", help="Where the scene of this pixel went"),
+    "true_dx": st.column_config.NumberColumn("true dx, px", help="Where the scene of this pixel went"),
+    "within_reach": st.column_config.CheckboxColumn("within reach", help="Of the largest kernel"),
+    "spread": st.column_config.NumberColumn("spread, px", format="%.2f", help="RMS distance from the centroid"),
+    "entropy": st.column_config.NumberColumn("entropy, bits", format="%.2f", help="Of |weights| / their sum"),
+}
+
+
+def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> list[dict[str, Any]]:
+    """One row per method and frame: what the kernels at (y, x) look like in numbers."""
+    true = burst.shifts_at(y, x)
+    rows: list[dict[str, Any]] = []
+    for estimate in estimates:
+        field = estimate.kernels
+        if field is None:
+            continue
+        kernels = field.at(y, x)  # [N, K, K]
+        shares, centers = frame_share(kernels), centroid(kernels)
+        spreads, entropies = spread(kernels), entropy(kernels)
+        for i in range(len(kernels)):
+            shift = (None, None) if true is None else (int(true[i][0]), int(true[i][1]))
+            rows.append(
+                {
+                    "method": title_of(estimate.model),
+                    "frame": i,
+                    "share": float(shares[i]),
+                    "centroid_dy": float(centers[i, 0]),
+                    "centroid_dx": float(centers[i, 1]),
+                    "true_dy": shift[0],
+                    "true_dx": shift[1],
+                    "within_reach": None if true is None else bool(abs(true[i]).max() <= field.reach),
+                    "spread": float(spreads[i]),
+                    "entropy": float(entropies[i]),
+                }
+            )
+    return rows
+
+
+def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> None:
+    """Show the statistics of a pixel, with a CSV to take away."""
+    rows = pixel_statistics(burst, estimates, y, x)
+    if not rows:
+        return
+    st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key="statistics")
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    name = f"kernels_y{y}_x{x}.csv"
+    st.download_button("Download CSV", file.getvalue(), name, "text/csv", on_click="ignore")

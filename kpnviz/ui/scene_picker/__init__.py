@@ -1,0 +1,83 @@
+"""The scene picker: thumbnails of the gallery, and the chosen photo with its crop to be dragged."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from kpnviz.color import srgb_encode
+from kpnviz.photos import gallery, photo_path, read_scene
+
+_FOLDER = Path(__file__).parent
+_THUMBNAIL = 72
+
+Scene = tuple[str, int, int]
+"""Photo, and the top and left of the crop in pixels of the reduced photo."""
+
+
+def _data_url(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _thumbnails() -> list[dict[str, str]]:
+    thumbnails = []
+    for name in gallery():
+        with Image.open(photo_path(name)) as image:
+            small = image.convert("RGB").reduce(max(1, min(image.size) // _THUMBNAIL))
+        thumbnails.append({"name": name, "url": _data_url(small)})
+    return thumbnails
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _preview(photo: str, reduction: int) -> str:
+    encoded = np.clip(srgb_encode(read_scene(photo, reduction)), 0, 1)
+    return _data_url(Image.fromarray(np.round(255 * encoded).astype(np.uint8)))
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    def text(name: str) -> str:
+        return (_FOLDER / name).read_text(encoding="utf-8")
+
+    return st.components.v2.component(
+        "kpnviz.scene_picker", html=text("picker.html"), css=text("picker.css"), js=text("picker.js")
+    )
+
+
+def scene_picker(
+    scene: Scene, size: int, reduction: int, key: str, on_change: Callable[[], None]
+) -> None:
+    """Show the scene with a crop of `size` pixels a side; a new choice is `chosen(key)` in `on_change`."""
+    photo, top, left = scene
+    height, width = read_scene(photo, reduction).shape
+    _component()(
+        data={
+            "photos": _thumbnails(),
+            "photo": photo,
+            "preview": _preview(photo, reduction),
+            "height": height,
+            "width": width,
+            "crop": [top, left, size],
+        },
+        key=key,
+        on_scene_change=on_change,
+    )
+
+
+def chosen(key: str) -> Scene | None:
+    """What was chosen last in the picker `key`, or None."""
+    scene = (st.session_state.get(key) or {}).get("scene")
+    if not isinstance(scene, dict) or scene.get("photo") not in gallery():
+        return None
+    return scene["photo"], int(scene["top"]), int(scene["left"])

@@ -1,0 +1,69 @@
+"""The shape of the code: imports go down only, and importing kpnviz is cheap."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "kpnviz"
+
+LAYERS = [
+    ["paths", "color", "noise"],
+    ["photos", "burst"],
+    ["local_conv", "kernels"],
+    ["models"],
+    ["checkpoints", "denoise", "losses", "metrics", "kernel_stats"],
+    ["training_data", "training", "benchmark"],
+    ["figures"],
+    ["ui"],
+    ["cli", "__main__", "__init__"],
+]
+"""From the bottom up; a module imports from its own layer (to its left) and from those above it in this list."""
+
+ORDER = [name for layer in LAYERS for name in layer]
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "_bundle" not in path.parts:
+            yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path):
+    """Top-level parts of kpnviz that a file imports, and all packages it imports at module level."""
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            parts = node.module.split(".")
+            if parts[0] == "kpnviz":
+                inside |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+            else:
+                outside.add(parts[0])
+        elif isinstance(node, ast.Import):
+            outside |= {alias.name.split(".")[0] for alias in node.names}
+    return inside, outside
+
+
+def test_every_module_has_its_place():
+    assert {name for _, name in modules()} <= set(ORDER)
+
+
+def test_imports_go_down_only():
+    for path, name in modules():
+        if name == "__init__":
+            continue
+        for other in imported(path)[0] & set(ORDER):
+            assert ORDER.index(other) <= ORDER.index(name), f"{path.name} ({name}) imports {other}"
+
+
+def test_only_the_ui_knows_streamlit_and_only_figures_plotly():
+    for path, name in modules():
+        outside = imported(path)[1]
+        assert "streamlit" not in outside or name in ("ui",), path
+        assert "plotly" not in outside or name == "figures", path
+
+
+def test_import_kpnviz_is_light():
+    code = "import sys, kpnviz; print([m for m in ('streamlit', 'plotly', 'numba', 'triton') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
