@@ -110,8 +110,12 @@ class KernelNetwork(_BurstNetwork):
         features, _ = self.features(frames, noise_map)  # [B, C, h', w']
         # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
         with torch.autocast(frames.device.type, enabled=False):
-            factors = self.head(features[..., : (H + 1) // 2, : (W + 1) // 2].float())  # [B, N*F, h, w]
-        factors = factors.contiguous().view(B, N, self.channels, *factors.shape[2:])
+            half = features[..., : (H + 1) // 2, : (W + 1) // 2].float()  # [B, C, h, w]
+            # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
+            # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
+            weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]
+            factors = torch.baddbmm(bias, weight, half.flatten(2))  # [B, N*F, h*w]
+        factors = factors.view(B, N, self.channels, *half.shape[2:])
         return KernelField(factors, self.config.sizes, self.config.separable, H, W)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject
@@ -39,21 +42,29 @@ DEFAULTS = {
 _DEFAULT_METHODS = ("kpn-l5", "mkpn")
 
 
-def _start() -> None:
-    for key, value in DEFAULTS.items():
-        st.session_state.setdefault(key, value)
+def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
+    """The recipe that controls with the values of `DEFAULTS` (or others under those keys) stand for."""
+    height, width = read_scene(state["photo"], REDUCTION).shape
+    size = min(state["crop"], height, width)
+    # A larger crop may not fit where the smaller one was.
+    top, left = min(state["top"], height - size), min(state["left"], width - size)
+    return BurstRecipe(
+        photo=state["photo"],
+        crop=(top, left, size, size),
+        noise=NoiseModel.for_gain(state["gain"]),
+        misalignment=SHAKES[state["shake"]],
+        moving=_moving_object(state["photo"], size) if state["moving"] else None,
+        reduction=REDUCTION,
+        seed=state["seed"],
+    )
 
 
 def burst_controls() -> BurstRecipe:
     """Draw the controls; the recipe that they stand at."""
-    _start()
-    state = st.session_state
+    for key, value in DEFAULTS.items():
+        st.session_state.setdefault(key, value)
     st.subheader("Scene")
-    height, width = read_scene(state.photo, REDUCTION).shape
-    size = min(state.crop, height, width)
-    # A larger crop may not fit where the smaller one was.
-    state.top, state.left = min(state.top, height - size), min(state.left, width - size)
-    scene_picker((state.photo, state.top, state.left), size, REDUCTION, key="picker", on_change=_take_scene)
+    place = st.container()
     st.segmented_control(
         "Crop, pixels a side", CROPS, key="crop", required=True, help="Drag the square on the photo to move it."
     )
@@ -69,12 +80,7 @@ def burst_controls() -> BurstRecipe:
         help="The higher the gain, the noisier. The networks were trained below gain 8.",
     )
     _gain_presets()
-    noise = NoiseModel.for_gain(state.gain)
-    st.caption(
-        f"Noise at white: ±{(noise.read_std**2 + noise.shot_gain) ** 0.5:.3f}  \n"
-        f"read_std {noise.read_std:.4f} · shot_gain {noise.shot_gain:.4f}",
-        help="x ~ N(y, read_std² + shot_gain · y), in linear intensity with white = 1.",
-    )
+    noise_text = st.empty()
     st.segmented_control("Camera shake", list(SHAKES), key="shake", required=True, help=_SHAKE_HELP)
     st.toggle(
         "Moving object",
@@ -84,15 +90,17 @@ def burst_controls() -> BurstRecipe:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     left.number_input("Seed", 0, 2**31 - 1, key="seed", help="Of the shake and of the noise.")
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
-    return BurstRecipe(
-        photo=state.photo,
-        crop=(state.top, state.left, size, size),
-        noise=noise,
-        misalignment=SHAKES[state.shake],
-        moving=_moving_object(state.photo, size) if state.moving else None,
-        reduction=REDUCTION,
-        seed=state.seed,
+
+    recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})
+    with place:
+        scene_picker(recipe, key="picker", on_change=_take_scene)
+    noise = recipe.noise
+    noise_text.caption(
+        f"Noise at white: ±{(noise.read_std**2 + noise.shot_gain) ** 0.5:.3f}  \n"
+        f"read_std {noise.read_std:.4f} · shot_gain {noise.shot_gain:.4f}",
+        help="x ~ N(y, read_std² + shot_gain · y), in linear intensity with white = 1.",
     )
+    return recipe
 
 
 def method_controls() -> tuple[str, ...]:

@@ -132,11 +132,12 @@ class Lens {
         panel.value = make("span", "value");
         panel.value.title = "the pixel's value, linear intensity";
         const { psnr, ssim } = panel.scores ?? {};
-        const scores = make("span", "scores");
+        const scores = (panel.caption = make("span", "scores"));
         if (panel.scores) {
           scores.append(psnr == null ? "equal to the truth" : `${psnr.toFixed(2)} dB`);
           if (ssim != null) scores.append(make("span", "ssim", `SSIM ${ssim.toFixed(3)}`));
         } else if (panel.kind === "truth") scores.append("noise-free frame 0");
+        panel.ownCaption = [...scores.childNodes];
         if (several && panel.kind === "method" && psnr === best) {
           panel.name.append(make("span", "best", "★"));
           panel.name.title = "highest PSNR of the methods";
@@ -312,14 +313,20 @@ class Lens {
       this.drawBitmap(context, panel.bitmap);
       if (this.scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, image);
     }
-    this.framePanel.name.replaceChildren(
-      `Frame ${this.frame}`,
-      make("small", "", this.frame === 0 ? "reference" : ""),
-    );
-    this.framePanel.figure.classList.toggle("other-frame", this.frame !== 0);
+    this.nameFrame();
     this.heads.forEach((button, i) => button.setAttribute("aria-pressed", i === this.frame));
     this.root.classList.toggle("flickering", this.flicker);
     this.writeControls();
+  }
+
+  // The scores are the reference's; another frame has none, it shows the scene elsewhere.
+  nameFrame() {
+    const { name, caption, ownCaption, figure } = this.framePanel;
+    const reference = this.frame === 0;
+    name.replaceChildren(`Frame ${this.frame}`, make("small", "", reference ? "reference" : ""));
+    figure.classList.toggle("other-frame", !reference);
+    const shift = this.data.shifts?.[this.frame];
+    caption.replaceChildren(...(reference ? ownCaption : shift ? [`moved by ${offset(shift)} px`] : []));
   }
 
   drawBitmap(context, source) {

@@ -97,11 +97,11 @@ function drawShift(context, side, [x, y], radius, beyond, ink) {
   if (out <= 1) return cased(context, ink.shift, 1.75, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
-  const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];
+  const corner = (turn) => [tipX - 12 * Math.cos(angle + turn), tipY - 12 * Math.sin(angle + turn)];
   context.fillStyle = ink.shift;
   context.beginPath();
   context.moveTo(tipX, tipY);
-  context.lineTo(...corner(0.5));
-  context.lineTo(...corner(-0.5));
+  context.lineTo(...corner(0.45));
+  context.lineTo(...corner(-0.45));
   context.fill();
 }

@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from kpnviz.burst import BurstRecipe
 from kpnviz.color import srgb_encode
 from kpnviz.photos import gallery, photo_path, read_scene
 
@@ -55,17 +56,17 @@ def _component() -> Callable[..., Any]:
     )
 
 
-def scene_picker(
-    scene: Scene, size: int, reduction: int, key: str, on_change: Callable[[], None]
-) -> None:
-    """Show the scene with a crop of `size` pixels a side; a new choice is `chosen(key)` in `on_change`."""
-    photo, top, left = scene
-    height, width = read_scene(photo, reduction).shape
+def scene_picker(recipe: BurstRecipe, key: str, on_change: Callable[[], None]) -> None:
+    """Show the photo and the square crop of a recipe; a new choice is `chosen(key)` in `on_change`."""
+    if recipe.crop is None:
+        raise ValueError("crop is None; the scene picker moves a crop")
+    height, width = read_scene(recipe.photo, recipe.reduction).shape
+    top, left, size, _ = recipe.crop
     _component()(
         data={
             "photos": _thumbnails(),
-            "photo": photo,
-            "preview": _preview(photo, reduction),
+            "photo": recipe.photo,
+            "preview": _preview(recipe.photo, recipe.reduction),
             "height": height,
             "width": width,
             "crop": [top, left, size],
