@@ -1,5 +1,8 @@
+"""`python -m kpnviz` is `kpnviz`: what torchrun starts."""
+
 import sys
 
 from kpnviz.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -100,14 +100,17 @@ def _cases(sides: Sequence[int], models: Sequence[str]) -> Iterator[tuple[str, d
                 if backend == STACKED and side > _STACKED_UP_TO:
                     continue
                 config = config_of(model)
-                yield "local_conv", {
-                    "backend": backend,
-                    "sizes": list(config.sizes),
-                    "separable": config.separable,
-                    "frames": _FRAMES,
-                    "height": side,
-                    "width": side,
-                }
+                yield (
+                    "local_conv",
+                    {
+                        "backend": backend,
+                        "sizes": list(config.sizes),
+                        "separable": config.separable,
+                        "frames": _FRAMES,
+                        "height": side,
+                        "width": side,
+                    },
+                )
         for model in models:
             yield "end_to_end", {"model": model, "height": side, "width": side}
 
@@ -121,7 +124,7 @@ def _measure(kind: str, case: dict) -> dict:
     call()
     peak = _peak(device_is_gpu) - start
     times: list[float] = []
-    while sum(times) < _LEAST_SECONDS and len(times) < _MOST_CALLS or len(times) < 3:
+    while len(times) < 3 or (sum(times) < _LEAST_SECONDS and len(times) < _MOST_CALLS):
         begun = time.perf_counter()
         call()
         if device_is_gpu:
@@ -175,7 +178,9 @@ def _status_bytes(field: str) -> int:
 def as_text(report: dict) -> str:
     """The report as two tables, each figure beside its ratio to the yardstick of its group."""
     lines = [", ".join(f"{key} {value}" for key, value in report["machine"].items() if value), ""]
-    lines.append(f"{'local convolution':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time, memory against stacked copies")
+    lines.append(
+        f"{'local convolution':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time, memory against stacked copies"
+    )
     for row in report["local_conv"]:
         name = f"{row['backend']}, {'x'.join(map(str, row['sizes']))}{'' if row['separable'] else ' dense'}"
         same = ("sizes", "separable", "height", "width")
@@ -192,7 +197,9 @@ def as_text(report: dict) -> str:
     lines += ["", f"{'end to end':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time against kpn-l5"]
     for row in report["end_to_end"]:
         base = [r for r in report["end_to_end"] if r["model"] == "kpn-l5" and r["height"] == row["height"]]
-        lines.append(_line(row["model"], row) + (f"   {row['seconds'] / base[0]['seconds']:.2f}x" if base else ""))
+        lines.append(
+            _line(row["model"], row) + (f"   {row['seconds'] / base[0]['seconds']:.2f}x" if base else "")
+        )
     return "\n".join(lines)
 
 

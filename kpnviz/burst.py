@@ -39,7 +39,9 @@ class Misalignment:
 
     def __post_init__(self) -> None:
         if not 0 <= self.small <= self.large:
-            raise ValueError(f"misalignment: small is {self.small} and large is {self.large}; 0 <= small <= large")
+            raise ValueError(
+                f"misalignment: small is {self.small} and large is {self.large}; 0 <= small <= large"
+            )
         if not self.rate >= 0:
             raise ValueError(f"misalignment: rate is {self.rate!r}; it must be 0 or more")
 
@@ -108,7 +110,9 @@ class BurstRecipe:
             if len(self.shifts) != self.frames:
                 raise ValueError(f"shifts names {len(self.shifts)} frames; the burst has {self.frames}")
             if tuple(self.shifts[0]) != (0, 0):
-                raise ValueError(f"shifts: frame 0 is the reference, its shift is (0, 0), not {self.shifts[0]}")
+                raise ValueError(
+                    f"shifts: frame 0 is the reference, its shift is (0, 0), not {self.shifts[0]}"
+                )
         if self.crop is not None and (len(self.crop) != 4 or min(self.crop[2:]) < 1):
             raise ValueError(f"crop is {self.crop}; it is (top, left, height, width) with 1 pixel or more")
 
@@ -137,7 +141,9 @@ class Burst:
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 3 or 0 in self.frames.shape:
-            raise ValueError(f"frames has shape {self.frames.shape}; a burst is [N, H, W] with 1 or more of each")
+            raise ValueError(
+                f"frames has shape {self.frames.shape}; a burst is [N, H, W] with 1 or more of each"
+            )
         if not np.isfinite(self.frames).all():
             bad = int(np.argwhere(~np.isfinite(self.frames).all(axis=(1, 2)))[0, 0])
             raise ValueError(f"frames: frame {bad} holds values that are not finite (NaN or infinity)")
@@ -188,11 +194,15 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     crop = recipe.crop or (0, 0, *scene.shape)
     top, left, H, W = crop
     if top < 0 or left < 0 or top + H > scene.shape[0] or left + W > scene.shape[1]:
-        raise ValueError(f"crop {crop} does not fit the photo {recipe.photo!r}, {scene.shape[0]}x{scene.shape[1]}")
+        raise ValueError(
+            f"crop {crop} does not fit the photo {recipe.photo!r}, {scene.shape[0]}x{scene.shape[1]}"
+        )
     if recipe.shifts is not None:
         shifts = np.asarray(recipe.shifts, dtype=np.int64)
     else:
-        shifts = recipe.misalignment.sample(recipe.frames, np.random.default_rng([_SHIFT_STREAM, recipe.seed]))
+        shifts = recipe.misalignment.sample(
+            recipe.frames, np.random.default_rng([_SHIFT_STREAM, recipe.seed])
+        )
 
     clean = np.empty((recipe.frames, H, W), dtype=np.float32)
     for i, (dy, dx) in enumerate(shifts):
@@ -204,7 +214,10 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     if recipe.moving is not None:
         steps = np.arange(recipe.frames)[:, None] * np.asarray(recipe.moving.velocity, dtype=np.float64)
         moving_shifts = shifts + np.rint(steps).astype(np.int64)
-        masks = [_paste(frame, recipe.moving, s, recipe.reduction) for frame, s in zip(clean, moving_shifts, strict=True)]
+        masks = [
+            _paste(frame, recipe.moving, s, recipe.reduction)
+            for frame, s in zip(clean, moving_shifts, strict=True)
+        ]
         mask = masks[0]
 
     clean *= recipe.white_level
@@ -231,6 +244,9 @@ def _paste(frame: np.ndarray, moving: MovingObject, shift: np.ndarray, reduction
     coverage = np.clip(moving.diameter / 2 + 0.5 - np.hypot(y - cy, x - cx), 0, 1).astype(np.float32)
     # The cut-out is the middle of the second photo, and travels with the object.
     top, left = texture.shape[0] // 2 - cy, texture.shape[1] // 2 - cx
-    rows, columns = reflect_index(texture.shape[0], top, top + H), reflect_index(texture.shape[1], left, left + W)
+    rows, columns = (
+        reflect_index(texture.shape[0], top, top + H),
+        reflect_index(texture.shape[1], left, left + W),
+    )
     frame[:] = coverage * texture[np.ix_(rows, columns)] + (1 - coverage) * frame
     return coverage

@@ -40,7 +40,10 @@ def save(path: Path, network: Network, card: dict) -> dict:
     The card gets the network's config and the weights' sha256, size and number of parameters.
     """
     path = Path(path)
-    half = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()}
+    half = {
+        name: value.detach().to("cpu", torch.float16).contiguous()
+        for name, value in network.state_dict().items()
+    }
     data = save_tensors(half, metadata={"format": "kpnviz 1"})
     card = {
         "name": path.stem,
@@ -53,7 +56,7 @@ def save(path: Path, network: Network, card: dict) -> dict:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data)
     write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
-    return card
+    return read_card(path)
 
 
 def read_card(name: str | Path) -> dict:
@@ -81,11 +84,15 @@ def load_network(name: str | Path) -> Network:
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.get("sha256"):
-        raise CheckpointError(f"{path}: sha256 is {digest[:12]}..., its card says {str(card.get('sha256'))[:12]}...")
+        raise CheckpointError(
+            f"{path}: sha256 is {digest[:12]}..., its card says {str(card.get('sha256'))[:12]}..."
+        )
     try:
         network = build(ModelConfig.from_dict(card["config"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path.with_suffix('.json')}: the config builds no network ({error})") from error
+        raise CheckpointError(
+            f"{path.with_suffix('.json')}: the config builds no network ({error})"
+        ) from error
     try:
         weights = load_tensors(data)
     except (SafetensorError, ValueError) as error:
@@ -93,10 +100,14 @@ def load_network(name: str | Path) -> Network:
     expected = {name: value.shape for name, value in network.state_dict().items()}
     if set(weights) != set(expected):
         different = sorted(set(weights) ^ set(expected))
-        raise CheckpointError(f"{path}: weights do not fit the config; missing or unknown: {', '.join(different[:3])}")
+        raise CheckpointError(
+            f"{path}: weights do not fit the config; missing or unknown: {', '.join(different[:3])}"
+        )
     for key, value in weights.items():
         if value.shape != expected[key]:
-            raise CheckpointError(f"{path}: {key} has shape {list(value.shape)}, the config needs {list(expected[key])}")
+            raise CheckpointError(
+                f"{path}: {key} has shape {list(value.shape)}, the config needs {list(expected[key])}"
+            )
         if not value.is_floating_point() or not bool(value.isfinite().all()):
             raise CheckpointError(f"{path}: {key} holds values that are not finite numbers")
     network.load_state_dict({key: value.float() for key, value in weights.items()})

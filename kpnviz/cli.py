@@ -53,14 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (0.001)")
     train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
-    train.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions")
+    train.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
+    )
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of states and logs (runs)")
     train.add_argument("--output", type=Path, help="checkpoint to write (checkpoints/MODEL.safetensors)")
     train.set_defaults(run=_train)
 
     bench = commands.add_parser("bench", help="measure time and memory on this machine")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
-    bench.add_argument("--sides", type=int, nargs="+", metavar="PIXELS", help="sides of the bursts (128 512 1024)")
+    bench.add_argument(
+        "--sides", type=int, nargs="+", metavar="PIXELS", help="sides of the bursts (128 512 1024)"
+    )
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="models (kpn kpn-l5 kpn-l25 mkpn)")
     bench.set_defaults(run=_bench)
 
@@ -76,7 +80,15 @@ def _app(options: argparse.Namespace) -> int:
     if not 0 < options.port < 65536:
         raise ValueError(f"port is {options.port}; ports are 1 to 65535")
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(options.port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "app.py"),
+        "--server.port",
+        str(options.port),
+    ]
     if options.headless:
         command += ["--server.headless", "true"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
@@ -123,5 +135,7 @@ def _models(options: argparse.Namespace) -> int:
         return 0
     for card in cards:
         sizes = ",".join(map(str, card["config"]["sizes"]))
-        print(f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB")
+        print(
+            f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
+        )
     return 0

@@ -75,7 +75,9 @@ class Denoiser:
         tiles = list(self._tiles(H, W))
         with torch.inference_mode():
             for done, (window, core, place) in enumerate(tiles, start=1):
-                inputs = torch.from_numpy(np.ascontiguousarray(frames[(slice(None), *window)]))[None].to(device)
+                inputs = torch.from_numpy(np.ascontiguousarray(frames[(slice(None), *window)]))[None].to(
+                    device
+                )
                 told = torch.from_numpy(np.ascontiguousarray(noise_map[window]))[None].to(device)
                 prediction = self.network(inputs, told)
                 if isinstance(prediction, KernelField):
@@ -99,14 +101,22 @@ class Denoiser:
             raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")
         return burst.frames
 
-    def _tiles(self, H: int, W: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
+    def _tiles(
+        self, H: int, W: int
+    ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
         """(window, core, place) of each tile: what is predicted, what of it is kept, and where that goes."""
         for top, bottom in _spans(H, self.tile):
             for left, right in _spans(W, self.tile):
                 # Windows start at multiples of the stride, so that pooling sees the same blocks everywhere.
                 window_top, window_left = max(top - self.margin, 0), max(left - self.margin, 0)
-                window = (slice(window_top, min(bottom + self.margin, H)), slice(window_left, min(right + self.margin, W)))
-                core = (slice(top - window_top, bottom - window_top), slice(left - window_left, right - window_left))
+                window = (
+                    slice(window_top, min(bottom + self.margin, H)),
+                    slice(window_left, min(right + self.margin, W)),
+                )
+                core = (
+                    slice(top - window_top, bottom - window_top),
+                    slice(left - window_left, right - window_left),
+                )
                 yield window, core, (slice(top, bottom), slice(left, right))
 
     @staticmethod

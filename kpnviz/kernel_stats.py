@@ -38,7 +38,8 @@ def centroid(kernels: np.ndarray) -> np.ndarray:
     """Centre of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2]."""
     weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
     return np.stack(
-        ((weights.sum(axis=-1) * offsets).sum(axis=-1), (weights.sum(axis=-2) * offsets).sum(axis=-1)), axis=-1
+        ((weights.sum(axis=-1) * offsets).sum(axis=-1), (weights.sum(axis=-2) * offsets).sum(axis=-1)),
+        axis=-1,
     )
 
 

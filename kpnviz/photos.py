@@ -30,7 +30,9 @@ def photo_path(photo: str | Path) -> Path:
         return shipped
     path = Path(photo)
     if not path.is_file():
-        raise ValueError(f"photo {str(photo)!r} is neither in the gallery ({', '.join(gallery())}) nor a file")
+        raise ValueError(
+            f"photo {str(photo)!r} is neither in the gallery ({', '.join(gallery())}) nor a file"
+        )
     return path
 
 
@@ -44,13 +46,13 @@ def read_photo(photo: str | Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
+            with Image.open(path, formats=_FORMATS) as file:
+                if file.width * file.height > MAX_PIXELS:
                     raise ValueError(
-                        f"photo {path.name!r} has {image.width}x{image.height} pixels; "
+                        f"photo {path.name!r} has {file.width}x{file.height} pixels; "
                         f"the limit is {MAX_PIXELS // 10**6} megapixels"
                     )
-                image = ImageOps.exif_transpose(image)
+                image = ImageOps.exif_transpose(file)
                 if image.mode.startswith("I;16"):
                     gray = np.asarray(image, dtype=np.float32) / 65535
                     encoded = np.repeat(gray[..., None], 3, axis=-1)
@@ -71,7 +73,9 @@ def box_reduce(image: np.ndarray, factor: int) -> np.ndarray:
         raise ValueError(f"factor is {factor!r}; a photo is reduced by 1 or more")
     H, W = image.shape[0] // factor, image.shape[1] // factor
     if min(H, W) < 1:
-        raise ValueError(f"factor is {factor}; a photo of {image.shape[0]}x{image.shape[1]} is too small for it")
+        raise ValueError(
+            f"factor is {factor}; a photo of {image.shape[0]}x{image.shape[1]} is too small for it"
+        )
     blocks = image[: H * factor, : W * factor].reshape(H, factor, W, factor, *image.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
 

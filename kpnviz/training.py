@@ -64,7 +64,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         config_of(self.model)
         if (self.steps is None) == (self.minutes is None):
-            raise ValueError(f"steps is {self.steps} and minutes is {self.minutes}; a run has one budget of the two")
+            raise ValueError(
+                f"steps is {self.steps} and minutes is {self.minutes}; a run has one budget of the two"
+            )
         for name in ("steps", "minutes", "batch", "crop", "learning_rate", "validate_every", "save_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -136,7 +138,7 @@ class _Run:
         )
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        groups: list[dict] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
         # beta_2 = .99: the loss changes its character as annealing ends, and 1/(1-.999) steps of
         # memory are a large part of a short run.
         self.optimizer = torch.optim.AdamW(
@@ -150,8 +152,6 @@ class _Run:
     @property
     def _state_file(self) -> Path:
         return self.folder / "state.pt"
-
-    # --- the run -------------------------------------------------------------------------------------------
 
     def train(self, output: Path, show_progress: bool) -> dict:
         config, world = self.config, self.world
@@ -228,8 +228,6 @@ class _Run:
         loss = annealed_loss(parts, truth, annealing, lambda_1=self.config.lambda_1)
         return loss, parts.shape[1] * parts.shape[2]
 
-    # --- what is kept --------------------------------------------------------------------------------------
-
     def _record(self, loss: float, validation: dict[int, Batch]) -> None:
         scores = _validate(self.network, validation)
         row = {
@@ -267,9 +265,13 @@ class _Run:
             state = torch.load(self._state_file, map_location=self.world.device, weights_only=True)
             was, now = state["config"], self.config.resumable_part
         except Exception as error:
-            raise ValueError(f"{self._state_file}: the run cannot be resumed ({error}); move it away") from error
+            raise ValueError(
+                f"{self._state_file}: the run cannot be resumed ({error}); move it away"
+            ) from error
         if was != now:
-            changed = [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]
+            changed = [
+                f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]
+            ]
             raise ValueError(
                 f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
                 "move it away to start afresh"
@@ -281,7 +283,7 @@ class _Run:
 
     def _finish(self, output: Path, validation: dict[int, Batch]) -> dict:
         """Keep the last weights or their moving average, whichever measures better, in fp16."""
-        candidates = {"last": self.network, "moving average": self.averaged.module}
+        candidates: dict[str, Network] = {"last": self.network, "moving average": self.averaged.module}  # type: ignore[dict-item]
         scores = {name: _validate(network, validation) for name, network in candidates.items()}
         best = max(scores, key=lambda name: float(np.mean(list(scores[name].values()))))
         config = self.config
@@ -335,7 +337,9 @@ def _hardware(world: _World) -> str:
     return f"{world.size} x {name}" if world.size > 1 else name
 
 
-def _validation_bursts(scenes: list[np.ndarray], frames: int, device: str, side: int = 128) -> dict[int, Batch]:
+def _validation_bursts(
+    scenes: list[np.ndarray], frames: int, device: str, side: int = 128
+) -> dict[int, Batch]:
     """Eight fixed bursts for each gain from scenes that training does not see."""
     bank = PhotoBank(scenes, min(side, PhotoBank.largest_crop(scenes)), device)
     return {gain: bank.batch(12345, 0, 8, frames, noise=noise) for gain, noise in GAINS.items()}
@@ -351,6 +355,8 @@ def _validate(network: Network, validation: dict[int, Batch]) -> dict[int, float
             frames, noise_map = batch.frames[b : b + 1], batch.noise_map[b : b + 1]
             prediction = network(frames, noise_map)
             image = prediction if isinstance(prediction, Tensor) else prediction.apply(frames)
-            values.append(psnr(image[0].cpu().numpy(), batch.truth[b].cpu().numpy(), float(batch.white_level[b])))
+            values.append(
+                psnr(image[0].cpu().numpy(), batch.truth[b].cpu().numpy(), float(batch.white_level[b]))
+            )
         scores[gain] = float(np.mean(values))
     return scores

@@ -50,7 +50,9 @@ class PhotoBank:
     starve detail. (Windows start at multiples of 16 pixels plus a random offset.)
     """
 
-    def __init__(self, scenes: list[np.ndarray], crop: int, device: str, misalignment: Misalignment = _SHAKE) -> None:
+    def __init__(
+        self, scenes: list[np.ndarray], crop: int, device: str, misalignment: Misalignment = _SHAKE
+    ) -> None:
         self.crop, self.misalignment = crop, misalignment
         margin = misalignment.large
         flat, starts, widths, weights = [], [], [], []
@@ -83,12 +85,15 @@ class PhotoBank:
         self.pixels = torch.from_numpy(np.concatenate(flat)).to(device)
         self.starts, self.widths = np.concatenate(starts), np.concatenate(widths)
         weight = np.concatenate(weights)
-        counts = np.concatenate([np.full(len(w), 1 / len(w)) for w in weights])
-        weight = weight + 0.1 * weight.sum() / counts.sum() * counts
+        uniform = np.concatenate([np.full(len(w), 1 / len(w)) for w in weights]) / len(weights)
+        # (Photos without any detail at all are drawn from evenly.)
+        weight = weight + max(0.1 * weight.sum(), 1e-12) * uniform
         self.cumulative = weight.cumsum() / weight.sum()
 
     @classmethod
-    def from_folder(cls, folder: Path, crop: int, device: str, hold_out: int = 15) -> tuple[PhotoBank, list[np.ndarray]]:
+    def from_folder(
+        cls, folder: Path, crop: int, device: str, hold_out: int = 15
+    ) -> tuple[PhotoBank, list[np.ndarray]]:
         """The bank of a folder's photos; every `hold_out`-th is kept out of it, for validation, and returned."""
         scenes = [luminance(read_photo(path)) for path in find_photos(folder)]
         validation = scenes[::hold_out] if len(scenes) > 1 else scenes
@@ -123,16 +128,26 @@ class PhotoBank:
         shifts = np.stack([self.misalignment.sample(frames, rng) for _ in range(size)])  # [B, N, 2]
         origins = starts[:, None] - shifts[..., 0] * widths[:, None] - shifts[..., 1]  # [B, N]
         # Flips and transposes: the step of the flat index to the next row and to the next column.
-        flips, transpose = rng.integers(0, 2, size=(2, size)).astype(bool), rng.integers(0, 2, size).astype(bool)
+        flips, transpose = (
+            rng.integers(0, 2, size=(2, size)).astype(bool),
+            rng.integers(0, 2, size).astype(bool),
+        )
         last = self.crop - 1
         step_y, step_x = np.where(flips[0], -widths, widths), np.where(flips[1], -1, 1)
         origins = origins + (flips[0] * last * widths + flips[1] * last)[:, None]
         step_row, step_column = np.where(transpose, step_x, step_y), np.where(transpose, step_y, step_x)
-        white_level = 10 ** rng.uniform(-1, 0, size)
-        reads = 10 ** rng.uniform(*np.log10(TRAINING_READ_STD), size)
-        shots = 10 ** rng.uniform(*np.log10(TRAINING_SHOT_GAIN), size)
+
+        def log_uniform(low: float, high: float) -> np.ndarray:
+            return 10 ** rng.uniform(np.log10(low), np.log10(high), size)
+
+        white_level = log_uniform(0.1, 1)
+        reads, shots = log_uniform(*TRAINING_READ_STD), log_uniform(*TRAINING_SHOT_GAIN)
         if noise is not None:
-            white_level, reads, shots = np.ones(size), np.full(size, noise.read_std), np.full(size, noise.shot_gain)
+            white_level, reads, shots = (
+                np.ones(size),
+                np.full(size, noise.read_std),
+                np.full(size, noise.shot_gain),
+            )
 
         device = self.pixels.device
         mine = slice(rank * size // world, (rank + 1) * size // world)

@@ -14,7 +14,9 @@ def test_the_yardstick_computes_the_same(sizes, separable):
     frames = torch.rand(2, 3, 9, 11, generator=generator)
     factors = torch.randn(2, 3, factor_channels(sizes, separable), 5, 6, generator=generator)
     ours = local_conv(frames, factors, sizes, separable=separable)
-    torch.testing.assert_close(benchmark.stacked_copies(frames, factors, sizes, separable), ours, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        benchmark.stacked_copies(frames, factors, sizes, separable), ours, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_report(monkeypatch):
@@ -24,7 +26,15 @@ def test_report(monkeypatch):
     ] + [("end_to_end", {"model": "kpn-l5", "height": 32, "width": 32})])  # fmt: skip
     report = benchmark.run(show_progress=False)
     assert set(report) == {"machine", "local_conv", "end_to_end"}
-    assert set(report["local_conv"][0]) >= {"backend", "sizes", "frames", "height", "width", "seconds", "peak_bytes"}
+    assert set(report["local_conv"][0]) >= {
+        "backend",
+        "sizes",
+        "frames",
+        "height",
+        "width",
+        "seconds",
+        "peak_bytes",
+    }
     assert set(report["end_to_end"][0]) == {"model", "height", "width", "seconds", "peak_bytes"}
     assert all(row["seconds"] > 0 for row in report["local_conv"] + report["end_to_end"])
     # 9 copies of 8 frames of 128x128 in float32 are 4.7 MB, and so are the kernels.

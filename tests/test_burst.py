@@ -16,7 +16,11 @@ CROP = (100, 80, 48, 40)
 @given(st.integers(1, 9), st.integers(0, 30), st.integers(0, 30))
 def test_reflect_index_is_numpys_reflection(length, before, after):
     line = np.arange(length)
-    oracle = np.pad(line, (before, after), mode="reflect") if length > 1 else np.zeros(length + before + after, int)
+    oracle = (
+        np.pad(line, (before, after), mode="reflect")
+        if length > 1
+        else np.zeros(length + before + after, int)
+    )
     np.testing.assert_array_equal(line[reflect_index(length, -before, length + after)], oracle)
 
 
@@ -56,7 +60,9 @@ STORED_SHIFTS = [[0, 0], [0, 1], [0, 1], [-1, -1], [1, 0], [2, 0], [0, 2], [-1, 
 
 
 def test_the_gain_leaves_shake_and_grain_as_they_were():
-    quiet, loud = (synthesize(BurstRecipe("city", CROP, noise)) for noise in (NoiseModel(0.01, 0), NoiseModel(0.04, 0)))
+    quiet, loud = (
+        synthesize(BurstRecipe("city", CROP, noise)) for noise in (NoiseModel(0.01, 0), NoiseModel(0.04, 0))
+    )
     np.testing.assert_array_equal(quiet.shifts, loud.shifts)
     clean = synthesize(BurstRecipe("city", CROP, SILENT)).frames
     np.testing.assert_allclose(4 * (quiet.frames - clean), loud.frames - clean, atol=1e-6)
@@ -87,7 +93,10 @@ def test_moving_object_travels_over_the_shaken_background():
     moving = MovingObject("dog", center=(20, 12), diameter=11, velocity=(0, 2))
     shifts = ((0, 0), (1, 1), (-2, 0))
     recipe = BurstRecipe("sand", CROP, SILENT, frames=3, shifts=shifts, moving=moving)
-    burst, background = synthesize(recipe), synthesize(BurstRecipe("sand", CROP, SILENT, frames=3, shifts=shifts))
+    burst, background = (
+        synthesize(recipe),
+        synthesize(BurstRecipe("sand", CROP, SILENT, frames=3, shifts=shifts)),
+    )
     np.testing.assert_array_equal(burst.truth, burst.frames[0])
     assert burst.shifts_at(20, 12).tolist() == [[0, 0], [1, 3], [-2, 4]]
     assert burst.shifts_at(40, 35).tolist() == [list(s) for s in shifts]
@@ -101,7 +110,9 @@ def test_moving_object_travels_over_the_shaken_background():
 
 def test_white_level_scales_the_scene_before_the_noise():
     dim = synthesize(BurstRecipe("dog", CROP, SILENT, white_level=0.25))
-    np.testing.assert_allclose(dim.truth, 0.25 * synthesize(BurstRecipe("dog", CROP, SILENT)).truth, rtol=1e-6)
+    np.testing.assert_allclose(
+        dim.truth, 0.25 * synthesize(BurstRecipe("dog", CROP, SILENT)).truth, rtol=1e-6
+    )
 
 
 def test_one_frame_and_one_pixel():

@@ -22,7 +22,10 @@ def test_models_lists_the_cards(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["train", "resnet", "--photos", "x", "--steps", "1"], "kpnviz train: model 'resnet' is not in the zoo"),
+        (
+            ["train", "resnet", "--photos", "x", "--steps", "1"],
+            "kpnviz train: model 'resnet' is not in the zoo",
+        ),
         (["train", "mkpn", "--photos", "/nowhere", "--steps", "1"], "kpnviz train: photos: no PNG"),
         (["train", "mkpn", "--photos", "x", "--steps", "-1"], "kpnviz train: steps is -1"),
         (["bench", "--sides", "7"], "kpnviz bench: sides: 7 is not"),
@@ -38,7 +41,9 @@ def test_errors_are_one_sentence_and_exit_1(arguments, sentence, capsys, tmp_pat
     assert error.startswith(sentence) and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["train", "mkpn"], ["train", "mkpn", "--photos", "x", "--steps", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["unknown"], ["train", "mkpn"], ["train", "mkpn", "--photos", "x", "--steps", "x"]]
+)
 def test_wrong_usage_exits_2(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -16,7 +16,9 @@ def test_transfer_agrees_with_scikit_image():
     np.testing.assert_allclose(srgb_encode(gray), oracle, atol=2e-4)
 
 
-@pytest.mark.parametrize("linear, encoded", [(0.0, 0.0), (1.0, 1.0), (0.0031308, 0.0404500), (0.21404114, 0.5)])
+@pytest.mark.parametrize(
+    "linear, encoded", [(0.0, 0.0), (1.0, 1.0), (0.0031308, 0.0404500), (0.21404114, 0.5)]
+)
 def test_published_values(linear, encoded):
     assert srgb_encode(np.float64(linear)) == pytest.approx(encoded, abs=2e-6)
 

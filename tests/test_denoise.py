@@ -62,13 +62,13 @@ def test_progress_and_cancel():
     denoiser(random_burst(32, 40), progress=shares.append)
     assert shares == pytest.approx([i / 6 for i in range(1, 7)])
 
-    class Cancel(Exception):
+    class CancelledError(Exception):
         pass
 
     def cancel(share):
-        raise Cancel
+        raise CancelledError
 
-    with pytest.raises(Cancel):
+    with pytest.raises(CancelledError):
         denoiser(random_burst(32, 40), progress=cancel)
 
 

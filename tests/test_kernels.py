@@ -34,7 +34,9 @@ def oracle_kernel(field, y, x, n, b):
 
 
 @pytest.mark.parametrize("H, W", SHAPES)
-@pytest.mark.parametrize("sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False), ((1, 5), False)])
+@pytest.mark.parametrize(
+    "sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False), ((1, 5), False)]
+)
 def test_effective_kernels(sizes, separable, H, W):
     field = random_field(sizes, separable, H, W)
     for y, x in {(0, 0), (H - 1, W - 1), (H // 2, W // 2), (0, W - 1)}:

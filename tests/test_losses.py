@@ -46,7 +46,9 @@ def test_annealed_loss_is_equation_6(per_size):
 
 def test_without_weight_the_parts_do_not_count():
     parts = torch.rand(1, 2, 3, 4, 4)
-    assert annealed_loss(parts, torch.zeros(1, 4, 4), 0.0) == basic_loss(parts.mean((1, 2)), torch.zeros(1, 4, 4))
+    assert annealed_loss(parts, torch.zeros(1, 4, 4), 0.0) == basic_loss(
+        parts.mean((1, 2)), torch.zeros(1, 4, 4)
+    )
 
 
 def test_annealing_is_the_papers_with_its_own_numbers():

@@ -6,7 +6,9 @@ import pytest
 from kpnviz.noise import GAINS, NoiseModel, noise_std
 
 
-@pytest.mark.parametrize("gain, log_read, log_shot", [(1, -2.1, -2.6), (2, -1.8, -2.3), (4, -1.4, -1.9), (8, -1.1, -1.5)])
+@pytest.mark.parametrize(
+    "gain, log_read, log_shot", [(1, -2.1, -2.6), (2, -1.8, -2.3), (4, -1.4, -1.9), (8, -1.1, -1.5)]
+)
 def test_the_four_gains_of_the_paper(gain, log_read, log_shot):
     for noise in (GAINS[gain], NoiseModel.for_gain(gain)):
         assert np.log10([noise.read_std, noise.shot_gain]) == pytest.approx([log_read, log_shot])
@@ -42,7 +44,9 @@ def test_scaled_multiplies_the_standard_deviation_everywhere():
     np.testing.assert_allclose(noise_std(x, 0.1, 0.0), 0.1)
 
 
-@pytest.mark.parametrize("bad", [dict(read_std=-0.1, shot_gain=0.0), dict(read_std=0.1, shot_gain=float("nan"))])
+@pytest.mark.parametrize(
+    "bad", [dict(read_std=-0.1, shot_gain=0.0), dict(read_std=0.1, shot_gain=float("nan"))]
+)
 def test_bad_noise_is_named(bad):
     with pytest.raises(ValueError, match=r"read_std is -0\.1|shot_gain is nan"):
         NoiseModel(**bad)

@@ -39,7 +39,9 @@ def test_pictures_of_any_mode_become_linear_rgb(tmp_path, mode):
 def test_sixteen_bit_gray_keeps_its_levels(tmp_path):
     levels = np.array([[0, 1, 1000, 65535]], dtype=np.uint16)
     Image.fromarray(levels).save(tmp_path / "deep.png")
-    np.testing.assert_allclose(read_photo(tmp_path / "deep.png")[..., 1], srgb_decode(levels / 65535), rtol=1e-5)
+    np.testing.assert_allclose(
+        read_photo(tmp_path / "deep.png")[..., 1], srgb_decode(levels / 65535), rtol=1e-5
+    )
 
 
 def test_exif_rotation_is_applied(tmp_path):

@@ -64,7 +64,7 @@ def quick(photos, model="mkpn", **values):
     return TrainingConfig(**{"model": model, "photos": photos, "steps": 6, "batch": 4, "crop": 24, **values})
 
 
-# --- data ------------------------------------------------------------------------------------------------------
+# --- data ---
 
 
 def ramp(H=120, W=140):
@@ -84,7 +84,12 @@ def test_windows_are_the_scene_shifted_flipped_and_transposed(native_scale):
     steps = set()
     for frames in batch.frames.double():
         # The step of the ramp along rows and columns tells how the window was turned.
-        steps.add((round((frames[0, 1, 0] - frames[0, 0, 0]).item()), round((frames[0, 0, 1] - frames[0, 0, 0]).item())))
+        steps.add(
+            (
+                round((frames[0, 1, 0] - frames[0, 0, 0]).item()),
+                round((frames[0, 0, 1] - frames[0, 0, 0]).item()),
+            )
+        )
         for frame in frames[1:]:
             offset = (frame - frames[0]).unique()
             assert len(offset) == 1
@@ -120,7 +125,9 @@ def test_noise_and_white_level_cover_the_training_ranges(native_scale):
     assert low - 0.1 < read.min() < low + 0.1 and high - 0.1 < read.max() < high + 0.1
     assert read.mean().item() == pytest.approx((low + high) / 2, abs=0.1)
     white = torch.cat([b.white_level for b in batches])
-    assert white.min() > 0.1 and white.max() < 1 and white.log10().mean().item() == pytest.approx(-0.5, abs=0.05)
+    assert (
+        white.min() > 0.1 and white.max() < 1 and white.log10().mean().item() == pytest.approx(-0.5, abs=0.05)
+    )
 
 
 def test_detail_is_drawn_more_often_than_flat_sky(native_scale):
@@ -138,14 +145,14 @@ def test_rescaled_photos_keep_their_mean():
     assert len(bank.pixels) > 2 * scene.size  # 1 + 2^(-2/3) + 2^(-4/3) + 1/4
 
 
-# --- runs ------------------------------------------------------------------------------------------------------
+# --- runs ---
 
 
 @pytest.mark.parametrize("model", ["mkpn", "kpn-direct"])
 def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, model):
     config = quick(photos, model, steps=150, learning_rate=5e-3, validate_every=50, ema=0.9)
     card = train(config, tmp_path, tmp_path / "out.safetensors", show_progress=False)
-    rows = list(csv.DictReader(open(tmp_path / model / "log.csv")))
+    rows = list(csv.DictReader((tmp_path / model / "log.csv").read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == [50, 100, 150]
     assert float(rows[-1]["val_psnr"]) > float(rows[0]["val_psnr"])
     assert card["training"]["steps"] == 150 and card["training"]["seed"] == 0
@@ -156,7 +163,9 @@ def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, m
 
 def test_a_budget_in_minutes_ends(photos, small_zoo, tmp_path):
     begun = time.perf_counter()
-    card = train(quick(photos, steps=None, minutes=0.02), tmp_path, tmp_path / "o.safetensors", show_progress=False)
+    card = train(
+        quick(photos, steps=None, minutes=0.02), tmp_path, tmp_path / "o.safetensors", show_progress=False
+    )
     assert card["training"]["steps"] >= 1 and time.perf_counter() - begun < 60
     assert card["training"]["minutes"] == pytest.approx(0.0, abs=0.1)
 
@@ -166,7 +175,9 @@ def run_script(values, folder, *launcher, wait=True):
     folder.mkdir(exist_ok=True)
     (folder / "script.py").write_text(SCRIPT)
     command = [sys.executable, *launcher, str(folder / "script.py"), json.dumps(values), str(folder)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if not wait:
         return process
     output, _ = process.communicate(timeout=240)
@@ -175,7 +186,14 @@ def run_script(values, folder, *launcher, wait=True):
 
 
 def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photos, tmp_path):
-    values = {"photos": str(photos), "steps": 40, "batch": 4, "crop": 24, "save_every": 1, "precision": "fp32"}
+    values = {
+        "photos": str(photos),
+        "steps": 40,
+        "batch": 4,
+        "crop": 24,
+        "save_every": 1,
+        "precision": "fp32",
+    }
     uninterrupted = run_script(values, tmp_path / "a")
 
     process = run_script(values, tmp_path / "b", wait=False)
@@ -191,7 +209,9 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     for name, value in uninterrupted.items():
         assert torch.equal(value, resumed[name]), name
 
-    two = run_script(values, tmp_path / "c", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    two = run_script(
+        values, tmp_path / "c", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"
+    )
     for name, value in uninterrupted.items():
         # Gradients are summed in another order, and Adam divides small ones by themselves.
         torch.testing.assert_close(two[name].float(), value.float(), rtol=0, atol=2e-3)
@@ -214,7 +234,9 @@ def test_a_damaged_state_is_an_error_not_a_restart(photos, small_zoo, tmp_path):
 
 def test_learning_rate_rises_and_falls():
     factors = [learning_rate_factor(p) for p in np.linspace(0, 1, 501)]
-    assert factors[0] < 0.01 and max(factors) == pytest.approx(1, abs=1e-3) and factors[-1] == pytest.approx(0)
+    assert (
+        factors[0] < 0.01 and max(factors) == pytest.approx(1, abs=1e-3) and factors[-1] == pytest.approx(0)
+    )
     assert np.argmax(factors) == pytest.approx(10, abs=1)
 
 

@@ -62,7 +62,9 @@ def local_conv(
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
     if fused and reduce == "none":
-        raise ValueError("fused=True with reduce='none': fusing averages over sizes; use reduce 'size' or 'mean'")
+        raise ValueError(
+            "fused=True with reduce='none': fusing averages over sizes; use reduce 'size' or 'mean'"
+        )
     dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
     module = _backend_module(backend, frames, dtype)
     result: Tensor = module.local_conv(frames.to(dtype), factors.to(dtype), sizes, separable, reduce, fused)
@@ -75,7 +77,9 @@ def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
     Pixel centres are aligned (F.interpolate with align_corners=False); odd H or W are cropped from 2h, 2w.
     """
     if factors.ndim != 5:
-        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]")
+        raise ValueError(
+            f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]"
+        )
     _check_grid(factors, H, W)
     return _upsample_factors(factors, H, W)
 
@@ -124,7 +128,9 @@ def _check_tensors(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], sepa
     if frames.ndim != 4 or 0 in frames.shape:
         raise ValueError(f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] without empty axes")
     if factors.ndim != 5:
-        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]")
+        raise ValueError(
+            f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]"
+        )
     for name, tensor in (("frames", frames), ("factors", factors)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
@@ -157,7 +163,7 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype):  # noqa: ANN202
+def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype):
     """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot."""
     if backend is None:
         fast = "triton" if frames.is_cuda else "numba"
@@ -167,7 +173,9 @@ def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype):  #
         raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
     elif backend in ("numba", "triton"):
         if not _installed(backend):
-            raise ValueError(f"backend is {backend!r}, but the package {backend} is not installed; use 'torch'")
+            raise ValueError(
+                f"backend is {backend!r}, but the package {backend} is not installed; use 'torch'"
+            )
         if dtype != torch.float32:
             raise ValueError(f"backend is {backend!r}, which computes in float32, not {dtype}; use 'torch'")
         if backend == "numba" and frames.device.type != "cpu":

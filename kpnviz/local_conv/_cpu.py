@@ -23,7 +23,7 @@ def run_parallel(work, count):
         try:
             while (i := next(counter)) < count:
                 work(i)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=drain) for _ in range(min(torch.get_num_threads(), count) - 1)]
@@ -130,14 +130,22 @@ def backward_image(P, half, sizes, separable, g, scale, grad):
             r[0] = r[1]
             r[2 * w + 1] = r[2 * w]
             for j in range(w):
-                t = np.float32(0.75) * (r[2 * j + 1] + r[2 * j + 2]) + np.float32(0.25) * (r[2 * j] + r[2 * j + 3])
+                t = np.float32(0.75) * (r[2 * j + 1] + r[2 * j + 2]) + np.float32(0.25) * (
+                    r[2 * j] + r[2 * j + 3]
+                )
                 grad[f, i0, j] += w0 * t
                 grad[f, i1, j] += w1 * t
 
 
 def pad(frames: Tensor, r: int) -> np.ndarray:
     H, W = frames.shape[-2:]
-    return frames.detach().contiguous().index_select(-2, reflect_index(H, r)).index_select(-1, reflect_index(W, r)).numpy()
+    return (
+        frames.detach()
+        .contiguous()
+        .index_select(-2, reflect_index(H, r))
+        .index_select(-1, reflect_index(W, r))
+        .numpy()
+    )
 
 
 class _LocalConv(torch.autograd.Function):
@@ -162,7 +170,9 @@ class _LocalConv(torch.autograd.Function):
             y0 = i * strip
             for n in range(N):
                 o = out[b, 0 if reduce == "mean" else n]
-                forward_rows(P[b, n], half[b, n], ksizes, separable, y0, min(y0 + strip, H), o, scale, accumulate)
+                forward_rows(
+                    P[b, n], half[b, n], ksizes, separable, y0, min(y0 + strip, H), o, scale, accumulate
+                )
 
         run_parallel(work, B * strips)
         result = torch.from_numpy(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,9 +50,12 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> ModelConfig:
-        trunk = {k: tuple(v) if isinstance(v, list) else v for k, v in values["trunk"].items()}
-        rest = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "trunk"}
-        return cls(**rest, trunk=TrunkConfig(**trunk))
+        """The config that :meth:`to_dict` gave, also after a trip through JSON."""
+
+        def tuples(items: dict) -> dict[str, Any]:
+            return {key: tuple(v) if isinstance(v, list) else v for key, v in items.items()}
+
+        return cls(**{**tuples(values), "trunk": TrunkConfig(**tuples(values["trunk"]))})
 
 
 class _BurstNetwork(nn.Module):
@@ -91,7 +95,7 @@ class KernelNetwork(_BurstNetwork):
         self.channels = factor_channels(config.sizes, config.separable)
         self.head = nn.Conv2d(config.trunk.decoder[-1], config.frames * self.channels, 1)
         self._start_from_boxes()
-        self.to(memory_format=torch.channels_last)
+        self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _start_from_boxes(self) -> None:
         """At step 0 every kernel is a box, 1/K^2 everywhere, within some percent: each size is a plain blur."""
@@ -101,7 +105,7 @@ class KernelNetwork(_BurstNetwork):
             start += [1 / size if self.config.separable else 1 / size**2] * channels
         box = torch.tensor(start).repeat(self.config.frames)
         with torch.no_grad():
-            self.head.bias.copy_(box)
+            self.head.bias.copy_(box)  # type: ignore[union-attr]
             self.head.weight.normal_().mul_(0.1 * box[:, None, None, None] / self.head.in_channels**0.5)
 
     def forward(self, frames: Tensor, noise_map: Tensor) -> KernelField:
@@ -113,7 +117,7 @@ class KernelNetwork(_BurstNetwork):
             half = features[..., : (H + 1) // 2, : (W + 1) // 2].float()  # [B, C, h, w]
             # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
             # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
-            weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]
+            weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]  # type: ignore[index]
             factors = torch.baddbmm(bias, weight, half.flatten(2))  # [B, N*F, h*w]
         factors = factors.view(B, N, self.channels, *half.shape[2:])
         return KernelField(factors, self.config.sizes, self.config.separable, H, W)
@@ -132,7 +136,7 @@ class DirectNetwork(_BurstNetwork):
             nn.ReLU(inplace=True),
             nn.Conv2d(width, 1, 3, padding=1),
         )
-        self.to(memory_format=torch.channels_last)
+        self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, frames: Tensor, noise_map: Tensor) -> Tensor:
         """frames [B, N, H, W] and noise_map [B, H, W] -> the denoised picture [B, H, W]."""

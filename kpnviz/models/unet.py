@@ -63,7 +63,7 @@ class Block(nn.Sequential):
         for i in range(convs):
             conv = nn.Conv2d(channels_in if i == 0 else channels, channels, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             layers += [conv, nn.ReLU(inplace=True)]
         super().__init__(*layers)
 

@@ -1,4 +1,4 @@
-"""The controls of a burst. Each has a key in the session state: a recipe can be read from it, and put there."""
+"""The controls of a burst. Each has a key in the session state: recipes are read from there, or put there."""
 
 from __future__ import annotations
 
@@ -66,7 +66,11 @@ def burst_controls() -> BurstRecipe:
     st.subheader("Scene")
     place = st.container()
     st.segmented_control(
-        "Crop, pixels a side", CROPS, key="crop", required=True, help="Drag the square on the photo to move it."
+        "Crop, pixels a side",
+        CROPS,
+        key="crop",
+        required=True,
+        help="Drag the square on the photo to move it.",
     )
 
     st.subheader("Burst")
@@ -109,13 +113,14 @@ def method_controls() -> tuple[str, ...]:
     if not names:
         st.error(
             "No trained network was found. Train one with `kpnviz train kpn-l5 --minutes 30`, or name a folder "
-            "that has some in the environment variable KPNVIZ_CHECKPOINTS."
+            "with some in the environment variable KPNVIZ_CHECKPOINTS."
         )
         return ()
     st.session_state.setdefault(
         "methods", [name for name in _DEFAULT_METHODS if name in names] or list(names[:2])
     )
-    return tuple(st.multiselect("Methods", names, key="methods", format_func=title_of, max_selections=4))
+    chosen_names = st.multiselect("Methods", names, key="methods", format_func=title_of, max_selections=4)
+    return tuple(name for name in names if name in chosen_names)
 
 
 def _take_scene() -> None:

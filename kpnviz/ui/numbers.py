@@ -16,12 +16,18 @@ from kpnviz.models.zoo import title_of
 
 _COLUMNS = {
     "share": st.column_config.NumberColumn("share", format="percent", help="Signed sum of the weights / N"),
-    "centroid_dy": st.column_config.NumberColumn("centroid dy, px", format="%.2f", help="Centre of |weights|"),
-    "centroid_dx": st.column_config.NumberColumn("centroid dx, px", format="%.2f", help="Centre of |weights|"),
+    "centroid_dy": st.column_config.NumberColumn(
+        "centroid dy, px", format="%.2f", help="Centre of |weights|"
+    ),
+    "centroid_dx": st.column_config.NumberColumn(
+        "centroid dx, px", format="%.2f", help="Centre of |weights|"
+    ),
     "true_dy": st.column_config.NumberColumn("true dy, px", help="Where the scene of this pixel went"),
     "true_dx": st.column_config.NumberColumn("true dx, px", help="Where the scene of this pixel went"),
     "within_reach": st.column_config.CheckboxColumn("within reach", help="Of the largest kernel"),
-    "spread": st.column_config.NumberColumn("spread, px", format="%.2f", help="RMS distance from the centroid"),
+    "spread": st.column_config.NumberColumn(
+        "spread, px", format="%.2f", help="RMS distance from the centroid"
+    ),
     "entropy": st.column_config.NumberColumn("entropy, bits", format="%.2f", help="Of |weights| / their sum"),
 }
 

@@ -414,7 +414,7 @@ class Lens {
     for (const { cells } of rows) for (const { weights } of cells) for (const w of weights) max = Math.max(max, Math.abs(w));
     this.autoMax = max;
     const end = (this.heldMax ?? max) / 2 ** this.contrast || 1;
-    this.writeScale(".weights", -end, end);
+    this.writeScale(".weights", [-end, -end / 4, 0, end / 4, end]); // even steps of the square root
     this.heads.slice(1).forEach((head, i) => (head.lastChild.textContent = shifts ? offset(shifts[i + 1]) : " "));
     rows.forEach(({ K, cells, sum, picture }, m) => {
       const method = this.kernelMethods[m];
@@ -438,12 +438,17 @@ class Lens {
     });
   }
 
-  writeScale(selector, low, high) {
+  // Numbers under a colour bar, evenly spaced.
+  writeScale(selector, values) {
+    const high = values.at(-1);
     const digits = high >= 10 ? 1 : high >= 0.1 ? 2 : 4;
-    const [first, middle, last] = this.root.querySelectorAll(`${selector} .ticks span`);
-    first.textContent = signed(low, low === 0 ? 0 : digits);
-    middle.textContent = low === 0 ? "" : "0";
-    last.textContent = plus(high, digits);
+    const ticks = this.find(`${selector} .ticks`);
+    while (ticks.children.length < values.length) ticks.append(make("span", ""));
+    while (ticks.children.length > values.length) ticks.lastChild.remove();
+    values.forEach((value, i) => {
+      ticks.children[i].textContent = value === 0 ? "0" : plus(value, digits);
+      ticks.children[i].style.left = `${(100 * i) / (values.length - 1)}%`;
+    });
   }
 
   writeControls() {
@@ -455,13 +460,14 @@ class Lens {
     const reset = this.find(".reset");
     reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
     reset.disabled = this.view.zoom === 1;
+    const range = this.errorRange;
     const errors = this.find(".errors");
     errors.hidden = this.mode === "picture";
     if (errors.hidden) return;
     const { css } = this.palette;
     this.find(".errors .ramp").style.background =
       `linear-gradient(to right, ${this.mode === "signed" ? css : css.slice((css.length - 1) / 2)})`;
-    this.writeScale(".errors", this.mode === "signed" ? -this.errorRange : 0, this.errorRange);
+    this.writeScale(".errors", this.mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
   }
 
   // For screen readers: after a key or a pin, not for every mouse move.

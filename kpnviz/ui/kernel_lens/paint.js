@@ -65,6 +65,10 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
 
 const kernelBitmap = new OffscreenCanvas(1, 1);
 
+// Weights are coloured by their signed square root: the reference's kernel is often ten times as strong as
+// the others, and both are to be seen. The colour bar's ticks say so.
+const signedRoot = (t) => Math.sign(t) * Math.sqrt(Math.abs(t));
+
 // One kernel in a box of `boxSize` weights a side; marks: centroid and true shift, (dy, dx) in pixels.
 function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, centroid, shift, beyond }) {
   const context = prepare(canvas, side, side);
@@ -73,7 +77,7 @@ function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, cent
   const unit = Math.max(1, Math.floor(((side - 2) * ratio) / boxSize)) / ratio;
   const left = Math.round(((side - unit * K) / 2) * ratio) / ratio;
   const middle = left + (unit * K) / 2;
-  context.drawImage(bitmap(K, K, (i) => palette.at(weights[i] / max), kernelBitmap), left, left, unit * K, unit * K);
+  context.drawImage(bitmap(K, K, (i) => palette.at(signedRoot(weights[i] / max)), kernelBitmap), left, left, unit * K, unit * K);
   context.lineWidth = 1;
   context.strokeStyle = ink.line;
   context.strokeRect(left - 0.5, left - 0.5, unit * K + 1, unit * K + 1);
