@@ -97,6 +97,16 @@ def point(page, y, x, panel=0):
     return box["x"] + (x + 0.5 - view["x"]) * scale, box["y"] + (y + 0.5 - view["y"]) * scale
 
 
+def wait_for_another(page, identity):
+    """Wait until the lens shows another payload than this; the new one's identity."""
+    page.locator(".lens").evaluate(
+        "(e, id) => new Promise((done) => { const look = () => "
+        "e.lens.data.id === id ? setTimeout(look, 20) : done(); look(); })",
+        identity,
+    )
+    return lens(page, "l.data.id")
+
+
 def hover(page, y, x, panel=0):
     # The page may still be moving into place: then the point is looked up anew.
     for _ in range(50):
@@ -196,17 +206,23 @@ def test_zoom_is_shared_by_all_pictures_and_a_double_click_ends_it(page):
 
 
 def test_new_bursts_reach_the_lens(page):
-    def wait_for_another(identity):
-        page.locator(".lens").evaluate(
-            "(e, id) => new Promise((done) => { const look = () => "
-            "e.lens.data.id === id ? setTimeout(look, 20) : done(); look(); })",
-            identity,
-        )
-        return lens(page, "l.data.id")
-
     gain_4 = lens(page, "l.data.id")
     page.get_by_role("button", name="×8", exact=True).click()
-    gain_8 = wait_for_another(gain_4)
+    gain_8 = wait_for_another(page, gain_4)
     page.locator(".thumbnails button").nth(10).click()
-    wait_for_another(gain_8)
+    wait_for_another(page, gain_8)
     expect(page.locator(".photo img")).to_have_attribute("alt", gallery()[10])
+
+
+def test_the_crop_is_dragged(page):
+    identity = lens(page, "l.data.id")
+    crop = page.locator(".crop").bounding_box()
+    x, y = crop["x"] + crop["width"] / 2, crop["y"] + crop["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y, steps=3)
+    sent = len(page.sent)
+    page.mouse.up()
+    wait_for_another(page, identity)
+    assert len(page.sent) == sent + 1
+    assert page.locator(".crop").bounding_box()["x"] == pytest.approx(crop["x"] + 30, abs=2)

@@ -16,9 +16,13 @@ imported when they are used.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Sequence
+from numbers import Integral
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -48,7 +52,8 @@ def local_conv(
     frames   [B, N, H, W]                        linear intensities
     factors  [B, N, F, ceil(H/2), ceil(W/2)]     see the module's docstring for the order of the F channels
     sizes    S odd kernel sizes, e.g. (1, 3, 5, 7, 9, 11)
-    reduce   "none": [B, N, S, H, W];  "size": mean over sizes, [B, N, H, W];  "mean": over frames too, [B, H, W]
+    reduce   "none": [B, N, S, H, W];  "size": mean over sizes, [B, N, H, W];
+             "mean": mean over sizes and frames, [B, H, W]
     fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
              averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
     backend  one of BACKENDS, or None for the fastest that can do it
@@ -62,9 +67,7 @@ def local_conv(
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
     if fused and reduce == "none":
-        raise ValueError(
-            "fused=True with reduce='none': fusing averages over sizes; use reduce 'size' or 'mean'"
-        )
+        raise ValueError("fused=True with reduce='none': fusing averages over sizes; choose 'size' or 'mean'")
     dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
     module = _backend_module(backend, frames, dtype)
     result: Tensor = module.local_conv(frames.to(dtype), factors.to(dtype), sizes, separable, reduce, fused)
@@ -77,9 +80,7 @@ def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
     Pixel centres are aligned (F.interpolate with align_corners=False); odd H or W are cropped from 2h, 2w.
     """
     if factors.ndim != 5:
-        raise ValueError(
-            f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]"
-        )
+        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, h, w]")
     _check_grid(factors, H, W)
     return _upsample_factors(factors, H, W)
 
@@ -87,8 +88,8 @@ def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
 def effective_kernels(factors_full: Tensor, sizes: Sequence[int], separable: bool = True) -> Tensor:
     """Eq. 3: the one dense kernel per pixel and frame that does the same as the kernels of all sizes.
 
-    factors_full [B, N, F, H, W] (upsampled, or any crop of that) -> [B, N, K, K, H, W], K = max(sizes): axis 2
-    is dy, axis 3 is dx. Smaller kernels are zero-padded to K x K around their centre, then averaged over sizes.
+    factors_full [B, N, F, H, W] (upsampled, or any crop of that) -> [B, N, K, K, H, W] with K = max(sizes):
+    axis 2 is dy, axis 3 is dx. Smaller kernels are zero-padded around their centre, then averaged over sizes.
     """
     sizes = _check_sizes(sizes)
     if factors_full.ndim != 5:
@@ -117,30 +118,26 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if not checked:
         raise ValueError("sizes is empty; give at least one odd kernel size, e.g. (5,)")
     for size in checked:
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"sizes: {size!r} is not a positive integer; kernel sizes must be odd")
         if size % 2 == 0:
             raise ValueError(f"sizes: {size} is even; kernel sizes must be odd")
-    return checked
+    return tuple(map(int, checked))
 
 
 def _check_tensors(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> None:
     if frames.ndim != 4 or 0 in frames.shape:
         raise ValueError(f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] without empty axes")
     if factors.ndim != 5:
-        raise ValueError(
-            f"factors has shape {tuple(factors.shape)}; expected [B, N, F, ceil(H/2), ceil(W/2)]"
-        )
+        raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, h, w]")
     for name, tensor in (("frames", frames), ("factors", factors)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
     if frames.device != factors.device:
         raise ValueError(f"factors is on {factors.device}, frames is on {frames.device}; expected one device")
-    for axis, name in enumerate(("B", "N")):
-        if frames.shape[axis] != factors.shape[axis]:
-            raise ValueError(
-                f"factors has {name}={factors.shape[axis]}, frames has {name}={frames.shape[axis]}; they must agree"
-            )
+    for axis, length, expected in zip("BN", factors.shape, frames.shape, strict=False):
+        if length != expected:
+            raise ValueError(f"factors has {axis}={length}, frames has {axis}={expected}; they must agree")
     _check_channels("factors", factors, sizes, separable)
     _check_grid(factors, *frames.shape[-2:])
 
@@ -159,28 +156,28 @@ def _check_grid(factors: Tensor, H: int, W: int) -> None:
         raise ValueError(f"factors has a grid of {grid}, frames of {H}x{W} need {h}x{w} (half resolution)")
 
 
+@functools.cache
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype):
+def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype) -> ModuleType:
     """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot."""
     if backend is None:
-        fast = "triton" if frames.is_cuda else "numba"
-        on_device = frames.device.type in ("cpu", "cuda")
-        backend = fast if on_device and dtype == torch.float32 and _installed(fast) else "torch"
+        fast = {"cpu": "numba", "cuda": "triton"}.get(frames.device.type)
+        backend = fast if fast and dtype == torch.float32 and _installed(fast) else "torch"
     elif backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
     elif backend in ("numba", "triton"):
         if not _installed(backend):
-            raise ValueError(
-                f"backend is {backend!r}, but the package {backend} is not installed; use 'torch'"
-            )
+            raise ValueError(f"backend is {backend!r}, but {backend} is not installed; use 'torch'")
         if dtype != torch.float32:
             raise ValueError(f"backend is {backend!r}, which computes in float32, not {dtype}; use 'torch'")
-        if backend == "numba" and frames.device.type != "cpu":
-            raise ValueError(f"backend is 'numba', but frames is on {frames.device}; use 'torch' or 'triton'")
-    if backend in ("numba", "triton") and frames.requires_grad:
-        backend = "torch"  # the fast backends have no gradient for frames
+        interpreted = backend == "triton" and os.environ.get("TRITON_INTERPRET") == "1"
+        device = "cpu" if backend == "numba" or interpreted else "cuda"
+        if frames.device.type != device:
+            raise ValueError(f"backend is {backend!r}, which needs tensors on {device}, not {frames.device}")
+    if backend in ("numba", "triton") and frames.requires_grad and torch.is_grad_enabled():
+        backend = "torch"  # numba and triton have no gradient for frames
     files = {"reference": "_reference", "torch": "_torch", "numba": "_cpu", "triton": "_cuda"}
     return importlib.import_module(f".{files[backend]}", __name__)

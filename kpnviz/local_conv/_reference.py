@@ -43,17 +43,21 @@ def dense_kernels(factors_full: Tensor, sizes: tuple[int, ...], separable: bool)
 
 
 def effective_kernels(factors_full: Tensor, sizes: tuple[int, ...], separable: bool) -> Tensor:
-    """[B, N, F, H, W] -> [B, N, K, K, H, W]: zero-padded to the largest size, mean over sizes (eq. 3)."""
+    """[B, N, F, H, W] -> [B, N, K, K, H, W]: zero-padded to the largest size, averaged over sizes (eq. 3)."""
     K = max(sizes)
-    total = 0
+    B, N, _, H, W = factors_full.shape
+    total = factors_full.new_zeros(B, N, K, K, H, W)
     for s, kernel in zip(sizes, dense_kernels(factors_full, sizes, separable), strict=True):
         margin = (K - s) // 2
-        total = total + F.pad(kernel, (0, 0, 0, 0, margin, margin, margin, margin))
-    return total / len(sizes)
+        total[:, :, margin : margin + s, margin : margin + s] += kernel / len(sizes)
+    return total
 
 
 def convolve(frames: Tensor, kernels: Tensor) -> Tensor:
-    """out[y, x] = sum_ab kernels[a, b, y, x] * P[y + a - r, x + b - r]: [B,N,H,W], [B,N,s,s,H,W] -> [B,N,H,W]."""
+    """out[y, x] = sum_ab kernels[a, b, y, x] * P[y + a - r, x + b - r], P: frames [B, N, H, W], reflected.
+
+    kernels [B, N, s, s, H, W], r = s // 2. Returns [B, N, H, W].
+    """
     H, W = frames.shape[-2:]
     s = kernels.shape[2]
     padded = reflect_pad(frames, s // 2)
@@ -62,6 +66,15 @@ def convolve(frames: Tensor, kernels: Tensor) -> Tensor:
         for b in range(s):
             out = out + kernels[:, :, a, b] * padded[..., a : a + H, b : b + W]
     return out
+
+
+def reduced_shape(reduce: str, B: int, N: int, S: int, H: int, W: int) -> tuple[int, ...]:
+    return {"none": (B, N, S, H, W), "size": (B, N, H, W), "mean": (B, H, W)}[reduce]
+
+
+def reduction_scale(reduce: str, N: int, S: int) -> float:
+    """What makes a mean of the sum over that which `reduce` averages."""
+    return {"none": 1.0, "size": 1 / S, "mean": 1 / (S * N)}[reduce]
 
 
 def local_conv(

@@ -1,6 +1,6 @@
 """The fallback for any device and dtype: plain torch, one frame at a time, never two shifted copies at once.
 
-Separable kernels are applied as out = sum_a u_a * (sum_b v_b * P_ab), so neither the kernels nor the products of
+Separable kernels are applied as out = sum_a u_a * (sum_b v_b * P_ab), so that neither kernels nor products of
 taps are ever stored: what autograd keeps are views, the upsampled factors and one sum per kernel row.
 """
 

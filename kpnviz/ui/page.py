@@ -9,7 +9,9 @@ import streamlit as st
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
-[data-testid="stSpinner"] { position: fixed; top: 0.75rem; right: 2rem; z-index: 1000; width: auto; }
+[data-testid="stElementContainer"]:has([data-testid="stSpinner"]) {
+  position: fixed; top: 0.75rem; right: 2rem; z-index: 1000; width: auto;
+}
 </style>"""
 
 

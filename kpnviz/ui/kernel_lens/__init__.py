@@ -35,7 +35,7 @@ MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
 
 _ALIGNMENT = 8
-_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "lens.js")
+_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "input.js", "lens.js")
 _FOLDER = Path(__file__).parent
 
 Pixel = tuple[int, int]

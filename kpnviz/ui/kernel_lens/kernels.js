@@ -17,7 +17,8 @@ function factorsAt({ factors: { values, shape } }, y, x) {
   for (let i = 0; i < N * F; i++) {
     const sample = (r, c) => HALF[values[(i * h + r) * w + c]];
     const left = sample(row.low, column.low) * (1 - row.weight) + sample(row.high, column.low) * row.weight;
-    const right = sample(row.low, column.high) * (1 - row.weight) + sample(row.high, column.high) * row.weight;
+    const right =
+      sample(row.low, column.high) * (1 - row.weight) + sample(row.high, column.high) * row.weight;
     at[i] = left * (1 - column.weight) + right * column.weight;
   }
   return at;
@@ -38,7 +39,8 @@ function effectiveKernels(kernels, y, x) {
       for (let a = 0; a < size; a++)
         for (let b = 0; b < size; b++)
           weights[(a + margin) * K + b + margin] +=
-            (separable ? factors[first + a] * factors[first + size + b] : factors[first + a * size + b]) / sizes.length;
+            (separable ? factors[first + a] * factors[first + size + b] : factors[first + a * size + b]) /
+            sizes.length;
       first += separable ? 2 * size : size * size;
     }
     return weights;
@@ -67,7 +69,10 @@ function correlate(values, offset, H, W, weights, K, y, x) {
 // Signed sum, and the centre of |w| as (dy, dx) from the kernel's middle (null where all weights are 0).
 function kernelStats(weights, K) {
   const r = (K - 1) / 2;
-  let mass = 0, total = 0, dy = 0, dx = 0;
+  let mass = 0,
+    total = 0,
+    dy = 0,
+    dx = 0;
   weights.forEach((weight, i) => {
     const size = Math.abs(weight);
     mass += weight;

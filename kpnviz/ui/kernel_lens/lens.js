@@ -1,13 +1,14 @@
-// The lens itself: what it shows (state), how that gets on the page, and what keys and pointers do.
+// The lens itself: what it shows (state), how that gets on the page, and what may be done with it.
 
 const DIGITS = 4; // of intensities
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
-const MODES = ["picture", "signed", "absolute"];
 const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
 
-const signed = (value, digits = DIGITS) => value.toFixed(digits).replace("-", "−");
-const plus = (value, digits) => (value < 0 ? "" : "+") + signed(value, digits);
-const offset = (shift) => `(${shift.map((d) => (d > 0 ? "+" : "") + signed(d, 0)).join(", ")})`;
+// A true minus sign, and no minus before zero.
+const signed = (value, digits = DIGITS) =>
+  (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
+const plus = (value, digits) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + signed(value, digits);
+const offset = (shift) => `(${shift.map((d) => plus(d, 0)).join(", ")})`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function make(tag, className, ...children) {
@@ -35,17 +36,17 @@ class Lens {
     this.wipe = false;
     this.stale = new Set();
     this.latencies = [];
-    this.pointers = new Map();
     this.find = (selector) => root.querySelector(selector);
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(root);
-    this.listen();
+    this.input = new Input(this);
   }
 
   destroy() {
     this.observer.disconnect();
-    document.removeEventListener("scroll", this.onScroll, true);
+    this.input.destroy();
     clearTimeout(this.reportTimer);
+    clearTimeout(this.announceTimer);
   }
 
   // --- data -------------------------------------------------------------------------------------
@@ -60,6 +61,7 @@ class Lens {
   load(data) {
     const before = this.data;
     this.data = data;
+    this.input.pointers.clear(); // the pictures that they were on are replaced
     const sameSize = before && before.height === data.height && before.width === data.width;
     if (!sameSize) {
       this.view = { y: 0, x: 0, zoom: 1 };
@@ -120,7 +122,9 @@ class Lens {
 
   buildPanels() {
     const { panels } = this.data;
-    const best = Math.max(...panels.filter(({ kind }) => kind === "method").map(({ scores }) => scores?.psnr ?? -1));
+    const best = Math.max(
+      ...panels.filter(({ kind }) => kind === "method").map(({ scores }) => scores?.psnr ?? -1),
+    );
     const several = panels.filter(({ kind }) => kind === "method").length > 1;
     this.find(".panels").replaceChildren(
       ...panels.map((panel) => {
@@ -179,7 +183,14 @@ class Lens {
           share: make("span", "share"),
           adds: make("span", "adds"),
         };
-        cell.element = make("div", "cell", cell.canvas, make("div", "bar-box", cell.bar), cell.share, cell.adds);
+        cell.element = make(
+          "div",
+          "cell",
+          cell.canvas,
+          make("div", "bar-box", cell.bar),
+          cell.share,
+          cell.adds,
+        );
         row.append(cell.element);
         return cell;
       });
@@ -200,8 +211,15 @@ class Lens {
       item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
       return item;
     };
-    const legend = make("div", "name legend", entry("centroid", '<path d="M2 2l8 8m0-8l-8 8"/>', "centre of |w|"));
-    if (this.data.shifts) legend.append(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"), make("small", "", "(dy, dx) in pixels"));
+    const legend = make(
+      "div",
+      "name legend",
+      entry("centroid", '<path d="M2 2l8 8m0-8l-8 8"/>', "centre of |w|"),
+    );
+    if (this.data.shifts) {
+      legend.append(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"));
+      legend.append(make("small", "", "(dy, dx) in pixels"));
+    }
     return legend;
   }
 
@@ -209,10 +227,11 @@ class Lens {
     const K = Math.max(...this.kernelMethods.map(({ kernels }) => kernels.K));
     if (!(K > 0)) return "";
     return (
-      "One colour scale for all kernels of this pixel. With one pixel scale, a small square in a larger box is a small " +
-      `kernel: the box is ${K}×${K} pixels. The bar is the frame's share of the weight; the number under it is what ` +
-      "the frame adds to the pixel, its patch times its kernel over the number of frames. Their sum is computed here, " +
-      "from the frames and kernels on display, and is the picture's value (to about 0.001: kernels travel as 16-bit numbers)."
+      "One colour scale for all kernels of this pixel, by the square root of the weight. At the same pixel scale " +
+      `a box is ${K}×${K} pixels, and a small square in it is a small kernel. Under each kernel: the frame's share ` +
+      "of the weight, and what the frame adds to the pixel, its patch times its kernel over the number of frames. " +
+      "These sums are taken here, from the frames and kernels on display: they are the picture's value (to about " +
+      "0.001, kernels travel as 16-bit numbers). Beside each picture's title: its linear value at the pixel."
     );
   }
 
@@ -287,10 +306,11 @@ class Lens {
     return (this.panelSize[0] * this.view.zoom) / this.data.width;
   }
 
-  colorsOf(image) {
-    const gain = 2 ** this.stops / this.data.white_level;
-    if (this.mode === "picture") return (i) => grey(encode(image[i] * gain));
+  // The colour of each pixel. The truth has no error; it stays a picture for orientation.
+  colorsOf(image, isTruth) {
     const white = this.data.white_level;
+    const gain = (this.mode === "picture" ? 2 ** this.stops : 1) / white;
+    if (this.mode === "picture" || isTruth) return (i) => grey(encode(image[i] * gain));
     const range = this.errorRange;
     const size = this.mode === "absolute" ? Math.abs : (error) => error;
     const truth = this.truth.image;
@@ -306,9 +326,7 @@ class Lens {
     const [w, h] = this.panelSize;
     for (const panel of panels) {
       const image = this.imageOf(panel);
-      const asPicture = panel === this.truth && this.mode !== "picture";
-      const gain = 1 / this.data.white_level;
-      panel.bitmap = bitmap(H, W, asPicture ? (i) => grey(encode(image[i] * gain)) : this.colorsOf(image), panel.bitmap);
+      panel.bitmap = bitmap(H, W, this.colorsOf(image, panel === this.truth), panel.bitmap);
       const context = prepare(panel.picture, w, h);
       this.drawBitmap(context, panel.bitmap);
       if (this.scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, image);
@@ -330,8 +348,8 @@ class Lens {
   }
 
   drawBitmap(context, source) {
-    const { y, x } = this.view;
-    context.drawImage(source, -x * this.scale, -y * this.scale, this.data.width * this.scale, this.data.height * this.scale);
+    const { view, scale, data } = this;
+    context.drawImage(source, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
   }
 
   drawNumbers(context, image) {
@@ -365,8 +383,16 @@ class Lens {
     }
     this.paintRows(rows, shifts);
     this.find(".pixel").textContent = `y ${y}, x ${x}`;
-    this.find(".hint").textContent = this.pinned ? "pinned: click it again to let go" : "hover to look, click to pin";
-    Object.assign(this.root.dataset, { y, x, pinned: this.pinned, frame: this.frame, zoom: this.view.zoom.toFixed(2) });
+    this.find(".hint").textContent = this.pinned
+      ? "pinned: click it again to let go"
+      : "hover to look, click to pin";
+    Object.assign(this.root.dataset, {
+      y,
+      x,
+      pinned: this.pinned,
+      frame: this.frame,
+      zoom: this.view.zoom.toFixed(2),
+    });
     this.root.classList.toggle("pinned", this.pinned);
   }
 
@@ -380,21 +406,41 @@ class Lens {
     const top = (y - this.view.y) * scale;
     if (this.wipe && this.truth && panel !== this.truth) this.drawWipe(context, left + scale);
     const own = this.data.methods.find((method) => this.data.panels[method.panel] === panel);
-    const sizes = (own ? [own] : this.data.methods).filter(({ kernels }) => kernels).map(({ kernels }) => kernels.K);
+    const sizes = (own ? [own] : this.data.methods)
+      .filter(({ kernels }) => kernels)
+      .map(({ kernels }) => kernels.K);
     const reach = (Math.max(1, ...sizes) - 1) / 2;
-    const [x0, x1, y0, y1] = [left - reach * scale, left + (reach + 1) * scale, top - reach * scale, top + (reach + 1) * scale];
+    const [x0, x1] = [left - reach * scale, left + (reach + 1) * scale];
+    const [y0, y1] = [top - reach * scale, top + (reach + 1) * scale];
     const [mx, my] = [left + scale / 2, top + scale / 2];
-    cased(context, "rgba(255, 255, 255, 0.6)", 0.75, () => {
-      for (const [a, b] of [[0, x0], [x1, w]]) (context.moveTo(a, my), context.lineTo(b, my));
-      for (const [a, b] of [[0, y0], [y1, h]]) (context.moveTo(mx, a), context.lineTo(mx, b));
-    }, "rgba(0, 0, 0, 0.2)");
-    const square = (r) => context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
+    cased(
+      context,
+      "rgba(255, 255, 255, 0.6)",
+      0.75,
+      () => {
+        for (const [a, b] of [
+          [0, x0],
+          [x1, w],
+        ])
+          (context.moveTo(a, my), context.lineTo(b, my));
+        for (const [a, b] of [
+          [0, y0],
+          [y1, h],
+        ])
+          (context.moveTo(mx, a), context.lineTo(mx, b));
+      },
+      "rgba(0, 0, 0, 0.2)",
+    );
+    const square = (r) =>
+      context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
     for (const K of new Set(sizes)) cased(context, "#ffb000", 1.25, () => square((K - 1) / 2));
     if (scale > 8) cased(context, "#ffb000", 1, () => square(0));
     if (panel === this.framePanel && shifts && this.frame > 0) {
       const [dy, dx] = shifts[this.frame];
       const [sx, sy] = [mx + dx * scale, my + dy * scale];
-      cased(context, this.ink.shift, 1.75, () => context.arc(sx, sy, Math.max(4, scale * 0.6), 0, 2 * Math.PI));
+      cased(context, this.ink.shift, 1.75, () =>
+        context.arc(sx, sy, Math.max(4, scale * 0.6), 0, 2 * Math.PI),
+      );
     }
   }
 
@@ -410,12 +456,13 @@ class Lens {
 
   paintRows(rows, shifts) {
     const largest = Math.max(...rows.map(({ K }) => K));
-    let max = 0;
-    for (const { cells } of rows) for (const { weights } of cells) for (const w of weights) max = Math.max(max, Math.abs(w));
-    this.autoMax = max;
-    const end = (this.heldMax ?? max) / 2 ** this.contrast || 1;
+    const strongest = ({ weights }) => weights.reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
+    this.autoMax = Math.max(0, ...rows.flatMap(({ cells }) => cells.map(strongest)));
+    const end = (this.heldMax ?? this.autoMax) / 2 ** this.contrast || 1;
     this.writeScale(".weights", [-end, -end / 4, 0, end / 4, end]); // even steps of the square root
-    this.heads.slice(1).forEach((head, i) => (head.lastChild.textContent = shifts ? offset(shifts[i + 1]) : " "));
+    this.heads
+      .slice(1)
+      .forEach((head, i) => (head.lastChild.textContent = shifts ? offset(shifts[i + 1]) : " "));
     rows.forEach(({ K, cells, sum, picture }, m) => {
       const method = this.kernelMethods[m];
       cells.forEach(({ weights, share, centroid, adds }, i) => {
@@ -424,7 +471,14 @@ class Lens {
         const beyond = Boolean(shift) && Math.max(...shift.map(Math.abs)) > (K - 1) / 2;
         const boxSize = this.sameScale ? largest : K;
         const marks = { centroid, shift, beyond, ink: this.ink };
-        drawKernel(cell.canvas, this.cellSide, { weights, K, max: end, boxSize, palette: this.palette, ...marks });
+        drawKernel(cell.canvas, this.cellSide, {
+          weights,
+          K,
+          max: end,
+          boxSize,
+          palette: this.palette,
+          ...marks,
+        });
         cell.element.classList.toggle("beyond", beyond);
         cell.bar.style.width = `${clamp(Math.abs(share), 0, 1) * 100}%`;
         cell.bar.classList.toggle("negative", share < 0);
@@ -446,7 +500,7 @@ class Lens {
     while (ticks.children.length < values.length) ticks.append(make("span", ""));
     while (ticks.children.length > values.length) ticks.lastChild.remove();
     values.forEach((value, i) => {
-      ticks.children[i].textContent = value === 0 ? "0" : plus(value, digits);
+      ticks.children[i].textContent = plus(value, value === 0 ? 0 : digits);
       ticks.children[i].style.left = `${(100 * i) / (values.length - 1)}%`;
     });
   }
@@ -456,7 +510,8 @@ class Lens {
     this.find("[name=same]").checked = this.sameScale;
     this.find("[name=hold]").checked = this.heldMax !== null;
     const factor = 2 ** this.stops;
-    this.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
+    this.find("[name=gain]").textContent =
+      `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
     const reset = this.find(".reset");
     reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
     reset.disabled = this.view.zoom === 1;
@@ -478,41 +533,11 @@ class Lens {
       const share = Math.round(100 * cells[heaviest].share);
       return `${this.kernelMethods[m].title} ${signed(picture, 3)}, most weight on frame ${heaviest}, ${share} percent`;
     });
-    this.find(".live").textContent = `Pixel y ${y}, x ${x}${this.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
+    this.find(".live").textContent =
+      `Pixel y ${y}, x ${x}${this.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
   }
 
-  // --- what a person does -----------------------------------------------------------------------
-
-  listen() {
-    const stages = this.find(".panels");
-    stages.addEventListener("pointerdown", (event) => this.onDown(event));
-    stages.addEventListener("pointermove", (event) => this.onMove(event));
-    stages.addEventListener("pointerup", (event) => this.onUp(event));
-    stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
-    stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    this.onScroll = () => (this.scrolledAt = performance.now());
-    document.addEventListener("scroll", this.onScroll, true);
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
-    this.root.addEventListener("keyup", (event) => this.onKeyUp(event));
-    this.root.addEventListener("blur", () => this.setFlicker(false));
-    this.root.addEventListener("input", ({ target }) => this.onControl(target));
-    this.find(".rows").addEventListener("click", ({ target }) => {
-      const button = target.closest("[data-frame]");
-      if (button) this.chooseFrame(Number(button.dataset.frame));
-    });
-    this.find(".reset").addEventListener("click", () => this.resetView());
-    this.find(".ask").addEventListener("click", () => this.find(".help").showModal());
-    this.find(".close").addEventListener("click", () => this.find(".help").close());
-  }
-
-  onControl({ name, value, checked }) {
-    if (name === "mode") this.mode = value;
-    if (name === "stops") this.stops = Number(value);
-    if (name === "contrast") this.contrast = Number(value);
-    if (name === "same") this.sameScale = checked;
-    if (name === "hold") this.heldMax = checked ? this.autoMax : null;
-    this.invalidate("pictures", "cursor");
-  }
+  // --- what may be done with it (input.js says by which keys and gestures) ------------------------
 
   // since: when the person moved; the time from then to the new kernels on the screen is measured.
   moveTo(y, x, since = performance.now()) {
@@ -579,117 +604,9 @@ class Lens {
     this.setView(y + py * change, x + px * change, next);
   }
 
-  // Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
-  position(event, stage = event.target.closest(".stage")) {
-    if (!stage) return null;
-    const box = stage.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
   // The pixel (y, x) at a point of a panel, in CSS pixels.
   pixelAt([px, py]) {
     return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
-  }
-
-  // The event's own time: what waited in the queue counts too.
-  follow(at, event) {
-    if (!this.pinned) this.moveTo(...this.pixelAt(at), event.timeStamp);
-  }
-
-  onDown(event) {
-    const at = this.position(event);
-    if (!at || event.button !== 0) return;
-    const stage = event.target.closest(".stage");
-    stage.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { stage, at, from: at, view: this.view, moved: false });
-    if (this.pointers.size > 1) for (const pointer of this.pointers.values()) pointer.moved = true;
-  }
-
-  onMove(event) {
-    const pointer = this.pointers.get(event.pointerId);
-    const at = this.position(event, pointer?.stage);
-    if (!at) return;
-    if (!pointer) return this.follow(at, event);
-    const before = pointer.at;
-    pointer.at = at;
-    if (this.pointers.size === 2) return this.pinch(event.pointerId, before);
-    if (Math.hypot(at[0] - pointer.from[0], at[1] - pointer.from[1]) > 4) pointer.moved = true;
-    if (!pointer.moved) return;
-    if (event.pointerType === "touch" || this.view.zoom === 1) return this.follow(at, event);
-    const { view, from } = pointer;
-    this.setView(view.y - (at[1] - from[1]) / this.scale, view.x - (at[0] - from[0]) / this.scale, view.zoom);
-  }
-
-  // Two fingers: the one that moved against the one that rests.
-  pinch(id, before) {
-    const moving = this.pointers.get(id);
-    const resting = [...this.pointers.values()].find((pointer) => pointer !== moving);
-    const distance = ([x, y]) => Math.max(20, Math.hypot(x - resting.at[0], y - resting.at[1]));
-    this.zoomAt(distance(moving.at) / distance(before), ...resting.at);
-  }
-
-  onUp(event) {
-    const pointer = this.pointers.get(event.pointerId);
-    this.pointers.delete(event.pointerId);
-    if (!pointer || pointer.moved) return;
-    const clicked = this.pixelAt(pointer.at);
-    // The second click of a double-click takes back what the first did.
-    if (this.lastClick && event.timeStamp - this.lastClick.time < 350) {
-      const { pinned, cursor } = this.lastClick;
-      this.lastClick = null;
-      [this.pinned, this.cursor] = [pinned, cursor];
-      this.reportSoon();
-      return this.resetView();
-    }
-    this.lastClick = { time: event.timeStamp, pinned: this.pinned, cursor: this.cursor };
-    const again = this.pinned && clicked[0] === this.cursor[0] && clicked[1] === this.cursor[1];
-    if (again) return this.release();
-    this.moveTo(...clicked);
-    this.pin();
-  }
-
-  onWheel(event) {
-    const at = this.position(event);
-    if (!at || event.ctrlKey) return;
-    // A wheel that is scrolling the page goes on scrolling it as a picture comes under the mouse.
-    const scrolling = performance.now() - (this.scrolledAt ?? -1e9) < 300;
-    if (scrolling || (event.deltaY > 0 && this.view.zoom === 1)) return;
-    event.preventDefault();
-    this.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), ...at);
-    this.follow(at, event);
-  }
-
-  onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
-    // The app has shortcuts of its own (R reruns it); what is typed here is meant for the lens.
-    event.stopPropagation();
-    if (event.target !== this.root && event.key !== "?") return;
-    const action = this.actionOf(event.key, event.shiftKey ? 10 : 1);
-    if (!action) return;
-    event.preventDefault();
-    action();
-  }
-
-  actionOf(key, step) {
-    const arrows = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] };
-    const [y, x] = this.cursor;
-    if (arrows[key]) return () => this.step(...arrows[key]);
-    if (/^[0-9]$/.test(key)) return () => this.chooseFrame(Number(key));
-    const around = [(x + 0.5 - this.view.x) * this.scale, (y + 0.5 - this.view.y) * this.scale];
-    const redraw = () => this.invalidate("pictures", "cursor");
-    return {
-      Enter: () => (this.pinned ? this.release() : this.pin()),
-      Escape: () => this.release(),
-      "+": () => this.zoomAt(1.5, ...around),
-      "=": () => this.zoomAt(1.5, ...around),
-      "-": () => this.zoomAt(1 / 1.5, ...around),
-      f: () => this.setFlicker(true),
-      w: () => ((this.wipe = !this.wipe), redraw()),
-      e: () => this.truth && ((this.mode = MODES[(MODES.indexOf(this.mode) + 1) % 3]), redraw()),
-      k: () => ((this.sameScale = !this.sameScale), redraw()),
-      h: () => ((this.heldMax = this.heldMax === null ? this.autoMax : null), redraw()),
-      "?": () => this.find(".help").showModal(),
-    }[key];
   }
 
   // Move by keys; a pinned pixel stays pinned, and the view follows it out of sight.
@@ -703,11 +620,6 @@ class Lens {
     if (this.pinned) this.reportSoon();
     clearTimeout(this.announceTimer);
     this.announceTimer = setTimeout(() => this.announce(), 250);
-  }
-
-  onKeyUp(event) {
-    event.stopPropagation();
-    if (event.key === "f") this.setFlicker(false);
   }
 }
 

@@ -54,7 +54,10 @@ function prepare(canvas, width, height) {
 
 // A line that is seen on any ground: a dark casing under it.
 function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
-  for (const [style, lineWidth] of [[casing, width + 2], [color, width]]) {
+  for (const [style, lineWidth] of [
+    [casing, width + 2],
+    [color, width],
+  ]) {
     context.strokeStyle = style;
     context.lineWidth = lineWidth;
     context.beginPath();
@@ -77,20 +80,27 @@ function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, cent
   const unit = Math.max(1, Math.floor(((side - 2) * ratio) / boxSize)) / ratio;
   const left = Math.round(((side - unit * K) / 2) * ratio) / ratio;
   const middle = left + (unit * K) / 2;
-  context.drawImage(bitmap(K, K, (i) => palette.at(signedRoot(weights[i] / max)), kernelBitmap), left, left, unit * K, unit * K);
+  bitmap(K, K, (i) => palette.at(signedRoot(weights[i] / max)), kernelBitmap);
+  context.drawImage(kernelBitmap, left, left, unit * K, unit * K);
   context.lineWidth = 1;
   context.strokeStyle = ink.line;
   context.strokeRect(left - 0.5, left - 0.5, unit * K + 1, unit * K + 1);
   const at = ([dy, dx]) => [middle + dx * unit, middle + dy * unit];
-  if (shift) drawShift(context, side, at(shift), Math.max(3.5, unit * 0.6), beyond, ink);
+  if (shift) drawShift(context, side, at(shift), Math.min(Math.max(3.5, unit * 0.6), 7), beyond, ink);
   if (centroid) {
     const [x, y] = at(centroid);
-    cased(context, ink.text, 1.5, () => {
-      context.moveTo(x - 3, y - 3);
-      context.lineTo(x + 3, y + 3);
-      context.moveTo(x + 3, y - 3);
-      context.lineTo(x - 3, y + 3);
-    }, ink.paper);
+    cased(
+      context,
+      ink.text,
+      1.5,
+      () => {
+        context.moveTo(x - 3, y - 3);
+        context.lineTo(x + 3, y + 3);
+        context.moveTo(x + 3, y - 3);
+        context.lineTo(x - 3, y + 3);
+      },
+      ink.paper,
+    );
   }
 }
 
@@ -98,7 +108,8 @@ function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, cent
 function drawShift(context, side, [x, y], radius, beyond, ink) {
   const half = side / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 4);
-  if (out <= 1) return cased(context, ink.shift, 1.75, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper);
+  if (out <= 1)
+    return cased(context, ink.shift, 1.75, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   const corner = (turn) => [tipX - 12 * Math.cos(angle + turn), tipY - 12 * Math.sin(angle + turn)];

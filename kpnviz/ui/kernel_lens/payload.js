@@ -24,7 +24,11 @@ function readPayload(bytes) {
   // The message may start at an odd address, typed arrays may not.
   const buffer = bytes.slice(header.start_of_arrays).buffer;
   const arrays = header.arrays.map(({ dtype, shape, offset }) => {
-    const values = new ARRAY_TYPES[dtype](buffer, offset, shape.reduce((a, b) => a * b, 1));
+    const values = new ARRAY_TYPES[dtype](
+      buffer,
+      offset,
+      shape.reduce((a, b) => a * b, 1),
+    );
     return { values, shape };
   });
   header.frames = arrays[header.frames];

@@ -10,7 +10,8 @@ class Picker {
     this.photo.addEventListener("keydown", (event) => this.onKey(event));
     root.querySelector(".thumbnails").addEventListener("click", ({ target }) => {
       const name = target.dataset.name;
-      if (name && name !== this.data.photo) this.report({ photo: name, top: this.crop[0], left: this.crop[1] });
+      if (name && name !== this.data.photo)
+        this.report({ photo: name, top: this.crop[0], left: this.crop[1] });
     });
   }
 
@@ -62,7 +63,8 @@ class Picker {
   onDown(event) {
     const [y, x] = this.position(event);
     const size = this.data.crop[2];
-    const inside = y >= this.crop[0] && y < this.crop[0] + size && x >= this.crop[1] && x < this.crop[1] + size;
+    const inside =
+      y >= this.crop[0] && y < this.crop[0] + size && x >= this.crop[1] && x < this.crop[1] + size;
     // Held where it was gripped; a press beside the crop fetches it by its middle.
     this.grip = inside ? [y - this.crop[0], x - this.crop[1]] : [size / 2, size / 2];
     this.photo.setPointerCapture(event.pointerId);
@@ -77,12 +79,15 @@ class Picker {
   drop() {
     this.grip = null;
     const [top, left] = this.crop;
-    if (top !== this.data.crop[0] || left !== this.data.crop[1]) this.report({ photo: this.data.photo, top, left });
+    if (top !== this.data.crop[0] || left !== this.data.crop[1])
+      this.report({ photo: this.data.photo, top, left });
   }
 
   onKey(event) {
     const step = event.shiftKey ? 1 : 8;
-    const move = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] }[event.key];
+    const move = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] }[
+      event.key
+    ];
     if (!move) return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,0 +1,182 @@
+// What a person does with the lens: pointers, wheel, keys and controls, turned into calls of Lens.
+
+const MODES = ["picture", "signed", "absolute"];
+const DOUBLE_CLICK_MS = 350;
+const STILL_A_CLICK = 4; // CSS pixels
+
+const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
+
+class Input {
+  constructor(lens) {
+    this.lens = lens;
+    this.pointers = new Map(); // those that are down
+    this.listen();
+  }
+
+  destroy() {
+    document.removeEventListener("scroll", this.onScroll, true);
+  }
+
+  listen() {
+    const { lens } = this;
+    const stages = lens.find(".panels");
+    stages.addEventListener("pointerenter", () => this.takeFocus());
+    stages.addEventListener("pointerdown", (event) => this.onDown(event));
+    stages.addEventListener("pointermove", (event) => this.onMove(event));
+    stages.addEventListener("pointerup", (event) => this.onUp(event));
+    stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+    stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    this.onScroll = () => (this.scrolledAt = performance.now());
+    document.addEventListener("scroll", this.onScroll, true);
+    lens.root.addEventListener("keydown", (event) => this.onKey(event));
+    lens.root.addEventListener("keyup", (event) => this.onKeyUp(event));
+    lens.root.addEventListener("blur", () => lens.setFlicker(false));
+    lens.root.addEventListener("input", ({ target }) => this.onControl(target));
+    lens.find(".rows").addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-frame]");
+      if (button) lens.chooseFrame(Number(button.dataset.frame));
+    });
+    lens.find(".reset").addEventListener("click", () => lens.resetView());
+    lens.find(".ask").addEventListener("click", () => lens.find(".help").showModal());
+    lens.find(".close").addEventListener("click", () => lens.find(".help").close());
+  }
+
+  // Keys work as soon as the mouse is on a picture, unless the keyboard is in use elsewhere.
+  takeFocus() {
+    if (document.activeElement === document.body)
+      this.lens.root.focus({ preventScroll: true, focusVisible: false });
+  }
+
+  onControl({ name, value, checked }) {
+    const { lens } = this;
+    if (name === "mode") lens.mode = value;
+    if (name === "stops") lens.stops = Number(value);
+    if (name === "contrast") lens.contrast = Number(value);
+    if (name === "same") lens.sameScale = checked;
+    if (name === "hold") lens.heldMax = checked ? lens.autoMax : null;
+    lens.invalidate("pictures", "cursor");
+  }
+
+  // Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
+  position(event, stage = event.target.closest(".stage")) {
+    if (!stage) return null;
+    const box = stage.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  // The event's own time: what waited in the queue counts too.
+  follow(at, event) {
+    const { lens } = this;
+    if (!lens.pinned) lens.moveTo(...lens.pixelAt(at), event.timeStamp);
+  }
+
+  onDown(event) {
+    const { lens } = this;
+    const at = this.position(event);
+    if (!at || event.button !== 0) return;
+    const stage = event.target.closest(".stage");
+    stage.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, { stage, at, from: at, view: lens.view, moved: false });
+    if (this.pointers.size > 1) for (const pointer of this.pointers.values()) pointer.moved = true;
+  }
+
+  onMove(event) {
+    const { lens } = this;
+    const pointer = this.pointers.get(event.pointerId);
+    const at = this.position(event, pointer?.stage);
+    if (!at) return;
+    if (!pointer) return this.follow(at, event);
+    const before = pointer.at;
+    pointer.at = at;
+    if (this.pointers.size === 2) return this.pinch(event.pointerId, before);
+    if (distance(at, pointer.from) > STILL_A_CLICK) pointer.moved = true;
+    if (!pointer.moved) return;
+    if (event.pointerType === "touch" || lens.view.zoom === 1) return this.follow(at, event);
+    const { view, from } = pointer;
+    lens.setView(view.y - (at[1] - from[1]) / lens.scale, view.x - (at[0] - from[0]) / lens.scale, view.zoom);
+  }
+
+  // Two fingers: the one that moved against the one that rests.
+  pinch(id, before) {
+    const { lens } = this;
+    const moving = this.pointers.get(id);
+    const resting = [...this.pointers.values()].find((pointer) => pointer !== moving);
+    const apart = (at) => Math.max(20, distance(at, resting.at));
+    lens.zoomAt(apart(moving.at) / apart(before), ...resting.at);
+  }
+
+  onUp(event) {
+    const { lens } = this;
+    const pointer = this.pointers.get(event.pointerId);
+    this.pointers.delete(event.pointerId);
+    if (!pointer || pointer.moved) return;
+    const clicked = lens.pixelAt(pointer.at);
+    const { lastClick } = this;
+    this.lastClick = null;
+    const soon = lastClick && event.timeStamp - lastClick.time < DOUBLE_CLICK_MS;
+    if (soon && distance(pointer.at, lastClick.at) <= STILL_A_CLICK) {
+      // The second click of a double-click takes back what the first did.
+      [lens.pinned, lens.cursor] = [lastClick.pinned, lastClick.cursor];
+      lens.reportSoon();
+      return lens.resetView();
+    }
+    this.lastClick = { time: event.timeStamp, at: pointer.at, pinned: lens.pinned, cursor: lens.cursor };
+    const again = lens.pinned && clicked[0] === lens.cursor[0] && clicked[1] === lens.cursor[1];
+    if (again) return lens.release();
+    lens.moveTo(...clicked);
+    lens.pin();
+  }
+
+  onWheel(event) {
+    const { lens } = this;
+    const at = this.position(event);
+    if (!at || event.ctrlKey) return;
+    // A wheel that is scrolling the page goes on scrolling it as a picture comes under the mouse.
+    const scrolling = performance.now() - (this.scrolledAt ?? -1e9) < 300;
+    if (scrolling || (event.deltaY > 0 && lens.view.zoom === 1)) return;
+    event.preventDefault();
+    lens.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), ...at);
+    this.follow(at, event);
+  }
+
+  onKey(event) {
+    const { lens } = this;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
+    // The app has shortcuts of its own (R reruns it); what is typed here is meant for the lens.
+    event.stopPropagation();
+    if (event.target !== lens.root && event.key !== "?") return;
+    const action = this.actionOf(event.key, event.shiftKey ? 10 : 1);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  actionOf(key, step) {
+    const { lens } = this;
+    const arrow = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+    const [y, x] = lens.cursor;
+    if (arrow) return () => lens.step(...arrow.map((d) => d * step));
+    if (/^[0-9]$/.test(key)) return () => lens.chooseFrame(Number(key));
+    const around = [(x + 0.5 - lens.view.x) * lens.scale, (y + 0.5 - lens.view.y) * lens.scale];
+    const redraw = () => lens.invalidate("pictures", "cursor");
+    return {
+      Enter: () => (lens.pinned ? lens.release() : lens.pin()),
+      Escape: () => lens.release(),
+      "+": () => lens.zoomAt(1.5, ...around),
+      "=": () => lens.zoomAt(1.5, ...around),
+      "-": () => lens.zoomAt(1 / 1.5, ...around),
+      f: () => lens.setFlicker(true),
+      w: () => ((lens.wipe = !lens.wipe), redraw()),
+      e: () => lens.truth && ((lens.mode = MODES[(MODES.indexOf(lens.mode) + 1) % 3]), redraw()),
+      k: () => ((lens.sameScale = !lens.sameScale), redraw()),
+      h: () => ((lens.heldMax = lens.heldMax === null ? lens.autoMax : null), redraw()),
+      "?": () => lens.find(".help").showModal(),
+    }[key];
+  }
+
+  onKeyUp(event) {
+    const { lens } = this;
+    event.stopPropagation();
+    if (event.key === "f") lens.setFlicker(false);
+  }
+}

@@ -1,0 +1,92 @@
+"""The networks that ship: they denoise, they look where the scene went, and show what they apply.
+
+`pytest tests/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
+"""
+
+import numpy as np
+import pytest
+
+from kpnviz import checkpoints
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.denoise import load
+from kpnviz.kernel_stats import centroid, frame_share, spread
+from kpnviz.metrics import PROTOCOL, psnr, ssim
+from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.photos import gallery
+
+SHIPPED = ("kpn-l5", "mkpn")
+
+
+@pytest.fixture(scope="module")
+def denoisers():
+    return {name: load(name) for name in checkpoints.available()}
+
+
+@pytest.fixture(scope="module")
+def table(denoisers):
+    """Mean PSNR and SSIM on the middle 128x128 of every gallery photo: {gain: {method: (dB, SSIM)}}."""
+    scores = {}
+    for gain, noise in GAINS.items():
+        rows = {}
+        for seed, photo in enumerate(gallery()):
+            burst = synthesize(BurstRecipe(photo, (80, 80, 128, 128), noise, seed=seed))
+            images = {"reference": burst.reference, "mean": burst.mean}
+            images |= {name: denoiser(burst).image for name, denoiser in denoisers.items()}
+            for name, image in images.items():
+                rows.setdefault(name, []).append((psnr(image, burst.truth), ssim(image, burst.truth)))
+        scores[gain] = {name: np.mean(values, axis=0) for name, values in rows.items()}
+    print(f"\n{len(gallery())} gallery photos, 128x128; {PROTOCOL}")
+    for name in scores[1]:
+        cells = "   ".join(f"{scores[gain][name][0]:5.2f} dB {scores[gain][name][1]:.3f}" for gain in scores)
+        print(f"{name:12} {cells}")
+    return scores
+
+
+def test_the_two_networks_ship_with_cards():
+    assert set(SHIPPED) <= set(checkpoints.available())
+    for name in checkpoints.available():
+        card = checkpoints.read_card(name)
+        assert card["bytes"] <= 4e6
+        assert {"steps", "seed", "data", "hardware", "loss"} <= set(card["training"])
+        assert card["licence"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("gain", GAINS)
+def test_at_least_5_db_above_the_noisy_reference(table, name, gain):
+    assert table[gain][name][0] > table[gain]["reference"][0] + 5
+    assert table[gain][name][1] > table[gain]["reference"][1]
+    assert table[gain][name][0] > table[gain]["mean"][0]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_shown_is_what_was_applied(denoisers, name):
+    burst = synthesize(BurstRecipe("flowers", (60, 70, 65, 71), NoiseModel.for_gain(4)))
+    estimate = denoisers[name](burst)
+    field = estimate.kernels
+    r, K = field.reach, 2 * field.reach + 1
+    padded = np.pad(burst.frames, ((0, 0), (r, r), (r, r)), mode="reflect")
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (K, K), axis=(1, 2))
+    shown = np.einsum("nabyx,nyxab->yx", field.region(0, 65, 0, 71), patches) / len(burst)
+    np.testing.assert_allclose(shown, estimate.image, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_kernels_follow_the_scene(denoisers, name):
+    """Where there is texture, kernels lie where the shift put the scene, and their shares sum to about one."""
+    shifts = ((0, 0), (2, 0), (-2, 1), (0, -2), (1, 2), (-1, -2), (2, -2), (0, 1))
+    burst = synthesize(BurstRecipe("sand", (80, 80, 96, 96), NoiseModel.for_gain(2), shifts=shifts))
+    kernels = denoisers[name](burst).kernels.region(16, 80, 16, 80)  # [N, K, K, H, W]
+    found = np.median(centroid(np.moveaxis(kernels, (1, 2), (3, 4))), axis=(1, 2))  # [N, 2]
+    agreement = np.corrcoef(found.ravel(), np.ravel(shifts))[0, 1]
+    assert agreement > 0.7
+    assert np.median(frame_share(kernels).sum(axis=0)) == pytest.approx(1, abs=0.05)
+
+
+def test_told_more_noise_the_kernels_widen(denoisers):
+    burst = synthesize(BurstRecipe("reflect", (80, 80, 96, 96), NoiseModel.for_gain(2)))
+    widths = []
+    for scale in (0.25, 1, 4):
+        field = denoisers["mkpn"](burst, noise_scale=scale).kernels
+        widths.append(np.median(spread(np.moveaxis(field.region(16, 80, 16, 80), (1, 2), (3, 4)))))
+    assert widths == sorted(widths) and widths[2] > 1.05 * widths[0]
