@@ -6,20 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def reflect_index(n: int, r: int, device: torch.device | None = None) -> Tensor:
-    """Where each of the n + 2r positions of a reflected axis comes from: values in [0, n)."""
-    if n == 1:
-        return torch.zeros(1 + 2 * r, dtype=torch.long, device=device)
-    period = 2 * (n - 1)
-    position = torch.arange(-r, n + r, device=device) % period
-    return torch.minimum(position, period - position)
+from kpnviz.burst import reflect_index
 
 
 def reflect_pad(x: Tensor, r: int) -> Tensor:
     """[..., H, W] -> [..., H + 2r, W + 2r], as numpy.pad(mode="reflect")."""
-    H, W = x.shape[-2:]
-    return x.index_select(-2, reflect_index(H, r, x.device)).index_select(-1, reflect_index(W, r, x.device))
+    for dim in (-2, -1):
+        length = x.shape[dim]
+        x = x.index_select(dim, torch.from_numpy(reflect_index(length, -r, length + r)).to(x.device))
+    return x
 
 
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
