@@ -1,4 +1,4 @@
-"""The networks that ship: they denoise, they look where the scene went, and show what they apply.
+"""The networks that ship: they denoise, heed the noise they are told, and show what they apply.
 
 `pytest tests/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
 """
@@ -9,7 +9,7 @@ import pytest
 from kpnviz import checkpoints
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.denoise import load
-from kpnviz.kernel_stats import centroid, frame_share, spread
+from kpnviz.kernel_stats import frame_share, spread
 from kpnviz.metrics import PROTOCOL, psnr, ssim
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import gallery
@@ -72,21 +72,21 @@ def test_what_is_shown_is_what_was_applied(denoisers, name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_kernels_follow_the_scene(denoisers, name):
-    """Where there is texture, kernels lie where the shift put the scene, and their shares sum to about one."""
-    shifts = ((0, 0), (2, 0), (-2, 1), (0, -2), (1, 2), (-1, -2), (2, -2), (0, 1))
-    burst = synthesize(BurstRecipe("sand", (80, 80, 96, 96), NoiseModel.for_gain(2), shifts=shifts))
-    kernels = denoisers[name](burst).kernels.region(16, 80, 16, 80)  # [N, K, K, H, W]
-    found = np.median(centroid(np.moveaxis(kernels, (1, 2), (3, 4))), axis=(1, 2))  # [N, 2]
-    agreement = np.corrcoef(found.ravel(), np.ravel(shifts))[0, 1]
-    assert agreement > 0.7
-    assert np.median(frame_share(kernels).sum(axis=0)) == pytest.approx(1, abs=0.05)
+def test_the_shares_of_the_frames_sum_to_one(denoisers, name):
+    """A picture must not get brighter or darker: the kernels of a pixel sum to about one, frame by frame."""
+    burst = synthesize(BurstRecipe("sand", (80, 80, 96, 96), NoiseModel.for_gain(2)))
+    shares = frame_share(denoisers[name](burst).kernels.region(16, 80, 16, 80))  # [N, H, W]
+    assert np.median(shares.sum(axis=0)) == pytest.approx(1, abs=0.03)
 
 
-def test_told_more_noise_the_kernels_widen(denoisers):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_told_more_noise_the_kernels_widen(denoisers, name):
+    """The KPN review's figure: the same burst, its noise estimate scaled."""
     burst = synthesize(BurstRecipe("reflect", (80, 80, 96, 96), NoiseModel.for_gain(2)))
-    widths = []
-    for scale in (0.25, 1, 4):
-        field = denoisers["mkpn"](burst, noise_scale=scale).kernels
-        widths.append(np.median(spread(np.moveaxis(field.region(16, 80, 16, 80), (1, 2), (3, 4)))))
-    assert widths == sorted(widths) and widths[2] > 1.05 * widths[0]
+    widths, reference_shares = [], []
+    for scale in (0.25, 0.5, 1, 2):
+        kernels = denoisers[name](burst, noise_scale=scale).kernels.region(16, 80, 16, 80)  # [N, K, K, H, W]
+        widths.append(np.median(spread(np.moveaxis(kernels[0], (0, 1), (2, 3)))))
+        reference_shares.append(frame_share(kernels)[0].mean())
+    assert widths == sorted(widths) and widths[-1] > 1.5 * widths[0]
+    assert reference_shares[0] > reference_shares[-1]
