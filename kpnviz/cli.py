@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     budget = train.add_mutually_exclusive_group(required=True)
     budget.add_argument("--steps", type=int, help="budget in steps")
     budget.add_argument("--minutes", type=float, help="budget in minutes of wall time")
+    train.add_argument(
+        "--trunk", default="base", help="preset of the trunk: base (2 M parameters) or paper (base)"
+    )
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
     train.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (0.001)")
@@ -102,6 +105,7 @@ def _train(options: argparse.Namespace) -> int:
         photos=options.photos,
         steps=options.steps,
         minutes=options.minutes,
+        trunk=options.trunk,
         batch=options.batch,
         crop=options.crop,
         learning_rate=options.learning_rate,

@@ -25,11 +25,12 @@ from kpnviz import checkpoints
 from kpnviz.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
 from kpnviz.metrics import psnr
 from kpnviz.models.kpn import Network, build
+from kpnviz.models.unet import TRUNKS
 from kpnviz.models.zoo import WITHOUT_ANNEALING, config_of
 from kpnviz.noise import GAINS
 from kpnviz.training_data import Batch, PhotoBank
 
-WARM_UP = 0.02
+WARM_UP = 0.05
 """Share of the run in which the learning rate rises linearly from 0."""
 
 _LOG_FIELDS = ("step", "seconds", "learning_rate", "loss", "val_psnr", *(f"val_psnr_gain{g}" for g in GAINS))
@@ -39,6 +40,7 @@ _LOG_FIELDS = ("step", "seconds", "learning_rate", "loss", "val_psnr", *(f"val_p
 class TrainingConfig:
     """A training run. Budget: `steps`, or `minutes` of wall time, pauses not counted.
 
+    trunk           preset of the trunk: base or paper
     batch, crop     bursts a step (over all processes), and their side in pixels
     learning_rate   peak; it rises over WARM_UP of the budget and falls to 0 along a cosine
     lambda_1        weight of the intensity term of the basic loss; the gradient term has the rest
@@ -49,6 +51,7 @@ class TrainingConfig:
     photos: Path
     steps: int | None = None
     minutes: float | None = None
+    trunk: str = "base"
     batch: int = 8
     crop: int = 64
     learning_rate: float = 1e-3
@@ -63,6 +66,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         config_of(self.model)
+        if self.trunk not in TRUNKS:
+            raise ValueError(f"trunk is {self.trunk!r}; choose {' or '.join(TRUNKS)}")
         if (self.steps is None) == (self.minutes is None):
             raise ValueError(
                 f"steps is {self.steps} and minutes is {self.minutes}; a run has one budget of the two"
@@ -132,7 +137,8 @@ class _Run:
     def __init__(self, config: TrainingConfig, folder: Path, world: _World) -> None:
         self.config, self.folder, self.world = config, folder, world
         torch.manual_seed(config.seed)
-        self.network: Network = build(config_of(config.model)).to(world.device)
+        model = dataclasses.replace(config_of(config.model), trunk=TRUNKS[config.trunk])
+        self.network: Network = build(model).to(world.device)
         self.averaged = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
         )

@@ -114,6 +114,15 @@ def test_reach_of_the_trunk(config):
     assert config.reach * 0.6 < seen <= config.reach
 
 
+def test_the_papers_preset_has_its_blocks():
+    """Figure 1 of the MKPN paper: 64, 128, 256, 512, 512 channels down, 512, 512, 256 up, to half resolution."""
+    network = build(ModelConfig(trunk=PAPER))
+    convs = [m.out_channels for m in network.trunk.modules() if isinstance(m, nn.Conv2d)]
+    assert convs == [c for c in (64, 128, 256, 512, 512, 512, 512, 256) for _ in range(3)]
+    assert network.head.out_channels == 576
+    assert network(*burst_tensors(8, 16, 16, B=1)).factors.shape == (1, 8, 72, 8, 8)
+
+
 def test_base_has_about_two_million_parameters_and_fits_4_mb():
     for name in ZOO:
         params = sum(p.numel() for p in build(config_of(name)).parameters())

@@ -1,6 +1,7 @@
 """Training on tiny networks: the data is what it says, runs are exact, and learning happens."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -17,10 +18,10 @@ from safetensors.torch import load_file
 
 from kpnviz.burst import Misalignment
 from kpnviz.checkpoints import load_network
-from kpnviz.models import zoo
+from kpnviz.models import unet, zoo
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.noise import TRAINING_READ_STD, NoiseModel
-from kpnviz.training import TrainingConfig, learning_rate_factor, train
+from kpnviz.training import WARM_UP, TrainingConfig, learning_rate_factor, train
 from kpnviz.training_data import PhotoBank, find_photos
 
 from .test_models import TINY
@@ -32,10 +33,11 @@ SILENT = NoiseModel(0.0, 0.0)
 SCRIPT = """
 import dataclasses, json, sys
 from pathlib import Path
-from kpnviz.models import zoo
-from kpnviz.training import TrainingConfig, train
+from kpnviz.models import unet, zoo
+from kpnviz.training import WARM_UP, TrainingConfig, train
 from tests.test_models import TINY
-zoo.ZOO["mkpn"] = dataclasses.replace(zoo.ZOO["mkpn"], sizes=(1, 3), trunk=TINY)
+unet.TRUNKS["base"] = TINY
+zoo.ZOO["mkpn"] = dataclasses.replace(zoo.ZOO["mkpn"], sizes=(1, 3))
 values = json.loads(sys.argv[1])
 train(TrainingConfig(model="mkpn", photos=Path(values.pop("photos")), **values),
       Path(sys.argv[2]) / "runs", Path(sys.argv[2]) / "mkpn.safetensors", show_progress=False)
@@ -55,9 +57,8 @@ def photos(tmp_path_factory):
 
 @pytest.fixture
 def small_zoo(monkeypatch):
-    for name, sizes in [("kpn-l5", (5,)), ("mkpn", (1, 3))]:
-        monkeypatch.setitem(zoo.ZOO, name, ModelConfig(sizes=sizes, trunk=TINY))
-    monkeypatch.setitem(zoo.ZOO, "kpn-direct", ModelConfig(direct=True, trunk=TINY))
+    monkeypatch.setitem(unet.TRUNKS, "base", TINY)
+    monkeypatch.setitem(zoo.ZOO, "mkpn", ModelConfig(sizes=(1, 3)))
 
 
 def quick(photos, model="mkpn", **values):
@@ -158,7 +159,9 @@ def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, m
     assert card["training"]["steps"] == 150 and card["training"]["seed"] == 0
     assert card["metrics"]["gain 1"] > card["metrics"]["gain 8"]
     assert json.loads((tmp_path / "out.json").read_text()) == card
-    assert load_network(tmp_path / "out.safetensors").config == zoo.ZOO[model]
+    assert load_network(tmp_path / "out.safetensors").config == dataclasses.replace(
+        zoo.ZOO[model], trunk=TINY
+    )
 
 
 def test_a_budget_in_minutes_ends(photos, small_zoo, tmp_path):
@@ -237,7 +240,8 @@ def test_learning_rate_rises_and_falls():
     assert (
         factors[0] < 0.01 and max(factors) == pytest.approx(1, abs=1e-3) and factors[-1] == pytest.approx(0)
     )
-    assert np.argmax(factors) == pytest.approx(10, abs=1)
+    assert np.argmax(factors) == pytest.approx(500 * WARM_UP, abs=1)
+    assert np.all(np.diff(factors[int(500 * WARM_UP) + 1 :]) < 0)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +253,7 @@ def test_learning_rate_rises_and_falls():
         (dict(steps=0), "steps is 0"),
         (dict(learning_rate=-1), "learning_rate is -1"),
         (dict(precision="fp8"), "precision is 'fp8'"),
+        (dict(trunk="huge"), "trunk is 'huge'; choose base or paper"),
     ],
 )
 def test_bad_configs_are_named(tmp_path, values, sentence):

@@ -54,6 +54,8 @@ BASE = TrunkConfig(encoder=(32, 64, 128, 128, 128), decoder=(128, 128, 64), conv
 PAPER = TrunkConfig(encoder=(64, 128, 256, 512, 512), decoder=(512, 512, 256), convs=3)
 """The widths of figure 1 of the MKPN paper: 64 to 512 channels, three convolutions a block."""
 
+TRUNKS = {"base": BASE, "paper": PAPER}
+
 
 class Block(nn.Sequential):
     """`convs` times: 3x3 convolution, zero padding, stride one, ReLU."""
