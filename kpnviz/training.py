@@ -30,7 +30,7 @@ from kpnviz.models.zoo import WITHOUT_ANNEALING, config_of
 from kpnviz.noise import GAINS
 from kpnviz.training_data import Batch, PhotoBank
 
-WARM_UP = 0.05
+WARM_UP = 0.02
 """Share of the run in which the learning rate rises linearly from 0."""
 
 _LOG_FIELDS = ("step", "seconds", "learning_rate", "loss", "val_psnr", *(f"val_psnr_gain{g}" for g in GAINS))
