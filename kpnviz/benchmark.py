@@ -192,7 +192,7 @@ def as_text(report: dict) -> str:
         ratio = ""
         if stacked and row["backend"] != STACKED:
             memory = stacked[0]["peak_bytes"] / max(row["peak_bytes"], 1)
-            ratio = f"   {stacked[0]['seconds'] / row['seconds']:.1f}x faster, {memory:.1f}x less"
+            ratio = f"   {stacked[0]['seconds'] / row['seconds']:.1f}x faster, {memory:.0f}x less"
         lines.append(_line(name, row) + ratio)
     lines += ["", f"{'end to end':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time against kpn-l5"]
     for row in report["end_to_end"]:
