@@ -84,9 +84,8 @@ def load_network(name: str | Path) -> Network:
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.get("sha256"):
-        raise CheckpointError(
-            f"{path}: sha256 is {digest[:12]}..., its card says {str(card.get('sha256'))[:12]}..."
-        )
+        said = str(card.get("sha256"))
+        raise CheckpointError(f"{path}: its sha256 begins with {digest[:12]}, its card says {said[:12]}")
     try:
         network = build(ModelConfig.from_dict(card["config"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

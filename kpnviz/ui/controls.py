@@ -1,4 +1,4 @@
-"""The controls of a burst. Each has a key in the session state: recipes are read from there, or put there."""
+"""The controls of a burst. Each has a key in st.session_state: recipes are read from there, or put there."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def method_controls() -> tuple[str, ...]:
     names = available()
     if not names:
         st.error(
-            "No trained network was found. Train one with `kpnviz train kpn-l5 --minutes 30`, or name a folder "
-            "with some in the environment variable KPNVIZ_CHECKPOINTS."
+            "No trained network was found. Train one with `kpnviz train kpn-l5 --photos FOLDER --minutes 30`, or "
+            "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
         )
         return ()
     st.session_state.setdefault(
