@@ -10,7 +10,7 @@ import streamlit as st
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject
 from kpnviz.checkpoints import available
 from kpnviz.models.zoo import title_of
-from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.scene_picker import chosen, scene_picker
 
@@ -81,7 +81,8 @@ def burst_controls() -> BurstRecipe:
         step=0.1,
         format="×%.1f",
         key="gain",
-        help="The higher the gain, the noisier. The networks were trained below gain 8.",
+        help="The higher the gain, the noisier. Training reached read_std "
+        f"{TRAINING_READ_STD[1]:.3f} and shot_gain {TRAINING_SHOT_GAIN[1]:.3f}; gains from 4 lie beyond.",
     )
     _gain_presets()
     noise_text = st.empty()
