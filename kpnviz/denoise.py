@@ -36,8 +36,9 @@ class Estimate:
 class Denoiser:
     """A network, ready for bursts of any height and width.
 
-    >>> denoiser = Denoiser(load_network("mkpn"), "mkpn")          # doctest: +SKIP
-    >>> denoiser(burst).kernels.at(64, 64).shape                   # doctest: +SKIP
+    >>> from kpnviz import BurstRecipe, load, synthesize
+    >>> burst = synthesize(BurstRecipe("dog", crop=(60, 60, 64, 64)))
+    >>> load("mkpn")(burst).kernels.at(32, 32).shape
     (8, 11, 11)
 
     Large bursts are done in tiles of `tile` pixels a side. A tile is predicted with a margin as wide as
