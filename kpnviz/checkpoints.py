@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import nn
 
 from kpnviz.models.kpn import ModelConfig, Network, build
+from kpnviz.models.pairs import PairConfig, PairNetwork
 from kpnviz.models.zoo import ZOO
 from kpnviz.paths import CHECKPOINTS
 
 _SUFFIX = ".safetensors"
+_N = TypeVar("_N", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -34,7 +39,7 @@ def available() -> tuple[str, ...]:
     return (*(name for name in ZOO if name in found), *sorted(found - set(ZOO)))
 
 
-def save(path: Path, network: Network, card: dict) -> dict:
+def save(path: Path, network: Network | PairNetwork, card: dict) -> dict:
     """Write weights (fp16) to `path` and the card to `path` with suffix .json; returns the card written.
 
     The card gets the network's config and the weights' sha256, size and number of parameters.
@@ -79,7 +84,15 @@ def load_network(name: str | Path) -> Network:
     The file must have the sha256 of its card, be safetensors (a pickle is refused, unread), and hold
     finite weights of just the shapes that the config asks for: else CheckpointError.
     """
-    path = _path(name)
+    return _load(_path(name), lambda config: build(ModelConfig.from_dict(config)))
+
+
+def load_pairs(path: Path) -> PairNetwork:
+    """The pair network that trunks start from, of the file `path`; checked as :func:`load_network` does."""
+    return _load(_path(path), lambda config: PairNetwork(PairConfig.from_dict(config)))
+
+
+def _load(path: Path, build_from: Callable[[dict], _N]) -> _N:
     card = read_card(path)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -87,7 +100,7 @@ def load_network(name: str | Path) -> Network:
         said = str(card.get("sha256"))
         raise CheckpointError(f"{path}: its sha256 begins with {digest[:12]}, its card says {said[:12]}")
     try:
-        network = build(ModelConfig.from_dict(card["config"]))
+        network = build_from(card["config"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{path.with_suffix('.json')}: the config builds no network ({error})"
@@ -110,7 +123,8 @@ def load_network(name: str | Path) -> Network:
         if not value.is_floating_point() or not bool(value.isfinite().all()):
             raise CheckpointError(f"{path}: {key} holds values that are not finite numbers")
     network.load_state_dict({key: value.float() for key, value in weights.items()})
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def _path(name: str | Path) -> Path:

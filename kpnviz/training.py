@@ -1,368 +1,267 @@
-"""Training: `kpnviz train MODEL --minutes M | --steps N`, on CPU, one GPU, or several processes (torchrun)."""
+"""Training the zoo: `kpnviz train MODEL | --all`, on CPU, one GPU, or several processes (torchrun)."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import dataclasses
-import io
-import math
-import os
-import platform
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
 from kpnviz import checkpoints
+from kpnviz.kernel_stats import centroid
 from kpnviz.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
 from kpnviz.metrics import psnr
-from kpnviz.models.kpn import Network, build
+from kpnviz.models.kpn import KernelNetwork, Network, build
+from kpnviz.models.pairs import PAIR_SIZE, PairNetwork, normalize_features, plant, plant_head
 from kpnviz.models.unet import TRUNKS
-from kpnviz.models.zoo import WITHOUT_ANNEALING, config_of
+from kpnviz.models.zoo import WITHOUT_ANNEALING, ZOO, config_of
 from kpnviz.noise import GAINS
 from kpnviz.training_data import Batch, PhotoBank
+from kpnviz.training_run import Run, RunConfig, dead_share, world_of_processes
 
-WARM_UP = 0.02
-"""Share of the run in which the learning rate rises linearly from 0."""
+PAIR_STAGES: dict[str, dict[str, Any]] = {
+    "pairs-shift": {"steps": 12_000, "batch": 8, "crop": 32, "learning_rate": 5e-3},
+    "pairs": {"steps": 10_000, "batch": 4, "crop": 64, "learning_rate": 3e-3},
+}
+"""The pair network that trunks start from, not one of the zoo, is trained in two runs, the second from the first's.
 
-_LOG_FIELDS = ("step", "seconds", "learning_rate", "loss", "val_psnr", *(f"val_psnr_gain{g}" for g in GAINS))
+First it learns the shift alone, from many small windows; then the kernel that undoes it. Told the kernel from the start
+it followed a quarter of the shift after 20,000 steps, and trained on windows of 32 pixels alone less than half on 128.
+"""
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """A training run. Budget: `steps`, or `minutes` of wall time, pauses not counted.
+class TrainingConfig(RunConfig):
+    """A training run of a model of the zoo, or of one of PAIR_STAGES.
 
-    trunk           preset of the trunk: base or paper
-    batch, crop     bursts a step (over all processes), and their side in pixels
-    learning_rate   peak; it rises over WARM_UP of the budget and falls to 0 along a cosine
-    lambda_1        weight of the intensity term of the basic loss; the gradient term has the rest
-    ema             decay of the weights' moving average, which is kept if it measures better
+    trunk      preset of the trunk: base or paper
+    lambda_1   weight of the intensity term of the basic loss; the gradient term has the rest
+    start      checkpoint of the pair network that the trunk, or its second stage, starts from; None: random weights
     """
 
-    model: str
-    photos: Path
-    steps: int | None = None
-    minutes: float | None = None
+    model: str = ""
     trunk: str = "base"
-    batch: int = 8
-    crop: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
     lambda_1: float = LAMBDA_1
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
-    precision: str = "auto"
-    validate_every: int = 1000
-    save_every: int = 500
+    start: Path | None = None
 
     def __post_init__(self) -> None:
-        config_of(self.model)
+        if self.model not in PAIR_STAGES:
+            config_of(self.model)
         if self.trunk not in TRUNKS:
             raise ValueError(f"trunk is {self.trunk!r}; choose {' or '.join(TRUNKS)}")
-        if (self.steps is None) == (self.minutes is None):
-            raise ValueError(
-                f"steps is {self.steps} and minutes is {self.minutes}; a run has one budget of the two"
-            )
-        for name in ("steps", "minutes", "batch", "crop", "learning_rate", "validate_every", "save_every"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value!r}; it must be above 0")
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise ValueError(f"precision is {self.precision!r}; choose auto, fp32 or bf16")
-
-    @property
-    def resumable_part(self) -> dict:
-        """What must be the same for a run to go on where it stopped."""
-        values = dataclasses.asdict(self)
-        for free in ("photos", "save_every", "validate_every"):
-            values.pop(free)
-        return values
-
-
-@dataclass(frozen=True)
-class _World:
-    """This process's place among those that torchrun started (or alone)."""
-
-    rank: int
-    size: int
-    device: str
-
-    @property
-    def is_main(self) -> bool:
-        return self.rank == 0
-
-
-@contextlib.contextmanager
-def _world() -> Iterator[_World]:
-    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = "cpu"
-    if torch.cuda.is_available():
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-        torch.cuda.set_device(device)
-    if size > 1:
-        dist.init_process_group("nccl" if device != "cpu" else "gloo")
-    try:
-        yield _World(rank, size, device)
-    finally:
-        if size > 1:
-            dist.destroy_process_group()
+        super().__post_init__()
 
 
 def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_progress: bool = True) -> dict:
-    """Train a model of the zoo, and write its checkpoint to `output`; returns the card.
+    """Train a model, and write its checkpoint to `output`; returns the card.
 
     The state of the run is kept in runs/MODEL/: killed at any moment and started again with the same config, it
     goes on where it was last saved, and with a budget in steps ends with the same weights (batch number t is
-    a function of seed and t). A state of another config is an error, never overwritten. The loss and the
-    validation PSNR, on photos held out of training, go to log.csv there.
+    a function of seed and t). A state of another config is an error, never overwritten. Loss and validation, on
+    photos held out of training, go to log.csv there.
     """
-    with _world() as world:
-        if config.batch % world.size:
-            raise ValueError(f"batch is {config.batch}; it must be a multiple of the {world.size} processes")
-        return _Run(config, Path(runs) / config.model, world).train(
-            output or checkpoints.folder() / f"{config.model}.safetensors", show_progress
-        )
-
-
-class _Run:
-    def __init__(self, config: TrainingConfig, folder: Path, world: _World) -> None:
-        self.config, self.folder, self.world = config, folder, world
+    with world_of_processes() as world:
         torch.manual_seed(config.seed)
-        model = dataclasses.replace(config_of(config.model), trunk=TRUNKS[config.trunk])
-        self.network: Network = build(model).to(world.device)
-        self.averaged = torch.optim.swa_utils.AveragedModel(
-            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
-        )
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups: list[dict] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        # beta_2 = .99: the loss changes its character as annealing ends, and 1/(1-.999) steps of
-        # memory are a large part of a short run.
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
-        self.step, self.seconds = 0, 0.0
-        self.log: list[dict] = []
-        if self._state_file.exists():
-            self._resume()
-
-    @property
-    def _state_file(self) -> Path:
-        return self.folder / "state.pt"
-
-    def train(self, output: Path, show_progress: bool) -> dict:
-        config, world = self.config, self.world
+        task: _Pairs | _Kernels = _Pairs(config) if config.model in PAIR_STAGES else _Kernels(config)
+        run = Run(config, Path(runs) / config.model, world, task)
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
-        validation = _validation_bursts(held_out, self.network.config.frames, world.device)
-        model: nn.Module = DistributedDataParallel(self.network) if world.size > 1 else self.network
-        if not self.step and world.is_main:
-            self._save()
-        losses: list[Tensor] = []
-        bar = tqdm(total=1.0, initial=self._progress(), disable=not (show_progress and world.is_main),
-                   bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}")  # fmt: skip
-        bar.set_description(config.model)
-        while (progress := self._progress()) < 1:
-            begun = time.perf_counter()
-            losses.append(self._step(model, bank, progress))
-            self.seconds += time.perf_counter() - begun
-            done = self._progress() >= 1
-            if world.is_main and (self.step % config.validate_every == 0 or done):
-                self._record(torch.stack(losses).mean().item(), validation)
-                losses.clear()
-                bar.set_postfix(step=self.step, val=f"{self.log[-1]['val_psnr']:.2f} dB")
-            if world.is_main and (self.step % config.save_every == 0 or done):
-                self._save()
-            bar.update(min(self._progress(), 1) - bar.n)
-        bar.close()
-        return self._finish(output, validation) if world.is_main else {}
-
-    def _progress(self) -> float:
-        """Share of the budget that is used, 0..1; the same in all processes."""
-        if self.config.steps is not None:
-            return self.step / self.config.steps
-        share = self.seconds / (60 * self.config.minutes)  # type: ignore[operator]
-        if self.world.size > 1:
-            agreed = torch.tensor(share, device=self.world.device)
-            dist.broadcast(agreed, 0)
-            share = agreed.item()
-        return share
-
-    def _step(self, model: nn.Module, bank: PhotoBank, progress: float) -> Tensor:
-        config, world = self.config, self.world
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(progress)
-        batch = bank.batch(config.seed, self.step, config.batch, self._frames, world.rank, world.size)
-        annealing = 0.0 if config.model in WITHOUT_ANNEALING else annealing_weight(progress)
-        loss, parts = self._loss(model, batch, annealing)
-        # The same loss on another scale: the annealed sum starts 100 N |S| times larger than it ends, and AdamW's
-        # memory of such gradients would hold the step size down long after annealing.
-        (loss / (1 + annealing * parts)).backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.averaged.update_parameters(self.network)
-        self.step += 1
-        return loss.detach()
-
-    @property
-    def _frames(self) -> int:
-        return self.network.config.frames
-
-    def _loss(self, model: nn.Module, batch: Batch, annealing: float) -> tuple[Tensor, int]:
-        """The loss of a batch, white level divided out, and the number of parts in its annealed term."""
-        kind = torch.device(self.world.device).type
-        bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and _bf16_pays(kind))
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16):
-            prediction = model(batch.frames, batch.noise_map)
-        white = batch.white_level
-        truth = batch.truth / white[:, None, None]
-        if self.network.config.direct:
-            return basic_loss(prediction / white[:, None, None], truth, self.config.lambda_1).mean(), 0
-        if annealing == 0:  # only the mean is needed: faster
-            image = prediction.apply(batch.frames) / white[:, None, None]
-            return basic_loss(image, truth, self.config.lambda_1).mean(), 0
-        parts = prediction.apply(batch.frames, reduce="none") / white[:, None, None, None, None]
-        loss = annealed_loss(parts, truth, annealing, lambda_1=self.config.lambda_1)
-        return loss, parts.shape[1] * parts.shape[2]
-
-    def _record(self, loss: float, validation: dict[int, Batch]) -> None:
-        scores = _validate(self.network, validation)
-        row = {
-            "step": self.step,
-            "seconds": round(self.seconds, 1),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "loss": loss,
-            "val_psnr": float(np.mean(list(scores.values()))),
-            **{f"val_psnr_gain{gain}": value for gain, value in scores.items()},
-        }
-        self.log.append(row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, _LOG_FIELDS)
-        writer.writeheader()
-        writer.writerows(self.log)
-        checkpoints.write_atomically(self.folder / "log.csv", text.getvalue().encode())
-
-    def _save(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        state = {
-            "config": self.config.resumable_part,
-            "step": self.step,
-            "seconds": self.seconds,
-            "log": self.log,
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        torch.save(state, buffer)
-        checkpoints.write_atomically(self._state_file, buffer.getvalue())
-
-    def _resume(self) -> None:
-        try:
-            state = torch.load(self._state_file, map_location=self.world.device, weights_only=True)
-            was, now = state["config"], self.config.resumable_part
-        except Exception as error:
-            raise ValueError(
-                f"{self._state_file}: the run cannot be resumed ({error}); move it away"
-            ) from error
-        if was != now:
-            changed = [
-                f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]
-            ]
-            raise ValueError(
-                f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
-                "move it away to start afresh"
-            )
-        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def _finish(self, output: Path, validation: dict[int, Batch]) -> dict:
-        """Keep the last weights or their moving average, whichever measures better, in fp16."""
-        candidates: dict[str, Network] = {"last": self.network, "moving average": self.averaged.module}  # type: ignore[dict-item]
-        scores = {name: _validate(network, validation) for name, network in candidates.items()}
-        best = max(scores, key=lambda name: float(np.mean(list(scores[name].values()))))
-        config = self.config
+        task.validation = validation_bursts(held_out, task.frames, world.device)
+        run.train(bank, show_progress)
+        if not world.is_main:
+            return {}
+        weights, network, measured = run.best()
+        if isinstance(network, PairNetwork):
+            normalize_features(network, torch.cat([batch.frames for batch in task.validation.values()]))
         card = {
-            "training": {
-                "steps": self.step,
-                "minutes": round(self.seconds / 60, 1),
-                "batch": config.batch,
-                "crop": config.crop,
-                "optimizer": "AdamW, betas (0.9, 0.99), "
-                f"peak learning rate {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
-                f"{WARM_UP:.0%} warm-up then cosine, gradient norm clipped at {config.clip_norm:g}",
-                "loss": f"lambda_1 {config.lambda_1:g}, after the sRGB transfer, white level divided out",
-                "annealing": "none" if config.model in WITHOUT_ANNEALING
-                else "beta 100, alpha such that the weight is 0.001 after a fifth of the run",
-                "weights": f"{best} of the run (moving average: decay {config.ema:g})",
-                "seed": config.seed,
-                "data": f"{config.photos.name}: photos box-reduced in linear light, made into bursts on the fly; "
-                "read_std in 10^[-3, -1.5], shot_gain in 10^[-4, -2], white level 10^[-1, 0]",
-                "hardware": _hardware(self.world),
-                "torch": torch.__version__,
-            },
+            "training": {**run.card(weights), **task.card()},
             "metrics": {
-                "validation": "PSNR (dB) on held-out training photos, 128x128, by gain",
-                **{f"gain {gain}": round(value, 2) for gain, value in scores[best].items()},
+                "validation": "on held-out training photos, 128x128",
+                **{key: round(value, 3) for key, value in measured.items()},
             },
             "licence": "MIT",
-        }  # fmt: skip
-        return checkpoints.save(output, candidates[best].eval(), card)
+        }
+        output = output or checkpoints.folder() / f"{config.model}.safetensors"
+        return checkpoints.save(output, cast(Network | PairNetwork, network.eval()), card)
 
 
-def learning_rate_factor(progress: float) -> float:
-    """Linear warm-up over WARM_UP of the budget, then a cosine to 0."""
-    if progress < WARM_UP:
-        return max(progress / WARM_UP, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+def train_all(
+    config: TrainingConfig, runs: Path, folder: Path, show_progress: bool = True
+) -> dict[str, dict]:
+    """Train the pair network, unless `config.start` gives it, and from it every model of the zoo; cards by name.
+
+    `config.model` is ignored, and a budget is that of each model. Models whose run in `runs` is complete are not
+    trained again.
+    """
+    start = config.start
+    if start is None:
+        for stage, values in PAIR_STAGES.items():
+            own = dataclasses.replace(config, model=stage, minutes=None, start=start, **values)
+            start = folder / "start" / f"{stage}.safetensors"
+            train(own, runs, start, show_progress)
+    return {
+        name: train(
+            dataclasses.replace(config, model=name, start=start),
+            runs,
+            folder / f"{name}.safetensors",
+            show_progress,
+        )
+        for name in ZOO
+    }
 
 
-def _bf16_pays(device_type: str) -> bool:
-    """Whether convolutions run faster in bfloat16 here."""
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+class _Kernels:
+    """A model of the zoo: denoise bursts."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        model = dataclasses.replace(config_of(config.model), trunk=TRUNKS[config.trunk])
+        self.name, self.config, self.frames = config.model, config, model.frames
+        self.network = build(model)
+        self.validation: dict[int, Batch] = {}
+        # A single frame has no pair to compare.
+        self.start = None if config.start is None or model.frames == 1 else config.start
+        if self.start is not None:
+            pair = checkpoints.load_pairs(self.start)
+            plant(pair.trunk, self.network.trunk, model.frames)
+            if isinstance(self.network, KernelNetwork):
+                plant_head(pair.head, self.network.head, model.sizes, model.separable, model.frames)
+
+    def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
+        """Of the picture, white level divided out; early in the run also of each frame's and size's part."""
+        lambda_1, white = self.config.lambda_1, batch.white_level
+        annealing = 0.0 if self.name in WITHOUT_ANNEALING else annealing_weight(progress)
+        prediction = model(batch.frames, batch.noise_map)
+        with torch.autocast(batch.frames.device.type, enabled=False):
+            truth = batch.truth / white[:, None, None]
+            if isinstance(prediction, Tensor):
+                return basic_loss(prediction / white[:, None, None], truth, lambda_1).mean(), 1.0
+            if annealing == 0:  # only the mean is needed: faster
+                image = prediction.apply(batch.frames) / white[:, None, None]
+                return basic_loss(image, truth, lambda_1).mean(), 1.0
+            parts = prediction.apply(batch.frames, reduce="none") / white[:, None, None, None, None]
+            loss = annealed_loss(parts, truth, annealing, lambda_1=lambda_1)
+            # The annealed sum starts 100 N |S| times larger than it ends, and AdamW's memory of such
+            # gradients would hold the step size down long after annealing.
+            return loss, 1 + annealing * parts.shape[1] * parts.shape[2]
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """PSNR, dB; alignment, see :func:`_slope`; and the share of dead units."""
+        scores, centers, shifts = {}, [], []
+        for gain, batch in self.validation.items():
+            values = []
+            for b in range(len(batch.truth)):
+                frames, noise_map = batch.frames[b : b + 1], batch.noise_map[b : b + 1]
+                prediction = network(frames, noise_map)
+                image = prediction if isinstance(prediction, Tensor) else prediction.apply(frames)
+                truth, white = batch.truth[b].cpu().numpy(), float(batch.white_level[b])
+                values.append(psnr(image[0].cpu().numpy(), truth, white))
+                if not isinstance(prediction, Tensor) and self.frames > 1:
+                    middle = prediction.height // 2
+                    kernels = prediction.region(middle - 8, middle + 8, middle - 8, middle + 8)
+                    moved = centroid(np.moveaxis(kernels[1:], (1, 2), (-2, -1)))  # [N-1, 16, 16, 2]
+                    centers.append(moved.mean((1, 2)))
+                    shifts.append(batch.shifts[b, 1:].cpu().numpy())
+            scores[f"gain {gain}"] = float(np.mean(values))
+        return {
+            "psnr": float(np.mean(list(scores.values()))),
+            **scores,
+            **({"alignment": _slope(np.concatenate(centers), np.concatenate(shifts))} if centers else {}),
+            "dead": dead_share(network, [(b.frames, b.noise_map) for b in self.validation.values()]),
+        }
+
+    def card(self) -> dict:
+        start = "random weights"
+        if self.start is not None:
+            steps = checkpoints.read_card(self.start)["training"]["steps"]
+            head = (
+                "at random" if self.network.config.direct else "with the kernels of these, boxes for frame 0"
+            )
+            start = (
+                "trunk: with a copy of a pair network for each frame, trained to tell that frame's shift "
+                f"({steps} steps; see models/pairs.py); head: {head}"
+            )
+        return {
+            "start": start,
+            "loss": f"lambda_1 {self.config.lambda_1:g}, after the sRGB transfer, white level divided out",
+            "annealing": "none"
+            if self.name in WITHOUT_ANNEALING
+            else "beta 100, alpha such that the weight is 0.001 after a fifth of the run",
+        }
 
 
-def _hardware(world: _World) -> str:
-    if world.device != "cpu":
-        name = torch.cuda.get_device_name()
-    else:
-        name = f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
-    return f"{world.size} x {name}" if world.size > 1 else name
+class _Pairs:
+    """The pair network: for each frame, the kernel that brings it onto frame 0."""
+
+    frames = 8
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.name, self.start = config.model, config.start
+        self.network = PairNetwork() if self.start is None else checkpoints.load_pairs(self.start).train()
+        self.network.requires_grad_(True)
+        self.validation: dict[int, Batch] = {}
+
+    def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
+        """Smooth L1 of the centroid, px, of frames within reach; in the second stage also the error of the factors.
+
+        The right factors are 1 at the shift and 0 elsewhere; boxes, if it is out of reach.
+        """
+        told = model(batch.frames).unflatten(2, (2, PAIR_SIZE))  # [B, N-1, 2, PAIR_SIZE, h, w]
+        right, near = _right_factors(batch.shifts[:, 1:])
+        right, near = right[..., None, None].expand_as(told), near[..., None, None]
+        offsets = torch.arange(PAIR_SIZE, device=told.device)[:, None, None] - PAIR_SIZE // 2
+        error = F.smooth_l1_loss((told * offsets).sum(3), (right * offsets).sum(3), reduction="none").mean(2)
+        near = near.expand_as(error)
+        loss = (error * near).sum() / near.sum().clamp(min=1)
+        return (loss if self.start is None else F.mse_loss(told, right) + 0.1 * loss), 1.0
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        told, shifts, scores = [], [], {}
+        for gain, batch in self.validation.items():
+            factors = (
+                network(batch.frames).mean((3, 4)).unflatten(2, (2, PAIR_SIZE))
+            )  # [B, N-1, 2, PAIR_SIZE]
+            offsets = torch.arange(PAIR_SIZE, device=factors.device) - PAIR_SIZE // 2.0
+            told.append((factors * offsets).sum(-1).flatten(0, 1).cpu().numpy())
+            shifts.append(batch.shifts[:, 1:].flatten(0, 1).cpu().numpy())
+            scores[f"alignment gain {gain}"] = _slope(told[-1], shifts[-1])
+        return {
+            "alignment": _slope(np.concatenate(told), np.concatenate(shifts)),
+            **scores,
+            "dead": dead_share(network, [(b.frames,) for b in self.validation.values()]),
+        }
+
+    def card(self) -> dict:
+        shift = "smooth L1 of the shift (px) of frames within reach, told by the centroid of their kernel"
+        factors = f"mean square error of the kernel's factors (boxes if out of reach), plus .1 {shift}"
+        return {
+            "start": "random weights" if self.start is None else f"the weights of {self.start.stem}",
+            "loss": shift if self.start is None else factors,
+        }
 
 
-def _validation_bursts(
+def _right_factors(shifts: Tensor) -> tuple[Tensor, Tensor]:
+    """The separable factors [..., 2, PAIR_SIZE] of the kernel that undoes a shift [..., 2], and if it can, 1 or 0."""
+    offsets = torch.arange(PAIR_SIZE, device=shifts.device) - PAIR_SIZE // 2
+    near = (shifts.abs().amax(-1) <= PAIR_SIZE // 2).float()
+    delta = (shifts[..., None] == offsets).float()
+    return torch.lerp(torch.full_like(delta, 1 / PAIR_SIZE), delta, near[..., None, None]), near
+
+
+def _slope(seen: np.ndarray, true: np.ndarray) -> float:
+    """Regression of seen on true shifts [..., 2] within 2 pixels: 1 if all are followed, 0 if none is."""
+    near = np.abs(true).max(-1) <= PAIR_SIZE // 2
+    return float((seen[near] * true[near]).sum() / np.square(true[near]).sum())
+
+
+def validation_bursts(
     scenes: list[np.ndarray], frames: int, device: str, side: int = 128
 ) -> dict[int, Batch]:
     """Eight fixed bursts for each gain from scenes that training does not see."""
     bank = PhotoBank(scenes, min(side, PhotoBank.largest_crop(scenes)), device)
     return {gain: bank.batch(12345, 0, 8, frames, noise=noise) for gain, noise in GAINS.items()}
-
-
-@torch.no_grad()
-def _validate(network: Network, validation: dict[int, Batch]) -> dict[int, float]:
-    """Mean PSNR by gain, in full precision."""
-    scores = {}
-    for gain, batch in validation.items():
-        values = []
-        for b in range(len(batch.truth)):
-            frames, noise_map = batch.frames[b : b + 1], batch.noise_map[b : b + 1]
-            prediction = network(frames, noise_map)
-            image = prediction if isinstance(prediction, Tensor) else prediction.apply(frames)
-            values.append(
-                psnr(image[0].cpu().numpy(), batch.truth[b].cpu().numpy(), float(batch.white_level[b]))
-            )
-        scores[gain] = float(np.mean(values))
-    return scores

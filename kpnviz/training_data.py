@@ -33,12 +33,13 @@ def find_photos(folder: Path) -> list[Path]:
 
 @dataclass
 class Batch:
-    """frames [B, N, T, T] noisy, noise_map [B, T, T] (eq. 8), truth [B, T, T], white_level [B]."""
+    """frames [B, N, T, T] noisy, noise_map [B, T, T] (eq. 8), truth [B, T, T], white_level [B], shifts [B, N, 2]."""
 
     frames: Tensor
     noise_map: Tensor
     truth: Tensor
     white_level: Tensor
+    shifts: Tensor
 
 
 class PhotoBank:
@@ -136,6 +137,8 @@ class PhotoBank:
         step_y, step_x = np.where(flips[0], -widths, widths), np.where(flips[1], -1, 1)
         origins = origins + (flips[0] * last * widths + flips[1] * last)[:, None]
         step_row, step_column = np.where(transpose, step_x, step_y), np.where(transpose, step_y, step_x)
+        shifts = shifts * np.where(flips, -1, 1).T[:, None]
+        shifts = np.where(transpose[:, None, None], shifts[..., ::-1], shifts)
 
         def log_uniform(low: float, high: float) -> np.ndarray:
             return 10 ** rng.uniform(np.log10(low), np.log10(high), size)
@@ -168,7 +171,8 @@ class PhotoBank:
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
         grain = torch.randn((size, *clean.shape[1:]), generator=generator, device=device)[mine]
         noisy = clean + noise_std(clean, read_std[:, None], shot_gain[:, None]) * grain
-        return Batch(noisy, noise_std(noisy[:, 0], read_std, shot_gain), clean[:, 0], white)
+        noise_map = noise_std(noisy[:, 0], read_std, shot_gain)
+        return Batch(noisy, noise_map, clean[:, 0], white, tensor(shifts, torch.float32))
 
 
 def _reduced(scene: np.ndarray, scale: float) -> np.ndarray:

@@ -15,14 +15,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 from kpnviz.burst import Misalignment
 from kpnviz.checkpoints import load_network
 from kpnviz.models import unet, zoo
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.noise import TRAINING_READ_STD, NoiseModel
-from kpnviz.training import WARM_UP, TrainingConfig, learning_rate_factor, train
+from kpnviz.training import PAIR_STAGES, TrainingConfig, train, train_all
 from kpnviz.training_data import PhotoBank, find_photos
+from kpnviz.training_run import WARM_UP, dead_share, learning_rate_factor, parameter_groups
 
 from .test_models import TINY
 
@@ -34,7 +36,7 @@ SCRIPT = """
 import dataclasses, json, sys
 from pathlib import Path
 from kpnviz.models import unet, zoo
-from kpnviz.training import WARM_UP, TrainingConfig, train
+from kpnviz.training import TrainingConfig, train
 from tests.test_models import TINY
 unet.TRUNKS["base"] = TINY
 zoo.ZOO["mkpn"] = dataclasses.replace(zoo.ZOO["mkpn"], sizes=(1, 3))
@@ -99,6 +101,15 @@ def test_windows_are_the_scene_shifted_flipped_and_transposed(native_scale):
     assert steps == {(a * p, b * q) for a, b in [(1000, 1), (1, 1000)] for p in (1, -1) for q in (1, -1)}
 
 
+def test_shifts_say_where_the_scene_went_also_in_turned_windows(native_scale):
+    scene = np.random.default_rng(0).random((120, 140), dtype=np.float32)
+    batch = PhotoBank([scene], 48, "cpu").batch(0, 0, 16, 8, noise=SILENT)
+    assert batch.shifts[:, 0].abs().max() == 0 and batch.shifts.abs().max() == 16
+    for frames, shifts in zip(batch.frames, batch.shifts.int().tolist(), strict=True):
+        for frame, (dy, dx) in zip(frames, shifts, strict=True):
+            assert torch.equal(frame[16 + dy : 32 + dy, 16 + dx : 32 + dx], frames[0, 16:32, 16:32])
+
+
 def test_without_shake_all_frames_are_alike(native_scale):
     bank = PhotoBank([ramp()], 16, "cpu", Misalignment(0, 0, 0))
     batch = bank.batch(0, 0, 8, 5, noise=SILENT)
@@ -110,7 +121,7 @@ def test_batches_depend_on_seed_and_step_alone_and_processes_share_them(native_s
     whole = bank.batch(5, 3, 8, 4)
     again = bank.batch(5, 3, 8, 4)
     parts = [bank.batch(5, 3, 8, 4, rank, 2) for rank in range(2)]
-    for name in ("frames", "noise_map", "truth", "white_level"):
+    for name in ("frames", "noise_map", "truth", "white_level", "shifts"):
         assert torch.equal(getattr(whole, name), getattr(again, name))
         assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts]))
     assert not torch.equal(whole.frames, bank.batch(5, 4, 8, 4).frames)
@@ -155,7 +166,7 @@ def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, m
     card = train(config, tmp_path, tmp_path / "out.safetensors", show_progress=False)
     rows = list(csv.DictReader((tmp_path / model / "log.csv").read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == [50, 100, 150]
-    assert float(rows[-1]["val_psnr"]) > float(rows[0]["val_psnr"])
+    assert float(rows[-1]["psnr"]) > float(rows[0]["psnr"])
     assert card["training"]["steps"] == 150 and card["training"]["seed"] == 0
     assert card["metrics"]["gain 1"] > card["metrics"]["gain 8"]
     assert json.loads((tmp_path / "out.json").read_text()) == card
@@ -259,6 +270,45 @@ def test_learning_rate_rises_and_falls():
 def test_bad_configs_are_named(tmp_path, values, sentence):
     with pytest.raises(ValueError, match=sentence):
         quick(tmp_path, **values)
+
+
+def test_layers_with_more_inputs_learn_more_slowly():
+    network = nn.Sequential(nn.Conv2d(8, 4, 3), nn.Conv2d(4, 16, 3), nn.Conv2d(16, 2, 3))
+    groups = parameter_groups(network, 0.5)
+    rates = {parameter: group["rate"] for group in groups for parameter in group["params"]}
+    decays = {parameter: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert [rates[layer.weight] for layer in network] == [1, 1, 0.5]
+    assert {rates[layer.bias] for layer in network} == {0.1}
+    assert {decays[layer.bias] for layer in network} == {0} and decays[network[0].weight] == 0.5
+
+
+def test_dead_units_are_counted():
+    network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU())
+    nn.init.ones_(network[0].weight)
+    network[0].bias.data = torch.tensor([0.0, -5.0, 0.0, -5.0])
+    # The second fires on one of the inputs, at one pixel.
+    inputs = [(torch.rand(1, 1, 4, 4),), (torch.rand(1, 1, 4, 4),)]
+    assert dead_share(network, inputs) == 0.5
+    network[0].bias.data[1] = -0.999 * max(x.max() for (x,) in inputs)
+    assert dead_share(network, inputs) == 0.25
+    assert len(network[1]._forward_hooks) == 0
+
+
+def test_the_whole_zoo_starts_from_the_pairs(photos, monkeypatch, tmp_path):
+    """`train --all`, on the real trunk: the pair network once, then the models from it, and never again."""
+    monkeypatch.setattr("kpnviz.training.ZOO", ("kpn-l3", "kpn-1frame"))
+    for stage in PAIR_STAGES.values():
+        monkeypatch.setitem(stage, "steps", 2)
+    config = quick(photos, "mkpn", steps=2, crop=32)
+    cards = train_all(config, tmp_path / "runs", tmp_path / "weights", show_progress=False)
+    assert set(cards) == {"kpn-l3", "kpn-1frame"}
+    assert "a copy of a pair network for each frame" in cards["kpn-l3"]["training"]["start"]
+    assert cards["kpn-1frame"]["training"]["start"] == "random weights"
+    assert (tmp_path / "weights" / "start" / "pairs.safetensors").exists()
+    again = train_all(config, tmp_path / "runs", tmp_path / "weights", show_progress=False)
+    assert {name: card["sha256"] for name, card in again.items()} == {
+        name: card["sha256"] for name, card in cards.items()
+    }
 
 
 def test_bad_photos_are_named(tmp_path, small_zoo):

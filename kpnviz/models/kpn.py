@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,11 +50,8 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: dict) -> ModelConfig:
         """The config that :meth:`to_dict` gave, also after a trip through JSON."""
-
-        def tuples(items: dict) -> dict[str, Any]:
-            return {key: tuple(v) if isinstance(v, list) else v for key, v in items.items()}
-
-        return cls(**{**tuples(values), "trunk": TrunkConfig(**tuples(values["trunk"]))})
+        values = {**values, "sizes": tuple(values["sizes"]), "trunk": TrunkConfig.from_dict(values["trunk"])}
+        return cls(**values)
 
 
 class _BurstNetwork(nn.Module):

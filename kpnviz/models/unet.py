@@ -29,6 +29,11 @@ class TrunkConfig:
                 "a decoder that ends at half resolution has two blocks fewer than its encoder"
             )
 
+    @classmethod
+    def from_dict(cls, values: dict) -> TrunkConfig:
+        """The config that `dataclasses.asdict` gave, also after a trip through JSON."""
+        return cls(tuple(values["encoder"]), tuple(values["decoder"]), values["convs"])
+
     @property
     def stride(self) -> int:
         """The input's height and width must be multiples of this."""
