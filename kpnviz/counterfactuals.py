@@ -1,0 +1,151 @@
+"""What if? Kernels and bursts that are changed by hand, and the picture that they then give.
+
+A change is made to the kernels (a frame dropped, some sizes kept, negative weights set to zero) or to the
+burst (a frame shifted). Either way the picture is that of the kernels that are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from kpnviz.burst import Burst, reflect_index
+from kpnviz.kernels import KernelField, factor_channels
+
+SMALLEST_SHARE = 0.05
+"""Where the shares of changed kernels sum to less than this (of 1), they are scaled up no further."""
+
+_BLOCK_WEIGHTS = 8_000_000  # of dense kernels at a time: 32 MB
+
+
+def drop_frames(field: KernelField, frames: Collection[int]) -> KernelField:
+    """The field with the kernels of `frames` set to zero; the rest as they are, so their shares go missing."""
+    for frame in frames:
+        if not 0 <= frame < field.frames:
+            raise ValueError(f"frame {frame} is not in the burst; it has frames 0 to {field.frames - 1}")
+    factors = field.factors.clone()
+    factors[:, sorted(frames)] = 0
+    return replace(field, factors=factors)
+
+
+def restrict_sizes(field: KernelField, sizes: Collection[int]) -> KernelField:
+    """The field with only some of its kernel sizes, whose mean is now the mean over those (eq. 3)."""
+    unknown = sorted(set(sizes) - set(field.sizes))
+    if unknown or not sizes:
+        wanted = f"size {unknown[0]} is not among" if unknown else "sizes is empty; choose from"
+        raise ValueError(f"{wanted} the kernel sizes of this field: {', '.join(map(str, field.sizes))}")
+    kept, parts, first = [], [], 0
+    for size in field.sizes:
+        channels = factor_channels((size,), field.separable)
+        if size in sizes:
+            kept.append(size)
+            parts.append(field.factors[:, :, first : first + channels])
+        first += channels
+    return replace(field, factors=torch.cat(parts, dim=2), sizes=tuple(kept))
+
+
+def shift_frame(burst: Burst, frame: int, dy: int, dx: int) -> Burst:
+    """The burst with the picture of one frame moved by (dy, dx) whole pixels, its noise and all.
+
+    What moves in from outside is the frame's reflection. The true shifts, where known, follow; when frame 0
+    moves, so does the truth, and the others' shifts are counted from its new place.
+    """
+    if not 0 <= frame < len(burst):
+        raise ValueError(f"frame {frame} is not in the burst; it has frames 0 to {len(burst) - 1}")
+    frames = burst.frames.copy()
+    frames[frame] = _moved(burst.frames[frame], dy, dx)
+    step = np.zeros((len(burst), 2), dtype=np.int64)
+    step[frame] = dy, dx
+    step -= step[0]
+    moved: dict[str, Any] = {"frames": frames, "recipe": None}
+    for name in ("shifts", "moving_shifts"):
+        shifts = getattr(burst, name)
+        moved[name] = None if shifts is None else shifts + step
+    if frame == 0:
+        for name in ("truth", "moving_mask"):
+            image = getattr(burst, name)
+            moved[name] = None if image is None else _moved(image, dy, dx)
+    return replace(burst, **moved)
+
+
+def _moved(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    H, W = image.shape
+    return image[np.ix_(reflect_index(H, -dy, H - dy), reflect_index(W, -dx, W - dx))]
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedKernels:
+    """A KernelField whose effective kernels are changed pixel by pixel before they are applied.
+
+    nonnegative   weights below 0 become 0 (of the fused kernel, eq. 3)
+    share_of      None, or the field whose total share every pixel keeps: its kernels are scaled so that the
+                  shares of all frames sum to what they sum to there. A constant picture then keeps its
+                  brightness; see SMALLEST_SHARE.
+
+    The mean over the frames of each frame's patch times `at(y, x)` is the value of `apply(frames)` there.
+    """
+
+    field: KernelField
+    nonnegative: bool = False
+    share_of: KernelField | None = None
+
+    def at(self, y: int, x: int) -> np.ndarray:
+        """Effective kernels at a pixel: [N, K, K]."""
+        return self.region(y, y + 1, x, x + 1)[..., 0, 0]
+
+    def region(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, K, K, bottom-top, right-left]."""
+        kernels = self.field.region(top, bottom, left, right)
+        if self.nonnegative:
+            kernels = np.maximum(kernels, 0)
+        if self.share_of is not None:
+            share = kernels.sum(axis=(0, 1, 2)) / len(kernels)
+            kernels = kernels * _scale(self._wanted_share[top:bottom, left:right], share)
+        return kernels
+
+    def apply(self, frames: np.ndarray) -> np.ndarray:
+        """The picture that these kernels make of the frames [N, H, W]: [H, W], float32."""
+        if not self.nonnegative:
+            image = _filter(self.field, frames)
+            # Scaling commutes with filtering; a field's total share is the picture of a constant 1.
+            if self.share_of is not None:
+                image = image * _scale(self._wanted_share, _filter(self.field, np.ones_like(frames)))
+            return image
+        N, H, W = frames.shape
+        reach = self.field.reach
+        rows, columns = reflect_index(H, -reach, H + reach), reflect_index(W, -reach, W + reach)
+        padded = frames[:, rows[:, None], columns]
+        image = np.empty((H, W), dtype=np.float32)
+        for top, bottom in self._blocks():
+            kernels = self.region(top, bottom, 0, W)  # [N, K, K, bottom - top, W]
+            total = np.zeros((bottom - top, W))
+            for a, b in np.ndindex(kernels.shape[1:3]):
+                total += (kernels[:, a, b] * padded[:, top + a : bottom + a, b : b + W]).sum(axis=0)
+            image[top:bottom] = total / N
+        return image
+
+    @cached_property
+    def _wanted_share(self) -> np.ndarray:
+        field = self.share_of or self.field
+        return _filter(field, np.ones((field.frames, field.height, field.width), dtype=np.float32))
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        field = self.field
+        weights_a_row = field.frames * max(field.sizes) ** 2 * field.width
+        step = max(1, _BLOCK_WEIGHTS // weights_a_row)
+        for top in range(0, field.height, step):
+            yield top, min(top + step, field.height)
+
+
+def _filter(field: KernelField, frames: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return field.apply(torch.from_numpy(np.ascontiguousarray(frames))[None])[0].numpy()
+
+
+def _scale(wanted: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return wanted / np.maximum(share, SMALLEST_SHARE)

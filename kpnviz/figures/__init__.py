@@ -1,0 +1,27 @@
+"""Figures: arrays in, Plotly figure out. Nothing is computed here that a reader could not check in the arrays.
+
+Backgrounds are transparent and text takes the colour of whoever shows the figure, so that one figure suits
+a light and a dark page; only diverging scales ask which it is, since their middle should be calm on either.
+"""
+
+from plotly.graph_objects import Figure
+
+from kpnviz.figures.kernels import decomposition, kernel_rows, response_map
+from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map
+from kpnviz.figures.plots import curves, gain_matrix
+from kpnviz.figures.style import PALETTE
+
+__all__ = [
+    "PALETTE",
+    "Figure",
+    "arrow_scale",
+    "boxed",
+    "category_map",
+    "curves",
+    "decomposition",
+    "displacement",
+    "gain_matrix",
+    "image_map",
+    "kernel_rows",
+    "response_map",
+]

@@ -1,0 +1,163 @@
+"""Values over the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish, picture_axes
+
+_SHIFT = "#0f9d76"
+
+
+def image_map(
+    values: np.ndarray,
+    unit: str,
+    step: int = 1,
+    pixel: tuple[int, int] | None = None,
+    diverging: bool = False,
+    dark: bool = False,
+    height: int = 380,
+    limits: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Values [h, w] over the picture, each standing for step x step pixels; `pixel` (y, x) is marked.
+
+    unit   for the colour bar and the hover text;  limits  of the scale, else those of the values
+    """
+    low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
+    if diverging:
+        high = max(abs(low), abs(high)) or 1.0
+        low = -high
+    start = (step - 1) / 2
+    heatmap = go.Heatmap(
+        z=values, x0=start, dx=step, y0=start, dy=step, zmin=low, zmax=high,
+        colorscale=DIVERGING[dark] if diverging else SEQUENTIAL,
+        colorbar=color_bar(unit),
+        hovertemplate=f"y %{{y:.0f}}, x %{{x:.0f}}<br>%{{z:.3f}} {unit}<extra></extra>",
+    )  # fmt: skip
+    figure = go.Figure(heatmap)
+    picture_axes(figure, values.shape[0] * step, values.shape[1] * step)
+    if pixel is not None:
+        _mark(figure, *pixel)
+    return finish(figure, height)
+
+
+def displacement(
+    picture: np.ndarray,
+    centroids: np.ndarray,
+    step: int,
+    true_shift: tuple[int, int] | None = None,
+    pixel: tuple[int, int] | None = None,
+    arrows: int = 16,
+    height: int = 380,
+) -> go.Figure:
+    """Centroids (dy, dx) in pixels, [h, w, 2], each for step x step pixels, as arrows over a picture.
+
+    picture     [H, W] displayed values, 0 to 1
+    true_shift  (dy, dx) in pixels: drawn as one arrow from `pixel`
+    arrows      how many along the longer side; each is drawn so long that 1 px of displacement is
+                a third of their distance, or less where the longest would cross its neighbours
+    """
+    h, w = centroids.shape[:2]
+    stride = max(1, round(max(h, w) / arrows))
+    chosen = centroids[stride // 2 :: stride, stride // 2 :: stride]
+    y, x = np.mgrid[stride // 2 : h : stride, stride // 2 : w : stride] * step + (step - 1) / 2
+    longest = float(np.hypot(*np.moveaxis(chosen, -1, 0)).max())
+    spacing = stride * step
+    scale = min(spacing / 3, 1.5 * spacing / max(longest, 1e-6))
+    figure = go.Figure(
+        go.Heatmap(z=picture, zmin=0, zmax=1, colorscale="Gray", showscale=False, hoverinfo="skip")
+    )
+    tips_y, tips_x = y + chosen[..., 0] * scale, x + chosen[..., 1] * scale
+    for color, width in (("rgba(0, 0, 0, 0.7)", 4), (MARK, 1.8)):
+        _segments(figure, y, x, tips_y, tips_x, color, width)
+    figure.add_scatter(
+        x=tips_x.ravel(), y=tips_y.ravel(), mode="markers", name="centroid",
+        marker=dict(size=5, color=MARK, line=dict(width=1, color="black")),
+        customdata=np.stack((y.ravel(), x.ravel(), *np.moveaxis(chosen, -1, 0).reshape(2, -1)), axis=1),
+        hovertemplate="y %{customdata[0]:.0f}, x %{customdata[1]:.0f}<br>"
+        "centroid dy %{customdata[2]:.2f}, dx %{customdata[3]:.2f} px<extra></extra>",
+    )  # fmt: skip
+    if true_shift is not None and pixel is not None:
+        tip = np.asarray(pixel) + np.asarray(true_shift) * scale
+        start_y, start_x = np.array([pixel[0]]), np.array([pixel[1]])
+        for color, width in (("black", 6), (_SHIFT, 3.5)):
+            _segments(figure, start_y, start_x, tip[:1], tip[1:], color, width)
+        figure.add_scatter(
+            x=tip[1:], y=tip[:1], mode="markers", name="true shift",
+            marker=dict(size=10, color=_SHIFT, line=dict(width=1.5, color="black")),
+            hovertemplate=f"true shift dy {true_shift[0]}, dx {true_shift[1]} px<extra></extra>",
+        )  # fmt: skip
+    picture_axes(figure, *picture.shape)
+    figure.update_layout(showlegend=False)
+    finish(figure, height)
+    figure.layout.meta = {"arrow_scale": scale}
+    return figure
+
+
+def arrow_scale(figure: go.Figure) -> float:
+    """How many times as long as they are the arrows of a `displacement` figure are drawn."""
+    return float(figure.layout.meta["arrow_scale"])
+
+
+def boxed(picture: np.ndarray, top: int, bottom: int, left: int, right: int, height: int = 300) -> go.Figure:
+    """A picture [H, W] of displayed values with a box around rows top..bottom-1, columns left..right-1."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=picture, zmin=0, zmax=1, colorscale="Gray", showscale=False,
+            hovertemplate="y %{y}, x %{x}<extra></extra>",
+        )
+    )  # fmt: skip
+    box = dict(x0=left - 0.5, x1=right - 0.5, y0=top - 0.5, y1=bottom - 0.5)
+    figure.add_shape(type="rect", **box, line=dict(color=MARK, width=2.5))
+    picture_axes(figure, *picture.shape)
+    return finish(figure, height)
+
+
+def category_map(
+    index: np.ndarray,
+    names: Sequence[str],
+    colors: Sequence[str],
+    pixel: tuple[int, int] | None = None,
+    height: int = 460,
+) -> go.Figure:
+    """A map [H, W] of categories, index into `names`, with a legend that gives each one's share of pixels."""
+    count = len(names)
+    scale = [(edge, colors[i]) for i in range(count) for edge in (i / count, (i + 1) / count)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=index, zmin=-0.5, zmax=count - 0.5, colorscale=scale, showscale=False,
+            text=np.asarray(names, dtype=object)[index],
+            hovertemplate="y %{y}, x %{x}<br>%{text}<extra></extra>",
+        )
+    )  # fmt: skip
+    for i, name in enumerate(names):
+        share = float((index == i).mean())
+        figure.add_scatter(
+            x=[None], y=[None], mode="markers", name=f"{name}: {share:.0%}",
+            marker=dict(symbol="square", size=13, color=colors[i]), hoverinfo="skip",
+        )  # fmt: skip
+    picture_axes(figure, *index.shape)
+    if pixel is not None:
+        _mark(figure, *pixel)
+    figure.update_layout(legend=dict(itemclick=False, itemdoubleclick=False, tracegroupgap=0, x=1.02, y=1))
+    return finish(figure, height)
+
+
+def _segments(figure: go.Figure, y0, x0, y1, x1, color: str, width: float) -> None:
+    """Lines from (y0, x0) to (y1, x1), arrays of one shape."""
+    gaps = np.full(np.size(x0), np.nan)
+    figure.add_scatter(
+        x=np.stack((np.ravel(x0), np.ravel(x1), gaps), axis=1).ravel(),
+        y=np.stack((np.ravel(y0), np.ravel(y1), gaps), axis=1).ravel(),
+        mode="lines", line=dict(color=color, width=width), hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+
+
+def _mark(figure: go.Figure, y: int, x: int) -> None:
+    figure.add_scatter(
+        x=[x], y=[y], mode="markers", showlegend=False, hoverinfo="skip",
+        marker=dict(symbol="square-open", size=13, color=MARK, line=dict(width=2.5)),
+    )  # fmt: skip

@@ -1,0 +1,343 @@
+"""Kernels: what they are made of, what they do over the picture, and what if they were others."""
+
+import numpy as np
+import streamlit as st
+
+from kpnviz import figures
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.kernel_stats import centroid, spread
+from kpnviz.maps import disagreement, displayed, frequency_response, mean_kernels
+from kpnviz.metrics import PROTOCOL
+from kpnviz.models.zoo import title_of
+from kpnviz.ui import analysis, results
+from kpnviz.ui.controls import burst_controls, method_controls
+from kpnviz.ui.page import begin
+
+MAP_WIDTH = 380  # pixels, the least that a figure is given
+
+
+def choose_method(methods: tuple[str, ...], key: str) -> str:
+    """Draw the choice of one of the methods."""
+    if st.session_state.get(key) not in methods:
+        st.session_state[key] = methods[-1]
+    return st.segmented_control("Method", methods, key=key, format_func=title_of, required=True)
+
+
+def choose_frame(frames: int, key: str, all_frames: bool = False) -> int:
+    """Draw the choice of a frame; -1 stands for all of them."""
+    options = [*([-1] if all_frames else []), *range(frames)]
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+    return st.segmented_control(
+        "Frame", options, key=key, format_func=lambda i: "all" if i < 0 else str(i), required=True
+    )
+
+
+def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> str:
+    """Where the scene of the pixel truly went, as a sentence."""
+    shifts = burst.shifts_at(*pixel)
+    if shifts is None:
+        return ""
+    dy, dx = map(int, shifts[frame])
+    beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
+    return f"True shift of frame {frame} there: dy {dy}, dx {dx} px{beyond}."
+
+
+def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    with st.container(horizontal=True):
+        method = choose_method(methods, "parts_method")
+        field = analysis.kernels_of(recipe, method)
+        frame = choose_frame(field.frames, "parts_frame")
+    kernels, fused = field.sizes_at(*pixel), field.at(*pixel)[frame]
+    factors = field.factors_at(*pixel) if field.separable else {}
+    figure = figures.decomposition(
+        {size: (u[frame], v[frame]) for size, (u, v) in factors.items()},
+        {size: kernel[frame] for size, kernel in kernels.items()},
+        fused,
+        dark=analysis.is_dark(),
+        height=440 if len(kernels) > 3 else 260,
+    )
+    analysis.chart(figure, "parts")
+    if field.separable:
+        st.caption(
+            "Each size *s* is the outer product of a vertical factor **u** (bars on the left) and a horizontal factor "
+            "**v** (bars on top), both predicted by the network; red is above 0, blue below. What is applied is the "
+            "fused kernel: each size completed with zeros, then their mean (eq. 3 of the MKPN paper). Bars share one "
+            "scale, weights another, which runs by their signed root."
+        )
+    else:
+        st.caption(
+            f"{title_of(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
+        )
+    (dy, dx), width = centroid(fused), spread(fused)
+    where = shift_text(results.burst_of(recipe), frame, pixel, field.reach)
+    st.markdown(
+        f"Share **{fused.sum() / field.frames:.1%}** of the picture · spread **{width:.2f} px** · centroid "
+        f"dy **{dy:.2f}**, dx **{dx:.2f} px**. {where}"
+    )
+
+
+def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    burst = results.burst_of(recipe)
+    with st.container(horizontal=True):
+        method = choose_method(methods, "maps_method")
+        field = analysis.kernels_of(recipe, method)
+        frame = choose_frame(field.frames, "maps_frame")
+    shown = analysis.maps_of(recipe, method, frame)
+    dark, common = analysis.is_dark(), dict(step=2, pixel=pixel)
+    true = burst.shifts_at(*pixel)
+    shift = None if true is None else (int(true[frame][0]), int(true[frame][1]))
+    arrows = figures.displacement(
+        displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel
+    )
+    # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
+    widest = max(field.reach * 2**0.5, 0.5)
+    bits = max(2 * np.log2(max(field.sizes)), 1.0)
+    cells = [
+        ("Share of the frame", figures.image_map(shown.share, "", diverging=True, dark=dark, **common)),
+        (
+            "Spread",
+            figures.image_map(
+                shown.spread, "px", limits=(0, min(widest, shown.spread.max() + 0.1)), **common
+            ),
+        ),
+        ("Entropy", figures.image_map(shown.entropy, "bits", limits=(0, bits), **common)),
+        ("Displacement of the centroid", arrows),
+    ]
+    with analysis.grid("maps", MAP_WIDTH):
+        for name, figure in cells:
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{name}**")
+                analysis.chart(figure, f"map_{name}")
+    arrow = f" Arrows are drawn {figures.arrow_scale(arrows):.1f} times as long as they are."
+    st.caption(
+        "At every second pixel, where the network predicts. *Share*: signed sum of the weights / N. *Spread*: root "
+        "mean square distance of |weights| from their centroid. *Entropy* of |weights| / their sum. "
+        + shift_text(burst, frame, pixel, field.reach)
+        + (" It is the green arrow." if shift not in (None, (0, 0)) else "")
+        + arrow
+    )
+
+
+def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    frames = min(analysis.kernels_of(recipe, method).frames for method in methods)
+    with st.container(horizontal=True):
+        frame = choose_frame(frames, "response_frame", all_frames=True)
+        decibel = st.segmented_control(
+            "Scale", ["dB", "linear"], key="response_scale", default="dB", required=True
+        )
+    with analysis.grid("responses", MAP_WIDTH):
+        for method in methods:
+            kernels = analysis.kernels_of(recipe, method).at(*pixel)
+            kernel = kernels.mean(axis=0) if frame < 0 else kernels[frame] / len(kernels)
+            figure = figures.response_map(*frequency_response(kernel), decibel=decibel == "dB")
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{title_of(method)}**")
+                analysis.chart(figure, f"response_{method}")
+    st.caption(
+        "|H(fy, fx)|, the 2-D Fourier transform of the kernel / N at the pinned pixel. *All* adds the frames: what the "
+        "method does to a scene that stands still. At the middle (frequency 0) stands the share; 0 dB is 1: what "
+        "passes unchanged. The rim is the finest detail that pixels can hold, half a cycle per pixel."
+    )
+
+
+def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    burst = results.burst_of(recipe)
+    rows, columns = (
+        (max(0, middle - 16), min(length, middle + 16))
+        for middle, length in zip(pixel, (burst.height, burst.width), strict=True)
+    )
+    shape = f"{burst.height}x{burst.width}_{pixel}"
+    with analysis.grid("region", 320):
+        left, right = st.container(), st.container()
+    with left:
+        y0, y1 = st.slider("Rows", 0, burst.height, rows, key=f"rows_{shape}", help="First to last, y.")
+        x0, x1 = st.slider(
+            "Columns", 0, burst.width, columns, key=f"columns_{shape}", help="First to last, x."
+        )
+        y1, x1 = max(y1, min(y0 + 1, burst.height)), max(x1, min(x0 + 1, burst.width))
+        y0, x0 = min(y0, y1 - 1), min(x0, x1 - 1)
+    with right:
+        image = results.estimate(recipe, methods[-1]).image
+        analysis.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
+    kernels = [mean_kernels(analysis.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
+    most = max(map(len, kernels))
+    rows_of = [[*k, *[None] * (most - len(k))] for k in kernels]
+    figure = figures.kernel_rows(
+        rows_of, [title_of(m) for m in methods], [str(i) for i in range(most)], "frame",
+        dark=analysis.is_dark(), height=80 + 110 * len(methods),
+    )  # fmt: skip
+    analysis.chart(figure, "region_kernels")
+    st.caption(
+        f"Mean of the kernels of the {y1 - y0}×{x1 - x0} pixels in the frame: rows {y0} to {y1 - 1}, columns {x0} to "
+        f"{x1 - 1}. What is common to them stays, what each pixel does for itself averages out."
+    )
+
+
+def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    if len(methods) < 2:
+        st.info("Choose two methods in the sidebar: this compares them.")
+        return
+    burst = results.burst_of(recipe)
+    pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
+    if st.session_state.get("pair") not in pairs:
+        st.session_state["pair"] = pairs[0]
+    first, second = st.segmented_control(
+        "Methods", pairs, key="pair", format_func=lambda p: " and ".join(map(title_of, p)), required=True
+    )
+    a, b = (results.estimate(recipe, method).image for method in (first, second))
+    found = disagreement(a, b, burst.white_level)
+    st.markdown("The pixels on which the two pictures differ most. Choose one to pin it:")
+    with st.container(horizontal=True, gap="small"):
+        for y, x, difference in found:
+            st.button(
+                f"{y}, {x}: {difference:.3f}",
+                key=f"jump_{y}_{x}",
+                on_click=analysis.pin,
+                args=(y, x),
+                type="primary" if (y, x) == pixel else "secondary",
+                help="y, x: difference of the displayed values, white = 1",
+            )
+    truth = [] if burst.truth is None else [("Truth", "", burst.truth)]
+    pictures = [
+        ("Noisy reference", analysis.decibels(burst.reference, burst), burst.reference),
+        (title_of(first), analysis.decibels(a, burst), a),
+        (title_of(second), analysis.decibels(b, burst), b),
+        *truth,
+    ]
+    analysis.strip(pictures, burst.white_level, pixel, side=33, width=170)
+    shown = [
+        {
+            "picture": title,
+            "value": float(displayed(image[pixel], burst.white_level)),
+            "error": None if burst.truth is None else float(
+                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level)
+            ),
+        }
+        for title, _, image in pictures
+    ]  # fmt: skip
+    st.caption(
+        f"33×33 pixels around the pinned one, y {pixel[0]}, x {pixel[1]}. Values are displayed ones (sRGB), white = 1. "
+        f"{PROTOCOL}."
+    )
+    st.dataframe(
+        shown,
+        hide_index=True,
+        width="content",
+        column_config={
+            "value": st.column_config.NumberColumn("value at the pixel", format="%.3f"),
+            "error": st.column_config.NumberColumn("minus truth", format="%+.3f"),
+        },
+    )
+
+
+def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    burst = results.burst_of(recipe)
+    method = choose_method(methods, "if_method")
+    before = results.estimate(recipe, method)
+    field = analysis.kernels_of(recipe, method)
+    with analysis.grid("if", 340):
+        left, right = st.container(), st.container()
+    with left:
+        dropped = st.pills(
+            "Drop frames",
+            range(field.frames),
+            selection_mode="multi",
+            key="if_dropped",
+            help="Their kernels become 0.",
+        )
+        sizes = ()
+        if len(field.sizes) > 1:
+            sizes = st.pills(
+                "Keep only the sizes",
+                field.sizes,
+                selection_mode="multi",
+                key=f"if_sizes_{method}",
+                help="The fused kernel is then the mean of those. None chosen: all.",
+            )
+        nonnegative = st.toggle(
+            "Zero the negative weights", key="if_nonnegative", help="Of the fused kernel."
+        )
+        renormalise = st.toggle(
+            "Renormalise",
+            key="if_renormalise",
+            value=True,
+            help="Scale each pixel's kernels so that their shares sum to what they did: brightness stays. Off: what is "
+            "taken away is missing, and the picture gets darker or brighter.",
+        )
+    with right:
+        frame = st.segmented_control(
+            "Shift frame", range(len(burst)), key="if_frame", default=1, required=True
+        )
+        a, b = st.columns(2)
+        dy = a.number_input("by dy, px", -16, 16, 0, key="if_dy", help="Down.")
+        dx = b.number_input("by dx, px", -16, 16, 0, key="if_dx", help="To the right.")
+        anew = st.toggle(
+            "The network sees the shifted burst",
+            key="if_anew",
+            value=True,
+            help="On: kernels are predicted anew. Off: the old kernels meet the shifted frame.",
+        )
+    change = analysis.Change(
+        tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalise, frame, (dy, dx), anew
+    )
+    with st.spinner("Filtering with the changed kernels …"):
+        after = analysis.changed(recipe, method, change)
+    # Where frame 0 was shifted, the truth went with it.
+    truth = [] if after.burst.truth is None else [("Truth", "", after.burst.truth)]
+    scores = analysis.decibels(before.image, burst), analysis.decibels(after.image, after.burst)
+    pictures = [("As it is", scores[0], before.image), ("What if", scores[1], after.image), *truth]
+    analysis.strip(pictures, burst.white_level, pixel, width=190)
+    old, new = field.at(*pixel), after.kernels.at(*pixel)
+    figure = figures.kernel_rows(
+        [list(old), list(new)], ["as it is", "what if"], [str(i) for i in range(field.frames)], "frame",
+        dark=analysis.is_dark(), height=290,
+    )  # fmt: skip
+    analysis.chart(figure, "if_kernels")
+    shares = old.sum() / len(old), new.sum() / len(new)
+    st.caption(
+        f"{title_of(method)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:.3f} as it is "
+        f"and to {shares[1]:.3f} here. {PROTOCOL}."
+    )
+
+
+VIEWS = {
+    "Decomposition": decomposition,
+    "Maps": maps,
+    "Frequencies": frequency,
+    "Mean of a region": region,
+    "Disagreement": disagree,
+    "What if": what_if,
+}
+
+begin(
+    "What are the kernels made of, and what do they do?",
+    "At the **pinned pixel** and over the whole picture. Choose a view; the pixel, the burst and the methods are in "
+    "the sidebar.",
+)
+with st.sidebar:
+    recipe = burst_controls()
+    methods = method_controls()
+    pixel = analysis.pixel_controls(results.burst_of(recipe))
+
+st.segmented_control(
+    "View",
+    list(VIEWS),
+    key="kernels_view",
+    default="Decomposition",
+    required=True,
+    label_visibility="collapsed",
+    persist_state="session",
+)
+try:
+    with st.spinner("Denoising …"):
+        estimates = [results.estimate(recipe, method) for method in methods]
+except ValueError as error:
+    st.error(f"{error}.")
+else:
+    with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
+    view = st.session_state["kernels_view"]
+    if not with_kernels:
+        st.info("Choose a method that predicts kernels, in the sidebar.")
+    else:
+        VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)

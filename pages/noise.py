@@ -1,0 +1,170 @@
+"""Noise: the same burst, and a network that is told more or less noise than there is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from kpnviz import figures
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.checkpoints import available
+from kpnviz.metrics import PROTOCOL
+from kpnviz.models.zoo import title_of
+from kpnviz.ui import analysis, results
+from kpnviz.ui.controls import burst_controls, method_controls
+from kpnviz.ui.page import begin
+
+BLIND = "kpn-blind"
+
+
+def scale_text(scale: float) -> str:
+    """0.25 -> '×1/4'."""
+    return f"×{scale:g}" if scale >= 1 else f"×1/{1 / scale:g}"
+
+
+def default_method(methods: Sequence[str]) -> str:
+    """The last method that is told the noise, if there is one: the most to see."""
+    return ([method for method in methods if method != BLIND] or list(methods))[-1]
+
+
+def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, analysis.Sweep]:
+    """The sweep of each method, with progress."""
+    bar = analysis.progress_bar("sweeps", "Denoising …")
+    sweeps = {}
+    for done, method in enumerate(methods):
+        bar.progress(done / len(methods), f"Denoising {len(analysis.SCALES)} times with {title_of(method)} …")
+        sweeps[method] = analysis.sweep(recipe, method)
+    bar.empty()
+    return sweeps
+
+
+def strips(burst: Burst, sweeps: dict[str, analysis.Sweep], pixel: tuple[int, int]) -> None:
+    st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
+    names = list(sweeps)
+    if st.session_state.get("noise_method") not in names:
+        st.session_state["noise_method"] = default_method(names)
+    with st.container(horizontal=True):
+        method = st.segmented_control(
+            "Method", names, key="noise_method", format_func=title_of, required=True
+        )
+        others = range(1, sweeps[method].fields[0].frames)
+        other = None
+        if others:
+            if st.session_state.get("noise_frame") not in others:
+                st.session_state["noise_frame"] = 1
+            other = st.segmented_control("Other frame", others, key="noise_frame", required=True)
+        side = st.segmented_control(
+            "Pixels a side", [33, 65, burst.height], key="noise_side", default=33, required=True,
+            format_func=lambda n: "all" if n == burst.height else str(n),
+        )  # fmt: skip
+    shown = sweeps[method]
+    told = [scale_text(scale) for scale in analysis.SHOWN_SCALES]
+    analysis.strip(
+        [
+            (f"told {text} the noise", analysis.decibels(image, burst), image)
+            for text, image in zip(told, shown.images, strict=True)
+        ],
+        burst.white_level,
+        pixel,
+        side=side,
+        width=110,
+    )
+    kernels = [field.at(*pixel) for field in shown.fields]
+    frames = [0] if other is None else [0, other]
+    figure = figures.kernel_rows(
+        [[k[frame] for k in kernels] for frame in frames], [f"frame {frame}" for frame in frames],
+        told, "told noise / true noise",
+        dark=analysis.is_dark(), height=70 + 150 * len(frames),
+    )  # fmt: skip
+    analysis.chart(figure, "noise_kernels")
+
+
+def curves(sweeps: dict[str, analysis.Sweep]) -> None:
+    st.subheader("How the kernels and the picture answer", anchor=False)
+    titles = {method: title_of(method) for method in sweeps}
+    ticks = [scale_text(scale) if scale in analysis.SHOWN_SCALES else "" for scale in analysis.SCALES]
+    cells = [
+        ("Spread of frame 0's kernels", "median spread, px", {m: s.spread for m, s in sweeps.items()}),
+        ("Share of frame 0", "median share", {m: s.share for m, s in sweeps.items()}),
+        ("Picture", "PSNR, dB", {m: s.psnr for m, s in sweeps.items() if None not in s.psnr}),
+    ]
+    with analysis.grid("noise_curves", 270):
+        for name, unit, series in cells:
+            if not series:
+                continue
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{name}**")
+                figure = figures.curves(
+                    analysis.SCALES, {titles[m]: y for m, y in series.items()}, "told noise / true noise", unit,
+                    log2=True, tick_text=ticks,
+                )  # fmt: skip
+                analysis.chart(figure, f"noise_{name}")
+    blind = (
+        f" {title_of(BLIND)} is not told the noise: its lines are flat."
+        if BLIND in sweeps
+        else f" {title_of(BLIND)}, which is not told the noise, has no checkpoint here yet."
+    )
+    st.caption(
+        "Medians over the picture, at every second pixel. At ×1 the network is told the truth. "
+        + PROTOCOL
+        + "."
+        + blind
+    )
+
+
+@st.fragment
+def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    st.subheader("True noise against told noise", anchor=False)
+    if st.session_state.get("matrix_method") not in methods:
+        st.session_state["matrix_method"] = default_method(methods)
+    method = st.segmented_control("Method", methods, key="matrix_method", format_func=title_of, required=True)
+    small = analysis.matrix_recipe(recipe, pixel)
+    bar = analysis.progress_bar("matrix", "Denoising a burst for every pair …")
+    values = analysis.noise_matrix(
+        small,
+        method,
+        lambda share: bar.progress(share, f"Denoising {len(analysis.MATRIX_GAINS) ** 2} bursts …"),
+    )
+    bar.empty()
+    gains = [f"×{gain}" for gain in analysis.MATRIX_GAINS]
+    with analysis.grid("matrix", 380):
+        left, right = st.container(), st.container()
+    with left:
+        analysis.chart(figures.gain_matrix(values, gains, gains), "noise_matrix")
+    height, width = (small.crop or (0, 0, 0, 0))[2:]
+    with right:
+        diagonal = np.diag(values)
+        loss = values.max(axis=0) - diagonal
+        st.markdown(
+            f"Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned one: made at the "
+            "gain below, denoised by a network that is told the noise of the gain at the left. The frame marks the "
+            "best of each column; where the network makes the most of the truth, it lies on the diagonal."
+        )
+        st.markdown(
+            f"At most **{loss.max():.2f} dB** would be gained here by telling it something else than the truth."
+        )
+    st.caption(f"Gain ×16 lies beyond training. {PROTOCOL}.")
+
+
+begin(
+    "What if the network is told another noise?",
+    "A kernel prediction network is told how noisy the frames are. Here the **same burst** is denoised again and "
+    "again, and only what the network is told changes: 1/4 of the true standard deviation, the truth, 4 times as much.",
+)
+with st.sidebar:
+    recipe = burst_controls()
+    methods = method_controls()
+    pixel = analysis.pixel_controls(results.burst_of(recipe))
+
+chosen = (*methods, *([BLIND] if BLIND in available() and BLIND not in methods else []))
+try:
+    with_kernels = tuple(m for m in chosen if results.estimate(recipe, m).kernels is not None)
+    if not methods or not with_kernels:
+        st.info("Choose a method that predicts kernels, in the sidebar.")
+    else:
+        sweeps = sweeps_of(recipe, with_kernels)
+        strips(results.burst_of(recipe), sweeps, pixel)
+        curves(sweeps)
+        matrix(recipe, with_kernels, pixel)
+except ValueError as error:
+    st.error(f"{error}.")

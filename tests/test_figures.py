@@ -1,0 +1,156 @@
+"""Figures hold the arrays that they were given, where they belong, on scales that say what they are."""
+
+import numpy as np
+import pytest
+
+from kpnviz import figures
+
+
+def traces(figure, kind):
+    return [trace for trace in figure.data if trace.type == kind]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_kernels_stand_in_rows_with_a_gap_between_them(rng):
+    a, b, c = rng.normal(size=(5, 5)), rng.normal(size=(3, 3)), rng.normal(size=(5, 5))
+    figure = figures.kernel_rows([[a, b], [None, c]], ["first", "second"], ["0", "1"], "frame")
+    (heatmap,) = traces(figure, "heatmap")
+    weights = np.asarray(heatmap.customdata)
+    assert weights.shape == (11, 11)
+    np.testing.assert_array_equal(weights[:5, :5], a)
+    np.testing.assert_array_equal(weights[1:4, 7:10], b)  # in the middle of its cell
+    np.testing.assert_array_equal(weights[6:, 6:], c)
+    assert np.isnan(weights[:, 5]).all() and np.isnan(weights[6:, :5]).all()
+    np.testing.assert_allclose(heatmap.z, np.sign(weights) * np.sqrt(np.abs(weights)))
+    assert heatmap.zmin == -heatmap.zmax == -np.sqrt(max(np.abs(k).max() for k in (a, b, c)))
+    assert np.asarray(heatmap.text)[1, 7] == "first, frame 1<br>dy -1, dx -1"
+    assert list(figure.layout.xaxis.ticktext) == ["0", "1"] and list(figure.layout.xaxis.tickvals) == [
+        2,
+        8,
+    ]
+
+
+def test_a_pixels_parts_are_drawn_to_one_scale(rng):
+    factors = {s: (rng.normal(size=s), rng.normal(size=s)) for s in (1, 3, 5)}
+    kernels = {s: np.outer(*pair) for s, pair in factors.items()}
+    fused = sum(np.pad(kernel, (5 - s) // 2) for s, kernel in kernels.items()) / 3
+    figure = figures.decomposition(factors, kernels, fused)
+    weights = np.asarray(traces(figure, "heatmap")[0].customdata)
+    shown = np.sort(weights[np.isfinite(weights)])
+    np.testing.assert_array_equal(
+        shown, np.sort(np.concatenate([k.ravel() for k in (*kernels.values(), fused)]))
+    )
+    assert [note.text for note in figure.layout.annotations] == ["1×1", "3×3", "5×5", "fused: their mean"]
+    above, below, names = traces(figure, "scatter")
+    assert sorted(names.customdata) == sorted(v for pair in factors.values() for f in pair for v in f)
+    # Of six points a bar, those of positive values are in the first trace.
+    assert len(above.x) == 6 * sum(v >= 0 for v in names.customdata)
+    assert len(below.x) == 6 * sum(v < 0 for v in names.customdata)
+    lengths = [
+        max(np.ptp(x[i : i + 5]), np.ptp(y[i : i + 5]))
+        for x, y in ((above.x, above.y), (below.x, below.y))
+        for i in range(0, len(x), 6)
+    ]
+    assert max(lengths) == pytest.approx(3)  # the longest bar belongs to the largest factor
+
+
+def test_kernels_without_factors_have_no_bars(rng):
+    kernel = rng.normal(size=(5, 5))
+    figure = figures.decomposition({}, {5: kernel}, kernel)
+    assert not traces(figure, "scatter")
+
+
+def test_maps_lie_over_the_pixels_that_they_stand_for(rng):
+    values = rng.normal(size=(6, 8))
+    figure = figures.image_map(values, "px", step=2, pixel=(3, 4), diverging=True)
+    heatmap = traces(figure, "heatmap")[0]
+    # Cell 0 is the middle of the pixels 0 and 1.
+    assert (heatmap.x0, heatmap.dx, heatmap.y0, heatmap.dy) == (0.5, 2, 0.5, 2)
+    assert heatmap.zmax == -heatmap.zmin == np.abs(values).max()
+    assert list(figure.layout.yaxis.range) == [11.5, -0.5]  # row 0 at the top
+    (mark,) = traces(figure, "scatter")
+    assert (list(mark.x), list(mark.y)) == ([4], [3])
+    assert "px" in heatmap.colorbar.title.text and "px" in heatmap.hovertemplate
+    plain = traces(figures.image_map(values, "px", limits=(0, 3)), "heatmap")[0]
+    assert (plain.zmin, plain.zmax) == (0, 3)
+
+
+def test_arrows_point_where_the_centroid_is():
+    centroids = np.zeros((16, 16, 2))
+    centroids[..., 0], centroids[..., 1] = 0.5, -0.25
+    figure = figures.displacement(np.zeros((32, 32)), centroids, 2, (2, 1), (10, 20), arrows=16)
+    scale = figures.arrow_scale(figure)
+    tips = next(trace for trace in figure.data if trace.name == "centroid")
+    from_y, from_x, dy, dx = np.asarray(tips.customdata).T
+    np.testing.assert_allclose(np.asarray(tips.y) - from_y, 0.5 * scale)
+    np.testing.assert_allclose(np.asarray(tips.x) - from_x, -0.25 * scale)
+    assert set(dy) == {0.5} and set(dx) == {-0.25}
+    true = next(trace for trace in figure.data if trace.name == "true shift")
+    np.testing.assert_allclose([true.y[0] - 10, true.x[0] - 20], np.array([2, 1]) * scale)
+
+
+def test_long_arrows_do_not_cross_the_picture():
+    centroids = np.full((16, 16, 2), 12.0)
+    scale = figures.arrow_scale(figures.displacement(np.zeros((32, 32)), centroids, 2))
+    assert scale * np.hypot(12, 12) == pytest.approx(1.5 * 2)
+
+
+def test_responses_in_decibels_end_at_the_floor():
+    response = np.array([[1.0, 0.1], [0.0, 10.0]])
+    shown = traces(figures.response_map(np.array([-0.5, 0.5]), response, decibel=True), "heatmap")[0]
+    np.testing.assert_allclose(shown.z, [[0, -20], [-40, 20]])
+    assert (shown.zmin, shown.zmax) == (-40, 20)
+    linear = traces(figures.response_map(np.array([-0.5, 0.5]), response, decibel=False), "heatmap")[0]
+    np.testing.assert_array_equal(linear.z, response)
+
+
+def test_curves_have_units_ticks_and_standard_errors():
+    series = {"a": [1.0, 2.0, 3.0], "level": [2.0, 2.0, 2.0]}
+    figure = figures.curves(
+        [1, 2, 4], series, "gain", "PSNR, dB", log2=True, errors={"a": [0.1, 0.2, 0.3]}, level=["level"]
+    )
+    a, level = figure.data
+    assert list(a.error_y.array) == [0.1, 0.2, 0.3] and level.error_y.array is None
+    assert a.line.color != level.line.color and level.line.dash == "dash" and level.mode == "lines"
+    assert figure.layout.xaxis.type == "log" and list(figure.layout.xaxis.ticktext) == ["1", "2", "4"]
+    assert figure.layout.yaxis.title.text == "PSNR, dB"
+    (point,) = figures.curves([5], {"level": [1.0]}, "n", "dB", level=["level"]).data
+    assert "markers" in point.mode  # a line of one point would not be seen
+
+
+def test_the_best_of_each_column_is_framed():
+    values = np.array([[3.0, 1.0, 7.0], [2.0, 5.0, 7.0], [1.0, 2.0, 7.0]])
+    figure = figures.gain_matrix(values, ["×1", "×2", "×4"], ["×1", "×2", "×8"])
+    boxes = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in figure.layout.shapes]
+    np.testing.assert_allclose(boxes, [(0, 0), (1, 1)])
+
+
+def test_categories_have_flat_colours_and_a_legend_with_their_shares():
+    index = np.array([[0, 0, 2, 2], [0, 0, 0, 2]])
+    figure = figures.category_map(index, ["a", "b", "c"], ["#111111", "#222222", "#333333"])
+    heatmap = traces(figure, "heatmap")[0]
+    scale = np.array([edge for edge, _ in heatmap.colorscale])
+    for i, color in enumerate(["#111111", "#222222", "#333333"]):
+        position = (i - heatmap.zmin) / (heatmap.zmax - heatmap.zmin)
+        below = int(np.searchsorted(scale, position)) - 1
+        assert heatmap.colorscale[below][1] == heatmap.colorscale[below + 1][1] == color
+    assert [trace.name for trace in traces(figure, "scatter")] == ["a: 62%", "b: 0%", "c: 38%"]
+    assert np.asarray(heatmap.text).tolist() == [["a", "a", "c", "c"], ["a", "a", "a", "c"]]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_figures_leave_background_and_text_to_the_page(rng, dark):
+    kernel = rng.normal(size=(3, 3))
+    for figure in (
+        figures.kernel_rows([[kernel]], ["a"], ["b"], "c", dark=dark),
+        figures.decomposition({}, {3: kernel}, kernel, dark=dark),
+        figures.image_map(kernel, "px", dark=dark, diverging=True),
+        figures.boxed(rng.random((9, 9)), 1, 3, 2, 5),
+        figures.curves([1, 2], {"a": [1, 2]}, "x", "y"),
+    ):
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0, 0, 0, 0)"
+        assert figure.layout.font.color is None
