@@ -25,7 +25,7 @@ from kpnviz.training_data import Batch, PhotoBank
 from kpnviz.training_run import Run, RunConfig, dead_share, world_of_processes
 
 PAIR_STAGES: dict[str, dict[str, Any]] = {
-    "pairs-shift": {"steps": 12_000, "batch": 8, "crop": 32, "learning_rate": 5e-3},
+    "pairs-shift": {"steps": 20_000, "batch": 8, "crop": 32, "learning_rate": 5e-3},
     "pairs": {"steps": 10_000, "batch": 4, "crop": 64, "learning_rate": 3e-3},
 }
 """The pair network that trunks start from, not one of the zoo, is trained in two runs, the second from the first's.
@@ -179,7 +179,9 @@ class _Kernels:
         if self.start is not None:
             steps = checkpoints.read_card(self.start)["training"]["steps"]
             head = (
-                "at random" if self.network.config.direct else "with the kernels of these, boxes for frame 0"
+                "at random"
+                if self.network.config.direct
+                else "with the kernels of these, and frame 0 for what they leave"
             )
             start = (
                 "trunk: with a copy of a pair network for each frame, trained to tell that frame's shift "
@@ -208,7 +210,7 @@ class _Pairs:
     def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
         """Smooth L1 of the centroid, px, of frames within reach; in the second stage also the error of the factors.
 
-        The right factors are 1 at the shift and 0 elsewhere; boxes, if it is out of reach.
+        The right factors are 1 at the shift and 0 elsewhere, and all 0 if it is out of reach.
         """
         told = model(batch.frames).unflatten(2, (2, PAIR_SIZE))  # [B, N-1, 2, PAIR_SIZE, h, w]
         right, near = _right_factors(batch.shifts[:, 1:])
@@ -238,7 +240,7 @@ class _Pairs:
 
     def card(self) -> dict:
         shift = "smooth L1 of the shift (px) of frames within reach, told by the centroid of their kernel"
-        factors = f"mean square error of the kernel's factors (boxes if out of reach), plus .1 {shift}"
+        factors = f"mean square error of the kernel's factors (0 if out of reach), plus .1 {shift}"
         return {
             "start": "random weights" if self.start is None else f"the weights of {self.start.stem}",
             "loss": shift if self.start is None else factors,
@@ -249,8 +251,7 @@ def _right_factors(shifts: Tensor) -> tuple[Tensor, Tensor]:
     """The separable factors [..., 2, PAIR_SIZE] of the kernel that undoes a shift [..., 2], and if it can, 1 or 0."""
     offsets = torch.arange(PAIR_SIZE, device=shifts.device) - PAIR_SIZE // 2
     near = (shifts.abs().amax(-1) <= PAIR_SIZE // 2).float()
-    delta = (shifts[..., None] == offsets).float()
-    return torch.lerp(torch.full_like(delta, 1 / PAIR_SIZE), delta, near[..., None, None]), near
+    return (shifts[..., None] == offsets) * near[..., None, None], near
 
 
 def _slope(seen: np.ndarray, true: np.ndarray) -> float:

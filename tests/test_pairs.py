@@ -97,20 +97,25 @@ def test_separable_kernels_start_as_those_of_the_pair_network(pairs, sizes):
         for expected, found in zip((u, v), part[1:].split(size, dim=1), strict=True):
             expected = np.pad(expected.numpy(), ((0, 0), (pad, pad)))[:, cut : 5 + 2 * pad - cut]
             torch.testing.assert_close(found, torch.from_numpy(expected))
-        # Frame 0 starts as a box.
-        torch.testing.assert_close(part[0], torch.full((2 * size,), 1 / size), rtol=0, atol=1 / size)
+        # Frame 0 has what the others leave of the shares.
+        left = 8 - sum(part[1:].view(7, 2, size).sum((0, 2))) / 2
+        middle = np.eye(size)[size // 2]
+        expected = torch.from_numpy(np.concatenate((middle * left.item(), middle))).float()
+        torch.testing.assert_close(part[0], expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [5, 7])
 def test_dense_kernels_start_with_the_marginals_of_the_pair_network(pairs, size):
     factors, u, v = planted(pairs, (size,), False, torch.rand(1, 8, 32, 32))
-    kernels = factors[1:].view(7, size, size)
+    kernels = factors.view(8, size, size)
     pad = (size - 5) // 2
     u, v = nn.functional.pad(u, (pad, pad)), nn.functional.pad(v, (pad, pad))
-    expected = (u[:, :, None] + v[:, None, :]) / size - 1 / size**2
-    torch.testing.assert_close(kernels, expected)
-    excess = (v.sum(1) - 1) / size
-    torch.testing.assert_close(kernels.sum(2), u + excess[:, None])
+    excess = (v.sum(1) - u.sum(1)) / 2  # the two factors need not agree on the kernel's mass
+    torch.testing.assert_close(kernels[1:].sum(2), u + excess[:, None] / size, rtol=0, atol=1e-4)
+    torch.testing.assert_close(kernels[1:].sum(1), v - excess[:, None] / size, rtol=0, atol=1e-4)
+    # Frame 0 has what they leave of the shares, in its middle.
+    assert kernels.sum().item() == pytest.approx(8, abs=1e-3)
+    assert kernels[0].count_nonzero() == 1 and kernels[0, size // 2, size // 2] != 0
 
 
 def test_normalized_features_have_size_one_and_tell_the_same(pairs):

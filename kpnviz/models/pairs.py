@@ -58,7 +58,7 @@ class PairNetwork(nn.Module):
         """frames [B, N, H, W], linear intensity -> [B, N - 1, 2 PAIR_SIZE, H/2, W/2].
 
         Of each frame 1, 2, ... the channels are the separable factors of the kernel that brings it onto frame 0:
-        the probability of each vertical shift -r ... r, then of each horizontal one; boxes if the shift
+        the probability of each vertical shift -r ... r, then of each horizontal one; about 0 if the shift
         is out of reach. Height and width are multiples of the trunk's stride.
         """
         B, N, H, W = frames.shape
@@ -106,26 +106,38 @@ def plant(pair: UNet, trunk: UNet, frames: int) -> None:
 def plant_head(pair: nn.Conv2d, head: nn.Conv2d, sizes: Sequence[int], separable: bool, frames: int) -> None:
     """Make the kernels of frames 1 ... frames - 1 those of the pair network, at any kernel size.
 
-    Its factors are completed with zeros, or cut, to each size K. Dense kernels are no linear function of the factors
-    u, v: they start as (u[a] + v[b]) / K - 1 / K^2, whose marginals are u and v if these sum to one. `head` is the
-    1x1 convolution to the factors of all frames; it reads a trunk that :func:`plant` has prepared.
+    Its factors u, v are completed with zeros, or cut, to each size K. Dense kernels are no linear function of them:
+    they start as u[a] / K + v[b] / K - (sum u + sum v) / 2 K^2, whose marginals are u and v if both sum to the
+    same. What the other frames leave of the N shares is frame 0's, unfiltered: the picture starts as the mean of
+    the frames that were found. `head` is the 1x1 convolution to the factors of all frames; it reads a trunk
+    that :func:`plant` has prepared.
     """
     u, v = torch.eye(2 * PAIR_SIZE).split(PAIR_SIZE)  # which of the pair's channels a factor takes
-    rows, offsets = [], []
+    rows, fills, ones = [], [], []
     for size in sizes:
         tall, wide = _resized(u, size), _resized(v, size)  # [K, 2 PAIR_SIZE]
+        mass = (tall.sum(0) + wide.sum(0)) / 2  # [2 PAIR_SIZE], of the kernel
+        middle = torch.zeros(size)
+        middle[size // 2] = 1
         if separable:
             rows += [tall, wide]
-            offsets.append(torch.zeros(2 * size))
+            fills += [middle[:, None] * mass, torch.zeros(size, 2 * PAIR_SIZE)]
+            ones += [frames * middle, middle]
         else:
-            rows.append((tall[:, None] + wide[None, :]).flatten(0, 1) / size)
-            offsets.append(torch.full((size * size,), -1 / size**2))
-    taken, offset = torch.cat(rows), torch.cat(offsets)  # [F, 2 PAIR_SIZE], [F]
+            dense = (tall[:, None] + wide[None, :]) / size - mass / size**2  # [K, K, 2 PAIR_SIZE]
+            delta = torch.outer(middle, middle).flatten()
+            rows.append(dense.flatten(0, 1))
+            fills.append(delta[:, None] * mass)
+            ones.append(frames * delta)
+    taken, filled = torch.cat(rows), torch.cat(fills)  # [F, 2 PAIR_SIZE]
     weight, bias = head.weight.unflatten(0, (frames, -1)), _bias(head).unflatten(0, (frames, -1))
+    weight.zero_()
+    bias[0] = torch.cat(ones)
     for i, slot in enumerate(_slots(pair.in_channels, frames - 1), start=1):
-        weight[i] = 0
         weight[i][:, slot] = (taken @ pair.weight.flatten(1))[..., None, None]
-        bias[i] = taken @ _bias(pair) + offset
+        bias[i] = taken @ _bias(pair)
+        weight[0][:, slot] = -(filled @ pair.weight.flatten(1))[..., None, None]
+        bias[0] -= filled @ _bias(pair)
 
 
 def _resized(rows: Tensor, size: int) -> Tensor:
