@@ -3,7 +3,12 @@
 import streamlit as st
 
 from kpnviz.paths import PACKAGE
+from kpnviz.ui.link import open_session
+from kpnviz.ui.page import pages
 
-icon = PACKAGE / "ui" / "icon.png"
-st.set_page_config("kpnviz", page_icon=icon, layout="wide", initial_sidebar_state=300)
-st.navigation([st.Page("pages/explore.py", title="Explore", default=True)]).run()
+open_session()
+sidebar = "collapsed" if st.session_state["teach"] else 300
+st.set_page_config(
+    "kpnviz", page_icon=PACKAGE / "ui" / "icon.png", layout="wide", initial_sidebar_state=sidebar
+)
+st.navigation(pages(), position="top").run()

@@ -2,26 +2,54 @@
 
 import streamlit as st
 
-from kpnviz.burst import BurstRecipe
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.denoise import Estimate
 from kpnviz.metrics import PROTOCOL
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import results
+from kpnviz.ui import export, link, results
 from kpnviz.ui.controls import burst_controls, method_controls
-from kpnviz.ui.kernel_lens import kernel_lens
-from kpnviz.ui.numbers import pixel_table
+from kpnviz.ui.kernel_lens import Pixel, kernel_lens
+from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
+from kpnviz.ui.presets import preset_buttons
 
 
 @st.fragment
 def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
     burst = results.burst_of(recipe)
+    estimates = [results.estimate(recipe, method) for method in methods]
     pixel = kernel_lens(results.lens_payload(recipe, methods), key="lens")
+    link.sync_address()
+    if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
+        pixel = None
     st.caption(PROTOCOL + ".")
-    if pixel is None or not (0 <= pixel[0] < burst.height and 0 <= pixel[1] < burst.width):
-        return
-    y, x = pixel
-    st.subheader(f"Pinned pixel: y {y}, x {x}")
-    pixel_table(burst, [results.estimate(recipe, method) for method in methods], y, x)
+    if pixel is not None:
+        st.subheader(f"Pinned pixel: y {pixel[0]}, x {pixel[1]}", anchor=False)
+        pixel_table(burst, estimates, *pixel)
+    downloads(burst, estimates, pixel)
+
+
+def downloads(burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
+    """Files of what is on the page, made when they are asked for."""
+    here = link.link(st.context.url, st.session_state.to_dict())
+    rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
+    files = [
+        ("Report", "html", "text/html", lambda: export.report(burst, estimates, pixel, here)),
+        ("Burst and kernels", "npz", "application/zip", lambda: export.npz(burst, estimates, pixel)),
+        ("Statistics" if pixel else "Scores", "csv", "text/csv", lambda: export.table_csv(rows)),
+    ]
+    name = f"kpnviz_{burst.recipe.photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
+    with st.container(horizontal=True, gap="small"):
+        for label, suffix, mime, make in files:
+            st.download_button(
+                f"{label} ({suffix.upper()})",
+                make,
+                f"{name}.{suffix}",
+                mime,
+                key=f"download_{suffix}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
 
 
 begin(
@@ -30,6 +58,7 @@ begin(
     "predicts a small **kernel** of weights, and the picture is the mean of the frames filtered with them. "
     "**Move the mouse over a picture** to see the kernels of that pixel.",
 )
+preset_buttons()
 status = st.empty()
 
 with st.sidebar:

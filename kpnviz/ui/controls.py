@@ -1,13 +1,17 @@
-"""The controls of a burst. Each has a key in st.session_state: recipes are read from there, or put there."""
+"""The controls of a burst. Each has a key in st.session_state, the same on all pages: recipes are read from there,
+or put there. `persist_state` keeps them on pages that do not draw them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from kpnviz.burst import BurstRecipe, Misalignment, MovingObject
+from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
@@ -17,6 +21,14 @@ from kpnviz.ui.scene_picker import chosen, scene_picker
 REDUCTION = 2
 CROPS = (96, 128, 192, 256)
 MAX_GAIN = 16.0
+MAX_SEED = 2**31 - 1
+MAX_SHIFT = 32
+MAX_METHODS = 4
+FRAMES = 8
+BY_HAND = "by hand"
+
+Shifts = tuple[tuple[int, int], ...]
+"""(dy, dx) of each frame; frame 0 stays."""
 
 SHAKES = {
     "none": Misalignment(0, 0, 0),
@@ -24,22 +36,39 @@ SHAKES = {
     "paper": Misalignment(),
     "strong": Misalignment(4, 16, 4),
 }
+_SHAKE_TITLES = {
+    "none": "none",
+    "±2": "within ±2 px",
+    "paper": "as in the paper",
+    "strong": "strong",
+    BY_HAND: "by hand, frame by frame",
+}
 _SHAKE_HELP = (
-    "How far the hand moves each frame. *±2*: within ±2 pixels. *Paper*: within ±2, now and then within "
-    "±16 (the distribution of the MKPN paper). *Strong*: within ±4, half of the time within ±16."
+    "How far the hand moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16. *Strong*: "
+    "within ±4, half of the time within ±16. *By hand*: you say where the scene goes in each frame."
 )
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "photo": "dog",
     "top": 64,
     "left": 64,
     "crop": 128,
     "gain": 4.0,
     "shake": "paper",
+    "shifts": ((0, 0),) * FRAMES,
     "moving": False,
     "seed": 0,
 }
-_DEFAULT_METHODS = ("kpn-l5", "mkpn")
+_DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
+
+
+def default_methods() -> list[str]:
+    """KPN 5x5, L25 and MKPN, as in the figures of the MKPN paper; else what is trained, MKPN among it."""
+    names = available()
+    wanted = [name for name in _DEFAULT_METHODS if name in names]
+    others = [name for name in ("kpn-l5", *names) if name in names and name not in wanted]
+    chosen_names = {*wanted, *dict.fromkeys(others[: max(0, 2 - len(wanted))])}
+    return [name for name in names if name in chosen_names]
 
 
 def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
@@ -52,7 +81,8 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         photo=state["photo"],
         crop=(top, left, size, size),
         noise=NoiseModel.for_gain(state["gain"]),
-        misalignment=SHAKES[state["shake"]],
+        misalignment=SHAKES.get(state["shake"], Misalignment()),
+        shifts=state["shifts"] if state["shake"] == BY_HAND else None,
         moving=_moving_object(state["photo"], size) if state["moving"] else None,
         reduction=REDUCTION,
         seed=state["seed"],
@@ -70,6 +100,7 @@ def burst_controls() -> BurstRecipe:
         CROPS,
         key="crop",
         required=True,
+        persist_state="session",
         help="Drag the square on the photo to move it.",
     )
 
@@ -81,22 +112,37 @@ def burst_controls() -> BurstRecipe:
         step=0.1,
         format="×%.1f",
         key="gain",
+        persist_state="session",
         help="The higher the gain, the noisier. Training reached read_std "
         f"{TRAINING_READ_STD[1]:.3f} and shot_gain {TRAINING_SHOT_GAIN[1]:.3f}; gains from 4 lie beyond.",
     )
     _gain_presets()
     noise_text = st.empty()
-    st.segmented_control("Camera shake", list(SHAKES), key="shake", required=True, help=_SHAKE_HELP)
+    st.selectbox(
+        "Camera shake",
+        [*SHAKES, BY_HAND],
+        key="shake",
+        format_func=_SHAKE_TITLES.__getitem__,
+        persist_state="session",
+        on_change=_keep_shifts,
+        help=_SHAKE_HELP,
+    )
+    if st.session_state.shake == BY_HAND:
+        _shift_table()
     st.toggle(
         "Moving object",
         key="moving",
+        persist_state="session",
         help="A round cut-out of another photo travels over the scene, 2 pixels a frame.",
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.number_input("Seed", 0, 2**31 - 1, key="seed", help="Of the shake and of the noise.")
+    left.number_input(
+        "Seed", 0, MAX_SEED, key="seed", persist_state="session", help="Of the shake and of the noise."
+    )
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
 
     recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})
+    st.session_state["_drawn"] = recipe
     with place:
         scene_picker(recipe, key="picker", on_change=_take_scene)
     noise = recipe.noise
@@ -117,10 +163,15 @@ def method_controls() -> tuple[str, ...]:
             "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
         )
         return ()
-    st.session_state.setdefault(
-        "methods", [name for name in _DEFAULT_METHODS if name in names] or list(names[:2])
+    st.session_state.setdefault("methods", default_methods())
+    chosen_names = st.multiselect(
+        "Methods",
+        names,
+        key="methods",
+        persist_state="session",
+        format_func=title_of,
+        max_selections=MAX_METHODS,
     )
-    chosen_names = st.multiselect("Methods", names, key="methods", format_func=title_of, max_selections=4)
     return tuple(name for name in names if name in chosen_names)
 
 
@@ -131,7 +182,71 @@ def _take_scene() -> None:
 
 
 def _next_seed() -> None:
-    st.session_state.seed += 1
+    st.session_state.seed = (st.session_state.seed + 1) % MAX_SEED
+
+
+def _keep_shifts() -> None:
+    """By hand one starts from the shake that was on the page."""
+    drawn = st.session_state.get("_drawn")
+    if st.session_state.shake == BY_HAND and drawn is not None and drawn.shifts is None:
+        shifts = synthesize(replace(drawn, crop=(0, 0, 8, 8))).shifts
+        st.session_state.shifts = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
+
+
+def _shift_table() -> None:
+    """Each frame's shift, to be edited; what is not a whole number within the limits is refused by the cell.
+
+    The table remembers edits of the shifts that it was given (`_shifts_given`); it is given others, under a new key,
+    when they were changed elsewhere: by a link, a preset or another choice of shake.
+    """
+    state = st.session_state
+    version = state.get("_table_version", 0)
+    edited = state.get(f"_table_{version}")
+    if edited is None or _with_edits(state["_shifts_given"], edited) != state.shifts:
+        version = state["_table_version"] = version + 1
+        state["_shifts_given"] = state.shifts
+    key = f"_table_{version}"
+
+    def take() -> None:
+        state.shifts = _with_edits(state["_shifts_given"], state[key])
+
+    def column(title: str, meaning: str) -> Any:
+        return st.column_config.NumberColumn(
+            title,
+            min_value=-MAX_SHIFT,
+            max_value=MAX_SHIFT,
+            step=1,
+            required=True,
+            format="%+d",
+            help=meaning,
+        )
+
+    given = list(enumerate(state["_shifts_given"]))[1:]
+    st.data_editor(
+        [{"frame": i, "dy": dy, "dx": dx} for i, (dy, dx) in given],
+        column_config={
+            "frame": st.column_config.NumberColumn("frame", width="small"),
+            "dy": column(
+                "dy, px", "Pixels down (negative: up) that the scene lies from where it is in frame 0"
+            ),
+            "dx": column("dx, px", "Pixels to the right (negative: left)"),
+        },
+        disabled=["frame"],
+        hide_index=True,
+        key=key,
+        on_change=take,
+    )
+
+
+def _with_edits(shifts: Shifts, edited: Mapping[str, Any]) -> Shifts:
+    """Shifts with the edits of the table: {"edited_rows": {row: {column: value}}}, row 0 being frame 1."""
+    rows = [list(shift) for shift in shifts]
+    for row, values in edited.get("edited_rows", {}).items():
+        for axis, name in enumerate(("dy", "dx")):
+            value = values.get(name)
+            if value is not None and abs(value) <= MAX_SHIFT:
+                rows[int(row) + 1][axis] = round(value)
+    return tuple((dy, dx) for dy, dx in rows)
 
 
 def _gain_presets() -> None:

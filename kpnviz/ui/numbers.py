@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,14 +61,7 @@ def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int
 
 
 def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> None:
-    """Show the statistics of a pixel, with a CSV to take away."""
+    """Show the statistics of a pixel."""
     rows = pixel_statistics(burst, estimates, y, x)
-    if not rows:
-        return
-    st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key="statistics")
-    file = io.StringIO()
-    writer = csv.DictWriter(file, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    name = f"kernels_y{y}_x{x}.csv"
-    st.download_button("Download CSV", file.getvalue(), name, "text/csv", on_click="ignore")
+    if rows:
+        st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key="statistics")

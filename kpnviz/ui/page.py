@@ -1,8 +1,24 @@
-"""How every page begins."""
+"""The pages, and how each of them begins."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
+
+from kpnviz.paths import ROOT
+from kpnviz.ui import link
+
+PAGES = {
+    "explore": "Explore",
+    "kernels": "Kernels",
+    "noise": "Noise",
+    "sizes": "Sizes",
+    "results": "Results",
+    "learn": "Learn",
+    "your_burst": "Your burst",
+}
+"""File in pages/ -> title, in the order of the navigation."""
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next result is computed.
@@ -14,9 +30,51 @@ _STYLE = """<style>
 }
 </style>"""
 
+# All sizes count in the root's: this is read from the last row of a lecture hall.
+_TEACHER_STYLE = "<style>html { font-size: 21px !important; }</style>"
+
+
+def pages() -> list[Any]:
+    """What st.navigation is given."""
+    files = {name: ROOT / "pages" / f"{name}.py" for name in PAGES}
+    return [
+        st.Page(file, title=PAGES[name], default=name == "explore")
+        for name, file in files.items()
+        if file.is_file()
+    ]
+
 
 def begin(title: str, introduction: str) -> None:
     """Title and introduction (Markdown): what is seen here, for a person who has not read the papers."""
+    state = st.session_state
+    if not link.is_open() and not state.get("_alone"):
+        # Until st.navigation has been called once in a server's life, Streamlit takes the folder pages/ for its
+        # older way to make apps, and runs a page that is opened by its address without app.py.
+        state["_alone"] = True
+        st.navigation(pages(), position="hidden")
+        st.rerun()
     st.html(_STYLE)
-    st.title(title, anchor=False)
+    if state.get("teach"):
+        st.html(_TEACHER_STYLE)
+    problem = state.pop("link_problem", "")
+    if problem:
+        st.warning(problem)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False)
+        with st.container(width="content"):
+            _share()
     st.markdown(introduction)
+
+
+@st.fragment
+def _share() -> None:
+    """The link to what is on the page now: a fragment that runs when it is opened."""
+    popover = st.popover("Copy link", icon=":material/link:", on_change="rerun", key="share")
+    if not popover.open:
+        return
+    state = st.session_state.to_dict()
+    with popover:
+        st.markdown("Opens what you see now: the burst, the methods and the pinned pixel.")
+        st.code(link.link(st.context.url, state | {"teach": False}), language=None, wrap_lines=True)
+        st.markdown("In **teacher mode**, with larger type and the controls folded away:")
+        st.code(link.link(st.context.url, state | {"teach": True}), language=None, wrap_lines=True)

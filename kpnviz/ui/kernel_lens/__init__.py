@@ -2,9 +2,11 @@
 
 A components-v2 canvas. Python sends one `bytes` payload per result; the browser interpolates the kernel
 factors, multiplies and draws them itself, so the kernels follow the mouse without a round trip. Only a
-pinned pixel comes back.
+pinned pixel and the options of display come back, once they rest.
 
-The payload, little-endian:
+What is sent is an order, then the payload. The order, in the same way as the payload's header, is the pinned pixel
+and the options of display where Python set them (a link, a preset, another page); its number tells the browser
+whether it has followed it already. The payload, little-endian:
 
     uint32            length of the header
     header            JSON, padded with spaces: what `pack` writes, and where each array lies
@@ -35,10 +37,22 @@ MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
 
 _ALIGNMENT = 8
-_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "input.js", "lens.js")
+_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "figure.js", "wipe.js", "view.js", "input.js", "lens.js")
 _FOLDER = Path(__file__).parent
 
 Pixel = tuple[int, int]
+
+DISPLAY: dict[str, Any] = {
+    "frame": 0,
+    "mode": "picture",
+    "against": "truth",
+    "stops": 0.0,
+    "linear": False,
+    "view": None,
+}
+"""How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
+frame, mean or a model's name); stops: brightness as a power of two; linear: without the sRGB transfer; view: the part
+that is seen as [top, left, zoom], None being the whole picture."""
 
 
 def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None) -> bytes:
@@ -52,20 +66,23 @@ def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None
         arrays.append(np.ascontiguousarray(array, dtype=dtype))
         return len(arrays) - 1
 
-    def panel(kind: str, title: str, image: np.ndarray) -> dict[str, Any]:
+    def panel(kind: str, name: str, title: str, image: np.ndarray) -> dict[str, Any]:
         scores = None
         if burst.truth is not None and kind != "truth":
             scores = {
                 "psnr": _finite(psnr(image, burst.truth, burst.white_level)),
                 "ssim": _finite(ssim(image, burst.truth, burst.white_level)),
             }
-        return {"kind": kind, "title": title, "image": add(image, np.float32), "scores": scores}
+        return {"kind": kind, "name": name, "title": title, "image": add(image, np.float32), "scores": scores}
 
-    panels = [panel("frame", "Frame", burst.reference), panel("mean", "Plain mean", burst.mean)]
+    panels = [
+        panel("frame", "frame", "Frame", burst.reference),
+        panel("mean", "mean", "Plain mean", burst.mean),
+    ]
     methods = []
     for estimate in estimates:
         methods.append({"title": title_of(estimate.model), "panel": len(panels), "kernels": None})
-        panels.append(panel("method", title_of(estimate.model), estimate.image))
+        panels.append(panel("method", estimate.model, title_of(estimate.model), estimate.image))
         field = estimate.kernels
         if field is not None:
             methods[-1]["kernels"] = {
@@ -74,7 +91,7 @@ def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None
                 "factors": add(field.factors[0].float().cpu().numpy(), np.float16),
             }
     if burst.truth is not None:
-        panels.append(panel("truth", "Truth", burst.truth))
+        panels.append(panel("truth", "truth", "Truth", burst.truth))
 
     moving = None
     if burst.moving_mask is not None and burst.moving_shifts is not None:
@@ -121,9 +138,7 @@ def _write(header: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
         blocks += [block, b"\0" * _padding(len(block))]
         offset += len(block) + _padding(len(block))
     digest.update(json.dumps(header).encode())
-    text = json.dumps(header | {"arrays": places, "id": digest.hexdigest()}).encode()
-    text += b" " * _padding(4 + len(text))
-    return b"".join([struct.pack("<I", len(text)), text, *blocks])
+    return _with_header(header | {"arrays": places, "id": digest.hexdigest()}, b"".join(blocks))
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -149,8 +164,41 @@ def _component() -> Callable[..., Any]:
     )
 
 
-def kernel_lens(payload: bytes, key: str) -> Pixel | None:
-    """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned."""
-    result = _component()(data=payload, key=key, on_pinned_change=lambda: None)
-    pinned = result.get("pinned")
-    return (int(pinned[0]), int(pinned[1])) if isinstance(pinned, list) and len(pinned) == 2 else None
+def kernel_lens(payload: bytes, key: str, pixel: str = "pixel", display: str = "display") -> Pixel | None:
+    """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned.
+
+    `pixel` and `display` name what st.session_state knows of it: the pinned pixel and the options that are not as in
+    DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them.
+    """
+    state = st.session_state
+    told, seen = f"_{key}_order", f"_{key}_seen"
+
+    def take_pinned() -> None:
+        at = (state[key]["pinned"] or {}).get("at")
+        state[pixel] = None if at is None else (int(at[0]), int(at[1]))
+        state[seen] = (state[pixel], state[display])
+
+    def take_display() -> None:
+        state[display] = {name: value for name, value in state[key]["display"].items() if name in DISPLAY}
+        state[seen] = (state[pixel], state[display])
+
+    state.setdefault(pixel, None)
+    state.setdefault(display, {})
+    now = (state[pixel], state[display])
+    if key not in state or state.get(seen) != now:  # a new lens, or set elsewhere
+        number = state.get(told, {}).get("number", 0) + 1
+        state[told] = {"number": number, "pinned": state[pixel], "display": DISPLAY | state[display]}
+        state[seen] = now
+    _component()(
+        data=_with_header(state[told], payload),
+        key=key,
+        on_pinned_change=take_pinned,
+        on_display_change=take_display,
+    )
+    return state[pixel]
+
+
+def _with_header(header: dict[str, Any], rest: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    text += b" " * _padding(4 + len(text))
+    return b"".join([struct.pack("<I", len(text)), text, rest])

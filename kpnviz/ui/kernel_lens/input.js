@@ -37,6 +37,10 @@ class Input {
       if (button) lens.chooseFrame(Number(button.dataset.frame));
     });
     lens.find(".reset").addEventListener("click", () => lens.resetView());
+    lens.find(".save").addEventListener("click", () => {
+      const [y, x] = lens.cursor;
+      saveFigure(lens.root, `kernels_y${y}_x${x}.png`);
+    });
     lens.find(".ask").addEventListener("click", () => lens.find(".help").showModal());
     lens.find(".close").addEventListener("click", () => lens.find(".help").close());
   }
@@ -49,12 +53,14 @@ class Input {
 
   onControl({ name, value, checked }) {
     const { lens } = this;
-    if (name === "mode") lens.mode = value;
-    if (name === "stops") lens.stops = Number(value);
-    if (name === "contrast") lens.contrast = Number(value);
+    if (name === "mode" || name === "against") lens[name] = value;
+    if (name === "stops" || name === "contrast") lens[name] = Number(value);
+    if (name === "left" || name === "right") lens.wipe[name] = value;
+    if (name === "linear") lens.linear = !checked;
+    if (name === "wipe") lens.wipe.on = checked;
     if (name === "same") lens.sameScale = checked;
     if (name === "hold") lens.heldMax = checked ? lens.autoMax : null;
-    lens.invalidate("pictures", "cursor");
+    lens.redraw();
   }
 
   // Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
@@ -158,7 +164,7 @@ class Input {
     if (arrow) return () => lens.step(...arrow.map((d) => d * step));
     if (/^[0-9]$/.test(key)) return () => lens.chooseFrame(Number(key));
     const around = [(x + 0.5 - lens.view.x) * lens.scale, (y + 0.5 - lens.view.y) * lens.scale];
-    const redraw = () => lens.invalidate("pictures", "cursor");
+    const redraw = () => lens.redraw();
     return {
       Enter: () => (lens.pinned ? lens.release() : lens.pin()),
       Escape: () => lens.release(),
@@ -166,8 +172,9 @@ class Input {
       "=": () => lens.zoomAt(1.5, ...around),
       "-": () => lens.zoomAt(1 / 1.5, ...around),
       f: () => lens.setFlicker(true),
-      w: () => ((lens.wipe = !lens.wipe), redraw()),
-      e: () => lens.truth && ((lens.mode = MODES[(MODES.indexOf(lens.mode) + 1) % 3]), redraw()),
+      w: () => lens.wipe.toggle(),
+      e: () => ((lens.mode = MODES[(MODES.indexOf(lens.mode) + 1) % 3]), redraw()),
+      l: () => ((lens.linear = !lens.linear), redraw()),
       k: () => ((lens.sameScale = !lens.sameScale), redraw()),
       h: () => ((lens.heldMax = lens.heldMax === null ? lens.autoMax : null), redraw()),
       "?": () => lens.find(".help").showModal(),

@@ -12,17 +12,17 @@ const HALF = Float32Array.from({ length: 65536 }, (_, bits) => {
 
 const ARRAY_TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
 
+// A header, and the bytes after it.
 function readHeader(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
-  return { ...JSON.parse(text), start_of_arrays: 4 + length };
+  return [JSON.parse(text), bytes.subarray(4 + length)];
 }
 
 // The header with arrays in place of their numbers. float16 stays as its bits; HALF reads them.
-function readPayload(bytes) {
-  const header = readHeader(bytes);
+function readArrays(header, bytes) {
   // The message may start at an odd address, typed arrays may not.
-  const buffer = bytes.slice(header.start_of_arrays).buffer;
+  const buffer = bytes.slice().buffer;
   const arrays = header.arrays.map(({ dtype, shape, offset }) => {
     const values = new ARRAY_TYPES[dtype](
       buffer,

@@ -1,0 +1,239 @@
+"""What one takes away from a comparison: NPZ, CSV and a report that is one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import dataclasses
+import html
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import kpnviz
+from kpnviz.burst import Burst
+from kpnviz.checkpoints import CheckpointError, read_card
+from kpnviz.color import srgb_encode
+from kpnviz.denoise import Estimate
+from kpnviz.metrics import PROTOCOL, psnr, ssim
+from kpnviz.models.zoo import title_of
+from kpnviz.ui.kernel_lens import Pixel
+from kpnviz.ui.numbers import pixel_statistics
+
+# ColorBrewer RdBu, as in the lens: blue below zero, red above.
+_DIVERGING = np.array(
+    [[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]], dtype=np.float64
+)
+
+
+def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
+    """Burst, pictures and kernels as an NPZ file.
+
+    frames [N, H, W], read_std, shot_gain, white_level; truth [H, W], shifts [N, 2] (dy, dx), moving_mask [H, W] and
+    moving_shifts [N, 2] where they are known; recipe (JSON). Of each method: `mkpn.image` [H, W], `mkpn.factors`
+    [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and `mkpn.separable`), and
+    `mkpn.kernels` [N, K, K], those at `pixel`.
+    """
+    arrays: dict[str, Any] = {
+        "frames": burst.frames,
+        "read_std": burst.noise.read_std,
+        "shot_gain": burst.noise.shot_gain,
+        "white_level": burst.white_level,
+        "kpnviz": kpnviz.__version__,
+    }
+    for name in ("truth", "shifts", "moving_mask", "moving_shifts"):
+        if getattr(burst, name) is not None:
+            arrays[name] = getattr(burst, name)
+    if burst.recipe is not None:
+        arrays["recipe"] = json.dumps(dataclasses.asdict(burst.recipe))
+    if pixel is not None:
+        arrays["pixel"] = np.array(pixel)
+    for estimate in estimates:
+        arrays[f"{estimate.model}.image"] = estimate.image
+        field = estimate.kernels
+        if field is None:
+            continue
+        arrays[f"{estimate.model}.factors"] = field.factors[0].float().cpu().numpy()
+        arrays[f"{estimate.model}.sizes"] = np.array(field.sizes)
+        arrays[f"{estimate.model}.separable"] = field.separable
+        if pixel is not None:
+            arrays[f"{estimate.model}.kernels"] = field.at(*pixel)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def table_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal keys as CSV with a header line."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def scores(burst: Burst, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """One row per picture: PSNR and SSIM (None without a truth) and the seconds that it took."""
+    pictures: list[tuple[str, np.ndarray, float | None]]
+    pictures = [("noisy reference", burst.reference, None), ("mean of the frames", burst.mean, None)]
+    pictures += [(title_of(e.model), e.image, e.seconds) for e in estimates]
+    truth, white = burst.truth, burst.white_level
+    return [
+        {
+            "picture": title,
+            "psnr_db": None if truth is None else psnr(image, truth, white),
+            "ssim": None if truth is None else ssim(image, truth, white),
+            "seconds": seconds,
+        }
+        for title, image, seconds in pictures
+    ]
+
+
+def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, link: str) -> str:
+    """The comparison as one HTML file that needs nothing else: pictures, scores, kernels at `pixel`, recipe, link."""
+    pictures = [("Noisy reference", burst.reference), ("Mean of the frames", burst.mean)]
+    pictures += [(title_of(estimate.model), estimate.image) for estimate in estimates]
+    if burst.truth is not None:
+        pictures.append(("Truth", burst.truth))
+    figures = "".join(
+        f'<figure><img alt="{html.escape(title)}" src="{_picture(image, burst.white_level)}">'
+        f"<figcaption>{html.escape(title)}</figcaption></figure>"
+        for title, image in pictures
+    )
+    title = f"kpnviz: {' against '.join(title_of(e.model) for e in estimates) or 'a burst'}"
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<div class="pictures">{figures}</div>',
+        "<h2>Scores</h2>",
+        _table(scores(burst, estimates), {"psnr_db": "PSNR, dB", "ssim": "SSIM", "seconds": "time, s"}),
+        f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>",
+    ]
+    if pixel is not None:
+        parts += _kernels(burst, estimates, pixel)
+    parts += [
+        "<h2>How to see it again</h2>",
+        f'<p><a href="{html.escape(link)}">{html.escape(link)}</a></p>',
+        _recipe(burst, estimates),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[str]:
+    kernels = {e.model: e.kernels.at(*pixel) for e in estimates if e.kernels is not None}
+    if not kernels:
+        return []
+    largest = max(float(np.abs(k).max()) for k in kernels.values()) or 1.0
+    side = max(k.shape[-1] for k in kernels.values())
+    head = "".join(f"<th>frame {i}</th>" for i in range(len(burst)))
+    rows = ""
+    for name, of_frames in kernels.items():
+        margin = (side - of_frames.shape[-1]) // 2
+        cells = "".join(
+            f'<td><img class="kernel" alt="kernel of frame {i}" src="{_diverging(np.pad(k, margin), largest)}"></td>'
+            for i, k in enumerate(of_frames)
+        )
+        rows += f"<tr><th>{html.escape(title_of(name))}</th>{cells}</tr>"
+    statistics = pixel_statistics(burst, estimates, *pixel)
+    titles = {
+        "centroid_dy": "centroid dy, px",
+        "centroid_dx": "centroid dx, px",
+        "true_dy": "true dy, px",
+        "true_dx": "true dx, px",
+        "within_reach": "within reach",
+        "spread": "spread, px",
+        "entropy": "entropy, bits",
+    }
+    return [
+        f"<h2>Kernels of the pixel y {pixel[0]}, x {pixel[1]}</h2>",
+        f'<div class="wide"><table class="kernels"><tr><th></th>{head}</tr>{rows}</table></div>',
+        f"<p>Boxes of {side}×{side} pixels; colours by the signed square root of the weight, from "
+        f"{-largest:.3f} (blue) over 0 (white) to {largest:.3f} (red).</p>",
+        f'<div class="wide">{_table(statistics, titles)}</div>',
+    ]
+
+
+def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
+    rows: list[tuple[str, Any]] = []
+    if burst.recipe is not None:
+        rows += dataclasses.asdict(burst.recipe).items()
+        if burst.recipe.shifts is None and burst.shifts is not None:
+            rows.append(("shifts, sampled (dy, dx)", burst.shifts.tolist()))
+    rows.append(("kpnviz", kpnviz.__version__))
+    for estimate in estimates:
+        try:
+            card = read_card(estimate.model)
+        except CheckpointError:
+            continue
+        rows.append((f"network {estimate.model}", f"sha256 {card.get('sha256')}"))
+    lines = "".join(
+        f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f'<div class="wide"><table class="recipe">{lines}</table></div>'
+
+
+def _table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    def text(name: str, value: Any) -> str:
+        if value is None:
+            return "–"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if name == "share":
+            return f"{100 * value:.1f} %"
+        return f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
+
+    head = "".join(f"<th>{html.escape(titles.get(name, name))}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{text(name, value)}</td>" for name, value in row.items()) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _picture(image: np.ndarray, white_level: float) -> str:
+    encoded = np.clip(srgb_encode(image / white_level), 0, 1)
+    return _png(np.round(255 * encoded).astype(np.uint8))
+
+
+def _diverging(weights: np.ndarray, largest: float) -> str:
+    position = np.sign(weights) * np.sqrt(np.minimum(np.abs(weights) / largest, 1))  # -1..1
+    steps = np.linspace(-1, 1, len(_DIVERGING))
+    colors = np.stack([np.interp(position, steps, channel) for channel in _DIVERGING.T], axis=-1)
+    return _png(np.round(colors).astype(np.uint8))
+
+
+def _png(pixels: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+_STYLE = """
+:root { color-scheme: light dark; --text: #1f2328; --soft: #59636e; --paper: #fff; --line: #d1d9e0; --link: #0b6bcb; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e6e8eb; --soft: #a0a8b2; --paper: #15181d; --line: #353b44; --link: #6cb6ff; }
+}
+body { margin: 0; background: var(--paper); color: var(--text); font: 15px/1.45 system-ui, sans-serif; }
+main { max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+p, figcaption { color: var(--soft); } a { color: var(--link); overflow-wrap: anywhere; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 0.8rem; }
+figure { margin: 0; } img { width: 100%; image-rendering: pixelated; display: block; }
+.kernel { min-width: 3.5rem; max-width: 7rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0.6rem 0; }
+th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
+th { color: var(--soft); } :is(th, td):first-child { text-align: left; white-space: nowrap; }
+.kernels th, .kernels td { border: 0; padding: 0.2rem; text-align: center; }
+.recipe td { text-align: left; overflow-wrap: anywhere; }
+@media print { .pictures { grid-template-columns: repeat(4, 1fr); } }
+"""

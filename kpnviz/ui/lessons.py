@@ -1,0 +1,153 @@
+"""Six short lessons: what is known, a question, and where to look for the answer with one's own eyes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kpnviz.ui.controls import BY_HAND
+from kpnviz.ui.presets import PRESETS, Preset
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """text, equation (LaTeX), source of the equation; a question with options, one of which is right; the reveal
+    (Markdown); and a preset that shows it, whose `look` says what to look at."""
+
+    title: str
+    text: str
+    equation: str
+    source: str
+    question: str
+    options: tuple[str, ...]
+    right: int
+    reveal: str
+    preset: Preset
+
+
+_MKPN = "MKPN paper"
+_BEYOND = next(preset for preset in PRESETS if preset.scene.get("shake") == BY_HAND)
+
+LESSONS = (
+    Lesson(
+        "Noise",
+        "A pixel counts light, and counting is uncertain; reading the count out adds more. In linear intensity, with "
+        "white at 1, what is measured of the true intensity $y_p$ is normally distributed. $\\sigma_r$ is the *read* "
+        "noise, the same everywhere; $\\sigma_s$ is the *shot* noise: the more light, the more of it. A higher gain "
+        "raises both.",
+        r"x_p \sim \mathcal{N}\left(y_p,\; \sigma_r^2 + \sigma_s\, y_p\right)",
+        f"{_MKPN}, eq. 7",
+        "In linear intensity, where is the noise of one frame stronger?",
+        ("In the bright parts", "In the shadows", "It is the same everywhere"),
+        0,
+        "The variance $\\sigma_r^2 + \\sigma_s y_p$ grows with the intensity. On a screen the shadows look noisier "
+        "all the same: the sRGB transfer is steepest near black and stretches what little noise is there.",
+        Preset(
+            "Noise",
+            "These are signed errors in linear intensity: compare fur and nose in *Frame 0*. Then press **l** for the "
+            "errors after the sRGB transfer: where are they larger now?",
+            pixel=(74, 30),
+            scene={"shake": "none"},
+            display={"mode": "signed", "linear": True},
+        ),
+    ),
+    Lesson(
+        "Why average",
+        "Noise differs from frame to frame, the scene does not. The mean of $N$ frames keeps the scene and has $1/N$ "
+        "of the variance. A kernel prediction network does the same with a choice: its picture is the mean over the "
+        "frames of each frame's patch $P_i$ weighted with a kernel $K_i$ that it predicts for this one pixel, so that "
+        "it can average neighbours as well, and leave out what does not belong.",
+        r"\hat I(x,y) = \frac1N \sum_{i=1}^{N} K_i(x,y) * P_i(x,y), \qquad "
+        r"\operatorname{Var}\Big(\frac1N\sum_i x_i\Big) = \frac{\sigma^2}{N}",
+        f"{_MKPN}, eq. 1",
+        "Eight frames and nothing moves. In linear intensity, by how much does their mean beat one frame?",
+        ("3 dB", "9 dB", "18 dB"),
+        1,
+        "$10 \\log_{10} 8 = 9.03$ dB: a decibel is a tenth of a power of ten of the *variance*. The scores under the "
+        "pictures are taken after the sRGB transfer and clipping, so the difference there is not just this one.",
+        Preset(
+            "Why average",
+            "Compare the decibels under *Frame 0* and *Plain mean*, and then those of the networks: what more than "
+            "the mean of eight values do their kernels use?",
+            pixel=(60, 64),
+            scene={"photo": "guitar", "top": 60, "left": 60, "shake": "none"},
+        ),
+    ),
+    Lesson(
+        "Misalignment and reach",
+        "A hand shakes: in frame $i$ the scene lies $(dy_i, dx_i)$ pixels from where it is in frame 0. To use that "
+        "frame, the network's kernel must have its weight *there*: that is how a kernel prediction network aligns, "
+        "without ever computing a motion. But a kernel of $K \\times K$ pixels sees only so far.",
+        r"\text{reach} = \frac{K-1}{2} \ge \max(|dy_i|, |dx_i|)",
+        "the shape of a kernel",
+        "Frame 5 is shifted by (+6, −6) pixels. Which is the smallest kernel that sees the right place?",
+        ("5×5", "11×11", "13×13"),
+        2,
+        "A side of $2 \\cdot 6 + 1 = 13$ pixels. An 11×11 kernel sees 5 pixels to each side. A frame that lies beyond "
+        "the reach can only be left out, or lend a blur of the wrong place.",
+        _BEYOND,
+    ),
+    Lesson(
+        "Kernel size",
+        "Where the scene is flat, more pixels are more measurements of the same thing: a large kernel averages more "
+        "of them. Where it is not, neighbours are something else. MKPN predicts kernels of several sizes for each "
+        "pixel, each the outer product of two short vectors, and applies their mean.",
+        r"\tilde K_i(x,y) = \frac{1}{|S|} \sum_{s \in S} K_i^s(x,y), \qquad K_i^s = u_i^s \,(v_i^s)^{\!\top}",
+        f"{_MKPN}, eq. 3 and section 2.1",
+        "Flat sky, eight frames that need no aligning. How much less variance than one pixel can 5×5 kernels leave?",
+        ("1/25", "1/200", "1/400"),
+        1,
+        "$8 \\cdot 5 \\cdot 5 = 200$ measurements; with equal weights, 1/200 of the variance. Kernels of 25×25 could "
+        "use 5,000. Whether the networks do is to be seen: their weights need not be equal.",
+        Preset(
+            "Kernel size",
+            "Pin a pixel of the sky, then one at the lights. Do the kernels of each method use the room that they "
+            "have? Which method's sky is smoothest, and whose lights are sharpest?",
+            pixel=(24, 70),
+            scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0},
+            methods=("kpn-l3", "kpn-l5", "kpn-l25", "mkpn"),
+        ),
+    ),
+    Lesson(
+        "Annealing",
+        "A network that is asked only for a good mean may take an easy way out, denoise frame 0 and ignore the "
+        "others. So training begins with a second wish: each frame's own estimate $\\hat I_i^s$ should look like the "
+        "truth. Its weight $\\beta\\alpha^t$ falls with the step $t$.",
+        r"\mathcal L(\hat I, I) = \ell(\hat I, I) + \beta\alpha^t \sum_{i=1}^{N}\sum_{s\in S} \ell(\hat I_i^s, I)",
+        f"{_MKPN}, eq. 6",
+        "The paper has β = 100 and α = 0.9998. After how many steps is the weight down to 1?",
+        ("2,300", "23,000", "230,000"),
+        1,
+        "$t = \\ln\\beta / {-\\ln\\alpha} \\approx 23{,}000$, a fortieth of the paper's million steps. By then each "
+        "frame's kernels should have learned to find the scene, and the mean may weigh them as it likes. (A shorter "
+        "training needs another α; the card of each network beside its weights says how it was trained.)",
+        Preset(
+            "Annealing",
+            "Small shifts, within reach of all. In frames 1 to 7, is the cross (where the kernel looks) near the ring "
+            "(where the scene went)? If a network without annealing is at hand, compare: is all its weight on frame 0?",
+            pixel=(40, 60),
+            scene={"photo": "mies", "top": 80, "left": 60, "gain": 2.0, "shake": "±2"},
+            methods=("kpn", "kpn-no-anneal", "mkpn"),
+        ),
+    ),
+    Lesson(
+        "Noise estimate",
+        "The network is told how noisy the burst is: a map of the standard deviation at each pixel, taken from frame "
+        "0, goes in beside the frames. From a single noisy frame it is hard to tell noise from texture; with the map "
+        "the network need not guess, not even at noise levels that it was never trained on.",
+        r"\hat\sigma_p = \sqrt{\sigma_r^2 + \sigma_s \max(x_p, 0)}",
+        f"{_MKPN}, eq. 8",
+        "The same burst, but the network is told four times the noise. What do the kernels do?",
+        ("They widen", "They shrink", "They stay: the frames are the same"),
+        0,
+        "More noise asks for more averaging. The networks that ship are held to this by a test: told more noise, "
+        "their kernels widen. The page *Noise* shows it for any burst, and what a wrong estimate costs in decibels.",
+        Preset(
+            "Noise estimate",
+            "Change the gain in Explore and watch kernels and shares. If the network that is not told (KPN blind) is "
+            "at hand: does it tell noise from texture at gain ×16?",
+            pixel=(62, 58),
+            scene={"photo": "dog", "top": 150, "left": 110, "gain": 16.0},
+            methods=("kpn", "kpn-blind", "mkpn"),
+        ),
+    ),
+)

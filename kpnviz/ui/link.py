@@ -1,0 +1,267 @@
+"""The state of a session as a link: a versioned query string that is checked when it is opened.
+
+    ?v=1&photo=dog&top=64&left=64&crop=128&gain=4&shake=paper&moving=0&seed=0&methods=kpn~mkpn&pixel=60~72
+
+Shifts by hand are dy~dx of each frame, joined by _ (the characters that a query string keeps as they are). A link
+names every control, so that it keeps its meaning when a default changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import streamlit as st
+
+from kpnviz.checkpoints import available
+from kpnviz.models.zoo import ZOO
+from kpnviz.photos import gallery, read_scene
+from kpnviz.ui.controls import (
+    BY_HAND,
+    CROPS,
+    DEFAULTS,
+    FRAMES,
+    MAX_GAIN,
+    MAX_METHODS,
+    MAX_SEED,
+    MAX_SHIFT,
+    REDUCTION,
+    SHAKES,
+    Shifts,
+    default_methods,
+)
+from kpnviz.ui.kernel_lens import DISPLAY, Pixel
+
+VERSION = "1"
+
+_SHAKE_NAMES = {"±2": "small", BY_HAND: "hand"}  # others are written as they are
+_SHAKES = {_SHAKE_NAMES.get(label, label): label for label in (*SHAKES, BY_HAND)}
+_MODES = ("picture", "signed", "absolute")
+_LENS = ("frame", "mode", "against", "stops", "linear", "view")
+_KNOWN = {"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS}
+_MAX_STOPS = (-2.0, 4.0)
+
+
+def write(state: Mapping[str, Any]) -> dict[str, str]:
+    """The query of a state: its scene, methods and pinned pixel, and how the lens shows it where not as usual."""
+    query = {
+        "v": VERSION,
+        "photo": state["photo"],
+        **{name: str(state[name]) for name in ("top", "left", "crop")},
+        "gain": f"{state['gain']:g}",
+        "shake": _SHAKE_NAMES.get(state["shake"], state["shake"]),
+        "moving": str(int(state["moving"])),
+        "seed": str(state["seed"]),
+        "methods": "~".join(state["methods"]),
+    }
+    if state["shake"] == BY_HAND:
+        query["shifts"] = "_".join(f"{dy}~{dx}" for dy, dx in state["shifts"])
+    if state.get("pixel") is not None:
+        query["pixel"] = "~".join(map(str, state["pixel"]))
+    display = DISPLAY | (state.get("display") or {})
+    for name in _LENS:
+        value = display[name]
+        if value != DISPLAY[name]:
+            query[name] = "~".join(f"{v:g}" for v in value) if name == "view" else f"{value}"
+    if "linear" in query:
+        query["linear"] = "1"
+    if state.get("teach"):
+        query["teach"] = "1"
+    return query
+
+
+def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """The state that a query stands for, or the nearest valid one, and a sentence on what was wrong ("" if nothing)."""
+    reader = _Reader(query)
+    version = query.get("v", VERSION)
+    if version != VERSION:
+        reader.wrong(f"it is of version {_quoted(version)}, and version {VERSION} is read here")
+    for name in query:
+        if name not in _KNOWN:
+            reader.wrong(f"{_quoted(name)} means nothing here")
+
+    state: dict[str, Any] = {"photo": reader.choice("photo", gallery(), DEFAULTS["photo"])}
+    height, width = read_scene(state["photo"], REDUCTION).shape
+    side = reader.whole("crop", 1, 10**6, DEFAULTS["crop"])
+    state["crop"] = min(CROPS, key=lambda crop: abs(crop - side))
+    if side != state["crop"]:
+        reader.wrong(
+            f"crop {side} is not one of {', '.join(map(str, CROPS))}, {state['crop']} is the nearest"
+        )
+    size = min(state["crop"], height, width)
+    state["top"] = reader.whole("top", 0, height - size, min(DEFAULTS["top"], height - size))
+    state["left"] = reader.whole("left", 0, width - size, min(DEFAULTS["left"], width - size))
+    state["gain"] = round(reader.number("gain", 1.0, MAX_GAIN, DEFAULTS["gain"]), 1)
+    state["shake"] = _SHAKES[reader.choice("shake", tuple(_SHAKES), DEFAULTS["shake"])]
+    if state["shake"] == BY_HAND:
+        state["shifts"] = reader.shifts()
+    state["moving"] = bool(reader.whole("moving", 0, 1, 0))
+    state["seed"] = reader.whole("seed", 0, MAX_SEED, DEFAULTS["seed"])
+    state["methods"] = reader.methods()
+    state["pixel"] = reader.pixel(size)
+    state["teach"] = bool(reader.whole("teach", 0, 1, 0))
+    state["display"] = reader.display(size)
+    problems = "; ".join(reader.problems)
+    return state, f"Not all of this link could be followed: {problems}." if problems else ""
+
+
+class _Reader:
+    """Values of a query; what is not valid becomes the nearest that is, and is noted."""
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self.query = query
+        self.problems: list[str] = []
+
+    def wrong(self, problem: str) -> None:
+        self.problems.append(problem)
+
+    def choice(self, name: str, options: Sequence[str], default: str) -> str:
+        said = self.query.get(name, default)
+        if said in options:
+            return said
+        nearest = next(iter(difflib.get_close_matches(said[:80], options, n=1)), default)
+        self.wrong(f"{name} {_quoted(said)} is unknown, {nearest} is shown")
+        return nearest
+
+    def number(self, name: str, low: float, high: float, default: float) -> float:
+        said = self.query.get(name)
+        if said is None:
+            return default
+        try:
+            value = float(said)
+        except ValueError:
+            value = math.nan
+        if math.isnan(value):
+            self.wrong(f"{name} {_quoted(said)} is not a number, {default:g} is shown")
+            return default
+        nearest = min(max(value, low), high)
+        if nearest != value:
+            self.wrong(f"{name} {_quoted(said)} lies outside {low:g} to {high:g}, {nearest:g} is the nearest")
+        return nearest
+
+    def whole(self, name: str, low: int, high: int, default: int) -> int:
+        return round(self.number(name, low, high, default))
+
+    def pair(self, text: str, low: Sequence[float], high: Sequence[float]) -> list[float] | None:
+        """Numbers joined by ~, within their bounds; None if they are not."""
+        try:
+            values = [float(part) for part in text.split("~")]
+        except ValueError:
+            return None
+        inside = len(values) == len(low) and all(
+            a <= value <= b for value, a, b in zip(values, low, high, strict=True)
+        )
+        return values if inside else None
+
+    def shifts(self) -> Shifts:
+        said = self.query.get("shifts", "")
+        limit = (MAX_SHIFT, MAX_SHIFT)
+        pairs = [self.pair(text, [-v for v in limit], limit) for text in said[:400].split("_")]
+        shifts = [(0, 0) if pair is None else (round(pair[0]), round(pair[1])) for pair in pairs]
+        if len(pairs) != FRAMES or None in pairs or shifts[0] != (0, 0):
+            self.wrong(
+                f"shifts {_quoted(said)} are not dy~dx of {FRAMES} frames, the first 0~0 and all within "
+                f"±{MAX_SHIFT}, the frames that are missing or wrong do not move"
+            )
+            shifts = [(0, 0), *shifts[1:FRAMES], *[(0, 0)] * (FRAMES - len(shifts))]
+        return tuple(shifts)
+
+    def methods(self) -> list[str]:
+        if "methods" not in self.query:
+            return default_methods()
+        said = [name for name in self.query["methods"].split("~") if name]
+        here = available()
+        methods = [name for name in dict.fromkeys(said) if name in here][:MAX_METHODS]
+        for name in said:
+            if name not in here:
+                known = "has no trained network here" if name in ZOO else "is unknown"
+                self.wrong(f"method {_quoted(name)} {known}")
+            elif name not in methods:
+                self.wrong(f"method {_quoted(name)} is one too many, {MAX_METHODS} are shown")
+        return methods or default_methods()
+
+    def pixel(self, size: int) -> Pixel | None:
+        said = self.query.get("pixel")
+        if said is None:
+            return None
+        pair = self.pair(said, (-1e6, -1e6), (1e6, 1e6))
+        if pair is None:
+            self.wrong(f"pixel {_quoted(said)} is not y~x, none is pinned")
+            return None
+        y, x = (min(max(round(value), 0), size - 1) for value in pair)
+        if (y, x) != (pair[0], pair[1]):
+            self.wrong(f"pixel {_quoted(said)} lies outside the crop, {y}~{x} is the nearest")
+        return y, x
+
+    def display(self, size: int) -> dict[str, Any]:
+        display: dict[str, Any] = {
+            "frame": self.whole("frame", 0, FRAMES - 1, 0),
+            "mode": self.choice("mode", _MODES, "picture"),
+            "stops": self.number("stops", *_MAX_STOPS, 0.0),
+            "linear": bool(self.whole("linear", 0, 1, 0)),
+            "against": self.query.get("against", DISPLAY["against"])[:40],
+            "view": None,
+        }
+        if "view" in self.query:
+            display["view"] = self.pair(self.query["view"], (0, 0, 1), (size, size, size / 4))
+            if display["view"] is None:
+                self.wrong(
+                    f"view {_quoted(self.query['view'])} is not top~left~zoom, the whole picture is shown"
+                )
+        return {name: value for name, value in display.items() if value != DISPLAY[name]}
+
+
+def _quoted(text: str) -> str:
+    """What a stranger wrote, short and harmless in Markdown."""
+    text = "".join(c for c in text if c.isprintable() and c != "`")
+    return f"`{text[:40]}{'…' if len(text) > 40 else ''}`" if text else "(nothing)"
+
+
+def open_session() -> None:
+    """Put the state of the page's address, or else the defaults, into the session; called before every page.
+
+    The address is read when the session starts and when a person goes back or forward in the browser; changes
+    of the controls are written to it, so that a page that is loaded again shows the same.
+    """
+    state = st.session_state
+    query = {name: st.query_params[name] for name in st.query_params}
+    written = state.get("_written")
+    # A query other than the one written, with the controls as they were: the browser went back or forward. (While
+    # controls are changed quickly, the browser may still send the query before the last.)
+    moved = written is not None and query not in ({}, written) and write(state.to_dict()) == written
+    if written is None or moved:
+        found, state["link_problem"] = read(query)
+        named = set(query)
+        for key, value in found.items():
+            if moved or _is_named(key, named):
+                state[key] = value
+    for key, value in (DEFAULTS | {"pixel": None, "display": {}, "teach": False}).items():
+        state.setdefault(key, value)
+    state.setdefault("methods", default_methods())
+    sync_address()
+
+
+def _is_named(key: str, named: Iterable[str]) -> bool:
+    return key in named or (key == "display" and bool(set(_LENS) & set(named)))
+
+
+def is_open() -> bool:
+    """Whether this session's state was put together: app.py did it."""
+    return "_written" in st.session_state
+
+
+def sync_address() -> None:
+    """Write the state to the page's address, if it changed."""
+    query = write(st.session_state.to_dict())
+    if st.session_state.get("_written") != query or dict(st.query_params) != query:
+        st.session_state["_written"] = query
+        st.query_params.from_dict(query)
+
+
+def link(address: str | None, state: Mapping[str, Any]) -> str:
+    """The whole link to the page at `address`, as it is now."""
+    parts = urlsplit(address or "http://localhost:8501/")
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(write(state), safe="~"), ""))

@@ -1,0 +1,119 @@
+"""Bursts worth a look: a recipe, methods and a pixel, and what there is to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from kpnviz.checkpoints import available
+from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
+from kpnviz.ui.kernel_lens import Pixel
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`scene`: the controls (keys of DEFAULTS) that are not at their defaults; `look`: what to look for.
+
+    `methods` that have no trained network are left out; without any, the usual ones are shown.
+    """
+
+    title: str
+    look: str
+    pixel: Pixel
+    scene: Mapping[str, Any] = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
+    display: Mapping[str, Any] = field(default_factory=dict)
+
+    def state(self) -> dict[str, Any]:
+        """All that it sets of the session's state."""
+        here = [name for name in available() if name in self.methods]
+        return {
+            **DEFAULTS,
+            **self.scene,
+            "methods": here or default_methods(),
+            "pixel": self.pixel,
+            "display": dict(self.display),
+        }
+
+    def apply(self) -> None:
+        """Show it: for a button's on_click."""
+        st.session_state.update(self.state())
+
+    def is_shown(self, state: Mapping[str, Any]) -> bool:
+        """Whether the burst on the page is this one's; pixel, methods and display may be others."""
+        mine = DEFAULTS | dict(self.scene)
+        compared = set(DEFAULTS) if mine["shake"] == BY_HAND else set(DEFAULTS) - {"shifts"}
+        return all(state.get(key) == mine[key] for key in compared)
+
+
+PRESETS = (
+    Preset(
+        "Fur at gain ×4",
+        "Along a hair or across it: are the kernels elongated as the fur lies? Compare the small kernels with the "
+        "large ones: which keeps the hairs, which smooths them away?",
+        pixel=(62, 58),
+        scene={"photo": "dog", "top": 150, "left": 110, "seed": 3},
+    ),
+    Preset(
+        "Moving object",
+        "The disc travels two pixels a frame over a scene that stands still. Compare a pixel on it with one beside it: "
+        "how much do the later frames weigh, and do their kernels follow the ring?",
+        pixel=(66, 48),
+        scene={"photo": "city", "top": 110, "left": 70, "shake": "none", "moving": True},
+    ),
+    Preset(
+        "Beyond the reach of 5×5",
+        "Each frame is shifted further than the one before. A 5×5 kernel sees two pixels to each side: what happens "
+        "to the shares of frames 3 to 7, and does a larger kernel do better?",
+        pixel=(64, 61),
+        scene={
+            "photo": "mies",
+            "top": 80,
+            "left": 60,
+            "gain": 2.0,
+            "shake": BY_HAND,
+            "shifts": ((0, 0), (1, 1), (-2, 2), (3, -3), (-4, 4), (6, -6), (-8, 8), (16, -16)),
+        },
+    ),
+    Preset(
+        "Flat sky at gain ×8",
+        "Nothing but noise to see: do the kernels spread over all that they reach, and do the small ones leave a "
+        "texture in the sky? Move to the lights and watch the kernels change.",
+        pixel=(24, 70),
+        scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0},
+    ),
+    Preset(
+        "A still camera",
+        "Eight frames of the same scene, and nothing moves: all frames deserve the same weight. Does the network see "
+        "that? Add shake in the sidebar and compare the shares.",
+        pixel=(60, 64),
+        scene={"photo": "guitar", "top": 60, "left": 60, "gain": 4.0, "shake": "none"},
+    ),
+    Preset(
+        "Noisier than any training",
+        "Gain ×16 lies beyond the noise of the training bursts. Which methods stay clean, and which take noise for "
+        "detail?",
+        pixel=(70, 66),
+        scene={"photo": "flowers", "top": 50, "left": 60, "gain": 16.0},
+    ),
+)
+
+
+def preset_buttons(presets: Sequence[Preset] = PRESETS) -> None:
+    """A button for each preset, and what to look for in the one that is shown."""
+    state = st.session_state.to_dict()
+    with st.container(horizontal=True, gap="xsmall"):
+        for preset in presets:
+            shown = preset.is_shown(state)
+            st.button(
+                preset.title,
+                key=f"preset_{preset.title}",
+                on_click=preset.apply,
+                type="primary" if shown else "secondary",
+            )
+    for preset in presets:
+        if preset.is_shown(state):
+            st.markdown(f":material/visibility: **Look:** {preset.look}")

@@ -1,0 +1,194 @@
+"""A session's own burst: read once from its uploads, kept on disk, gone with the session.
+
+Nothing here is cached for all sessions: what a person uploads is seen by nobody else. A session keeps one burst, one
+denoised picture and one lens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from kpnviz.burst import BurstRecipe
+from kpnviz.burst_files import GRAY, FrameStack, natural, read_burst
+from kpnviz.burst_writer import synthesize_colour
+from kpnviz.color import srgb_encode
+from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.noise import NoiseModel
+from kpnviz.noise_estimation import NoiseFit
+from kpnviz.own_burst import OwnBurst, overview, prepare
+from kpnviz.photos import box_reduce
+from kpnviz.pictures import write_png16
+from kpnviz.ui.kernel_lens import pack
+from kpnviz.ui.results import _one_at_a_time, interesting_pixel
+
+CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
+_STATE = "_own_burst"
+_PREVIEW_PIXELS = 1_500_000
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """A burst that was read, and which files it is of; the fits of its noise, or why there is none."""
+
+    ids: tuple[str, ...]
+    own: OwnBurst
+    fits: dict[int, NoiseFit | str]
+    thumbnails: list[np.ndarray]
+
+
+def current(files: Sequence[Any], example: bool) -> Upload | None:
+    """The burst of the uploaded files (or the example), read when they change; ValueError if they are none."""
+    ids = tuple(file.file_id for file in files) or (("example",) if example else ())
+    kept: Upload | None = st.session_state.get(_STATE)
+    if kept is not None and kept.ids == ids:
+        return kept
+    for name in (_STATE, "_own_picture", "_own_lens", "own_pixel"):
+        st.session_state.pop(name, None)
+    if not ids:
+        return None
+    if files:
+        ordered = sorted(files, key=lambda file: natural(file.name))
+        stack = read_burst((file.name, bytes(file.getbuffer())) for file in ordered)
+    else:
+        stack = _example()
+    own = prepare(stack)
+    upload = Upload(ids, own, _fits(own), [_thumbnail(stack, i) for i in range(len(stack))])
+    st.session_state[_STATE] = upload
+    return upload
+
+
+def channels_of(stack: FrameStack) -> list[int]:
+    return [GRAY] if stack.channels == 1 else [GRAY, 0, 1, 2]
+
+
+def told_at_first(upload: Upload) -> list[dict[str, Any]]:
+    """One row a channel: the noise that the files state, else the estimate, else what a middling gain has."""
+    rows = []
+    for channel in channels_of(upload.own.stack):
+        stated, fit = upload.own.stack.channel_noise(channel), upload.fits[channel]
+        if stated is not None:
+            noise, source = stated, upload.own.stack.noise_source
+        elif isinstance(fit, NoiseFit):
+            noise, source = fit.noise, "estimated from the burst"
+        else:
+            noise, source = NoiseModel.for_gain(2), "a guess: gain ×2"
+        row = {"channel": CHANNELS[channel], "read_std": noise.read_std, "shot_gain": noise.shot_gain}
+        rows.append(row | {"source": source})
+    return rows
+
+
+def picture(
+    upload: Upload,
+    method: str,
+    noises: dict[int, NoiseModel],
+    colour: bool,
+    progress: Callable[[float], None],
+) -> tuple[np.ndarray, bytes]:
+    """Denoise the whole picture: (8-bit sRGB preview [h, w(, 3)], 16-bit PNG). Kept until something changes.
+
+    `progress` is called after every tile with the share done; raising in it cancels.
+    """
+    key = (upload.ids, method, colour, tuple(noises.items()))
+    kept = st.session_state.get("_own_picture")
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    st.session_state.pop("_own_picture", None)
+    denoiser = _denoiser(method, tile=512)
+    own = _for_network(upload.own, denoiser)
+    channels = [c for c in channels_of(own.stack) if c != GRAY] if colour else [GRAY]
+    planes = np.empty((len(channels), own.stack.height, own.stack.width), dtype=np.float32)
+    for n, channel in enumerate(channels):
+
+        def advance(share: float, n: int = n) -> None:
+            # Between two tiles, other sessions have their turn.
+            _one_at_a_time.release()
+            try:
+                progress((n + share) / len(channels))
+            finally:
+                _one_at_a_time.acquire()
+
+        with _one_at_a_time:
+            source = own.channel(channel, noises[channel])
+            planes[n] = denoiser(source, keep_kernels=False, progress=advance).image
+    developed = own.stack.developed(planes)
+    codes = np.stack([np.rint(_encoded(plane) * 65535).astype(np.uint16) for plane in developed], axis=-1)
+    codes = codes[..., 0] if len(channels) == 1 else codes
+    factor = max(1, int(np.ceil((own.stack.height * own.stack.width / _PREVIEW_PIXELS) ** 0.5)))
+    small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
+    preview = np.rint(_encoded(small) * 255).astype(np.uint8)
+    result = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
+    st.session_state["_own_picture"] = (key, result)
+    return result
+
+
+def kept_picture(
+    upload: Upload, method: str, noises: dict[int, NoiseModel], colour: bool
+) -> tuple[np.ndarray, bytes] | None:
+    """The picture that was last denoised, if these are still its settings."""
+    kept = st.session_state.get("_own_picture")
+    key = (upload.ids, method, colour, tuple(noises.items()))
+    return kept[1] if kept is not None and kept[0] == key else None
+
+
+def lens_payload(
+    upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
+) -> bytes:
+    """What the kernel lens shows of a square part, (top, left, side), of one channel."""
+    key = (upload.ids, methods, channel, noise, crop)
+    kept = st.session_state.get("_own_lens")
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    top, left, side = crop
+    burst = upload.own.channel(channel, noise).crop(top, left, side, side)
+    estimates: list[Estimate] = []
+    for method in methods:
+        with _one_at_a_time:
+            estimates.append(_denoiser(method)(burst))
+    payload = pack(burst, estimates, interesting_pixel(burst))
+    st.session_state["_own_lens"] = (key, payload)
+    return payload
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _denoiser(method: str, tile: int = 1024) -> Denoiser:
+    denoiser = load(method)
+    return Denoiser(denoiser.network, denoiser.name, tile)
+
+
+def _for_network(own: OwnBurst, denoiser: Denoiser) -> OwnBurst:
+    frames = denoiser.network.config.frames
+    return own if frames in (1, len(own.order)) else prepare(own.stack, frames)
+
+
+def _fits(own: OwnBurst) -> dict[int, NoiseFit | str]:
+    fits: dict[int, NoiseFit | str] = {}
+    for channel in channels_of(own.stack):
+        try:
+            fits[channel] = own.estimate_noise(channel)
+        except ValueError as error:
+            fits[channel] = str(error)
+    return fits
+
+
+def _encoded(linear: np.ndarray) -> np.ndarray:
+    return np.clip(srgb_encode(np.clip(linear, 0, 1)), 0, 1)
+
+
+def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
+    """About 200x150 pixels of a frame in sRGB, uint8."""
+    channels = range(3) if stack.channels == 3 else [GRAY]
+    planes = stack.developed(np.stack([overview(stack, frame, c, pixels=40_000) for c in channels]))
+    image = np.rint(_encoded(planes) * 255).astype(np.uint8)
+    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+
+
+def _example() -> FrameStack:
+    """A shaken burst in colour of a photo of the gallery, of which nothing is told."""
+    bursts = synthesize_colour(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
+    codes = np.stack([burst.frames for burst in bursts], axis=1)
+    return FrameStack(codes, tuple(range(len(codes))), tuple(f"example {i}" for i in range(len(codes))))

@@ -1,0 +1,72 @@
+"""Learn: six short lessons, each with a question to answer before the reveal, and the lens to look for oneself."""
+
+import streamlit as st
+
+from kpnviz.ui import results
+from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.lessons import LESSONS, Lesson
+from kpnviz.ui.page import begin
+
+
+def question(lesson: Lesson, number: int) -> None:
+    """Ask, and say what is right once there is an answer."""
+    with st.container(border=True):
+        answer = st.radio(
+            f"**{lesson.question}**",
+            lesson.options,
+            index=None,
+            key=f"answer_{number}",
+            persist_state="session",
+        )
+        if answer is None:
+            st.caption("Choose an answer to see the right one.")
+            return
+        right = answer == lesson.options[lesson.right]
+        verdict = "Yes." if right else f"No: {lesson.options[lesson.right].lower()}."
+        icon = ":material/check_circle:" if right else ":material/cancel:"
+        st.markdown(f"{icon} **{verdict}** {lesson.reveal}")
+
+
+def look(lesson: Lesson, number: int) -> None:
+    """The lens on the lesson's burst."""
+    st.markdown(f":material/visibility: **Look:** {lesson.preset.look}")
+    state = lesson.preset.state()
+    if st.session_state.get("_lesson") != number:  # another lesson than before: its own pixel and display
+        st.session_state.update(_lesson=number, lesson_pixel=state["pixel"], lesson_display=state["display"])
+    recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state["methods"])
+    with st.spinner("Denoising …"):
+        payload = results.lens_payload(recipe, methods)
+    kernel_lens(payload, "lesson_lens", pixel="lesson_pixel", display="lesson_display")
+    if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
+        st.switch_page("pages/explore.py")
+
+
+begin(
+    "Learn",
+    "Six lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
+    "is there to be seen, and need not be what theory says.",
+)
+number = st.segmented_control(
+    "Lesson",
+    range(len(LESSONS)),
+    default=0,
+    format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
+    key="lesson",
+    persist_state="session",
+    required=True,
+    label_visibility="collapsed",
+)
+lesson = LESSONS[number]
+left, right = st.columns([5, 4], gap="large")
+with left:
+    st.header(lesson.title, anchor=False)
+    st.markdown(lesson.text)
+    st.latex(lesson.equation)
+    st.caption(f"Equation: {lesson.source}.")
+with right:
+    question(lesson, number)
+try:
+    look(lesson, number)
+except ValueError as error:
+    st.error(f"{error}.")
