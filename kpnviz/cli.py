@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from kpnviz import cli_burst
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,14 +39,17 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser(
         "train",
-        help="train a model of the zoo",
+        help="train a model of the zoo, or all of them",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  kpnviz train mkpn --photos photos/train --minutes 60\n"
-        "  torchrun --nproc-per-node 2 -m kpnviz train kpn-l5 --photos photos/train --steps 60000\n"
+        "  kpnviz train mkpn --photos photos/train --minutes 60 --start checkpoints/start/pairs.safetensors\n"
+        "  kpnviz train --all --photos photos/train --steps 12000\n"
+        "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
-    train.add_argument("model", help="a name of the zoo; `kpnviz models` lists them")
+    which = train.add_mutually_exclusive_group(required=True)
+    which.add_argument("model", nargs="?", help="a name of the zoo, e.g. mkpn")
+    which.add_argument("--all", action="store_true", help="the whole zoo, one model after the other")
     train.add_argument("--photos", type=Path, required=True, help="folder of training photos, box-reduced")
     budget = train.add_mutually_exclusive_group(required=True)
     budget.add_argument("--steps", type=int, help="budget in steps")
@@ -53,14 +59,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
-    train.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (0.001)")
+    train.add_argument("--learning-rate", type=float, default=5e-4, help="peak learning rate (0.0005)")
+    train.add_argument(
+        "--start",
+        type=Path,
+        help="pair network that the trunk starts from (--all trains one if there is none)",
+    )
     train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
     train.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
     )
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of states and logs (runs)")
-    train.add_argument("--output", type=Path, help="checkpoint to write (checkpoints/MODEL.safetensors)")
+    train.add_argument(
+        "--output",
+        type=Path,
+        help="checkpoint to write (checkpoints/MODEL.safetensors); with --all, the folder",
+    )
     train.set_defaults(run=_train)
 
     bench = commands.add_parser("bench", help="measure time and memory on this machine")
@@ -69,12 +84,44 @@ def _parser() -> argparse.ArgumentParser:
         "--sides", type=int, nargs="+", metavar="PIXELS", help="sides of the bursts (128 512 1024)"
     )
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="models (kpn kpn-l5 kpn-l25 mkpn)")
+    bench.add_argument(
+        "--app", action="store_true", help="measure the app instead, in a real browser (needs Playwright)"
+    )
     bench.set_defaults(run=_bench)
+
+    _add_evaluation(commands)
+    cli_burst.add_commands(commands)
 
     models = commands.add_parser("models", help="list the trained networks")
     models.add_argument("--json", action="store_true", help="print their cards as JSON")
     models.set_defaults(run=_models)
     return parser
+
+
+def _add_evaluation(commands) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="PSNR and SSIM of networks and baselines on the test set",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n"
+        "  kpnviz evaluate                          # all there is; writes checkpoints/results.csv\n"
+        "  kpnviz evaluate --models mkpn nlm --gains 4 16 --limit 6\n"
+        "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv",
+    )
+    evaluate.add_argument("--models", nargs="*", metavar="MODEL", help="networks and baselines (all)")
+    evaluate.add_argument("--gains", nargs="*", type=float, metavar="GAIN", help="gains (1 2 4 8)")
+    evaluate.add_argument(
+        "--noise-scales", nargs="*", type=float, metavar="SCALE", help="tell this multiple of the noise (1)"
+    )
+    evaluate.add_argument("--limit", type=int, help="bursts a gain, of the 72")
+    evaluate.add_argument("--output", type=Path, help="CSV file to write")
+    evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
+    evaluate.add_argument("--tune", type=Path, metavar="FOLDER", help="tune the baselines on photos instead")
+    evaluate.set_defaults(run=_evaluate)
+
+    zoo = commands.add_parser("zoo", help="list the trained models of the zoo with their figures")
+    zoo.add_argument("--json", action="store_true", help="print them as JSON")
+    zoo.set_defaults(run=_zoo)
 
 
 def _app(options: argparse.Namespace) -> int:
@@ -98,10 +145,12 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from kpnviz.training import TrainingConfig, train
+    from kpnviz import checkpoints
+    from kpnviz.models.zoo import ZOO
+    from kpnviz.training import TrainingConfig, train, train_all
 
     config = TrainingConfig(
-        model=options.model,
+        model=next(iter(ZOO)) if options.all else options.model,
         photos=options.photos,
         steps=options.steps,
         minutes=options.minutes,
@@ -110,18 +159,29 @@ def _train(options: argparse.Namespace) -> int:
         crop=options.crop,
         learning_rate=options.learning_rate,
         lambda_1=options.lambda_1,
+        start=options.start,
         seed=options.seed,
         precision=options.precision,
     )
-    card = train(config, options.runs, options.output, show_progress=sys.stderr.isatty())
-    if card:
-        print(json.dumps(card["metrics"]))
+    if options.all:
+        folder = options.output or checkpoints.folder()
+        cards = train_all(config, options.runs, folder, show_progress=sys.stderr.isatty())
+    else:
+        card = train(config, options.runs, options.output, show_progress=sys.stderr.isatty())
+        cards = {options.model: card}
+    for name, card in cards.items():
+        if card:  # under torchrun only the first process has one
+            print(json.dumps({name: card["metrics"]}))
     return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from kpnviz import benchmark
+    from kpnviz import app_benchmark, benchmark
 
+    if options.app:
+        report = app_benchmark.run()
+        print(json.dumps(report, indent=2) if options.json else app_benchmark.as_text(report))
+        return 0
     for side in options.sides or ():
         if side < 16 or side % 2:
             raise ValueError(f"sides: {side} is not an even number of 16 pixels or more")
@@ -141,5 +201,64 @@ def _models(options: argparse.Namespace) -> int:
         sizes = ",".join(map(str, card["config"]["sizes"]))
         print(
             f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
+        )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from kpnviz import evaluation
+    from kpnviz.benchmark import machine
+    from kpnviz.noise import GAINS
+
+    if options.tune:
+        return _tune(options)
+    models, gains, scales = options.models, options.gains, options.noise_scales
+    whole = models is None and gains is None and scales is None
+    output = options.output or (evaluation.results_path() if whole and options.limit is None else None)
+    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
+        raise ValueError(f"output: the folder {str(output.parent)!r} cannot be written to")
+    if whole:
+        rows = evaluation.evaluate_all(options.limit, show_progress=True)
+    else:
+        rows = evaluation.evaluate(
+            evaluation.methods(models),
+            tuple(GAINS) if gains is None else gains,
+            (1.0,) if scales is None else scales,
+            options.limit,
+            show_progress=True,
+        )
+    results = evaluation.Results(evaluation.stamp(machine()), rows)
+    if output:
+        evaluation.write_results(output, results)
+    print(json.dumps(evaluation.as_json(results), indent=2) if options.json else evaluation.as_text(results))
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from kpnviz.baselines import tune
+
+    grids = tune(options.tune, show_progress=True)
+    if options.json:
+        print(json.dumps(grids, indent=2))
+        return 0
+    for method, trials in grids.items():
+        for parameters, psnr in trials:
+            print(f"{method:14}{psnr:7.2f} dB  {parameters}")
+    return 0
+
+
+def _zoo(options: argparse.Namespace) -> int:
+    from kpnviz import evaluation
+
+    models = evaluation.zoo()
+    if options.json:
+        print(json.dumps(models, indent=2))
+        return 0
+    for model in models:
+        sizes = ",".join(map(str, model["sizes"]))
+        figures = [f"×{gain} {psnr:.2f} dB {model['ssim'][gain]:.3f}" for gain, psnr in model["psnr"].items()]
+        print(
+            f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
+            f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps  {'  '.join(figures) or 'not evaluated'}"
         )
     return 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +16,20 @@ from kpnviz import checkpoints
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField
 from kpnviz.models.kpn import Network
+from kpnviz.noise import NoiseModel
+
+
+class FrameSource(Protocol):
+    """A burst that is not held in memory: `window` reads a part of every frame, [N, h, w] float32."""
+
+    @property
+    def noise(self) -> NoiseModel: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    def __len__(self) -> int: ...
+    def window(self, rows: slice, columns: slice) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +70,12 @@ class Denoiser:
 
     def __call__(
         self,
-        burst: Burst,
+        burst: Burst | FrameSource,
         noise_scale: float = 1.0,
         keep_kernels: bool = True,
         progress: Callable[[float], None] | None = None,
     ) -> Estimate:
-        """Denoise.
+        """Denoise a burst, in memory or (a FrameSource) read tile by tile.
 
         noise_scale   the network is told this multiple of the burst's noise (1: the truth)
         keep_kernels  False for large bursts whose kernels nobody looks at: memory is bounded by a tile
@@ -68,18 +83,21 @@ class Denoiser:
         """
         begun = time.perf_counter()
         device = next(self.network.parameters()).device
-        frames = self._frames(burst)  # [N, H, W]
-        noise_map = burst.noise_map(noise_scale).astype(np.float32)  # [H, W]
-        H, W = noise_map.shape
+        needed = self._frames_needed(burst)
+        noise = burst.noise.scaled(noise_scale)
+        H, W = burst.height, burst.width
         image = np.empty((H, W), dtype=np.float32)
         factors: Tensor | None = None
         tiles = list(self._tiles(H, W))
         with torch.inference_mode():
             for done, (window, core, place) in enumerate(tiles, start=1):
-                inputs = torch.from_numpy(np.ascontiguousarray(frames[(slice(None), *window)]))[None].to(
-                    device
-                )
-                told = torch.from_numpy(np.ascontiguousarray(noise_map[window]))[None].to(device)
+                if isinstance(burst, Burst):
+                    frames = burst.frames[(slice(needed), *window)]  # [N, h, w]
+                else:
+                    frames = burst.window(*window)[:needed]
+                noise_map = noise.std_map(frames[0]).astype(np.float32)  # [h, w]
+                inputs = torch.from_numpy(np.ascontiguousarray(frames))[None].to(device)
+                told = torch.from_numpy(noise_map)[None].to(device)
                 prediction = self.network(inputs, told)
                 if isinstance(prediction, KernelField):
                     result = prediction.apply(inputs)
@@ -94,13 +112,26 @@ class Denoiser:
         kernels = None if factors is None else KernelField(factors, config.sizes, config.separable, H, W)
         return Estimate(image, kernels, self.name, time.perf_counter() - begun)
 
-    def _frames(self, burst: Burst) -> np.ndarray:
+    def around(self, source: FrameSource, y: int, x: int) -> tuple[Estimate, int, int]:
+        """The estimate of as much of a burst as the pixel (y, x) depends on, and where its row 0, column 0 lie.
+
+        There the kernels and the value are those of the whole picture, whatever its size.
+        """
+        stride = self.network.config.trunk.stride
+        top, left = (max(p // stride * stride - self.margin, 0) for p in (y, x))
+        bottom, right = (
+            min(p // stride * stride + stride + self.margin, length)
+            for p, length in ((y, source.height), (x, source.width))
+        )
+        part = _Part(source, top, left, bottom - top, right - left)
+        whole = Denoiser(self.network, self.name, tile=(2 * self.margin + stride))
+        return whole(part), top, left
+
+    def _frames_needed(self, burst: Burst | FrameSource) -> int:
         needed = self.network.config.frames
-        if needed == 1:
-            return burst.frames[:1]
-        if len(burst) != needed:
+        if needed != 1 and len(burst) != needed:
             raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")
-        return burst.frames
+        return needed
 
     def _tiles(
         self, H: int, W: int
@@ -137,6 +168,30 @@ class Denoiser:
         half = [slice(s.start // 2, (s.stop + 1) // 2) for s in (*core, *place)]
         factors[..., half[2], half[3]] = tile.factors[..., half[0], half[1]]
         return factors
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A rectangle of a FrameSource."""
+
+    source: FrameSource
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def noise(self) -> NoiseModel:
+        return self.source.noise
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        return self.source.window(
+            slice(self.top + rows.start, self.top + rows.stop),
+            slice(self.left + columns.start, self.left + columns.stop),
+        )
 
 
 def _spans(length: int, tile: int) -> list[tuple[int, int]]:

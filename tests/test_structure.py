@@ -9,14 +9,15 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
     ["paths", "color", "noise"],
-    ["photos", "burst"],
+    ["photos", "pictures", "burst", "alignment", "noise_estimation"],
+    ["raw_child", "raw", "burst_files", "own_burst", "burst_writer"],
     ["local_conv", "kernels"],
     ["models"],
-    ["checkpoints", "denoise", "losses", "metrics", "kernel_stats"],
-    ["training_data", "training", "benchmark"],
+    ["checkpoints", "denoise", "losses", "metrics", "kernel_stats", "counterfactuals", "maps"],
+    ["training_data", "training_run", "training", "baselines", "evaluation", "benchmark", "app_benchmark"],
     ["figures"],
     ["ui"],
-    ["cli", "__main__", "__init__"],
+    ["cli_burst", "cli", "__main__", "__init__"],
 ]
 """From the bottom up; a module imports from its own layer (to its left) and from those above it in this list."""
 
