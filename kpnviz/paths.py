@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parent
 _BUNDLE = PACKAGE / "_bundle"
 
 ROOT = _BUNDLE if _BUNDLE.is_dir() else PACKAGE.parent
-"""The folder of app.py, pages/ and checkpoints/: the repository, or kpnviz/_bundle in a wheel."""
+"""The folder of app.py, app_pages/ and checkpoints/: the repository, or kpnviz/_bundle in a wheel."""
 
 CHECKPOINTS = ROOT / "checkpoints"
 GALLERY = PACKAGE / "gallery"

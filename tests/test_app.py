@@ -171,16 +171,16 @@ def test_a_payload_beyond_the_limit_is_refused(monkeypatch):
 
 
 def test_the_navigation_lists_every_page():
-    assert {path.stem for path in (ROOT / "pages").glob("*.py")} <= set(PAGES)
+    assert {path.stem for path in (ROOT / "app_pages").glob("*.py")} == set(PAGES)
 
 
 def test_the_scene_survives_a_change_of_page():
     app = open_app(methods=["mkpn"], pixel=(10, 20))
     app.button(key="gain_8").click().run()
     app.number_input(key="seed").set_value(5).run()
-    app.switch_page("pages/learn.py").run()
+    app.switch_page("app_pages/learn.py").run()
     assert not app.exception
-    app.switch_page("pages/explore.py").run()
+    app.switch_page("app_pages/explore.py").run()
     assert not app.exception
     assert app.slider(key="gain").value == 8
     assert app.number_input(key="seed").value == 5
@@ -218,7 +218,7 @@ def test_presets_show_what_their_titles_say():
 @pytest.mark.parametrize("number", range(len(LESSONS)))
 def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
     lesson = LESSONS[number]
-    app = open_app(lesson=number).switch_page("pages/learn.py").run()
+    app = open_app(lesson=number).switch_page("app_pages/learn.py").run()
     assert not app.exception and not app.error
     assert app.latex[0].value.strip("$\n ") == lesson.equation
     assert not any(lesson.reveal in text.value for text in app.markdown)

@@ -26,7 +26,7 @@ def open_page(**state):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     for key, value in state.items():
         app.session_state[key] = value
-    return app.run().switch_page("pages/your_burst.py").run()
+    return app.run().switch_page("app_pages/your_burst.py").run()
 
 
 def test_the_page_waits_for_files():

@@ -10,7 +10,6 @@ import base64
 import dataclasses
 import html
 import io
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,12 +20,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
-from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.figures import Figure
 from kpnviz.kernels import KernelField
 from kpnviz.maps import FrameMaps, displayed, frame_maps
 from kpnviz.metrics import psnr
-from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import results
 
@@ -39,24 +36,11 @@ SHOWN_SCALES = SCALES[::2]
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
 
-_one_at_a_time = threading.Lock()
-
-
-@st.cache_resource(max_entries=len(ZOO), show_spinner=False)
-def _denoiser(method: str) -> Denoiser:
-    return load(method)
-
-
-def _denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: bool = True) -> Estimate:
-    denoiser = _denoiser(method)
-    with _one_at_a_time:
-        return denoiser(burst, noise_scale, keep_kernels)
-
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
     """A method's picture of a burst, [H, W], without its kernels: many fit."""
-    return _denoise(method, results.burst_of(recipe), keep_kernels=False).image
+    return results.denoise(method, results.burst_of(recipe), keep_kernels=False).image
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -104,7 +88,7 @@ def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
     if change.shift != (0, 0):
         burst = shift_frame(burst, change.shifted, *change.shift)
         if change.predict_anew:
-            field = _denoise(method, burst).kernels or field
+            field = results.denoise(method, burst).kernels or field
     predicted = field
     if change.sizes:
         field = restrict_sizes(field, change.sizes)
@@ -140,7 +124,7 @@ def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     burst = results.burst_of(recipe)
     images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
     for scale in SCALES:
-        estimate = _denoise(method, burst, scale)
+        estimate = results.denoise(method, burst, scale)
         if estimate.kernels is None:
             raise ValueError(f"{method} predicts the picture itself: it has no kernels")
         maps = frame_maps(estimate.kernels, 0)
@@ -159,7 +143,7 @@ def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, told_gain: f
     """PSNR in dB of the recipe's burst, made at one gain, when the network is told the noise of another."""
     burst = results.burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
     told = dataclasses.replace(burst, noise=NoiseModel.for_gain(told_gain))
-    image = _denoise(method, told, keep_kernels=False).image
+    image = results.denoise(method, told, keep_kernels=False).image
     if burst.truth is None:
         raise ValueError("the burst has no truth to measure a picture against")
     return psnr(image, burst.truth, burst.white_level)

@@ -248,11 +248,6 @@ def _is_named(key: str, named: Iterable[str]) -> bool:
     return key in named or (key == "display" and bool(set(_LENS) & set(named)))
 
 
-def is_open() -> bool:
-    """Whether this session's state was put together: app.py did it."""
-    return "_written" in st.session_state
-
-
 def sync_address() -> None:
     """Write the state to the page's address, if it changed."""
     query = write(st.session_state.to_dict())

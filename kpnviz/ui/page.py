@@ -18,7 +18,10 @@ PAGES = {
     "learn": "Learn",
     "your_burst": "Your burst",
 }
-"""File in pages/ -> title, in the order of the navigation."""
+"""File in app_pages/ -> title, in the order of the navigation.
+
+(A folder named pages/ beside app.py would make Streamlit run a page that is opened by its address without app.py.)
+"""
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next result is computed.
@@ -36,23 +39,15 @@ _TEACHER_STYLE = "<style>html { font-size: 21px !important; }</style>"
 
 def pages() -> list[Any]:
     """What st.navigation is given."""
-    files = {name: ROOT / "pages" / f"{name}.py" for name in PAGES}
     return [
-        st.Page(file, title=PAGES[name], default=name == "explore")
-        for name, file in files.items()
-        if file.is_file()
+        st.Page(ROOT / "app_pages" / f"{name}.py", title=title, default=name == "explore")
+        for name, title in PAGES.items()
     ]
 
 
 def begin(title: str, introduction: str) -> None:
     """Title and introduction (Markdown): what is seen here, for a person who has not read the papers."""
     state = st.session_state
-    if not link.is_open() and not state.get("_alone"):
-        # Until st.navigation has been called once in a server's life, Streamlit takes the folder pages/ for its
-        # older way to make apps, and runs a page that is opened by its address without app.py.
-        state["_alone"] = True
-        st.navigation(pages(), position="hidden")
-        st.rerun()
     st.html(_STYLE)
     if state.get("teach"):
         st.html(_TEACHER_STYLE)

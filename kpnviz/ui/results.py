@@ -13,11 +13,12 @@ from skimage.filters import gaussian, sobel
 
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.models.zoo import ZOO
 from kpnviz.ui.kernel_lens import Pixel, pack
 
 # One burst is denoised at a time: a network takes all cores by itself, and numba's threads are not to
 # be started from two sessions at once.
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -25,16 +26,21 @@ def burst_of(recipe: BurstRecipe) -> Burst:
     return synthesize(recipe)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _denoiser(method: str) -> Denoiser:
+@st.cache_resource(max_entries=len(ZOO), show_spinner=False)
+def denoiser(method: str) -> Denoiser:
     return load(method)
+
+
+def denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: bool = True) -> Estimate:
+    """Run a method, when it is this session's turn."""
+    network = denoiser(method)
+    with one_at_a_time:
+        return network(burst, noise_scale, keep_kernels)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def estimate(recipe: BurstRecipe, method: str) -> Estimate:
-    denoiser = _denoiser(method)
-    with _one_at_a_time:
-        return denoiser(burst_of(recipe))
+    return denoise(method, burst_of(recipe))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

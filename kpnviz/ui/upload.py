@@ -17,18 +17,19 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.burst_files import GRAY, FrameStack, natural, read_burst
 from kpnviz.burst_writer import synthesize_colour
 from kpnviz.color import srgb_encode
-from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.denoise import Denoiser
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import NoiseFit
 from kpnviz.own_burst import OwnBurst, overview, prepare
 from kpnviz.photos import box_reduce
 from kpnviz.pictures import write_png16
 from kpnviz.ui.kernel_lens import pack
-from kpnviz.ui.results import _one_at_a_time, interesting_pixel
+from kpnviz.ui.results import denoise, denoiser, interesting_pixel, one_at_a_time
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 _STATE = "_own_burst"
 _PREVIEW_PIXELS = 1_500_000
+_TILE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,23 +99,24 @@ def picture(
     if kept is not None and kept[0] == key:
         return kept[1]
     st.session_state.pop("_own_picture", None)
-    denoiser = _denoiser(method, tile=512)
-    own = _for_network(upload.own, denoiser)
+    whole = denoiser(method)
+    tiled = Denoiser(whole.network, whole.name, _TILE)
+    own = _for_network(upload.own, tiled)
     channels = [c for c in channels_of(own.stack) if c != GRAY] if colour else [GRAY]
     planes = np.empty((len(channels), own.stack.height, own.stack.width), dtype=np.float32)
     for n, channel in enumerate(channels):
 
         def advance(share: float, n: int = n) -> None:
             # Between two tiles, other sessions have their turn.
-            _one_at_a_time.release()
+            one_at_a_time.release()
             try:
                 progress((n + share) / len(channels))
             finally:
-                _one_at_a_time.acquire()
+                one_at_a_time.acquire()
 
-        with _one_at_a_time:
+        with one_at_a_time:
             source = own.channel(channel, noises[channel])
-            planes[n] = denoiser(source, keep_kernels=False, progress=advance).image
+            planes[n] = tiled(source, keep_kernels=False, progress=advance).image
     developed = own.stack.developed(planes)
     codes = np.stack([np.rint(_encoded(plane) * 65535).astype(np.uint16) for plane in developed], axis=-1)
     codes = codes[..., 0] if len(channels) == 1 else codes
@@ -145,19 +147,9 @@ def lens_payload(
         return kept[1]
     top, left, side = crop
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
-    estimates: list[Estimate] = []
-    for method in methods:
-        with _one_at_a_time:
-            estimates.append(_denoiser(method)(burst))
-    payload = pack(burst, estimates, interesting_pixel(burst))
+    payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
     st.session_state["_own_lens"] = (key, payload)
     return payload
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _denoiser(method: str, tile: int = 1024) -> Denoiser:
-    denoiser = load(method)
-    return Denoiser(denoiser.network, denoiser.name, tile)
 
 
 def _for_network(own: OwnBurst, denoiser: Denoiser) -> OwnBurst:

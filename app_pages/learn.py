@@ -39,7 +39,7 @@ def look(lesson: Lesson, number: int) -> None:
         payload = results.lens_payload(recipe, methods)
     kernel_lens(payload, "lesson_lens", pixel="lesson_pixel", display="lesson_display")
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
-        st.switch_page("pages/explore.py")
+        st.switch_page("app_pages/explore.py")
 
 
 begin(
