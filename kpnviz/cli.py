@@ -1,8 +1,9 @@
-"""The command line: `kpnviz app | train | bench | models`."""
+"""The command line: `kpnviz app | synth | denoise | kernels | train | evaluate | zoo | models | bench`."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
@@ -42,8 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         help="train a model of the zoo, or all of them",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  kpnviz train mkpn --photos photos/train --minutes 60 --start checkpoints/start/pairs.safetensors\n"
+        "  kpnviz train mkpn --photos photos/train --minutes 60\n"
         "  kpnviz train --all --photos photos/train --steps 12000\n"
+        "  kpnviz train --all --pairs --photos photos/train --steps 60000 --learning-rate 5e-4\n"
         "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
@@ -59,11 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
-    train.add_argument("--learning-rate", type=float, default=5e-4, help="peak learning rate (0.0005)")
-    train.add_argument(
-        "--start",
-        type=Path,
-        help="pair network that the trunk starts from (--all trains one if there is none)",
+    train.add_argument("--learning-rate", type=float, default=2e-3, help="peak learning rate (0.002)")
+    start = train.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start", type=Path, metavar="FILE", help="pair network that trunks start from (random)"
+    )
+    start.add_argument(
+        "--pairs", action="store_true", help="train that pair network first (12 minutes on one core)"
     )
     train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
@@ -147,7 +151,7 @@ def _app(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from kpnviz import checkpoints
     from kpnviz.models.zoo import ZOO
-    from kpnviz.training import TrainingConfig, train, train_all
+    from kpnviz.training import TrainingConfig, train, train_all, train_pairs
 
     config = TrainingConfig(
         model=next(iter(ZOO)) if options.all else options.model,
@@ -163,12 +167,14 @@ def _train(options: argparse.Namespace) -> int:
         seed=options.seed,
         precision=options.precision,
     )
+    show = sys.stderr.isatty()
+    if options.pairs:
+        start = train_pairs(config, options.runs, checkpoints.folder() / "start", show)
+        config = dataclasses.replace(config, start=start)
     if options.all:
-        folder = options.output or checkpoints.folder()
-        cards = train_all(config, options.runs, folder, show_progress=sys.stderr.isatty())
+        cards = train_all(config, options.runs, options.output or checkpoints.folder(), show)
     else:
-        card = train(config, options.runs, options.output, show_progress=sys.stderr.isatty())
-        cards = {options.model: card}
+        cards = {options.model: train(config, options.runs, options.output, show)}
     for name, card in cards.items():
         if card:  # under torchrun only the first process has one
             print(json.dumps({name: card["metrics"]}))

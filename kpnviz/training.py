@@ -92,26 +92,31 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
 def train_all(
     config: TrainingConfig, runs: Path, folder: Path, show_progress: bool = True
 ) -> dict[str, dict]:
-    """Train the pair network, unless `config.start` gives it, and from it every model of the zoo; cards by name.
+    """Train every model of the zoo with the same config, `config.start` included; returns the cards by name.
 
     `config.model` is ignored, and a budget is that of each model. Models whose run in `runs` is complete are not
     trained again.
     """
-    start = config.start
-    if start is None:
-        for stage, values in PAIR_STAGES.items():
-            own = dataclasses.replace(config, model=stage, minutes=None, start=start, **values)
-            start = folder / "start" / f"{stage}.safetensors"
-            train(own, runs, start, show_progress)
     return {
         name: train(
-            dataclasses.replace(config, model=name, start=start),
-            runs,
-            folder / f"{name}.safetensors",
-            show_progress,
+            dataclasses.replace(config, model=name), runs, folder / f"{name}.safetensors", show_progress
         )
         for name in ZOO
     }
+
+
+def train_pairs(config: TrainingConfig, runs: Path, folder: Path, show_progress: bool = True) -> Path:
+    """Train the pair network through PAIR_STAGES; returns its checkpoint, a `start` for models.
+
+    Of the config, photos, seed and precision count.
+    """
+    start = None
+    for stage, values in PAIR_STAGES.items():
+        own = dataclasses.replace(config, model=stage, minutes=None, start=start, **values)
+        start = folder / f"{stage}.safetensors"
+        train(own, runs, start, show_progress)
+    assert start is not None
+    return start
 
 
 class _Kernels:

@@ -46,7 +46,7 @@ class RunConfig:
     minutes: float | None = None
     batch: int = 8
     crop: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     ema: float = 0.999

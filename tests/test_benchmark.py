@@ -23,9 +23,9 @@ def test_report(monkeypatch):
     monkeypatch.setattr(benchmark, "_cases", lambda sides, models: [
         ("local_conv", {"backend": backend, "sizes": [3], "separable": True, "frames": 8, "height": 128, "width": 128})
         for backend in ("numba", benchmark.STACKED)
-    ] + [("end_to_end", {"model": "kpn-l5", "height": 32, "width": 32})])  # fmt: skip
+    ] + [(kind, {"model": "kpn-l5", "height": 96, "width": 128}) for kind in ("end_to_end", "files")])  # fmt: skip
     report = benchmark.run(show_progress=False)
-    assert set(report) == {"machine", "local_conv", "end_to_end"}
+    assert set(report) == {"machine", "local_conv", "end_to_end", "files"}
     assert set(report["local_conv"][0]) >= {
         "backend",
         "sizes",
@@ -36,8 +36,8 @@ def test_report(monkeypatch):
         "peak_bytes",
     }
     assert set(report["end_to_end"][0]) == {"model", "height", "width", "seconds", "peak_bytes"}
-    assert all(row["seconds"] > 0 for row in report["local_conv"] + report["end_to_end"])
+    assert all(row["seconds"] > 0 for row in report["local_conv"] + report["end_to_end"] + report["files"])
     # 9 copies of 8 frames of 128x128 in float32 are 4.7 MB, and so are the kernels.
     assert report["local_conv"][1]["peak_bytes"] > 9e6 > 5 * report["local_conv"][0]["peak_bytes"]
     text = benchmark.as_text(report)
-    assert "x faster" in text and "kpn-l5" in text
+    assert "x faster" in text and "8 files read" in text and "kpn-l5" in text
