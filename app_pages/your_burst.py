@@ -1,14 +1,18 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
+import numpy as np
 import streamlit as st
 
+from kpnviz import figures
 from kpnviz.burst_files import GRAY, MAX_FRAMES
 from kpnviz.checkpoints import available
+from kpnviz.kernels import KernelField
+from kpnviz.maps import displayed
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import NoiseFit
 from kpnviz.pictures import Limits
-from kpnviz.ui import upload
+from kpnviz.ui import analysis, upload
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.noise_plot import noise_plot
@@ -174,7 +178,112 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
             )
     with st.spinner("Denoising …"):
         payload = upload.lens_payload(burst, methods, channel, noises[channel], (top, left, side))
-    kernel_lens(payload, key="own_lens", pixel="own_pixel", display="own_display")
+    pixel = kernel_lens(payload, key="own_lens", pixel="own_pixel", display="own_display")
+    look = st.segmented_control(
+        "Look at",
+        ["Nothing more", "Told noise", "Maps"],
+        default="Nothing more",
+        required=True,
+        key="own_look",
+    )
+    if look == "Nothing more":
+        return
+    method = methods[-1]
+    shown = upload.inside(payload, len(methods) - 1)
+    # What was pinned in a larger part may lie outside of this one.
+    if pixel is None or max(pixel) >= side:
+        pixel = shown.start
+    if look == "Maps":
+        maps(burst, shown, method, pixel)
+        return
+    bar = analysis.progress_bar("own_told", f"Denoising with {title_of(method)} …")
+    found = upload.told_other_noise(
+        burst, method, channel, noises[channel], (top, left, side),
+        lambda share: bar.progress(share, f"Denoising {len(upload.TOLD)} times with {title_of(method)} …"),
+    )  # fmt: skip
+    bar.empty()
+    told_noise(found, shown.white_level, method, pixel)
+
+
+def told_noise(
+    found: list[tuple[np.ndarray, KernelField | None]],
+    white_level: float,
+    method: str,
+    pixel: tuple[int, int],
+) -> None:
+    """The same part, told more or less noise than stands in the table."""
+    whole = len(found[0][0])
+    sides = sorted({min(33, whole), min(65, whole), whole})
+    side = st.segmented_control(
+        "Pixels a side, around the pinned one", sides, key=f"own_told_side_{whole}", default=sides[0],
+        required=True, format_func=lambda n: "all" if n == whole else str(n),
+    )  # fmt: skip
+    told = list(upload.TOLD.values())
+    analysis.strip(
+        [(f"told {text} the noise", "", image) for text, (image, _) in zip(told, found, strict=True)],
+        white_level,
+        pixel,
+        side=side,
+        width=110,
+    )
+    kernels = [field.at(*pixel)[0] for _, field in found if field is not None]
+    if kernels:
+        figure = figures.kernel_rows(
+            [kernels],
+            ["frame 0"],
+            told,
+            "told noise / noise of the table",
+            dark=analysis.is_dark(),
+            height=230,
+        )
+        analysis.chart(figure, "own_told_kernels")
+    blind = " It is not told the noise: nothing changes." if method == "kpn-blind" else ""
+    st.caption(
+        f"{title_of(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
+        "the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "
+        f"still looks grainy, or a picture told less noise looks as clean and sharper, change the table.{blind}"
+    )
+
+
+def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int]) -> None:
+    field = shown.kernels
+    if field is None:
+        st.info(f"{title_of(method)} predicts the picture itself: it has no kernels.")
+        return
+    frame = st.segmented_control(
+        "Frame", range(field.frames), default=0, required=True, key=f"own_map_frame_{field.frames}"
+    )
+    values = upload.maps(shown, frame)
+    common = dict(step=2, pixel=pixel)
+    arrows = figures.displacement(displayed(shown.reference, shown.white_level), values.centroid, 2)
+    # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
+    widest = min(max(field.reach * 2**0.5, 0.5), values.spread.max() + 0.1)
+    bits = max(2 * np.log2(max(field.sizes)), 1.0)
+    cells = {
+        "Share of the frame": figures.image_map(
+            values.share, "", diverging=True, dark=analysis.is_dark(), **common
+        ),
+        "Spread": figures.image_map(values.spread, "px", limits=(0, widest), **common),
+        "Entropy": figures.image_map(values.entropy, "bits", limits=(0, bits), **common),
+        "Displacement of the centroid": arrows,
+    }
+    with analysis.grid("own_maps", 380):
+        for name, figure in cells.items():
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{name}**")
+                analysis.chart(figure, f"own_map_{name}")
+    own = burst.own
+    file = own.order[frame]
+    shift = own.shifts[file]
+    measured = f", measured shift dy {shift.dy:+d}, dx {shift.dx:+d} px"
+    left = "undone before the network sees it" if shift.applied else "left to its kernels"
+    which = "the reference" if file == own.reference else f"{own.stack.names[file]}{measured}, {left}"
+    st.caption(
+        f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
+        "network predicts. *Share*: signed sum of the weights / N. *Spread*: root mean square distance of |weights| "
+        "from their centroid. *Entropy* of |weights| / their sum. Arrows are drawn "
+        f"{figures.arrow_scale(arrows):.1f} times as long as they are."
+    )
 
 
 begin(

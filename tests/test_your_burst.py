@@ -1,6 +1,8 @@
 """The page Your burst: without a browser on its example, and in a browser with eight files."""
 
+import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -10,13 +12,16 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.burst_files import GRAY
 from kpnviz.burst_writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
+from kpnviz.maps import frame_maps
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import estimate_noise
 from kpnviz.paths import ROOT
 from kpnviz.pictures import Limits, read_picture
+from kpnviz.ui import upload
 from kpnviz.ui.noise_plot import noise_plot
 
 from .test_browser import PATIENCE_MS, chromium, server  # noqa: F401 -- fixtures
@@ -49,6 +54,66 @@ def test_the_example_is_aligned_measured_and_denoised():
     app.button(key="own_denoise").click().run()
     assert not app.exception and not app.error
     assert len(app.get("download_button")) == 1
+
+
+@pytest.fixture(scope="module")
+def looked():
+    """The page on its example, MKPN chosen last, with a pinned pixel; what the lens shows, denoised apart."""
+    app = open_page(own_example=True, own_methods=["kpn-l5", "mkpn"], own_side=96)
+    app.session_state["own_pixel"] = (40, 50)
+    app.run()
+    own = app.session_state["_own_burst"].own
+    row = upload.told_at_first(app.session_state["_own_burst"])[0]
+    noise = NoiseModel(row["read_std"], row["shot_gain"])
+    return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
+
+
+def decoded(values):
+    """An array of a figure's JSON."""
+    data = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return data.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else data
+
+
+def charts(app):
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_the_network_is_told_more_and_less_noise(looked):
+    app, burst = looked
+    assert not charts(app) and "_own_told" not in app.session_state
+    app.segmented_control(key="own_look").set_value("Told noise").run()
+    assert not app.exception and not app.error
+    (figure,) = charts(app)
+    assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
+    weights = decoded(figure["data"][0]["customdata"])
+    found = app.session_state["_own_told"][1]
+    for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):
+        expected = load("mkpn")(burst, scale)
+        np.testing.assert_allclose(found[i][0], expected.image, atol=1e-6)
+        kernel = expected.kernels.at(40, 50)[0]
+        np.testing.assert_allclose(weights[:, 12 * i : 12 * i + 11], kernel, atol=2e-3 * np.abs(kernel).max())
+    pictures = [h.proto.body for h in app.get("html") if "class='strip'" in h.proto.body]
+    assert len(pictures) == 1 and pictures[0].count("<img") == 5 and " dB" not in pictures[0]
+    # It is not done again for another pixel.
+    app.session_state["own_pixel"] = (20, 20)
+    app.run()
+    assert app.session_state["_own_told"][1] is found
+
+
+def test_maps_are_those_of_the_lens(looked):
+    app, burst = looked
+    app.segmented_control(key="own_look").set_value("Maps").run()
+    app.segmented_control(key="own_map_frame_8").set_value(3).run()
+    assert not app.exception and not app.error
+    share, spread, entropy, arrows = charts(app)
+    expected = frame_maps(load("mkpn")(burst).kernels, 3)
+    for figure, values in ((share, expected.share), (spread, expected.spread), (entropy, expected.entropy)):
+        np.testing.assert_allclose(decoded(figure["data"][0]["z"]), values, atol=5e-3 * np.abs(values).max())
+    assert decoded(arrows["data"][0]["z"]).shape == (96, 96)
+    own = app.session_state["_own_burst"].own
+    shift = own.shifts[own.order[3]]
+    assert any(f"dy {shift.dy:+d}, dx {shift.dx:+d} px" in c.value for c in app.caption)
+    assert app.session_state["_own_maps"][0][-1] == 3
 
 
 def test_noise_plot_draws_patches_and_two_lines():

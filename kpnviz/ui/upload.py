@@ -1,32 +1,38 @@
 """A session's own burst: read once from its uploads, kept on disk, gone with the session.
 
 Nothing here is cached for all sessions: what a person uploads is seen by nobody else. A session keeps one burst, one
-denoised picture and one lens.
+denoised picture, one lens, and one of each look into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
+import torch
 
 from kpnviz.burst import BurstRecipe
 from kpnviz.burst_files import GRAY, FrameStack, natural, read_burst
 from kpnviz.burst_writer import synthesize_colour
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import Denoiser
+from kpnviz.kernels import KernelField
+from kpnviz.maps import FrameMaps, frame_maps
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import NoiseFit
 from kpnviz.own_burst import OwnBurst, overview, prepare
 from kpnviz.photos import box_reduce
 from kpnviz.pictures import write_png16
-from kpnviz.ui.kernel_lens import pack
+from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.results import denoise, denoiser, interesting_pixel, one_at_a_time
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
+TOLD = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
+"""Multiples of the noise that a network is told, and how they are written."""
+
 _STATE = "_own_burst"
 _PREVIEW_PIXELS = 1_500_000
 _TILE = 512
@@ -48,7 +54,7 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
     kept: Upload | None = st.session_state.get(_STATE)
     if kept is not None and kept.ids == ids:
         return kept
-    for name in (_STATE, "_own_picture", "_own_lens", "own_pixel"):
+    for name in (_STATE, "_own_picture", "_own_lens", "_own_told", "_own_maps", "own_pixel"):
         st.session_state.pop(name, None)
     if not ids:
         return None
@@ -150,6 +156,77 @@ def lens_payload(
     payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
     st.session_state["_own_lens"] = (key, payload)
     return payload
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """What the lens shows of one method: pictures [H, W] on one scale, and the kernels, float16, or None.
+
+    id      of the payload and the method;  start   the pixel (y, x) at which the lens starts
+    """
+
+    id: str
+    reference: np.ndarray
+    white_level: float
+    start: tuple[int, int]
+    kernels: KernelField | None
+
+
+def inside(payload: bytes, method: int) -> Inside:
+    """Read a payload of the lens again: the `method`-th of those that it was made with."""
+    header, arrays = unpack(payload)
+    kernels = header["methods"][method]["kernels"]
+    field = None
+    if kernels is not None:
+        factors = torch.tensor(arrays[kernels["factors"]])[None]
+        field = KernelField(
+            factors, tuple(kernels["sizes"]), kernels["separable"], header["height"], header["width"]
+        )
+    y, x = header["start"]
+    return Inside(
+        f"{header['id']} {method}", arrays[header["panels"][0]["image"]], header["white_level"], (y, x), field
+    )
+
+
+def told_other_noise(
+    upload: Upload,
+    method: str,
+    channel: int,
+    noise: NoiseModel,
+    crop: tuple[int, int, int],
+    progress: Callable[[float], None],
+) -> list[tuple[np.ndarray, KernelField | None]]:
+    """Denoise a square part, told each multiple of TOLD: its picture [H, W] and the kernels of frame 0, float16.
+
+    `progress` is called before each with the share done. The last part is kept.
+    """
+    key = (upload.ids, method, channel, noise, crop)
+    kept = st.session_state.get("_own_told")
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    top, left, side = crop
+    burst = upload.own.channel(channel, noise).crop(top, left, side, side)
+    found = []
+    for done, scale in enumerate(TOLD):
+        progress(done / len(TOLD))
+        estimate = denoise(method, burst, scale)
+        field = estimate.kernels
+        found.append(
+            (estimate.image, field and replace(field, factors=field.factors[:, :1].to(torch.float16)))
+        )
+    st.session_state["_own_told"] = (key, found)
+    return found
+
+
+def maps(shown: Inside, frame: int) -> FrameMaps:
+    """The maps of a frame's kernels; the last ones are kept."""
+    if shown.kernels is None:
+        raise ValueError("this method predicts the picture itself: it has no kernels")
+    key = (shown.id, frame)
+    kept = st.session_state.get("_own_maps")
+    if kept is None or kept[0] != key:
+        kept = st.session_state["_own_maps"] = (key, frame_maps(shown.kernels, frame))
+    return kept[1]
 
 
 def _for_network(own: OwnBurst, denoiser: Denoiser) -> OwnBurst:
