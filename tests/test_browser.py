@@ -415,6 +415,14 @@ def test_no_page_logs_an_error_and_all_share_the_scene(page):
         expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
+    page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
+    page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")
+    at_rest(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_role("radio", name="128")).to_be_checked()
+
+
 def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
     with serve() as address:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})

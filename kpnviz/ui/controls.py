@@ -91,8 +91,10 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
 
 def burst_controls() -> BurstRecipe:
     """Draw the controls; the recipe that they stand at."""
+    # Each is set anew: a segmented control that nobody has touched yet comes to the next page as None.
     for key, value in DEFAULTS.items():
-        st.session_state.setdefault(key, value)
+        kept = st.session_state.get(key)
+        st.session_state[key] = value if kept is None else kept
     st.subheader("Scene")
     place = st.container()
     st.segmented_control(
