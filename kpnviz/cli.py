@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
-    train.add_argument("--learning-rate", type=float, default=2e-3, help="peak learning rate (0.002)")
+    train.add_argument("--learning-rate", type=float, default=5e-3, help="peak learning rate (0.005)")
     start = train.add_mutually_exclusive_group()
     start.add_argument(
         "--start", type=Path, metavar="FILE", help="pair network that trunks start from (random)"
