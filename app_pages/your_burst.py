@@ -4,8 +4,9 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.burst_files import GRAY, MAX_FRAMES
+from kpnviz.burst_files import MAX_FRAMES
 from kpnviz.checkpoints import available
+from kpnviz.frame_stack import GRAY
 from kpnviz.kernels import KernelField
 from kpnviz.maps import displayed
 from kpnviz.models.zoo import title_of

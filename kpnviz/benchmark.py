@@ -22,8 +22,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kpnviz.burst import Burst
-from kpnviz.burst_files import GRAY, files_of, read_burst
+from kpnviz.burst_files import files_of, read_burst
 from kpnviz.denoise import Denoiser
+from kpnviz.frame_stack import GRAY
 from kpnviz.kernels import factor_channels
 from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
 from kpnviz.models.kpn import build

@@ -240,8 +240,9 @@ def _open(
     options: argparse.Namespace,
 ) -> tuple[Denoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
-    from kpnviz.burst_files import GRAY, files_of, read_burst
+    from kpnviz.burst_files import files_of, read_burst
     from kpnviz.denoise import load
+    from kpnviz.frame_stack import GRAY
     from kpnviz.noise import NoiseModel
     from kpnviz.own_burst import prepare
 

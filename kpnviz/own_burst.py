@@ -10,7 +10,7 @@ import numpy as np
 
 from kpnviz.alignment import REACH, Shift, find_shift
 from kpnviz.burst import Burst, reflect_index
-from kpnviz.burst_files import GRAY, FrameStack
+from kpnviz.frame_stack import GRAY, FrameStack
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import NoiseFit, estimate_noise
 from kpnviz.photos import box_reduce

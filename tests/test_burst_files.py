@@ -13,9 +13,10 @@ import tifffile
 from PIL import Image, ImageOps
 
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.burst_files import GRAY, files_of, natural, read_burst
+from kpnviz.burst_files import files_of, natural, read_burst
 from kpnviz.burst_writer import synthesize_colour, write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
+from kpnviz.frame_stack import GRAY
 from kpnviz.noise import NoiseModel
 from kpnviz.own_burst import OwnBurst, prepare, sharpness
 from kpnviz.pictures import Limits, read_picture, write_png16, write_tiff16
@@ -348,7 +349,7 @@ def test_metadata_that_is_no_json():
 
 
 def test_pages_that_are_let_go_come_back(monkeypatch):
-    monkeypatch.setattr("kpnviz.burst_files._RESIDENT_BYTES", 0)
+    monkeypatch.setattr("kpnviz.frame_stack._RESIDENT_BYTES", 0)
     stack = two(write_png16(RGB16))
     for _ in range(2):
         expected = srgb_decode(RGB16[..., 2] / 65535)

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from kpnviz.burst_files import FrameStack, read_burst
+from kpnviz.burst_files import read_burst
+from kpnviz.frame_stack import FrameStack
 from kpnviz.pictures import Limits
 
 from .picture_makers import dng, samples, tiff

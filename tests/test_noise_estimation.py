@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kpnviz.burst import BurstRecipe, MovingObject, synthesize
-from kpnviz.burst_files import FrameStack
+from kpnviz.frame_stack import FrameStack
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.noise_estimation import estimate_noise
 from kpnviz.own_burst import prepare

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kpnviz import raw as raw_module
-from kpnviz.burst_files import GRAY, read_burst
+from kpnviz.burst_files import read_burst
+from kpnviz.frame_stack import GRAY
 from kpnviz.noise import NoiseModel
 from kpnviz.own_burst import prepare
 from kpnviz.pictures import Limits

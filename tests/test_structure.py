@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 LAYERS = [
     ["paths", "color", "noise"],
     ["photos", "pictures", "burst", "alignment", "noise_estimation"],
-    ["raw_child", "raw", "burst_files", "own_burst", "burst_writer"],
+    ["raw_child", "raw", "frame_stack", "burst_files", "own_burst", "burst_writer"],
     ["local_conv", "kernels"],
     ["models"],
     ["checkpoints", "denoise", "losses", "metrics", "kernel_stats", "counterfactuals", "maps"],

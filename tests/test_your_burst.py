@@ -12,10 +12,10 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.burst_files import GRAY
 from kpnviz.burst_writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
+from kpnviz.frame_stack import GRAY
 from kpnviz.maps import frame_maps
 from kpnviz.noise import NoiseModel
 from kpnviz.noise_estimation import estimate_noise

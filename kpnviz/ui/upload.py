@@ -15,10 +15,11 @@ import streamlit as st
 import torch
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.burst_files import GRAY, FrameStack, natural, read_burst
+from kpnviz.burst_files import natural, read_burst
 from kpnviz.burst_writer import synthesize_colour
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import Denoiser
+from kpnviz.frame_stack import GRAY, FrameStack
 from kpnviz.kernels import KernelField
 from kpnviz.maps import FrameMaps, frame_maps
 from kpnviz.noise import NoiseModel
