@@ -123,7 +123,7 @@ LESSONS = (
         Preset(
             "Annealing",
             "Small shifts, within reach of all. In frames 1 to 7, is the cross (where the kernel looks) near the ring "
-            "(where the scene went)? If a network without annealing is at hand, compare: is all its weight on frame 0?",
+            "(where the scene went)? Compare KPN with KPN no-anneal: has that one all its weight on frame 0?",
             pixel=(40, 60),
             scene={"photo": "mies", "top": 80, "left": 60, "gain": 2.0, "shake": "±2"},
             methods=("kpn", "kpn-no-anneal", "mkpn"),
@@ -143,8 +143,8 @@ LESSONS = (
         "their kernels widen. The page *Noise* shows it for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
-            "Change the gain in Explore and watch kernels and shares. If the network that is not told (KPN blind) is "
-            "at hand: does it tell noise from texture at gain ×16?",
+            "Change the gain in Explore and watch kernels and shares. KPN blind is not told the noise: does it tell "
+            "noise from texture at gain ×16?",
             pixel=(62, 58),
             scene={"photo": "dog", "top": 150, "left": 110, "gain": 16.0},
             methods=("kpn", "kpn-blind", "mkpn"),
