@@ -9,6 +9,7 @@ import pytest
 from kpnviz import checkpoints
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.denoise import load
+from kpnviz.evaluation import BEYOND_TRAINING, read_results
 from kpnviz.kernel_stats import frame_share, spread
 from kpnviz.metrics import PROTOCOL, psnr, ssim
 from kpnviz.models.zoo import ZOO
@@ -98,3 +99,20 @@ def test_told_more_noise_the_kernels_widen(denoisers, name):
         reference_shares.append(frame_share(kernels)[0].mean())
     assert widths == sorted(widths) and widths[-1] > 1.5 * widths[0]
     assert reference_shares[0] > reference_shares[-1]
+
+
+def test_what_the_readme_says_of_the_table():
+    """Of the papers' claims, those that these networks bear out on the Kodak photos."""
+    results = read_results()
+
+    def score(name, gain):
+        return results.row(name, gain).psnr
+
+    gains = (*GAINS, BEYOND_TRAINING)
+    for gain in gains:
+        assert score("kpn-l1", gain) < score("kpn-l3", gain) < score("kpn-l5", gain)
+        assert score("kpn", gain) > max(score("kpn-no-anneal", gain), score("kpn-blind", gain))
+    growth = [score("kpn-l25", gain) - score("kpn-l5", gain) for gain in gains]
+    assert growth == sorted(growth) and growth[0] < 0 < growth[-2]
+    more_frames = [score("kpn", gain) - score("kpn-1frame", gain) for gain in gains]
+    assert more_frames == sorted(more_frames) and more_frames[1] < 0 < more_frames[2]
