@@ -140,7 +140,8 @@ LESSONS = (
         ("They widen", "They shrink", "They stay: the frames are the same"),
         0,
         "More noise asks for more averaging. A test holds KPN, KPN L5, KPN L25 and MKPN to this: from half "
-        "the noise to twice as much, their kernels widen. The page *Noise* shows it for any burst, and what a wrong estimate costs in decibels.",
+        "the noise to twice as much, their kernels widen. The page *Noise* shows it "
+        "for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
             "Change the gain in Explore and watch kernels and shares. KPN blind is not told the noise: does it tell "
