@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
-from kpnviz.metrics import PROTOCOL
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import export, link, results
+from kpnviz.ui import cache, export, link
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
@@ -16,9 +16,9 @@ from kpnviz.ui.presets import preset_buttons
 
 @st.fragment
 def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
-    burst = results.burst_of(recipe)
-    estimates = [results.estimate(recipe, method) for method in methods]
-    pixel = kernel_lens(results.lens_payload(recipe, methods), key="lens")
+    burst = cache.burst_of(recipe)
+    estimates = [cache.estimate(recipe, method) for method in methods]
+    pixel = kernel_lens(cache.lens_payload(recipe, methods), key="lens")
     link.sync_address()
     if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
         pixel = None
@@ -67,7 +67,7 @@ with st.sidebar:
 
 try:
     with status, st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…"):
-        results.lens_payload(recipe, methods)
+        cache.lens_payload(recipe, methods)
 except ValueError as error:
     st.error(f"{error}.")
 else:

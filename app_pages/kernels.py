@@ -4,12 +4,12 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
+from kpnviz.analysis.kernel_stats import centroid, spread
+from kpnviz.analysis.maps import disagreement, displayed, frequency_response, mean_kernels
+from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.kernel_stats import centroid, spread
-from kpnviz.maps import disagreement, displayed, frequency_response, mean_kernels
-from kpnviz.metrics import PROTOCOL
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import analysis, results
+from kpnviz.ui import analysis, cache
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.page import begin
 
@@ -70,7 +70,7 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
             f"{title_of(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
         )
     (dy, dx), width = centroid(fused), spread(fused)
-    where = shift_text(results.burst_of(recipe), frame, pixel, field.reach)
+    where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
     st.markdown(
         f"Share **{fused.sum() / field.frames:.1%}** of the picture · spread **{width:.2f} px** · centroid "
         f"dy **{dy:.2f}**, dx **{dx:.2f} px**. {where}"
@@ -78,7 +78,7 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
 
 
 def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     with st.container(horizontal=True):
         method = choose_method(methods, "maps_method")
         field = analysis.kernels_of(recipe, method)
@@ -142,7 +142,7 @@ def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, i
 
 
 def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     rows, columns = (
         (max(0, middle - 16), min(length, middle + 16))
         for middle, length in zip(pixel, (burst.height, burst.width), strict=True)
@@ -158,7 +158,7 @@ def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         y1, x1 = max(y1, min(y0 + 1, burst.height)), max(x1, min(x0 + 1, burst.width))
         y0, x0 = min(y0, y1 - 1), min(x0, x1 - 1)
     with right:
-        image = results.estimate(recipe, methods[-1]).image
+        image = cache.estimate(recipe, methods[-1]).image
         analysis.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
     kernels = [mean_kernels(analysis.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
     most = max(map(len, kernels))
@@ -178,14 +178,14 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
     if len(methods) < 2:
         st.info("Choose two methods in the sidebar: this compares them.")
         return
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
     if st.session_state.get("pair") not in pairs:
         st.session_state["pair"] = pairs[0]
     first, second = st.segmented_control(
         "Methods", pairs, key="pair", format_func=lambda p: " and ".join(map(title_of, p)), required=True
     )
-    a, b = (results.estimate(recipe, method).image for method in (first, second))
+    a, b = (cache.estimate(recipe, method).image for method in (first, second))
     found = disagreement(a, b, burst.white_level)
     st.markdown("The pixels on which the two pictures differ most. Choose one to pin it:")
     with st.container(horizontal=True, gap="small"):
@@ -232,9 +232,9 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
 
 
 def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     method = choose_method(methods, "if_method")
-    before = results.estimate(recipe, method)
+    before = cache.estimate(recipe, method)
     field = analysis.kernels_of(recipe, method)
     with analysis.grid("if", 340):
         left, right = st.container(), st.container()
@@ -318,7 +318,7 @@ begin(
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = analysis.pixel_controls(results.burst_of(recipe))
+    pixel = analysis.pixel_controls(cache.burst_of(recipe))
 
 st.segmented_control(
     "View",
@@ -331,7 +331,7 @@ st.segmented_control(
 )
 try:
     with st.spinner("Denoising …"):
-        estimates = [results.estimate(recipe, method) for method in methods]
+        estimates = [cache.estimate(recipe, method) for method in methods]
 except ValueError as error:
     st.error(f"{error}.")
 else:

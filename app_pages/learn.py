@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from kpnviz.ui import results
+from kpnviz.ui import cache
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
@@ -36,7 +36,7 @@ def look(lesson: Lesson, number: int) -> None:
         st.session_state.update(_lesson=number, lesson_pixel=state["pixel"], lesson_display=state["display"])
     recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state["methods"])
     with st.spinner("Denoising …"):
-        payload = results.lens_payload(recipe, methods)
+        payload = cache.lens_payload(recipe, methods)
     kernel_lens(payload, "lesson_lens", pixel="lesson_pixel", display="lesson_display")
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")

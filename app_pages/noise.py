@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
+from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.checkpoints import available
-from kpnviz.metrics import PROTOCOL
+from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import analysis, results
+from kpnviz.ui import analysis, cache
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.page import begin
 
@@ -154,16 +154,16 @@ begin(
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = analysis.pixel_controls(results.burst_of(recipe))
+    pixel = analysis.pixel_controls(cache.burst_of(recipe))
 
 chosen = (*methods, *([BLIND] if BLIND in available() and BLIND not in methods else []))
 try:
-    with_kernels = tuple(m for m in chosen if results.estimate(recipe, m).kernels is not None)
+    with_kernels = tuple(m for m in chosen if cache.estimate(recipe, m).kernels is not None)
     if not methods or not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         sweeps = sweeps_of(recipe, with_kernels)
-        strips(results.burst_of(recipe), sweeps, pixel)
+        strips(cache.burst_of(recipe), sweeps, pixel)
         curves(sweeps)
         matrix(recipe, with_kernels, pixel)
 except ValueError as error:

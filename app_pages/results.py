@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kpnviz import checkpoints, figures
-from kpnviz.baselines import BASELINES
-from kpnviz.evaluation import (
+from kpnviz import figures
+from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.evaluate import (
     BEYOND_TRAINING,
     NOISE_SCALES,
     PAPER_NOTE,
@@ -16,7 +17,7 @@ from kpnviz.evaluation import (
     read_results,
     results_path,
 )
-from kpnviz.metrics import PROTOCOL
+from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.noise import GAINS
 from kpnviz.ui import analysis

@@ -4,12 +4,20 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
+from kpnviz.analysis.maps import (
+    CLASS_RULE,
+    PIXEL_CLASSES,
+    best_of,
+    class_psnr,
+    inner,
+    pixel_classes,
+    squared_error,
+)
+from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.checkpoints import available
-from kpnviz.maps import CLASS_RULE, PIXEL_CLASSES, best_of, class_psnr, inner, pixel_classes, squared_error
-from kpnviz.metrics import PROTOCOL
+from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
-from kpnviz.ui import analysis, results
+from kpnviz.ui import analysis, cache
 from kpnviz.ui.controls import burst_controls
 from kpnviz.ui.page import begin
 
@@ -96,7 +104,7 @@ begin(
 )
 with st.sidebar:
     recipe = burst_controls()
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     pixel = analysis.pixel_controls(burst)
 
 methods = tuple(name for name in SIZED if name in available())

@@ -4,15 +4,15 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.burst_files import MAX_FRAMES
-from kpnviz.checkpoints import available
-from kpnviz.frame_stack import GRAY
+from kpnviz.analysis.maps import displayed
+from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.pictures import Limits
+from kpnviz.capture.reader import MAX_FRAMES
 from kpnviz.kernels import KernelField
-from kpnviz.maps import displayed
+from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.noise_estimation import NoiseFit
-from kpnviz.pictures import Limits
 from kpnviz.ui import analysis, upload
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.kernel_lens import kernel_lens

@@ -2,7 +2,7 @@
 
 import sys
 
-from kpnviz.cli import main
+from kpnviz.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

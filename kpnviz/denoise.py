@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kpnviz import checkpoints
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField
+from kpnviz.models import checkpoints
 from kpnviz.models.kpn import Network
 from kpnviz.noise import NoiseModel
 
@@ -199,5 +199,5 @@ def _spans(length: int, tile: int) -> list[tuple[int, int]]:
 
 
 def load(name: str | Path = "mkpn") -> Denoiser:
-    """The Denoiser of a trained network: a name of :func:`kpnviz.checkpoints.available`, or a file."""
+    """The Denoiser of a trained network: a name of :func:`kpnviz.models.checkpoints.available`, or a file."""
     return Denoiser(checkpoints.load_network(name), Path(name).stem if Path(name).suffix else str(name))

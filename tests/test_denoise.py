@@ -9,7 +9,7 @@ from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser
 from kpnviz.noise import NoiseModel
 
-from .test_models import tiny
+from .conftest import tiny
 
 
 def lively(name):

@@ -18,14 +18,14 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
+from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
+from kpnviz.analysis.maps import FrameMaps, displayed, frame_maps
+from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
 from kpnviz.figures import Figure
 from kpnviz.kernels import KernelField
-from kpnviz.maps import FrameMaps, displayed, frame_maps
-from kpnviz.metrics import psnr
 from kpnviz.noise import NoiseModel
-from kpnviz.ui import results
+from kpnviz.ui import cache
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """Multiples of the true noise that a network is told."""
@@ -40,7 +40,7 @@ MATRIX_CROP = 64
 @st.cache_resource(max_entries=64, show_spinner=False)
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
     """A method's picture of a burst, [H, W], without its kernels: many fit."""
-    return results.denoise(method, results.burst_of(recipe), keep_kernels=False).image
+    return cache.denoise(method, cache.burst_of(recipe), keep_kernels=False).image
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -50,7 +50,7 @@ def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
 
 def kernels_of(recipe: BurstRecipe, method: str) -> KernelField:
     """The kernels that a method applied to a burst."""
-    field = results.estimate(recipe, method).kernels
+    field = cache.estimate(recipe, method).kernels
     if field is None:
         raise ValueError(f"{method} predicts the picture itself: it has no kernels")
     return field
@@ -84,11 +84,11 @@ class Changed:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
     """The picture and kernels of a burst after a change."""
-    burst, field = results.burst_of(recipe), kernels_of(recipe, method)
+    burst, field = cache.burst_of(recipe), kernels_of(recipe, method)
     if change.shift != (0, 0):
         burst = shift_frame(burst, change.shifted, *change.shift)
         if change.predict_anew:
-            field = results.denoise(method, burst).kernels or field
+            field = cache.denoise(method, burst).kernels or field
     predicted = field
     if change.sizes:
         field = restrict_sizes(field, change.sizes)
@@ -121,10 +121,10 @@ class Sweep:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     """What a method makes of a burst when the noise that it is told is scaled."""
-    burst = results.burst_of(recipe)
+    burst = cache.burst_of(recipe)
     images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
     for scale in SCALES:
-        estimate = results.denoise(method, burst, scale)
+        estimate = cache.denoise(method, burst, scale)
         if estimate.kernels is None:
             raise ValueError(f"{method} predicts the picture itself: it has no kernels")
         maps = frame_maps(estimate.kernels, 0)
@@ -141,9 +141,9 @@ def sweep(recipe: BurstRecipe, method: str) -> Sweep:
 @st.cache_data(max_entries=1024, show_spinner=False)
 def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, told_gain: float) -> float:
     """PSNR in dB of the recipe's burst, made at one gain, when the network is told the noise of another."""
-    burst = results.burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
+    burst = cache.burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
     told = dataclasses.replace(burst, noise=NoiseModel.for_gain(told_gain))
-    image = results.denoise(method, told, keep_kernels=False).image
+    image = cache.denoise(method, told, keep_kernels=False).image
     if burst.truth is None:
         raise ValueError("the burst has no truth to measure a picture against")
     return psnr(image, burst.truth, burst.white_level)
@@ -178,7 +178,7 @@ def pinned_pixel(burst: Burst) -> tuple[int, int]:
     """The pixel (y, x) that this session has pinned, or one worth a look where it does not lie in the burst."""
     pixel = st.session_state.get("pixel")
     if pixel is None or not (0 <= pixel[0] < burst.height and 0 <= pixel[1] < burst.width):
-        return results.interesting_pixel(burst)
+        return cache.interesting_pixel(burst)
     return int(pixel[0]), int(pixel[1])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
-from kpnviz.checkpoints import available
+from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene

@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 
 import kpnviz
+from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import Burst
-from kpnviz.checkpoints import CheckpointError, read_card
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import Estimate
-from kpnviz.metrics import PROTOCOL, psnr, ssim
+from kpnviz.models.checkpoints import CheckpointError, read_card
 from kpnviz.models.zoo import title_of
 from kpnviz.ui.kernel_lens import Pixel
 from kpnviz.ui.numbers import pixel_statistics

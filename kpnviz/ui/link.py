@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
-from kpnviz.checkpoints import available
+from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.controls import (

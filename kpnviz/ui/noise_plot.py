@@ -7,8 +7,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.noise import NoiseModel
-from kpnviz.noise_estimation import NoiseFit
 
 _POINTS = 1500
 

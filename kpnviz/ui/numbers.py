@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
-from kpnviz.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.models.zoo import title_of
 
 _COLUMNS = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from kpnviz.checkpoints import available
+from kpnviz.models.checkpoints import available
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
 from kpnviz.ui.kernel_lens import Pixel
 

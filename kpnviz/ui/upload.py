@@ -14,21 +14,21 @@ import numpy as np
 import streamlit as st
 import torch
 
+from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe
-from kpnviz.burst_files import natural, read_burst
-from kpnviz.burst_writer import synthesize_colour
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.pictures import write_png16
+from kpnviz.capture.prepare import OwnBurst, overview, prepare
+from kpnviz.capture.reader import natural, read_burst
+from kpnviz.capture.writer import synthesize_colour
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import Denoiser
-from kpnviz.frame_stack import GRAY, FrameStack
 from kpnviz.kernels import KernelField
-from kpnviz.maps import FrameMaps, frame_maps
 from kpnviz.noise import NoiseModel
-from kpnviz.noise_estimation import NoiseFit
-from kpnviz.own_burst import OwnBurst, overview, prepare
 from kpnviz.photos import box_reduce
-from kpnviz.pictures import write_png16
+from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
 from kpnviz.ui.kernel_lens import pack, unpack
-from kpnviz.ui.results import denoise, denoiser, interesting_pixel, one_at_a_time
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 TOLD = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
-from kpnviz.metrics import psnr, ssim
 from kpnviz.models.zoo import title_of
 
 MAX_BYTES = 48 * 2**20

@@ -1,0 +1,1 @@
+"""From files to an aligned burst: read, decode, align, estimate the noise; and back to files."""

@@ -1,0 +1,128 @@
+"""Frames of one's own as they were stored, on disk, and the linear light of whatever part is looked at."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kpnviz.capture.raw import develop
+from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
+from kpnviz.noise import NoiseModel
+
+GRAY = -1
+"""The channel that stands for luminance, or for green of raw planes."""
+
+_RESIDENT_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStack:
+    """Frames as they were stored, [N, C, H, W], mapped from a temporary file; light is computed where one looks.
+
+    The file has no name: it is gone when the stack is, whatever happens to the process.
+
+    codes       uint8 or uint16 codes, or float32 in linear light; places: which of them are the frames
+    names       of the frames' files
+    levels      (black, white) codes of linear light; None: sRGB-encoded (integers), or 0 and 1 (float)
+    noise       of each channel, as the files say it, and who says so; or None: nobody does
+    known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
+    truth       [C, H, W] and shifts [N, 2], where known
+    development (matrix, white balance) of raw planes
+    notes       sentences for people
+    mapping     of the temporary file that holds the codes
+    """
+
+    codes: np.ndarray
+    places: tuple[int, ...]
+    names: tuple[str, ...]
+    levels: tuple[float, float] | None = None
+    noise: tuple[NoiseModel, ...] | None = None
+    noise_source: str = ""
+    known: bool = False
+    truth: np.ndarray | None = None
+    shifts: np.ndarray | None = None
+    development: tuple[np.ndarray, np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
+    mapping: mmap.mmap | None = None
+    _table: np.ndarray | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        table = None
+        if self.codes.dtype != np.float32:
+            table = decoding_table(np.iinfo(self.codes.dtype).max, self.levels)
+        object.__setattr__(self, "_table", table)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def channels(self) -> int:
+        return self.codes.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.codes.shape[2]
+
+    @property
+    def width(self) -> int:
+        return self.codes.shape[3]
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the files were sRGB-encoded; else they were linear."""
+        return self._table is not None and self.levels is None
+
+    def light(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
+        """Linear light of a rectangle: float32; rows and columns are slices, or both index arrays.
+
+        channel GRAY is the luminance of colour photos; of raw planes, whose colours are the camera's, green.
+        """
+        if channel == GRAY and self.channels == 3 and self.development is None:
+            weighted = [
+                np.float32(weight) * self.light(frame, c, rows, columns)
+                for c, weight in enumerate(LUMINANCE_WEIGHTS)
+            ]
+            return sum(weighted[1:], start=weighted[0])
+        if channel == GRAY:
+            channel = 0 if self.channels == 1 else 1
+        plane = self.codes[self.places[frame], channel]
+        plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
+        light = np.array(plane) if self._table is None else self._table[plane]
+        if self.mapping is not None and self.codes.nbytes > _RESIDENT_BYTES:
+            # Pages that were read count as memory of this process until they are let go; they stay cached.
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+        return light
+
+    def channel_noise(self, channel: int) -> NoiseModel | None:
+        """The noise that the files state for a channel, or None.
+
+        That of a luminance holds where the picture is gray: the weights' squares times the channels' noise.
+        """
+        if self.noise is None:
+            return None
+        if channel != GRAY:
+            return self.noise[channel]
+        if self.channels == 1 or self.development is not None:
+            return self.noise[0 if self.channels == 1 else 1]
+        squares = [w * w for w in LUMINANCE_WEIGHTS]
+        variance = sum(w * n.read_std**2 for w, n in zip(squares, self.noise, strict=True))
+        shot = sum(w * n.shot_gain for w, n in zip(squares, self.noise, strict=True))
+        return NoiseModel(variance**0.5, shot)
+
+    def developed(self, linear: np.ndarray) -> np.ndarray:
+        """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix."""
+        if self.development is None or len(linear) != 3:
+            return linear
+        return develop(linear, *self.development)
+
+
+def decoding_table(top: int, levels: tuple[float, float] | None) -> np.ndarray:
+    """Linear light of each code 0..top, float32; levels as for :class:`FrameStack`."""
+    codes = np.arange(top + 1, dtype=np.float64)
+    if levels is None:
+        return srgb_decode(codes / top).astype(np.float32)
+    black, white = levels
+    return ((codes - black) / (white - black)).astype(np.float32)

@@ -1,0 +1,234 @@
+"""From frames on disk to what a network takes: which frames, aligned how, told what noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kpnviz.burst import Burst, reflect_index
+from kpnviz.capture.alignment import REACH, Shift, find_shift
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise
+from kpnviz.noise import NoiseModel
+from kpnviz.photos import box_reduce
+
+FRAMES = 8
+"""What the shipped networks take."""
+
+_OVERVIEW_PIXELS = 1_000_000
+_REFINE_SIDE = 768
+_BLOCK, _BLOCKS = 256, 32
+
+
+def overview(stack: FrameStack, frame: int, channel: int = GRAY, pixels: int | None = None) -> np.ndarray:
+    """A frame in linear light, box-reduced to at most about `pixels`: [h, w] float32, read by strips."""
+    factor = _reduction(stack, pixels or _OVERVIEW_PIXELS)
+    rows = max(1, 256 // factor) * factor
+    strips = [
+        box_reduce(
+            stack.light(frame, channel, slice(top, min(top + rows, stack.height)), slice(None)), factor
+        )
+        for top in range(0, stack.height - factor + 1, rows)
+    ]
+    return np.concatenate(strips)
+
+
+def _reduction(stack: FrameStack, pixels: int) -> int:
+    factor = max(1, int(np.ceil((stack.height * stack.width / pixels) ** 0.5)))
+    return min(factor, stack.height, stack.width)
+
+
+def sharpness(image: np.ndarray) -> float:
+    """Energy of the edges of a picture [H, W] against its brightness; noise is averaged down first."""
+    small = box_reduce(image, min(4, *image.shape))
+    dy, dx = np.diff(small, axis=0), np.diff(small, axis=1)
+    energy = float((dy**2).sum(dtype=np.float64) + (dx**2).sum(dtype=np.float64)) / small.size
+    return energy / max(float(small.mean(dtype=np.float64)) ** 2, 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnBurst:
+    """A burst of one's own, ready for networks that take `len(order)` frames.
+
+    order       frames of the stack in the network's order, the reference first; some may come twice
+    shifts      of every frame of the stack against the reference
+    sharpness   of every frame of the stack
+    """
+
+    stack: FrameStack
+    order: tuple[int, ...]
+    shifts: tuple[Shift, ...]
+    sharpness: tuple[float, ...]
+
+    @property
+    def reference(self) -> int:
+        return self.order[0]
+
+    @property
+    def report(self) -> str:
+        """One or two sentences: which frames are used, and what was done to them."""
+        total, used = len(self.stack), len(set(self.order))
+        why = "as given" if self.stack.known else "the sharpest"
+        text = f"The reference is {self.stack.names[self.reference]} ({why})."
+        if used < total:
+            left = [self.stack.names[i] for i in range(total) if i not in self.order]
+            text += f" Of {total} frames the {used} sharpest are used; left out: {', '.join(left)}."
+        elif len(self.order) > used:
+            twice = len(self.order) - used
+            text += (
+                f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
+            )
+        moved = sum(self.shifts[i].applied for i in set(self.order))
+        if moved:
+            text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it."
+        return text
+
+    def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
+        """One channel (or GRAY) as a network reads it, with the noise it is told."""
+        return ChannelView(self, channel, noise)
+
+    def estimate_noise(self, channel: int = GRAY) -> NoiseFit:
+        """Fit the noise of a channel over all frames of the stack, on up to 32 blocks spread over the picture."""
+        H, W = self.stack.height, self.stack.width
+        margin = max(max(abs(shift.dy), abs(shift.dx)) for shift in self.shifts)
+        if min(H, W) < 2 * margin + 64:
+            margin = 0
+        # Integers are clipped at both ends of their range; linear codes with a black level are not.
+        clipped = (0.0, 1.0) if self.stack.encoded else None
+        if self.stack.development is not None:
+            clipped = (-np.inf, 0.98)
+        return estimate_noise(self._blocks(channel, margin), clipped)
+
+    def _blocks(self, channel: int, margin: int) -> Iterator[np.ndarray]:
+        H, W = self.stack.height, self.stack.width
+        tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
+        lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
+        places = [(top, left) for top in tops for left in lefts]
+        for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
+            bottom, right = min(top + _BLOCK, H - margin), min(left + _BLOCK, W - margin)
+            yield np.stack(
+                [
+                    read_shifted(self.stack, i, channel, (shift.dy, shift.dx), top, bottom, left, right)
+                    for i, shift in enumerate(self.shifts)
+                ]
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelView:
+    """One channel of an OwnBurst: what a Denoiser reads, window by window (see denoise.FrameSource)."""
+
+    burst: OwnBurst
+    channel: int
+    noise: NoiseModel
+
+    def __len__(self) -> int:
+        return len(self.burst.order)
+
+    @property
+    def height(self) -> int:
+        return self.burst.stack.height
+
+    @property
+    def width(self) -> int:
+        return self.burst.stack.width
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """Linear light of all frames in a window, applied shifts undone: [N, h, w] float32."""
+        stack, shifts = self.burst.stack, self.burst.shifts
+        out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
+        place = (rows.start, rows.stop, columns.start, columns.stop)
+        for n, i in enumerate(self.burst.order):
+            out[n] = read_shifted(stack, i, self.channel, shifts[i].offset, *place)
+        return out
+
+    def crop(self, top: int, left: int, height: int, width: int) -> Burst:
+        """A part as a Burst in memory, with truth and shifts where they are known."""
+        top, left = max(0, min(top, self.height - height)), max(0, min(left, self.width - width))
+        height, width = min(height, self.height), min(width, self.width)
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        stack, shifts = self.burst.stack, None
+        truth = None
+        if stack.shifts is not None:
+            offsets = np.array([shift.offset for shift in self.burst.shifts])
+            shifts = (stack.shifts - offsets)[list(self.burst.order)]
+        if stack.truth is not None and (self.channel != GRAY or stack.channels == 1):
+            truth = stack.truth[max(self.channel, 0), rows, columns]
+        return Burst(self.window(rows, columns), self.noise, truth=truth, shifts=shifts)
+
+
+def read_shifted(
+    stack: FrameStack,
+    frame: int,
+    channel: int,
+    shift: tuple[int, int],
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+) -> np.ndarray:
+    """Rows top..bottom-1, columns left..right-1 of the scene, where a frame that is shifted shows them.
+
+    Beyond the frame's edge it goes on by reflection.
+    """
+    dy, dx = shift
+    rows: Any = slice(top + dy, bottom + dy)
+    columns: Any = slice(left + dx, right + dx)
+    if rows.start < 0 or columns.start < 0 or rows.stop > stack.height or columns.stop > stack.width:
+        rows = reflect_index(stack.height, rows.start, rows.stop)
+        columns = reflect_index(stack.width, columns.start, columns.stop)
+    return stack.light(frame, channel, rows, columns)
+
+
+def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) -> OwnBurst:
+    """Choose frames, find the reference, align.
+
+    frames   that the network takes: fewer are completed by repeating, of more the sharpest are taken
+    align    undo shifts beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
+             whose misalignment is what one looks at
+
+    The reference is the sharpest frame; of a synthetic burst it is its frame 0.
+    """
+    if frames < 1:
+        raise ValueError(f"frames is {frames}; a network takes 1 or more")
+    total = len(stack)
+    overviews = [overview(stack, i) for i in range(total)]
+    scores = tuple(sharpness(image) for image in overviews)
+    reference = 0 if stack.known else int(np.argmax(scores))
+    apply = not stack.known if align is None else align
+    shifts = []
+    for i in range(total):
+        shift = Shift(0, 0, False, 1.0)
+        if i != reference:
+            shift = _shift(stack, reference, i, overviews[reference], overviews[i])
+        shifts.append(shift if apply else Shift(shift.dy, shift.dx, False, shift.correlation))
+    others = [i for i in range(total) if i != reference]
+    if total > frames:
+        best = sorted(others, key=lambda i: -scores[i])[: frames - 1]
+        others = sorted(best)
+    order = [reference, *others]
+    # Repeat the others in turn: the reference has its own place in the network.
+    order += [others[i % len(others)] if others else reference for i in range(frames - len(order))]
+    return OwnBurst(stack, tuple(order), tuple(shifts), scores)
+
+
+def _shift(
+    stack: FrameStack, reference: int, frame: int, coarse_a: np.ndarray, coarse_b: np.ndarray
+) -> Shift:
+    """The shift of a frame: on the overviews, then to the pixel on the middle of the picture."""
+    found = find_shift(coarse_a, coarse_b)
+    factor = _reduction(stack, _OVERVIEW_PIXELS)
+    if factor == 1:
+        return found
+    dy, dx = found.dy * factor, found.dx * factor
+    height, width = min(_REFINE_SIDE, stack.height), min(_REFINE_SIDE, stack.width)
+    top, left = (stack.height - height) // 2, (stack.width - width) // 2
+    place = (top, top + height, left, left + width)
+    here = read_shifted(stack, reference, GRAY, (0, 0), *place)
+    rest = find_shift(here, read_shifted(stack, frame, GRAY, (dy, dx), *place))
+    if max(abs(rest.dy), abs(rest.dx)) <= 2 * factor:
+        dy, dx = dy + rest.dy, dx + rest.dx
+    return Shift(dy, dx, max(abs(dy), abs(dx)) > REACH, found.correlation)

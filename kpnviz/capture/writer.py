@@ -1,0 +1,84 @@
+"""A synthetic burst as files that any program reads: 16-bit frames in linear light, and burst.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kpnviz.burst import Burst, BurstRecipe, reflect_index, synthesize
+from kpnviz.capture.pictures import write_png16
+from kpnviz.capture.reader import FORMAT, METADATA
+from kpnviz.photos import box_reduce, read_photo
+
+_TOP = 65535
+_COLOUR_STREAM = 3  # burst.py draws shake and noise from streams 1 and 2
+
+
+def synthesize_colour(recipe: BurstRecipe) -> tuple[Burst, ...]:
+    """The bursts of a recipe in R, G and B: the shake of :func:`kpnviz.synthesize`, noise of each channel's own."""
+    if recipe.moving is not None:
+        raise ValueError("moving is set; colour bursts have no moving object")
+    gray = synthesize(recipe)
+    assert gray.shifts is not None
+    photo = box_reduce(read_photo(recipe.photo), recipe.reduction)
+    top, left, H, W = recipe.crop or (0, 0, *photo.shape[:2])
+    bursts = []
+    for channel in range(3):
+        scene = photo[..., channel] * np.float32(recipe.white_level)
+        clean = np.empty((recipe.frames, H, W), dtype=np.float32)
+        for i, (dy, dx) in enumerate(gray.shifts):
+            rows = reflect_index(scene.shape[0], top - dy, top - dy + H)
+            columns = reflect_index(scene.shape[1], left - dx, left - dx + W)
+            clean[i] = scene[np.ix_(rows, columns)]
+        rng = np.random.default_rng([_COLOUR_STREAM, channel, recipe.seed])
+        frames = recipe.noise.add_to(clean, rng)
+        bursts.append(
+            Burst(frames, recipe.noise, recipe.white_level, clean[0].copy(), gray.shifts, recipe=recipe)
+        )
+    return tuple(bursts)
+
+
+def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
+    """Write one burst (gray) or three (R, G, B) to a folder: frame_00.png ..., truth.png, burst.json.
+
+    x = (code - black_level) / (white_level - black_level); both are chosen so that no value is clipped.
+    A frame of an older burst that this one does not overwrite is removed. Returns what burst.json holds.
+    """
+    first, folder = bursts[0], Path(folder)
+    values = [burst.frames for burst in bursts]
+    low = min(0.0, *(float(frames.min()) for frames in values))
+    high = max(1.0, *(float(frames.max()) for frames in values))
+    span = int(_TOP / (high - low)) - 1
+    black = int(np.ceil(-low * span))
+
+    def png(planes: list[np.ndarray]) -> bytes:
+        codes = np.stack([np.rint(plane.astype(np.float64) * span + black) for plane in planes], axis=-1)
+        codes = np.clip(codes, 0, _TOP).astype(np.uint16)
+        return write_png16(codes[..., 0] if len(planes) == 1 else codes)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("frame_[0-9][0-9].png"):
+        old.unlink()
+    names = [f"frame_{i:02d}.png" for i in range(len(first))]
+    for i, name in enumerate(names):
+        (folder / name).write_bytes(png([burst.frames[i] for burst in bursts]))
+    metadata = {
+        "format": FORMAT,
+        "frames": names,
+        "black_level": black,
+        "white_level": black + span,
+        "noise": [dataclasses.asdict(burst.noise) for burst in bursts],
+        "shifts": None if first.shifts is None else np.asarray(first.shifts).tolist(),
+        "truth": None,
+        "recipe": None if first.recipe is None else dataclasses.asdict(first.recipe),
+    }
+    truths = [burst.truth for burst in bursts if burst.truth is not None]
+    if len(truths) == len(bursts):
+        metadata["truth"] = "truth.png"
+        (folder / "truth.png").write_bytes(png(truths))
+    (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    return metadata

@@ -1,0 +1,1 @@
+"""The command line: `kpnviz app | synth | denoise | kernels | train | evaluate | bench`."""

@@ -1,0 +1,307 @@
+"""The commands for bursts of one's own: `kpnviz synth | denoise | kernels`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.denoise import Denoiser
+    from kpnviz.noise import NoiseModel
+
+_COLOURS = ("R", "G", "B")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the three commands to argparse's subparsers."""
+    synth = _command(
+        commands,
+        "synth",
+        "make a noisy burst of a photo",
+        "  kpnviz synth dog -o burst --gain 4 --seed 1\n"
+        "  kpnviz synth holiday.jpg -o burst --colour --noise 0.02,0.003\n"
+        "FOLDER gets frame_00.png ... (16 bit, linear, with a black level), truth.png and burst.json.",
+    )
+    synth.add_argument("photo", help="a name of the gallery (dog, city ...), or a file")
+    synth.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
+    noise = synth.add_mutually_exclusive_group()
+    noise.add_argument("--gain", type=float, default=4.0, help="sensor gain, 1 to 8 in the paper (4)")
+    noise.add_argument("--noise", metavar="READ_STD,SHOT_GAIN", help="the noise itself, e.g. 0.02,0.003")
+    synth.add_argument("--seed", type=int, default=0, help="of shake and noise (0)")
+    synth.add_argument("--frames", type=int, default=8, help="N (8)")
+    synth.add_argument("--crop", metavar="TOP,LEFT,HEIGHT,WIDTH", help="part of the reduced photo (all)")
+    synth.add_argument("--reduction", type=int, default=2, help="box-reduce the photo by this first (2)")
+    synth.add_argument(
+        "--shake", metavar="SMALL,LARGE,RATE", help="misalignment: +-SMALL, now and then +-LARGE (2,16,1.5)"
+    )
+    synth.add_argument("--colour", "--color", action="store_true", help="R, G and B instead of luminance")
+    synth.add_argument("--json", action="store_true", help="print burst.json")
+    synth.set_defaults(run=_synth)
+
+    denoise = _command(
+        commands,
+        "denoise",
+        "denoise a burst of any size",
+        "  kpnviz denoise burst -o clean.png\n"
+        "  kpnviz denoise IMG_*.dng -o clean.tif --colour\n"
+        "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --colour --model kpn-l5\n"
+        "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.",
+    )
+    _add_input(denoise)
+    denoise.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="16-bit .png, .tif or .tiff"
+    )
+    denoise.add_argument("--colour", "--color", action="store_true", help="each channel, not luminance")
+    denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
+    denoise.add_argument("--tile", type=int, default=512, help="side of a tile: memory against time (512)")
+    denoise.set_defaults(run=_denoise)
+
+    kernels = _command(
+        commands,
+        "kernels",
+        "write the kernels of one pixel",
+        "  kpnviz kernels burst --at 120,64 -o kernels.npz\n"
+        "The mean over the frames of patches * kernels, summed, is the denoised value.",
+    )
+    _add_input(kernels)
+    kernels.add_argument("--at", required=True, metavar="Y,X", help="the pixel")
+    kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
+    kernels.add_argument("--colour", "--color", action="store_true", help="each channel, not luminance")
+    kernels.set_defaults(run=_kernels)
+
+
+def _command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"examples:\n{examples}",
+    )
+    return parser
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="2 to 32 frames, a folder, a ZIP, or an NPZ of kpnviz"
+    )
+    parser.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
+    parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
+    parser.add_argument("--read-std", type=float, help="read noise, intensity (white = 1)")
+    parser.add_argument("--shot-gain", type=float, help="coefficient of the variance, intensity")
+    parser.add_argument(
+        "--align",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="undo shifts beyond 2 pixels; auto: not for synthetic bursts (auto)",
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
+def _numbers(option: str, text: str, count: int, kind: type) -> list:
+    try:
+        values = [kind(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise ValueError(f"{option} is {text!r}; it takes {count} numbers with commas between them")
+    return values
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+    from kpnviz.capture.reader import MAX_FRAMES
+    from kpnviz.capture.writer import synthesize_colour, write_burst
+    from kpnviz.noise import NoiseModel
+
+    if not 2 <= options.frames <= MAX_FRAMES:
+        raise ValueError(f"--frames is {options.frames}; a burst of files has 2 to {MAX_FRAMES}")
+    noise = NoiseModel.for_gain(options.gain)
+    if options.noise:
+        noise = NoiseModel(*_numbers("--noise", options.noise, 2, float))
+    misalignment = Misalignment()
+    if options.shake:
+        small, large, rate = _numbers("--shake", options.shake, 3, float)
+        misalignment = Misalignment(int(small), int(large), rate)
+    recipe = BurstRecipe(
+        options.photo,
+        crop=tuple(_numbers("--crop", options.crop, 4, int)) if options.crop else None,  # type: ignore[arg-type]
+        noise=noise,
+        frames=options.frames,
+        misalignment=misalignment,
+        reduction=options.reduction,
+        seed=options.seed,
+    )
+    bursts = synthesize_colour(recipe) if options.colour else (synthesize(recipe),)
+    metadata = write_burst(options.output, bursts)
+    if options.json:
+        print(json.dumps(metadata, indent=2))
+    else:
+        _say(f"{len(metadata['frames'])} frames of {bursts[0].height}x{bursts[0].width} in {options.output}")
+    return 0
+
+
+def _denoise(options: argparse.Namespace) -> int:
+    import numpy as np
+    from tqdm import tqdm
+
+    from kpnviz.capture.pictures import write_png16, write_tiff16
+    from kpnviz.color import srgb_encode
+
+    writers = {".png": write_png16, ".tif": write_tiff16, ".tiff": write_tiff16}
+    suffix = options.output.suffix.lower()
+    if suffix not in writers:
+        raise ValueError(f"{options.output}: the result is a .png, .tif or .tiff")
+    denoiser, burst, channels, noises, report = _open(options)
+    shape = (len(channels), burst.stack.height, burst.stack.width)
+    picture = np.empty(shape, dtype=np.float32)
+    seconds = 0.0
+    with tqdm(total=len(channels), desc="denoise", disable=not sys.stderr.isatty(), unit="channel") as bar:
+        for c, channel in enumerate(channels):
+
+            def advance(share: float, c: int = c) -> None:
+                bar.update(c + share - bar.n)
+
+            source = burst.channel(channel, noises[c])
+            estimate = denoiser(source, keep_kernels=False, progress=advance)
+            picture[c], seconds = estimate.image, seconds + estimate.seconds
+    if not options.linear:
+        picture = burst.stack.developed(picture)
+    codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
+    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
+        encoded = plane if options.linear else srgb_encode(np.clip(plane, 0, 1))
+        codes[..., c] = np.rint(np.clip(encoded, 0, 1) * 65535)
+    options.output.write_bytes(writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
+    report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
+    _report(options, report | {"seconds": round(seconds, 3)})
+    return 0
+
+
+def _kernels(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    y, x = _numbers("--at", options.at, 2, int)
+    options.tile = None
+    denoiser, burst, channels, noises, report = _open(options)
+    if not (0 <= y < burst.stack.height and 0 <= x < burst.stack.width):
+        raise ValueError(
+            f"--at is {options.at}; the frames have {burst.stack.height}x{burst.stack.width} pixels (height x width)"
+        )
+    estimates = [denoiser.around(burst.channel(c, n), y, x) for c, n in zip(channels, noises, strict=True)]
+    fields = [(estimate.kernels, top, left) for estimate, top, left in estimates]
+    if any(field is None for field, _, _ in fields):
+        raise ValueError(f"{options.model} predicts the picture itself; it has no kernels")
+    arrays: dict[str, Any] = {
+        "kernels": np.stack([field.at(y - top, x - left) for field, top, left in fields if field]),
+        "patches": np.stack(
+            [
+                _patches(burst, channel, noise, y, x, field.reach)
+                for channel, noise, (field, _, _) in zip(channels, noises, fields, strict=True)
+                if field
+            ]
+        ),
+        "value": np.array([estimate.image[y - top, x - left] for estimate, top, left in estimates]),
+        "pixel": np.array([y, x]),
+        "shifts": np.array([burst.shifts[i].offset for i in burst.order]),
+    }
+    frames = arrays["kernels"].shape[1]
+    arrays["patches"] = arrays["patches"][:, :frames]
+    arrays["shifts"] = arrays["shifts"][:frames]
+    for size in fields[0][0].sizes if fields[0][0] else ():
+        arrays[f"kernels_{size}"] = np.stack(
+            [field.sizes_at(y - top, x - left)[size] for field, top, left in fields if field]
+        )
+    with open(options.output, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    report |= {"output": str(options.output), "pixel": [y, x], "values": arrays["value"].tolist()}
+    _report(options, report)
+    return 0
+
+
+def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, reach: int) -> np.ndarray:
+    """What the kernels at a pixel were applied to: [N, K, K]; beyond the picture's edge, its reflection."""
+    import numpy as np
+
+    from kpnviz.burst import reflect_index
+
+    rows = reflect_index(burst.stack.height, y - reach, y + reach + 1)
+    columns = reflect_index(burst.stack.width, x - reach, x + reach + 1)
+    inside = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    window = burst.channel(channel, noise).window(*inside)
+    return window[:, (rows - rows.min())[:, None], (columns - columns.min())[None, :]].astype(np.float32)
+
+
+def _open(
+    options: argparse.Namespace,
+) -> tuple[Denoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
+    """The network, the burst, its channels and their noise, and what there is to say about them."""
+    from kpnviz.capture.frame_stack import GRAY
+    from kpnviz.capture.prepare import prepare
+    from kpnviz.capture.reader import files_of, read_burst
+    from kpnviz.denoise import load
+    from kpnviz.noise import NoiseModel
+
+    given = (options.read_std, options.shot_gain)
+    if (given[0] is None) != (given[1] is None):
+        raise ValueError("--read-std and --shot-gain come together: the noise is both")
+    if options.noise and given[0] is not None:
+        raise ValueError("--noise auto estimates what --read-std and --shot-gain give; choose one")
+    for name in options.files:
+        if not Path(name).exists():
+            raise ValueError(f"{name}: there is no such file or folder")
+    denoiser = load(options.model)
+    if options.tile is not None:
+        denoiser = type(denoiser)(denoiser.network, denoiser.name, options.tile)
+    stack = read_burst(files_of(options.files))
+    needed = denoiser.network.config.frames
+    burst = prepare(stack, needed, {"auto": None, "on": True, "off": False}[options.align])
+    channels = list(range(stack.channels)) if options.colour else [GRAY]
+    noises, source = [], "given"
+    for channel in channels:
+        stated = stack.channel_noise(channel)
+        if given[0] is not None:
+            noises.append(NoiseModel(*given))
+        elif stated is not None and not options.noise:
+            noises.append(stated)
+            source = stack.noise_source
+        else:
+            noises.append(burst.estimate_noise(channel).noise)
+            source = "estimated from the burst"
+    for note in stack.notes:
+        _say(note)
+    _say(burst.report)
+    names = (
+        ["gray"] if channels == [GRAY] else [_COLOURS[c] for c in channels] if len(channels) > 1 else ["gray"]
+    )
+    for name, noise in zip(names, noises, strict=True):
+        _say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
+    report = {
+        "model": options.model,
+        "height": stack.height,
+        "width": stack.width,
+        "frames": [stack.names[i] for i in burst.order],
+        "shifts": [[shift.dy, shift.dx] for shift in (burst.shifts[i] for i in burst.order)],
+        "undone": [burst.shifts[i].applied for i in burst.order],
+        "noise": [
+            {"channel": name, "read_std": noise.read_std, "shot_gain": noise.shot_gain, "source": source}
+            for name, noise in zip(names, noises, strict=True)
+        ],
+        "notes": list(stack.notes),
+    }
+    return denoiser, burst, channels, noises, report
+
+
+def _report(options: argparse.Namespace, report: dict[str, Any]) -> None:
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _say(f"wrote {options.output}")
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,270 @@
+"""The command line: `kpnviz app | synth | denoise | kernels | train | evaluate | zoo | models | bench`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from kpnviz.commands import burst as cli_burst
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0 on success, 1 on an error (one sentence on stderr), 2 on wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except (ValueError, OSError) as error:
+        print(f"kpnviz {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"kpnviz {options.command}: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kpnviz", description="See inside kernel prediction networks for burst denoising."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    app = commands.add_parser("app", help="open the app in a browser")
+    app.add_argument("--port", type=int, default=8501, help="port of the server (8501)")
+    app.add_argument("--headless", action="store_true", help="serve without opening a browser")
+    app.set_defaults(run=_app)
+
+    train = commands.add_parser(
+        "train",
+        help="train a model of the zoo, or all of them",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n"
+        "  kpnviz train mkpn --photos photos/train --minutes 60\n"
+        "  kpnviz train --all --photos photos/train --steps 12000\n"
+        "  kpnviz train --all --pairs --photos photos/train --steps 60000 --learning-rate 5e-4\n"
+        "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
+        "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
+    )
+    which = train.add_mutually_exclusive_group(required=True)
+    which.add_argument("model", nargs="?", help="a name of the zoo, e.g. mkpn")
+    which.add_argument("--all", action="store_true", help="the whole zoo, one model after the other")
+    train.add_argument("--photos", type=Path, required=True, help="folder of training photos, box-reduced")
+    budget = train.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--steps", type=int, help="budget in steps")
+    budget.add_argument("--minutes", type=float, help="budget in minutes of wall time")
+    train.add_argument(
+        "--trunk", default="base", help="preset of the trunk: base (2 M parameters) or paper (base)"
+    )
+    train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
+    train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
+    train.add_argument("--learning-rate", type=float, default=5e-3, help="peak learning rate (0.005)")
+    start = train.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start", type=Path, metavar="FILE", help="pair network that trunks start from (random)"
+    )
+    start.add_argument(
+        "--pairs", action="store_true", help="train that pair network first (12 minutes on one core)"
+    )
+    train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
+    train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
+    train.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
+    )
+    train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of states and logs (runs)")
+    train.add_argument(
+        "--output",
+        type=Path,
+        help="checkpoint to write (checkpoints/MODEL.safetensors); with --all, the folder",
+    )
+    train.set_defaults(run=_train)
+
+    bench = commands.add_parser("bench", help="measure time and memory on this machine")
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.add_argument(
+        "--sides", type=int, nargs="+", metavar="PIXELS", help="sides of the bursts (128 512 1024)"
+    )
+    bench.add_argument("--models", nargs="+", metavar="MODEL", help="models (kpn kpn-l5 kpn-l25 mkpn)")
+    bench.add_argument(
+        "--app", action="store_true", help="measure the app instead, in a real browser (needs Playwright)"
+    )
+    bench.set_defaults(run=_bench)
+
+    _add_evaluation(commands)
+    cli_burst.add_commands(commands)
+
+    models = commands.add_parser("models", help="list the trained networks")
+    models.add_argument("--json", action="store_true", help="print their cards as JSON")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _add_evaluation(commands) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="PSNR and SSIM of networks and baselines on the test set",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n"
+        "  kpnviz evaluate                          # all there is; writes checkpoints/results.csv\n"
+        "  kpnviz evaluate --models mkpn nlm --gains 4 16 --limit 6\n"
+        "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv",
+    )
+    evaluate.add_argument("--models", nargs="*", metavar="MODEL", help="networks and baselines (all)")
+    evaluate.add_argument("--gains", nargs="*", type=float, metavar="GAIN", help="gains (1 2 4 8)")
+    evaluate.add_argument(
+        "--noise-scales", nargs="*", type=float, metavar="SCALE", help="tell this multiple of the noise (1)"
+    )
+    evaluate.add_argument("--limit", type=int, help="bursts a gain, of the 72")
+    evaluate.add_argument("--output", type=Path, help="CSV file to write")
+    evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
+    evaluate.add_argument("--tune", type=Path, metavar="FOLDER", help="tune the baselines on photos instead")
+    evaluate.set_defaults(run=_evaluate)
+
+    zoo = commands.add_parser("zoo", help="list the trained models of the zoo with their figures")
+    zoo.add_argument("--json", action="store_true", help="print them as JSON")
+    zoo.set_defaults(run=_zoo)
+
+
+def _app(options: argparse.Namespace) -> int:
+    from kpnviz.paths import ROOT
+
+    if not 0 < options.port < 65536:
+        raise ValueError(f"port is {options.port}; ports are 1 to 65535")
+    # Streamlit reads .streamlit/config.toml from the folder it is started in.
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "app.py"),
+        "--server.port",
+        str(options.port),
+    ]
+    if options.headless:
+        command += ["--server.headless", "true"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _train(options: argparse.Namespace) -> int:
+    from kpnviz.models import checkpoints
+    from kpnviz.models.zoo import ZOO
+    from kpnviz.training.train import TrainingConfig, train, train_all, train_pairs
+
+    config = TrainingConfig(
+        model=next(iter(ZOO)) if options.all else options.model,
+        photos=options.photos,
+        steps=options.steps,
+        minutes=options.minutes,
+        trunk=options.trunk,
+        batch=options.batch,
+        crop=options.crop,
+        learning_rate=options.learning_rate,
+        lambda_1=options.lambda_1,
+        start=options.start,
+        seed=options.seed,
+        precision=options.precision,
+    )
+    show = sys.stderr.isatty()
+    if options.pairs:
+        start = train_pairs(config, options.runs, checkpoints.folder() / "start", show)
+        config = dataclasses.replace(config, start=start)
+    if options.all:
+        cards = train_all(config, options.runs, options.output or checkpoints.folder(), show)
+    else:
+        cards = {options.model: train(config, options.runs, options.output, show)}
+    for name, card in cards.items():
+        if card:  # under torchrun only the first process has one
+            print(json.dumps({name: card["metrics"]}))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from kpnviz.evaluation import app_benchmark, benchmark
+
+    if options.app:
+        report = app_benchmark.run()
+        print(json.dumps(report, indent=2) if options.json else app_benchmark.as_text(report))
+        return 0
+    for side in options.sides or ():
+        if side < 16 or side % 2:
+            raise ValueError(f"sides: {side} is not an even number of 16 pixels or more")
+    report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
+    print(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from kpnviz.models import checkpoints
+
+    cards = [checkpoints.read_card(name) for name in checkpoints.available()]
+    if options.json:
+        print(json.dumps(cards, indent=2))
+        return 0
+    for card in cards:
+        sizes = ",".join(map(str, card["config"]["sizes"]))
+        print(
+            f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
+        )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from kpnviz.evaluation import evaluate as evaluation
+    from kpnviz.evaluation.benchmark import machine
+    from kpnviz.noise import GAINS
+
+    if options.tune:
+        return _tune(options)
+    models, gains, scales = options.models, options.gains, options.noise_scales
+    whole = models is None and gains is None and scales is None
+    output = options.output or (evaluation.results_path() if whole and options.limit is None else None)
+    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
+        raise ValueError(f"output: the folder {str(output.parent)!r} cannot be written to")
+    if whole:
+        rows = evaluation.evaluate_all(options.limit, show_progress=True)
+    else:
+        rows = evaluation.evaluate(
+            evaluation.methods(models),
+            tuple(GAINS) if gains is None else gains,
+            (1.0,) if scales is None else scales,
+            options.limit,
+            show_progress=True,
+        )
+    results = evaluation.Results(evaluation.stamp(machine()), rows)
+    if output:
+        evaluation.write_results(output, results)
+    print(json.dumps(evaluation.as_json(results), indent=2) if options.json else evaluation.as_text(results))
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from kpnviz.evaluation.baselines import tune
+
+    grids = tune(options.tune, show_progress=True)
+    if options.json:
+        print(json.dumps(grids, indent=2))
+        return 0
+    for method, trials in grids.items():
+        for parameters, psnr in trials:
+            print(f"{method:14}{psnr:7.2f} dB  {parameters}")
+    return 0
+
+
+def _zoo(options: argparse.Namespace) -> int:
+    from kpnviz.evaluation import evaluate as evaluation
+
+    models = evaluation.zoo()
+    if options.json:
+        print(json.dumps(models, indent=2))
+        return 0
+    for model in models:
+        sizes = ",".join(map(str, model["sizes"]))
+        figures = [f"×{gain} {psnr:.2f} dB {model['ssim'][gain]:.3f}" for gain, psnr in model["psnr"].items()]
+        print(
+            f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
+            f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps  {'  '.join(figures) or 'not evaluated'}"
+        )
+    return 0

@@ -1,0 +1,170 @@
+"""`kpnviz bench --app`: how long a person waits for the app, in a real browser on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kpnviz.evaluation.benchmark import machine
+from kpnviz.paths import ROOT
+
+CHANGES = 6
+MOVES = 120
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_PATIENCE_MS = 120_000
+_LENS = ".lens[data-y]"
+_CROP = 128
+
+# From the key that moves the slider until a lens with another burst has been painted; seconds.
+_WATCH = """(element) => {
+  const lens = element.lens;
+  const before = lens.data.id;
+  window.changed = new Promise((done) => {
+    const listen = ({ timeStamp }) => {
+      const look = () =>
+        requestAnimationFrame(
+          lens.data.id === before || lens.pending ? look : () => done((performance.now() - timeStamp) / 1000),
+        );
+      look();
+    };
+    document.addEventListener("keydown", listen, { once: true, capture: true });
+  });
+}"""
+
+
+@contextmanager
+def serve(seconds: float = 60) -> Iterator[str]:
+    """A server of the app on a free port of this machine; its address. ValueError if it does not start in time."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + seconds
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise ValueError(f"the app's server did not start: {' '.join(log.read().split())[-300:]}")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        raise ValueError(
+            "the app is measured with Playwright, which is not installed: pip install playwright"
+        ) from None
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        except Error as error:
+            raise ValueError(f"no browser could be started: {str(error).splitlines()[0]}") from None
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
+    """All figures: {machine, app: {browser, methods, pixels, first_page_seconds, change_seconds, hover_ms}}.
+
+    first_page_seconds   from the start of the server's process until the kernels are on the page
+    change_seconds       from a key on the gain slider until the new burst's pictures and kernels are painted
+                         {median, worst, all}
+    hover_ms             from a move of the mouse until the kernels of the new pixel are painted {p50, p95, moves}
+    """
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(_PATIENCE_MS)
+        begun = time.perf_counter()
+        with serve() as address:
+            page.goto(f"{address}/?v=1&crop={_CROP}&gain=2")
+            page.locator(_LENS).wait_for()
+            first = time.perf_counter() - begun
+            page.wait_for_load_state("networkidle")
+            hover = _hover(page, moves)
+            seconds = [_change(page) for _ in range(changes)]
+            methods = page.locator(".lens").evaluate("(e) => e.lens.data.methods.map((m) => m.title)")
+        version = chromium.version
+    return {
+        "machine": machine(),
+        "app": {
+            "browser": f"Chromium {version}",
+            "methods": methods,
+            "pixels": f"{_CROP}x{_CROP}",
+            "first_page_seconds": first,
+            "change_seconds": {
+                "median": statistics.median(seconds),
+                "worst": max(seconds),
+                "all": seconds,
+            },
+            "hover_ms": hover,
+        },
+    }
+
+
+def _change(page: Any) -> float:
+    slider = page.get_by_role("slider", name="Sensor gain")
+    slider.focus()
+    page.locator(".lens").evaluate(_WATCH)
+    page.keyboard.press("ArrowRight")
+    return page.evaluate("() => window.changed")
+
+
+def _hover(page: Any, moves: int) -> dict:
+    picture = page.locator(".stage").nth(1).bounding_box()
+    for i in range(moves):
+        across, down = (0.1 + 0.8 * ((i * step) % 97) / 97 for step in (29, 41))
+        page.mouse.move(picture["x"] + across * picture["width"], picture["y"] + down * picture["height"])
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    p50, p95, measured = page.locator(".lens").evaluate(
+        "(e) => [e.lens.latency(0.5), e.lens.latency(0.95), e.lens.latencies.length]"
+    )
+    return {"p50": p50, "p95": p95, "moves": measured}
+
+
+def as_text(report: dict) -> str:
+    """The report in a few lines."""
+    app = report["app"]
+    change, hover = app["change_seconds"], app["hover_ms"]
+    return "\n".join(
+        [
+            ", ".join(f"{key} {value}" for key, value in report["machine"].items() if value),
+            f"{app['browser']}; burst of {app['pixels']} pixels; {', '.join(app['methods'])}",
+            "",
+            f"first page, from the server's start   {app['first_page_seconds']:7.2f} s",
+            f"new gain to new picture, median       {change['median']:7.2f} s   worst of {len(change['all'])}: "
+            f"{change['worst']:.2f} s",
+            f"hover to paint, p50                   {hover['p50']:7.1f} ms  p95: {hover['p95']:.1f} ms, "
+            f"{hover['moves']} moves",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Training a network: losses, bursts made on the fly, the run, and what the zoo learns."""

@@ -1,0 +1,349 @@
+"""A training run of any network: budget, rates, exact resume, several processes, log. What it learns is a Task."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import csv
+import dataclasses
+import io
+import math
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from kpnviz.models import checkpoints
+from kpnviz.training.data import Batch, PhotoBank
+
+WARM_UP = 0.02
+"""Share of the run in which the learning rate rises linearly from 0."""
+
+_FULL_RATE_FAN_IN = 72
+_BIAS_RATE = 0.1
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a network is trained. Budget: `steps`, or `minutes` of wall time, pauses not counted.
+
+    batch, crop     bursts a step (over all processes), and their side in pixels
+    learning_rate   peak, of the layers with the fewest inputs (see :func:`parameter_groups`). With 5e-3, KPN L5 was at
+                    32.3 dB on held-out photos after 9,000 of 12,000 steps, with 2e-3 at 32.0 dB
+    ema             decay of the weights' moving average, which is kept if it measures better
+    """
+
+    photos: Path
+    steps: int | None = None
+    minutes: float | None = None
+    batch: int = 8
+    crop: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    precision: str = "auto"
+    validate_every: int = 1000
+    save_every: int = 500
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError(
+                f"steps is {self.steps} and minutes is {self.minutes}; a run has one budget of the two"
+            )
+        for name in ("steps", "minutes", "batch", "crop", "learning_rate", "validate_every", "save_every"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value!r}; it must be above 0")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"precision is {self.precision!r}; choose auto, fp32 or bf16")
+
+    @property
+    def resumable_part(self) -> dict:
+        """What must be the same for a run to go on where it stopped."""
+        values = dataclasses.asdict(self)
+        for free in ("photos", "save_every", "validate_every"):
+            values.pop(free)
+        return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+class Task(Protocol):
+    """What a run learns."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
+        """The loss of a batch, and what its gradient is divided by. `model` is the network, perhaps wrapped."""
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Measurements for the log; of the first, more is better, and it decides which weights are kept."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's place among those that torchrun started (or alone)."""
+
+    rank: int
+    size: int
+    device: str
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    @property
+    def hardware(self) -> str:
+        """For a checkpoint's card."""
+        if self.device != "cpu":
+            name = torch.cuda.get_device_name()
+        else:
+            name = f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
+        return f"{self.size} x {name}" if self.size > 1 else name
+
+
+@contextlib.contextmanager
+def world_of_processes() -> Iterator[World]:
+    """Join the processes that torchrun started, if it did."""
+    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = "cpu"
+    if torch.cuda.is_available():
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+        torch.cuda.set_device(device)
+    if size > 1:
+        dist.init_process_group("nccl" if device != "cpu" else "gloo")
+    try:
+        yield World(rank, size, device)
+    finally:
+        if size > 1:
+            dist.destroy_process_group()
+
+
+class Run:
+    """Trains `task.network`. The state is kept in `folder`, and a run that finds one there goes on with it."""
+
+    def __init__(self, config: RunConfig, folder: Path, world: World, task: Task) -> None:
+        if config.batch % world.size:
+            raise ValueError(f"batch is {config.batch}; it must be a multiple of the {world.size} processes")
+        self.config, self.folder, self.world, self.task = config, folder, world, task
+        self.network = task.network.to(world.device)
+        self.averaged = torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
+        )
+        # beta_2 = .99: the loss changes its character as annealing ends, and 1/(1-.999) steps of
+        # memory are a large part of a short run.
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(self.network, config.weight_decay),
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self.step, self.seconds = 0, 0.0
+        self.log: list[dict] = []
+        if self._state_file.exists():
+            self._resume()
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder / "state.pt"
+
+    def train(self, bank: PhotoBank, show_progress: bool) -> None:
+        """Spend the budget."""
+        config, world, network = self.config, self.world, self.network
+        model: nn.Module = DistributedDataParallel(network) if world.size > 1 else network
+        if not self.step and world.is_main:
+            self._save()
+        losses: list[Tensor] = []
+        bar = tqdm(total=1.0, initial=self._progress(), disable=not (show_progress and world.is_main),
+                   bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}")  # fmt: skip
+        bar.set_description(self.task.name)
+        while (progress := self._progress()) < 1:
+            begun = time.perf_counter()
+            losses.append(self._step(model, bank, progress))
+            self.seconds += time.perf_counter() - begun
+            done = self._progress() >= 1
+            if world.is_main and (self.step % config.validate_every == 0 or done):
+                measured = self._record(torch.stack(losses).mean().item())
+                losses.clear()
+                bar.set_postfix({"step": self.step, **measured})
+            if world.is_main and (self.step % config.save_every == 0 or done):
+                self._save()
+            bar.update(min(self._progress(), 1) - bar.n)
+        bar.close()
+
+    def best(self) -> tuple[str, nn.Module, dict[str, float]]:
+        """The last weights or their moving average, whichever measures better: name, network, measurements."""
+        candidates = {"last": self.network, "moving average": self.averaged.module}
+        scores = {name: self.task.validate(network) for name, network in candidates.items()}
+        name = max(scores, key=lambda name: next(iter(scores[name].values())))
+        return name, candidates[name], scores[name]
+
+    def card(self, weights: str) -> dict:
+        """How the network was trained, for its checkpoint."""
+        config = self.config
+        return {
+            "steps": self.step,
+            "minutes": round(self.seconds / 60, 1),
+            "batch": config.batch,
+            "crop": config.crop,
+            "optimizer": "AdamW, betas (0.9, 0.99), "
+            f"peak learning rate {config.learning_rate:g} x min(1, {_FULL_RATE_FAN_IN} / fan-in), biases "
+            f"x {_BIAS_RATE:g}; weight decay {config.weight_decay:g}, "
+            f"{WARM_UP:.0%} warm-up then cosine, gradient norm clipped at {config.clip_norm:g}",
+            "weights": f"{weights} of the run (moving average: decay {config.ema:g})",
+            "seed": config.seed,
+            "data": f"{config.photos.name}: photos box-reduced in linear light, made into bursts on the fly; "
+            "read_std in 10^[-3, -1.5], shot_gain in 10^[-4, -2], white level 10^[-1, 0]",
+            "hardware": self.world.hardware,
+            "torch": torch.__version__,
+        }
+
+    def _progress(self) -> float:
+        """Share of the budget that is used, 0..1; the same in all processes."""
+        if self.config.steps is not None:
+            return self.step / self.config.steps
+        share = self.seconds / (60 * self.config.minutes)  # type: ignore[operator]
+        if self.world.size > 1:
+            agreed = torch.tensor(share, device=self.world.device)
+            dist.broadcast(agreed, 0)
+            share = agreed.item()
+        return share
+
+    def _step(self, model: nn.Module, bank: PhotoBank, progress: float) -> Tensor:
+        config, world = self.config, self.world
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * group["rate"] * learning_rate_factor(progress)
+        batch = bank.batch(config.seed, self.step, config.batch, self.task.frames, world.rank, world.size)
+        kind = torch.device(world.device).type
+        bf16 = config.precision == "bf16" or (config.precision == "auto" and _bf16_pays(kind))
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16):
+            loss, scale = self.task.loss(model, batch, progress)
+        (loss / scale).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.averaged.update_parameters(self.network)
+        self.step += 1
+        return loss.detach()
+
+    def _record(self, loss: float) -> dict[str, float]:
+        measured = self.task.validate(self.network)
+        self.log.append(
+            {
+                "step": self.step,
+                "seconds": round(self.seconds, 1),
+                "learning_rate": self.config.learning_rate * learning_rate_factor(self._progress()),
+                "loss": loss,
+                **measured,
+            }
+        )
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.log[0])
+        writer.writeheader()
+        writer.writerows(self.log)
+        checkpoints.write_atomically(self.folder / "log.csv", text.getvalue().encode())
+        return measured
+
+    def _save(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        state = {
+            "config": self.config.resumable_part,
+            "step": self.step,
+            "seconds": self.seconds,
+            "log": self.log,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(state, buffer)
+        checkpoints.write_atomically(self._state_file, buffer.getvalue())
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self._state_file, map_location=self.world.device, weights_only=True)
+            was, now = state["config"], self.config.resumable_part
+        except Exception as error:
+            raise ValueError(
+                f"{self._state_file}: the run cannot be resumed ({error}); move it away"
+            ) from error
+        if was != now:
+            changed = [
+                f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]
+            ]
+            raise ValueError(
+                f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
+                "move it away to start afresh"
+            )
+        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """Groups for AdamW with a relative `rate` each: min(1, 72 / fan-in) for weights, .1 for biases.
+
+    One step of Adam moves every weight by about the rate, and so a unit by the rate times the number of its
+    inputs: of ReLU units with 1152 positive inputs nearly all were dead after 400 steps at 1e-3, and with
+    them all that the trunk sees below a quarter of the resolution. (72 = 8 x 3 x 3, about the fan-in of the
+    first layer. The scaling is that of muP for Adam: Yang et al., Tensor Programs V, 2022.)
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            key = min(1.0, _FULL_RATE_FAN_IN / parameter[0].numel()), weight_decay
+        else:
+            key = _BIAS_RATE, 0.0
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {"params": parameters, "rate": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def learning_rate_factor(progress: float) -> float:
+    """Linear warm-up over WARM_UP of the budget, then a cosine to 0."""
+    if progress < WARM_UP:
+        return max(progress / WARM_UP, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+@torch.no_grad()
+def dead_share(network: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> float:
+    """Share of the trunk's ReLU channels that are 0 everywhere on all of `inputs`: what no longer learns."""
+    network = copy.deepcopy(network)  # hooks must not stay behind
+    alive: dict[int, Tensor] = {}
+
+    def note(number: int, output: Tensor) -> None:
+        fires = (output > 0).flatten(2).any(2).any(0)
+        alive[number] = alive[number] | fires if number in alive else fires
+
+    for number, layer in enumerate(m for m in network.modules() if isinstance(m, nn.ReLU)):
+        layer.register_forward_hook(lambda _layer, _in, output, number=number: note(number, output))
+    for arguments in inputs:
+        network(*arguments)
+    return 1 - torch.cat(list(alive.values())).float().mean().item()
+
+
+def _bf16_pays(device_type: str) -> bool:
+    """Whether convolutions run faster in bfloat16 here."""
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

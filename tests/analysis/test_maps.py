@@ -1,0 +1,128 @@
+"""Maps against kernels evaluated one by one, Fourier's definition, and pictures whose class is plain to see."""
+
+import numpy as np
+import pytest
+import torch
+
+from kpnviz.analysis import kernel_stats, metrics
+from kpnviz.analysis.maps import (
+    PIXEL_CLASSES,
+    best_of,
+    class_psnr,
+    disagreement,
+    frame_maps,
+    frequency_response,
+    mean_kernels,
+    pixel_classes,
+    squared_error,
+)
+from kpnviz.kernels import KernelField, factor_channels
+
+
+@pytest.fixture
+def field():
+    sizes = (1, 5)
+    factors = torch.randn(
+        1, 3, factor_channels(sizes, True), 7, 9, generator=torch.Generator().manual_seed(0)
+    )
+    return KernelField(factors, sizes, True, 13, 18)
+
+
+def test_frame_maps_are_the_statistics_of_the_kernels_as_predicted(field, monkeypatch):
+    monkeypatch.setattr("kpnviz.analysis.maps._BLOCK_WEIGHTS", 500)  # several blocks
+    maps = frame_maps(field, 2)
+    for i, j in [(0, 0), (3, 5), (6, 8)]:
+        u, v = {}, {}
+        channels = field.factors[0, 2, :, i, j].numpy()
+        u[1], v[1], u[5], v[5] = np.split(channels, [1, 2, 7])
+        kernel = np.outer(u[5], v[5]) / 2
+        kernel[2, 2] += u[1][0] * v[1][0] / 2
+        assert maps.share[i, j] == pytest.approx(kernel.sum() / 3, rel=1e-5)
+        assert maps.spread[i, j] == pytest.approx(kernel_stats.spread(kernel), rel=1e-5)
+        assert maps.entropy[i, j] == pytest.approx(kernel_stats.entropy(kernel), rel=1e-5)
+        np.testing.assert_allclose(maps.centroid[i, j], kernel_stats.centroid(kernel), atol=1e-5)
+
+
+def test_an_unknown_frame_is_named(field):
+    with pytest.raises(ValueError, match="frame is 3; this field has frames 0 to 2"):
+        frame_maps(field, 3)
+
+
+def test_mean_kernels_are_the_mean_of_kernels(field, monkeypatch):
+    monkeypatch.setattr("kpnviz.analysis.maps._BLOCK_WEIGHTS", 500)
+    one_by_one = [field.at(y, x) for y in range(2, 9) for x in range(5, 11)]
+    np.testing.assert_allclose(mean_kernels(field, 2, 9, 5, 11), np.mean(one_by_one, axis=0), atol=1e-6)
+    with pytest.raises(ValueError, match="do not lie in the picture"):
+        mean_kernels(field, 5, 5, 0, 4)
+
+
+def test_the_response_is_fouriers():
+    kernel = np.random.default_rng(0).normal(size=(5, 5))
+    frequencies, response = frequency_response(kernel, points=5)
+    np.testing.assert_allclose(frequencies, [-0.5, -0.25, 0, 0.25, 0.5])
+    oracle = np.abs(np.fft.fftshift(np.fft.fft2(np.pad(kernel, ((0, 3), (0, 3))))))  # at multiples of 1/8
+    np.testing.assert_allclose(response[:4, :4], oracle[::2, ::2][:4, :4])
+    np.testing.assert_allclose(response, response[::-1, ::-1])  # a real kernel
+
+
+def test_responses_of_plain_kernels():
+    delta = np.zeros((7, 7))
+    delta[2, 5] = -3
+    np.testing.assert_allclose(frequency_response(delta)[1], 3)
+    row = np.zeros((3, 3))
+    row[1] = 1 / 3
+    frequencies, response = frequency_response(row)
+    expected = np.abs(1 + 2 * np.cos(2 * np.pi * frequencies)) / 3
+    np.testing.assert_allclose(response, np.broadcast_to(expected, response.shape))  # along x only
+
+
+def test_the_pixels_of_most_disagreement_come_first():
+    a = np.full((60, 80), 0.5)
+    b = a.copy()
+    b[30, 40], b[20, 60], b[31, 42], b[2, 2] = 0.9, 0.1, 0.7, 0.0
+    found = disagreement(a, b)
+    # (31, 42) is too near the first, (2, 2) too near the border.
+    assert [(y, x) for y, x, _ in found] == [(20, 60), (30, 40)]
+    assert found[0][2] == pytest.approx(1.055 * (0.5 ** (1 / 2.4) - 0.1 ** (1 / 2.4)))
+    assert disagreement(a, a) == []
+    assert disagreement(a[:1, :1], b[:1, :1]) == []
+
+
+def test_classes_of_pictures_that_leave_no_doubt():
+    flat = np.full((32, 32), 0.4)
+    assert (pixel_classes(flat) == PIXEL_CLASSES.index("flat")).all()
+    edge = np.where(np.arange(32) < 16, 0.1, 0.6) * np.ones((32, 1))
+    classes = pixel_classes(edge)
+    assert (classes[:, 14:18] == PIXEL_CLASSES.index("edge")).all()
+    assert (classes[:, :6] == PIXEL_CLASSES.index("flat")).all()
+    checks = 0.3 + 0.2 * ((np.indices((32, 32)) // 3).sum(axis=0) % 2)
+    assert (pixel_classes(checks)[4:-4, 4:-4] == PIXEL_CLASSES.index("textured")).all()
+
+
+def test_the_flat_threshold_is_a_gradient_of_the_displayed_picture():
+    for slope, name in [(0.012, "flat"), (0.018, "edge")]:
+        displayed = 0.2 + slope * np.arange(40) * np.ones((40, 1))
+        linear = ((displayed + 0.055) / 1.055) ** 2.4
+        assert (pixel_classes(linear)[10:-10, 10:-10] == PIXEL_CLASSES.index(name)).all()
+
+
+def test_class_psnr_of_one_class_is_the_psnr():
+    rng = np.random.default_rng(0)
+    truth = rng.random((40, 50))
+    image = truth + rng.normal(0, 0.1, truth.shape)
+    error = squared_error(image, truth)
+    values = class_psnr(error, np.ones(truth.shape, int))
+    assert values[1] == pytest.approx(metrics.psnr(image, truth))
+    assert np.isnan(values[0]) and np.isnan(values[2])
+    halves = np.broadcast_to(np.arange(50) // 25, truth.shape)
+    left, right, _ = class_psnr(error, halves)
+    np.testing.assert_allclose(left, -10 * np.log10(error[8:-8, 8:25].mean()))
+    np.testing.assert_allclose(right, -10 * np.log10(error[8:-8, 25:-8].mean()))
+
+
+def test_the_best_is_the_least_error_around_a_pixel():
+    left, right = np.zeros((20, 40)), np.zeros((20, 40))
+    left[:, 20:], right[:, :20] = 1, 1
+    right[10, 30] = 2  # one unlucky pixel does not decide
+    index = best_of([left, right])
+    assert (index[:, :18] == 0).all() and (index[:, 22:] == 1).all()

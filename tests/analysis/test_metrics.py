@@ -1,0 +1,58 @@
+"""Analytic cases; SSIM against its formula, written out with a Gaussian window from scipy."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from kpnviz.analysis.metrics import psnr, ssim
+from kpnviz.color import srgb_decode, srgb_encode
+
+
+def test_psnr_of_a_known_error():
+    """An error of 0.1 in the displayed picture is 20 dB."""
+    truth = srgb_decode(np.full((40, 40), 0.5))
+    assert psnr(srgb_decode(np.full((40, 40), 0.6)), truth) == pytest.approx(20, abs=1e-4)
+    assert psnr(truth, truth) == float("inf")
+
+
+def test_the_border_does_not_count_and_the_rest_does():
+    truth = np.full((40, 40), 0.5)
+    border = truth.copy()
+    border[:8], border[-8:], border[:, :8], border[:, -8:] = 0, 1, 0, 1
+    assert psnr(border, truth) == float("inf")
+    border[8, 8] = 0
+    assert psnr(border, truth) < 60
+
+
+def test_white_level_is_divided_out_and_the_display_clips():
+    rng = np.random.default_rng(0)
+    image, truth = rng.random((2, 40, 40))
+    assert psnr(0.2 * image, 0.2 * truth, white_level=0.2) == pytest.approx(psnr(image, truth))
+    assert psnr(truth * 0 + 3, truth * 0 + 1.5) == float("inf")
+    assert psnr(truth * 0 - 3, truth * 0) == float("inf")
+
+
+def test_ssim_is_wangs_formula():
+    rng = np.random.default_rng(1)
+    truth = gaussian_filter(rng.random((60, 50)), 2)
+    image = truth + 0.02 * rng.standard_normal(truth.shape)
+    a, b = (np.clip(srgb_encode(p[8:-8, 8:-8]), 0, 1) for p in (image, truth))
+    # An 11x11 window of sigma 1.5: 5 pixels are 3.33 sigma.
+    blur = lambda x: gaussian_filter(x, 1.5, truncate=3.5)  # noqa: E731
+    c1, c2 = 0.01**2, 0.03**2
+    ma, mb = blur(a), blur(b)
+    va, vb, cov = blur(a * a) - ma**2, blur(b * b) - mb**2, blur(a * b) - ma * mb
+    oracle = (2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+    assert ssim(image, truth) == pytest.approx(oracle[5:-5, 5:-5].mean(), abs=1e-6)
+    assert ssim(truth, truth) == pytest.approx(1)
+
+
+def test_tiny_pictures():
+    one = np.full((1, 1), 0.5)
+    assert psnr(one, one + 0.1) < 40
+    assert np.isnan(ssim(one, one))
+
+
+def test_unlike_shapes_are_named():
+    with pytest.raises(ValueError, match=r"image has shape \(4, 4\), truth \(4, 5\)"):
+        psnr(np.zeros((4, 4)), np.zeros((4, 5)))

@@ -1,0 +1,268 @@
+"""The page without a browser, and what the kernel lens is sent."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+import kpnviz
+from kpnviz.analysis import kernel_stats, metrics
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.denoise import Estimate
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.models.zoo import ZOO
+from kpnviz.noise import NoiseModel
+from kpnviz.paths import ROOT
+from kpnviz.ui import controls, kernel_lens, link
+from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
+from kpnviz.ui.kernel_lens import pack, unpack
+from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.page import PAGES
+from kpnviz.ui.presets import PRESETS
+
+SMALL = {"crop": 96}
+
+
+def open_app(**state):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for key, value in (SMALL | state).items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def test_the_page_runs_and_says_how_it_measures():
+    app = open_app()
+    assert not app.exception
+    assert not app.error
+    assert any(metrics.PROTOCOL in caption.value for caption in app.caption)
+    assert app.multiselect(key="methods").value == controls.default_methods()
+
+
+@pytest.mark.parametrize(
+    ("trained", "expected"),
+    [
+        (tuple(ZOO), ["kpn", "kpn-l25", "mkpn"]),
+        (("kpn-l5", "mkpn"), ["kpn-l5", "mkpn"]),
+        (("kpn", "kpn-l5", "kpn-l9"), ["kpn", "kpn-l5"]),
+        (("kpn-l3",), ["kpn-l3"]),
+        ((), []),
+    ],
+)
+def test_methods_at_first_are_those_of_the_papers_figures_where_they_are_trained(
+    trained, expected, monkeypatch
+):
+    monkeypatch.setattr(controls, "available", lambda: trained)
+    assert controls.default_methods() == expected
+
+
+def test_a_pinned_pixel_gets_its_statistics():
+    app = open_app(pixel=(40, 52), methods=["mkpn"])
+    assert not app.exception
+    table = app.dataframe[0].value
+    kernels = kpnviz.load("mkpn")(kpnviz.synthesize(recipe_of(DEFAULTS | SMALL))).kernels.at(40, 52)
+    np.testing.assert_allclose(table["share"], kernel_stats.frame_share(kernels), rtol=1e-5)
+    np.testing.assert_allclose(
+        table[["centroid_dy", "centroid_dx"]], kernel_stats.centroid(kernels), atol=1e-5
+    )
+    np.testing.assert_allclose(table["entropy"], kernel_stats.entropy(kernels), rtol=1e-5)
+
+
+def test_a_pinned_pixel_outside_a_smaller_picture_is_forgotten():
+    app = open_app(pixel=(120, 120))
+    assert not app.exception
+    assert not app.dataframe
+
+
+def test_controls_change_the_burst():
+    app = open_app(methods=[])
+    app.button(key="gain_8").click().run()
+    assert app.slider(key="gain").value == 8
+    app.toggle(key="moving").set_value(True).run()
+    app.selectbox(key="shake").set_value("strong").run()
+    assert not app.exception
+    assert not app.error
+    state = {key: app.session_state[key] for key in DEFAULTS}
+    assert recipe_of(state).noise == NoiseModel.for_gain(8)
+    assert recipe_of(state).moving is not None
+    assert recipe_of(state).misalignment == SHAKES["strong"]
+
+
+def test_a_larger_crop_moves_into_the_photo():
+    recipe = recipe_of(DEFAULTS | {"crop": 256, "top": 150, "left": 288})
+    assert recipe.crop == (32, 32, 256, 256)
+
+
+def test_without_checkpoints_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_app()
+    assert not app.exception
+    assert "kpnviz train" in app.error[0].value
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    (tmp_path / "kpn-l3.safetensors").write_bytes(b"not weights")
+    app = open_app(methods=["kpn-l3"])
+    assert not app.exception
+    assert "kpn-l3" in app.error[0].value
+
+
+def random_estimate(burst, sizes, separable, name, frames=None):
+    factors = torch.randn(
+        1,
+        frames or len(burst),
+        factor_channels(sizes, separable),
+        (burst.height + 1) // 2,
+        (burst.width + 1) // 2,
+        generator=torch.Generator().manual_seed(1),
+    )
+    field = KernelField(factors / max(sizes), sizes, separable, burst.height, burst.width)
+    return Estimate(burst.reference, field, name, 0.0)
+
+
+def test_the_payload_holds_the_pictures_and_the_kernels():
+    burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 21, 34)))
+    estimates = [
+        random_estimate(burst, (1, 3, 5), True, "mkpn"),
+        random_estimate(burst, (5,), False, "kpn"),
+        random_estimate(burst, (5,), False, "kpn-1frame", frames=1),
+        Estimate(burst.mean, None, "kpn-direct", 0.0),
+    ]
+    header, arrays = unpack(pack(burst, estimates, start=(3, 4)))
+    assert header["start"] == [3, 4]
+    np.testing.assert_array_equal(arrays[header["frames"]], burst.frames)
+    titles = [panel["title"] for panel in header["panels"]]
+    assert titles == ["Frame", "Plain mean", "MKPN", "KPN 5×5", "KPN 1frame", "KPN direct", "Truth"]
+    mean = header["panels"][1]
+    np.testing.assert_array_equal(arrays[mean["image"]], burst.mean)
+    assert mean["scores"]["psnr"] == pytest.approx(metrics.psnr(burst.mean, burst.truth))
+    for method, estimate in zip(header["methods"], estimates, strict=True):
+        if estimate.kernels is None:
+            assert method["kernels"] is None
+            continue
+        factors = torch.from_numpy(arrays[method["kernels"]["factors"]].astype(np.float32))[None]
+        sent = dataclasses.replace(estimate.kernels, factors=factors)
+        np.testing.assert_allclose(sent.at(20, 33), estimate.kernels.at(20, 33), rtol=3e-3, atol=1e-3)
+
+
+def test_a_burst_without_truth_or_a_single_pixel_can_be_packed():
+    burst = Burst(np.full((1, 1, 1), 0.5, np.float32), NoiseModel(0.1, 0.01))
+    header, _ = unpack(pack(burst, [random_estimate(burst, (3,), True, "kpn-l3")]))
+    assert [panel["kind"] for panel in header["panels"]] == ["frame", "mean", "method"]
+    assert header["shifts"] is None
+    assert all(panel["scores"] is None for panel in header["panels"])
+
+
+def test_equal_results_have_equal_payloads_and_others_do_not():
+    burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 16, 16)))
+    estimate = random_estimate(burst, (3,), True, "kpn-l3")
+    same, other = pack(burst, [estimate]), pack(burst, [dataclasses.replace(estimate, image=burst.mean)])
+    assert same == pack(burst, [estimate])
+    assert unpack(same)[0]["id"] != unpack(other)[0]["id"]
+
+
+def test_a_payload_beyond_the_limit_is_refused(monkeypatch):
+    monkeypatch.setattr(kernel_lens, "MAX_BYTES", 10_000)
+    burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 32, 32)))
+    with pytest.raises(ValueError, match="smaller crop or fewer methods"):
+        pack(burst, [])
+
+
+def test_the_navigation_lists_every_page():
+    assert {path.stem for path in (ROOT / "app_pages").glob("*.py")} == set(PAGES)
+
+
+def test_the_scene_survives_a_change_of_page():
+    app = open_app(methods=["mkpn"], pixel=(10, 20))
+    app.button(key="gain_8").click().run()
+    app.number_input(key="seed").set_value(5).run()
+    app.switch_page("app_pages/learn.py").run()
+    assert not app.exception
+    app.switch_page("app_pages/explore.py").run()
+    assert not app.exception
+    assert app.slider(key="gain").value == 8
+    assert app.number_input(key="seed").value == 5
+    assert app.multiselect(key="methods").value == ["mkpn"]
+    assert app.session_state["pixel"] == (10, 20)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
+def test_a_preset_is_shown(preset):
+    app = open_app()
+    app.button(key=f"preset_{preset.title}").click().run()
+    assert not app.exception and not app.error
+    assert any(preset.look in text.value for text in app.markdown)
+    assert app.session_state["pixel"] == preset.pixel
+    recipe = recipe_of(DEFAULTS | dict(preset.scene))
+    assert recipe_of({key: app.session_state[key] for key in DEFAULTS}) == recipe
+    assert preset.pixel[0] < recipe.crop[2] and preset.pixel[1] < recipe.crop[3]
+    assert link.read(link.write(preset.state()))[1] == ""  # what it sets is valid
+
+
+def test_presets_show_what_their_titles_say():
+    scenes = {preset.title: recipe_of(DEFAULTS | dict(preset.scene)) for preset in PRESETS}
+    assert scenes["Fur at gain ×4"].noise == NoiseModel.for_gain(4)
+    beyond = np.abs(scenes["Beyond the reach of 5×5"].shifts).max(axis=1)
+    assert (beyond[3:] > 2).all() and (beyond[:3] <= 2).all()
+    moving = next(preset for preset in PRESETS if preset.title == "Moving object")
+    burst = kpnviz.synthesize(scenes["Moving object"])
+    assert burst.moving_mask[moving.pixel] == 1
+    assert scenes["Flat sky at gain ×8"].noise == NoiseModel.for_gain(8)
+    y, x = next(preset.pixel for preset in PRESETS if preset.title.startswith("Flat sky"))
+    sky = kpnviz.synthesize(scenes["Flat sky at gain ×8"]).truth[y - 5 : y + 6, x - 5 : x + 6]
+    assert sky.std() < 0.05 * sky.mean()
+
+
+@pytest.mark.parametrize("number", range(len(LESSONS)))
+def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
+    lesson = LESSONS[number]
+    app = open_app(lesson=number).switch_page("app_pages/learn.py").run()
+    assert not app.exception and not app.error
+    assert app.latex[0].value.strip("$\n ") == lesson.equation
+    assert not any(lesson.reveal in text.value for text in app.markdown)
+    app.radio(key=f"answer_{number}").set_value(lesson.options[lesson.right]).run()
+    assert any("Yes." in text.value and lesson.reveal in text.value for text in app.markdown)
+    wrong = lesson.options[lesson.right - 1]
+    app.radio(key=f"answer_{number}").set_value(wrong).run()
+    assert any("No:" in text.value and lesson.reveal in text.value for text in app.markdown)
+    before = app.session_state["photo"], app.session_state["gain"]
+    assert before == (
+        DEFAULTS["photo"],
+        DEFAULTS["gain"],
+    )  # a lesson leaves the scene alone until it is opened
+    app.button[0].click().run()
+    assert not app.exception
+    assert app.slider(key="gain").value == lesson.preset.state()["gain"]
+    assert app.session_state["pixel"] == lesson.preset.pixel
+
+
+def test_the_numbers_of_the_lessons():
+    assert 10 * np.log10(8) == pytest.approx(9.03, abs=0.005)
+    assert np.log(100) / -np.log(0.9998) == pytest.approx(23_000, rel=0.01)
+    frame_5 = LESSONS[2].preset.scene["shifts"][5]
+    assert 2 * max(map(abs, frame_5)) + 1 == 13
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS | {"shake": "none", "gain": 1.0}))
+    error = lambda image: np.mean((image - burst.truth) ** 2)  # noqa: E731
+    assert 10 * np.log10(error(burst.reference) / error(burst.mean)) == pytest.approx(9.03, abs=0.15)
+
+
+def test_teacher_mode_folds_the_controls_and_enlarges_the_type():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params["teach"] = "1"
+    app.query_params["crop"] = "96"
+    app.run()
+    assert not app.exception and not app.warning
+    assert app.session_state["teach"] and "teach" in app.query_params
+    assert any("font-size: 21px" in block.body for block in app.get("html"))
+
+
+def test_two_sessions_share_nothing():
+    one, other = open_app(methods=["mkpn"]), open_app(methods=["mkpn"])
+    one.button(key="gain_8").click().run()
+    one.session_state["pixel"] = (3, 4)
+    one.run()
+    other.run()
+    assert other.slider(key="gain").value == DEFAULTS["gain"]
+    assert other.session_state["pixel"] is None

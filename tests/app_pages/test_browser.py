@@ -1,0 +1,424 @@
+"""The app in a real browser: the kernel lens is driven with mouse and keys."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+import kpnviz
+from kpnviz.evaluation.app_benchmark import serve
+from kpnviz.photos import gallery
+from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.page import PAGES
+
+from .conftest import PATIENCE_MS
+
+pytestmark = pytest.mark.browser
+
+METHODS = ("kpn-l5", "mkpn")
+
+
+def watch(page):
+    """Errors that the page logs, and the messages that it sends to the server."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.errors, page.sent = [], []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: page.sent.append(1)))
+    return page
+
+
+def open_lens(page, address):
+    page.goto(address)
+    page.locator(".lens[data-y]").wait_for()
+    return page
+
+
+@pytest.fixture
+def page(chromium, server):
+    """The page with its kernels on it; no test may leave an error in the console."""
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
+    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
+    yield page
+    page.close()
+    assert not page.errors
+
+
+@pytest.fixture(scope="module")
+def estimates():
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
+    return [kpnviz.load(method)(burst) for method in METHODS]
+
+
+def lens(page, expression):
+    """Evaluate an expression of the lens object `l` and its element `e`."""
+    return page.locator(".lens").evaluate(f"(e) => {{ const l = e.lens; return {expression}; }}")
+
+
+def point(page, y, x, panel=0):
+    """Where pixel (y, x) of a panel is on the screen, at any zoom."""
+    box = page.locator(".stage").nth(panel).bounding_box()
+    view, scale = lens(page, "l.view"), lens(page, "l.scale")
+    return box["x"] + (x + 0.5 - view["x"]) * scale, box["y"] + (y + 0.5 - view["y"]) * scale
+
+
+def wait_for_another(page, identity):
+    """Wait until the lens shows another payload than this; the new one's identity."""
+    page.locator(".lens").evaluate(
+        "(e, id) => new Promise((done) => { const look = () => "
+        "e.lens.data.id === id ? setTimeout(look, 20) : done(); look(); })",
+        identity,
+    )
+    return lens(page, "l.data.id")
+
+
+def at_rest(page):
+    """Wait until the script has run."""
+    page.locator("[data-test-script-state=notRunning]").first.wait_for(state="attached")
+
+
+def hover(page, y, x, panel=0):
+    # The page may still be moving into place: then the point is looked up anew.
+    for _ in range(50):
+        page.mouse.move(*point(page, y, x, panel))
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        if lens(page, "l.cursor") == [y, x]:
+            break
+    expect(page.locator(f'.lens[data-y="{y}"][data-x="{x}"]')).to_be_attached()
+
+
+def test_hover_changes_the_kernels_without_asking_python(page):
+    hover(page, 30, 40, panel=2)
+    page.wait_for_load_state("networkidle")
+    before, shares = len(page.sent), page.locator(".share").all_inner_texts()
+    picture = page.locator(".cell canvas").first.screenshot()
+    for x in range(41, 101, 3):
+        hover(page, 80, x, panel=x % 5)
+    assert page.locator(".share").all_inner_texts() != shares
+    assert page.locator(".cell canvas").first.screenshot() != picture
+    assert len(page.sent) == before
+    assert lens(page, "l.latency(0.95)") > 0
+
+
+def test_kernels_in_the_browser_are_those_of_python(page, estimates):
+    for y, x in [(0, 0), (127, 126), (64, 33), (91, 92)]:
+        shown = lens(page, f"l.kernelsAt({y}, {x}).map((m) => m.cells.map((c) => Array.from(c.weights)))")
+        for weights, estimate in zip(shown, estimates, strict=True):
+            expected = estimate.kernels.at(y, x)
+            # Factors travel as float16: 11 bits.
+            scale = np.abs(expected).max()
+            np.testing.assert_allclose(np.reshape(weights, expected.shape), expected, atol=2e-3 * scale)
+
+
+def test_the_receipt_sums_to_the_picture(page, estimates):
+    for y, x in [(0, 0), (5, 127), (64, 64), (100, 17)]:
+        rows = lens(page, f"l.kernelsAt({y}, {x}).map((m) => [m.sum, m.picture])")
+        for (total, picture), estimate in zip(rows, estimates, strict=True):
+            assert picture == pytest.approx(estimate.image[y, x], abs=1e-4)
+            assert total == pytest.approx(picture, abs=2e-3)
+    hover(page, 64, 64)
+    for row, estimate in zip(page.locator(".row[data-method]").all(), estimates, strict=True):
+        shown = row.locator(".sum b").inner_text().removeprefix("= ").replace("−", "-")
+        assert float(shown) == pytest.approx(estimate.image[64, 64], abs=2e-3)
+        added = [float(text.replace("−", "-")) for text in row.locator(".adds").all_inner_texts()]
+        assert sum(added) == pytest.approx(float(shown), abs=8 * 0.0005 + 1e-3)
+
+
+def test_a_click_pins_and_python_follows(page):
+    hover(page, 50, 60, panel=3)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="Pinned pixel: y 50, x 60")).to_be_visible()
+    page.mouse.move(*point(page, 90, 90))
+    expect(page.locator('.lens[data-y="50"][data-pinned="true"]')).to_be_attached()
+    page.locator(".lens").press("ArrowRight")
+    expect(page.get_by_role("heading", name="Pinned pixel: y 50, x 61")).to_be_visible()
+    page.locator(".lens").press("Escape")
+    expect(page.get_by_role("heading", name="Pinned pixel")).to_have_count(0)
+    hover(page, 90, 90)
+
+
+def test_keys(page):
+    hover(page, 20, 20)
+    root = page.locator(".lens")
+    root.press("Shift+ArrowDown")
+    root.press("ArrowLeft")
+    expect(page.locator('.lens[data-y="30"][data-x="19"]')).to_be_attached()
+    expect(page.locator(".live")).to_contain_text("Pixel y 30, x 19")
+    root.press("3")
+    expect(page.locator(".panel").first).to_contain_text("Frame 3")
+    page.wait_for_url("**frame=3**")  # a choice that rests is told to Python
+    root.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    sent = len(page.sent)
+    root.press("r")  # Streamlit's shortcut for a rerun
+    hover(page, 60, 60)
+    assert len(page.sent) == sent
+
+
+def test_zoom_is_shared_by_all_pictures_and_a_double_click_ends_it(page):
+    hover(page, 64, 64, panel=1)
+    whole = page.locator(".picture").last.screenshot()
+    page.mouse.wheel(0, -400)
+    expect(page.locator(".reset")).not_to_have_text("zoom 1.0×")
+    assert page.locator(".picture").last.screenshot() != whole
+    hover(page, 66, 66, panel=4)
+    x, y = point(page, 66, 66, panel=4)
+    before = lens(page, "l.view.x")
+    page.mouse.down()
+    page.mouse.move(x - 20, y)
+    page.mouse.up()
+    assert lens(page, "l.view.x") > before
+    page.mouse.dblclick(x, y)
+    expect(page.locator(".reset")).to_have_text("zoom 1.0×")
+    expect(page.locator('.lens[data-pinned="false"]')).to_be_attached()
+
+
+def test_new_bursts_reach_the_lens(page):
+    gain_4 = lens(page, "l.data.id")
+    page.get_by_role("button", name="×8", exact=True).click()
+    gain_8 = wait_for_another(page, gain_4)
+    page.locator(".thumbnails button").nth(10).click()
+    wait_for_another(page, gain_8)
+    expect(page.locator(".photo img")).to_have_attribute("alt", gallery()[10])
+
+
+def test_the_crop_is_dragged(page):
+    identity = lens(page, "l.data.id")
+    crop = page.locator(".crop").bounding_box()
+    x, y = crop["x"] + crop["width"] / 2, crop["y"] + crop["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y, steps=3)
+    sent = len(page.sent)
+    page.mouse.up()
+    wait_for_another(page, identity)
+    assert len(page.sent) == sent + 1
+    assert page.locator(".crop").bounding_box()["x"] == pytest.approx(crop["x"] + 30, abs=2)
+
+
+def color(page, panel, y, x):
+    """Red, green and blue of a picture's pixel as it is painted, in 0..255."""
+    return lens(
+        page,
+        f"Array.from(l.panelNamed('{panel}').bitmap.getContext('2d').getImageData({x}, {y}, 1, 1).data).slice(0, 3)",
+    )
+
+
+def painted(page):
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def test_pictures_are_shown_linear_or_after_the_srgb_transfer(page, estimates):
+    value = float(np.clip(estimates[1].image[64, 64], 0, 1))
+    srgb = 1.055 * value ** (1 / 2.4) - 0.055  # IEC 61966-2-1, above 0.0031
+    assert color(page, "mkpn", 64, 64) == pytest.approx([255 * srgb] * 3, abs=1)
+    page.get_by_label("sRGB").uncheck()
+    painted(page)
+    assert color(page, "mkpn", 64, 64) == pytest.approx([255 * value] * 3, abs=1)
+
+
+def test_errors_are_taken_against_any_picture(page, estimates):
+    page.get_by_label("Show").select_option("signed")
+    page.get_by_label("against").select_option("mkpn")
+    painted(page)
+    truth = kpnviz.synthesize(recipe_of(DEFAULTS)).truth
+    one, other, truth = (np.clip(image, 0, 1) for image in (estimates[0].image, estimates[1].image, truth))
+    difference = np.where((one - truth) * (one - other) < 0, one - other, 0)  # not the sign of the error
+    for index in (difference.argmax(), difference.argmin()):
+        y, x = map(int, np.unravel_index(index, difference.shape))
+        red, _, blue = color(page, "kpn-l5", y, x)
+        assert (red > blue) == (difference[y, x] > 0)
+        assert len(set(color(page, "mkpn", y, x))) == 1  # what others are compared with stays a picture
+    page.wait_for_url("**mode=signed&against=mkpn**")
+    page.locator(".lens").press("e")
+    expect(page.get_by_label("Show")).to_have_value("absolute")
+
+
+def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
+    hover(page, 5, 5)
+    page.locator(".lens").press("w")
+    handle = page.get_by_role("slider", name="Edge of the wipe")
+    panel = page.locator('.panel[data-name="kpn-l5"]')
+    expect(panel.locator("figcaption")).to_contain_text("KPN L5")
+    expect(panel.locator("figcaption")).to_contain_text("| MKPN")
+    box, stage = handle.bounding_box(), panel.locator(".stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 0.25 * stage["width"], stage["y"] + 20, steps=3)
+    page.mouse.up()
+    expect(handle).to_have_attribute("aria-valuenow", "25")
+    painted(page)
+    expression = (
+        "[[20, 90], [60, 90]].map(([x, y]) => Array.from(l.panelNamed('kpn-l5').marks.getContext('2d')"
+        ".getImageData((x + 0.5) * l.scale, (y + 0.5) * l.scale, 1, 1).data))"
+    )
+    left, right = lens(page, expression)
+    assert left[3] == 0  # nothing over the left picture
+    assert right == [*color(page, "mkpn", 90, 60), 255]
+    assert lens(page, "l.pinned") is False  # a drag of the handle is no click
+    page.get_by_label("Right of the edge").select_option("truth")
+    expect(panel.locator("figcaption")).to_contain_text("| Truth")
+    page.locator(".lens").press("w")
+    expect(handle).to_have_count(0)
+
+
+def saved(page, click):
+    with page.expect_download() as download:
+        click()
+    return download.value
+
+
+def test_the_lens_is_saved_as_a_picture(page):
+    hover(page, 40, 50)
+    file = saved(page, page.get_by_role("button", name="PNG").click)
+    assert file.suggested_filename == "kernels_y40_x50.png"
+    picture = Image.open(file.path()).convert("RGB")
+    box = page.locator(".lens").bounding_box()
+    assert picture.width == pytest.approx(2 * (box["width"] + 32), abs=2)
+    # The truth is where it is on the page, at twice the size.
+    stage, scale = page.locator(".stage").last.bounding_box(), lens(page, "l.scale")
+    at = tuple(int(2 * (stage[axis] - box[axis] + 16 + 90.5 * scale)) for axis in ("x", "y"))
+    assert picture.getpixel(at) == tuple(color(page, "truth", 90, 90))
+    assert len(picture.getcolors(1 << 24)) > 300  # text and kernels are smooth
+
+
+def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, tmp_path):
+    hover(page, 50, 60, panel=3)
+    page.mouse.down()
+    page.mouse.up()
+    page.get_by_role("heading", name="Pinned pixel: y 50, x 60").wait_for()
+    file = saved(page, page.get_by_role("button", name="Report (HTML)").click)
+    assert file.suggested_filename == "kpnviz_dog_y50_x60.html"
+    report = tmp_path / "report.html"
+    file.save_as(report)
+    text = report.read_text(encoding="utf-8")
+    assert "pixel y 50, x 60" in text and "pixel=50~60" in text
+    reader = chromium.new_page()
+    asked = []
+    reader.on("request", lambda request: asked.append(request.url))
+    reader.goto(report.as_uri())
+    assert reader.locator("img").count() == 5 + 2 * 8
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert reader.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+    reader.close()
+    file = saved(page, page.get_by_role("button", name="Burst and kernels (NPZ)").click)
+    arrays = np.load(file.path(), allow_pickle=False)
+    np.testing.assert_allclose(arrays["mkpn.kernels"], estimates[1].kernels.at(50, 60), rtol=1e-3, atol=1e-5)
+    file = saved(page, page.get_by_role("button", name="Statistics (CSV)").click)
+    rows = list(csv.DictReader(io.StringIO(Path(file.path()).read_text(encoding="utf-8"))))
+    assert len(rows) == 16
+
+
+def test_the_address_opens_the_same_state(page, chromium):
+    gain_4 = lens(page, "l.data.id")
+    page.get_by_role("button", name="×8", exact=True).click()
+    page.wait_for_url("**gain=8**")
+    wait_for_another(page, gain_4)
+    hover(page, 30, 40)
+    page.mouse.down()
+    page.mouse.up()
+    page.get_by_role("heading", name="Pinned pixel: y 30, x 40").wait_for()
+    page.locator(".lens").press("+")
+    page.locator(".lens").press("2")
+    page.wait_for_url("**frame=2&view=**")
+    expected = lens(page, "[l.data.id, l.cursor, l.pinned, l.display]")
+    page.get_by_role("button", name="Copy link").click()
+    link = page.get_by_text("v=1&photo=dog").first.inner_text()
+    assert "".join(link.split()) == page.url.replace("/?", "?") or "".join(link.split()) == page.url
+    other = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    open_lens(other, page.url)
+    expect(other.locator('.lens[data-pinned="true"]')).to_be_attached()
+    assert lens(other, "[l.data.id, l.cursor, l.pinned, l.display]") == expected
+    # Sessions are apart: what one lets go, the other keeps.
+    other.locator(".lens").press("Escape")
+    other.get_by_role("heading", name="Pinned pixel").wait_for(state="detached")
+    expect(page.get_by_role("heading", name="Pinned pixel")).to_be_visible()
+    other.close()
+    assert not other.errors
+
+
+def test_back_in_the_browser_takes_the_last_change_back(page):
+    before = lens(page, "l.data.id")
+    page.get_by_role("button", name="×8", exact=True).click()
+    page.wait_for_url("**gain=8**")
+    wait_for_another(page, before)
+    page.go_back()
+    page.wait_for_url("**gain=4**")
+    page.locator(".lens").evaluate(
+        "(e, id) => new Promise((done) => { const look = () => "
+        "e.lens.data.id === id ? done() : setTimeout(look, 20); look(); })",
+        before,
+    )
+
+
+def test_a_shift_is_edited_in_the_table(page):
+    before = lens(page, "l.data.id")
+    page.get_by_role("combobox", name="Camera shake").click()
+    page.get_by_role("option", name="by hand, frame by frame").click()
+    page.wait_for_url("**shifts=0~0_2~-1**")
+    assert lens(page, "l.data.id") == before  # it starts from the shake that was there
+    table = page.get_by_test_id("stDataFrame")
+    at_rest(page)
+    editor = page.locator(".gdg-input")
+    while not editor.count():  # the page may still be moving into place
+        table.scroll_into_view_if_needed()
+        box = table.bounding_box()
+        page.mouse.dblclick(box["x"] + 0.55 * box["width"], box["y"] + 1.5 * box["height"] / 8)
+        page.wait_for_timeout(500)
+    editor.fill("7")
+    expect(editor).to_have_value("7")
+    editor.press("Enter")
+    page.wait_for_url("**shifts=0~0_7~-1**")
+    wait_for_another(page, before)
+    assert lens(page, "l.data.shifts")[1] == [7, -1]
+
+
+def test_no_page_logs_an_error_and_all_share_the_scene(page):
+    page.get_by_role("button", name="×2", exact=True).click()
+    page.wait_for_url("**gain=2**")
+    for name, title in PAGES.items():
+        if name == "explore":
+            continue
+        page.get_by_test_id("stTopNavLink").filter(has_text=re.compile(f"^{title}$")).click()
+        page.wait_for_url(f"**/{name}?v=1**gain=2**")
+        page.get_by_role("heading", level=1).wait_for()
+        at_rest(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
+    page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
+    page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")
+    at_rest(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_role("radio", name="128")).to_be_checked()
+
+
+def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
+    with serve() as address:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{address}/learn?v=1&gain=8")
+        page.wait_for_url("**/learn?v=1&photo=dog**gain=8**")
+        page.get_by_test_id("stTopNavLink").filter(has_text="Explore").wait_for()
+        page.close()
+
+
+def test_teacher_mode_has_larger_type_and_folded_controls(chromium, server, page):
+    teacher = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    open_lens(teacher, f"{server}/?teach=1")
+    expect(teacher.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    expect(teacher.get_by_role("spinbutton", name="Seed")).not_to_be_in_viewport()
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_have_count(0)
+    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    teacher.wait_for_function(f"(usual) => {size} >= 1.3 * usual", arg=page.evaluate(size))
+    teacher.close()
+    assert not teacher.errors

@@ -1,0 +1,237 @@
+"""The pages Kernels, Noise, Sizes and Results without a browser."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import kpnviz
+from kpnviz.analysis import kernel_stats, metrics
+from kpnviz.evaluation import evaluate as evaluation
+from kpnviz.evaluation.evaluate import Results, Row
+from kpnviz.noise import NoiseModel
+from kpnviz.paths import CHECKPOINTS, ROOT
+from kpnviz.ui import analysis
+from kpnviz.ui.controls import DEFAULTS, recipe_of
+
+SMALL = {"crop": 96}
+METHODS = ["kpn-l5", "mkpn"]
+
+
+def open_page(name, **state):
+    app = AppTest.from_file(str(ROOT / "app_pages" / f"{name}.py"), default_timeout=240)
+    for key, value in ({"methods": METHODS} | SMALL | state).items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def charts(app):
+    """Key of each figure -> its specification."""
+    return {
+        chart.proto.id.rsplit("-", 1)[-1]: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")
+    }
+
+
+def texts(app):
+    return " ".join(element.value for element in (*app.markdown, *app.caption, *app.info))
+
+
+@pytest.fixture(scope="module")
+def burst():
+    return kpnviz.synthesize(recipe_of(DEFAULTS | SMALL))
+
+
+@pytest.fixture
+def two_networks(tmp_path, monkeypatch):
+    """A folder of checkpoints with KPN L5 and MKPN alone, whatever ships."""
+    for name in METHODS:
+        for suffix in (".json", ".safetensors"):
+            shutil.copy(CHECKPOINTS / f"{name}{suffix}", tmp_path)
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    return tmp_path
+
+
+def test_the_parts_of_the_pinned_kernel_are_described(burst):
+    app = open_page("kernels", pixel=(40, 52))
+    assert not app.exception and not app.error
+    kernel = kpnviz.load("mkpn")(burst).kernels.at(40, 52)[0]
+    text = texts(app)
+    assert f"Share **{kernel.sum() / 8:.1%}**" in text
+    assert f"spread **{kernel_stats.spread(kernel):.2f} px**" in text
+    assert "True shift of frame 0 there: dy 0, dx 0 px." in text
+    assert list(charts(app)) == ["parts"]
+
+
+@pytest.mark.parametrize(
+    ("view", "figures"),
+    [
+        ("Maps", {"map_Share of the frame", "map_Spread", "map_Entropy", "map_Displacement of the centroid"}),
+        ("Frequencies", {"response_kpn", "response_mkpn"}),
+        ("Mean of a region", {"region_picture", "region_kernels"}),
+        ("Disagreement", set()),
+        ("What if", {"if_kernels"}),
+    ],
+)
+def test_every_view_of_the_kernels_shows_its_figures(view, figures):
+    app = open_page("kernels", kernels_view=view)
+    assert not app.exception and not app.error
+    if view == "Frequencies":  # keys with a hyphen are cut by the id
+        assert len(charts(app)) == 2
+    else:
+        assert set(charts(app)) == figures
+
+
+def test_the_pixel_is_pinned_by_its_inputs_and_kept():
+    app = open_page("kernels", pixel=(40, 52))
+    assert (app.number_input(key="pixel_y").value, app.number_input(key="pixel_x").value) == (40, 52)
+    app.number_input(key="pixel_y").set_value(7).run()
+    assert app.session_state["pixel"] == (7, 52)
+    assert not app.exception
+
+
+def test_a_pixel_outside_the_burst_gives_way_to_one_inside():
+    app = open_page("kernels", pixel=(500, 2))
+    assert not app.exception
+    assert app.number_input(key="pixel_y").value < 96
+
+
+def test_a_jump_pins_a_pixel_on_which_two_methods_disagree(burst):
+    app = open_page("kernels", kernels_view="Disagreement")
+    jumps = [button for button in app.button if str(button.key).startswith("jump_")]
+    y, x = (int(part) for part in jumps[0].key.split("_")[1:])
+    a, b = (np.clip(kpnviz.color.srgb_encode(kpnviz.load(m)(burst).image), 0, 1) for m in METHODS)
+    difference = np.abs(a - b)[8:-8, 8:-8]
+    assert (y - 8, x - 8) == np.unravel_index(difference.argmax(), difference.shape)
+    jumps[0].click().run()
+    assert app.session_state["pixel"] == (y, x)
+    assert app.number_input(key="pixel_x").value == x
+
+
+def test_one_method_alone_cannot_disagree():
+    app = open_page("kernels", kernels_view="Disagreement", methods=["mkpn"])
+    assert "Choose two methods" in app.info[0].value
+
+
+def test_without_a_method_the_page_asks_for_one():
+    for name in ("kernels", "noise"):
+        app = open_page(name, methods=[])
+        assert not app.exception
+        assert "Choose a method" in app.info[0].value
+
+
+def test_a_dropped_frame_shows_in_the_shares(burst):
+    app = open_page("kernels", kernels_view="What if", pixel=(40, 52), if_dropped=[0], if_renormalise=False)
+    assert not app.exception and not app.error
+    kernels = kpnviz.load("mkpn")(burst).kernels.at(40, 52)
+    text = texts(app)
+    assert f"sum to {kernels.sum() / 8:.3f} as it is" in text
+    assert f"and to {kernels[1:].sum() / 8:.3f} here" in text
+    app.toggle(key="if_renormalise").set_value(True).run()
+    assert f"and to {kernels.sum() / 8:.3f} here" in texts(app)
+
+
+def test_a_shift_that_the_network_sees_is_predicted_anew(burst):
+    recipe = recipe_of(DEFAULTS | SMALL)
+    shifted = analysis.shift_frame(burst, 3, 2, -1)
+    anew = analysis.changed(recipe, "mkpn", analysis.Change(shifted=3, shift=(2, -1)))
+    np.testing.assert_allclose(anew.image, kpnviz.load("mkpn")(shifted).image, atol=1e-5)
+    old = analysis.changed(recipe, "mkpn", analysis.Change(shifted=3, shift=(2, -1), predict_anew=False))
+    np.testing.assert_array_equal(old.kernels.at(9, 9), kpnviz.load("mkpn")(burst).kernels.at(9, 9))
+    assert not np.allclose(old.image, anew.image, atol=1e-3)
+
+
+def test_the_sweep_is_the_denoiser_told_other_noise(burst):
+    sweep = analysis.sweep(recipe_of(DEFAULTS | SMALL), "kpn-l5")
+    estimate = kpnviz.load("kpn-l5")(burst, noise_scale=4)
+    assert sweep.psnr[-1] == pytest.approx(metrics.psnr(estimate.image, burst.truth))
+    np.testing.assert_array_equal(sweep.images[-1], estimate.image)
+    expected = estimate.kernels.at(40, 52)
+    np.testing.assert_allclose(sweep.fields[-1].at(40, 52), expected, atol=2e-3 * np.abs(expected).max())
+    grid = np.stack([estimate.kernels.at(y, x)[0] for y in range(20, 70, 7) for x in range(20, 70, 7)])
+    assert sweep.spread[-1] == pytest.approx(np.median(kernel_stats.spread(grid)), rel=0.1)
+    assert sweep.spread[0] < sweep.spread[4] < sweep.spread[8]
+
+
+def test_the_diagonal_of_the_noise_matrix_is_told_the_truth():
+    recipe = analysis.matrix_recipe(recipe_of(DEFAULTS | SMALL), (95, 0))
+    assert recipe.crop == (64 + 32, 64, 64, 64)  # around the pixel, moved into the crop
+    loud = kpnviz.BurstRecipe(**{**vars(recipe), "noise": NoiseModel.for_gain(8)})
+    burst = kpnviz.synthesize(loud)
+    truthful = metrics.psnr(kpnviz.load("kpn-l5")(burst).image, burst.truth)
+    assert analysis.matrix_cell(recipe, "kpn-l5", 8, 8) == pytest.approx(truthful, abs=1e-3)
+    assert analysis.matrix_cell(recipe, "kpn-l5", 8, 1) < truthful - 1
+
+
+def test_the_noise_page(two_networks):
+    app = open_page("noise", methods=["kpn-l5"])
+    assert not app.exception and not app.error
+    assert {"noise_kernels", "noise_matrix"} <= set(charts(app))
+    assert len(charts(app)) == 5
+    assert "has no checkpoint here yet" in texts(app)
+    assert metrics.PROTOCOL in texts(app)
+
+
+def test_the_sizes_page(two_networks):
+    app = open_page("sizes")
+    assert not app.exception and not app.error
+    shown = charts(app)
+    assert "sizes_map" in shown
+    assert "Not trained here yet: KPN L1, KPN L3" in texts(app)
+    shares = [float(m.value.split(": ")[1].split("%")[0]) for m in app.markdown if "of the pixels" in m.value]
+    assert sum(shares) == pytest.approx(100, abs=2)
+
+
+def test_with_one_network_the_sizes_page_says_what_it_needs(two_networks):
+    (two_networks / "mkpn.safetensors").unlink()
+    app = open_page("sizes", methods=["kpn-l5"])
+    assert not app.exception
+    assert "it needs two trained networks" in app.info[0].value
+
+
+def test_a_damaged_checkpoint_is_one_sentence(two_networks):
+    (two_networks / "mkpn.safetensors").write_bytes(b"not weights")
+    st.cache_resource.clear()  # a network that was loaded before stays in use
+    for name in ("kernels", "noise", "sizes"):
+        app = open_page(name)
+        assert not app.exception, name
+        assert "mkpn" in app.error[0].value and "Traceback" not in app.error[0].value
+
+
+def test_without_results_the_page_says_what_makes_them(two_networks):
+    app = open_page("results")
+    assert not app.exception and not app.error
+    assert "kpnviz evaluate" in app.info[0].value
+
+
+def test_damaged_results_are_one_sentence(two_networks):
+    (two_networks / "results.csv").write_text("model,psnr\nmkpn,3\n")
+    app = open_page("results")
+    assert not app.exception
+    assert "the columns are not" in app.error[0].value
+
+
+def test_results_stand_beside_the_papers(two_networks):
+    gains = (1.0, 2.0, 4.0, 8.0, 16.0)
+    rows = [
+        Row(name, gain, 1.0, 30.0 + i - gain / 8, 0.1, 0.8, 0.01, 0.05, 72)
+        for i, name in enumerate(("kpn", "kpn-l3", "kpn-l5", "mkpn", "kpn-blind", "nlm"))
+        for gain in gains
+    ] + [Row("mkpn", 4.0, scale, 28.0, 0.1, 0.7, 0.01, 0.05, 72) for scale in evaluation.NOISE_SCALES]
+    evaluation.write_results(
+        two_networks / "results.csv", Results({"protocol": "as said", "cpu": "abacus"}, rows)
+    )
+    app = open_page("results")
+    assert not app.exception and not app.error
+    table = app.dataframe[0].value.set_index("method")
+    assert table.loc["MKPN", "×4"] == 33 - 0.5 and table.loc["MKPN", "×4 paper"] == 28.61
+    assert np.isnan(table.loc["KPN L25", "×4"]) and table.loc["KPN L25", "×4 paper"] == 28.44
+    assert "as said" in texts(app) and "abacus" in texts(app)
+    assert "No results here yet: KPN L25" in texts(app)
+    assert set(charts(app)) == {"against_gain", "against_size", "robustness"}
+    app.session_state["metric"] = "SSIM"
+    app.run()
+    assert app.dataframe[0].value.set_index("method").loc["MKPN", "×4 paper"] == 0.781
+    assert not app.exception

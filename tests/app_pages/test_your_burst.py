@@ -1,0 +1,164 @@
+"""The page Your burst: without a browser on its example, and in a browser with eight files."""
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+from kpnviz.analysis.maps import frame_maps
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.noise_estimation import estimate_noise
+from kpnviz.capture.pictures import Limits, read_picture
+from kpnviz.capture.writer import write_burst
+from kpnviz.color import srgb_encode
+from kpnviz.denoise import load
+from kpnviz.noise import NoiseModel
+from kpnviz.paths import ROOT
+from kpnviz.ui import upload
+from kpnviz.ui.noise_plot import noise_plot
+
+from .conftest import PATIENCE_MS
+
+
+def open_page(**state):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    for key, value in state.items():
+        app.session_state[key] = value
+    return app.run().switch_page("app_pages/your_burst.py").run()
+
+
+def test_the_page_waits_for_files():
+    app = open_page()
+    assert not app.exception and not app.error
+    assert not app.subheader
+
+
+def test_the_example_is_aligned_measured_and_denoised():
+    app = open_page()
+    app.toggle(key="own_example").set_value(True).run()
+    assert not app.exception and not app.error
+    assert app.subheader[0].value == "8 frames of 288 × 288 pixels"
+    shifts = app.dataframe[0].value
+    assert len(shifts) == 8 and shifts["undone"].any() and list(shifts["used"]) == [True] * 8
+    true = NoiseModel.for_gain(4)
+    numbers = re.findall(r"(?:read_std|shot_gain) ([0-9.]+)", " ".join(c.value for c in app.caption))
+    # Of luminance: the weights' squares add up to 0.562.
+    assert float(numbers[0]) == pytest.approx(true.read_std * 0.562**0.5, rel=0.1)
+    app.button(key="own_denoise").click().run()
+    assert not app.exception and not app.error
+    assert len(app.get("download_button")) == 1
+
+
+@pytest.fixture(scope="module")
+def looked():
+    """The page on its example, MKPN chosen last, with a pinned pixel; what the lens shows, denoised apart."""
+    app = open_page(own_example=True, own_methods=["kpn-l5", "mkpn"], own_side=96)
+    app.session_state["own_pixel"] = (40, 50)
+    app.run()
+    own = app.session_state["_own_burst"].own
+    row = upload.told_at_first(app.session_state["_own_burst"])[0]
+    noise = NoiseModel(row["read_std"], row["shot_gain"])
+    return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
+
+
+def decoded(values):
+    """An array of a figure's JSON."""
+    data = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return data.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else data
+
+
+def charts(app):
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_the_network_is_told_more_and_less_noise(looked):
+    app, burst = looked
+    assert not charts(app) and "_own_told" not in app.session_state
+    app.segmented_control(key="own_look").set_value("Told noise").run()
+    assert not app.exception and not app.error
+    (figure,) = charts(app)
+    assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
+    weights = decoded(figure["data"][0]["customdata"])
+    found = app.session_state["_own_told"][1]
+    for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):
+        expected = load("mkpn")(burst, scale)
+        np.testing.assert_allclose(found[i][0], expected.image, atol=1e-6)
+        kernel = expected.kernels.at(40, 50)[0]
+        np.testing.assert_allclose(weights[:, 12 * i : 12 * i + 11], kernel, atol=2e-3 * np.abs(kernel).max())
+    pictures = [h.proto.body for h in app.get("html") if "class='strip'" in h.proto.body]
+    assert len(pictures) == 1 and pictures[0].count("<img") == 5 and " dB" not in pictures[0]
+    # It is not done again for another pixel.
+    app.session_state["own_pixel"] = (20, 20)
+    app.run()
+    assert app.session_state["_own_told"][1] is found
+
+
+def test_maps_are_those_of_the_lens(looked):
+    app, burst = looked
+    app.segmented_control(key="own_look").set_value("Maps").run()
+    app.segmented_control(key="own_map_frame_8").set_value(3).run()
+    assert not app.exception and not app.error
+    share, spread, entropy, arrows = charts(app)
+    expected = frame_maps(load("mkpn")(burst).kernels, 3)
+    for figure, values in ((share, expected.share), (spread, expected.spread), (entropy, expected.entropy)):
+        np.testing.assert_allclose(decoded(figure["data"][0]["z"]), values, atol=5e-3 * np.abs(values).max())
+    assert decoded(arrows["data"][0]["z"]).shape == (96, 96)
+    own = app.session_state["_own_burst"].own
+    shift = own.shifts[own.order[3]]
+    assert any(f"dy {shift.dy:+d}, dx {shift.dx:+d} px" in c.value for c in app.caption)
+    assert app.session_state["_own_maps"][0][-1] == 3
+
+
+def test_noise_plot_draws_patches_and_two_lines():
+    rng = np.random.default_rng(0)
+    noise = NoiseModel(0.02, 0.004)
+    scene = np.repeat(np.repeat(rng.random((20, 20)), 8, 0), 8, 1)
+    fit = estimate_noise([np.stack([noise.add_to(scene, rng) for _ in range(4)])])
+    spec = noise_plot(fit, noise.scaled(2)).to_dict()
+    points, lines = (layer["data"]["values"] for layer in spec["layer"])
+    assert 0 < len(points) <= 1500
+    told = [row for row in lines if row["line"] == "told"]
+    for row in told:
+        assert row["variance"] == pytest.approx(4 * (0.02**2 + 0.004 * row["mean"]))
+
+
+@pytest.mark.browser
+def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path):
+    recipe = BurstRecipe("dog", crop=(60, 90, 96, 112), noise=NoiseModel.for_gain(4), seed=1)
+    write_burst(tmp_path, [synthesize(recipe)])
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(server)
+    page.get_by_role("link", name="Your burst").click()
+    frames = sorted(tmp_path.glob("frame_*.png"))
+    files = page.locator("input[type=file]")
+    files.set_input_files([*frames, tmp_path / "burst.json"])
+    expect(page.get_by_role("heading", name="8 frames of 112 × 96 pixels")).to_be_visible()
+    page.locator(".lens[data-y]").wait_for()
+    page.get_by_role("button", name="Denoise", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download 16-bit PNG").click()
+    data = download.value.path().read_bytes()
+    caption = page.get_by_text(re.compile("^Denoised with "))
+    method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[caption.inner_text().removeprefix("Denoised with ")]
+    expected = srgb_encode(np.clip(load(method)(synthesize(recipe)).image, 0, 1))
+    written = read_picture("denoised.png", data, Limits()).codes[0] / 65535
+    np.testing.assert_allclose(written, expected, atol=1e-3)
+    # What is no picture is refused in a sentence, and the server goes on.
+    page.reload()
+    page.get_by_role("link", name="Your burst").click()
+    broken = io.BytesIO()
+    Image.new("1", (9, 9)).save(broken, "PNG")
+    files.set_input_files([{"name": "black.png", "mimeType": "image/png", "buffer": broken.getvalue()}])
+    expect(page.get_by_text("black.png has 1 bit a pixel")).to_be_visible()
+    page.close()
+    assert not problems

@@ -1,0 +1,169 @@
+"""Oracle: DNGs made here, whose mosaics, levels and noise are known; rawpy and LibRaw open them."""
+
+import io
+import resource
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kpnviz.capture import raw as raw_module
+from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.pictures import Limits
+from kpnviz.capture.prepare import prepare
+from kpnviz.capture.raw import kind_of, read_raw
+from kpnviz.capture.reader import read_burst
+from kpnviz.noise import NoiseModel
+
+from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff16
+
+LIMITS = Limits()
+H, W = 96, 128
+SPAN = WHITE - BLACK
+
+
+def mosaic(seed=0):
+    return np.random.default_rng(seed).integers(BLACK - 60, WHITE + 1, (H, W)).astype(np.uint16)
+
+
+def planes_of(codes):
+    linear = (codes.astype(np.float64) - BLACK) / SPAN
+    greens = (linear[0::2, 1::2] + linear[1::2, 0::2]) / 2
+    return np.stack([linear[0::2, 0::2], greens, linear[1::2, 1::2]])
+
+
+def test_planes_levels_and_noise_of_a_dng():
+    codes = mosaic()
+    frame = read_raw("a.dng", dng(codes), LIMITS)
+    np.testing.assert_allclose(frame.planes, planes_of(codes), atol=1e-6)
+    assert frame.planes.min() < 0  # noise below black survives
+    expected = [(S, O) for S, O in zip(NOISE_PROFILE[::2], NOISE_PROFILE[1::2], strict=True)]  # noqa: E741
+    for noise, (S, O), greens in zip(frame.noise, expected, (1, 2, 1), strict=True):  # noqa: E741
+        assert noise.shot_gain == pytest.approx(S / greens)
+        assert noise.read_std == pytest.approx(np.sqrt(O / greens))
+
+
+def test_one_noise_pair_stands_for_all_colours_and_a_wrong_one_for_none():
+    noise = read_raw("a.dng", dng(mosaic(), noise=(4e-3, 1e-4)), LIMITS).noise
+    assert [n.shot_gain for n in noise] == pytest.approx([4e-3, 2e-3, 4e-3])
+    assert read_raw("a.dng", dng(mosaic(), noise=None), LIMITS).noise is None
+    assert read_raw("a.dng", dng(mosaic(), noise=(4e-3, -1e-4)), LIMITS).noise is None
+    assert read_raw("a.dng", dng(mosaic(), noise=(float("nan"), 1e-4)), LIMITS).noise is None
+
+
+def test_other_patterns_and_rotations():
+    codes = mosaic()
+    planes = planes_of(codes)
+    bggr = read_raw("a.dng", dng(codes, pattern=(2, 1, 1, 0)), LIMITS).planes
+    np.testing.assert_allclose(bggr, planes[::-1], atol=1e-6)
+    for orientation, turns in ((3, 2), (6, 3), (8, 1)):
+        turned = read_raw("a.dng", dng(codes, orientation=orientation), LIMITS).planes
+        np.testing.assert_allclose(turned, np.rot90(planes, turns, axes=(1, 2)), atol=1e-6)
+
+
+def test_a_gray_scene_is_developed_gray():
+    # AsShotNeutral (1/2, 1, 1): a gray surface gives half as much red.
+    gray = np.full((H, W), BLACK + 0.4 * SPAN)
+    gray[0::2, 0::2] = BLACK + 0.2 * SPAN
+    stack = read_burst([(f"{i}.dng", dng(gray.astype(np.uint16))) for i in range(2)])
+    planes = np.stack([stack.light(0, c, slice(None), slice(None)) for c in range(3)])
+    np.testing.assert_allclose(stack.developed(planes), 0.4, atol=2e-3)
+
+
+def test_a_burst_of_dngs_and_its_noise():
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:H, :W]
+    scene = 0.05 + 0.7 * x / W + 0.1 * np.sin(y / 9)
+    true = NoiseModel(0.02, 0.004)
+    frames = [np.clip(BLACK + SPAN * true.add_to(scene, rng), 0, WHITE).astype(np.uint16) for _ in range(8)]
+    profile = (true.shot_gain, true.read_std**2)
+    stack = read_burst([(f"{i}.dng", dng(frame, noise=profile)) for i, frame in enumerate(frames)])
+    assert (len(stack), stack.channels, stack.height, stack.width) == (8, 3, H // 2, W // 2)
+    assert "NoiseProfile" in stack.noise_source and not stack.encoded
+    own = prepare(stack)
+    for channel in (0, 1, 2, GRAY):
+        found, stated = own.estimate_noise(channel).noise, stack.channel_noise(channel)
+        assert found.shot_gain == pytest.approx(stated.shot_gain, rel=0.2)
+        assert found.read_std == pytest.approx(stated.read_std, rel=0.2)
+    assert stack.channel_noise(GRAY) == stack.noise[1]
+
+
+def test_kinds_are_told_by_content():
+    rgb = np.zeros((9, 9, 3), np.uint8)
+    assert kind_of(dng(mosaic())) == "raw"
+    assert kind_of(b"FUJIFILMCCD-RAW 0201") == "raw"
+    assert kind_of(b"\0\0\0\x18ftypcrx \0") == "raw"
+    assert kind_of(b"II*\0\x10\0\0\0CR\2\0") == "raw"
+    assert kind_of(pillow(rgb, "TIFF")) == "picture"
+    assert kind_of(write_tiff16(rgb.astype(np.uint16))) == "picture"
+    assert kind_of(tiff(rgb.astype(np.float32), photometric="rgb")) == "float tiff"
+    assert kind_of(tiff(rgb[..., 0].astype(np.float32))) == "picture"
+    assert kind_of(b"II*\0") == "picture"
+
+
+def test_what_cannot_be_read_is_said_and_the_caller_lives():
+    data = dng(mosaic())
+    for name, broken in (("cut.dng", data[: len(data) // 2]), ("magic.raf", b"FUJIFILMCCD-RAW " + bytes(99))):
+        with pytest.raises(ValueError, match=rf"^{name} cannot be read: [^\n]+$"):
+            read_raw(name, broken, LIMITS)
+    with pytest.raises(ValueError, match="a.dng has 128x96 pixels; the limit is 0.001 megapixels"):
+        read_raw("a.dng", data, Limits(pixels=1000))
+    with pytest.raises(ValueError, match="b.png is another kind|b.png has"):
+        read_burst([("a.dng", data), ("b.png", pillow(np.zeros((H // 2, W // 2, 3), np.uint8), "PNG"))])
+    # A header that promises 60,000 x 60,000 pixels.
+    width = data.index(struct.pack("<HHI", 256, 4, 1))  # ImageWidth
+    huge = bytearray(data)
+    huge[width + 8 : width + 12] = struct.pack("<I", 60000)
+    with pytest.raises(ValueError, match="a.dng"):
+        read_raw("a.dng", bytes(huge), LIMITS)
+
+
+def test_a_dng_without_levels_is_read_by_what_its_samples_can_hold():
+    frame = read_raw("a.dng", dng(mosaic(), levels=False, noise=None), LIMITS)
+    assert np.isfinite(frame.planes).all() and frame.planes.min() >= 0 and frame.planes.max() <= 1
+
+
+def test_a_float_colour_tiff_that_unpacks_to_gigabytes_runs_into_the_limit(monkeypatch):
+    monkeypatch.setattr(raw_module, "_MEMORY_BYTES", 600 * 2**20)
+    zeros = np.zeros((5000, 6000, 3), np.float32)
+    data = tiff(zeros, photometric="rgb", compression="zlib")
+    assert len(data) < 3_000_000
+    with pytest.raises(ValueError, match="a.tif (needs more memory|cannot be read)"):
+        raw_module.read_float_tiff("a.tif", data, LIMITS)
+
+
+def test_the_child_is_limited():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import resource\n"
+        "from raw_child import limit_resources; limit_resources(2**31, 7)\n"
+        "print([resource.getrlimit(r)[0] for r in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE)])\n"
+        "try: bytearray(3 * 2**30)\nexcept MemoryError: print('refused')"
+    )
+    folder = str(raw_module._SCRIPT.parent)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, folder], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == [str([2**31, 7, 0]), "refused"]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0  # ours is not
+
+
+def test_a_child_that_dies_is_an_error_of_its_file(monkeypatch, tmp_path):
+    script = tmp_path / "dies.py"
+    script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    monkeypatch.setattr(raw_module, "_SCRIPT", script)
+    with pytest.raises(ValueError, match="a.dng cannot be read: the raw decoder stopped with status -11"):
+        read_raw("a.dng", dng(mosaic()), LIMITS)
+    script.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(raw_module, "_SECONDS", 0.25)
+    with pytest.raises(ValueError, match="a.dng took longer than 0.5 s"):
+        read_raw("a.dng", dng(mosaic()), LIMITS)
+
+
+def test_rawpy_itself_opens_the_dng():
+    import rawpy
+
+    codes = mosaic()
+    with rawpy.imread(io.BytesIO(dng(codes))) as file:
+        np.testing.assert_array_equal(file.raw_image_visible, codes)

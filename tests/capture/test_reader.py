@@ -1,0 +1,446 @@
+"""Oracle: arrays written here, and Pillow's own reading where it can."""
+
+import gc
+import io
+import os
+import struct
+import tempfile
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.pictures import Limits, read_picture, write_png16, write_tiff16
+from kpnviz.capture.prepare import OwnBurst, prepare, sharpness
+from kpnviz.capture.reader import files_of, natural, read_burst
+from kpnviz.capture.writer import synthesize_colour, write_burst
+from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
+from kpnviz.noise import NoiseModel
+
+from .picture_makers import description, npz, pillow, samples, tiff, zipped
+
+RNG = np.random.default_rng(0)
+RGB16 = RNG.integers(0, 65536, (13, 21, 3), np.uint16)
+RGB8 = RNG.integers(0, 256, (13, 21, 3), np.uint8)
+ALL = (slice(None), slice(None))
+
+
+def two(data, suffix="x"):
+    return read_burst([(f"a.{suffix}", data), (f"b.{suffix}", data)])
+
+
+@pytest.fixture(autouse=True)
+def no_temporary_file_stays(tmp_path, monkeypatch):
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        write_png16(RGB16),
+        write_tiff16(RGB16),
+        tiff(RGB16, photometric="rgb"),
+        tiff(RGB16, photometric="rgb", byteorder=">"),
+        tiff(RGB16, photometric="rgb", byteorder=">", compression="zlib"),
+        tiff(RGB16, photometric="rgb", tile=(16, 16), compression="zlib"),
+        tiff(RGB16, photometric="rgb", rowsperstrip=3),
+    ],
+)
+def test_sixteen_bit_colour_keeps_its_sixteen_bits(data):
+    stack = two(data)
+    assert stack.codes.dtype == np.uint16
+    np.testing.assert_array_equal(stack.codes[1], RGB16.transpose(2, 0, 1))
+    np.testing.assert_allclose(
+        stack.light(0, 1, *ALL), srgb_decode(RGB16[..., 1] / 65535), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_an_interlaced_png_of_16_bits():
+    # Adam7 of a 2x1 picture: pixel 0 in the first pass, pixel 1 in the sixth, each a row with its filter byte.
+    values = [[1, 513, 65535], [258, 772, 4660]]
+    body = b"".join(b"\0" + struct.pack(">3H", *pixel) for pixel in values)
+    data = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 1)
+    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(body)), (b"IEND", b"")):
+        data += struct.pack(">I", len(content)) + kind + content
+        data += struct.pack(">I", zlib.crc32(kind + content))
+    assert read_picture("a", data, Limits()).codes[:, 0, :].T.tolist() == values
+
+
+@pytest.mark.parametrize("kind", ["png", "png gray", "jpeg", "webp", "tiff", "png 16 gray"])
+def test_pictures_are_decoded_as_pillow_does_and_taken_to_linear_light(kind):
+    data = samples()[kind]
+    with Image.open(io.BytesIO(data)) as file:
+        expected = np.asarray(ImageOps.exif_transpose(file))
+    expected = expected[..., None] if expected.ndim == 2 else expected
+    stack = two(data)
+    assert stack.encoded and "noise" in stack.notes[-1]
+    top = 65535 if "16" in kind else 255
+    for channel in range(stack.channels):
+        linear = srgb_decode(expected[..., channel] / top)
+        np.testing.assert_allclose(stack.light(1, channel, *ALL), linear, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_rotation(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = pillow(RGB8, "PNG", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(two(data).codes[0], upright.transpose(2, 0, 1))
+
+
+def test_gray_of_colour_is_luminance_and_has_the_noise_of_it():
+    stack = two(write_png16(RGB16))
+    expected = luminance(srgb_decode(RGB16 / 65535))
+    np.testing.assert_allclose(
+        stack.light(0, GRAY, slice(2, 9), slice(3, 11)), expected[2:9, 3:11], rtol=1e-5
+    )
+    rows, columns = np.array([0, 5, 0]), np.array([7, 1])
+    np.testing.assert_allclose(
+        stack.light(0, GRAY, rows, columns), expected[np.ix_(rows, columns)], rtol=1e-5
+    )
+    noise = NoiseModel(0.03, 0.002)
+    frames = np.full((2, 3, 200, 200), 0.4, np.float32)
+    noisy = noise.add_to(frames, np.random.default_rng(0))
+    gray = read_burst([("a.npz", npz(frames=noisy, read_std=noise.read_std, shot_gain=noise.shot_gain))])
+    std = gray.channel_noise(GRAY).std_map(np.array([[0.4]]))[0, 0]
+    assert gray.light(0, GRAY, *ALL).std() == pytest.approx(std, rel=0.02)
+    assert std == pytest.approx(
+        np.sqrt(sum(w * w for w in LUMINANCE_WEIGHTS)) * np.sqrt(0.03**2 + 0.002 * 0.4)
+    )
+
+
+def test_float_tiffs_are_linear():
+    gray, colour = RNG.normal(0.2, 0.3, (2, 9, 12)), RNG.normal(0.2, 0.3, (9, 12, 3))
+    stack = read_burst([(str(i), tiff(frame.astype(np.float32))) for i, frame in enumerate(gray)])
+    assert not stack.encoded and not stack.notes
+    np.testing.assert_array_equal(stack.light(1, 0, *ALL), gray[1].astype(np.float32))
+    data = tiff(colour.astype(np.float32), photometric="rgb", compression="zlib")
+    np.testing.assert_array_equal(two(data).codes[0], colour.astype(np.float32).transpose(2, 0, 1))
+
+
+def test_alpha_palettes_and_gray_with_alpha():
+    opaque = np.concatenate([RGB8, np.full((13, 21, 1), 200, np.uint8)], axis=-1)
+    stack = two(pillow(opaque, "PNG"))
+    np.testing.assert_array_equal(stack.codes[0], RGB8.transpose(2, 0, 1))
+    assert any("transparency" in note for note in stack.notes)
+    picture = Image.fromarray(RGB8).quantize(16)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    stack = two(file.getvalue())
+    np.testing.assert_array_equal(stack.codes[0], np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+    assert any("palette" in note for note in stack.notes)
+    gray = np.stack([RGB8[..., 0], RGB8[..., 1]], axis=-1)
+    np.testing.assert_array_equal(two(pillow(gray, "PNG")).codes[0, 0], RGB8[..., 0])
+
+
+def animated(format):
+    file = io.BytesIO()
+    pictures = [Image.fromarray(RNG.integers(0, 256, (8, 8, 3), np.uint8)) for _ in range(3)]
+    pictures[0].save(file, format, save_all=True, append_images=pictures[1:])
+    return file.getvalue()
+
+
+def bilevel(format):
+    file = io.BytesIO()
+    Image.fromarray(RGB8[..., 0] > 99).save(file, format)
+    return file.getvalue()
+
+
+def with_nan():
+    values = np.full((9, 9), 0.5, np.float32)
+    values[3, 4] = np.nan
+    return tiff(values)
+
+
+@pytest.mark.parametrize(
+    "data, sentence",
+    [
+        (b"", "b.x is empty"),
+        (b"hello, world" * 9, "b.x is not a picture that can be read"),
+        (b"GIF89a" + bytes(50), "b.x is not a picture that can be read"),
+        (pillow(RGB8, "PNG")[:300], "b.x cannot be read"),
+        (pillow(RGB8, "JPEG")[:500], "b.x cannot be read"),
+        (pillow(RGB8, "WEBP")[:80], "b.x"),
+        (write_png16(RGB16)[:300], "b.x cannot be read"),
+        (tiff(RGB16, photometric="rgb")[:500], "b.x cannot be read"),
+        (animated("PNG"), "b.x holds 3 pictures"),
+        (animated("WEBP"), "b.x holds 3 pictures"),
+        (animated("TIFF"), "b.x holds 3 pictures"),
+        (bilevel("PNG"), "b.x has 1 bit a pixel"),
+        (bilevel("TIFF"), "b.x has 1 bit a pixel"),
+        (tiff(np.zeros((8, 8, 4), np.uint8), photometric="separated"), "b.x is CMYK"),
+        (with_nan(), "b.x holds values that are not finite"),
+        (
+            tiff(np.full((8, 8, 3), np.inf, np.float32), photometric="rgb"),
+            "b.x holds values that are not finite",
+        ),
+        (tiff(np.zeros((8, 8), np.int32)), "b.x has 32-bit integers"),
+        (pillow(RGB8[:9], "PNG"), "b.x has 21x9 pixels and a.png has 21x13"),
+        (pillow(RGB8[..., 0], "PNG"), "b.x is another kind of picture than a.png"),
+        (write_png16(RGB16), "b.x is another kind of picture than a.png"),
+    ],
+)
+def test_what_is_no_frame_is_refused_in_one_sentence(data, sentence):
+    with pytest.raises(ValueError) as refusal:
+        read_burst([("a.png", pillow(RGB8, "PNG")), ("../tmp/b.x", data)])
+    assert sentence in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def huge_png(width, height):
+    data = bytearray(pillow(RGB8, "PNG"))
+    data[16:24] = struct.pack(">II", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+def test_limits_are_checked_before_anything_is_decoded():
+    for size in ((8000, 4001), (2**31 - 1, 2**31 - 1), (70000, 70000)):
+        with pytest.raises(ValueError, match="a.png .*(megapixels a frame|too many pixels|cannot be read)"):
+            read_burst([("a.png", huge_png(*size))])
+    data = pillow(RGB8, "PNG")
+    with pytest.raises(ValueError, match="b.png takes the files beyond 0.001 MB"):
+        read_burst([("a.png", data), ("b.png", data)], Limits(total_bytes=1000))
+    with pytest.raises(ValueError, match="c.png takes the frames beyond 0.0006 megapixels"):
+        read_burst([(f"{n}.png", data) for n in "abc"], Limits(total_pixels=600))
+    with pytest.raises(ValueError, match="a.png has 21x13 pixels; the limit is 0.0001 megapixels"):
+        read_burst([("a.png", data)], Limits(pixels=100))
+    with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 to 32"):
+        read_burst([("a.png", data)])
+    with pytest.raises(ValueError, match="there are no frames"):
+        read_burst([])
+    with pytest.raises(ValueError, match="33 frames|one frame too many"):
+        read_burst([(f"{i}.png", data) for i in range(33)])
+    assert len(read_burst([(f"{i}.png", data) for i in range(32)])) == 32
+
+
+def test_limits_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("KPNVIZ_MAX_MEGAPIXELS", "0.0001")
+    with pytest.raises(ValueError, match="limit is 0.0001 megapixels"):
+        two(pillow(RGB8, "PNG"))
+    monkeypatch.setenv("KPNVIZ_MAX_MEGAPIXELS", "many")
+    with pytest.raises(ValueError, match="KPNVIZ_MAX_MEGAPIXELS is 'many'"):
+        two(pillow(RGB8, "PNG"))
+
+
+def test_zips():
+    frames = [(f"../../etc/f{i}.png", pillow(RGB8, "PNG")) for i in (10, 2)]
+    extra = [("__MACOSX/._f2.png", b"junk"), ("folder/.DS_Store", b"junk"), ("folder/", b"")]
+    stack = read_burst([("burst.zip", zipped(frames + extra))])
+    assert stack.names == ("burst.zip/f2.png", "burst.zip/f10.png")
+    with pytest.raises(ValueError, match="in.zip is a ZIP in a ZIP"):
+        read_burst([("out.zip", zipped([("in.zip", zipped(frames))]))])
+    with pytest.raises(ValueError, match="e.zip holds no files"):
+        read_burst([("e.zip", zipped([]))])
+    bomb = zipped([("zeros.png", bytes(3_000_000))])
+    assert len(bomb) < 10_000
+    with pytest.raises(ValueError, match="bomb.zip unpacks to more than 1 MB"):
+        read_burst([("bomb.zip", bomb)], Limits(total_bytes=1_000_000))
+    # Two that are allowed one by one, and not together.
+    padded = [(f"{i}.png", pillow(RGB8, "PNG") + bytes(600_000)) for i in range(2)]
+    assert len(read_burst([("pair.zip", zipped(padded))])) == 2
+    with pytest.raises(ValueError, match="pair.zip unpacks to more than 1 MB"):
+        read_burst([("pair.zip", zipped(padded))], Limits(total_bytes=1_000_000))
+    # A directory that understates the size: what is unpacked is bounded by what it says.
+    lying = bytearray(bomb)
+    place = lying.rindex(b"PK\1\2")
+    lying[place + 24 : place + 28] = struct.pack("<I", 100)
+    with pytest.raises(ValueError, match="bomb.zip"):
+        read_burst([("bomb.zip", bytes(lying))], Limits(total_bytes=1_000_000))
+    locked = bytearray(zipped(frames))
+    place = locked.index(b"PK\1\2")
+    locked[place + 8] |= 1
+    with pytest.raises(ValueError, match="is encrypted"):
+        read_burst([("locked.zip", bytes(locked))])
+    with pytest.raises(ValueError, match="cut.zip is a ZIP that cannot be read"):
+        read_burst([("cut.zip", zipped(frames)[:200])])
+
+
+def test_npz_of_kpnviz():
+    burst = synthesize(BurstRecipe("dog", crop=(0, 0, 20, 30)))
+    arrays = dict(frames=burst.frames, read_std=burst.noise.read_std, shot_gain=burst.noise.shot_gain)
+    stack = read_burst([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts, recipe="{}"))])
+    np.testing.assert_array_equal(stack.codes[:, 0], burst.frames)
+    np.testing.assert_array_equal(stack.truth[0], burst.truth)
+    np.testing.assert_array_equal(stack.shifts, burst.shifts)
+    assert stack.noise == (burst.noise,) and stack.known
+    for changes, sentence in [
+        (dict(frames=np.zeros((3, 4, 4), np.int8)), "b.npz: frames has dtype int8"),
+        (dict(frames=np.full((3, 4, 4), np.nan)), "not finite"),
+        (dict(frames=np.array([{}], dtype=object)), "b.npz is a ZIP that cannot be read"),
+        (dict(read_std=-1.0), "b.npz: noise"),
+        (dict(shifts=np.zeros(3)), "b.npz: shifts"),
+        (dict(truth=np.zeros(1)), "b.npz is a ZIP that cannot be read|truth does not fit"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            read_burst([("b.npz", npz(**(arrays | changes)))])
+    data = npz(**arrays)
+    with pytest.raises(ValueError, match="comes beside"):
+        read_burst([("b.npz", data), ("c.npz", data)])
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        read_burst([("b.npz", npz(frames=np.zeros((2, 500, 500))))], Limits(total_bytes=100_000))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_written_burst_comes_back(tmp_path, colour):
+    recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), seed=2)
+    bursts = synthesize_colour(recipe) if colour else (synthesize(recipe),)
+    metadata = write_burst(tmp_path / "burst", bursts)
+    step = 1 / (metadata["white_level"] - metadata["black_level"])
+    assert step < 5e-5
+    for given in ([tmp_path / "burst"], sorted((tmp_path / "burst").glob("*.png"))):
+        stack = read_burst(files_of(given))
+        assert stack.known and stack.noise == (recipe.noise,) * len(bursts) and not stack.notes
+        np.testing.assert_array_equal(stack.shifts, bursts[0].shifts)
+        for c, burst in enumerate(bursts):
+            assert burst.frames.min() < -0.1  # noise below zero survives
+            for i in range(8):
+                np.testing.assert_allclose(stack.light(i, c, *ALL), burst.frames[i], atol=0.51 * step)
+            np.testing.assert_allclose(stack.truth[c], burst.truth, atol=0.51 * step)
+    assert synthesize_colour(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
+
+
+def test_colour_channels_have_noise_of_their_own():
+    bursts = synthesize_colour(BurstRecipe("dog", crop=(0, 0, 64, 64)))
+    noise = [burst.frames[0] - burst.truth for burst in bursts]
+    assert abs(np.corrcoef([n.ravel() for n in noise])[np.triu_indices(3, 1)]).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (dict(format="x"), 'does not say "format"'),
+        (dict(frames="a.png"), "does not list the names"),
+        (dict(frames=["a.png", "a.png"]), "lists a frame twice"),
+        (dict(black_level=9, white_level=9), "black_level and white_level"),
+        (dict(white_level=float("nan")), "black_level and white_level"),
+        (dict(black_level="0"), "takes|black|frames"),
+        (dict(noise=[{"read_std": -1, "shot_gain": 0}]), "is not one"),
+        (dict(noise=[{"read_std": 1, "shot_gain": 0}]), "noise of 1 channels; the frames have 3"),
+        (dict(noise=3), "noise is not a list"),
+        (dict(shifts=[[0, 0]]), "shifts are not"),
+        (dict(frames=["a.png", "c.png"]), "b.png is not named in burst.json"),
+        (dict(frames=["c.png", "a.png", "b.png"]), "c.png, the reference of burst.json, is missing"),
+    ],
+)
+def test_burst_json_is_not_believed_blindly(changes, sentence):
+    frames = [(name, write_png16(RGB16)) for name in ("a.png", "b.png")]
+    good = read_burst([("burst.json", description(["a.png", "b.png"])), *frames])
+    np.testing.assert_allclose(good.light(0, 2, *ALL), (RGB16[..., 2] - 1000.0) / 60000, rtol=1e-5, atol=1e-7)
+    if changes == dict(black_level="0"):  # a number as text is one
+        return
+    with pytest.raises(ValueError, match=sentence):
+        read_burst([*frames, ("burst.json", description(**{"frames": ["a.png", "b.png"], **changes}))])
+
+
+def test_metadata_that_is_no_json():
+    for data in (b"{", b"[" * 100_000, b"\xff\xfe", b'"x"'):
+        with pytest.raises(ValueError, match="burst.json"):
+            read_burst([("burst.json", data)])
+
+
+def test_pages_that_are_let_go_come_back(monkeypatch):
+    monkeypatch.setattr("kpnviz.capture.frame_stack._RESIDENT_BYTES", 0)
+    stack = two(write_png16(RGB16))
+    for _ in range(2):
+        expected = srgb_decode(RGB16[..., 2] / 65535)
+        np.testing.assert_allclose(stack.light(1, 2, *ALL), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_the_temporary_file_has_no_name_and_is_closed(tmp_path):
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    stack = two(pillow(RGB8, "PNG"))
+    assert stack.mapping is not None and not stack.codes.flags.writeable
+    assert list((tmp_path / "tmp").iterdir()) == []
+    stack.light(0, 0, *ALL)
+    del stack
+    gc.collect()
+    if before is not None:
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_names_with_numbers_are_in_their_order(tmp_path):
+    assert sorted(["f10", "f2", "a", "f1b"], key=natural) == ["a", "f1b", "f2", "f10"]
+    for name in ("f10.png", "f2.png", ".hidden"):
+        (tmp_path / name).write_bytes(pillow(RGB8, "PNG"))
+    assert [name for name, _ in files_of([tmp_path])] == ["f2.png", "f10.png"]
+
+
+def as_stack(frames):
+    frames = np.asarray(frames, np.float32)
+    return read_burst([("burst.npz", npz(frames=frames))])
+
+
+def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
+    from scipy.ndimage import gaussian_filter
+
+    burst = synthesize(
+        BurstRecipe(
+            "dog", crop=(40, 40, 96, 96), frames=10, shifts=((0, 0),) * 10, noise=NoiseModel(0.001, 1e-4)
+        )
+    )
+    frames = np.stack([gaussian_filter(f, 1 + 0.5 * i) for i, f in enumerate(burst.frames)])
+    assert np.all(np.diff([sharpness(f) for f in frames]) < 0)
+    stack = as_stack(frames[[5, 0, 9, 4, 3, 2, 1, 8, 7, 6]])
+    own = prepare(stack)
+    assert own.reference == 0 and "as given" in own.report
+    object.__setattr__(stack, "known", False)
+    own = prepare(stack)
+    assert own.order == (
+        1,
+        0,
+        3,
+        4,
+        5,
+        6,
+        8,
+        9,
+    )  # the sharpest first, the two most blurred (2 and 7) left out
+    assert "left out: burst.npz, frame 2, burst.npz, frame 7" in own.report
+    few = prepare(as_stack(burst.frames[:3]))
+    assert few.order == (0, 1, 2, 1, 2, 1, 2, 1) and "5 places repeat" in few.report
+    assert prepare(stack, frames=1).order == (1,)
+    with pytest.raises(ValueError, match="frames is 0"):
+        prepare(stack, frames=0)
+
+
+def test_large_shifts_are_undone_and_small_ones_left_to_the_kernels():
+    shifts = ((0, 0), (1, -2), (9, -7), (0, 3))
+    recipe = BurstRecipe(
+        "city", crop=(60, 60, 120, 120), frames=4, shifts=shifts, noise=NoiseModel(0.01, 1e-4)
+    )
+    burst = synthesize(recipe)
+    own: OwnBurst = prepare(as_stack(burst.frames), frames=4, align=True)
+    assert [shift.offset for shift in own.shifts] == [(0, 0), (0, 0), (9, -7), (0, 3)]
+    window = own.channel(0, recipe.noise).window(slice(20, 100), slice(20, 100))
+    np.testing.assert_array_equal(window[2], burst.frames[2, 29:109, 13:93])
+    assert np.abs(window[2] - window[0]).mean() < 0.02
+    # Beyond the edge: the reflection, as everywhere in kpnviz.
+    corner = own.channel(0, recipe.noise).window(slice(0, 5), slice(0, 9))
+    padded = np.pad(burst.frames[2], 12, mode="reflect")
+    np.testing.assert_array_equal(corner[2], padded[12 + 9 : 12 + 14, 12 - 7 : 12 + 2])
+    assert not any(shift.applied for shift in prepare(as_stack(burst.frames), frames=4).shifts)
+
+
+def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
+    monkeypatch.setattr("kpnviz.capture.prepare._OVERVIEW_PIXELS", 10_000)
+    shifts = ((0, 0), (13, -6), (-11, 15))
+    burst = synthesize(BurstRecipe("city", frames=3, shifts=shifts, noise=NoiseModel.for_gain(2)))
+    found = prepare(as_stack(burst.frames), frames=3, align=True).shifts
+    assert [(shift.dy, shift.dx) for shift in found] == list(shifts)
+
+
+def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
+    data = write_tiff16(RGB16)
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), RGB16)
+    with Image.open(io.BytesIO(write_png16(RGB16))) as file:
+        np.testing.assert_array_equal(np.asarray(file), RGB16 >> 8)

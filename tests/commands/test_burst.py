@@ -1,0 +1,198 @@
+"""synth | denoise | kernels from the command line, on an odd size, against the Python API."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from torch import nn
+
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.capture.pictures import Limits, read_picture
+from kpnviz.capture.writer import synthesize_colour
+from kpnviz.color import srgb_encode
+from kpnviz.commands.main import main
+from kpnviz.denoise import Denoiser, load
+from kpnviz.models import checkpoints
+from kpnviz.noise import NoiseModel
+
+from ..capture.picture_makers import dng, pillow
+from ..conftest import tiny
+
+
+@pytest.fixture(autouse=True)
+def one_tiny_network(tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(folder))
+    network = tiny("mkpn")
+    with torch.no_grad():
+        nn.init.normal_(network.head.weight, std=0.02)
+    checkpoints.save(folder / "mkpn.safetensors", network, {})
+    checkpoints.save(folder / "kpn-direct.safetensors", tiny("kpn-direct"), {})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def read16(path):
+    return read_picture(path.name, path.read_bytes(), Limits()).codes / 65535
+
+
+def expected(image):
+    return srgb_encode(np.clip(image, 0, 1))
+
+
+def test_synth_then_denoise_gives_what_the_app_shows(tmp_path):
+    assert run("synth", "dog", "-o", "burst", "--gain", 4, "--seed", 1, "--crop", "60,90,97,75") == 0
+    assert run("denoise", "burst", "-o", "out.png") == 0
+    burst = synthesize(BurstRecipe("dog", crop=(60, 90, 97, 75), noise=NoiseModel.for_gain(4), seed=1))
+    shown = expected(load("mkpn")(burst).image)
+    written = read16(tmp_path / "out.png")[0]
+    # Frames are quantised to 16 bits and the result again: far below one step of 8 bits.
+    np.testing.assert_allclose(written, shown, atol=1e-3)
+    assert np.abs(written - shown).mean() < 1e-4
+    frames = sorted((tmp_path / "burst").glob("frame_*.png"))
+    assert run("denoise", *frames, "-o", "same.png") == 0
+    np.testing.assert_array_equal(read16(tmp_path / "same.png")[0], written)
+
+
+def test_an_odd_size_in_colour(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    photo = np.kron(rng.integers(0, 256, (50, 66, 3)), np.ones((8, 8, 1))).astype(np.uint8)[:389, :517]
+    (tmp_path / "photo.png").write_bytes(pillow(photo, "PNG"))
+    options = ("--colour", "--reduction", 1, "--gain", 2, "--json")
+    assert run("synth", "photo.png", "-o", "burst", *options) == 0
+    assert json.loads(capsys.readouterr().out)["noise"][2]["read_std"] == NoiseModel.for_gain(2).read_std
+    assert run("denoise", "burst", "-o", "out.tif", "--colour", "--tile", 128, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["height"], report["width"]) == (389, 517)
+    assert [row["channel"] for row in report["noise"]] == ["R", "G", "B"]
+    written = tifffile.imread(tmp_path / "out.tif")
+    assert written.shape == (389, 517, 3) and written.dtype == np.uint16
+    recipe = BurstRecipe(str(tmp_path / "photo.png"), noise=NoiseModel.for_gain(2), reduction=1)
+    denoiser = Denoiser(load("mkpn").network, "mkpn", tile=512)
+    for c, burst in enumerate(synthesize_colour(recipe)):
+        np.testing.assert_allclose(
+            written[..., c] / 65535, expected(denoiser(burst).image), atol=2e-3, err_msg=str(c)
+        )
+
+
+def test_kernels_are_those_of_the_whole_picture(tmp_path, capsys):
+    run("synth", "city", "-o", "burst", "--crop", "20,30,141,163", "--seed", 2, "--shake", "2,16,4")
+    capsys.readouterr()
+    burst = synthesize(
+        BurstRecipe("city", crop=(20, 30, 141, 163), seed=2, misalignment=Misalignment(2, 16, 4))
+    )
+    whole = load("mkpn")(burst)
+    for y, x in ((0, 0), (70, 81), (140, 162), (33, 5)):
+        assert run("kernels", "burst", "--at", f"{y},{x}", "-o", "k.npz", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["pixel"] == [y, x]
+        with np.load(tmp_path / "k.npz") as arrays:
+            kernels, patches, value = arrays["kernels"][0], arrays["patches"][0], arrays["value"][0]
+            np.testing.assert_allclose(kernels, whole.kernels.at(y, x), atol=2e-4)
+            assert (kernels * patches).sum() / 8 == pytest.approx(value, abs=1e-5)
+            assert value == pytest.approx(whole.image[y, x], abs=1e-3)
+            assert arrays["kernels_7"].shape == (1, 8, 7, 7)
+            np.testing.assert_array_equal(arrays["pixel"], (y, x))
+
+
+def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(tmp_path, capsys):
+    burst = synthesize(
+        BurstRecipe(
+            "city",
+            crop=(20, 30, 120, 150),
+            frames=3,
+            shifts=((0, 0), (1, 0), (7, -5)),
+            noise=NoiseModel(0.01, 1e-3),
+        )
+    )
+    for i, frame in enumerate(burst.frames):
+        codes = np.rint(255 * expected(0.15 + 0.8 * np.repeat(frame[..., None], 3, axis=2))).astype(np.uint8)
+        (tmp_path / f"IMG_{i}.jpg").write_bytes(pillow(codes, "JPEG", quality=98))
+    names = [f"IMG_{i}.jpg" for i in range(3)]
+    assert run("denoise", *names, "-o", "out.png", "--colour", "--json") == 0
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    assert len(report["frames"]) == 8 and set(report["frames"]) == set(names)
+    assert sum(report["undone"]) >= 1
+    assert {row["source"] for row in report["noise"]} == {"estimated from the burst"}
+    assert "sRGB-encoded" in output.err and "repeat frames" in output.err
+    assert (
+        run("denoise", *names, "-o", "off.png", "--align", "off", "--read-std", 0.03, "--shot-gain", 0.01)
+        == 0
+    )
+    assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
+
+
+def test_raw_is_developed_in_colour_and_kept_linear_on_request(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        codes = (512 + 900 + 100 * rng.standard_normal((80, 96))).astype(np.uint16)
+        (tmp_path / f"{i}.dng").write_bytes(dng(codes))
+    assert run("denoise", "0.dng", "1.dng", "-o", "out.tif", "--colour") == 0
+    assert tifffile.imread(tmp_path / "out.tif").shape == (40, 48, 3)
+    assert run("denoise", "0.dng", "1.dng", "-o", "linear.png", "--linear") == 0
+    with Image.open(tmp_path / "linear.png") as file:
+        assert np.asarray(file).mean() / 65535 == pytest.approx(900 / 3583, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["denoise", "nowhere", "-o", "a.png"], "nowhere: there is no such file or folder"),
+        (["denoise", "a.png", "-o", "out.png"], "there is 1 frame; a burst has 2 to 32"),
+        (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the result is a .png, .tif or .tiff"),
+        (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
+        (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no such checkpoint"),
+        (["denoise", "a.png", "a.png", "-o", "o.png", "--tile", "7"], "tile is 7"),
+        (
+            ["denoise", "a.png", "a.png", "-o", "o.png", "--read-std", "1"],
+            "--read-std and --shot-gain come together",
+        ),
+        (
+            ["denoise", "a.png", "a.png", "-o", "o.png", "--read-std", "-1", "--shot-gain", "0"],
+            "read_std is -1.0",
+        ),
+        (["denoise", "a.png", "a.png", "-o", "o.png"], "noise: the frames are all the same"),
+        (["kernels", "burst", "--at", "1", "-o", "k.npz"], "--at is '1'; it takes 2 numbers"),
+        (["kernels", "burst", "--at", "30,20", "-o", "k.npz"], "--at is 30,20; the frames have 30x40 pixels"),
+        (["kernels", "burst", "--at", "3,2", "-o", "k.npz", "--model", "kpn-direct"], "has no kernels"),
+        (["synth", "nobody", "-o", "b"], "photo 'nobody' is neither"),
+        (["synth", "dog", "-o", "b", "--frames", "1"], "--frames is 1"),
+        (["synth", "dog", "-o", "b", "--noise", "1"], "--noise is '1'; it takes 2 numbers"),
+        (["synth", "dog", "-o", "b", "--gain", "0"], "gain is 0"),
+        (["synth", "dog", "-o", "b", "--crop", "0,0,999,9"], "does not fit the photo"),
+    ],
+)
+def test_errors_are_one_sentence_and_exit_1(tmp_path, capsys, arguments, sentence):
+    big = np.random.default_rng(0).integers(9, 240, (64, 64), np.uint8)
+    (tmp_path / "a.png").write_bytes(pillow(big, "PNG"))
+    (tmp_path / "bad.png").write_bytes(b"not a picture at all")
+    if "burst" in arguments:
+        run("synth", "dog", "-o", "burst", "--crop", "0,0,30,40")
+        capsys.readouterr()
+    assert main(arguments) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith(f"kpnviz {arguments[0]}: ") and sentence in lines[-1]
+    assert not list(tmp_path.glob("o*.png"))
+
+
+@pytest.mark.parametrize("command", ["synth", "denoise", "kernels"])
+def test_help_has_examples_and_wrong_usage_exits_2(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0 and f"kpnviz {command} " in capsys.readouterr().out.split("examples:")[1]
+    with pytest.raises(SystemExit) as stop:
+        main([command])
+    assert stop.value.code == 2
+
+
+def test_a_new_burst_replaces_an_older_longer_one(tmp_path):
+    run("synth", "dog", "-o", "burst", "--crop", "0,0,20,20", "--frames", 12)
+    run("synth", "dog", "-o", "burst", "--crop", "0,0,20,20", "--frames", 3)
+    assert len(list((tmp_path / "burst").glob("frame_*.png"))) == 3

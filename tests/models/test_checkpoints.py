@@ -1,0 +1,125 @@
+"""Round trips, and every way in which a checkpoint can be wrong."""
+
+import hashlib
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from kpnviz.models import checkpoints
+from kpnviz.models.checkpoints import CheckpointError
+
+from ..conftest import burst_tensors, tiny
+
+
+@pytest.fixture
+def saved(tmp_path, monkeypatch):
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    network = tiny("mkpn")
+    checkpoints.save(tmp_path / "mkpn.safetensors", network, {"training": {"steps": 3}})
+    return network, tmp_path / "mkpn.safetensors"
+
+
+def rewrite(path, data):
+    """Other bytes under a card that agrees with them: the hash alone must not be what refuses them."""
+    path.write_bytes(data)
+    card = json.loads(path.with_suffix(".json").read_text())
+    card["sha256"] = hashlib.sha256(data).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(card))
+
+
+def test_weights_and_card_survive(saved):
+    network, path = saved
+    assert checkpoints.available() == ("mkpn",)
+    loaded = checkpoints.load_network("mkpn")
+    assert loaded.config == network.config and not loaded.training
+    for a, b in zip(network.state_dict().values(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(a.half().float(), b)
+    frames, noise_map = burst_tensors(8, 16, 16)
+    np.testing.assert_allclose(
+        loaded(frames, noise_map).factors, network(frames, noise_map).factors.detach(), atol=2e-3
+    )
+    card = checkpoints.read_card("mkpn")
+    assert card["training"] == {"steps": 3} and card["name"] == "mkpn"
+    assert card["bytes"] == path.stat().st_size
+    assert card["params"] == sum(p.numel() for p in network.parameters())
+    assert load_file(path)["head.bias"].dtype == torch.float16
+
+
+def test_a_path_works_like_a_name(saved):
+    _, path = saved
+    assert checkpoints.load_network(path).config == checkpoints.load_network("mkpn").config
+
+
+def refused(sentence):
+    with pytest.raises(CheckpointError, match=sentence) as error:
+        checkpoints.load_network("mkpn")
+    assert "mkpn" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_changed_bytes_are_refused(saved):
+    data = bytearray(saved[1].read_bytes())
+    data[-1] ^= 1
+    saved[1].write_bytes(data)
+    refused("sha256 begins with .* its card says")
+
+
+def test_a_pickle_is_refused_unread(saved, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    rewrite(saved[1], pickle.dumps(Trap()))
+    refused("not a safetensors file")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(saved, value):
+    weights = load_file(saved[1])
+    weights["head.bias"][0] = value
+    save_file(weights, saved[1])
+    rewrite(saved[1], saved[1].read_bytes())
+    refused("head.bias holds values that are not finite")
+
+
+def test_wrong_shapes_and_names_are_refused(saved):
+    weights = load_file(saved[1])
+    save_file({**weights, "head.bias": weights["head.bias"][:-1].clone()}, saved[1])
+    rewrite(saved[1], saved[1].read_bytes())
+    refused("head.bias has shape")
+    save_file({**weights, "other": torch.zeros(1)}, saved[1])
+    rewrite(saved[1], saved[1].read_bytes())
+    refused("missing or unknown: other")
+
+
+@pytest.mark.parametrize(
+    "card, sentence",
+    [
+        ("no json", "not valid JSON"),
+        ("[1]", "not valid JSON"),
+        (None, "card is missing"),
+    ],
+)
+def test_bad_cards_are_refused(saved, card, sentence):
+    file = saved[1].with_suffix(".json")
+    file.unlink() if card is None else file.write_text(card)
+    refused(sentence)
+
+
+def test_a_config_that_builds_nothing_is_refused(saved):
+    file = saved[1].with_suffix(".json")
+    card = json.loads(file.read_text())
+    for change in ({"sizes": [4]}, {"trunk": 5}, {"unknown": 1}):
+        file.write_text(json.dumps({**card, "config": {**card["config"], **change}}))
+        refused("the config builds no network")
+
+
+def test_a_missing_checkpoint_says_what_there_is(saved):
+    with pytest.raises(
+        CheckpointError, match="kpn-l5.safetensors: there is no such checkpoint; available here: mkpn"
+    ):
+        checkpoints.load_network("kpn-l5")

@@ -1,0 +1,137 @@
+"""The state in the address: links that come back as they were sent, and links that cannot be followed."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from kpnviz.models.checkpoints import available
+from kpnviz.paths import ROOT
+from kpnviz.photos import gallery
+from kpnviz.ui import link
+from kpnviz.ui.controls import BY_HAND, CROPS, DEFAULTS, MAX_SHIFT, SHAKES, default_methods, recipe_of
+
+SIDE = 288  # of the gallery's photos, reduced
+
+shift = st.tuples(*[st.integers(-MAX_SHIFT, MAX_SHIFT)] * 2)
+
+
+@st.composite
+def states(draw):
+    crop = draw(st.sampled_from(CROPS))
+    place = st.integers(0, SIDE - crop)
+    shake = draw(st.sampled_from([*SHAKES, BY_HAND]))
+    display = {"frame": 3, "mode": "signed", "against": "mean", "stops": -0.5, "linear": True}
+    display["view"] = [1.25, 30.0, 4.0]
+    shown = draw(st.sets(st.sampled_from(sorted(display))))
+    return {
+        "photo": draw(st.sampled_from(gallery())),
+        "top": draw(place),
+        "left": draw(place),
+        "crop": crop,
+        "gain": draw(st.integers(10, 160)) / 10,
+        "shake": shake,
+        "shifts": ((0, 0), *draw(st.lists(shift, min_size=7, max_size=7))),
+        "moving": draw(st.booleans()),
+        "seed": draw(st.integers(0, 2**31 - 1)),
+        "methods": draw(st.lists(st.sampled_from(available()), min_size=1, max_size=4, unique=True)),
+        "pixel": draw(st.none() | st.tuples(*[st.integers(0, crop - 1)] * 2)),
+        "display": {name: display[name] for name in shown},
+        "teach": draw(st.booleans()),
+    }
+
+
+@given(states())
+def test_a_link_opens_what_was_there(state):
+    url = link.link("https://example.org/tools/kernels?old=1", state)
+    assert url.startswith("https://example.org/tools/kernels?v=1&photo=")
+    found, problem = link.read(dict(parse_qsl(urlsplit(url).query)))
+    assert problem == ""
+    assert recipe_of(DEFAULTS | found) == recipe_of(state)
+    others = ("methods", "pixel", "display", "teach")
+    assert {name: found[name] for name in others} == {name: state[name] for name in others}
+
+
+@pytest.mark.parametrize(
+    ("query", "named", "instead"),
+    [
+        ({"photo": "dgo"}, "`dgo`", {"photo": "dog"}),
+        ({"photo": "../../etc/passwd"}, "passwd", {"photo": "dog"}),
+        ({"gain": "99"}, "`99`", {"gain": 16.0}),
+        ({"gain": "nan"}, "`nan`", {"gain": 4.0}),
+        ({"gain": "-inf"}, "`-inf`", {"gain": 1.0}),
+        ({"crop": "130"}, "130", {"crop": 128}),
+        ({"top": "500", "crop": "128"}, "`500`", {"top": SIDE - 128}),
+        ({"shake": "papr"}, "`papr`", {"shake": "paper"}),
+        ({"shake": "hand", "shifts": "0~0_1~2"}, "`0~0_1~2`", {"shifts": ((0, 0), (1, 2), *[(0, 0)] * 6)}),
+        ({"shake": "hand", "shifts": "0~0" + "_99~0" * 7}, "`0~0", {"shifts": ((0, 0),) * 8}),
+        ({"seed": "1e99"}, "`1e99`", {"seed": 2**31 - 1}),
+        ({"methods": "mkpn~resnet"}, "`resnet`", {"methods": ["mkpn"]}),
+        ({"methods": "~"}, "", {"methods": default_methods()}),
+        ({"pixel": "200~3"}, "`200~3`", {"pixel": (127, 3)}),
+        ({"pixel": "middle"}, "`middle`", {"pixel": None}),
+        ({"mode": "sgned"}, "`sgned`", {"display": {"mode": "signed"}}),
+        ({"view": "0~0"}, "`0~0`", {"display": {}}),
+        ({"v": "2"}, "version `2`", {}),
+        ({"colour": "1"}, "`colour`", {}),
+        ({"photo": "`**x**`\n" * 99}, "**x**", {"photo": "dog"}),
+    ],
+)
+def test_a_bad_link_is_named_and_opens_the_nearest(query, named, instead):
+    state, problem = link.read(query)
+    assert {name: state[name] for name in instead} == instead
+    assert named in problem
+    assert len(problem) < 250 and "\n" not in problem and problem.count("`") % 2 == 0
+    recipe_of(DEFAULTS | state)  # what it opens can be shown
+    again = link.read(link.write(DEFAULTS | state))
+    assert again == ({"shifts": state.get("shifts"), **state} if "shifts" in state else state, "")
+
+
+@given(st.dictionaries(st.sampled_from(sorted(link._KNOWN)), st.text(max_size=20), max_size=8))
+def test_any_link_opens_something(query):
+    state, _ = link.read(query)
+    found, problem = link.read(link.write(DEFAULTS | state))
+    assert problem == "" and recipe_of(DEFAULTS | found) == recipe_of(DEFAULTS | state)
+
+
+def open_app(query=None, **state):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for name, value in (query or {}).items():
+        app.query_params[name] = value
+    for key, value in state.items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def test_the_address_is_read_once_and_then_follows_the_controls():
+    app = open_app({"crop": "96", "gain": "2", "methods": "mkpn", "pixel": "10~20"})
+    assert not app.exception and not app.warning
+    assert app.slider(key="gain").value == 2
+    assert app.session_state["pixel"] == (10, 20)
+    assert any("y 10, x 20" in heading.value for heading in app.subheader)
+    app.button(key="gain_8").click().run()
+    assert app.slider(key="gain").value == 8
+    assert app.query_params["gain"] == "8" and app.query_params["v"] == "1"
+
+
+def test_a_bad_address_is_one_sentence_and_the_page_goes_on():
+    app = open_app({"crop": "96", "gain": "loud", "methods": "mkpn"})
+    assert not app.exception and not app.error
+    assert len(app.warning) == 1 and "`loud`" in app.warning[0].value
+    assert app.slider(key="gain").value == DEFAULTS["gain"]
+    assert not app.run().warning
+
+
+def test_shifts_by_hand_reach_the_burst_and_the_address():
+    app = open_app({"crop": "96", "methods": "mkpn"})
+    app.selectbox(key="shake").set_value(BY_HAND).run()
+    from_the_shake = app.session_state["shifts"]
+    assert from_the_shake != ((0, 0),) * 8 and len(app.session_state["shifts"]) == 8
+    assert not app.exception
+    shifts = ((0, 0), *[(i, -i) for i in range(1, 8)])
+    app.session_state["shifts"] = shifts
+    app.run()
+    assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).shifts == shifts
+    assert app.query_params["shifts"] == "0~0_1~-1_2~-2_3~-3_4~-4_5~-5_6~-6_7~-7"
