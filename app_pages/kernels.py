@@ -5,9 +5,10 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.kernel_stats import centroid, spread
-from kpnviz.analysis.maps import disagreement, displayed, frequency_response, mean_kernels
+from kpnviz.analysis.maps import disagreement, frequency_response, mean_kernels
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.color import displayed
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import analysis, cache
 from kpnviz.ui.controls import burst_controls, method_controls

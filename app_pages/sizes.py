@@ -4,16 +4,8 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.maps import (
-    CLASS_RULE,
-    PIXEL_CLASSES,
-    best_of,
-    class_psnr,
-    inner,
-    pixel_classes,
-    squared_error,
-)
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, best_of, class_psnr, pixel_classes, squared_error
+from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of

@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.maps import displayed
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.pictures import Limits
 from kpnviz.capture.reader import MAX_FRAMES
+from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import read_scene
+from kpnviz.photos import read_photo, read_scene
+from kpnviz.sampling import box_reduce, reflect_index
 
 # One random stream each, so that turning up the gain leaves the camera's path and the grain as they were.
-_SHIFT_STREAM, _NOISE_STREAM = 1, 2
-
-
-def reflect_index(length: int, start: int, stop: int) -> np.ndarray:
-    """Indices start..stop-1 of an axis that goes on by reflection: (-1, 0, 1) -> (1, 0, 1).
-
-    The edge pixel is not repeated, and a reflection is reflected again as often as needed, so any range
-    of any length works: what ``numpy.pad(mode="reflect")`` does.
-    """
-    index = np.arange(start, stop)
-    period = max(2 * (length - 1), 1)
-    index = np.abs(index) % period if length > 1 else np.zeros_like(index)
-    return np.where(index >= length, period - index, index)
+_SHIFT_STREAM, _NOISE_STREAM, _COLOR_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -190,7 +180,19 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
     reflection.
     """
-    scene = read_scene(recipe.photo, recipe.reduction)
+    return _seen(recipe, read_scene(recipe.photo, recipe.reduction), (_NOISE_STREAM, recipe.seed))
+
+
+def synthesize_color(recipe: BurstRecipe) -> tuple[Burst, ...]:
+    """The bursts of a recipe in R, G and B: the shake of :func:`synthesize`, noise of each channel's own."""
+    if recipe.moving is not None:
+        raise ValueError("moving is set; color bursts have no moving object")
+    photo = box_reduce(read_photo(recipe.photo), recipe.reduction)
+    return tuple(_seen(recipe, photo[..., c], (_COLOR_STREAM, c, recipe.seed)) for c in range(3))
+
+
+def _seen(recipe: BurstRecipe, scene: np.ndarray, stream: Sequence[int]) -> Burst:
+    """What a recipe makes of a scene [H, W]; `stream` seeds its noise."""
     crop = recipe.crop or (0, 0, *scene.shape)
     top, left, H, W = crop
     if top < 0 or left < 0 or top + H > scene.shape[0] or left + W > scene.shape[1]:
@@ -221,7 +223,7 @@ def synthesize(recipe: BurstRecipe) -> Burst:
         mask = masks[0]
 
     clean *= recipe.white_level
-    frames = recipe.noise.add_to(clean, np.random.default_rng([_NOISE_STREAM, recipe.seed]))
+    frames = recipe.noise.add_to(clean, np.random.default_rng(stream))
     return Burst(
         frames=frames,
         noise=recipe.noise,

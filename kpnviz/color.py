@@ -43,6 +43,15 @@ def srgb_decode(encoded: Array) -> Array:
     return lib.where(encoded <= 0.04045, encoded / 12.92, ((above + 0.055) / 1.055) ** 2.4)
 
 
+def displayed(image: Array, white_level: float = 1.0) -> Array:
+    """What a screen shows of linear intensity: the sRGB transfer, clipped to [0, 1]. Any shape; keeps the dtype.
+
+    >>> displayed(np.array([-0.1, 0.2140411, 2.0])).round(6).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return _lib(image).clip(srgb_encode(image / white_level), 0, 1)
+
+
 def luminance(rgb: np.ndarray) -> np.ndarray:
     """Linear RGB [..., 3] -> linear luminance [...], Y = 0.2126 R + 0.7152 G + 0.0722 B."""
     if rgb.shape[-1] != 3:

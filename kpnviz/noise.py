@@ -1,4 +1,6 @@
-"""The noise of a raw frame: signal-dependent Gaussian, and the estimate of it that a network is told."""
+"""The noise of a raw frame: signal-dependent Gaussian, the estimate of it that a network is
+told, and the scale on which it is the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +78,43 @@ def noise_std(reference, read_std, shot_gain):
     """Eq. 8 for arrays or tensors; read_std and shot_gain broadcast (a batch has one of each per burst)."""
     lib = torch if isinstance(reference, torch.Tensor) else np
     return lib.sqrt(read_std**2 + shot_gain * lib.clip(reference, 0, None))
+
+
+def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
+    """Variance-stabilizing transform: the noise of the result has standard deviation 1 at every intensity.
+
+        g(x) = 2 x / (sqrt(s max(x, 0) + r^2) + r)              r read_std, s shot_gain
+
+    Above 0 that is (2/s) (sqrt(s x + r^2) - r), the generalized Anscombe transform for noise that is Gaussian
+    throughout (hence without 3/8), shifted so that g(0) = 0 and s = 0 is no special case; below 0 it is x / r, as the
+    noise map of eq. 8 has it. Starck, Murtagh, Bijaoui: Image Processing and Data Analysis, 1998.
+    """
+    r, s = _floored(noise)
+    image = image.astype(np.float64)
+    return 2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r)
+
+
+def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.ndarray:
+    """The inverse of :func:`stabilize` for the mean g of stabilized values whose noise had this standard deviation.
+
+        x = r g + s/4 E[max(G, 0)^2]                             G ~ N(g, std^2)
+
+    Without the expectation, so with max(g, 0)^2, the picture would be too dark: x is convex in g.
+    """
+    r, s = _floored(noise)
+    if std > 0:
+        from scipy.special import ndtr  # here: `import kpnviz` does without SciPy
+
+        z = values / std
+        square = std**2 * ((z**2 + 1) * ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+    else:
+        square = np.maximum(values, 0) ** 2
+    return r * values + s / 4 * square
+
+
+def _floored(noise: NoiseModel) -> tuple[float, float]:
+    """read_std and shot_gain, the first at least a 10-bit step and half a photon: values below 0 are divided by it."""
+    return max(noise.read_std, noise.shot_gain / 2, 1e-3), noise.shot_gain
 
 
 GAINS: dict[int, NoiseModel] = {

@@ -1,7 +1,8 @@
-"""Where the app's pages, the trained networks and the photos lie: in a checkout or in a wheel."""
+"""Where the app's pages, the trained networks and the photos lie, in a checkout or in a wheel; and safe writing."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -12,3 +13,13 @@ ROOT = _BUNDLE if _BUNDLE.is_dir() else PACKAGE.parent
 
 CHECKPOINTS = ROOT / "checkpoints"
 GALLERY = PACKAGE / "gallery"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
+    temporary = path.with_name(path.name + ".partial")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

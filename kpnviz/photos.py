@@ -11,11 +11,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kpnviz.color import luminance, srgb_decode
 from kpnviz.paths import GALLERY
+from kpnviz.sampling import box_reduce
 
 MAX_PIXELS = 32_000_000
 """A larger photo is refused before it is decoded."""
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def gallery() -> tuple[str, ...]:
@@ -34,6 +36,14 @@ def photo_path(photo: str | Path) -> Path:
             f"photo {str(photo)!r} is neither in the gallery ({', '.join(gallery())}) nor a file"
         )
     return path
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The photos of a folder, sorted by name."""
+    found = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise ValueError(f"photos: no PNG, JPEG, TIFF or WebP file in {str(folder)!r}")
+    return found
 
 
 def read_photo(photo: str | Path) -> np.ndarray:
@@ -61,23 +71,6 @@ def read_photo(photo: str | Path) -> np.ndarray:
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"photo {path.name!r} cannot be read: {error}") from error
     return srgb_decode(encoded).astype(np.float32)
-
-
-def box_reduce(image: np.ndarray, factor: int) -> np.ndarray:
-    """Mean over factor x factor blocks of [H, W, ...]; rows and columns that fill no block are dropped.
-
-    In linear light this is what a sensor with larger pixels would have seen; it takes noise and
-    compression artefacts out of a photo (MKPN paper, section 3.1).
-    """
-    if factor < 1:
-        raise ValueError(f"factor is {factor!r}; a photo is reduced by 1 or more")
-    H, W = image.shape[0] // factor, image.shape[1] // factor
-    if min(H, W) < 1:
-        raise ValueError(
-            f"factor is {factor}; a photo of {image.shape[0]}x{image.shape[1]} is too small for it"
-        )
-    blocks = image[: H * factor, : W * factor].reshape(H, factor, W, factor, *image.shape[2:])
-    return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
 
 
 @lru_cache(maxsize=32)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import xyz2rgb
 
-from kpnviz.color import luminance, srgb_decode, srgb_encode
+from kpnviz.color import displayed, luminance, srgb_decode, srgb_encode
 
 
 def test_transfer_agrees_with_scikit_image():
@@ -41,3 +41,11 @@ def test_luminance():
     assert luminance(np.array([0.0, 1.0, 0.0])) == pytest.approx(0.7152)
     with pytest.raises(ValueError, match="4 channels"):
         luminance(np.ones((2, 2, 4)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_screen_shows_the_transfer_clipped_in_the_dtype_of_the_picture(dtype):
+    x = np.array([-0.2, 0.0, 0.1, 0.4, 3.0], dtype=dtype)
+    shown = displayed(x, 0.5)
+    assert shown.dtype == dtype
+    np.testing.assert_allclose(shown, [0, 0, srgb_encode(0.2), srgb_encode(0.8), 1], rtol=1e-6)

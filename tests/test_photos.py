@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kpnviz.color import srgb_decode
-from kpnviz.photos import box_reduce, gallery, read_photo, read_scene
+from kpnviz.photos import gallery, read_photo, read_scene
 
 
 def test_the_gallery_is_there_and_every_photo_reads():
@@ -15,14 +15,6 @@ def test_the_gallery_is_there_and_every_photo_reads():
         scene = read_scene(name)
         assert scene.shape == (288, 288) and scene.dtype == np.float32
         assert 0 <= scene.min() < scene.max() <= 1.0001
-
-
-def test_box_reduce_is_the_mean_of_blocks():
-    image = np.arange(20, dtype=np.float32).reshape(4, 5)
-    np.testing.assert_array_equal(box_reduce(image, 2), [[3, 5], [13, 15]])
-    np.testing.assert_array_equal(box_reduce(image, 1), image)
-    with pytest.raises(ValueError, match="factor is 5"):
-        box_reduce(image, 5)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "LA"])

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from kpnviz.burst import Burst, reflect_index
+from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.sampling import reflect_index
 
 SMALLEST_SHARE = 0.05
 """Where the shares of changed kernels sum to less than this (of 1), they are scaled up no further."""

@@ -11,8 +11,8 @@ from skimage.feature import peak_local_max, structure_tensor, structure_tensor_e
 from skimage.filters import gaussian
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
-from kpnviz.analysis.metrics import CROP
-from kpnviz.color import srgb_encode
+from kpnviz.analysis.metrics import inner
+from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 from kpnviz.local_conv import effective_kernels
 
@@ -76,28 +76,23 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
     return frequencies, np.abs(waves @ kernel @ waves.T)
 
 
-def displayed(image: np.ndarray, white_level: float = 1.0) -> np.ndarray:
-    """What a screen shows of linear intensity: the sRGB transfer, clipped to [0, 1]."""
-    return np.clip(srgb_encode(np.asarray(image, dtype=np.float64) / white_level), 0, 1)
-
-
 def disagreement(
     a: np.ndarray, b: np.ndarray, white_level: float = 1.0, count: int = 8, apart: int = 6
 ) -> list[tuple[int, int, float]]:
     """The pixels on which two pictures [H, W] differ most: (y, x, |difference| of the displayed values).
 
-    The largest first, at least `apart` pixels from each other and CROP pixels from the border (less in a
+    The largest first, at least `apart` pixels from each other and metrics.CROP pixels from the border (less in a
     tiny picture), at most `count`.
     """
-    difference = np.abs(displayed(a, white_level) - displayed(b, white_level))
-    border = max(0, min(CROP, (min(difference.shape) - 1) // 2))
+    difference = np.abs(_displayed(a, white_level) - _displayed(b, white_level))
+    border = tuple(part.start for part in inner(difference.shape))
     peaks = peak_local_max(difference, min_distance=apart, num_peaks=count, exclude_border=border)
     return [(int(y), int(x), float(difference[y, x])) for y, x in peaks]
 
 
 def squared_error(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
     """Squared error of the displayed values, [H, W]: what PSNR averages; see metrics.PROTOCOL."""
-    return (displayed(image, white_level) - displayed(truth, white_level)) ** 2
+    return (_displayed(image, white_level) - _displayed(truth, white_level)) ** 2
 
 
 PIXEL_CLASSES = ("flat", "edge", "textured")
@@ -114,7 +109,7 @@ CLASS_RULE = (
 def pixel_classes(truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
     """Index into PIXEL_CLASSES of every pixel, [H, W]: see CLASS_RULE."""
     # Its derivative is the Sobel filter whose weights sum to 8 for a slope of 1.
-    tensor = structure_tensor(displayed(truth, white_level) / 8, sigma=2, mode="reflect")
+    tensor = structure_tensor(_displayed(truth, white_level) / 8, sigma=2, mode="reflect")
     large, small = structure_tensor_eigenvalues(tensor)
     energy = np.maximum(large + small, 0)
     coherence = np.divide(large - small, energy, out=np.zeros_like(energy), where=energy > 0)
@@ -124,7 +119,7 @@ def pixel_classes(truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
 def class_psnr(error: np.ndarray, classes: np.ndarray) -> list[float]:
     """PSNR in dB of each of PIXEL_CLASSES, from a squared_error map; NaN for a class without pixels.
 
-    As in metrics.PROTOCOL, the outer CROP pixels do not count.
+    As in metrics.PROTOCOL, the outer pixels do not count.
     """
     inside = inner(error.shape)
     values = []
@@ -135,16 +130,14 @@ def class_psnr(error: np.ndarray, classes: np.ndarray) -> list[float]:
     return values
 
 
-def inner(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of a picture [H, W] that counts in the metrics."""
-    H, W = shape
-    rows, columns = min(CROP, (H - 1) // 2), min(CROP, (W - 1) // 2)
-    return slice(rows, H - rows), slice(columns, W - columns)
-
-
 def best_of(errors: Sequence[np.ndarray], sigma: float = 4.0) -> np.ndarray:
     """Which of several squared_error maps is least around each pixel: index [H, W].
 
     Each map is smoothed by a Gaussian of `sigma` pixels first: one pixel's error is mostly luck.
     """
     return np.stack([gaussian(error, sigma) for error in errors]).argmin(axis=0)
+
+
+def _displayed(image: np.ndarray, white_level: float) -> np.ndarray:
+    """Displayed values in double precision: they are subtracted."""
+    return displayed(image.astype(np.float64), white_level)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed
 
 CROP = 8
+"""Pixels of each side that the metrics leave out."""
 
 PROTOCOL = (
     f"PSNR and SSIM after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side, "
@@ -16,18 +17,21 @@ PROTOCOL = (
 """How the metrics are taken; people in this field disagree by 3 dB because they differ in this."""
 
 
-def _displayed(image: np.ndarray, white_level: float) -> np.ndarray:
-    """What is compared: the displayed picture, without its border (as much of CROP as a tiny one has)."""
-    H, W = image.shape
+def inner(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The part of a picture [H, W] that is compared: without its border, as much of CROP as a tiny one has."""
+    H, W = shape
     rows, columns = min(CROP, (H - 1) // 2), min(CROP, (W - 1) // 2)
-    inner = image[rows : H - rows, columns : W - columns].astype(np.float64)
-    return np.clip(srgb_encode(inner / white_level), 0, 1)
+    return slice(rows, H - rows), slice(columns, W - columns)
+
+
+def _compared(image: np.ndarray, white_level: float) -> np.ndarray:
+    return displayed(image[inner(image.shape)].astype(np.float64), white_level)
 
 
 def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.ndarray, np.ndarray]:
     if image.ndim != 2 or image.shape != truth.shape:
         raise ValueError(f"image has shape {image.shape}, truth {truth.shape}; both are [H, W] and alike")
-    return _displayed(image, white_level), _displayed(truth, white_level)
+    return _compared(image, white_level), _compared(truth, white_level)
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:

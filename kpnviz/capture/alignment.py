@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.filters import window
 from skimage.registration import phase_cross_correlation
 
-from kpnviz.photos import box_reduce
+from kpnviz.sampling import box_reduce
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""

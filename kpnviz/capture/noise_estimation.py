@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import box_reduce
+from kpnviz.sampling import box_reduce
 
 PATCH = 8
 """Side of a patch in pixels: large enough for a variance, small enough to be of one brightness."""

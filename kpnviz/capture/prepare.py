@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kpnviz.burst import Burst, reflect_index
+from kpnviz.burst import Burst
 from kpnviz.capture.alignment import REACH, Shift, find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import box_reduce
+from kpnviz.sampling import box_reduce, reflect_index
 
 FRAMES = 8
 """What the shipped networks take."""

@@ -9,37 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kpnviz.burst import Burst, BurstRecipe, reflect_index, synthesize
+from kpnviz.burst import Burst
 from kpnviz.capture.pictures import write_png16
 from kpnviz.capture.reader import FORMAT, METADATA
-from kpnviz.photos import box_reduce, read_photo
 
 _TOP = 65535
-_COLOUR_STREAM = 3  # burst.py draws shake and noise from streams 1 and 2
-
-
-def synthesize_colour(recipe: BurstRecipe) -> tuple[Burst, ...]:
-    """The bursts of a recipe in R, G and B: the shake of :func:`kpnviz.synthesize`, noise of each channel's own."""
-    if recipe.moving is not None:
-        raise ValueError("moving is set; colour bursts have no moving object")
-    gray = synthesize(recipe)
-    assert gray.shifts is not None
-    photo = box_reduce(read_photo(recipe.photo), recipe.reduction)
-    top, left, H, W = recipe.crop or (0, 0, *photo.shape[:2])
-    bursts = []
-    for channel in range(3):
-        scene = photo[..., channel] * np.float32(recipe.white_level)
-        clean = np.empty((recipe.frames, H, W), dtype=np.float32)
-        for i, (dy, dx) in enumerate(gray.shifts):
-            rows = reflect_index(scene.shape[0], top - dy, top - dy + H)
-            columns = reflect_index(scene.shape[1], left - dx, left - dx + W)
-            clean[i] = scene[np.ix_(rows, columns)]
-        rng = np.random.default_rng([_COLOUR_STREAM, channel, recipe.seed])
-        frames = recipe.noise.add_to(clean, rng)
-        bursts.append(
-            Burst(frames, recipe.noise, recipe.white_level, clean[0].copy(), gray.shifts, recipe=recipe)
-        )
-    return tuple(bursts)
 
 
 def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:

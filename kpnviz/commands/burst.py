@@ -114,9 +114,9 @@ def _numbers(option: str, text: str, count: int, kind: type) -> list:
 
 
 def _synth(options: argparse.Namespace) -> int:
-    from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+    from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color
     from kpnviz.capture.reader import MAX_FRAMES
-    from kpnviz.capture.writer import synthesize_colour, write_burst
+    from kpnviz.capture.writer import write_burst
     from kpnviz.noise import NoiseModel
 
     if not 2 <= options.frames <= MAX_FRAMES:
@@ -137,7 +137,7 @@ def _synth(options: argparse.Namespace) -> int:
         reduction=options.reduction,
         seed=options.seed,
     )
-    bursts = synthesize_colour(recipe) if options.colour else (synthesize(recipe),)
+    bursts = synthesize_color(recipe) if options.colour else (synthesize(recipe),)
     metadata = write_burst(options.output, bursts)
     if options.json:
         print(json.dumps(metadata, indent=2))
@@ -151,7 +151,7 @@ def _denoise(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from kpnviz.capture.pictures import write_png16, write_tiff16
-    from kpnviz.color import srgb_encode
+    from kpnviz.color import displayed
 
     writers = {".png": write_png16, ".tif": write_tiff16, ".tiff": write_tiff16}
     suffix = options.output.suffix.lower()
@@ -174,8 +174,8 @@ def _denoise(options: argparse.Namespace) -> int:
         picture = burst.stack.developed(picture)
     codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
-        encoded = plane if options.linear else srgb_encode(np.clip(plane, 0, 1))
-        codes[..., c] = np.rint(np.clip(encoded, 0, 1) * 65535)
+        encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane)
+        codes[..., c] = np.rint(encoded * 65535)
     options.output.write_bytes(writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
     _report(options, report | {"seconds": round(seconds, 3)})
@@ -227,7 +227,7 @@ def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, r
     """What the kernels at a pixel were applied to: [N, K, K]; beyond the picture's edge, its reflection."""
     import numpy as np
 
-    from kpnviz.burst import reflect_index
+    from kpnviz.sampling import reflect_index
 
     rows = reflect_index(burst.stack.height, y - reach, y + reach + 1)
     columns = reflect_index(burst.stack.width, x - reach, x + reach + 1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from kpnviz.commands import burst as cli_burst
+from kpnviz.commands import burst
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  kpnviz train mkpn --photos photos/train --minutes 60\n"
         "  kpnviz train --all --photos photos/train --steps 12000\n"
-        "  kpnviz train --all --pairs --photos photos/train --steps 60000 --learning-rate 5e-4\n"
         "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
@@ -62,13 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
     train.add_argument("--learning-rate", type=float, default=5e-3, help="peak learning rate (0.005)")
-    start = train.add_mutually_exclusive_group()
-    start.add_argument(
-        "--start", type=Path, metavar="FILE", help="pair network that trunks start from (random)"
-    )
-    start.add_argument(
-        "--pairs", action="store_true", help="train that pair network first (12 minutes on one core)"
-    )
     train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
     train.add_argument(
@@ -94,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=_bench)
 
     _add_evaluation(commands)
-    cli_burst.add_commands(commands)
+    burst.add_commands(commands)
 
     models = commands.add_parser("models", help="list the trained networks")
     models.add_argument("--json", action="store_true", help="print their cards as JSON")
@@ -151,7 +142,7 @@ def _app(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from kpnviz.models import checkpoints
     from kpnviz.models.zoo import ZOO
-    from kpnviz.training.train import TrainingConfig, train, train_all, train_pairs
+    from kpnviz.training.train import TrainingConfig, train, train_all
 
     config = TrainingConfig(
         model=next(iter(ZOO)) if options.all else options.model,
@@ -163,14 +154,10 @@ def _train(options: argparse.Namespace) -> int:
         crop=options.crop,
         learning_rate=options.learning_rate,
         lambda_1=options.lambda_1,
-        start=options.start,
         seed=options.seed,
         precision=options.precision,
     )
     show = sys.stderr.isatty()
-    if options.pairs:
-        start = train_pairs(config, options.runs, checkpoints.folder() / "start", show)
-        config = dataclasses.replace(config, start=start)
     if options.all:
         cards = train_all(config, options.runs, options.output or checkpoints.folder(), show)
     else:

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from scipy.special import ndtr
 from skimage.registration import phase_cross_correlation
 from skimage.restoration import cycle_spin, denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from tqdm import tqdm
 
 from kpnviz.analysis.metrics import psnr
-from kpnviz.burst import Burst, BurstRecipe, reflect_index, synthesize
-from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.photos import read_scene
-from kpnviz.training.data import find_photos
+from kpnviz.burst import Burst, BurstRecipe, synthesize
+from kpnviz.noise import GAINS, NoiseModel, stabilize, unstabilize
+from kpnviz.photos import find_photos, read_scene
+from kpnviz.sampling import reflect_index
 
 REACH = 16
 """The largest shift that is looked for, in pixels: that of the paper's misalignment."""
@@ -51,41 +50,6 @@ GRIDS: dict[str, dict[str, Sequence]] = {
 is all that the bursts of `tune` have, and would let moving objects leave ghosts."""
 
 
-def stabilise(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """Variance-stabilising transform: the noise of the result has standard deviation 1 at every intensity.
-
-        g(x) = 2 x / (sqrt(s max(x, 0) + r^2) + r)              r read_std, s shot_gain
-
-    Above 0 that is (2/s) (sqrt(s x + r^2) - r), the generalised Anscombe transform for noise that is Gaussian
-    throughout (hence without 3/8), shifted so that g(0) = 0 and s = 0 is no special case; below 0 it is x / r, as the
-    noise map of eq. 8 has it. Starck, Murtagh, Bijaoui: Image Processing and Data Analysis, 1998.
-    """
-    r, s = _floored(noise)
-    image = image.astype(np.float64)
-    return 2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r)
-
-
-def unstabilise(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.ndarray:
-    """The inverse of :func:`stabilise` for the mean g of stabilised values whose noise had this standard deviation.
-
-        x = r g + s/4 E[max(G, 0)^2]                             G ~ N(g, std^2)
-
-    Without the expectation, so with max(g, 0)^2, the picture would be too dark: x is convex in g.
-    """
-    r, s = _floored(noise)
-    if std > 0:
-        z = values / std
-        square = std**2 * ((z**2 + 1) * ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
-    else:
-        square = np.maximum(values, 0) ** 2
-    return r * values + s / 4 * square
-
-
-def _floored(noise: NoiseModel) -> tuple[float, float]:
-    """read_std and shot_gain, the first at least a 10-bit step and half a photon: values below 0 are divided by it."""
-    return max(noise.read_std, noise.shot_gain / 2, 1e-3), noise.shot_gain
-
-
 def resample(frame: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A frame [H, W] laid onto the reference: x(y + dy, x + dx), and where the frame has such a pixel (bool).
 
@@ -102,7 +66,7 @@ def resample(frame: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def register(reference: np.ndarray, frame: np.ndarray) -> np.ndarray | None:
     """The shift (dy, dx) of a frame against the reference in pixels, or None where no shift explains the frame.
 
-    Both [H, W], stabilised. Masked normalised cross-correlation (Padfield, 2012) of slightly smoothed pictures finds
+    Both [H, W], stabilized. Masked normalised cross-correlation (Padfield, 2012) of slightly smoothed pictures finds
     the whole pixels, up to REACH; sub-pixel phase correlation of the overlap finds the rest. No shift at all is always
     a candidate. A shift counts as unreliable if the residual, mean (frame - reference)^2 / 2 over the overlap, is
     above 1.5 times the noise's (which is 1): from there on, an eighth frame makes the mean worse, not better.
@@ -156,7 +120,7 @@ def merge(burst: Burst) -> Merged:
 
     Frames that :func:`register` finds unreliable are left out; frame 0 is always in.
     """
-    stable = [stabilise(frame, burst.noise) for frame in burst.frames]
+    stable = [stabilize(frame, burst.noise) for frame in burst.frames]
     total, count = burst.reference.astype(np.float64), np.ones(burst.reference.shape)
     for frame, values in zip(burst.frames[1:], stable[1:], strict=True):
         shift = register(stable[0], values)
@@ -210,12 +174,12 @@ Restorer = Callable[..., np.ndarray]
 
 
 def _restored(restorer: Restorer, merged: Merged, noise: NoiseModel, parameters: dict) -> np.ndarray:
-    """Stabilise a mean of n frames, restore it, whose noise now is 1/sqrt(n), and go back."""
+    """Stabilize a mean of n frames, restore it, whose noise now is 1/sqrt(n), and go back."""
     if noise.read_std == noise.shot_gain == 0 or min(merged.image.shape) < 8:
         return merged.image.astype(np.float32)  # no noise, or no surroundings
     std = float(np.median(merged.count)) ** -0.5
-    values = restorer(stabilise(merged.image, noise), std, **parameters)
-    return unstabilise(values, noise, std).astype(np.float32)
+    values = restorer(stabilize(merged.image, noise), std, **parameters)
+    return unstabilize(values, noise, std).astype(np.float32)
 
 
 def _nlm(image: np.ndarray, std: float, strength: float, patch: int, distance: int) -> np.ndarray:
@@ -253,7 +217,7 @@ def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
     variance = r**2 + s * np.maximum(own.mean(axis=(1, 2), keepdims=True), 0)
     power = variance * (tiles.window**2).sum()
     spectrum = np.fft.rfft2(own * tiles.window)
-    stable = [stabilise(frame, burst.noise) for frame in burst.frames]
+    stable = [stabilize(frame, burst.noise) for frame in burst.frames]
     total = spectrum.copy()
     kept = np.zeros(spectrum.shape)  # sum_z A_z
     squares = np.zeros(spectrum.shape)  # sum_z (1 - A_z)^2

@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import Burst, BurstRecipe, synthesize
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed
 from kpnviz.denoise import load
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.paths import PACKAGE
+from kpnviz.paths import PACKAGE, write_atomically
 from kpnviz.photos import read_scene
 
 TEST_PHOTOS = PACKAGE / "testset"
@@ -139,7 +139,7 @@ def _crops(shape: tuple[int, ...], photo: int) -> list[tuple[int, int]]:
 
 def pack_photo(photo: Path, folder: Path) -> Path:
     """Write a photo as the test set keeps it, 16-bit gray PNG: luminance box-reduced by 2, sRGB-encoded."""
-    encoded = np.clip(srgb_encode(read_scene(str(photo), 2).astype(np.float64)), 0, 1)
+    encoded = displayed(read_scene(str(photo), 2).astype(np.float64))
     path = Path(folder) / f"{Path(photo).stem}.png"
     Image.fromarray(np.rint(65535 * encoded).astype(np.uint16)).save(path, optimize=True)
     return path
@@ -271,7 +271,7 @@ def write_results(path: Path, results: Results) -> None:
     for row in results.rows:
         values = dataclasses.asdict(row)
         table.writerow(round(v, digits[k]) if k in digits else _plain(v) for k, v in values.items())
-    checkpoints.write_atomically(Path(path), text.getvalue().encode())
+    write_atomically(Path(path), text.getvalue().encode())
 
 
 _COLUMNS = [field.name for field in dataclasses.fields(Row)]

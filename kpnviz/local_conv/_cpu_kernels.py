@@ -319,7 +319,7 @@ def backward_tile(typing_context, layout, window, y, rows, g, grads, j):
 
 @njit(nogil=True)
 def _reflect(i: int, n: int) -> int:
-    """As `kpnviz.burst.reflect_index`, for one index."""
+    """As `kpnviz.sampling.reflect_index`, for one index."""
     if n == 1:
         return 0
     period = 2 * (n - 1)

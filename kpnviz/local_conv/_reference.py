@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kpnviz.burst import reflect_index
+from kpnviz.sampling import reflect_index
 
 
 def reflect_pad(x: Tensor, r: int) -> Tensor:

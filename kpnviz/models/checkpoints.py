@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,12 +15,10 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from kpnviz.models.kpn import ModelConfig, Network, build
-from kpnviz.models.pairs import PairConfig, PairNetwork
 from kpnviz.models.zoo import ZOO
-from kpnviz.paths import CHECKPOINTS
+from kpnviz.paths import CHECKPOINTS, write_atomically
 
 _SUFFIX = ".safetensors"
-_N = TypeVar("_N", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -39,12 +36,14 @@ def available() -> tuple[str, ...]:
     return (*(name for name in ZOO if name in found), *sorted(found - set(ZOO)))
 
 
-def save(path: Path, network: Network | PairNetwork, card: dict) -> dict:
+def save(path: Path, network: nn.Module, card: dict) -> dict:
     """Write weights (fp16) to `path` and the card to `path` with suffix .json; returns the card written.
 
-    The card gets the network's config and the weights' sha256, size and number of parameters.
+    `network` is any module whose `config` has a `to_dict()`. The card gets its config and the weights' sha256, size and
+    number of parameters.
     """
     path = Path(path)
+    config: Any = network.config
     half = {
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in network.state_dict().items()
@@ -52,7 +51,7 @@ def save(path: Path, network: Network | PairNetwork, card: dict) -> dict:
     data = save_tensors(half, metadata={"format": "kpnviz 1"})
     card = {
         "name": path.stem,
-        "config": network.config.to_dict(),
+        "config": config.to_dict(),
         "params": sum(value.numel() for value in half.values()),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -84,15 +83,7 @@ def load_network(name: str | Path) -> Network:
     The file must have the sha256 of its card, be safetensors (a pickle is refused, unread), and hold
     finite weights of just the shapes that the config asks for: else CheckpointError.
     """
-    return _load(_path(name), lambda config: build(ModelConfig.from_dict(config)))
-
-
-def load_pairs(path: Path) -> PairNetwork:
-    """The pair network that trunks start from, of the file `path`; checked as :func:`load_network` does."""
-    return _load(_path(path), lambda config: PairNetwork(PairConfig.from_dict(config)))
-
-
-def _load(path: Path, build_from: Callable[[dict], _N]) -> _N:
+    path = _path(name)
     card = read_card(path)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -100,7 +91,7 @@ def _load(path: Path, build_from: Callable[[dict], _N]) -> _N:
         said = str(card.get("sha256"))
         raise CheckpointError(f"{path}: its sha256 begins with {digest[:12]}, its card says {said[:12]}")
     try:
-        network = build_from(card["config"])
+        network = build(ModelConfig.from_dict(card["config"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{path.with_suffix('.json')}: the config builds no network ({error})"
@@ -135,13 +126,3 @@ def _path(name: str | Path) -> Path:
         names = ", ".join(available()) or "none"
         raise CheckpointError(f"{path}: there is no such checkpoint; available here: {names}")
     return path
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

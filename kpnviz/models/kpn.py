@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kpnviz.burst import reflect_index
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.unet import BASE, TrunkConfig, UNet
+from kpnviz.sampling import reflect_index
 
 
 @dataclass(frozen=True)

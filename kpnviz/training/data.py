@@ -13,22 +13,13 @@ from torch import Tensor
 from kpnviz.burst import Misalignment
 from kpnviz.color import luminance, srgb_encode
 from kpnviz.noise import TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel, noise_std
-from kpnviz.photos import read_photo
+from kpnviz.photos import find_photos, read_photo
 
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3), 2.0)
 """Every photo is offered at these reductions, in linear light: a scene holds finer or coarser detail."""
 
 _SHAKE = Misalignment()
 _STRIDE = 16
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """The photos of a folder, sorted by name."""
-    found = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise ValueError(f"photos: no PNG, JPEG, TIFF or WebP file in {str(folder)!r}")
-    return found
 
 
 @dataclass

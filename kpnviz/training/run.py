@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from kpnviz.models import checkpoints
+from kpnviz.paths import write_atomically
 from kpnviz.training.data import Batch, PhotoBank
 
 WARM_UP = 0.02
@@ -257,7 +257,7 @@ class Run:
         writer = csv.DictWriter(text, self.log[0])
         writer.writeheader()
         writer.writerows(self.log)
-        checkpoints.write_atomically(self.folder / "log.csv", text.getvalue().encode())
+        write_atomically(self.folder / "log.csv", text.getvalue().encode())
         return measured
 
     def _save(self) -> None:
@@ -273,7 +273,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
         }
         torch.save(state, buffer)
-        checkpoints.write_atomically(self._state_file, buffer.getvalue())
+        write_atomically(self._state_file, buffer.getvalue())
 
     def _resume(self) -> None:
         try:
@@ -283,10 +283,12 @@ class Run:
             raise ValueError(
                 f"{self._state_file}: the run cannot be resumed ({error}); move it away"
             ) from error
-        if was != now:
-            changed = [
-                f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]
-            ]
+        changed = [
+            f"{key} was {was.get(key)!r}, is {now.get(key)!r}"
+            for key in {**was, **now}
+            if was.get(key) != now.get(key)
+        ]
+        if changed:
             raise ValueError(
                 f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
                 "move it away to start afresh"

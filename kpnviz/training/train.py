@@ -5,18 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpnviz.analysis.kernel_stats import centroid
 from kpnviz.analysis.metrics import psnr
 from kpnviz.models import checkpoints
-from kpnviz.models.kpn import KernelNetwork, Network, build
-from kpnviz.models.pairs import PAIR_SIZE, PairNetwork, normalize_features, plant, plant_head
+from kpnviz.models.kpn import build
 from kpnviz.models.unet import TRUNKS
 from kpnviz.models.zoo import WITHOUT_ANNEALING, ZOO, config_of
 from kpnviz.noise import GAINS
@@ -24,34 +21,21 @@ from kpnviz.training.data import Batch, PhotoBank
 from kpnviz.training.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
 from kpnviz.training.run import Run, RunConfig, dead_share, world_of_processes
 
-PAIR_STAGES: dict[str, dict[str, Any]] = {
-    "pairs-shift": {"steps": 20_000, "batch": 8, "crop": 32, "learning_rate": 5e-3},
-    "pairs": {"steps": 10_000, "batch": 4, "crop": 64, "learning_rate": 3e-3},
-}
-"""The pair network that trunks start from, not one of the zoo, is trained in two runs, the second from the first's.
-
-First it learns the shift alone, from many small windows; then the kernel that undoes it. Told the kernel from the start
-it followed a quarter of the shift after 20,000 steps, and trained on windows of 32 pixels alone less than half on 128.
-"""
-
 
 @dataclass(frozen=True)
 class TrainingConfig(RunConfig):
-    """A training run of a model of the zoo, or of one of PAIR_STAGES.
+    """A training run of a model of the zoo.
 
     trunk      preset of the trunk: base or paper
     lambda_1   weight of the intensity term of the basic loss; the gradient term has the rest
-    start      checkpoint of the pair network that the trunk, or its second stage, starts from; None: random weights
     """
 
     model: str = ""
     trunk: str = "base"
     lambda_1: float = LAMBDA_1
-    start: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.model not in PAIR_STAGES:
-            config_of(self.model)
+        config_of(self.model)
         if self.trunk not in TRUNKS:
             raise ValueError(f"trunk is {self.trunk!r}; choose {' or '.join(TRUNKS)}")
         super().__post_init__()
@@ -67,7 +51,7 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     """
     with world_of_processes() as world:
         torch.manual_seed(config.seed)
-        task: _Pairs | _Kernels = _Pairs(config) if config.model in PAIR_STAGES else _Kernels(config)
+        task = _Kernels(config)
         run = Run(config, Path(runs) / config.model, world, task)
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
         task.validation = validation_bursts(held_out, task.frames, world.device)
@@ -75,8 +59,6 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
         if not world.is_main:
             return {}
         weights, network, measured = run.best()
-        if isinstance(network, PairNetwork):
-            normalize_features(network, torch.cat([batch.frames for batch in task.validation.values()]))
         card = {
             "training": {**run.card(weights), **task.card()},
             "metrics": {
@@ -86,13 +68,13 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
             "licence": "MIT",
         }
         output = output or checkpoints.folder() / f"{config.model}.safetensors"
-        return checkpoints.save(output, cast(Network | PairNetwork, network.eval()), card)
+        return checkpoints.save(output, network.eval(), card)
 
 
 def train_all(
     config: TrainingConfig, runs: Path, folder: Path, show_progress: bool = True
 ) -> dict[str, dict]:
-    """Train every model of the zoo with the same config, `config.start` included; returns the cards by name.
+    """Train every model of the zoo with the same config; returns the cards by name.
 
     `config.model` is ignored, and a budget is that of each model. Models whose run in `runs` is complete are not
     trained again.
@@ -105,20 +87,6 @@ def train_all(
     }
 
 
-def train_pairs(config: TrainingConfig, runs: Path, folder: Path, show_progress: bool = True) -> Path:
-    """Train the pair network through PAIR_STAGES; returns its checkpoint, a `start` for models.
-
-    Of the config, photos, seed and precision count.
-    """
-    start = None
-    for stage, values in PAIR_STAGES.items():
-        own = dataclasses.replace(config, model=stage, minutes=None, start=start, **values)
-        start = folder / f"{stage}.safetensors"
-        train(own, runs, start, show_progress)
-    assert start is not None
-    return start
-
-
 class _Kernels:
     """A model of the zoo: denoise bursts."""
 
@@ -127,13 +95,6 @@ class _Kernels:
         self.name, self.config, self.frames = config.model, config, model.frames
         self.network = build(model)
         self.validation: dict[int, Batch] = {}
-        # A single frame has no pair to compare.
-        self.start = None if config.start is None or model.frames == 1 else config.start
-        if self.start is not None:
-            pair = checkpoints.load_pairs(self.start)
-            plant(pair.trunk, self.network.trunk, model.frames)
-            if isinstance(self.network, KernelNetwork):
-                plant_head(pair.head, self.network.head, model.sizes, model.separable, model.frames)
 
     def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
         """Of the picture, white level divided out; early in the run also of each frame's and size's part."""
@@ -180,20 +141,8 @@ class _Kernels:
         }
 
     def card(self) -> dict:
-        start = "random weights"
-        if self.start is not None:
-            steps = checkpoints.read_card(self.start)["training"]["steps"]
-            head = (
-                "at random"
-                if self.network.config.direct
-                else "with the kernels of these, and frame 0 for what they leave"
-            )
-            start = (
-                "trunk: with a copy of a pair network for each frame, trained to tell that frame's shift "
-                f"({steps} steps; see models/pairs.py); head: {head}"
-            )
         return {
-            "start": start,
+            "start": "random weights",
             "loss": f"lambda_1 {self.config.lambda_1:g}, after the sRGB transfer, white level divided out",
             "annealing": "none"
             if self.name in WITHOUT_ANNEALING
@@ -201,67 +150,9 @@ class _Kernels:
         }
 
 
-class _Pairs:
-    """The pair network: for each frame, the kernel that brings it onto frame 0."""
-
-    frames = 8
-
-    def __init__(self, config: TrainingConfig) -> None:
-        self.name, self.start = config.model, config.start
-        self.network = PairNetwork() if self.start is None else checkpoints.load_pairs(self.start).train()
-        self.network.requires_grad_(True)
-        self.validation: dict[int, Batch] = {}
-
-    def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
-        """Smooth L1 of the centroid, px, of frames within reach; in the second stage also the error of the factors.
-
-        The right factors are 1 at the shift and 0 elsewhere, and all 0 if it is out of reach.
-        """
-        told = model(batch.frames).unflatten(2, (2, PAIR_SIZE))  # [B, N-1, 2, PAIR_SIZE, h, w]
-        right, near = _right_factors(batch.shifts[:, 1:])
-        right, near = right[..., None, None].expand_as(told), near[..., None, None]
-        offsets = torch.arange(PAIR_SIZE, device=told.device)[:, None, None] - PAIR_SIZE // 2
-        error = F.smooth_l1_loss((told * offsets).sum(3), (right * offsets).sum(3), reduction="none").mean(2)
-        near = near.expand_as(error)
-        loss = (error * near).sum() / near.sum().clamp(min=1)
-        return (loss if self.start is None else F.mse_loss(told, right) + 0.1 * loss), 1.0
-
-    @torch.no_grad()
-    def validate(self, network: nn.Module) -> dict[str, float]:
-        told, shifts, scores = [], [], {}
-        for gain, batch in self.validation.items():
-            factors = (
-                network(batch.frames).mean((3, 4)).unflatten(2, (2, PAIR_SIZE))
-            )  # [B, N-1, 2, PAIR_SIZE]
-            offsets = torch.arange(PAIR_SIZE, device=factors.device) - PAIR_SIZE // 2.0
-            told.append((factors * offsets).sum(-1).flatten(0, 1).cpu().numpy())
-            shifts.append(batch.shifts[:, 1:].flatten(0, 1).cpu().numpy())
-            scores[f"alignment gain {gain}"] = _slope(told[-1], shifts[-1])
-        return {
-            "alignment": _slope(np.concatenate(told), np.concatenate(shifts)),
-            **scores,
-            "dead": dead_share(network, [(b.frames,) for b in self.validation.values()]),
-        }
-
-    def card(self) -> dict:
-        shift = "smooth L1 of the shift (px) of frames within reach, told by the centroid of their kernel"
-        factors = f"mean square error of the kernel's factors (0 if out of reach), plus .1 {shift}"
-        return {
-            "start": "random weights" if self.start is None else f"the weights of {self.start.stem}",
-            "loss": shift if self.start is None else factors,
-        }
-
-
-def _right_factors(shifts: Tensor) -> tuple[Tensor, Tensor]:
-    """The separable factors [..., 2, PAIR_SIZE] of the kernel that undoes a shift [..., 2], and if it can, 1 or 0."""
-    offsets = torch.arange(PAIR_SIZE, device=shifts.device) - PAIR_SIZE // 2
-    near = (shifts.abs().amax(-1) <= PAIR_SIZE // 2).float()
-    return (shifts[..., None] == offsets) * near[..., None, None], near
-
-
 def _slope(seen: np.ndarray, true: np.ndarray) -> float:
     """Regression of seen on true shifts [..., 2] within 2 pixels: 1 if all are followed, 0 if none is."""
-    near = np.abs(true).max(-1) <= PAIR_SIZE // 2
+    near = np.abs(true).max(-1) <= 2
     return float((seen[near] * true[near]).sum() / np.square(true[near]).sum())
 
 

@@ -19,9 +19,10 @@ from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
-from kpnviz.analysis.maps import FrameMaps, displayed, frame_maps
+from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.color import displayed
 from kpnviz.figures import Figure
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel

@@ -17,7 +17,7 @@ from PIL import Image
 import kpnviz
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import Burst
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.models.checkpoints import CheckpointError, read_card
 from kpnviz.models.zoo import title_of
@@ -200,7 +200,7 @@ def _table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
 
 
 def _picture(image: np.ndarray, white_level: float) -> str:
-    encoded = np.clip(srgb_encode(image / white_level), 0, 1)
+    encoded = displayed(image, white_level)
     return _png(np.round(255 * encoded).astype(np.uint8))
 
 

@@ -15,18 +15,17 @@ import streamlit as st
 import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
-from kpnviz.burst import BurstRecipe
+from kpnviz.burst import BurstRecipe, synthesize_color
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.pictures import write_png16
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
 from kpnviz.capture.reader import natural, read_burst
-from kpnviz.capture.writer import synthesize_colour
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import box_reduce
+from kpnviz.sampling import box_reduce
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
 from kpnviz.ui.kernel_lens import pack, unpack
 
@@ -125,11 +124,11 @@ def picture(
             source = own.channel(channel, noises[channel])
             planes[n] = tiled(source, keep_kernels=False, progress=advance).image
     developed = own.stack.developed(planes)
-    codes = np.stack([np.rint(_encoded(plane) * 65535).astype(np.uint16) for plane in developed], axis=-1)
+    codes = np.stack([np.rint(displayed(plane) * 65535).astype(np.uint16) for plane in developed], axis=-1)
     codes = codes[..., 0] if len(channels) == 1 else codes
     factor = max(1, int(np.ceil((own.stack.height * own.stack.width / _PREVIEW_PIXELS) ** 0.5)))
     small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
-    preview = np.rint(_encoded(small) * 255).astype(np.uint8)
+    preview = np.rint(displayed(small) * 255).astype(np.uint8)
     result = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
     st.session_state["_own_picture"] = (key, result)
     return result
@@ -245,20 +244,16 @@ def _fits(own: OwnBurst) -> dict[int, NoiseFit | str]:
     return fits
 
 
-def _encoded(linear: np.ndarray) -> np.ndarray:
-    return np.clip(srgb_encode(np.clip(linear, 0, 1)), 0, 1)
-
-
 def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
     """About 200x150 pixels of a frame in sRGB, uint8."""
     channels = range(3) if stack.channels == 3 else [GRAY]
     planes = stack.developed(np.stack([overview(stack, frame, c, pixels=40_000) for c in channels]))
-    image = np.rint(_encoded(planes) * 255).astype(np.uint8)
+    image = np.rint(displayed(planes) * 255).astype(np.uint8)
     return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
 
 
 def _example() -> FrameStack:
     """A shaken burst in colour of a photo of the gallery, of which nothing is told."""
-    bursts = synthesize_colour(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
+    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
     codes = np.stack([burst.frames for burst in bursts], axis=1)
     return FrameStack(codes, tuple(range(len(codes))), tuple(f"example {i}" for i in range(len(codes))))

@@ -12,12 +12,12 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.burst import BurstRecipe, synthesize, synthesize_color
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.pictures import Limits, read_picture, write_png16, write_tiff16
 from kpnviz.capture.prepare import OwnBurst, prepare, sharpness
 from kpnviz.capture.reader import files_of, natural, read_burst
-from kpnviz.capture.writer import synthesize_colour, write_burst
+from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.noise import NoiseModel
 
@@ -293,7 +293,7 @@ def test_npz_of_kpnviz():
 @pytest.mark.parametrize("colour", [False, True])
 def test_a_written_burst_comes_back(tmp_path, colour):
     recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), seed=2)
-    bursts = synthesize_colour(recipe) if colour else (synthesize(recipe),)
+    bursts = synthesize_color(recipe) if colour else (synthesize(recipe),)
     metadata = write_burst(tmp_path / "burst", bursts)
     step = 1 / (metadata["white_level"] - metadata["black_level"])
     assert step < 5e-5
@@ -306,11 +306,11 @@ def test_a_written_burst_comes_back(tmp_path, colour):
             for i in range(8):
                 np.testing.assert_allclose(stack.light(i, c, *ALL), burst.frames[i], atol=0.51 * step)
             np.testing.assert_allclose(stack.truth[c], burst.truth, atol=0.51 * step)
-    assert synthesize_colour(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
+    assert synthesize_color(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
 
 
 def test_colour_channels_have_noise_of_their_own():
-    bursts = synthesize_colour(BurstRecipe("dog", crop=(0, 0, 64, 64)))
+    bursts = synthesize_color(BurstRecipe("dog", crop=(0, 0, 64, 64)))
     noise = [burst.frames[0] - burst.truth for burst in bursts]
     assert abs(np.corrcoef([n.ravel() for n in noise])[np.triu_indices(3, 1)]).max() < 0.1
 

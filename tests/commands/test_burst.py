@@ -9,9 +9,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color
 from kpnviz.capture.pictures import Limits, read_picture
-from kpnviz.capture.writer import synthesize_colour
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
@@ -76,7 +75,7 @@ def test_an_odd_size_in_colour(tmp_path, capsys):
     assert written.shape == (389, 517, 3) and written.dtype == np.uint16
     recipe = BurstRecipe(str(tmp_path / "photo.png"), noise=NoiseModel.for_gain(2), reduction=1)
     denoiser = Denoiser(load("mkpn").network, "mkpn", tile=512)
-    for c, burst in enumerate(synthesize_colour(recipe)):
+    for c, burst in enumerate(synthesize_color(recipe)):
         np.testing.assert_allclose(
             written[..., c] / 65535, expected(denoiser(burst).image), atol=2e-3, err_msg=str(c)
         )

@@ -22,9 +22,10 @@ from kpnviz.models import unet, zoo
 from kpnviz.models.checkpoints import load_network
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.noise import TRAINING_READ_STD, NoiseModel
-from kpnviz.training.data import PhotoBank, find_photos
+from kpnviz.photos import find_photos
+from kpnviz.training.data import PhotoBank
 from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor, parameter_groups
-from kpnviz.training.train import PAIR_STAGES, TrainingConfig, train, train_all, train_pairs
+from kpnviz.training.train import TrainingConfig, train, train_all
 
 from ..conftest import TINY
 
@@ -294,18 +295,13 @@ def test_dead_units_are_counted():
     assert len(network[1]._forward_hooks) == 0
 
 
-def test_a_zoo_that_starts_from_pairs_is_trained_once(photos, monkeypatch, tmp_path):
-    """The real trunk, a few steps: the pair network in its stages, the models from it, and never again."""
+def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
+    """The real trunk, a few steps: every model, and never again."""
     monkeypatch.setattr("kpnviz.training.train.ZOO", ("kpn-l3", "kpn-1frame"))
-    for stage in PAIR_STAGES.values():
-        monkeypatch.setitem(stage, "steps", 2)
     config = quick(photos, "mkpn", steps=2, crop=32)
     runs, weights = tmp_path / "runs", tmp_path / "weights"
-    config = dataclasses.replace(config, start=train_pairs(config, runs, weights / "start", False))
     cards = train_all(config, runs, weights, show_progress=False)
     assert set(cards) == {"kpn-l3", "kpn-1frame"}
-    assert "a copy of a pair network for each frame" in cards["kpn-l3"]["training"]["start"]
-    assert cards["kpn-1frame"]["training"]["start"] == "random weights"
     again = train_all(config, runs, weights, show_progress=False)
     assert {n: card["sha256"] for n, card in again.items()} == {
         n: card["sha256"] for n, card in cards.items()

@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed
 from kpnviz.photos import gallery, photo_path, read_scene
 
 _FOLDER = Path(__file__).parent
@@ -42,7 +42,7 @@ def _thumbnails() -> list[dict[str, str]]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _preview(photo: str, reduction: int) -> str:
-    encoded = np.clip(srgb_encode(read_scene(photo, reduction)), 0, 1)
+    encoded = displayed(read_scene(photo, reduction))
     return _data_url(Image.fromarray(np.round(255 * encoded).astype(np.uint8)))
 
 

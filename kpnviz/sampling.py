@@ -1,0 +1,34 @@
+"""Pixels of another place or size: reflection beyond an edge, and the mean of blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def reflect_index(length: int, start: int, stop: int) -> np.ndarray:
+    """Indices start..stop-1 of an axis that goes on by reflection: (-1, 0, 1) -> (1, 0, 1).
+
+    The edge pixel is not repeated, and a reflection is reflected again as often as needed, so any range
+    of any length works: what ``numpy.pad(mode="reflect")`` does.
+    """
+    index = np.arange(start, stop)
+    period = max(2 * (length - 1), 1)
+    index = np.abs(index) % period if length > 1 else np.zeros_like(index)
+    return np.where(index >= length, period - index, index)
+
+
+def box_reduce(image: np.ndarray, factor: int) -> np.ndarray:
+    """Mean over factor x factor blocks of [H, W, ...]; rows and columns that fill no block are dropped.
+
+    In linear light this is what a sensor with larger pixels would have seen; it takes noise and
+    compression artefacts out of a photo (MKPN paper, section 3.1).
+    """
+    if factor < 1:
+        raise ValueError(f"factor is {factor!r}; a photo is reduced by 1 or more")
+    H, W = image.shape[0] // factor, image.shape[1] // factor
+    if min(H, W) < 1:
+        raise ValueError(
+            f"factor is {factor}; a photo of {image.shape[0]}x{image.shape[1]} is too small for it"
+        )
+    blocks = image[: H * factor, : W * factor].reshape(H, factor, W, factor, *image.shape[2:])
+    return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
