@@ -7,16 +7,9 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.evaluation.baselines import BASELINES
-from kpnviz.evaluation.evaluate import (
-    BEYOND_TRAINING,
-    NOISE_SCALES,
-    PAPER_NOTE,
-    PAPER_TABLE_1,
-    Results,
-    Row,
-    read_results,
-    results_path,
-)
+from kpnviz.evaluation.evaluate import NOISE_SCALES
+from kpnviz.evaluation.results import PAPER_NOTE, PAPER_TABLE_1, Results, Row, read_results, results_path
+from kpnviz.evaluation.testset import BEYOND_TRAINING
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.noise import GAINS

@@ -199,7 +199,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from kpnviz.evaluation import evaluate as evaluation
+    from kpnviz.evaluation import evaluate, results
     from kpnviz.evaluation.benchmark import machine
     from kpnviz.noise import GAINS
 
@@ -207,23 +207,23 @@ def _evaluate(options: argparse.Namespace) -> int:
         return _tune(options)
     models, gains, scales = options.models, options.gains, options.noise_scales
     whole = models is None and gains is None and scales is None
-    output = options.output or (evaluation.results_path() if whole and options.limit is None else None)
+    output = options.output or (results.results_path() if whole and options.limit is None else None)
     if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
         raise ValueError(f"output: the folder {str(output.parent)!r} cannot be written to")
     if whole:
-        rows = evaluation.evaluate_all(options.limit, show_progress=True)
+        rows = evaluate.evaluate_all(options.limit, show_progress=True)
     else:
-        rows = evaluation.evaluate(
-            evaluation.methods(models),
+        rows = evaluate.evaluate(
+            evaluate.methods(models),
             tuple(GAINS) if gains is None else gains,
             (1.0,) if scales is None else scales,
             options.limit,
             show_progress=True,
         )
-    results = evaluation.Results(evaluation.stamp(machine()), rows)
+    measured = results.Results(results.stamp(machine()), rows)
     if output:
-        evaluation.write_results(output, results)
-    print(json.dumps(evaluation.as_json(results), indent=2) if options.json else evaluation.as_text(results))
+        results.write_results(output, measured)
+    print(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
     return 0
 
 
@@ -241,9 +241,9 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _zoo(options: argparse.Namespace) -> int:
-    from kpnviz.evaluation import evaluate as evaluation
+    from kpnviz.evaluation import results
 
-    models = evaluation.zoo()
+    models = results.zoo()
     if options.json:
         print(json.dumps(models, indent=2))
         return 0

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
-from kpnviz.evaluation import evaluate as evaluation
-from kpnviz.evaluation.evaluate import Results, Row
+from kpnviz.evaluation.evaluate import NOISE_SCALES
+from kpnviz.evaluation.results import Results, Row, write_results
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import analysis
@@ -219,10 +219,8 @@ def test_results_stand_beside_the_papers(two_networks):
         Row(name, gain, 1.0, 30.0 + i - gain / 8, 0.1, 0.8, 0.01, 0.05, 72)
         for i, name in enumerate(("kpn", "kpn-l3", "kpn-l5", "mkpn", "kpn-blind", "nlm"))
         for gain in gains
-    ] + [Row("mkpn", 4.0, scale, 28.0, 0.1, 0.7, 0.01, 0.05, 72) for scale in evaluation.NOISE_SCALES]
-    evaluation.write_results(
-        two_networks / "results.csv", Results({"protocol": "as said", "cpu": "abacus"}, rows)
-    )
+    ] + [Row("mkpn", 4.0, scale, 28.0, 0.1, 0.7, 0.01, 0.05, 72) for scale in NOISE_SCALES]
+    write_results(two_networks / "results.csv", Results({"protocol": "as said", "cpu": "abacus"}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
     table = app.dataframe[0].value.set_index("method")

@@ -12,19 +12,18 @@ from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import synthesize
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser
-from kpnviz.evaluation import evaluate as evaluation
 from kpnviz.evaluation.baselines import BASELINES
-from kpnviz.evaluation.evaluate import (
+from kpnviz.evaluation.evaluate import NOISE_SCALES, ROBUSTNESS, evaluate, mean_and_error, methods
+from kpnviz.evaluation.results import (
     PAPER_TABLE_1,
     Results,
     Row,
-    burst_recipes,
-    evaluate,
-    mean_and_error,
-    methods,
+    as_json,
+    as_text,
     read_results,
     write_results,
 )
+from kpnviz.evaluation.testset import BEYOND_TRAINING, TEST_SET, burst_recipes, pack_photo
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -167,7 +166,7 @@ STORED_BURST = {
 def test_photos_are_packed_without_loss_that_matters(tmp_path):
     rgb = np.random.default_rng(0).integers(0, 256, (20, 31, 3), dtype=np.uint8)
     Image.fromarray(rgb).save(tmp_path / "photo.jpg.png")
-    path = evaluation.pack_photo(tmp_path / "photo.jpg.png", tmp_path)
+    path = pack_photo(tmp_path / "photo.jpg.png", tmp_path)
     packed = read_scene(str(path), 1)
     assert packed.shape == (10, 15)
     # Half a step of 16 bits, at white: 2.4 / 1.055 / 65535 / 2.
@@ -194,9 +193,9 @@ def test_a_perfect_method_has_no_finite_psnr_and_valid_json():
     (row,) = evaluate({"oracle": lambda burst: synthesize(burst.recipe).truth}, gains=(8,), limit=2)
     assert row.psnr == math.inf and math.isnan(row.psnr_se)
     assert row.ssim == pytest.approx(1) and row.ssim_se == pytest.approx(0, abs=1e-9)
-    report = json.loads(json.dumps(evaluation.as_json(Results({}, [row])), allow_nan=False))
+    report = json.loads(json.dumps(as_json(Results({}, [row])), allow_nan=False))
     assert report["rows"][0]["psnr"] is None and report["rows"][0]["ssim"] == pytest.approx(1)
-    assert "inf" in evaluation.as_text(Results({}, [row]))
+    assert "inf" in as_text(Results({}, [row]))
 
 
 def test_methods_do_not_see_the_truth():
@@ -333,16 +332,16 @@ def test_the_papers_table():
 
 def test_results_csv_covers_all_that_ships(shipped):
     """Made by a whole run, with the weights that ship."""
-    assert (shipped.stamp["protocol"], shipped.stamp["test set"]) == (PROTOCOL, evaluation.TEST_SET)
+    assert (shipped.stamp["protocol"], shipped.stamp["test set"]) == (PROTOCOL, TEST_SET)
     networks = [name for name in checkpoints.available() if name in ZOO]
     for name in (*networks, *BASELINES):
         weights = checkpoints.read_card(name)["sha256"][:12] if name in networks else ""
-        for gain in (*GAINS, evaluation.BEYOND_TRAINING):
+        for gain in (*GAINS, BEYOND_TRAINING):
             row = shipped.row(name, gain)
             assert row is not None and (row.bursts, row.weights) == (72, weights), name
-    for name in set(evaluation.ROBUSTNESS) & set(networks):
+    for name in set(ROBUSTNESS) & set(networks):
         for gain in GAINS:
-            assert all(shipped.row(name, gain, scale) for scale in evaluation.NOISE_SCALES)
+            assert all(shipped.row(name, gain, scale) for scale in NOISE_SCALES)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from kpnviz.analysis.kernel_stats import frame_share, spread
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.denoise import load
-from kpnviz.evaluation.evaluate import BEYOND_TRAINING, read_results
+from kpnviz.evaluation.results import read_results
+from kpnviz.evaluation.testset import BEYOND_TRAINING
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
