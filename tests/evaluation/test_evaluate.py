@@ -262,8 +262,10 @@ def test_the_command_prints_json_or_tables_and_writes_a_file(tmp_path, capsys):
 
 def test_a_whole_run_writes_results_beside_the_checkpoints(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
-    monkeypatch.setattr(evaluation, "BASELINES", PLAIN)
-    monkeypatch.setattr(evaluation, "burst_recipes", lambda gain, limit: burst_recipes(gain, 1))
+    monkeypatch.setattr("kpnviz.evaluation.evaluate.BASELINES", PLAIN)
+    monkeypatch.setattr(
+        "kpnviz.evaluation.evaluate.burst_recipes", lambda gain, limit: burst_recipes(gain, 1)
+    )
     card = checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn"), {"training": {"steps": 7}})
     assert main(["evaluate"]) == 0
     assert "35.10 0.925" in capsys.readouterr().out  # the paper's MKPN at gain 1
