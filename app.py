@@ -5,9 +5,10 @@ import streamlit as st
 from kpnviz.paths import PACKAGE
 from kpnviz.ui.link import open_session
 from kpnviz.ui.page import pages
+from kpnviz.ui.state import TEACH
 
 open_session()
-sidebar = "collapsed" if st.session_state["teach"] else 300
+sidebar = "collapsed" if st.session_state[TEACH] else 300
 st.set_page_config(
     "kpnviz", page_icon=PACKAGE / "ui" / "icon.png", layout="wide", initial_sidebar_state=sidebar
 )

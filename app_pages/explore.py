@@ -12,13 +12,14 @@ from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_buttons
+from kpnviz.ui.state import LENS
 
 
 @st.fragment
 def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
     burst = cache.burst_of(recipe)
     estimates = [cache.estimate(recipe, method) for method in methods]
-    pixel = kernel_lens(cache.lens_payload(recipe, methods), key="lens")
+    pixel = kernel_lens(cache.lens_payload(recipe, methods), key=LENS)
     link.sync_address()
     if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
         pixel = None

@@ -10,9 +10,29 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import analysis, cache
-from kpnviz.ui.controls import burst_controls, method_controls
+from kpnviz.ui import cache, elements
+from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import (
+    IF_ANEW,
+    IF_DROPPED,
+    IF_DX,
+    IF_DY,
+    IF_FRAME,
+    IF_METHOD,
+    IF_NONNEGATIVE,
+    IF_RENORMALISE,
+    KERNELS_VIEW,
+    MAPS_FRAME,
+    MAPS_METHOD,
+    PAIR,
+    PARTS_FRAME,
+    PARTS_METHOD,
+    RESPONSE_FRAME,
+    RESPONSE_SCALE,
+    if_sizes,
+    of_size,
+)
 
 MAP_WIDTH = 380  # pixels, the least that a figure is given
 
@@ -46,19 +66,19 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     with st.container(horizontal=True):
-        method = choose_method(methods, "parts_method")
-        field = analysis.kernels_of(recipe, method)
-        frame = choose_frame(field.frames, "parts_frame")
+        method = choose_method(methods, PARTS_METHOD)
+        field = cache.kernels_of(recipe, method)
+        frame = choose_frame(field.frames, PARTS_FRAME)
     kernels, fused = field.sizes_at(*pixel), field.at(*pixel)[frame]
     factors = field.factors_at(*pixel) if field.separable else {}
     figure = figures.decomposition(
         {size: (u[frame], v[frame]) for size, (u, v) in factors.items()},
         {size: kernel[frame] for size, kernel in kernels.items()},
         fused,
-        dark=analysis.is_dark(),
+        dark=elements.is_dark(),
         height=440 if len(kernels) > 3 else 260,
     )
-    analysis.chart(figure, "parts")
+    elements.chart(figure, "parts")
     if field.separable:
         st.caption(
             "Each size *s* is the outer product of a vertical factor **u** (bars on the left) and a horizontal factor "
@@ -81,11 +101,11 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
 def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     burst = cache.burst_of(recipe)
     with st.container(horizontal=True):
-        method = choose_method(methods, "maps_method")
-        field = analysis.kernels_of(recipe, method)
-        frame = choose_frame(field.frames, "maps_frame")
-    shown = analysis.maps_of(recipe, method, frame)
-    dark, common = analysis.is_dark(), dict(step=2, pixel=pixel)
+        method = choose_method(methods, MAPS_METHOD)
+        field = cache.kernels_of(recipe, method)
+        frame = choose_frame(field.frames, MAPS_FRAME)
+    shown = cache.maps_of(recipe, method, frame)
+    dark, common = elements.is_dark(), dict(step=2, pixel=pixel)
     true = burst.shifts_at(*pixel)
     shift = None if true is None else (int(true[frame][0]), int(true[frame][1]))
     arrows = figures.displacement(
@@ -105,11 +125,11 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
         ("Entropy", figures.image_map(shown.entropy, "bits", limits=(0, bits), **common)),
         ("Displacement of the centroid", arrows),
     ]
-    with analysis.grid("maps", MAP_WIDTH):
+    with elements.grid("maps", MAP_WIDTH):
         for name, figure in cells:
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name}**")
-                analysis.chart(figure, f"map_{name}")
+                elements.chart(figure, f"map_{name}")
     arrow = f" Arrows are drawn {figures.arrow_scale(arrows):.1f} times as long as they are."
     st.caption(
         "At every second pixel, where the network predicts. *Share*: signed sum of the weights / N. *Spread*: root "
@@ -121,20 +141,20 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
 
 
 def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    frames = min(analysis.kernels_of(recipe, method).frames for method in methods)
+    frames = min(cache.kernels_of(recipe, method).frames for method in methods)
     with st.container(horizontal=True):
-        frame = choose_frame(frames, "response_frame", all_frames=True)
+        frame = choose_frame(frames, RESPONSE_FRAME, all_frames=True)
         decibel = st.segmented_control(
-            "Scale", ["dB", "linear"], key="response_scale", default="dB", required=True
+            "Scale", ["dB", "linear"], key=RESPONSE_SCALE, default="dB", required=True
         )
-    with analysis.grid("responses", MAP_WIDTH):
+    with elements.grid("responses", MAP_WIDTH):
         for method in methods:
-            kernels = analysis.kernels_of(recipe, method).at(*pixel)
+            kernels = cache.kernels_of(recipe, method).at(*pixel)
             kernel = kernels.mean(axis=0) if frame < 0 else kernels[frame] / len(kernels)
             figure = figures.response_map(*frequency_response(kernel), decibel=decibel == "dB")
             with st.container(gap="xsmall"):
                 st.markdown(f"**{title_of(method)}**")
-                analysis.chart(figure, f"response_{method}")
+                elements.chart(figure, f"response_{method}")
     st.caption(
         "|H(fy, fx)|, the 2-D Fourier transform of the kernel / N at the pinned pixel. *All* adds the frames: what the "
         "method does to a scene that stands still. At the middle (frequency 0) stands the share; 0 dB is 1: what "
@@ -149,26 +169,28 @@ def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         for middle, length in zip(pixel, (burst.height, burst.width), strict=True)
     )
     shape = f"{burst.height}x{burst.width}_{pixel}"
-    with analysis.grid("region", 320):
+    with elements.grid("region", 320):
         left, right = st.container(), st.container()
     with left:
-        y0, y1 = st.slider("Rows", 0, burst.height, rows, key=f"rows_{shape}", help="First to last, y.")
+        y0, y1 = st.slider(
+            "Rows", 0, burst.height, rows, key=of_size("rows", shape), help="First to last, y."
+        )
         x0, x1 = st.slider(
-            "Columns", 0, burst.width, columns, key=f"columns_{shape}", help="First to last, x."
+            "Columns", 0, burst.width, columns, key=of_size("columns", shape), help="First to last, x."
         )
         y1, x1 = max(y1, min(y0 + 1, burst.height)), max(x1, min(x0 + 1, burst.width))
         y0, x0 = min(y0, y1 - 1), min(x0, x1 - 1)
     with right:
         image = cache.estimate(recipe, methods[-1]).image
-        analysis.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
-    kernels = [mean_kernels(analysis.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
+        elements.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
+    kernels = [mean_kernels(cache.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
     most = max(map(len, kernels))
     rows_of = [[*k, *[None] * (most - len(k))] for k in kernels]
     figure = figures.kernel_rows(
         rows_of, [title_of(m) for m in methods], [str(i) for i in range(most)], "frame",
-        dark=analysis.is_dark(), height=80 + 110 * len(methods),
+        dark=elements.is_dark(), height=80 + 110 * len(methods),
     )  # fmt: skip
-    analysis.chart(figure, "region_kernels")
+    elements.chart(figure, "region_kernels")
     st.caption(
         f"Mean of the kernels of the {y1 - y0}×{x1 - x0} pixels in the frame: rows {y0} to {y1 - 1}, columns {x0} to "
         f"{x1 - 1}. What is common to them stays, what each pixel does for itself averages out."
@@ -181,10 +203,10 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         return
     burst = cache.burst_of(recipe)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
-    if st.session_state.get("pair") not in pairs:
-        st.session_state["pair"] = pairs[0]
+    if st.session_state.get(PAIR) not in pairs:
+        st.session_state[PAIR] = pairs[0]
     first, second = st.segmented_control(
-        "Methods", pairs, key="pair", format_func=lambda p: " and ".join(map(title_of, p)), required=True
+        "Methods", pairs, key=PAIR, format_func=lambda p: " and ".join(map(title_of, p)), required=True
     )
     a, b = (cache.estimate(recipe, method).image for method in (first, second))
     found = disagreement(a, b, burst.white_level)
@@ -194,19 +216,19 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
             st.button(
                 f"{y}, {x}: {difference:.3f}",
                 key=f"jump_{y}_{x}",
-                on_click=analysis.pin,
+                on_click=pin,
                 args=(y, x),
                 type="primary" if (y, x) == pixel else "secondary",
                 help="y, x: difference of the displayed values, white = 1",
             )
     truth = [] if burst.truth is None else [("Truth", "", burst.truth)]
     pictures = [
-        ("Noisy reference", analysis.decibels(burst.reference, burst), burst.reference),
-        (title_of(first), analysis.decibels(a, burst), a),
-        (title_of(second), analysis.decibels(b, burst), b),
+        ("Noisy reference", elements.decibels(burst.reference, burst), burst.reference),
+        (title_of(first), elements.decibels(a, burst), a),
+        (title_of(second), elements.decibels(b, burst), b),
         *truth,
     ]
-    analysis.strip(pictures, burst.white_level, pixel, side=33, width=170)
+    elements.strip(pictures, burst.white_level, pixel, side=33, width=170)
     shown = [
         {
             "picture": title,
@@ -234,17 +256,17 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
 
 def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     burst = cache.burst_of(recipe)
-    method = choose_method(methods, "if_method")
+    method = choose_method(methods, IF_METHOD)
     before = cache.estimate(recipe, method)
-    field = analysis.kernels_of(recipe, method)
-    with analysis.grid("if", 340):
+    field = cache.kernels_of(recipe, method)
+    with elements.grid("if", 340):
         left, right = st.container(), st.container()
     with left:
         dropped = st.pills(
             "Drop frames",
             range(field.frames),
             selection_mode="multi",
-            key="if_dropped",
+            key=IF_DROPPED,
             help="Their kernels become 0.",
         )
         sizes = ()
@@ -253,48 +275,44 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
                 "Keep only the sizes",
                 field.sizes,
                 selection_mode="multi",
-                key=f"if_sizes_{method}",
+                key=if_sizes(method),
                 help="The fused kernel is then the mean of those. None chosen: all.",
             )
-        nonnegative = st.toggle(
-            "Zero the negative weights", key="if_nonnegative", help="Of the fused kernel."
-        )
+        nonnegative = st.toggle("Zero the negative weights", key=IF_NONNEGATIVE, help="Of the fused kernel.")
         renormalise = st.toggle(
             "Renormalise",
-            key="if_renormalise",
+            key=IF_RENORMALISE,
             value=True,
             help="Scale each pixel's kernels so that their shares sum to what they did: brightness stays. Off: what is "
             "taken away is missing, and the picture gets darker or brighter.",
         )
     with right:
-        frame = st.segmented_control(
-            "Shift frame", range(len(burst)), key="if_frame", default=1, required=True
-        )
+        frame = st.segmented_control("Shift frame", range(len(burst)), key=IF_FRAME, default=1, required=True)
         a, b = st.columns(2)
-        dy = a.number_input("by dy, px", -16, 16, 0, key="if_dy", help="Down.")
-        dx = b.number_input("by dx, px", -16, 16, 0, key="if_dx", help="To the right.")
+        dy = a.number_input("by dy, px", -16, 16, 0, key=IF_DY, help="Down.")
+        dx = b.number_input("by dx, px", -16, 16, 0, key=IF_DX, help="To the right.")
         anew = st.toggle(
             "The network sees the shifted burst",
-            key="if_anew",
+            key=IF_ANEW,
             value=True,
             help="On: kernels are predicted anew. Off: the old kernels meet the shifted frame.",
         )
-    change = analysis.Change(
+    change = cache.Change(
         tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalise, frame, (dy, dx), anew
     )
     with st.spinner("Filtering with the changed kernels …"):
-        after = analysis.changed(recipe, method, change)
+        after = cache.changed(recipe, method, change)
     # Where frame 0 was shifted, the truth went with it.
     truth = [] if after.burst.truth is None else [("Truth", "", after.burst.truth)]
-    scores = analysis.decibels(before.image, burst), analysis.decibels(after.image, after.burst)
+    scores = elements.decibels(before.image, burst), elements.decibels(after.image, after.burst)
     pictures = [("As it is", scores[0], before.image), ("What if", scores[1], after.image), *truth]
-    analysis.strip(pictures, burst.white_level, pixel, width=190)
+    elements.strip(pictures, burst.white_level, pixel, width=190)
     old, new = field.at(*pixel), after.kernels.at(*pixel)
     figure = figures.kernel_rows(
         [list(old), list(new)], ["as it is", "what if"], [str(i) for i in range(field.frames)], "frame",
-        dark=analysis.is_dark(), height=290,
+        dark=elements.is_dark(), height=290,
     )  # fmt: skip
-    analysis.chart(figure, "if_kernels")
+    elements.chart(figure, "if_kernels")
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
         f"{title_of(method)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:.3f} as it is "
@@ -319,12 +337,12 @@ begin(
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = analysis.pixel_controls(cache.burst_of(recipe))
+    pixel = pixel_controls(cache.burst_of(recipe))
 
 st.segmented_control(
     "View",
     list(VIEWS),
-    key="kernels_view",
+    key=KERNELS_VIEW,
     default="Decomposition",
     required=True,
     label_visibility="collapsed",
@@ -337,7 +355,7 @@ except ValueError as error:
     st.error(f"{error}.")
 else:
     with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
-    view = st.session_state["kernels_view"]
+    view = st.session_state[KERNELS_VIEW]
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:

@@ -7,6 +7,17 @@ from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import (
+    LENS_DISPLAY,
+    LESSON,
+    LESSON_DISPLAY,
+    LESSON_LENS,
+    LESSON_PIXEL,
+    LESSON_SHOWN,
+    METHODS,
+    PIXEL,
+    lesson_answer,
+)
 
 
 def question(lesson: Lesson, number: int) -> None:
@@ -16,7 +27,7 @@ def question(lesson: Lesson, number: int) -> None:
             f"**{lesson.question}**",
             lesson.options,
             index=None,
-            key=f"answer_{number}",
+            key=lesson_answer(number),
             persist_state="session",
         )
         if answer is None:
@@ -32,12 +43,13 @@ def look(lesson: Lesson, number: int) -> None:
     """The lens on the lesson's burst."""
     st.markdown(f":material/visibility: **Look:** {lesson.preset.look}")
     state = lesson.preset.state()
-    if st.session_state.get("_lesson") != number:  # another lesson than before: its own pixel and display
-        st.session_state.update(_lesson=number, lesson_pixel=state["pixel"], lesson_display=state["display"])
-    recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state["methods"])
+    if st.session_state.get(LESSON_SHOWN) != number:  # another lesson than before: its own pixel and display
+        st.session_state[LESSON_SHOWN] = number
+        st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = state[PIXEL], state[LENS_DISPLAY]
+    recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state[METHODS])
     with st.spinner("Denoising …"):
         payload = cache.lens_payload(recipe, methods)
-    kernel_lens(payload, "lesson_lens", pixel="lesson_pixel", display="lesson_display")
+    kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")
 
@@ -52,7 +64,7 @@ number = st.segmented_control(
     range(len(LESSONS)),
     default=0,
     format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
-    key="lesson",
+    key=LESSON,
     persist_state="session",
     required=True,
     label_visibility="collapsed",

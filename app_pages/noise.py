@@ -10,9 +10,10 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import analysis, cache
-from kpnviz.ui.controls import burst_controls, method_controls
+from kpnviz.ui import cache, elements
+from kpnviz.ui.controls import burst_controls, method_controls, pixel_controls
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
 BLIND = "kpn-blind"
 
@@ -27,41 +28,39 @@ def default_method(methods: Sequence[str]) -> str:
     return ([method for method in methods if method != BLIND] or list(methods))[-1]
 
 
-def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, analysis.Sweep]:
+def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, cache.Sweep]:
     """The sweep of each method, with progress."""
-    bar = analysis.progress_bar("sweeps", "Denoising …")
+    bar = elements.progress_bar("sweeps", "Denoising …")
     sweeps = {}
     for done, method in enumerate(methods):
-        bar.progress(done / len(methods), f"Denoising {len(analysis.SCALES)} times with {title_of(method)} …")
-        sweeps[method] = analysis.sweep(recipe, method)
+        bar.progress(done / len(methods), f"Denoising {len(cache.SCALES)} times with {title_of(method)} …")
+        sweeps[method] = cache.sweep(recipe, method)
     bar.empty()
     return sweeps
 
 
-def strips(burst: Burst, sweeps: dict[str, analysis.Sweep], pixel: tuple[int, int]) -> None:
+def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int]) -> None:
     st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
     names = list(sweeps)
-    if st.session_state.get("noise_method") not in names:
-        st.session_state["noise_method"] = default_method(names)
+    if st.session_state.get(NOISE_METHOD) not in names:
+        st.session_state[NOISE_METHOD] = default_method(names)
     with st.container(horizontal=True):
-        method = st.segmented_control(
-            "Method", names, key="noise_method", format_func=title_of, required=True
-        )
+        method = st.segmented_control("Method", names, key=NOISE_METHOD, format_func=title_of, required=True)
         others = range(1, sweeps[method].fields[0].frames)
         other = None
         if others:
-            if st.session_state.get("noise_frame") not in others:
-                st.session_state["noise_frame"] = 1
-            other = st.segmented_control("Other frame", others, key="noise_frame", required=True)
+            if st.session_state.get(NOISE_FRAME) not in others:
+                st.session_state[NOISE_FRAME] = 1
+            other = st.segmented_control("Other frame", others, key=NOISE_FRAME, required=True)
         side = st.segmented_control(
-            "Pixels a side", [33, 65, burst.height], key="noise_side", default=33, required=True,
+            "Pixels a side", [33, 65, burst.height], key=NOISE_SIDE, default=33, required=True,
             format_func=lambda n: "all" if n == burst.height else str(n),
         )  # fmt: skip
     shown = sweeps[method]
-    told = [scale_text(scale) for scale in analysis.SHOWN_SCALES]
-    analysis.strip(
+    told = [scale_text(scale) for scale in cache.SHOWN_SCALES]
+    elements.strip(
         [
-            (f"told {text} the noise", analysis.decibels(image, burst), image)
+            (f"told {text} the noise", elements.decibels(image, burst), image)
             for text, image in zip(told, shown.images, strict=True)
         ],
         burst.white_level,
@@ -74,31 +73,31 @@ def strips(burst: Burst, sweeps: dict[str, analysis.Sweep], pixel: tuple[int, in
     figure = figures.kernel_rows(
         [[k[frame] for k in kernels] for frame in frames], [f"frame {frame}" for frame in frames],
         told, "told noise / true noise",
-        dark=analysis.is_dark(), height=70 + 150 * len(frames),
+        dark=elements.is_dark(), height=70 + 150 * len(frames),
     )  # fmt: skip
-    analysis.chart(figure, "noise_kernels")
+    elements.chart(figure, "noise_kernels")
 
 
-def curves(sweeps: dict[str, analysis.Sweep]) -> None:
+def curves(sweeps: dict[str, cache.Sweep]) -> None:
     st.subheader("How the kernels and the picture answer", anchor=False)
     titles = {method: title_of(method) for method in sweeps}
-    ticks = [scale_text(scale) if scale in analysis.SHOWN_SCALES else "" for scale in analysis.SCALES]
+    ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in cache.SCALES]
     cells = [
         ("Spread of frame 0's kernels", "median spread, px", {m: s.spread for m, s in sweeps.items()}),
         ("Share of frame 0", "median share", {m: s.share for m, s in sweeps.items()}),
         ("Picture", "PSNR, dB", {m: s.psnr for m, s in sweeps.items() if None not in s.psnr}),
     ]
-    with analysis.grid("noise_curves", 270):
+    with elements.grid("noise_curves", 270):
         for name, unit, series in cells:
             if not series:
                 continue
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name}**")
                 figure = figures.curves(
-                    analysis.SCALES, {titles[m]: y for m, y in series.items()}, "told noise / true noise", unit,
+                    cache.SCALES, {titles[m]: y for m, y in series.items()}, "told noise / true noise", unit,
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
-                analysis.chart(figure, f"noise_{name}")
+                elements.chart(figure, f"noise_{name}")
     blind = (
         f" {title_of(BLIND)} is not told the noise: its lines are flat."
         if BLIND in sweeps
@@ -115,22 +114,22 @@ def curves(sweeps: dict[str, analysis.Sweep]) -> None:
 @st.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     st.subheader("True noise against told noise", anchor=False)
-    if st.session_state.get("matrix_method") not in methods:
-        st.session_state["matrix_method"] = default_method(methods)
-    method = st.segmented_control("Method", methods, key="matrix_method", format_func=title_of, required=True)
-    small = analysis.matrix_recipe(recipe, pixel)
-    bar = analysis.progress_bar("matrix", "Denoising a burst for every pair …")
-    values = analysis.noise_matrix(
+    if st.session_state.get(MATRIX_METHOD) not in methods:
+        st.session_state[MATRIX_METHOD] = default_method(methods)
+    method = st.segmented_control("Method", methods, key=MATRIX_METHOD, format_func=title_of, required=True)
+    small = cache.matrix_recipe(recipe, pixel)
+    bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
+    values = cache.noise_matrix(
         small,
         method,
-        lambda share: bar.progress(share, f"Denoising {len(analysis.MATRIX_GAINS) ** 2} bursts …"),
+        lambda share: bar.progress(share, f"Denoising {len(cache.MATRIX_GAINS) ** 2} bursts …"),
     )
     bar.empty()
-    gains = [f"×{gain}" for gain in analysis.MATRIX_GAINS]
-    with analysis.grid("matrix", 380):
+    gains = [f"×{gain}" for gain in cache.MATRIX_GAINS]
+    with elements.grid("matrix", 380):
         left, right = st.container(), st.container()
     with left:
-        analysis.chart(figures.gain_matrix(values, gains, gains), "noise_matrix")
+        elements.chart(figures.gain_matrix(values, gains, gains), "noise_matrix")
     height, width = (small.crop or (0, 0, 0, 0))[2:]
     with right:
         diagonal = np.diag(values)
@@ -154,7 +153,7 @@ begin(
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = analysis.pixel_controls(cache.burst_of(recipe))
+    pixel = pixel_controls(cache.burst_of(recipe))
 
 chosen = (*methods, *([BLIND] if BLIND in available() and BLIND not in methods else []))
 try:

@@ -13,8 +13,9 @@ from kpnviz.evaluation.testset import BEYOND_TRAINING
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.noise import GAINS
-from kpnviz.ui import analysis
+from kpnviz.ui import elements
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import METRIC, ROBUST_GAIN
 
 WIDTH = 620
 ALL_GAINS = (*GAINS, BEYOND_TRAINING)
@@ -82,7 +83,7 @@ def against_gain(results: Results, names: Sequence[str], metric: str, key: str) 
     figure = figures.curves(
         gains, series, "gain", unit, log2=True, errors=errors, tick_text=ticks, height=420
     )
-    analysis.chart(figure, key)
+    elements.chart(figure, key)
 
 
 def against_size(results: Results, metric: str) -> None:
@@ -113,9 +114,9 @@ def against_size(results: Results, metric: str) -> None:
         height=420,
         colors=colors,
         level=level,
-        tick_text=analysis.size_ticks(sizes),
+        tick_text=elements.size_ticks(sizes),
     )
-    analysis.chart(figure, "against_size")
+    elements.chart(figure, "against_size")
 
 
 def robustness(results: Results, metric: str) -> None:
@@ -125,7 +126,7 @@ def robustness(results: Results, metric: str) -> None:
         st.caption("This file has no results at wrong noise estimates.")
         return
     gain = st.segmented_control(
-        "Gain", list(GAINS), key="robust_gain", default=4, required=True, format_func=lambda g: f"×{g}"
+        "Gain", list(GAINS), key=ROBUST_GAIN, default=4, required=True, format_func=lambda g: f"×{g}"
     )
     series = {title(n): [value(results.row(n, gain, s), metric) for s in scales] for n in names}
     errors = {title(n): [error(results.row(n, gain, s), metric) for s in scales] for n in names}
@@ -135,7 +136,7 @@ def robustness(results: Results, metric: str) -> None:
         scales, series, "told noise / true noise", unit, log2=True, errors=errors, tick_text=ticks
     )
     with st.container(width=WIDTH):
-        analysis.chart(figure, "robustness")
+        elements.chart(figure, "robustness")
 
 
 def cost(results: Results) -> None:
@@ -164,7 +165,7 @@ def cost(results: Results) -> None:
             )
         else:
             others.append(row)
-    with analysis.grid("cost", 420):
+    with elements.grid("cost", 420):
         for rows in filter(None, (networks, others)):
             st.dataframe(rows, column_config=columns, hide_index=True, height="content")
 
@@ -173,9 +174,7 @@ def show(results: Results) -> None:
     st.caption(f"{results.stamp.get('test set', '')}. {results.stamp.get('protocol', PROTOCOL)}; error bars are one "
                "standard error of the mean.")  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric = st.segmented_control(
-            "Measure", ["PSNR", "SSIM"], key="metric", default="PSNR", required=True
-        )
+        metric = st.segmented_control("Measure", ["PSNR", "SSIM"], key=METRIC, default="PSNR", required=True)
         st.download_button(
             "Download CSV", results_path().read_bytes(), "results.csv", "text/csv", on_click="ignore"
         )
@@ -187,7 +186,7 @@ def show(results: Results) -> None:
         f"Right of ours, the {PAPER_NOTE}."
         + (f" No results here yet: {', '.join(missing)}." if missing else "")
     )
-    with analysis.grid("plots", 420):
+    with elements.grid("plots", 420):
         with st.container(gap="xsmall"):
             st.markdown(f"**{metric} against gain**")
             against_gain(results, in_file(results, TABLE_1), metric, "against_gain")

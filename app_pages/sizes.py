@@ -9,9 +9,10 @@ from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
-from kpnviz.ui import analysis, cache
-from kpnviz.ui.controls import burst_controls
+from kpnviz.ui import cache, elements
+from kpnviz.ui.controls import burst_controls, pixel_controls
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import SIZES_SIDE
 
 # Paul Tol's "muted", colour-blind safe: one colour for every network of the zoo that is compared here.
 COLORS = ("#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499")
@@ -21,11 +22,11 @@ SMOOTHING = 4.0
 
 def pictures_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Each network's picture, with progress."""
-    bar = analysis.progress_bar("sizes", "Denoising …")
+    bar = elements.progress_bar("sizes", "Denoising …")
     images = {}
     for done, method in enumerate(methods):
         bar.progress(done / len(methods), f"Denoising with {title_of(method)} …")
-        images[method] = analysis.picture(recipe, method)
+        images[method] = cache.picture(recipe, method)
     bar.empty()
     return images
 
@@ -34,15 +35,15 @@ def pictures_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, np.n
 def crops(burst: Burst, images: dict, pixel: tuple[int, int]) -> None:
     sides = [17, 33, 65, burst.height]
     side = st.segmented_control(
-        "Pixels a side", sides, key="sizes_side", default=33, required=True,
+        "Pixels a side", sides, key=SIZES_SIDE, default=33, required=True,
         format_func=lambda n: "all" if n == burst.height else str(n),
     )  # fmt: skip
     items = [
-        ("Noisy reference", analysis.decibels(burst.reference, burst), burst.reference),
-        *((title_of(m), analysis.decibels(image, burst), image) for m, image in images.items()),
+        ("Noisy reference", elements.decibels(burst.reference, burst), burst.reference),
+        *((title_of(m), elements.decibels(image, burst), image) for m, image in images.items()),
         *([] if burst.truth is None else [("Truth", "", burst.truth)]),
     ]
-    analysis.strip(items, burst.white_level, pixel, side=side, width=96)
+    elements.strip(items, burst.white_level, pixel, side=side, width=96)
     st.caption(f"Around the pinned pixel; PSNR of the whole picture. {PROTOCOL}.")
 
 
@@ -52,7 +53,7 @@ def size_curves(errors: dict, classes) -> None:
     scores = {method: class_psnr(error, classes) for method, error in errors.items()}
     single = [method for method in scores if method != "mkpn"]
     x = [max(ZOO[method].sizes) for method in single]
-    with analysis.grid("size_curves", 270):
+    with elements.grid("size_curves", 270):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name.capitalize()}**: {shares[i]:.0%} of the pixels")
@@ -69,9 +70,9 @@ def size_curves(errors: dict, classes) -> None:
                     "PSNR, dB",
                     log2=True,
                     level=["MKPN"],
-                    tick_text=analysis.size_ticks(x),
+                    tick_text=elements.size_ticks(x),
                 )
-                analysis.chart(figure, f"sizes_{name}")
+                elements.chart(figure, f"sizes_{name}")
     st.caption(f"{CLASS_RULE} MKPN has all sizes up to 11: a level line.")
 
 
@@ -81,7 +82,7 @@ def best_map(errors: dict, pixel: tuple[int, int]) -> None:
     index = best_of(list(errors.values()), SMOOTHING)
     colors = [COLORS[SIZED.index(name)] for name in names]
     with st.container(width=640):
-        analysis.chart(figures.category_map(index, [title_of(n) for n in names], colors, pixel), "sizes_map")
+        elements.chart(figures.category_map(index, [title_of(n) for n in names], colors, pixel), "sizes_map")
     st.caption(
         f"The network with the least squared error of the displayed picture, smoothed by a Gaussian of "
         f"σ = {SMOOTHING:g} px. The legend gives each one's share of the pixels. Where two are all but equal, "
@@ -97,7 +98,7 @@ begin(
 with st.sidebar:
     recipe = burst_controls()
     burst = cache.burst_of(recipe)
-    pixel = analysis.pixel_controls(burst)
+    pixel = pixel_controls(burst)
 
 methods = tuple(name for name in SIZED if name in available())
 if len(methods) < 2:

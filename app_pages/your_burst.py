@@ -13,11 +13,28 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.ui import analysis, upload
+from kpnviz.ui import elements, upload
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.kernel_lens import kernel_lens
-from kpnviz.ui.noise_plot import noise_plot
 from kpnviz.ui.page import begin
+from kpnviz.ui.state import (
+    OWN_CANCEL,
+    OWN_CHANNEL,
+    OWN_COLOUR,
+    OWN_DENOISE,
+    OWN_DISPLAY,
+    OWN_EXAMPLE,
+    OWN_FILES,
+    OWN_LENS,
+    OWN_LOOK,
+    OWN_METHODS,
+    OWN_PIXEL,
+    OWN_PLOT,
+    OWN_SIDE,
+    of_size,
+    own_map_frame,
+    own_noise,
+)
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 
 SIDES = (96, 128, 192, 256)
@@ -79,7 +96,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
         )
         rows = st.data_editor(
             upload.told_at_first(burst),
-            key=f"own_noise_{hash(burst.ids)}",
+            key=own_noise(burst.ids),
             hide_index=True,
             disabled=["channel", "source"],
             column_config={
@@ -99,7 +116,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 default=channels[0],
                 format_func=CHANNELS.__getitem__,
                 required=True,
-                key="own_plot",
+                key=OWN_PLOT,
             )
     noises = {
         channel: NoiseModel(float(row["read_std"]), float(row["shot_gain"]))
@@ -108,7 +125,12 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
     fit = burst.fits[shown]
     with left:
         if isinstance(fit, NoiseFit):
-            st.altair_chart(noise_plot(fit, noises[shown]))
+            told = noises[shown]
+            lines = {
+                "estimate": (fit.noise.read_std, fit.noise.shot_gain),
+                "told": (told.read_std, told.shot_gain),
+            }
+            elements.chart(figures.noise_fit(fit.means, fit.variances, fit.used, lines), "own_noise_fit")
             st.caption(
                 f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
@@ -122,10 +144,10 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
     st.subheader("The whole picture", anchor=False)
     colour = False
     with st.container(horizontal=True, vertical_alignment="center"):
-        go = st.button("Denoise", type="primary", icon=":material/auto_fix_high:", key="own_denoise")
+        go = st.button("Denoise", type="primary", icon=":material/auto_fix_high:", key=OWN_DENOISE)
         if burst.own.stack.channels == 3:
             colour = st.toggle(
-                "In colour", value=True, key="own_colour", help="Each channel with its own noise."
+                "In colour", value=True, key=OWN_COLOUR, help="Each channel with its own noise."
             )
     result = upload.kept_picture(burst, method, noises, colour)
     if go and result is None:
@@ -133,7 +155,7 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
             bar = st.progress(0.0, f"Denoising with {title_of(method)} …")
             # A click reruns the page, and the next report of progress ends this run.
             cancel = st.container(width="content")
-            cancel.button("Cancel", key="own_cancel")
+            cancel.button("Cancel", key=OWN_CANCEL)
         result = upload.picture(
             burst,
             method,
@@ -157,15 +179,15 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
     st.subheader("Inside: the kernels", anchor=False)
     stack = burst.own.stack
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = st.segmented_control("Pixels a side", SIDES, default=128, required=True, key="own_side")
+        side = st.segmented_control("Pixels a side", SIDES, default=128, required=True, key=OWN_SIDE)
         side = min(side, stack.height, stack.width)
         top, left = (stack.height - side) // 2, (stack.width - side) // 2
         with st.container(width=240):
             if stack.height > side:
-                top = st.slider("Top, px", 0, stack.height - side, top, key=f"own_top_{side}")
+                top = st.slider("Top, px", 0, stack.height - side, top, key=of_size("own_top", side))
         with st.container(width=240):
             if stack.width > side:
-                left = st.slider("Left, px", 0, stack.width - side, left, key=f"own_left_{side}")
+                left = st.slider("Left, px", 0, stack.width - side, left, key=of_size("own_left", side))
         channels = channels_of(stack)
         channel = GRAY
         if len(channels) > 1:
@@ -175,17 +197,17 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
                 default=GRAY,
                 format_func=CHANNELS.__getitem__,
                 required=True,
-                key="own_channel",
+                key=OWN_CHANNEL,
             )
     with st.spinner("Denoising …"):
         payload = upload.lens_payload(burst, methods, channel, noises[channel], (top, left, side))
-    pixel = kernel_lens(payload, key="own_lens", pixel="own_pixel", display="own_display")
+    pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
     look = st.segmented_control(
         "Look at",
         ["Nothing more", "Told noise", "Maps"],
         default="Nothing more",
         required=True,
-        key="own_look",
+        key=OWN_LOOK,
     )
     if look == "Nothing more":
         return
@@ -197,7 +219,7 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
     if look == "Maps":
         maps(burst, shown, method, pixel)
         return
-    bar = analysis.progress_bar("own_told", f"Denoising with {title_of(method)} …")
+    bar = elements.progress_bar("own_told", f"Denoising with {title_of(method)} …")
     found = upload.told_other_noise(
         burst, method, channel, noises[channel], (top, left, side),
         lambda share: bar.progress(share, f"Denoising {len(upload.TOLD)} times with {title_of(method)} …"),
@@ -216,11 +238,11 @@ def told_noise(
     whole = len(found[0][0])
     sides = sorted({min(33, whole), min(65, whole), whole})
     side = st.segmented_control(
-        "Pixels a side, around the pinned one", sides, key=f"own_told_side_{whole}", default=sides[0],
+        "Pixels a side, around the pinned one", sides, key=of_size("own_told_side", whole), default=sides[0],
         required=True, format_func=lambda n: "all" if n == whole else str(n),
     )  # fmt: skip
     told = list(upload.TOLD.values())
-    analysis.strip(
+    elements.strip(
         [(f"told {text} the noise", "", image) for text, (image, _) in zip(told, found, strict=True)],
         white_level,
         pixel,
@@ -234,10 +256,10 @@ def told_noise(
             ["frame 0"],
             told,
             "told noise / noise of the table",
-            dark=analysis.is_dark(),
+            dark=elements.is_dark(),
             height=230,
         )
-        analysis.chart(figure, "own_told_kernels")
+        elements.chart(figure, "own_told_kernels")
     blind = " It is not told the noise: nothing changes." if method == "kpn-blind" else ""
     st.caption(
         f"{title_of(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
@@ -252,7 +274,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
         st.info(f"{title_of(method)} predicts the picture itself: it has no kernels.")
         return
     frame = st.segmented_control(
-        "Frame", range(field.frames), default=0, required=True, key=f"own_map_frame_{field.frames}"
+        "Frame", range(field.frames), default=0, required=True, key=own_map_frame(field.frames)
     )
     values = upload.maps(shown, frame)
     common = dict(step=2, pixel=pixel)
@@ -262,17 +284,17 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     bits = max(2 * np.log2(max(field.sizes)), 1.0)
     cells = {
         "Share of the frame": figures.image_map(
-            values.share, "", diverging=True, dark=analysis.is_dark(), **common
+            values.share, "", diverging=True, dark=elements.is_dark(), **common
         ),
         "Spread": figures.image_map(values.spread, "px", limits=(0, widest), **common),
         "Entropy": figures.image_map(values.entropy, "bits", limits=(0, bits), **common),
         "Displacement of the centroid": arrows,
     }
-    with analysis.grid("own_maps", 380):
+    with elements.grid("own_maps", 380):
         for name, figure in cells.items():
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name}**")
-                analysis.chart(figure, f"own_map_{name}")
+                elements.chart(figure, f"own_map_{name}")
     own = burst.own
     file = own.order[frame]
     shift = own.shifts[file]
@@ -297,7 +319,7 @@ limits = Limits.from_environment()
 files = st.file_uploader(
     "Frames",
     accept_multiple_files=True,
-    key="own_files",
+    key=OWN_FILES,
     label_visibility="collapsed",
     help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; 2 to {MAX_FRAMES} "
     f"frames of up to {limits.pixels / 1e6:g} megapixels, {limits.total_bytes / 1e6:g} MB in all.",
@@ -306,7 +328,7 @@ st.caption(
     f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · up to {MAX_FRAMES} frames of {limits.pixels / 1e6:g} megapixels, "
     f"{limits.total_bytes / 1e6:g} MB in all"
 )
-example = st.toggle("Use an example burst", key="own_example") if not files else False
+example = st.toggle("Use an example burst", key=OWN_EXAMPLE) if not files else False
 
 try:
     with st.spinner("Reading, aligning and measuring the noise …"):
@@ -317,7 +339,7 @@ try:
             methods = tuple(
                 st.multiselect(
                     "Methods", names, default=default_methods()[-2:], format_func=title_of, max_selections=3,
-                    key="own_methods",
+                    key=OWN_METHODS,
                 )
             )  # fmt: skip
         frames_of(burst)

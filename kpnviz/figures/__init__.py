@@ -8,7 +8,7 @@ from plotly.graph_objects import Figure
 
 from kpnviz.figures.kernels import decomposition, kernel_rows, response_map
 from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map
-from kpnviz.figures.plots import curves, gain_matrix
+from kpnviz.figures.plots import curves, gain_matrix, noise_fit
 from kpnviz.figures.style import PALETTE
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "gain_matrix",
     "image_map",
     "kernel_rows",
+    "noise_fit",
     "response_map",
 ]

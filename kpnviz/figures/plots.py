@@ -9,6 +9,9 @@ import plotly.graph_objects as go
 
 from kpnviz.figures.style import GRID, PALETTE, SEQUENTIAL, color_bar, finish
 
+_NOISE_POINTS = 1500
+_NOISE_COLORS = ("#d9662c", "#7a5cc8")
+
 
 def curves(
     x: Sequence[float],
@@ -69,3 +72,46 @@ def gain_matrix(
     figure.update_xaxes(title="gain of the burst", type="category")
     figure.update_yaxes(title="gain that the network is told", type="category")
     return finish(figure, height, left=72, bottom=48)
+
+
+def noise_fit(
+    means: np.ndarray,
+    variances: np.ndarray,
+    used: np.ndarray,
+    lines: Mapping[str, tuple[float, float]],
+    height: int = 320,
+) -> go.Figure:
+    """Variance over the frames against mean of a burst's patches, [P] each, and the lines of noise models.
+
+    used    which patches were fitted; the others (clipped, textured) are pale. At most 1500 are drawn
+    lines   name -> (read_std, shot_gain): variance = read_std^2 + shot_gain * mean. All but the first are dashed
+    """
+    low, high = (float(v) for v in np.quantile(means[used], [0, 1]))
+    top = 1.6 * float(np.quantile(variances[used], 0.98))
+    drawn = np.zeros(len(means), dtype=bool)
+    drawn[np.linspace(0, len(means) - 1, min(len(means), _NOISE_POINTS)).astype(int)] = True
+    drawn &= (variances <= top) & (low - 0.05 <= means) & (means <= high + 0.05)
+    figure = go.Figure()
+    for name, which, color, opacity in (
+        ("in the fit", drawn & used, "#4c8fd0", 0.7),
+        ("left out", drawn & ~used, "#b4bac2", 0.35),
+    ):
+        figure.add_scatter(
+            x=means[which], y=variances[which], name=name, mode="markers",
+            marker=dict(size=4, color=color, opacity=opacity),
+            hovertemplate="mean %{x:.3f}<br>variance %{y:.2e}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    ends = np.array([max(0.0, low), high])
+    for index, (name, (read_std, shot_gain)) in enumerate(lines.items()):
+        figure.add_scatter(
+            x=ends, y=read_std**2 + shot_gain * ends, name=name, mode="lines", hoverinfo="skip",
+            line=dict(width=2.5, color=_NOISE_COLORS[index % 2], dash="dash" if index else "solid"),
+        )  # fmt: skip
+    figure.update_xaxes(
+        title="mean of the patch, linear intensity (white = 1)", gridcolor=GRID, zeroline=False
+    )
+    figure.update_yaxes(
+        title="variance over the frames", range=[0, top], tickformat="~g", gridcolor=GRID, zeroline=False
+    )
+    figure.update_layout(legend=dict(orientation="h", yanchor="bottom", y=1.02, x=0))
+    return finish(figure, height, left=80, bottom=48, top=44)

@@ -5,16 +5,33 @@ What they return is shared between sessions too: nobody writes into it.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from skimage.filters import gaussian, sobel
 
+from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
+from kpnviz.analysis.maps import FrameMaps, frame_maps
+from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import ZOO
+from kpnviz.noise import NoiseModel
 from kpnviz.ui.kernel_lens import Pixel, pack
+
+SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
+"""Multiples of the true noise that a network is told."""
+
+SHOWN_SCALES = SCALES[::2]
+"""Those whose pictures and kernels are kept."""
+
+MATRIX_GAINS = (1, 2, 4, 8, 16)
+MATRIX_CROP = 64
 
 # One burst is denoised at a time: a network takes all cores by itself, and numba's threads are not to
 # be started from two sessions at once.
@@ -58,3 +75,131 @@ def interesting_pixel(burst: Burst) -> Pixel:
     inner = edges[margin : edges.shape[0] - margin, margin : edges.shape[1] - margin]
     y, x = np.unravel_index(int(inner.argmax()), inner.shape)
     return int(y) + margin, int(x) + margin
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
+    """A method's picture of a burst, [H, W], without its kernels: many fit."""
+    return denoise(method, burst_of(recipe), keep_kernels=False).image
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
+    return frame_maps(kernels_of(recipe, method), frame)
+
+
+def kernels_of(recipe: BurstRecipe, method: str) -> KernelField:
+    """The kernels that a method applied to a burst."""
+    field = estimate(recipe, method).kernels
+    if field is None:
+        raise ValueError(f"{method} predicts the picture itself: it has no kernels")
+    return field
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is changed by hand, all at once; the defaults change nothing. See counterfactuals."""
+
+    dropped: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    nonnegative: bool = False
+    renormalise: bool = False
+    shifted: int = 0
+    shift: tuple[int, int] = (0, 0)
+    predict_anew: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Changed:
+    """The burst after a change, its picture [H, W], and the kernels that made it."""
+
+    burst: Burst
+    image: np.ndarray
+    kernels: ChangedKernels
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
+    """The picture and kernels of a burst after a change."""
+    burst, field = burst_of(recipe), kernels_of(recipe, method)
+    if change.shift != (0, 0):
+        burst = shift_frame(burst, change.shifted, *change.shift)
+        if change.predict_anew:
+            field = denoise(method, burst).kernels or field
+    predicted = field
+    if change.sizes:
+        field = restrict_sizes(field, change.sizes)
+    if change.dropped:
+        field = drop_frames(field, change.dropped)
+    kernels = ChangedKernels(field, change.nonnegative, predicted if change.renormalise else None)
+    return Changed(burst, kernels.apply(burst.frames[: field.frames]), kernels)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A burst denoised by one method, told several multiples of its noise.
+
+    images, fields   of SHOWN_SCALES; the factors in float16, to be looked at, not applied
+    spread (px), share, entropy (bits), psnr (dB; None without a truth)   at SCALES; the first three are the
+    median over the picture of frame 0's kernels
+    """
+
+    images: tuple[np.ndarray, ...]
+    fields: tuple[KernelField, ...]
+    spread: tuple[float, ...]
+    share: tuple[float, ...]
+    entropy: tuple[float, ...]
+    psnr: tuple[float | None, ...]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def sweep(recipe: BurstRecipe, method: str) -> Sweep:
+    """What a method makes of a burst when the noise that it is told is scaled."""
+    burst = burst_of(recipe)
+    images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
+    for scale in SCALES:
+        estimate = denoise(method, burst, scale)
+        if estimate.kernels is None:
+            raise ValueError(f"{method} predicts the picture itself: it has no kernels")
+        maps = frame_maps(estimate.kernels, 0)
+        spreads.append(float(np.median(maps.spread)))
+        shares.append(float(np.median(maps.share)))
+        entropies.append(float(np.median(maps.entropy)))
+        scores.append(None if burst.truth is None else psnr(estimate.image, burst.truth, burst.white_level))
+        if scale in SHOWN_SCALES:
+            images.append(estimate.image)
+            fields.append(dataclasses.replace(estimate.kernels, factors=estimate.kernels.factors.half()))
+    return Sweep(tuple(images), tuple(fields), tuple(spreads), tuple(shares), tuple(entropies), tuple(scores))
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, told_gain: float) -> float:
+    """PSNR in dB of the recipe's burst, made at one gain, when the network is told the noise of another."""
+    burst = burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
+    told = dataclasses.replace(burst, noise=NoiseModel.for_gain(told_gain))
+    image = denoise(method, told, keep_kernels=False).image
+    if burst.truth is None:
+        raise ValueError("the burst has no truth to measure a picture against")
+    return psnr(image, burst.truth, burst.white_level)
+
+
+def matrix_recipe(recipe: BurstRecipe, pixel: tuple[int, int]) -> BurstRecipe:
+    """The recipe with a crop of MATRIX_CROP pixels a side around a pixel, or less in a smaller one."""
+    if recipe.crop is None:
+        return recipe
+    top, left, height, width = recipe.crop
+    rows, columns = min(MATRIX_CROP, height), min(MATRIX_CROP, width)
+    y = min(max(pixel[0] - rows // 2, 0), height - rows)
+    x = min(max(pixel[1] - columns // 2, 0), width - columns)
+    return dataclasses.replace(recipe, crop=(top + y, left + x, rows, columns), moving=None)
+
+
+def noise_matrix(recipe: BurstRecipe, method: str, progress: Callable[[float], None]) -> np.ndarray:
+    """PSNR in dB for every pair of MATRIX_GAINS: [told, true]; `progress` is told the share done, 0..1."""
+    count = len(MATRIX_GAINS)
+    values = np.empty((count, count))
+    for j, true in enumerate(MATRIX_GAINS):
+        for i, told in enumerate(MATRIX_GAINS):
+            values[i, j] = matrix_cell(recipe, method, true, told)
+            progress((j * count + i + 1) / count**2)
+    return values

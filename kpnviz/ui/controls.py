@@ -1,5 +1,7 @@
-"""The controls of a burst. Each has a key in st.session_state, the same on all pages: recipes are read from there,
-or put there. `persist_state` keeps them on pages that do not draw them.
+"""The controls of a burst, of the methods and of the pinned pixel.
+
+Each has a key in st.session_state, the same on all pages: recipes are read from there, or put there. `persist_state`
+keeps them on pages that do not draw them.
 """
 
 from __future__ import annotations
@@ -11,12 +13,34 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene
+from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.scene_picker import chosen, scene_picker
+from kpnviz.ui.state import (
+    CROP,
+    DRAWN,
+    GAIN,
+    LEFT,
+    METHODS,
+    MOVING,
+    PHOTO,
+    PICKER,
+    PIXEL,
+    PIXEL_X,
+    PIXEL_Y,
+    SEED,
+    SHAKE,
+    SHIFTS,
+    SHIFTS_GIVEN,
+    TABLE_VERSION,
+    TOP,
+    gain_button,
+    shift_table,
+)
 
 REDUCTION = 2
 CROPS = (96, 128, 192, 256)
@@ -49,15 +73,15 @@ _SHAKE_HELP = (
 )
 
 DEFAULTS: dict[str, Any] = {
-    "photo": "dog",
-    "top": 64,
-    "left": 64,
-    "crop": 128,
-    "gain": 4.0,
-    "shake": "paper",
-    "shifts": ((0, 0),) * FRAMES,
-    "moving": False,
-    "seed": 0,
+    PHOTO: "dog",
+    TOP: 64,
+    LEFT: 64,
+    CROP: 128,
+    GAIN: 4.0,
+    SHAKE: "paper",
+    SHIFTS: ((0, 0),) * FRAMES,
+    MOVING: False,
+    SEED: 0,
 }
 _DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
 
@@ -73,19 +97,19 @@ def default_methods() -> list[str]:
 
 def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
     """The recipe that controls with the values of `DEFAULTS` (or others under those keys) stand for."""
-    height, width = read_scene(state["photo"], REDUCTION).shape
-    size = min(state["crop"], height, width)
+    height, width = read_scene(state[PHOTO], REDUCTION).shape
+    size = min(state[CROP], height, width)
     # A larger crop may not fit where the smaller one was.
-    top, left = min(state["top"], height - size), min(state["left"], width - size)
+    top, left = min(state[TOP], height - size), min(state[LEFT], width - size)
     return BurstRecipe(
-        photo=state["photo"],
+        photo=state[PHOTO],
         crop=(top, left, size, size),
-        noise=NoiseModel.for_gain(state["gain"]),
-        misalignment=SHAKES.get(state["shake"], Misalignment()),
-        shifts=state["shifts"] if state["shake"] == BY_HAND else None,
-        moving=_moving_object(state["photo"], size) if state["moving"] else None,
+        noise=NoiseModel.for_gain(state[GAIN]),
+        misalignment=SHAKES.get(state[SHAKE], Misalignment()),
+        shifts=state[SHIFTS] if state[SHAKE] == BY_HAND else None,
+        moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
-        seed=state["seed"],
+        seed=state[SEED],
     )
 
 
@@ -100,7 +124,7 @@ def burst_controls() -> BurstRecipe:
     st.segmented_control(
         "Crop, pixels a side",
         CROPS,
-        key="crop",
+        key=CROP,
         required=True,
         persist_state="session",
         help="Drag the square on the photo to move it.",
@@ -113,7 +137,7 @@ def burst_controls() -> BurstRecipe:
         MAX_GAIN,
         step=0.1,
         format="×%.1f",
-        key="gain",
+        key=GAIN,
         persist_state="session",
         help="The higher the gain, the noisier. Training reached read_std "
         f"{TRAINING_READ_STD[1]:.3f} and shot_gain {TRAINING_SHOT_GAIN[1]:.3f}; gains from 4 lie beyond.",
@@ -123,30 +147,30 @@ def burst_controls() -> BurstRecipe:
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
-        key="shake",
+        key=SHAKE,
         format_func=_SHAKE_TITLES.__getitem__,
         persist_state="session",
         on_change=_keep_shifts,
         help=_SHAKE_HELP,
     )
-    if st.session_state.shake == BY_HAND:
+    if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
     st.toggle(
         "Moving object",
-        key="moving",
+        key=MOVING,
         persist_state="session",
         help="A round cut-out of another photo travels over the scene, 2 pixels a frame.",
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     left.number_input(
-        "Seed", 0, MAX_SEED, key="seed", persist_state="session", help="Of the shake and of the noise."
+        "Seed", 0, MAX_SEED, key=SEED, persist_state="session", help="Of the shake and of the noise."
     )
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
 
     recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})
-    st.session_state["_drawn"] = recipe
+    st.session_state[DRAWN] = recipe
     with place:
-        scene_picker(recipe, key="picker", on_change=_take_scene)
+        scene_picker(recipe, key=PICKER, on_change=_take_scene)
     noise = recipe.noise
     noise_text.caption(
         f"Noise at white: ±{(noise.read_std**2 + noise.shot_gain) ** 0.5:.3f}  \n"
@@ -165,11 +189,11 @@ def method_controls() -> tuple[str, ...]:
             "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
         )
         return ()
-    st.session_state.setdefault("methods", default_methods())
+    st.session_state.setdefault(METHODS, default_methods())
     chosen_names = st.multiselect(
         "Methods",
         names,
-        key="methods",
+        key=METHODS,
         persist_state="session",
         format_func=title_of,
         max_selections=MAX_METHODS,
@@ -177,22 +201,51 @@ def method_controls() -> tuple[str, ...]:
     return tuple(name for name in names if name in chosen_names)
 
 
+def pinned_pixel(burst: Burst) -> tuple[int, int]:
+    """The pixel (y, x) that this session has pinned, or one worth a look where it does not lie in the burst."""
+    pixel = st.session_state.get(PIXEL)
+    if pixel is None or not (0 <= pixel[0] < burst.height and 0 <= pixel[1] < burst.width):
+        return interesting_pixel(burst)
+    return int(pixel[0]), int(pixel[1])
+
+
+def pin(y: int, x: int) -> None:
+    """Pin a pixel, for all pages of this session."""
+    st.session_state[PIXEL] = (int(y), int(x))
+
+
+def pixel_controls(burst: Burst) -> tuple[int, int]:
+    """Draw the controls of the pinned pixel; the pixel (y, x)."""
+    y, x = pinned_pixel(burst)
+    # The pixel may have been pinned elsewhere: the inputs follow.
+    st.session_state[PIXEL_Y], st.session_state[PIXEL_X] = y, x
+
+    def pin_inputs() -> None:
+        pin(st.session_state[PIXEL_Y], st.session_state[PIXEL_X])
+
+    st.subheader("Pixel")
+    left, right = st.columns(2)
+    left.number_input("y", 0, burst.height - 1, key=PIXEL_Y, on_change=pin_inputs, help="Row, from the top.")
+    right.number_input("x", 0, burst.width - 1, key=PIXEL_X, on_change=pin_inputs, help="Column.")
+    return y, x
+
+
 def _take_scene() -> None:
-    scene = chosen("picker")
+    scene = chosen(PICKER)
     if scene is not None:
-        st.session_state.photo, st.session_state.top, st.session_state.left = scene
+        st.session_state[PHOTO], st.session_state[TOP], st.session_state[LEFT] = scene
 
 
 def _next_seed() -> None:
-    st.session_state.seed = (st.session_state.seed + 1) % MAX_SEED
+    st.session_state[SEED] = (st.session_state[SEED] + 1) % MAX_SEED
 
 
 def _keep_shifts() -> None:
     """By hand one starts from the shake that was on the page."""
-    drawn = st.session_state.get("_drawn")
-    if st.session_state.shake == BY_HAND and drawn is not None and drawn.shifts is None:
+    drawn = st.session_state.get(DRAWN)
+    if st.session_state[SHAKE] == BY_HAND and drawn is not None and drawn.shifts is None:
         shifts = synthesize(replace(drawn, crop=(0, 0, 8, 8))).shifts
-        st.session_state.shifts = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
+        st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
 
 
 def _shift_table() -> None:
@@ -202,15 +255,15 @@ def _shift_table() -> None:
     when they were changed elsewhere: by a link, a preset or another choice of shake.
     """
     state = st.session_state
-    version = state.get("_table_version", 0)
-    edited = state.get(f"_table_{version}")
-    if edited is None or _with_edits(state["_shifts_given"], edited) != state.shifts:
-        version = state["_table_version"] = version + 1
-        state["_shifts_given"] = state.shifts
-    key = f"_table_{version}"
+    version = state.get(TABLE_VERSION, 0)
+    edited = state.get(shift_table(version))
+    if edited is None or _with_edits(state[SHIFTS_GIVEN], edited) != state[SHIFTS]:
+        version = state[TABLE_VERSION] = version + 1
+        state[SHIFTS_GIVEN] = state[SHIFTS]
+    key = shift_table(version)
 
     def take() -> None:
-        state.shifts = _with_edits(state["_shifts_given"], state[key])
+        state[SHIFTS] = _with_edits(state[SHIFTS_GIVEN], state[key])
 
     def column(title: str, meaning: str) -> Any:
         return st.column_config.NumberColumn(
@@ -223,7 +276,7 @@ def _shift_table() -> None:
             help=meaning,
         )
 
-    given = list(enumerate(state["_shifts_given"]))[1:]
+    given = list(enumerate(state[SHIFTS_GIVEN]))[1:]
     st.data_editor(
         [{"frame": i, "dy": dy, "dx": dx} for i, (dy, dx) in given],
         column_config={
@@ -256,9 +309,9 @@ def _gain_presets() -> None:
     for column, gain in zip(columns, GAINS, strict=True):
         column.button(
             f"×{gain}",
-            key=f"gain_{gain}",
-            on_click=lambda gain=gain: st.session_state.update(gain=float(gain)),
-            type="primary" if st.session_state.gain == gain else "secondary",
+            key=gain_button(gain),
+            on_click=lambda gain=gain: st.session_state.update({GAIN: float(gain)}),
+            type="primary" if st.session_state[GAIN] == gain else "secondary",
             width="stretch",
         )
 

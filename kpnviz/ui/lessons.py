@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kpnviz.ui.controls import BY_HAND
 from kpnviz.ui.presets import PRESETS, Preset
+from kpnviz.ui.state import GAIN, LEFT, PHOTO, SHAKE, TOP
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Lesson:
 
 
 _MKPN = "MKPN paper"
-_BEYOND = next(preset for preset in PRESETS if preset.scene.get("shake") == BY_HAND)
+_BEYOND = next(preset for preset in PRESETS if preset.scene.get(SHAKE) == BY_HAND)
 
 LESSONS = (
     Lesson(
@@ -46,7 +47,7 @@ LESSONS = (
             "These are signed errors in linear intensity: compare fur and nose in *Frame 0*. Then press **l** for the "
             "errors after the sRGB transfer: where are they larger now?",
             pixel=(74, 30),
-            scene={"shake": "none"},
+            scene={SHAKE: "none"},
             display={"mode": "signed", "linear": True},
         ),
     ),
@@ -69,7 +70,7 @@ LESSONS = (
             "Compare the decibels under *Frame 0* and *Plain mean*, and then those of the networks: what more than "
             "the mean of eight values do their kernels use?",
             pixel=(60, 64),
-            scene={"photo": "guitar", "top": 60, "left": 60, "shake": "none"},
+            scene={PHOTO: "guitar", TOP: 60, LEFT: 60, SHAKE: "none"},
         ),
     ),
     Lesson(
@@ -103,7 +104,7 @@ LESSONS = (
             "Pin a pixel of the sky, then one at the lights. Do the kernels of each method use the room that they "
             "have? Which method's sky is smoothest, and whose lights are sharpest?",
             pixel=(24, 70),
-            scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0},
+            scene={PHOTO: "haze", TOP: 40, LEFT: 140, GAIN: 8.0},
             methods=("kpn-l3", "kpn-l5", "kpn-l25", "mkpn"),
         ),
     ),
@@ -125,7 +126,7 @@ LESSONS = (
             "Small shifts, within reach of all. In frames 1 to 7, is the cross (where the kernel looks) near the ring "
             "(where the scene went)? Compare KPN with KPN no-anneal: has that one all its weight on frame 0?",
             pixel=(40, 60),
-            scene={"photo": "mies", "top": 80, "left": 60, "gain": 2.0, "shake": "±2"},
+            scene={PHOTO: "mies", TOP: 80, LEFT: 60, GAIN: 2.0, SHAKE: "±2"},
             methods=("kpn", "kpn-no-anneal", "mkpn"),
         ),
     ),
@@ -147,7 +148,7 @@ LESSONS = (
             "Change the gain in Explore and watch kernels and shares. KPN blind is not told the noise: does it tell "
             "noise from texture at gain ×16?",
             pixel=(62, 58),
-            scene={"photo": "dog", "top": 150, "left": 110, "gain": 16.0},
+            scene={PHOTO: "dog", TOP: 150, LEFT: 110, GAIN: 16.0},
             methods=("kpn", "kpn-blind", "mkpn"),
         ),
     ),

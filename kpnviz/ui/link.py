@@ -34,6 +34,23 @@ from kpnviz.ui.controls import (
     default_methods,
 )
 from kpnviz.ui.kernel_lens import DISPLAY, Pixel
+from kpnviz.ui.state import (
+    CROP,
+    GAIN,
+    LEFT,
+    LENS_DISPLAY,
+    LINK_PROBLEM,
+    METHODS,
+    MOVING,
+    PHOTO,
+    PIXEL,
+    SEED,
+    SHAKE,
+    SHIFTS,
+    TEACH,
+    TOP,
+    WRITTEN,
+)
 
 VERSION = "1"
 
@@ -49,26 +66,26 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
     """The query of a state: its scene, methods and pinned pixel, and how the lens shows it where not as usual."""
     query = {
         "v": VERSION,
-        "photo": state["photo"],
-        **{name: str(state[name]) for name in ("top", "left", "crop")},
-        "gain": f"{state['gain']:g}",
-        "shake": _SHAKE_NAMES.get(state["shake"], state["shake"]),
-        "moving": str(int(state["moving"])),
-        "seed": str(state["seed"]),
-        "methods": "~".join(state["methods"]),
+        "photo": state[PHOTO],
+        **{name: str(state[name]) for name in (TOP, LEFT, CROP)},
+        "gain": f"{state[GAIN]:g}",
+        "shake": _SHAKE_NAMES.get(state[SHAKE], state[SHAKE]),
+        "moving": str(int(state[MOVING])),
+        "seed": str(state[SEED]),
+        "methods": "~".join(state[METHODS]),
     }
-    if state["shake"] == BY_HAND:
-        query["shifts"] = "_".join(f"{dy}~{dx}" for dy, dx in state["shifts"])
-    if state.get("pixel") is not None:
-        query["pixel"] = "~".join(map(str, state["pixel"]))
-    display = DISPLAY | (state.get("display") or {})
+    if state[SHAKE] == BY_HAND:
+        query["shifts"] = "_".join(f"{dy}~{dx}" for dy, dx in state[SHIFTS])
+    if state.get(PIXEL) is not None:
+        query["pixel"] = "~".join(map(str, state[PIXEL]))
+    display = DISPLAY | (state.get(LENS_DISPLAY) or {})
     for name in _LENS:
         value = display[name]
         if value != DISPLAY[name]:
             query[name] = "~".join(f"{v:g}" for v in value) if name == "view" else f"{value}"
     if "linear" in query:
         query["linear"] = "1"
-    if state.get("teach"):
+    if state.get(TEACH):
         query["teach"] = "1"
     return query
 
@@ -83,27 +100,27 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         if name not in _KNOWN:
             reader.wrong(f"{_quoted(name)} means nothing here")
 
-    state: dict[str, Any] = {"photo": reader.choice("photo", gallery(), DEFAULTS["photo"])}
-    height, width = read_scene(state["photo"], REDUCTION).shape
-    side = reader.whole("crop", 1, 10**6, DEFAULTS["crop"])
-    state["crop"] = min(CROPS, key=lambda crop: abs(crop - side))
-    if side != state["crop"]:
+    state: dict[str, Any] = {"photo": reader.choice("photo", gallery(), DEFAULTS[PHOTO])}
+    height, width = read_scene(state[PHOTO], REDUCTION).shape
+    side = reader.whole("crop", 1, 10**6, DEFAULTS[CROP])
+    state[CROP] = min(CROPS, key=lambda crop: abs(crop - side))
+    if side != state[CROP]:
         reader.wrong(
             f"crop {side} is not one of {', '.join(map(str, CROPS))}, {state['crop']} is the nearest"
         )
-    size = min(state["crop"], height, width)
-    state["top"] = reader.whole("top", 0, height - size, min(DEFAULTS["top"], height - size))
-    state["left"] = reader.whole("left", 0, width - size, min(DEFAULTS["left"], width - size))
-    state["gain"] = round(reader.number("gain", 1.0, MAX_GAIN, DEFAULTS["gain"]), 1)
-    state["shake"] = _SHAKES[reader.choice("shake", tuple(_SHAKES), DEFAULTS["shake"])]
-    if state["shake"] == BY_HAND:
-        state["shifts"] = reader.shifts()
-    state["moving"] = bool(reader.whole("moving", 0, 1, 0))
-    state["seed"] = reader.whole("seed", 0, MAX_SEED, DEFAULTS["seed"])
-    state["methods"] = reader.methods()
-    state["pixel"] = reader.pixel(size)
-    state["teach"] = bool(reader.whole("teach", 0, 1, 0))
-    state["display"] = reader.display(size)
+    size = min(state[CROP], height, width)
+    state[TOP] = reader.whole("top", 0, height - size, min(DEFAULTS[TOP], height - size))
+    state[LEFT] = reader.whole("left", 0, width - size, min(DEFAULTS[LEFT], width - size))
+    state[GAIN] = round(reader.number("gain", 1.0, MAX_GAIN, DEFAULTS[GAIN]), 1)
+    state[SHAKE] = _SHAKES[reader.choice("shake", tuple(_SHAKES), DEFAULTS[SHAKE])]
+    if state[SHAKE] == BY_HAND:
+        state[SHIFTS] = reader.shifts()
+    state[MOVING] = bool(reader.whole("moving", 0, 1, 0))
+    state[SEED] = reader.whole("seed", 0, MAX_SEED, DEFAULTS[SEED])
+    state[METHODS] = reader.methods()
+    state[PIXEL] = reader.pixel(size)
+    state[TEACH] = bool(reader.whole("teach", 0, 1, 0))
+    state[LENS_DISPLAY] = reader.display(size)
     problems = "; ".join(reader.problems)
     return state, f"Not all of this link could be followed: {problems}." if problems else ""
 
@@ -228,31 +245,31 @@ def open_session() -> None:
     """
     state = st.session_state
     query = {name: st.query_params[name] for name in st.query_params}
-    written = state.get("_written")
+    written = state.get(WRITTEN)
     # A query other than the one written, with the controls as they were: the browser went back or forward. (While
     # controls are changed quickly, the browser may still send the query before the last.)
     moved = written is not None and query not in ({}, written) and write(state.to_dict()) == written
     if written is None or moved:
-        found, state["link_problem"] = read(query)
+        found, state[LINK_PROBLEM] = read(query)
         named = set(query)
         for key, value in found.items():
             if moved or _is_named(key, named):
                 state[key] = value
-    for key, value in (DEFAULTS | {"pixel": None, "display": {}, "teach": False}).items():
+    for key, value in (DEFAULTS | {PIXEL: None, LENS_DISPLAY: {}, TEACH: False}).items():
         state.setdefault(key, value)
-    state.setdefault("methods", default_methods())
+    state.setdefault(METHODS, default_methods())
     sync_address()
 
 
 def _is_named(key: str, named: Iterable[str]) -> bool:
-    return key in named or (key == "display" and bool(set(_LENS) & set(named)))
+    return key in named or (key == LENS_DISPLAY and bool(set(_LENS) & set(named)))
 
 
 def sync_address() -> None:
     """Write the state to the page's address, if it changed."""
     query = write(st.session_state.to_dict())
-    if st.session_state.get("_written") != query or dict(st.query_params) != query:
-        st.session_state["_written"] = query
+    if st.session_state.get(WRITTEN) != query or dict(st.query_params) != query:
+        st.session_state[WRITTEN] = query
         st.query_params.from_dict(query)
 
 

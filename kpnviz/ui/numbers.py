@@ -11,6 +11,7 @@ from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
+from kpnviz.ui.state import STATISTICS
 
 _COLUMNS = {
     "share": st.column_config.NumberColumn("share", format="percent", help="Signed sum of the weights / N"),
@@ -64,4 +65,4 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
     """Show the statistics of a pixel."""
     rows = pixel_statistics(burst, estimates, y, x)
     if rows:
-        st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key="statistics")
+        st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

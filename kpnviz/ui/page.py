@@ -8,6 +8,7 @@ import streamlit as st
 
 from kpnviz.paths import ROOT
 from kpnviz.ui import link
+from kpnviz.ui.state import LINK_PROBLEM, SHARE, TEACH
 
 PAGES = {
     "explore": "Explore",
@@ -49,9 +50,9 @@ def begin(title: str, introduction: str) -> None:
     """Title and introduction (Markdown): what is seen here, for a person who has not read the papers."""
     state = st.session_state
     st.html(_STYLE)
-    if state.get("teach"):
+    if state.get(TEACH):
         st.html(_TEACHER_STYLE)
-    problem = state.pop("link_problem", "")
+    problem = state.pop(LINK_PROBLEM, "")
     if problem:
         st.warning(problem)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -64,12 +65,12 @@ def begin(title: str, introduction: str) -> None:
 @st.fragment
 def _share() -> None:
     """The link to what is on the page now: a fragment that runs when it is opened."""
-    popover = st.popover("Copy link", icon=":material/link:", on_change="rerun", key="share")
+    popover = st.popover("Copy link", icon=":material/link:", on_change="rerun", key=SHARE)
     if not popover.open:
         return
     state = st.session_state.to_dict()
     with popover:
         st.markdown("Opens what you see now: the burst, the methods and the pinned pixel.")
-        st.code(link.link(st.context.url, state | {"teach": False}), language=None, wrap_lines=True)
+        st.code(link.link(st.context.url, state | {TEACH: False}), language=None, wrap_lines=True)
         st.markdown("In **teacher mode**, with larger type and the controls folded away:")
-        st.code(link.link(st.context.url, state | {"teach": True}), language=None, wrap_lines=True)
+        st.code(link.link(st.context.url, state | {TEACH: True}), language=None, wrap_lines=True)

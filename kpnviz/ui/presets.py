@@ -11,6 +11,20 @@ import streamlit as st
 from kpnviz.models.checkpoints import available
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
 from kpnviz.ui.kernel_lens import Pixel
+from kpnviz.ui.state import (
+    GAIN,
+    LEFT,
+    LENS_DISPLAY,
+    METHODS,
+    MOVING,
+    PHOTO,
+    PIXEL,
+    SEED,
+    SHAKE,
+    SHIFTS,
+    TOP,
+    preset_button,
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +47,9 @@ class Preset:
         return {
             **DEFAULTS,
             **self.scene,
-            "methods": here or default_methods(),
-            "pixel": self.pixel,
-            "display": dict(self.display),
+            METHODS: here or default_methods(),
+            PIXEL: self.pixel,
+            LENS_DISPLAY: dict(self.display),
         }
 
     def apply(self) -> None:
@@ -45,7 +59,7 @@ class Preset:
     def is_shown(self, state: Mapping[str, Any]) -> bool:
         """Whether the burst on the page is this one's; pixel, methods and display may be others."""
         mine = DEFAULTS | dict(self.scene)
-        compared = set(DEFAULTS) if mine["shake"] == BY_HAND else set(DEFAULTS) - {"shifts"}
+        compared = set(DEFAULTS) if mine[SHAKE] == BY_HAND else set(DEFAULTS) - {SHIFTS}
         return all(state.get(key) == mine[key] for key in compared)
 
 
@@ -55,14 +69,14 @@ PRESETS = (
         "Along a hair or across it: are the kernels elongated as the fur lies? Compare the small kernels with the "
         "large ones: which keeps the hairs, which smooths them away?",
         pixel=(62, 58),
-        scene={"photo": "dog", "top": 150, "left": 110, "seed": 3},
+        scene={PHOTO: "dog", TOP: 150, LEFT: 110, SEED: 3},
     ),
     Preset(
         "Moving object",
         "The disc travels two pixels a frame over a scene that stands still. Compare a pixel on it with one beside it: "
         "how much do the later frames weigh, and do their kernels follow the ring?",
         pixel=(66, 48),
-        scene={"photo": "city", "top": 110, "left": 70, "shake": "none", "moving": True},
+        scene={PHOTO: "city", TOP: 110, LEFT: 70, SHAKE: "none", MOVING: True},
     ),
     Preset(
         "Beyond the reach of 5×5",
@@ -70,12 +84,12 @@ PRESETS = (
         "to the shares of frames 3 to 7, and does a larger kernel do better?",
         pixel=(64, 61),
         scene={
-            "photo": "mies",
-            "top": 80,
-            "left": 60,
-            "gain": 2.0,
-            "shake": BY_HAND,
-            "shifts": ((0, 0), (1, 1), (-2, 2), (3, -3), (-4, 4), (6, -6), (-8, 8), (16, -16)),
+            PHOTO: "mies",
+            TOP: 80,
+            LEFT: 60,
+            GAIN: 2.0,
+            SHAKE: BY_HAND,
+            SHIFTS: ((0, 0), (1, 1), (-2, 2), (3, -3), (-4, 4), (6, -6), (-8, 8), (16, -16)),
         },
     ),
     Preset(
@@ -83,21 +97,21 @@ PRESETS = (
         "Nothing but noise to see: do the kernels spread over all that they reach, and do the small ones leave a "
         "texture in the sky? Move to the lights and watch the kernels change.",
         pixel=(24, 70),
-        scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0},
+        scene={PHOTO: "haze", TOP: 40, LEFT: 140, GAIN: 8.0},
     ),
     Preset(
         "A still camera",
         "Eight frames of the same scene, and nothing moves: all frames deserve the same weight. Does the network see "
         "that? Add shake in the sidebar and compare the shares.",
         pixel=(60, 64),
-        scene={"photo": "guitar", "top": 60, "left": 60, "gain": 4.0, "shake": "none"},
+        scene={PHOTO: "guitar", TOP: 60, LEFT: 60, GAIN: 4.0, SHAKE: "none"},
     ),
     Preset(
         "Noisier than any training",
         "Gain ×16 lies beyond the noise of the training bursts. Which methods stay clean, and which take noise for "
         "detail?",
         pixel=(70, 66),
-        scene={"photo": "flowers", "top": 50, "left": 60, "gain": 16.0},
+        scene={PHOTO: "flowers", TOP: 50, LEFT: 60, GAIN: 16.0},
     ),
 )
 
@@ -110,7 +124,7 @@ def preset_buttons(presets: Sequence[Preset] = PRESETS) -> None:
             shown = preset.is_shown(state)
             st.button(
                 preset.title,
-                key=f"preset_{preset.title}",
+                key=preset_button(preset.title),
                 on_click=preset.apply,
                 type="primary" if shown else "secondary",
             )

@@ -28,12 +28,12 @@ from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
 from kpnviz.ui.kernel_lens import pack, unpack
+from kpnviz.ui.state import OWN_BURST, OWN_MAPS, OWN_PAYLOAD, OWN_PICTURE, OWN_PIXEL, OWN_TOLD
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 TOLD = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
 """Multiples of the noise that a network is told, and how they are written."""
 
-_STATE = "_own_burst"
 _PREVIEW_PIXELS = 1_500_000
 _TILE = 512
 
@@ -51,10 +51,10 @@ class Upload:
 def current(files: Sequence[Any], example: bool) -> Upload | None:
     """The burst of the uploaded files (or the example), read when they change; ValueError if they are none."""
     ids = tuple(file.file_id for file in files) or (("example",) if example else ())
-    kept: Upload | None = st.session_state.get(_STATE)
+    kept: Upload | None = st.session_state.get(OWN_BURST)
     if kept is not None and kept.ids == ids:
         return kept
-    for name in (_STATE, "_own_picture", "_own_lens", "_own_told", "_own_maps", "own_pixel"):
+    for name in (OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_TOLD, OWN_MAPS, OWN_PIXEL):
         st.session_state.pop(name, None)
     if not ids:
         return None
@@ -65,7 +65,7 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
         stack = _example()
     own = prepare(stack)
     upload = Upload(ids, own, _fits(own), [_thumbnail(stack, i) for i in range(len(stack))])
-    st.session_state[_STATE] = upload
+    st.session_state[OWN_BURST] = upload
     return upload
 
 
@@ -101,10 +101,10 @@ def picture(
     `progress` is called after every tile with the share done; raising in it cancels.
     """
     key = (upload.ids, method, colour, tuple(noises.items()))
-    kept = st.session_state.get("_own_picture")
+    kept = st.session_state.get(OWN_PICTURE)
     if kept is not None and kept[0] == key:
         return kept[1]
-    st.session_state.pop("_own_picture", None)
+    st.session_state.pop(OWN_PICTURE, None)
     whole = denoiser(method)
     tiled = Denoiser(whole.network, whole.name, _TILE)
     own = _for_network(upload.own, tiled)
@@ -130,7 +130,7 @@ def picture(
     small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
     preview = np.rint(displayed(small) * 255).astype(np.uint8)
     result = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
-    st.session_state["_own_picture"] = (key, result)
+    st.session_state[OWN_PICTURE] = (key, result)
     return result
 
 
@@ -138,7 +138,7 @@ def kept_picture(
     upload: Upload, method: str, noises: dict[int, NoiseModel], colour: bool
 ) -> tuple[np.ndarray, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
-    kept = st.session_state.get("_own_picture")
+    kept = st.session_state.get(OWN_PICTURE)
     key = (upload.ids, method, colour, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
 
@@ -148,13 +148,13 @@ def lens_payload(
 ) -> bytes:
     """What the kernel lens shows of a square part, (top, left, side), of one channel."""
     key = (upload.ids, methods, channel, noise, crop)
-    kept = st.session_state.get("_own_lens")
+    kept = st.session_state.get(OWN_PAYLOAD)
     if kept is not None and kept[0] == key:
         return kept[1]
     top, left, side = crop
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
     payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
-    st.session_state["_own_lens"] = (key, payload)
+    st.session_state[OWN_PAYLOAD] = (key, payload)
     return payload
 
 
@@ -201,7 +201,7 @@ def told_other_noise(
     `progress` is called before each with the share done. The last part is kept.
     """
     key = (upload.ids, method, channel, noise, crop)
-    kept = st.session_state.get("_own_told")
+    kept = st.session_state.get(OWN_TOLD)
     if kept is not None and kept[0] == key:
         return kept[1]
     top, left, side = crop
@@ -214,7 +214,7 @@ def told_other_noise(
         found.append(
             (estimate.image, field and replace(field, factors=field.factors[:, :1].to(torch.float16)))
         )
-    st.session_state["_own_told"] = (key, found)
+    st.session_state[OWN_TOLD] = (key, found)
     return found
 
 
@@ -223,9 +223,9 @@ def maps(shown: Inside, frame: int) -> FrameMaps:
     if shown.kernels is None:
         raise ValueError("this method predicts the picture itself: it has no kernels")
     key = (shown.id, frame)
-    kept = st.session_state.get("_own_maps")
+    kept = st.session_state.get(OWN_MAPS)
     if kept is None or kept[0] != key:
-        kept = st.session_state["_own_maps"] = (key, frame_maps(shown.kernels, frame))
+        kept = st.session_state[OWN_MAPS] = (key, frame_maps(shown.kernels, frame))
     return kept[1]
 
 

@@ -21,6 +21,19 @@ from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.page import PAGES
 from kpnviz.ui.presets import PRESETS
+from kpnviz.ui.state import (
+    GAIN,
+    METHODS,
+    MOVING,
+    PHOTO,
+    PIXEL,
+    SEED,
+    SHAKE,
+    TEACH,
+    gain_button,
+    lesson_answer,
+    preset_button,
+)
 
 SMALL = {"crop": 96}
 
@@ -37,7 +50,7 @@ def test_the_page_runs_and_says_how_it_measures():
     assert not app.exception
     assert not app.error
     assert any(metrics.PROTOCOL in caption.value for caption in app.caption)
-    assert app.multiselect(key="methods").value == controls.default_methods()
+    assert app.multiselect(key=METHODS).value == controls.default_methods()
 
 
 @pytest.mark.parametrize(
@@ -77,10 +90,10 @@ def test_a_pinned_pixel_outside_a_smaller_picture_is_forgotten():
 
 def test_controls_change_the_burst():
     app = open_app(methods=[])
-    app.button(key="gain_8").click().run()
-    assert app.slider(key="gain").value == 8
-    app.toggle(key="moving").set_value(True).run()
-    app.selectbox(key="shake").set_value("strong").run()
+    app.button(key=gain_button(8)).click().run()
+    assert app.slider(key=GAIN).value == 8
+    app.toggle(key=MOVING).set_value(True).run()
+    app.selectbox(key=SHAKE).set_value("strong").run()
     assert not app.exception
     assert not app.error
     state = {key: app.session_state[key] for key in DEFAULTS}
@@ -176,25 +189,25 @@ def test_the_navigation_lists_every_page():
 
 def test_the_scene_survives_a_change_of_page():
     app = open_app(methods=["mkpn"], pixel=(10, 20))
-    app.button(key="gain_8").click().run()
-    app.number_input(key="seed").set_value(5).run()
+    app.button(key=gain_button(8)).click().run()
+    app.number_input(key=SEED).set_value(5).run()
     app.switch_page("app_pages/learn.py").run()
     assert not app.exception
     app.switch_page("app_pages/explore.py").run()
     assert not app.exception
-    assert app.slider(key="gain").value == 8
-    assert app.number_input(key="seed").value == 5
-    assert app.multiselect(key="methods").value == ["mkpn"]
-    assert app.session_state["pixel"] == (10, 20)
+    assert app.slider(key=GAIN).value == 8
+    assert app.number_input(key=SEED).value == 5
+    assert app.multiselect(key=METHODS).value == ["mkpn"]
+    assert app.session_state[PIXEL] == (10, 20)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
 def test_a_preset_is_shown(preset):
     app = open_app()
-    app.button(key=f"preset_{preset.title}").click().run()
+    app.button(key=preset_button(preset.title)).click().run()
     assert not app.exception and not app.error
     assert any(preset.look in text.value for text in app.markdown)
-    assert app.session_state["pixel"] == preset.pixel
+    assert app.session_state[PIXEL] == preset.pixel
     recipe = recipe_of(DEFAULTS | dict(preset.scene))
     assert recipe_of({key: app.session_state[key] for key in DEFAULTS}) == recipe
     assert preset.pixel[0] < recipe.crop[2] and preset.pixel[1] < recipe.crop[3]
@@ -222,20 +235,20 @@ def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
     assert not app.exception and not app.error
     assert app.latex[0].value.strip("$\n ") == lesson.equation
     assert not any(lesson.reveal in text.value for text in app.markdown)
-    app.radio(key=f"answer_{number}").set_value(lesson.options[lesson.right]).run()
+    app.radio(key=lesson_answer(number)).set_value(lesson.options[lesson.right]).run()
     assert any("Yes." in text.value and lesson.reveal in text.value for text in app.markdown)
     wrong = lesson.options[lesson.right - 1]
-    app.radio(key=f"answer_{number}").set_value(wrong).run()
+    app.radio(key=lesson_answer(number)).set_value(wrong).run()
     assert any("No:" in text.value and lesson.reveal in text.value for text in app.markdown)
-    before = app.session_state["photo"], app.session_state["gain"]
+    before = app.session_state[PHOTO], app.session_state[GAIN]
     assert before == (
         DEFAULTS["photo"],
         DEFAULTS["gain"],
     )  # a lesson leaves the scene alone until it is opened
     app.button[0].click().run()
     assert not app.exception
-    assert app.slider(key="gain").value == lesson.preset.state()["gain"]
-    assert app.session_state["pixel"] == lesson.preset.pixel
+    assert app.slider(key=GAIN).value == lesson.preset.state()["gain"]
+    assert app.session_state[PIXEL] == lesson.preset.pixel
 
 
 def test_the_numbers_of_the_lessons():
@@ -254,15 +267,15 @@ def test_teacher_mode_folds_the_controls_and_enlarges_the_type():
     app.query_params["crop"] = "96"
     app.run()
     assert not app.exception and not app.warning
-    assert app.session_state["teach"] and "teach" in app.query_params
+    assert app.session_state[TEACH] and "teach" in app.query_params
     assert any("font-size: 21px" in block.body for block in app.get("html"))
 
 
 def test_two_sessions_share_nothing():
     one, other = open_app(methods=["mkpn"]), open_app(methods=["mkpn"])
-    one.button(key="gain_8").click().run()
-    one.session_state["pixel"] = (3, 4)
+    one.button(key=gain_button(8)).click().run()
+    one.session_state[PIXEL] = (3, 4)
     one.run()
     other.run()
-    assert other.slider(key="gain").value == DEFAULTS["gain"]
-    assert other.session_state["pixel"] is None
+    assert other.slider(key=GAIN).value == DEFAULTS["gain"]
+    assert other.session_state[PIXEL] is None

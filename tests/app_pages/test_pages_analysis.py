@@ -10,12 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
+from kpnviz.analysis.counterfactuals import shift_frame
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
-from kpnviz.ui import analysis
+from kpnviz.ui import cache
 from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.state import IF_RENORMALISE, METRIC, PIXEL, PIXEL_X, PIXEL_Y
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -86,16 +88,16 @@ def test_every_view_of_the_kernels_shows_its_figures(view, figures):
 
 def test_the_pixel_is_pinned_by_its_inputs_and_kept():
     app = open_page("kernels", pixel=(40, 52))
-    assert (app.number_input(key="pixel_y").value, app.number_input(key="pixel_x").value) == (40, 52)
-    app.number_input(key="pixel_y").set_value(7).run()
-    assert app.session_state["pixel"] == (7, 52)
+    assert (app.number_input(key=PIXEL_Y).value, app.number_input(key=PIXEL_X).value) == (40, 52)
+    app.number_input(key=PIXEL_Y).set_value(7).run()
+    assert app.session_state[PIXEL] == (7, 52)
     assert not app.exception
 
 
 def test_a_pixel_outside_the_burst_gives_way_to_one_inside():
     app = open_page("kernels", pixel=(500, 2))
     assert not app.exception
-    assert app.number_input(key="pixel_y").value < 96
+    assert app.number_input(key=PIXEL_Y).value < 96
 
 
 def test_a_jump_pins_a_pixel_on_which_two_methods_disagree(burst):
@@ -106,8 +108,8 @@ def test_a_jump_pins_a_pixel_on_which_two_methods_disagree(burst):
     difference = np.abs(a - b)[8:-8, 8:-8]
     assert (y - 8, x - 8) == np.unravel_index(difference.argmax(), difference.shape)
     jumps[0].click().run()
-    assert app.session_state["pixel"] == (y, x)
-    assert app.number_input(key="pixel_x").value == x
+    assert app.session_state[PIXEL] == (y, x)
+    assert app.number_input(key=PIXEL_X).value == x
 
 
 def test_one_method_alone_cannot_disagree():
@@ -129,22 +131,22 @@ def test_a_dropped_frame_shows_in_the_shares(burst):
     text = texts(app)
     assert f"sum to {kernels.sum() / 8:.3f} as it is" in text
     assert f"and to {kernels[1:].sum() / 8:.3f} here" in text
-    app.toggle(key="if_renormalise").set_value(True).run()
+    app.toggle(key=IF_RENORMALISE).set_value(True).run()
     assert f"and to {kernels.sum() / 8:.3f} here" in texts(app)
 
 
 def test_a_shift_that_the_network_sees_is_predicted_anew(burst):
     recipe = recipe_of(DEFAULTS | SMALL)
-    shifted = analysis.shift_frame(burst, 3, 2, -1)
-    anew = analysis.changed(recipe, "mkpn", analysis.Change(shifted=3, shift=(2, -1)))
+    shifted = shift_frame(burst, 3, 2, -1)
+    anew = cache.changed(recipe, "mkpn", cache.Change(shifted=3, shift=(2, -1)))
     np.testing.assert_allclose(anew.image, kpnviz.load("mkpn")(shifted).image, atol=1e-5)
-    old = analysis.changed(recipe, "mkpn", analysis.Change(shifted=3, shift=(2, -1), predict_anew=False))
+    old = cache.changed(recipe, "mkpn", cache.Change(shifted=3, shift=(2, -1), predict_anew=False))
     np.testing.assert_array_equal(old.kernels.at(9, 9), kpnviz.load("mkpn")(burst).kernels.at(9, 9))
     assert not np.allclose(old.image, anew.image, atol=1e-3)
 
 
 def test_the_sweep_is_the_denoiser_told_other_noise(burst):
-    sweep = analysis.sweep(recipe_of(DEFAULTS | SMALL), "kpn-l5")
+    sweep = cache.sweep(recipe_of(DEFAULTS | SMALL), "kpn-l5")
     estimate = kpnviz.load("kpn-l5")(burst, noise_scale=4)
     assert sweep.psnr[-1] == pytest.approx(metrics.psnr(estimate.image, burst.truth))
     np.testing.assert_array_equal(sweep.images[-1], estimate.image)
@@ -156,13 +158,13 @@ def test_the_sweep_is_the_denoiser_told_other_noise(burst):
 
 
 def test_the_diagonal_of_the_noise_matrix_is_told_the_truth():
-    recipe = analysis.matrix_recipe(recipe_of(DEFAULTS | SMALL), (95, 0))
+    recipe = cache.matrix_recipe(recipe_of(DEFAULTS | SMALL), (95, 0))
     assert recipe.crop == (64 + 32, 64, 64, 64)  # around the pixel, moved into the crop
     loud = kpnviz.BurstRecipe(**{**vars(recipe), "noise": NoiseModel.for_gain(8)})
     burst = kpnviz.synthesize(loud)
     truthful = metrics.psnr(kpnviz.load("kpn-l5")(burst).image, burst.truth)
-    assert analysis.matrix_cell(recipe, "kpn-l5", 8, 8) == pytest.approx(truthful, abs=1e-3)
-    assert analysis.matrix_cell(recipe, "kpn-l5", 8, 1) < truthful - 1
+    assert cache.matrix_cell(recipe, "kpn-l5", 8, 8) == pytest.approx(truthful, abs=1e-3)
+    assert cache.matrix_cell(recipe, "kpn-l5", 8, 1) < truthful - 1
 
 
 def test_the_noise_page(two_networks):
@@ -229,7 +231,7 @@ def test_results_stand_beside_the_papers(two_networks):
     assert "as said" in texts(app) and "abacus" in texts(app)
     assert "No results here yet: KPN L25" in texts(app)
     assert set(charts(app)) == {"against_gain", "against_size", "robustness"}
-    app.session_state["metric"] = "SSIM"
+    app.session_state[METRIC] = "SSIM"
     app.run()
     assert app.dataframe[0].value.set_index("method").loc["MKPN", "×4 paper"] == 0.781
     assert not app.exception

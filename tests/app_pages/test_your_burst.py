@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 from kpnviz.analysis.maps import frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.capture.noise_estimation import estimate_noise
 from kpnviz.capture.pictures import Limits, read_picture
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
@@ -22,7 +21,16 @@ from kpnviz.denoise import load
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 from kpnviz.ui import upload
-from kpnviz.ui.noise_plot import noise_plot
+from kpnviz.ui.state import (
+    OWN_BURST,
+    OWN_DENOISE,
+    OWN_EXAMPLE,
+    OWN_LOOK,
+    OWN_MAPS,
+    OWN_PIXEL,
+    OWN_TOLD,
+    own_map_frame,
+)
 
 from .conftest import PATIENCE_MS
 
@@ -42,7 +50,7 @@ def test_the_page_waits_for_files():
 
 def test_the_example_is_aligned_measured_and_denoised():
     app = open_page()
-    app.toggle(key="own_example").set_value(True).run()
+    app.toggle(key=OWN_EXAMPLE).set_value(True).run()
     assert not app.exception and not app.error
     assert app.subheader[0].value == "8 frames of 288 × 288 pixels"
     shifts = app.dataframe[0].value
@@ -51,7 +59,7 @@ def test_the_example_is_aligned_measured_and_denoised():
     numbers = re.findall(r"(?:read_std|shot_gain) ([0-9.]+)", " ".join(c.value for c in app.caption))
     # Of luminance: the weights' squares add up to 0.562.
     assert float(numbers[0]) == pytest.approx(true.read_std * 0.562**0.5, rel=0.1)
-    app.button(key="own_denoise").click().run()
+    app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert len(app.get("download_button")) == 1
 
@@ -60,10 +68,10 @@ def test_the_example_is_aligned_measured_and_denoised():
 def looked():
     """The page on its example, MKPN chosen last, with a pinned pixel; what the lens shows, denoised apart."""
     app = open_page(own_example=True, own_methods=["kpn-l5", "mkpn"], own_side=96)
-    app.session_state["own_pixel"] = (40, 50)
+    app.session_state[OWN_PIXEL] = (40, 50)
     app.run()
-    own = app.session_state["_own_burst"].own
-    row = upload.told_at_first(app.session_state["_own_burst"])[0]
+    own = app.session_state[OWN_BURST].own
+    row = upload.told_at_first(app.session_state[OWN_BURST])[0]
     noise = NoiseModel(row["read_std"], row["shot_gain"])
     return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
 
@@ -75,18 +83,19 @@ def decoded(values):
 
 
 def charts(app):
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    """The figures under the lens; the first on the page is the noise fit."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][1:]
 
 
 def test_the_network_is_told_more_and_less_noise(looked):
     app, burst = looked
-    assert not charts(app) and "_own_told" not in app.session_state
-    app.segmented_control(key="own_look").set_value("Told noise").run()
+    assert not charts(app) and OWN_TOLD not in app.session_state
+    app.segmented_control(key=OWN_LOOK).set_value("Told noise").run()
     assert not app.exception and not app.error
     (figure,) = charts(app)
     assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
     weights = decoded(figure["data"][0]["customdata"])
-    found = app.session_state["_own_told"][1]
+    found = app.session_state[OWN_TOLD][1]
     for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):
         expected = load("mkpn")(burst, scale)
         np.testing.assert_allclose(found[i][0], expected.image, atol=1e-6)
@@ -95,38 +104,25 @@ def test_the_network_is_told_more_and_less_noise(looked):
     pictures = [h.proto.body for h in app.get("html") if "class='strip'" in h.proto.body]
     assert len(pictures) == 1 and pictures[0].count("<img") == 5 and " dB" not in pictures[0]
     # It is not done again for another pixel.
-    app.session_state["own_pixel"] = (20, 20)
+    app.session_state[OWN_PIXEL] = (20, 20)
     app.run()
-    assert app.session_state["_own_told"][1] is found
+    assert app.session_state[OWN_TOLD][1] is found
 
 
 def test_maps_are_those_of_the_lens(looked):
     app, burst = looked
-    app.segmented_control(key="own_look").set_value("Maps").run()
-    app.segmented_control(key="own_map_frame_8").set_value(3).run()
+    app.segmented_control(key=OWN_LOOK).set_value("Maps").run()
+    app.segmented_control(key=own_map_frame(8)).set_value(3).run()
     assert not app.exception and not app.error
     share, spread, entropy, arrows = charts(app)
     expected = frame_maps(load("mkpn")(burst).kernels, 3)
     for figure, values in ((share, expected.share), (spread, expected.spread), (entropy, expected.entropy)):
         np.testing.assert_allclose(decoded(figure["data"][0]["z"]), values, atol=5e-3 * np.abs(values).max())
     assert decoded(arrows["data"][0]["z"]).shape == (96, 96)
-    own = app.session_state["_own_burst"].own
+    own = app.session_state[OWN_BURST].own
     shift = own.shifts[own.order[3]]
     assert any(f"dy {shift.dy:+d}, dx {shift.dx:+d} px" in c.value for c in app.caption)
-    assert app.session_state["_own_maps"][0][-1] == 3
-
-
-def test_noise_plot_draws_patches_and_two_lines():
-    rng = np.random.default_rng(0)
-    noise = NoiseModel(0.02, 0.004)
-    scene = np.repeat(np.repeat(rng.random((20, 20)), 8, 0), 8, 1)
-    fit = estimate_noise([np.stack([noise.add_to(scene, rng) for _ in range(4)])])
-    spec = noise_plot(fit, noise.scaled(2)).to_dict()
-    points, lines = (layer["data"]["values"] for layer in spec["layer"])
-    assert 0 < len(points) <= 1500
-    told = [row for row in lines if row["line"] == "told"]
-    for row in told:
-        assert row["variance"] == pytest.approx(4 * (0.02**2 + 0.004 * row["mean"]))
+    assert app.session_state[OWN_MAPS][0][-1] == 3
 
 
 @pytest.mark.browser

@@ -154,3 +154,15 @@ def test_figures_leave_background_and_text_to_the_page(rng, dark):
     ):
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0, 0, 0, 0)"
         assert figure.layout.font.color is None
+
+
+def test_the_noise_fit_draws_patches_and_two_lines():
+    rng = np.random.default_rng(0)
+    means = rng.random(4000)
+    variances, used = (0.02**2 + 0.004 * means) * rng.uniform(0.5, 1.5, 4000), rng.random(4000) < 0.7
+    lines = {"estimate": (0.02, 0.004), "told": (0.04, 0.016)}
+    fitted, left_out, estimate, told = figures.noise_fit(means, variances, used, lines).data
+    assert 0 < len(fitted.x) + len(left_out.x) <= 1500 and len(fitted.x) > len(left_out.x) > 0
+    assert set(fitted.x) <= set(means[used]) and set(left_out.x) <= set(means[~used])
+    assert (estimate.line.dash, told.line.dash) == ("solid", "dash")
+    np.testing.assert_allclose(told.y, 0.04**2 + 0.016 * np.asarray(told.x))

@@ -32,6 +32,7 @@ from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
+from kpnviz.ui.state import LENS_DISPLAY, PIXEL, lens_order, lens_seen
 
 MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
@@ -164,14 +165,14 @@ def _component() -> Callable[..., Any]:
     )
 
 
-def kernel_lens(payload: bytes, key: str, pixel: str = "pixel", display: str = "display") -> Pixel | None:
+def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LENS_DISPLAY) -> Pixel | None:
     """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned.
 
     `pixel` and `display` name what st.session_state knows of it: the pinned pixel and the options that are not as in
     DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them.
     """
     state = st.session_state
-    told, seen = f"_{key}_order", f"_{key}_seen"
+    told, seen = lens_order(key), lens_seen(key)
 
     def take_pinned() -> None:
         at = (state[key]["pinned"] or {}).get("at")

@@ -1,0 +1,117 @@
+"""What pages are put together from: figures, rows of pictures, grids, a floating progress bar."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
+
+from kpnviz.analysis.metrics import psnr
+from kpnviz.burst import Burst
+from kpnviz.color import displayed
+from kpnviz.figures import Figure
+
+
+def is_dark() -> bool:
+    return st.context.theme.type == "dark"
+
+
+# Streamlit's own theme writes figures in a grey that a projector loses. A style sheet follows the theme at once;
+# colours given by Python would wait for the next run.
+_CHART_STYLE = """<style>
+.js-plotly-plot .infolayer text, .js-plotly-plot .xtick text, .js-plotly-plot .ytick text {
+  fill: currentColor !important; fill-opacity: 0.88 !important;
+}
+</style>"""
+
+
+def chart(figure: Figure, key: str) -> None:
+    """Show a figure as wide as its container, its text in the colour of the page's."""
+    st.html(_CHART_STYLE)
+    bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+    st.plotly_chart(figure, key=key, config=bar)
+
+
+def progress_bar(key: str, text: str) -> DeltaGenerator:
+    """A progress bar that floats at the top right: the last results stay where they are meanwhile."""
+    place = "position: fixed; top: 0.75rem; right: 2rem; width: min(22rem, 60vw); z-index: 1000;"
+    st.html(f"<style>.st-key-{key}_progress {{ {place} }}</style>")
+    return st.container(key=f"{key}_progress").progress(0.0, text)
+
+
+def size_ticks(sizes: Sequence[int]) -> list[str]:
+    """Kernel sizes at an axis with a logarithmic scale, on which 11 has no room between 9 and 13."""
+    return ["" if size == 11 and {9, 13} <= set(sizes) else str(size) for size in sizes]
+
+
+def grid(key: str, width: int) -> DeltaGenerator:
+    """A container whose contents stand in equal columns of at least `width` pixels, as many as fit."""
+    columns = f"repeat(auto-fit, minmax(min({width}px, 100%), 1fr))"
+    style = f".st-key-{key}_grid {{ display: grid; grid-template-columns: {columns}; align-items: start; }}"
+    st.html(f"<style>{style}</style>")
+    return st.container(key=f"{key}_grid")
+
+
+def decibels(image: np.ndarray, burst: Burst) -> str:
+    """'31.40 dB', or nothing for a burst without a truth."""
+    return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"
+
+
+_STRIP = """<style>
+.strip { display: grid; gap: 0.75rem; grid-template-columns: repeat(auto-fit, minmax(min(WIDTHpx, 100%), 1fr)); }
+.strip figure { margin: 0; min-width: 0; max-width: 420px; }
+.strip .frame { position: relative; line-height: 0; }
+.strip img { width: 100%; image-rendering: pixelated; border-radius: 0.2rem; }
+.strip i { position: absolute; outline: 1.5px solid #ffb000; box-shadow: 0 0 0 2.5px rgba(0, 0, 0, 0.5); }
+.strip figcaption { font-size: 0.9rem; line-height: 1.35; padding-top: 0.3rem; }
+.strip b { font-variant-numeric: tabular-nums; }
+</style>"""
+
+
+def strip(
+    items: Sequence[tuple[str, str, np.ndarray]],
+    white_level: float = 1.0,
+    pixel: tuple[int, int] | None = None,
+    side: int | None = None,
+    width: int = 150,
+) -> None:
+    """A row of pictures that wraps: (title, note, linear intensity [H, W]) each, with crisp pixels.
+
+    side    show only this many pixels a side around `pixel`, which is marked
+    width   in CSS pixels, the least that a picture is given
+    """
+    cells = []
+    for title, note, image in items:
+        H, W = image.shape
+        top, bottom, left, right = 0, H, 0, W
+        if pixel is not None and side is not None:
+            top, bottom = _window(pixel[0], side, H)
+            left, right = _window(pixel[1], side, W)
+        grey = np.rint(255 * displayed(image[top:bottom, left:right], white_level)).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(grey).save(file, "PNG")
+        source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+        mark = ""
+        if pixel is not None:
+            h, w = bottom - top, right - left
+            place = (pixel[1] - left) / w, (pixel[0] - top) / h, 1 / w, 1 / h
+            mark = "<i style='left:{:.2%};top:{:.2%};width:{:.2%};height:{:.2%}'></i>".format(*place)
+        title, note = html.escape(title), html.escape(note)
+        cells.append(
+            f"<figure><div class='frame'><img src='{source}' alt='{title}'>{mark}</div>"
+            f"<figcaption>{title}<br><b>{note}</b></figcaption></figure>"
+        )
+    st.html(_STRIP.replace("WIDTH", str(width)) + f"<div class='strip'>{''.join(cells)}</div>")
+
+
+def _window(middle: int, side: int, length: int) -> tuple[int, int]:
+    """`side` places around `middle`, moved into 0..length."""
+    side = min(side, length)
+    start = min(max(middle - side // 2, 0), length - side)
+    return start, start + side

@@ -1,0 +1,134 @@
+"""Every key of st.session_state, named once. Keys without a widget survive a change of page; most widgets' do not.
+
+Those that begin with an underscore belong to the code alone; the others are widgets, or what links and presets set.
+"""
+
+from __future__ import annotations
+
+# --- The burst: the keys of controls.DEFAULTS; a link names them as they are ---
+PHOTO = "photo"  # name of the gallery
+TOP = "top"  # of the crop, pixels of the reduced photo
+LEFT = "left"
+CROP = "crop"  # pixels a side
+GAIN = "gain"  # of the sensor
+SHAKE = "shake"  # name of controls.SHAKES, or BY_HAND
+SHIFTS = "shifts"  # (dy, dx) of each frame, for a shake by hand
+MOVING = "moving"  # whether an object moves
+SEED = "seed"  # of shake and noise
+
+# --- What is looked at ---
+METHODS = "methods"  # names of the networks chosen
+PIXEL = "pixel"  # the pinned pixel (y, x), or None
+LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
+TEACH = "teach"  # teacher mode: large type, the controls folded away
+PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
+
+# --- The link ---
+LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a page has shown it
+WRITTEN = "_written"  # the query that was last written to the address
+SHARE = "share"  # the popover that gives the link
+
+# --- The controls of the burst ---
+PICKER = "picker"  # the scene picker
+DRAWN = "_drawn"  # the recipe that is on the page
+SHIFTS_GIVEN = "_shifts_given"  # what the table of shifts was last given
+TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
+
+# --- Explore ---
+LENS = "lens"  # the kernel lens
+STATISTICS = "statistics"  # the table of the pinned pixel
+
+# --- Kernels ---
+KERNELS_VIEW = "kernels_view"  # which part of the page is shown
+PARTS_METHOD, PARTS_FRAME = "parts_method", "parts_frame"  # whose kernel is taken apart
+MAPS_METHOD, MAPS_FRAME = "maps_method", "maps_frame"  # whose statistics are drawn
+RESPONSE_FRAME, RESPONSE_SCALE = "response_frame", "response_scale"  # frequency response: frame, dB or linear
+PAIR = "pair"  # two methods that are compared
+IF_METHOD = "if_method"  # what if: the method
+IF_DROPPED = "if_dropped"  # frames left out
+IF_NONNEGATIVE = "if_nonnegative"  # whether negative weights are zeroed
+IF_RENORMALISE = "if_renormalise"  # whether the shares are scaled back
+IF_FRAME, IF_DY, IF_DX = "if_frame", "if_dy", "if_dx"  # the frame that is shifted, and by how much
+IF_ANEW = "if_anew"  # whether the network sees the shifted burst
+
+# --- Noise, Sizes, Results ---
+NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and of which frame beside frame 0
+NOISE_SIDE = "noise_side"  # pixels a side of the crops
+MATRIX_METHOD = "matrix_method"  # of the table of gains
+SIZES_SIDE = "sizes_side"  # pixels a side of the crops
+METRIC = "metric"  # PSNR or SSIM
+ROBUST_GAIN = "robust_gain"  # gain of the plot of wrong noise estimates
+
+# --- Learn ---
+LESSON = "lesson"  # its number
+LESSON_SHOWN = "_lesson"  # the lesson whose pixel and display are in the two keys below
+LESSON_PIXEL, LESSON_DISPLAY = (
+    "lesson_pixel",
+    "lesson_display",
+)  # as PIXEL and LENS_DISPLAY, of the lesson's lens
+LESSON_LENS = "lesson_lens"  # the kernel lens of the lesson
+
+# --- Your burst ---
+OWN_FILES, OWN_EXAMPLE = "own_files", "own_example"  # the uploads; whether to take the example instead
+OWN_METHODS = "own_methods"  # names of the networks chosen
+OWN_BURST = "_own_burst"  # the Upload that was read
+OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
+OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
+OWN_TOLD = "_own_told"  # (settings, estimates) told other noise
+OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
+OWN_PLOT, OWN_CHANNEL = "own_plot", "own_channel"  # channel of the noise plot, and of the lens
+OWN_DENOISE, OWN_CANCEL, OWN_COLOUR = "own_denoise", "own_cancel", "own_colour"  # the whole picture
+OWN_SIDE = "own_side"  # pixels a side of the part in the lens
+OWN_LENS = "own_lens"  # the kernel lens
+OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
+OWN_LOOK = "own_look"  # what is shown under the lens
+
+
+def shift_table(version: int) -> str:
+    """The table of shifts; a new version is a new table."""
+    return f"_table_{version}"
+
+
+def gain_button(gain: int) -> str:
+    """The button that sets a gain of the paper."""
+    return f"gain_{gain}"
+
+
+def preset_button(title: str) -> str:
+    """The button of a preset."""
+    return f"preset_{title}"
+
+
+def lesson_answer(lesson: int) -> str:
+    """The answer to a lesson's question."""
+    return f"answer_{lesson}"
+
+
+def lens_order(lens: str) -> str:
+    """What a lens was last told to show, with a number that grows."""
+    return f"_{lens}_order"
+
+
+def lens_seen(lens: str) -> str:
+    """The pixel and display that a lens knows of."""
+    return f"_{lens}_seen"
+
+
+def if_sizes(method: str) -> str:
+    """The kernel sizes that are kept, of a method."""
+    return f"if_sizes_{method}"
+
+
+def own_noise(ids: tuple[str, ...]) -> str:
+    """The table of an upload's noise."""
+    return f"own_noise_{hash(ids)}"
+
+
+def own_map_frame(frames: int) -> str:
+    """The frame whose maps are shown, of a method that takes so many."""
+    return f"own_map_frame_{frames}"
+
+
+def of_size(name: str, size: object) -> str:
+    """A slider or choice (`rows`, `columns`, `own_top`, `own_left`, `own_told_side`) whose limits depend on a size."""
+    return f"{name}_{size}"
