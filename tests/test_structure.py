@@ -59,6 +59,13 @@ def test_every_module_has_its_place():
     assert {name for _, name in modules()} <= set(ORDER)
 
 
+def test_the_architecture_page_names_every_room():
+    page = (PACKAGE.parent / "docs" / "ARCHITECTURE.md").read_text()
+    for name in {name for _, name in modules()} - {"__main__", "__init__"}:
+        written = f"{name}/" if (PACKAGE / name).is_dir() else name
+        assert written in page, written
+
+
 def test_imports_go_down_only():
     for path, name in modules():
         if name == "__init__":
