@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,12 +21,14 @@ class Misalignment:
     """How far hand shake moves a frame, in pixels (MKPN paper, section 3.1).
 
     Each frame but the reference is, with probability n/N, n ~ Poisson(rate), shifted by whole pixels
-    uniform in [-large, large] in both directions, else in [-small, small].
+    uniform in [-large, large] in both directions, else in [-small, small]. With `subpixel` shifts lie on a grid of
+    half pixels: hands know nothing of a sensor's (Mildenhall et al. draw shifts on a grid four times finer).
     """
 
     small: int = 2
     large: int = 16
     rate: float = 1.5
+    subpixel: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.small <= self.large:
@@ -36,31 +39,76 @@ class Misalignment:
             raise ValueError(f"misalignment: rate is {self.rate!r}; it must be 0 or more")
 
     def sample(self, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Shifts (dy, dx) of a burst's frames: [N, 2], whole pixels; frame 0 is the reference, (0, 0)."""
+        """Shifts (dy, dx) of a burst's frames: [N, 2]; frame 0 is the reference, (0, 0).
+
+        Integers, or with `subpixel` multiples of 1/2.
+        """
         probability = min(rng.poisson(self.rate) / frames, 1.0)
         far = rng.random(frames) < probability
         reach = np.where(far, self.large, self.small)[:, None]
-        shifts = rng.integers(-reach, reach, size=(frames, 2), endpoint=True)
+        grid = 2 if self.subpixel else 1
+        shifts = rng.integers(-reach * grid, reach * grid, size=(frames, 2), endpoint=True)
         shifts[0] = 0
-        return shifts
+        return shifts / 2 if self.subpixel else shifts
 
 
 @dataclass(frozen=True)
 class MovingObject:
-    """A round cut-out of a second photo that travels over the scene (the mouse of the KPN paper's figure).
+    """A cut-out of a second photo that travels over the scene and hides what is behind it.
 
-    center, velocity: (y, x) in pixels of frame 0, and (dy, dx) in pixels a frame on top of the camera's
-    shake; diameter in pixels.
+    center      (y, x) in pixels of frame 0
+    diameter    mean, in pixels
+    velocity    (dy, dx) in pixels a frame, on top of the camera's shake; where it is at each frame is rounded to the
+                grid of the burst's shifts, whole or half pixels
+    outline     its shape: the radius at angle t is diameter / 2 (1 + sum_k a_k cos((k + 2) t + b_k)), with
+                outline ((a_0, b_0), (a_1, b_1), ...); empty: a disc
+    softness    pixels across which it fades at its edge
     """
 
     photo: str
     center: tuple[float, float]
     diameter: float
     velocity: tuple[float, float]
+    outline: tuple[tuple[float, float], ...] = ()
+    softness: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.diameter > 0:
-            raise ValueError(f"moving object: diameter is {self.diameter!r}; it must be above 0")
+        for name in ("diameter", "softness"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"moving object: {name} is {getattr(self, name)!r}; it must be above 0")
+
+    def coverage(self, dy: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        """How much of what lies (dy, dx) pixels from its center the object hides, in 0..1; any shape, float32."""
+        radius = self.diameter / 2
+        if self.outline:
+            angle = np.arctan2(dy, dx)
+            radius = radius * (
+                1 + sum(a * np.cos((k + 2) * angle + b) for k, (a, b) in enumerate(self.outline))
+            )
+        return np.clip((radius - np.hypot(dy, dx)) / self.softness + 0.5, 0, 1).astype(np.float32)
+
+
+def draw_objects(
+    photos: Sequence[str], shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[MovingObject, ...]:
+    """One to three moving objects for a burst of `shape` (H, W), each cut out of one of `photos`.
+
+    Diameters are .15 to .4 of the shorter side, edges .5 to 3 px soft, speeds .25 to 2 px a frame (log-uniform) in any
+    direction: eight frames take an object 2 to 14 px from where the camera's shake alone would put it.
+    """
+    H, W = shape
+    objects = []
+    for _ in range(rng.integers(1, 4)):
+        photo = str(photos[int(rng.integers(len(photos)))])
+        center = (float(rng.uniform(0.1, 0.9) * H), float(rng.uniform(0.1, 0.9) * W))
+        diameter = float(rng.uniform(0.15, 0.4) * min(H, W))
+        speed, direction = 2 ** rng.uniform(-2, 1), rng.uniform(0, 2 * np.pi)
+        velocity = (float(speed * np.sin(direction)), float(speed * np.cos(direction)))
+        outline = tuple(
+            (float(rng.uniform(0, 0.3 / (k + 1))), float(rng.uniform(0, 2 * np.pi))) for k in range(3)
+        )
+        objects.append(MovingObject(photo, center, diameter, velocity, outline, float(rng.uniform(0.5, 3))))
+    return tuple(objects)
 
 
 @dataclass(frozen=True)
@@ -71,8 +119,8 @@ class BurstRecipe:
     crop        (top, left, height, width) in pixels of the reduced photo; None: all of it
     noise       the noise model (``NoiseModel.for_gain(4)``)
     frames      N
-    misalignment, shifts   a distribution of camera shake; or each frame's own (dy, dx), whole pixels
-    moving      an object that travels over the scene
+    misalignment, shifts   a distribution of camera shake; or each frame's own (dy, dx), multiples of 1 / reduction px
+    moving      an object that travels over the scene, or several, the first one behind
     white_level intensity of white: the photo is multiplied by it before noise is added
     reduction   the photo is box-reduced by this factor, in linear light
     seed        of the shake and the noise
@@ -83,8 +131,8 @@ class BurstRecipe:
     noise: NoiseModel = field(default_factory=lambda: NoiseModel.for_gain(4))
     frames: int = 8
     misalignment: Misalignment = Misalignment()
-    shifts: tuple[tuple[int, int], ...] | None = None
-    moving: MovingObject | None = None
+    shifts: tuple[tuple[float, float], ...] | None = None
+    moving: MovingObject | tuple[MovingObject, ...] | None = None
     white_level: float = 1.0
     reduction: int = 2
     seed: int = 0
@@ -105,6 +153,17 @@ class BurstRecipe:
                 )
         if self.crop is not None and (len(self.crop) != 4 or min(self.crop[2:]) < 1):
             raise ValueError(f"crop is {self.crop}; it is (top, left, height, width) with 1 pixel or more")
+        if self.misalignment.subpixel and self.shifts is None and self.reduction % 2:
+            raise ValueError(
+                f"reduction is {self.reduction}; shifts by half pixels need an even one (whole pixels of the photo)"
+            )
+
+    @property
+    def objects(self) -> tuple[MovingObject, ...]:
+        """The moving objects, from back to front."""
+        if self.moving is None:
+            return ()
+        return (self.moving,) if isinstance(self.moving, MovingObject) else tuple(self.moving)
 
 
 @dataclass(frozen=True)
@@ -117,7 +176,8 @@ class Burst:
     truth        [H, W] noise-free frame 0, or None
     shifts       [N, 2] (dy, dx) in pixels, or None: the scene at (y, x) of frame 0 lies at (y+dy, x+dx) of
                  frame i. A network that aligns puts the centroid of kernel i there.
-    moving_mask, moving_shifts   coverage [H, W] of the moving object in frame 0, and its shifts [N, 2]
+    moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], and the
+                 objects' shifts [M, N, 2]; or None
     """
 
     frames: np.ndarray
@@ -168,9 +228,23 @@ class Burst:
 
     def shifts_at(self, y: int, x: int) -> np.ndarray | None:
         """Where the scene at (y, x) went: shifts [N, 2] of the moving object there, else of the camera."""
-        if self.moving_mask is not None and self.moving_mask[y, x] > 0.5:
-            return self.moving_shifts
-        return self.shifts
+        label = self.object_at[y, x]
+        return self.shifts if label == 0 or self.moving_shifts is None else self.moving_shifts[label - 1]
+
+    @functools.cached_property
+    def object_at(self) -> np.ndarray:
+        """Number of the moving object that each pixel of frame 0 shows, 1 ... M, or 0: [H, W] uint8."""
+        if self.moving_mask is None:
+            return np.zeros(self.frames.shape[1:], dtype=np.uint8)
+        shown = self.moving_mask > 0.5  # of no more than one object at a pixel
+        return (shown.argmax(axis=0) + 1).astype(np.uint8) * shown.any(axis=0)
+
+    def shift_map(self) -> np.ndarray | None:
+        """True shifts of every pixel of frame 0, [N, H, W, 2], (dy, dx); None if they are not known."""
+        if self.shifts is None:
+            return None
+        table = [self.shifts, *([] if self.moving_shifts is None else self.moving_shifts)]
+        return np.moveaxis(np.asarray(table, dtype=np.float32)[self.object_at], 2, 0)
 
 
 def synthesize(recipe: BurstRecipe) -> Burst:
@@ -180,19 +254,23 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
     reflection.
     """
-    return _seen(recipe, read_scene(recipe.photo, recipe.reduction), (_NOISE_STREAM, recipe.seed))
+    return _seen(recipe, lambda reduction: read_scene(recipe.photo, reduction), (_NOISE_STREAM, recipe.seed))
 
 
 def synthesize_color(recipe: BurstRecipe) -> tuple[Burst, ...]:
     """The bursts of a recipe in R, G and B: the shake of :func:`synthesize`, noise of each channel's own."""
-    if recipe.moving is not None:
+    if recipe.objects:
         raise ValueError("moving is set; color bursts have no moving object")
-    photo = box_reduce(read_photo(recipe.photo), recipe.reduction)
-    return tuple(_seen(recipe, photo[..., c], (_COLOR_STREAM, c, recipe.seed)) for c in range(3))
+    photo = read_photo(recipe.photo)
+    return tuple(
+        _seen(recipe, functools.partial(box_reduce, photo[..., c]), (_COLOR_STREAM, c, recipe.seed))
+        for c in range(3)
+    )
 
 
-def _seen(recipe: BurstRecipe, scene: np.ndarray, stream: Sequence[int]) -> Burst:
-    """What a recipe makes of a scene [H, W]; `stream` seeds its noise."""
+def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Sequence[int]) -> Burst:
+    """What a recipe makes of a photo that `reduced` gives box-reduced by a factor; `stream` seeds its noise."""
+    scene = reduced(recipe.reduction)
     crop = recipe.crop or (0, 0, *scene.shape)
     top, left, H, W = crop
     if top < 0 or left < 0 or top + H > scene.shape[0] or left + W > scene.shape[1]:
@@ -200,27 +278,40 @@ def _seen(recipe: BurstRecipe, scene: np.ndarray, stream: Sequence[int]) -> Burs
             f"crop {crop} does not fit the photo {recipe.photo!r}, {scene.shape[0]}x{scene.shape[1]}"
         )
     if recipe.shifts is not None:
-        shifts = np.asarray(recipe.shifts, dtype=np.int64)
+        shifts = np.asarray(recipe.shifts)
     else:
         shifts = recipe.misalignment.sample(
             recipe.frames, np.random.default_rng([_SHIFT_STREAM, recipe.seed])
         )
+    # Whole pixels: the reduced photo is shifted. Parts of a pixel: the photo is, by whole pixels of its own, and each
+    # frame is reduced by itself, as a sensor would do it.
+    whole = np.array_equal(shifts, np.rint(shifts))
+    shifts = shifts.astype(np.int64) if whole else shifts.astype(np.float64)
+    scale = 1 if whole else recipe.reduction
+    if not np.array_equal(shifts * scale, np.rint(shifts * scale)):
+        raise ValueError(
+            f"shifts are not multiples of 1/{recipe.reduction} px: whole pixels of the photo, before its reduction"
+        )
+    steps = np.arange(recipe.frames)[:, None] * np.array([o.velocity for o in recipe.objects]).reshape(
+        -1, 1, 2
+    )
+    grid = 1 if whole else 2
+    moving_shifts = (shifts + np.rint(steps * grid) / grid).astype(shifts.dtype)  # [M, N, 2]
 
+    if not whole:
+        scene = reduced(1)
+    textures = [read_scene(o.photo, recipe.reduction if whole else 1) for o in recipe.objects]
     clean = np.empty((recipe.frames, H, W), dtype=np.float32)
-    for i, (dy, dx) in enumerate(shifts):
-        rows = reflect_index(scene.shape[0], top - dy, top - dy + H)
-        columns = reflect_index(scene.shape[1], left - dx, left - dx + W)
-        clean[i] = scene[np.ix_(rows, columns)]
-
-    mask = moving_shifts = None
-    if recipe.moving is not None:
-        steps = np.arange(recipe.frames)[:, None] * np.asarray(recipe.moving.velocity, dtype=np.float64)
-        moving_shifts = shifts + np.rint(steps).astype(np.int64)
-        masks = [
-            _paste(frame, recipe.moving, s, recipe.reduction)
-            for frame, s in zip(clean, moving_shifts, strict=True)
-        ]
-        mask = masks[0]
+    mask = np.empty((len(textures), H, W), dtype=np.float32)
+    for i in range(recipe.frames):
+        start = np.rint((np.array([top, left]) - shifts[i]) * scale).astype(np.int64)
+        frame = _window(scene, start, (H * scale, W * scale))
+        for m, (moving, texture) in enumerate(zip(recipe.objects, textures, strict=True)):
+            coverage = _paste(frame, moving, texture, moving_shifts[m, i], scale)
+            if i == 0:
+                mask[:m] *= 1 - box_reduce(coverage, scale)  # it hides those behind it
+                mask[m] = box_reduce(coverage, scale)
+        clean[i] = box_reduce(frame, scale)
 
     clean *= recipe.white_level
     frames = recipe.noise.add_to(clean, np.random.default_rng(stream))
@@ -230,25 +321,31 @@ def _seen(recipe: BurstRecipe, scene: np.ndarray, stream: Sequence[int]) -> Burs
         white_level=recipe.white_level,
         truth=clean[0].copy(),
         shifts=shifts,
-        moving_mask=mask,
-        moving_shifts=moving_shifts,
+        moving_mask=mask if textures else None,
+        moving_shifts=moving_shifts if textures else None,
         recipe=recipe,
     )
 
 
-def _paste(frame: np.ndarray, moving: MovingObject, shift: np.ndarray, reduction: int) -> np.ndarray:
-    """Draw the moving object into a frame [H, W], in place; returns its coverage [H, W] in 0..1."""
-    texture = read_scene(moving.photo, reduction)
-    H, W = frame.shape
-    cy, cx = round(moving.center[0]) + int(shift[0]), round(moving.center[1]) + int(shift[1])
-    y, x = np.mgrid[:H, :W].astype(np.float64)
-    # An edge one pixel wide: coverage falls from 1 to 0 across the circle.
-    coverage = np.clip(moving.diameter / 2 + 0.5 - np.hypot(y - cy, x - cx), 0, 1).astype(np.float32)
-    # The cut-out is the middle of the second photo, and travels with the object.
-    top, left = texture.shape[0] // 2 - cy, texture.shape[1] // 2 - cx
+def _window(scene: np.ndarray, start: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The part [H, W] of a scene that begins at `start` (y, x); beyond the edge it goes on by reflection."""
     rows, columns = (
-        reflect_index(texture.shape[0], top, top + H),
-        reflect_index(texture.shape[1], left, left + W),
+        reflect_index(length, int(first), int(first) + side)
+        for length, first, side in zip(scene.shape, start, size, strict=True)
     )
-    frame[:] = coverage * texture[np.ix_(rows, columns)] + (1 - coverage) * frame
+    return scene[np.ix_(rows, columns)]
+
+
+def _paste(
+    frame: np.ndarray, moving: MovingObject, texture: np.ndarray, shift: np.ndarray, scale: int
+) -> np.ndarray:
+    """Draw an object, moved by `shift`, into a frame `scale` times as fine, in place; returns its coverage."""
+    middle = np.rint((np.rint(moving.center) + shift) * scale).astype(np.int64)
+    y, x = np.mgrid[: frame.shape[0], : frame.shape[1]].astype(np.float64)
+    # Pixel centers of the finer grid lie half a fine pixel beside those of the coarse one.
+    fine = (scale - 1) / 2
+    coverage = moving.coverage((y - middle[0] - fine) / scale, (x - middle[1] - fine) / scale)
+    # The cut-out is the middle of the second photo, and travels with the object.
+    cut = _window(texture, np.array(texture.shape) // 2 - middle, frame.shape)
+    frame[:] = coverage * cut + (1 - coverage) * frame
     return coverage

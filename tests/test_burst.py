@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, draw_objects, synthesize
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import read_scene
+from kpnviz.sampling import box_reduce
 
 SILENT = NoiseModel(0.0, 0.0)
 CROP = (100, 80, 48, 40)
@@ -93,6 +94,72 @@ def test_moving_object_travels_over_the_shaken_background():
         outside = np.ones_like(frame, dtype=bool)
         outside[13 + dy : 28 + dy, 5 + dx : 20 + dx] = False
         np.testing.assert_array_equal(frame[outside], plain[outside])
+
+
+def test_a_shift_by_half_a_pixel_is_one_pixel_of_the_photo():
+    shifts = ((0, 0), (0.5, 0), (-1.5, 2.5))
+    burst = synthesize(BurstRecipe("dog", CROP, SILENT, frames=3, shifts=shifts))
+    photo = read_scene("dog", 1)
+    for frame, (dy, dx) in zip(burst.frames, shifts, strict=True):
+        top, left = int(200 - 2 * dy), int(160 - 2 * dx)
+        np.testing.assert_array_equal(frame, box_reduce(photo[top : top + 96, left : left + 80], 2))
+    assert burst.shifts.tolist() == [list(s) for s in shifts]
+
+
+def test_subpixel_shake_is_uniform_on_the_grid_of_half_pixels():
+    drawn = np.concatenate(
+        [Misalignment(2, 2, 0, subpixel=True).sample(8, np.random.default_rng(s))[1:] for s in range(400)]
+    )
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [k / 2 for k in range(-4, 5)]
+    # 622 of each are expected, with a standard deviation of 23.5.
+    assert np.abs(counts - drawn.size / 9).max() < 4 * 23.5
+
+
+def test_shifts_finer_than_the_photo_are_refused():
+    with pytest.raises(ValueError, match="1/2 px"):
+        synthesize(BurstRecipe("dog", CROP, SILENT, frames=2, shifts=((0, 0), (0.25, 0))))
+    with pytest.raises(ValueError, match="reduction is 1"):
+        BurstRecipe("dog", CROP, misalignment=Misalignment(subpixel=True), reduction=1)
+
+
+def test_objects_hide_each_other_and_move_by_half_pixels():
+    back = MovingObject("city", center=(20, 16), diameter=20, velocity=(0.5, 0))
+    front = MovingObject("night", center=(20, 24), diameter=16, velocity=(0, 1))
+    shifts = ((0, 0), (0, 0.5))
+    burst = synthesize(BurstRecipe("sand", CROP, SILENT, frames=2, shifts=shifts, moving=(back, front)))
+    assert burst.moving_mask.shape == (2, 48, 40) and burst.moving_mask.sum(0).max() <= 1 + 1e-6
+    assert (burst.object_at[20, 10], burst.object_at[20, 22], burst.object_at[40, 5]) == (1, 2, 0)
+    assert burst.shifts_at(20, 10).tolist() == [[0, 0], [0.5, 0.5]]
+    assert burst.shifts_at(20, 22).tolist() == [[0, 0], [0, 1.5]]
+    shift_map = burst.shift_map()
+    assert shift_map.shape == (2, 48, 40, 2)
+    for y, x in ((20, 10), (20, 22), (40, 5)):
+        np.testing.assert_array_equal(shift_map[:, y, x], burst.shifts_at(y, x))
+    # Inside, the object is its own photo, shifted: here the front one, by one and a half pixels.
+    photo = read_scene("night", 1)
+    middle_y, middle_x = (n // 2 for n in photo.shape)
+    for frame, dx in zip(burst.frames, (0, 1.5), strict=True):
+        top, left = middle_y - 40 + 2 * 17, middle_x - 48 - int(2 * dx) + 2 * 22
+        np.testing.assert_allclose(
+            frame[17:23, 22:28], box_reduce(photo[top : top + 12, left : left + 12], 2), rtol=1e-6
+        )
+
+
+def test_an_outline_is_what_its_equation_says():
+    moving = MovingObject("dog", (0, 0), 20, (0, 0), outline=((0.2, 0.0),), softness=2)
+    # r(t) = 10 (1 + .2 cos 2t): 12 along x, 8 along y; half covered on the outline, fading across 2 px.
+    covered = moving.coverage(np.array([0, 0, 0, 0, 8, 7]), np.array([12, 11, 13, 11.5, 0, 0]))
+    np.testing.assert_allclose(covered, [0.5, 1, 0, 0.75, 0.5, 1], atol=1e-6)
+
+
+def test_drawn_objects_keep_to_what_is_promised():
+    drawn = [draw_objects(["dog", "city"], (128, 96), np.random.default_rng(s)) for s in range(200)]
+    assert {len(objects) for objects in drawn} == {1, 2, 3}
+    every = [o for objects in drawn for o in objects]
+    speeds = np.array([np.hypot(*o.velocity) for o in every])
+    assert 0.25 <= speeds.min() < 0.3 and 1.8 < speeds.max() <= 2
+    assert all(0.15 * 96 <= o.diameter <= 0.4 * 96 for o in every)
 
 
 def test_white_level_scales_the_scene_before_the_noise():

@@ -75,8 +75,9 @@ def shift_frame(burst: Burst, frame: int, dy: int, dx: int) -> Burst:
 
 
 def _moved(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    H, W = image.shape
-    return image[np.ix_(reflect_index(H, -dy, H - dy), reflect_index(W, -dx, W - dx))]
+    H, W = image.shape[-2:]
+    rows, columns = reflect_index(H, -dy, H - dy), reflect_index(W, -dx, W - dx)
+    return image[..., rows[:, None], columns]
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,8 +33,8 @@ _DIVERGING = np.array(
 def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
     """Burst, pictures and kernels as an NPZ file.
 
-    frames [N, H, W], read_std, shot_gain, white_level; truth [H, W], shifts [N, 2] (dy, dx), moving_mask [H, W] and
-    moving_shifts [N, 2] where they are known; recipe (JSON). Of each method: `mkpn.image` [H, W], `mkpn.factors`
+    frames [N, H, W], read_std, shot_gain, white_level; truth [H, W], shifts [N, 2] (dy, dx), moving_mask [M, H, W] and
+    moving_shifts [M, N, 2] where they are known; recipe (JSON). Of each method: `mkpn.image` [H, W], `mkpn.factors`
     [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and `mkpn.separable`), and
     `mkpn.kernels` [N, K, K], those at `pixel`.
     """

@@ -221,7 +221,7 @@ def test_presets_show_what_their_titles_say():
     assert (beyond[3:] > 2).all() and (beyond[:3] <= 2).all()
     moving = next(preset for preset in PRESETS if preset.title == "Moving object")
     burst = kpnviz.synthesize(scenes["Moving object"])
-    assert burst.moving_mask[moving.pixel] == 1
+    assert burst.object_at[moving.pixel] == 1
     assert scenes["Flat sky at gain ×8"].noise == NoiseModel.for_gain(8)
     y, x = next(preset.pixel for preset in PRESETS if preset.title.startswith("Flat sky"))
     sky = kpnviz.synthesize(scenes["Flat sky at gain ×8"]).truth[y - 5 : y + 6, x - 5 : x + 6]

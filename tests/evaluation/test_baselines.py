@@ -124,7 +124,7 @@ def test_wiener_merge_follows_a_moving_object():
     moving = MovingObject("flowers", center=(60, 40), diameter=40, velocity=(0, 2))
     burst = synthesize(BurstRecipe("sand", (60, 60, 120, 120), GAINS[1], frames=5, moving=moving,
                                    shifts=STILL[:5]))  # fmt: skip
-    inside = burst.moving_mask > 0.5
+    inside = burst.object_at == 1
     errors = {
         name: np.mean((image - burst.truth)[inside] ** 2)
         for name, image in {

@@ -95,9 +95,9 @@ def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None
         panels.append(panel("truth", "truth", "Truth", burst.truth))
 
     moving = None
-    if burst.moving_mask is not None and burst.moving_shifts is not None:
+    if burst.moving_shifts is not None:
         moving = {
-            "mask": add(burst.moving_mask > 0.5, np.uint8),
+            "object_at": add(burst.object_at, np.uint8),
             "shifts": np.asarray(burst.moving_shifts).tolist(),
         }
     header = {

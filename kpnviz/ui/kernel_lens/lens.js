@@ -116,10 +116,11 @@ class Lens extends View {
     return methods[(methods.indexOf(panel) + 1) % methods.length].image;
   }
 
-  // The true shifts [N] of the scene at a pixel: the moving object's where it covers the pixel.
+  // The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
   shiftsAt(y, x) {
     const { moving, shifts, width } = this.data;
-    return moving && moving.mask[y * width + x] ? moving.shifts : shifts;
+    const object = moving ? moving.object_at[y * width + x] : 0;
+    return object ? moving.shifts[object - 1] : shifts;
   }
 
   // Per method: the kernels at a pixel, and all that is written beside them.

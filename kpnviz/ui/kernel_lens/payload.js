@@ -35,6 +35,6 @@ function readArrays(header, bytes) {
   for (const panel of header.panels) panel.image = arrays[panel.image].values;
   for (const method of header.methods)
     if (method.kernels) method.kernels.factors = arrays[method.kernels.factors];
-  if (header.moving) header.moving.mask = arrays[header.moving.mask].values;
+  if (header.moving) header.moving.object_at = arrays[header.moving.object_at].values;
   return header;
 }
