@@ -8,8 +8,10 @@ from kpnviz.ui.page import pages
 from kpnviz.ui.state import TEACH
 
 open_session()
-sidebar = "collapsed" if st.session_state[TEACH] else 300
 st.set_page_config(
-    "kpnviz", page_icon=PACKAGE / "ui" / "icon.png", layout="wide", initial_sidebar_state=sidebar
+    "kpnviz",
+    page_icon=PACKAGE / "ui" / "icon.png",
+    layout="wide",
+    initial_sidebar_state="collapsed" if st.session_state[TEACH] else 300,
 )
 st.navigation(pages(), position="top").run()

@@ -1,5 +1,7 @@
 """Explore: one burst, a few methods, and the kernels of the pixel under the mouse."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from kpnviz.analysis.metrics import PROTOCOL
@@ -27,19 +29,19 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
     if pixel is not None:
         st.subheader(f"Pinned pixel: y {pixel[0]}, x {pixel[1]}", anchor=False)
         pixel_table(burst, estimates, *pixel)
-    downloads(burst, estimates, pixel)
+    downloads(recipe.photo, burst, estimates, pixel)
 
 
-def downloads(burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
+def downloads(photo: str, burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
     """Files of what is on the page, made when they are asked for."""
     here = link.link(st.context.url, st.session_state.to_dict())
     rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
-    files = [
+    files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Report", "html", "text/html", lambda: export.report(burst, estimates, pixel, here)),
         ("Burst and kernels", "npz", "application/zip", lambda: export.npz(burst, estimates, pixel)),
         ("Statistics" if pixel else "Scores", "csv", "text/csv", lambda: export.table_csv(rows)),
     ]
-    name = f"kpnviz_{burst.recipe.photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
+    name = f"kpnviz_{photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
     with st.container(horizontal=True, gap="small"):
         for label, suffix, mime, make in files:
             st.download_button(

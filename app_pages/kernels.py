@@ -1,5 +1,7 @@
 """Kernels: what they are made of, what they do over the picture, and what if they were others."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -39,19 +41,13 @@ MAP_WIDTH = 380  # pixels, the least that a figure is given
 
 def choose_method(methods: tuple[str, ...], key: str) -> str:
     """Draw the choice of one of the methods."""
-    if st.session_state.get(key) not in methods:
-        st.session_state[key] = methods[-1]
-    return st.segmented_control("Method", methods, key=key, format_func=title_of, required=True)
+    return elements.choose("Method", methods, key, methods[-1], title_of)
 
 
 def choose_frame(frames: int, key: str, all_frames: bool = False) -> int:
     """Draw the choice of a frame; -1 stands for all of them."""
     options = [*([-1] if all_frames else []), *range(frames)]
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0]
-    return st.segmented_control(
-        "Frame", options, key=key, format_func=lambda i: "all" if i < 0 else str(i), required=True
-    )
+    return elements.choose("Frame", options, key, options[0], lambda i: "all" if i < 0 else str(i))
 
 
 def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> str:
@@ -105,7 +101,8 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
         field = cache.kernels_of(recipe, method)
         frame = choose_frame(field.frames, MAPS_FRAME)
     shown = cache.maps_of(recipe, method, frame)
-    dark, common = elements.is_dark(), dict(step=2, pixel=pixel)
+    dark = elements.is_dark()
+    common: dict[str, Any] = dict(step=2, pixel=pixel)
     true = burst.shifts_at(*pixel)
     shift = None if true is None else (int(true[frame][0]), int(true[frame][1]))
     arrows = figures.displacement(
@@ -203,10 +200,8 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         return
     burst = cache.burst_of(recipe)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
-    if st.session_state.get(PAIR) not in pairs:
-        st.session_state[PAIR] = pairs[0]
-    first, second = st.segmented_control(
-        "Methods", pairs, key=PAIR, format_func=lambda p: " and ".join(map(title_of, p)), required=True
+    first, second = elements.choose(
+        "Methods", pairs, PAIR, pairs[0], lambda pair: " and ".join(map(title_of, pair))
     )
     a, b = (cache.estimate(recipe, method).image for method in (first, second))
     found = disagreement(a, b, burst.white_level)
@@ -269,7 +264,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
             key=IF_DROPPED,
             help="Their kernels become 0.",
         )
-        sizes = ()
+        sizes: list[int] = []
         if len(field.sizes) > 1:
             sizes = st.pills(
                 "Keep only the sizes",

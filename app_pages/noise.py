@@ -1,6 +1,6 @@
 """Noise: the same burst, and a network that is told more or less noise than there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -42,16 +42,10 @@ def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, cache.
 def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int]) -> None:
     st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
     names = list(sweeps)
-    if st.session_state.get(NOISE_METHOD) not in names:
-        st.session_state[NOISE_METHOD] = default_method(names)
     with st.container(horizontal=True):
-        method = st.segmented_control("Method", names, key=NOISE_METHOD, format_func=title_of, required=True)
+        method = elements.choose("Method", names, NOISE_METHOD, default_method(names), title_of)
         others = range(1, sweeps[method].fields[0].frames)
-        other = None
-        if others:
-            if st.session_state.get(NOISE_FRAME) not in others:
-                st.session_state[NOISE_FRAME] = 1
-            other = st.segmented_control("Other frame", others, key=NOISE_FRAME, required=True)
+        other = elements.choose("Other frame", others, NOISE_FRAME, 1) if others else None
         side = st.segmented_control(
             "Pixels a side", [33, 65, burst.height], key=NOISE_SIDE, default=33, required=True,
             format_func=lambda n: "all" if n == burst.height else str(n),
@@ -82,7 +76,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
     st.subheader("How the kernels and the picture answer", anchor=False)
     titles = {method: title_of(method) for method in sweeps}
     ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in cache.SCALES]
-    cells = [
+    cells: list[tuple[str, str, Mapping[str, Sequence[float | None]]]] = [
         ("Spread of frame 0's kernels", "median spread, px", {m: s.spread for m, s in sweeps.items()}),
         ("Share of frame 0", "median share", {m: s.share for m, s in sweeps.items()}),
         ("Picture", "PSNR, dB", {m: s.psnr for m, s in sweeps.items() if None not in s.psnr}),
@@ -114,9 +108,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
 @st.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     st.subheader("True noise against told noise", anchor=False)
-    if st.session_state.get(MATRIX_METHOD) not in methods:
-        st.session_state[MATRIX_METHOD] = default_method(methods)
-    method = st.segmented_control("Method", methods, key=MATRIX_METHOD, format_func=title_of, required=True)
+    method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), title_of)
     small = cache.matrix_recipe(recipe, pixel)
     bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
     values = cache.noise_matrix(

@@ -58,9 +58,8 @@ def table(
         for gain in gains:
             cells[f"×{gain:g}"] = value(results.row(name, gain), metric)
             if paper and gain in GAINS:
-                cells[f"×{gain:g} paper"] = PAPER_TABLE_1.get(name, {}).get(gain, (None, None))[
-                    metric == "SSIM"
-                ]
+                theirs = PAPER_TABLE_1.get(name, {}).get(int(gain))
+                cells[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
         rows.append(cells)
     for name in list(rows[0])[1:]:
         columns[name] = st.column_config.NumberColumn(f"{name}{unit}", format=form)

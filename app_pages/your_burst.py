@@ -1,5 +1,7 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -277,7 +279,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
         "Frame", range(field.frames), default=0, required=True, key=own_map_frame(field.frames)
     )
     values = upload.maps(shown, frame)
-    common = dict(step=2, pixel=pixel)
+    common: dict[str, Any] = dict(step=2, pixel=pixel)
     arrows = figures.displacement(displayed(shown.reference, shown.white_level), values.centroid, 2)
     # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
     widest = min(max(field.reach * 2**0.5, 0.5), values.spread.max() + 0.1)

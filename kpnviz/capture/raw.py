@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import logging
@@ -75,6 +76,10 @@ def kind_of(data: bytes) -> str:
 
 def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
     """Decode a Bayer raw file. FileError, one sentence with the file's name, if that cannot be."""
+    if importlib.util.find_spec("rawpy") is None:
+        raise FileError(
+            f"{name} is a camera raw; rawpy, which decodes it, is not installed: pip install 'kpnviz[raw]'"
+        )
     info, planes = _run("raw", name, data, limits)
     noise = None
     if info["noise"]:
@@ -92,6 +97,10 @@ def read_float_tiff(name: str, data: bytes, limits: Limits) -> np.ndarray:
 
 
 def _run(kind: str, name: str, data: bytes, limits: Limits) -> tuple[dict, np.ndarray]:
+    if importlib.util.find_spec("resource") is None:
+        raise FileError(
+            f"{name} can be read on POSIX systems only, where the decoder's memory can be limited"
+        )
     settings = map(str, (kind, limits.pixels, _MEMORY_BYTES, _SECONDS))
     # -P: the script's folder is that of our modules, whose names are not to hide others.
     command = [sys.executable, "-P", str(_SCRIPT), *settings]

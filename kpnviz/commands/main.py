@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -119,9 +120,18 @@ def _add_evaluation(commands) -> None:
     zoo.set_defaults(run=_zoo)
 
 
+def _check_app_is_installed() -> None:
+    missing = [name for name in ("streamlit", "plotly") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"the app needs {' and '.join(missing)}, not installed here: pip install 'kpnviz[app]'"
+        )
+
+
 def _app(options: argparse.Namespace) -> int:
     from kpnviz.paths import ROOT
 
+    _check_app_is_installed()
     if not 0 < options.port < 65536:
         raise ValueError(f"port is {options.port}; ports are 1 to 65535")
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
@@ -172,6 +182,7 @@ def _bench(options: argparse.Namespace) -> int:
     from kpnviz.evaluation import app_benchmark, benchmark
 
     if options.app:
+        _check_app_is_installed()
         report = app_benchmark.run()
         print(json.dumps(report, indent=2) if options.json else app_benchmark.as_text(report))
         return 0

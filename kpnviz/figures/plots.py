@@ -15,11 +15,11 @@ _NOISE_COLORS = ("#d9662c", "#7a5cc8")
 
 def curves(
     x: Sequence[float],
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[float | None]],
     x_title: str,
     y_title: str,
     log2: bool = False,
-    errors: Mapping[str, Sequence[float]] | None = None,
+    errors: Mapping[str, Sequence[float | None]] | None = None,
     tick_text: Sequence[str] | None = None,
     height: int = 330,
     colors: Mapping[str, str] | None = None,

@@ -194,7 +194,7 @@ def matrix_recipe(recipe: BurstRecipe, pixel: tuple[int, int]) -> BurstRecipe:
     return dataclasses.replace(recipe, crop=(top + y, left + x, rows, columns), moving=None)
 
 
-def noise_matrix(recipe: BurstRecipe, method: str, progress: Callable[[float], None]) -> np.ndarray:
+def noise_matrix(recipe: BurstRecipe, method: str, progress: Callable[[float], object]) -> np.ndarray:
     """PSNR in dB for every pair of MATRIX_GAINS: [told, true]; `progress` is told the share done, 0..1."""
     count = len(MATRIX_GAINS)
     values = np.empty((count, count))

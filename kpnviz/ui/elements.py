@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -16,6 +17,8 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst
 from kpnviz.color import displayed
 from kpnviz.figures import Figure
+
+Option = TypeVar("Option")
 
 
 def is_dark() -> bool:
@@ -43,6 +46,20 @@ def progress_bar(key: str, text: str) -> DeltaGenerator:
     place = "position: fixed; top: 0.75rem; right: 2rem; width: min(22rem, 60vw); z-index: 1000;"
     st.html(f"<style>.st-key-{key}_progress {{ {place} }}</style>")
     return st.container(key=f"{key}_progress").progress(0.0, text)
+
+
+def choose(
+    label: str,
+    options: Sequence[Option],
+    key: str,
+    first: Option,
+    format_func: Callable[[Any], str] = str,
+) -> Option:
+    """Draw a choice of one: what the session holds under `key`, or `first` where that is not among the options."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = first
+    chosen = st.segmented_control(label, options, key=key, format_func=format_func, required=True)
+    return first if chosen is None else chosen
 
 
 def size_ticks(sizes: Sequence[int]) -> list[str]:

@@ -94,7 +94,7 @@ def picture(
     method: str,
     noises: dict[int, NoiseModel],
     colour: bool,
-    progress: Callable[[float], None],
+    progress: Callable[[float], object],
 ) -> tuple[np.ndarray, bytes]:
     """Denoise the whole picture: (8-bit sRGB preview [h, w(, 3)], 16-bit PNG). Kept until something changes.
 
@@ -194,7 +194,7 @@ def told_other_noise(
     channel: int,
     noise: NoiseModel,
     crop: tuple[int, int, int],
-    progress: Callable[[float], None],
+    progress: Callable[[float], object],
 ) -> list[tuple[np.ndarray, KernelField | None]]:
     """Denoise a square part, told each multiple of TOLD: its picture [H, W] and the kernels of frame 0, float16.
 

@@ -161,6 +161,17 @@ def test_a_child_that_dies_is_an_error_of_its_file(monkeypatch, tmp_path):
         read_raw("a.dng", dng(mosaic()), LIMITS)
 
 
+def test_what_decoding_needs_is_named_where_it_is_missing(monkeypatch):
+    data = dng(mosaic())
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    with pytest.raises(ValueError, match=r"a.dng is a camera raw; rawpy, .* pip install 'kpnviz\[raw\]'"):
+        read_raw("a.dng", data, LIMITS)
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "resource", None)
+    with pytest.raises(ValueError, match="a.dng can be read on POSIX systems only"):
+        read_raw("a.dng", data, LIMITS)
+
+
 def test_rawpy_itself_opens_the_dng():
     import rawpy
 

@@ -1,6 +1,7 @@
 """The command line: exit codes, one-sentence errors, JSON on stdout."""
 
 import json
+import sys
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_wrong_usage_exits_2(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("command", [["app"], ["bench", "--app"]])
+def test_without_streamlit_the_app_names_its_extra(command, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        f"kpnviz {command[0]}: the app needs streamlit, not installed here: pip install 'kpnviz[app]'\n"
+    )
 
 
 def test_help_has_examples(capsys):
