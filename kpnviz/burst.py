@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,18 @@ from kpnviz.noise import NoiseModel
 from kpnviz.photos import read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 
-# One random stream each, so that turning up the gain leaves the camera's path and the grain as they were.
-_SHIFT_STREAM, _NOISE_STREAM, _COLOR_STREAM = 1, 2, 3
+
+class Stream(enum.IntEnum):
+    """What random numbers are drawn for; its number goes before the seed: ``default_rng([Stream.SHAKE, seed])``.
+
+    A stream of its own for each, so that turning up the gain leaves the camera's path and the grain as they were.
+    """
+
+    SHAKE = 1
+    GRAIN = 2
+    CROPS = 3  # of the test set's photos
+    COLOR_GRAIN = 4
+    OBJECTS = 5
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,7 @@ class BurstRecipe:
         return (self.moving,) if isinstance(self.moving, MovingObject) else tuple(self.moving)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Burst:
     """N noisy frames of one scene, and what is known about them.
 
@@ -254,7 +265,7 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
     reflection.
     """
-    return _seen(recipe, lambda reduction: read_scene(recipe.photo, reduction), (_NOISE_STREAM, recipe.seed))
+    return _seen(recipe, lambda reduction: read_scene(recipe.photo, reduction), (Stream.GRAIN, recipe.seed))
 
 
 def synthesize_color(recipe: BurstRecipe) -> tuple[Burst, ...]:
@@ -263,7 +274,7 @@ def synthesize_color(recipe: BurstRecipe) -> tuple[Burst, ...]:
         raise ValueError("moving is set; color bursts have no moving object")
     photo = read_photo(recipe.photo)
     return tuple(
-        _seen(recipe, functools.partial(box_reduce, photo[..., c]), (_COLOR_STREAM, c, recipe.seed))
+        _seen(recipe, functools.partial(box_reduce, photo[..., c]), (Stream.COLOR_GRAIN, c, recipe.seed))
         for c in range(3)
     )
 
@@ -280,9 +291,8 @@ def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Seq
     if recipe.shifts is not None:
         shifts = np.asarray(recipe.shifts)
     else:
-        shifts = recipe.misalignment.sample(
-            recipe.frames, np.random.default_rng([_SHIFT_STREAM, recipe.seed])
-        )
+        rng = np.random.default_rng([Stream.SHAKE, recipe.seed])
+        shifts = recipe.misalignment.sample(recipe.frames, rng)
     # Whole pixels: the reduced photo is shifted. Parts of a pixel: the photo is, by whole pixels of its own, and each
     # frame is reduced by itself, as a sensor would do it.
     whole = np.array_equal(shifts, np.rint(shifts))

@@ -5,6 +5,7 @@ told, and the scale on which it is the same everywhere.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +34,9 @@ class NoiseModel:
     def __post_init__(self) -> None:
         for name in ("read_std", "shot_gain"):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+            if not (isinstance(value, numbers.Real) and math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}; noise must be a finite number, 0 or more")
+            object.__setattr__(self, name, float(value))
 
     @classmethod
     def for_gain(cls, gain: float) -> NoiseModel:
@@ -43,8 +45,9 @@ class NoiseModel:
         Between them log(read_std) and log(shot_gain) run linearly in log(gain). Beyond them both grow in
         proportion to the gain, as a sensor's do (x16: "beyond training").
         """
-        if not (isinstance(gain, (int, float)) and math.isfinite(gain) and gain > 0):
+        if not (isinstance(gain, numbers.Real) and math.isfinite(gain) and gain > 0):
             raise ValueError(f"gain is {gain!r}; it must be a finite number above 0")
+        gain = float(gain)
         gains = sorted(GAINS)
         inside = min(max(gain, gains[0]), gains[-1])
         log2_gains = [math.log2(g) for g in gains]

@@ -1,5 +1,7 @@
 """Oracles: the paper's table of gains, and the moments of many samples."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,21 @@ def test_scaled_multiplies_the_standard_deviation_everywhere():
 def test_bad_noise_is_named(bad):
     with pytest.raises(ValueError, match=r"read_std is -0\.1|shot_gain is nan"):
         NoiseModel(**bad)
+
+
+def test_numbers_of_any_kind_are_noise_and_gains():
+    for number in (np.float32(0.25), np.float64(0.25), np.array(0.25)[()], Fraction(1, 4)):
+        noise = NoiseModel(number, number)
+        assert noise == NoiseModel(0.25, 0.25) and type(noise.read_std) is type(noise.shot_gain) is float
+    assert NoiseModel.for_gain(np.int64(4)) == NoiseModel.for_gain(Fraction(4)) == NoiseModel.for_gain(4)
+
+
+@pytest.mark.parametrize("bad", [None, "0.1", 1j, np.array([0.1])])
+def test_what_is_no_number_is_no_noise(bad):
+    with pytest.raises(ValueError, match="read_std is "):
+        NoiseModel(bad, 0)
+    with pytest.raises(ValueError, match="gain is "):
+        NoiseModel.for_gain(bad)
 
 
 @pytest.mark.parametrize("gain", [0, -1, float("inf")])

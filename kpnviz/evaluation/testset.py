@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kpnviz.burst import BurstRecipe
+from kpnviz.burst import BurstRecipe, Stream
 from kpnviz.color import displayed
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import PACKAGE
@@ -23,7 +23,6 @@ TEST_SET = (
     "by 2 in linear light), misalignment of the MKPN paper, white level 1"
 )
 
-_CROP_STREAM = 3  # kpnviz.burst has streams 1 and 2
 _SIDE, _MARGIN, _CROPS = 128, 16, 3
 
 
@@ -48,7 +47,7 @@ def burst_recipes(gain: float, limit: int | None = None) -> list[BurstRecipe]:
 
 
 def _crops(shape: tuple[int, ...], photo: int) -> list[tuple[int, int]]:
-    rng = np.random.default_rng([_CROP_STREAM, photo])
+    rng = np.random.default_rng([Stream.CROPS, photo])
     rooms = [n - _SIDE - 2 * _MARGIN + 1 for n in shape]
     crops = []
     for i in range(_CROPS):

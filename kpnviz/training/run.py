@@ -179,7 +179,7 @@ class Run:
             self.seconds += time.perf_counter() - begun
             done = self._progress() >= 1
             if world.is_main and (self.step % config.validate_every == 0 or done):
-                measured = self._record(torch.stack(losses).mean().item())
+                measured = self._record(torch.stack(losses).mean().item(), progress)
                 losses.clear()
                 bar.set_postfix({"step": self.step, **measured})
             if world.is_main and (self.step % config.save_every == 0 or done):
@@ -215,7 +215,7 @@ class Run:
         }
 
     def _progress(self) -> float:
-        """Share of the budget that is used, 0..1; the same in all processes."""
+        """Share of the budget that is used, 0..1; the same in all processes, all of which must call it."""
         if self.config.steps is not None:
             return self.step / self.config.steps
         share = self.seconds / (60 * self.config.minutes)  # type: ignore[operator]
@@ -242,13 +242,13 @@ class Run:
         self.step += 1
         return loss.detach()
 
-    def _record(self, loss: float) -> dict[str, float]:
+    def _record(self, loss: float, progress: float) -> dict[str, float]:
         measured = self.task.validate(self.network)
         self.log.append(
             {
                 "step": self.step,
                 "seconds": round(self.seconds, 1),
-                "learning_rate": self.config.learning_rate * learning_rate_factor(self._progress()),
+                "learning_rate": self.config.learning_rate * learning_rate_factor(progress),
                 "loss": loss,
                 **measured,
             }

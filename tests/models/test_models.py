@@ -77,19 +77,20 @@ def test_fresh_networks_start_from_boxes():
     network = tiny("mkpn")
     frames, noise_map = burst_tensors(8, 8, 8, B=1)
     for size, kernel in network(frames, noise_map).sizes_at(4, 4).items():
-        np.testing.assert_allclose(kernel, np.full((8, size, size), 1 / size**2), rtol=1.5)
-        assert kernel.sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=0.6)
+        np.testing.assert_allclose(kernel, np.full((8, size, size), 1 / size**2), rtol=0.12)
+        assert kernel.sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=0.06)
 
 
 @pytest.mark.parametrize("config", [BASE, PAPER, TINY])
 def test_reach_of_the_trunk(config):
     """Nothing beyond `reach` changes an output; just inside, something does (by gradients in float64)."""
-    if config is PAPER:  # same structure, too wide to differentiate here
-        assert config.reach > BASE.reach
-        return
+    # The widths do not matter to it, and those of PAPER would take long.
+    levels = len(config.encoder)
+    narrow = TrunkConfig((2,) * levels, (2,) * (levels - 2), config.convs)
+    assert narrow.reach == config.reach
     torch.manual_seed(0)
     # Random signs would cancel; positive weights let every path count.
-    trunk = UNet(1, config).double()
+    trunk = UNet(1, narrow).double()
     for p in trunk.parameters():
         nn.init.uniform_(p, 0.01, 0.02)
     side = -(-(2 * config.reach + 8) // config.stride) * config.stride

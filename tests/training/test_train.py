@@ -87,7 +87,7 @@ def test_a_budget_in_minutes_ends(photos, small_zoo, tmp_path):
     assert card["training"]["minutes"] == pytest.approx(0.0, abs=0.1)
 
 
-def run_script(values, folder, *launcher, wait=True):
+def run_script(values, folder, *launcher, wait=True, timeout=240):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     folder.mkdir(exist_ok=True)
     (folder / "script.py").write_text(SCRIPT)
@@ -97,7 +97,11 @@ def run_script(values, folder, *launcher, wait=True):
     )
     if not wait:
         return process
-    output, _ = process.communicate(timeout=240)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise AssertionError(f"not done after {timeout} s: {process.communicate()[0]}") from None
     assert process.returncode == 0, output
     return load_file(folder / "mkpn.safetensors")
 
@@ -132,6 +136,15 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     for name, value in uninterrupted.items():
         # Gradients are summed in another order, and Adam divides small ones by themselves.
         torch.testing.assert_close(two[name].float(), value.float(), rtol=0, atol=2e-3)
+
+
+def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
+    """They agree on the time, also while one of them validates."""
+    values = {"photos": str(photos), "minutes": 0.1, "batch": 4, "crop": 24, "validate_every": 1}
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    run_script(values, tmp_path, *launcher, timeout=120)
+    rows = list(csv.DictReader((tmp_path / "runs" / "mkpn" / "log.csv").read_text().splitlines()))
+    assert len(rows) >= 2 and float(rows[-1]["seconds"]) >= 6
 
 
 def test_a_run_of_another_config_is_not_overwritten(photos, small_zoo, tmp_path):
