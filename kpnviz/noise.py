@@ -34,7 +34,7 @@ class NoiseModel:
     def __post_init__(self) -> None:
         for name in ("read_std", "shot_gain"):
             value = getattr(self, name)
-            if not (isinstance(value, numbers.Real) and math.isfinite(value) and value >= 0):
+            if not (isinstance(value, numbers.Real) and 0 <= float(value) < math.inf):
                 raise ValueError(f"{name} is {value!r}; noise must be a finite number, 0 or more")
             object.__setattr__(self, name, float(value))
 
@@ -45,7 +45,7 @@ class NoiseModel:
         Between them log(read_std) and log(shot_gain) run linearly in log(gain). Beyond them both grow in
         proportion to the gain, as a sensor's do (x16: "beyond training").
         """
-        if not (isinstance(gain, numbers.Real) and math.isfinite(gain) and gain > 0):
+        if not (isinstance(gain, numbers.Real) and 0 < float(gain) < math.inf):
             raise ValueError(f"gain is {gain!r}; it must be a finite number above 0")
         gain = float(gain)
         gains = sorted(GAINS)
