@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import read_photo, read_scene
+from kpnviz.photos import gallery, photo_path, read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 
 
@@ -175,6 +176,30 @@ class BurstRecipe:
         if self.moving is None:
             return ()
         return (self.moving,) if isinstance(self.moving, MovingObject) else tuple(self.moving)
+
+
+MOTIONS = ("whole-pixel", "sub-pixel", "moving")
+"""Kinds of motion: shake by whole pixels (MKPN paper), by half pixels, and by half pixels with objects that move."""
+
+
+def with_motion(recipe: BurstRecipe, motion: str, photos: Sequence[str] | None = None) -> BurstRecipe:
+    """The recipe with one of MOTIONS in place of its own.
+
+    Shifts that it names frame by frame stay. The seed draws the objects (:func:`draw_objects`), which are cut out of
+    `photos`, or the gallery, but never out of the recipe's own photo.
+    """
+    if motion not in MOTIONS:
+        raise ValueError(f"motion is {motion!r}; choose {', '.join(MOTIONS[:-1])} or {MOTIONS[-1]}")
+    misalignment = dataclasses.replace(recipe.misalignment, subpixel=motion != "whole-pixel")
+    objects = None
+    if motion == "moving":
+        own = photo_path(recipe.photo)
+        others = [photo for photo in (gallery() if photos is None else photos) if photo_path(photo) != own]
+        if not others:
+            raise ValueError("photos names none but the burst's own; moving objects come from another one")
+        shape = recipe.crop[2:] if recipe.crop else read_scene(recipe.photo, recipe.reduction).shape
+        objects = draw_objects(others, shape, np.random.default_rng([Stream.OBJECTS, recipe.seed]))
+    return dataclasses.replace(recipe, misalignment=misalignment, moving=objects)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kpnviz.burst import (
+    MOTIONS,
     Burst,
     BurstRecipe,
     Misalignment,
@@ -14,9 +15,10 @@ from kpnviz.burst import (
     draw_objects,
     synthesize,
     synthesize_color,
+    with_motion,
 )
 from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.photos import read_scene
+from kpnviz.photos import photo_path, read_scene
 from kpnviz.sampling import box_reduce
 
 SILENT = NoiseModel(0.0, 0.0)
@@ -45,6 +47,39 @@ def test_same_recipe_same_burst_and_each_seed_its_own():
     first, second = synthesize(recipe), synthesize(recipe)
     np.testing.assert_array_equal(first.frames, second.frames)
     assert not np.array_equal(first.frames, synthesize(BurstRecipe("city", CROP, seed=4)).frames)
+
+
+def test_kinds_of_motion():
+    recipe = BurstRecipe("city", CROP, frames=4, seed=5)
+    whole, sub, moving = (with_motion(recipe, motion) for motion in MOTIONS)
+    assert whole == recipe == with_motion(moving, "whole-pixel")
+    assert sub == dataclasses.replace(recipe, misalignment=Misalignment(subpixel=True))
+    assert dataclasses.replace(moving, moving=None) == sub and 1 <= len(moving.objects) <= 3
+    burst = synthesize(moving)
+    assert (burst.shifts % 1 != 0).any() and burst.moving_mask.shape == (len(moving.objects), 48, 40)
+    # Objects: the same for a seed, other ones for another, and from other photos than the burst's.
+    assert moving == with_motion(recipe, "moving")
+    others = [with_motion(dataclasses.replace(recipe, seed=seed), "moving") for seed in range(30)]
+    assert len({other.moving for other in others}) == 30
+    photos = {thing.photo for other in others for thing in other.objects}
+    assert "city" not in photos and len(photos) > 10
+    named = with_motion(recipe, "moving", ["city", str(photo_path("city")), "dog"])
+    assert {thing.photo for thing in named.objects} == {"dog"}
+    # Without a crop they are as large as the picture asks for; named shifts stay.
+    large = with_motion(dataclasses.replace(recipe, crop=None, shifts=((0, 0),) * 4), "moving")
+    assert max(thing.diameter for thing in large.objects) > 0.15 * 288 and large.shifts == ((0, 0),) * 4
+
+
+@pytest.mark.parametrize(
+    "photos, motion, sentence",
+    [
+        (None, "zoom", "motion is 'zoom'; choose whole-pixel, sub-pixel or moving"),
+        (["city"], "moving", "photos names none but the burst's own"),
+    ],
+)
+def test_bad_motions_are_named(photos, motion, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        with_motion(BurstRecipe("city", CROP), motion, photos)
 
 
 def test_a_burst_equals_itself_and_can_be_a_key():

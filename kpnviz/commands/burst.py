@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpnviz.burst import MOTIONS
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -26,6 +28,7 @@ def add_commands(commands: Any) -> None:
         "make a noisy burst of a photo",
         "  kpnviz synth dog -o burst --gain 4 --seed 1\n"
         "  kpnviz synth holiday.jpg -o burst --colour --noise 0.02,0.003\n"
+        "  kpnviz synth city -o burst --motion moving\n"
         "FOLDER gets frame_00.png ... (16 bit, linear, with a black level), truth.png and burst.json.",
     )
     synth.add_argument("photo", help="a name of the gallery (dog, city ...), or a file")
@@ -39,6 +42,12 @@ def add_commands(commands: Any) -> None:
     synth.add_argument("--reduction", type=int, default=2, help="box-reduce the photo by this first (2)")
     synth.add_argument(
         "--shake", metavar="SMALL,LARGE,RATE", help="misalignment: +-SMALL, now and then +-LARGE (2,16,1.5)"
+    )
+    synth.add_argument(
+        "--motion",
+        choices=MOTIONS,
+        default=MOTIONS[0],
+        help="shake by whole or half pixels, or by half pixels with objects that move (whole-pixel)",
     )
     synth.add_argument("--colour", "--color", action="store_true", help="R, G and B instead of luminance")
     synth.add_argument("--json", action="store_true", help="print burst.json")
@@ -114,7 +123,7 @@ def _numbers(option: str, text: str, count: int, kind: type) -> list:
 
 
 def _synth(options: argparse.Namespace) -> int:
-    from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color
+    from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
     from kpnviz.capture.reader import MAX_FRAMES
     from kpnviz.capture.writer import write_burst
     from kpnviz.noise import NoiseModel
@@ -137,6 +146,7 @@ def _synth(options: argparse.Namespace) -> int:
         reduction=options.reduction,
         seed=options.seed,
     )
+    recipe = with_motion(recipe, options.motion)
     bursts = synthesize_color(recipe) if options.colour else (synthesize(recipe),)
     metadata = write_burst(options.output, bursts)
     if options.json:

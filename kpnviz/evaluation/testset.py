@@ -7,59 +7,92 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kpnviz.burst import BurstRecipe, Stream
+from kpnviz.burst import MOTIONS, BurstRecipe, Misalignment, Stream, with_motion
 from kpnviz.color import displayed
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import PACKAGE
 from kpnviz.photos import read_scene
 
 TEST_PHOTOS = PACKAGE / "testset"
-BURSTS = 72
+PHOTOS, CROPS = 24, 3
+BURSTS = PHOTOS * CROPS
+FRAMES = 8
 BEYOND_TRAINING = 16
 """A gain that no network was trained for, and twice the paper's noisiest."""
 
 TEST_SET = (
-    f"{BURSTS} bursts a gain: 8 frames of 128x128, 3 bursts of each of the 24 Kodak photos (luminance, box-reduced "
-    "by 2 in linear light), misalignment of the MKPN paper, white level 1"
+    f"{BURSTS} bursts for each gain and kind of motion: {FRAMES} frames of 128x128, {CROPS} bursts of each of the "
+    f"{PHOTOS} Kodak photos (luminance, box-reduced by 2 in linear light), white level 1, misalignment of the MKPN "
+    "paper: by whole pixels; by half pixels; by half pixels, with 1 to 3 objects that move by themselves"
 )
 
-_SIDE, _MARGIN, _CROPS = 128, 16, 3
+_FULL = "full"  # the folder of the photos before their reduction
+_SIDE, _MARGIN = 128, 16
 
 
-def burst_recipes(gain: float, limit: int | None = None) -> list[BurstRecipe]:
-    """The test set at a gain: the recipes of its 72 bursts, or of the first `limit` of them.
+def burst_recipes(
+    gain: float, limit: int | None = None, motion: str = MOTIONS[0], frames: int = FRAMES
+) -> list[BurstRecipe]:
+    """The test set at a gain, with one of MOTIONS: the recipes of its 72 bursts, or of the first `limit` of them.
 
-    Three crops of 128x128 a photo, at least 16 px from its edge, so that no shift reaches beyond it. Along the longer
-    side crop i lies at a random position of the i-th third of those possible, along the shorter anywhere; the
-    generator is seeded by the photo's number. The order is crop 0 of all photos by name, then crop 1, then crop 2.
-    Burst k has the seed k at every gain, hence the same shake, and the same grain but for its strength.
+    Three crops of 128x128 a photo, at least 16 px from its edge, so that no shift reaches beyond it; they are the same
+    for every motion. Along the longer side crop i lies at a random position of the i-th third of those possible, along
+    the shorter anywhere; the generator is seeded by the photo's number. The order is crop 0 of all photos by name,
+    then crop 1, then crop 2: burst k shows photo k % PHOTOS. Burst k has a seed of its own, the same at every gain,
+    hence the same shake, and the same grain but for its strength; and the same frame 0 for any number of `frames`.
+    Objects are cut out of other photos of the set.
+
+    In the paper a frame goes far with probability n/N, n ~ Poisson(1.5), which is for 8 frames. Here n is
+    Poisson(1.5 N/8), so that more or fewer frames are shaken alike.
     """
     if limit is not None and not 1 <= limit <= BURSTS:
         raise ValueError(f"limit is {limit}; the test set has {BURSTS} bursts a gain")
+    if motion not in MOTIONS:
+        raise ValueError(f"motion is {motion!r}; the test set has {', '.join(MOTIONS)}")
     noise = NoiseModel.for_gain(gain)
+    misalignment = Misalignment(rate=Misalignment.rate * frames / FRAMES)
     photos = sorted(TEST_PHOTOS.glob("*.png"))
     crops = [_crops(read_scene(str(path), 1).shape, number) for number, path in enumerate(photos)]
-    places = [(path, crop[i]) for i in range(_CROPS) for path, crop in zip(photos, crops, strict=True)]
-    return [
-        BurstRecipe(str(path), (top, left, _SIDE, _SIDE), noise, reduction=1, seed=k)
+    reduction = 1
+    if motion != "whole-pixel":  # half a pixel is a pixel of the photo before its reduction
+        photos, reduction = [TEST_PHOTOS / _FULL / path.name for path in photos], 2
+    places = [(str(path), crop[i]) for i in range(CROPS) for path, crop in zip(photos, crops, strict=True)]
+    first_seed = 100 * MOTIONS.index(motion)
+    recipes = (
+        BurstRecipe(
+            path,
+            (top, left, _SIDE, _SIDE),
+            noise,
+            frames,
+            misalignment,
+            reduction=reduction,
+            seed=first_seed + k,
+        )
         for k, (path, (top, left)) in enumerate(places[:limit])
-    ]
+    )
+    return [with_motion(recipe, motion, [str(path) for path in photos]) for recipe in recipes]
 
 
 def _crops(shape: tuple[int, ...], photo: int) -> list[tuple[int, int]]:
     rng = np.random.default_rng([Stream.CROPS, photo])
     rooms = [n - _SIDE - 2 * _MARGIN + 1 for n in shape]
     crops = []
-    for i in range(_CROPS):
-        spans = [(n * i // _CROPS, n * (i + 1) // _CROPS) if n == max(rooms) else (0, n) for n in rooms]
+    for i in range(CROPS):
+        spans = [(n * i // CROPS, n * (i + 1) // CROPS) if n == max(rooms) else (0, n) for n in rooms]
         top, left = (_MARGIN + int(rng.integers(*span)) for span in spans)
         crops.append((top, left))
     return crops
 
 
 def pack_photo(photo: Path, folder: Path) -> Path:
-    """Write a photo as the test set keeps it, 16-bit gray PNG: luminance box-reduced by 2, sRGB-encoded."""
-    encoded = displayed(read_scene(str(photo), 2).astype(np.float64))
+    """Write a photo as the test set keeps it: luminance, sRGB-encoded, as gray PNG; returns the first of its two files.
+
+    FOLDER/NAME.png, 16 bit, is box-reduced by 2; FOLDER/full/NAME.png, 8 bit, is not.
+    """
     path = Path(folder) / f"{Path(photo).stem}.png"
-    Image.fromarray(np.rint(65535 * encoded).astype(np.uint16)).save(path, optimize=True)
+    full = path.parent / _FULL / path.name
+    full.parent.mkdir(parents=True, exist_ok=True)
+    for file, reduction, kind in ((path, 2, np.uint16), (full, 1, np.uint8)):
+        encoded = displayed(read_scene(str(photo), reduction).astype(np.float64))
+        Image.fromarray(np.rint(np.iinfo(kind).max * encoded).astype(kind)).save(file, optimize=True)
     return path

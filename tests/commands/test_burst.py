@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
 from kpnviz.capture.pictures import Limits, read_picture
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
@@ -44,6 +44,21 @@ def read16(path):
 
 def expected(image):
     return srgb_encode(np.clip(image, 0, 1))
+
+
+@pytest.mark.parametrize("motion", ["sub-pixel", "moving"])
+def test_synth_of_every_motion(motion, tmp_path, capsys):
+    command = ["synth", "dog", "-o", "burst", "--crop", "60,90,33,40", "--frames", 3, "--seed", 2]
+    assert run(*command, "--motion", motion, "--json") == 0
+    burst = synthesize(with_motion(BurstRecipe("dog", (60, 90, 33, 40), frames=3, seed=2), motion))
+    frames = np.stack(
+        [read16(tmp_path / "burst" / name)[0] for name in json.loads(capsys.readouterr().out)["frames"]]
+    )
+    # The files have a black level and a scale: correlation tells that they are these frames.
+    for written, frame in zip(frames, burst.frames, strict=True):
+        assert np.corrcoef(written.ravel(), frame.ravel())[0, 1] > 0.9999
+    with pytest.raises(SystemExit):
+        run(*command, "--motion", "zoom")
 
 
 def test_synth_then_denoise_gives_what_the_app_shows(tmp_path):

@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
-from kpnviz.burst import synthesize
+from kpnviz.burst import MOTIONS, Misalignment, synthesize
+from kpnviz.color import displayed
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser
 from kpnviz.evaluation.baselines import BASELINES
@@ -58,6 +60,38 @@ def test_the_set_is_three_crops_of_every_photo_with_room_for_the_shake():
     assert (spread[:, 0] < 16 + 95).all() and (spread[:, 2] >= 16 + 150).all()
 
 
+def test_the_three_motions_show_the_same_crops_of_the_same_photos():
+    sets = {motion: burst_recipes(4, motion=motion) for motion in MOTIONS}
+    assert len({recipe.seed for recipes in sets.values() for recipe in recipes}) == 3 * 72
+    assert sets["whole-pixel"] == burst_recipes(4)
+    for whole, sub, moving in zip(*sets.values(), strict=True):
+        assert whole.crop == sub.crop == moving.crop
+        assert Path(whole.photo).name == Path(sub.photo).name == Path(moving.photo).name
+        assert sub.misalignment == moving.misalignment == Misalignment(subpixel=True)
+        assert not sub.objects and 1 <= len(moving.objects) <= 3
+        assert moving.photo not in {thing.photo for thing in moving.objects}
+        assert {Path(thing.photo).parent for thing in moving.objects} == {Path(moving.photo).parent}
+    # The photos are the same but for 8 bits in place of 16: 1/255 of the displayed value, at most.
+    for whole, sub in zip(sets["whole-pixel"][::9], sets["sub-pixel"][::9], strict=True):
+        a, b = displayed(read_scene(whole.photo, 1)), displayed(read_scene(sub.photo, 2))
+        assert np.abs(a - b).max() < 1 / 255
+    burst = synthesize(sets["moving"][0])
+    assert (burst.shifts % 1 == 0.5).any() and 0.02 < (burst.object_at > 0).mean() < 0.5
+
+
+def test_the_number_of_frames_leaves_the_reference_and_the_shake_of_a_frame_alone():
+    one, eight, more = (synthesize(burst_recipes(4, 1, "sub-pixel", N)[0]) for N in (1, 8, 16))
+    assert (len(one), len(eight), len(more)) == (1, 8, 16)
+    np.testing.assert_array_equal(one.reference, eight.reference)
+    np.testing.assert_array_equal(one.reference, more.reference)
+    # A frame goes farther than 2 px as often.
+    for frames in (2, 4, 16):
+        (recipe,) = burst_recipes(4, 1, "sub-pixel", frames)
+        shifts = [recipe.misalignment.sample(frames, np.random.default_rng(seed))[1:] for seed in range(2000)]
+        far = (np.abs(np.concatenate(shifts)) > 2).any(axis=1).mean()
+        assert far == pytest.approx(1.5 / 8, abs=0.03), frames
+
+
 def test_a_part_of_the_set_is_its_beginning_and_the_gain_leaves_the_shake_alone():
     assert burst_recipes(4, 6) == burst_recipes(4)[:6]
     loud = burst_recipes(8)
@@ -77,6 +111,12 @@ def test_the_set_is_the_same_on_every_machine():
         frames = burst.frames.astype(np.float64)
         found = [frames[3, 5, 120], burst.truth[100, 7], frames.mean(), frames.std()]
         np.testing.assert_allclose(found, stored, atol=1e-6)
+    for motion, (stored, shift) in STORED_MOTIONS.items():
+        burst = synthesize(burst_recipes(4, motion=motion)[71])
+        frames = burst.frames.astype(np.float64)
+        found = [frames[3, 5, 120], burst.truth[100, 7], frames.mean(), frames.std()]
+        np.testing.assert_allclose(found, stored, atol=1e-6)
+        assert burst.shifts[7].tolist() == shift
 
 
 STORED_PIXELS = [
@@ -163,12 +203,23 @@ STORED_BURST = {
 }
 
 
+STORED_MOTIONS = {
+    "sub-pixel": ([0.23384286, 0.11161695, 0.16945604, 0.1802099], [-15, 3.5]),
+    "moving": ([0.12669964, 0.11161695, 0.17081673, 0.18157136], [1, -0.5]),
+}
+
+
 def test_photos_are_packed_without_loss_that_matters(tmp_path):
     rgb = np.random.default_rng(0).integers(0, 256, (20, 31, 3), dtype=np.uint8)
     Image.fromarray(rgb).save(tmp_path / "photo.jpg.png")
-    path = pack_photo(tmp_path / "photo.jpg.png", tmp_path)
+    path = pack_photo(tmp_path / "photo.jpg.png", tmp_path / "set")
     packed = read_scene(str(path), 1)
     assert packed.shape == (10, 15)
+    full = read_scene(str(path.parent / "full" / path.name), 1)
+    assert full.shape == (20, 31)
+    np.testing.assert_allclose(
+        displayed(full), displayed(read_scene(str(tmp_path / "photo.jpg.png"), 1)), atol=0.51 / 255
+    )
     # Half a step of 16 bits, at white: 2.4 / 1.055 / 65535 / 2.
     np.testing.assert_allclose(packed, read_scene(str(tmp_path / "photo.jpg.png"), 2), atol=1.8e-5)
 
