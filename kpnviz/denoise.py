@@ -18,6 +18,8 @@ from kpnviz.models import checkpoints
 from kpnviz.models.kpn import Network
 from kpnviz.noise import NoiseModel
 
+DEFAULT_TILE = 1024
+
 
 class FrameSource(Protocol):
     """A burst that is not held in memory: `window` reads a part of every frame, [N, h, w] float32."""
@@ -60,7 +62,7 @@ class Denoiser:
     the network can see, so the result does not depend on the tile size (to rounding).
     """
 
-    def __init__(self, network: Network, name: str, tile: int = 1024) -> None:
+    def __init__(self, network: Network, name: str, tile: int = DEFAULT_TILE) -> None:
         stride = network.config.trunk.stride
         if tile < stride or tile % stride:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
@@ -198,6 +200,18 @@ def _spans(length: int, tile: int) -> list[tuple[int, int]]:
     return [(start, min(start + tile, length)) for start in range(0, length, tile)]
 
 
-def load(name: str | Path = "mkpn") -> Denoiser:
-    """The Denoiser of a trained network: a name of :func:`kpnviz.models.checkpoints.available`, or a file."""
-    return Denoiser(checkpoints.load_network(name), Path(name).stem if Path(name).suffix else str(name))
+def load(name: str | Path = "mkpn", device: str | torch.device = "cpu", tile: int = DEFAULT_TILE) -> Denoiser:
+    """The Denoiser of a trained network.
+
+    name    one of :func:`kpnviz.available`, or the path of a .safetensors file
+    device  where it computes, e.g. "cuda"; pictures come back as NumPy arrays
+    tile    side of a tile in pixels, a multiple of the network's stride: memory against time
+
+    Raises ValueError for a device that PyTorch does not have here, and for a tile of another size.
+    """
+    network = checkpoints.load_network(name)
+    try:
+        network = network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device is {str(device)!r}; PyTorch says: {str(error).splitlines()[0]}") from None
+    return Denoiser(network, Path(name).stem if Path(name).suffix else str(name), tile)

@@ -65,7 +65,7 @@ class KernelField:
         Outer products, zero-padded to K and averaged over the sizes (eq. 3). The mean over the frames of
         each frame's patch times its kernel is the denoised value.
         """
-        return self.region(y, y + 1, x, x + 1, b)[..., 0, 0]
+        return self.region(y, y + 1, x, x + 1, b)[:, 0, 0]
 
     def sizes_at(self, y: int, x: int, b: int = 0) -> dict[int, np.ndarray]:
         """The kernel of each size at a pixel, before fusion: {s: [N, s, s]}."""
@@ -92,9 +92,13 @@ class KernelField:
         return pairs
 
     def region(self, top: int, bottom: int, left: int, right: int, b: int = 0) -> np.ndarray:
-        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, K, K, bottom-top, right-left]."""
+        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, bottom-top, right-left, K, K].
+
+        The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it.
+        """
         factors = self._interpolate(top, bottom, left, right, b)
-        return effective_kernels(factors, self.sizes, self.separable)[0].numpy()
+        kernels = effective_kernels(factors, self.sizes, self.separable)[0]  # [N, K, K, rows, columns]
+        return kernels.permute(0, 3, 4, 1, 2).numpy()
 
     def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int) -> Tensor:
         """Factors at the pixels of a rectangle: [1, N, F, bottom-top, right-left], float32 on the CPU."""

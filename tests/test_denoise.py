@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from kpnviz.burst import Burst, BurstRecipe, synthesize
-from kpnviz.denoise import Denoiser
+from kpnviz.denoise import Denoiser, load
+from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
 
 from .conftest import tiny
@@ -88,3 +89,16 @@ def test_bad_input_is_named():
 def test_synthetic_burst_of_a_photo_goes_through():
     estimate = Denoiser(lively("mkpn"), "mkpn")(synthesize(BurstRecipe("dog", crop=(10, 20, 31, 47))))
     assert estimate.image.shape == (31, 47) and estimate.image.dtype == np.float32 and estimate.seconds > 0
+
+
+def test_load_takes_a_device_and_a_tile(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    checkpoints.save(path, tiny("kpn-l5"), {})
+    denoiser = load(path, device=torch.device("cpu"), tile=32)
+    assert (denoiser.name, denoiser.tile) == ("mine", 32)
+    elsewhere = load(path, device="meta")
+    assert {value.device.type for value in elsewhere.network.parameters()} == {"meta"}
+    with pytest.raises(ValueError, match="device is 'abacus'; PyTorch says: "):
+        load(path, device="abacus")
+    with pytest.raises(ValueError, match="tile is 33; tiles are a multiple"):
+        load(path, tile=33)

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, mass, spread
 from kpnviz.kernels import KernelField, factor_channels
 
 SHAPES = [(8, 10), (7, 9), (1, 1), (1, 6), (5, 2)]
@@ -44,7 +45,7 @@ def test_effective_kernels(sizes, separable, H, W):
             kernels = field.at(y, x, b)
             oracle = np.stack([oracle_kernel(field, y, x, n, b) for n in range(3)])
             np.testing.assert_allclose(kernels, oracle, atol=1e-5)
-            np.testing.assert_allclose(field.region(0, H, 0, W, b)[..., y, x], kernels, atol=1e-6)
+            np.testing.assert_allclose(field.region(0, H, 0, W, b)[:, y, x], kernels, atol=1e-6)
 
 
 @pytest.mark.parametrize("H, W", SHAPES)
@@ -77,6 +78,17 @@ def test_sizes_and_factors_at_a_pixel_make_the_effective_kernel():
         m = (5 - s) // 2
         fused[:, m : 5 - m, m : 5 - m] += kernel / 3
     np.testing.assert_allclose(field.at(3, 4, 1), fused, atol=1e-6)
+
+
+def test_a_region_is_what_the_statistics_take():
+    field = random_field((1, 5), True, 6, 8)
+    kernels = field.region(1, 5, 2, 7)
+    assert kernels.shape == (3, 4, 5, 5, 5)
+    for statistic in (mass, centroid, spread, entropy):
+        np.testing.assert_allclose(
+            statistic(kernels)[:, 3, 1], statistic(field.at(4, 3)), rtol=1e-4, atol=1e-6
+        )
+    np.testing.assert_allclose(frame_share(kernels)[:, 3, 1], frame_share(field.at(4, 3)), rtol=1e-4)
 
 
 def test_bad_places_and_shapes_are_named():

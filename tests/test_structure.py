@@ -1,9 +1,14 @@
 """The shape of the code: imports go down only, and importing kpnviz is cheap. docs/ARCHITECTURE.md draws it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+import kpnviz
 
 PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
@@ -66,6 +71,23 @@ def test_the_architecture_page_names_every_room():
         assert written in page, written
 
 
+def test_the_architecture_page_names_what_is_public():
+    page = (PACKAGE.parent / "docs" / "ARCHITECTURE.md").read_text()
+    section = page.split("## What `import kpnviz` gives")[1].split("\n## ")[0]
+    assert set(re.findall(r"`kpnviz\.(\w+)", section)) - {"local_conv"} == set(kpnviz.__all__)
+    assert all(getattr(kpnviz, name) is not None for name in kpnviz.__all__)
+    assert set(kpnviz.__all__) <= set(dir(kpnviz))
+
+
+def test_the_operator_does_not_hide_its_room():
+    assert kpnviz.local_conv.__name__ == "kpnviz.local_conv" and callable(kpnviz.local_conv.local_conv)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'kpnviz' has no attribute 'denoize'"):
+        kpnviz.denoize  # noqa: B018
+
+
 def test_imports_go_down_only():
     for path, name in modules():
         if name == "__init__":
@@ -82,6 +104,7 @@ def test_only_the_ui_knows_streamlit_and_only_figures_plotly():
 
 
 def test_import_kpnviz_is_light():
-    code = "import sys, kpnviz; print([m for m in ('streamlit', 'plotly', 'numba', 'triton') if m in sys.modules])"
+    heavy = ["streamlit", "plotly", "numba", "triton", "scipy", "skimage"]
+    code = f"import sys, kpnviz; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

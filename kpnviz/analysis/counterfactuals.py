@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kpnviz.analysis.kernel_stats import frame_share
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.sampling import reflect_index
@@ -98,16 +99,17 @@ class ChangedKernels:
 
     def at(self, y: int, x: int) -> np.ndarray:
         """Effective kernels at a pixel: [N, K, K]."""
-        return self.region(y, y + 1, x, x + 1)[..., 0, 0]
+        return self.region(y, y + 1, x, x + 1)[:, 0, 0]
 
     def region(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, K, K, bottom-top, right-left]."""
+        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, bottom-top, right-left, K, K]."""
         kernels = self.field.region(top, bottom, left, right)
         if self.nonnegative:
             kernels = np.maximum(kernels, 0)
         if self.share_of is not None:
-            share = kernels.sum(axis=(0, 1, 2)) / len(kernels)
-            kernels = kernels * _scale(self._wanted_share[top:bottom, left:right], share)
+            share = frame_share(kernels).sum(axis=0)
+            scale = _scale(self._wanted_share[top:bottom, left:right], share)
+            kernels = kernels * scale[:, :, None, None].astype(kernels.dtype)
         return kernels
 
     def apply(self, frames: np.ndarray) -> np.ndarray:
@@ -124,10 +126,10 @@ class ChangedKernels:
         padded = frames[:, rows[:, None], columns]
         image = np.empty((H, W), dtype=np.float32)
         for top, bottom in self._blocks():
-            kernels = self.region(top, bottom, 0, W)  # [N, K, K, bottom - top, W]
+            kernels = self.region(top, bottom, 0, W)  # [N, bottom - top, W, K, K]
             total = np.zeros((bottom - top, W))
-            for a, b in np.ndindex(kernels.shape[1:3]):
-                total += (kernels[:, a, b] * padded[:, top + a : bottom + a, b : b + W]).sum(axis=0)
+            for a, b in np.ndindex(kernels.shape[3:]):
+                total += (kernels[..., a, b] * padded[:, top + a : bottom + a, b : b + W]).sum(axis=0)
             image[top:bottom] = total / N
         return image
 

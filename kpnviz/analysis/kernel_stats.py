@@ -9,10 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 
-def _weights(kernels: np.ndarray) -> np.ndarray:
-    """|w| / sum |w|: [..., K, K], float64; 0 everywhere for a kernel that is 0 everywhere."""
+def _check(kernels: np.ndarray) -> None:
     if kernels.ndim < 2 or kernels.shape[-1] != kernels.shape[-2] or kernels.shape[-1] % 2 == 0:
         raise ValueError(f"kernels has shape {kernels.shape}; kernels are [..., K, K] with K odd")
+
+
+def _weights(kernels: np.ndarray) -> np.ndarray:
+    """|w| / sum |w|: [..., K, K], float64; 0 everywhere for a kernel that is 0 everywhere."""
+    _check(kernels)
     magnitude = np.abs(kernels, dtype=np.float64)
     total = magnitude.sum(axis=(-2, -1), keepdims=True)
     return np.divide(magnitude, total, out=np.zeros_like(magnitude), where=total > 0)
@@ -24,14 +28,14 @@ def _offsets(K: int) -> np.ndarray:
 
 def mass(kernels: np.ndarray) -> np.ndarray:
     """Signed sum of the weights, [...]: the kernel's response to a constant picture of 1."""
-    _weights(kernels)
+    _check(kernels)
     return kernels.sum(axis=(-2, -1), dtype=np.float64)
 
 
 def frame_share(kernels: np.ndarray) -> np.ndarray:
-    """mass / N of kernels [N, K, K] (or [N, K, K, H, W]): what each frame adds to the denoised value of a
-    constant picture; [N] (or [N, H, W]). The shares sum to about 1; one can be negative."""
-    return kernels.sum(axis=(1, 2), dtype=np.float64) / len(kernels)
+    """mass / N of kernels [N, ..., K, K]: what each frame adds to the denoised value of a constant picture,
+    [N, ...]. The shares sum to about 1; one can be negative."""
+    return mass(kernels) / len(kernels)
 
 
 def centroid(kernels: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def mean_kernels(field: KernelField, top: int, bottom: int, left: int, right: in
     step = max(1, _BLOCK_WEIGHTS // max(1, field.frames * K * K * (right - left)))
     for row in range(top, max(bottom, top + 1), step):
         block = field.region(row, min(row + step, bottom), left, right)
-        total += block.sum(axis=(3, 4), dtype=np.float64)
+        total += block.sum(axis=(1, 2), dtype=np.float64)
     return total / ((bottom - top) * (right - left))
 
 

@@ -91,7 +91,11 @@ class FrameStack:
         plane = self.codes[self.places[frame], channel]
         plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
         light = np.array(plane) if self._table is None else self._table[plane]
-        if self.mapping is not None and self.codes.nbytes > _RESIDENT_BYTES:
+        if (
+            self.mapping is not None
+            and self.codes.nbytes > _RESIDENT_BYTES
+            and hasattr(self.mapping, "madvise")
+        ):
             # Pages that were read count as memory of this process until they are let go; they stay cached.
             self.mapping.madvise(mmap.MADV_DONTNEED)
         return light

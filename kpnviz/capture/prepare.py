@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from kpnviz.burst import Burst
 from kpnviz.capture.alignment import REACH, Shift, find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise
+from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reflect_index
 
@@ -232,3 +234,34 @@ def _shift(
     if max(abs(rest.dy), abs(rest.dx)) <= 2 * factor:
         dy, dx = dy + rest.dy, dx + rest.dx
     return Shift(dy, dx, max(abs(dy), abs(dx)) > REACH, found.correlation)
+
+
+def read_burst(
+    files: str | Path | Sequence[str | Path],
+    channel: int = GRAY,
+    noise: NoiseModel | None = None,
+    frames: int = FRAMES,
+    align: bool | None = None,
+) -> Burst:
+    """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
+
+    files    a folder, or files: 2 to 32 photos or camera raws, a ZIP of them, or one NPZ of kpnviz
+    channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
+    noise    of that channel; None: as the files state it, else estimated from the burst
+    frames, align   see :func:`prepare`
+
+    The whole burst is held in memory, 4 bytes a pixel and frame. Raises ValueError, one sentence that names the file
+    or folder, if no burst can be made of it.
+    """
+    paths = [files] if isinstance(files, str | Path) else list(files)
+    for path in paths:
+        if not Path(path).exists():
+            raise ValueError(f"{path}: there is no such file or folder")
+    stack = read_frames(files_of(paths))
+    if channel != GRAY and not 0 <= channel < stack.channels:
+        raise ValueError(
+            f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
+        )
+    own = prepare(stack, frames, align)
+    view = own.channel(channel, noise or stack.channel_noise(channel) or own.estimate_noise(channel).noise)
+    return view.crop(0, 0, view.height, view.width)

@@ -34,7 +34,7 @@ _SRGB_NOTE = (
 )
 
 
-def read_burst(files: Iterable[tuple[str, bytes]], limits: Limits | None = None) -> FrameStack:
+def read_frames(files: Iterable[tuple[str, bytes]], limits: Limits | None = None) -> FrameStack:
     """Read 2 to 32 frames from (name, bytes) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Files are

@@ -82,7 +82,7 @@ def add_commands(commands: Any) -> None:
     kernels.add_argument("--at", required=True, metavar="Y,X", help="the pixel")
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
     kernels.add_argument("--colour", "--color", action="store_true", help="each channel, not luminance")
-    kernels.set_defaults(run=_kernels)
+    kernels.set_defaults(run=_kernels, tile=512)
 
 
 def _command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:
@@ -196,7 +196,6 @@ def _kernels(options: argparse.Namespace) -> int:
     import numpy as np
 
     y, x = _numbers("--at", options.at, 2, int)
-    options.tile = None
     denoiser, burst, channels, noises, report = _open(options)
     if not (0 <= y < burst.stack.height and 0 <= x < burst.stack.width):
         raise ValueError(
@@ -252,7 +251,7 @@ def _open(
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
-    from kpnviz.capture.reader import files_of, read_burst
+    from kpnviz.capture.reader import files_of, read_frames
     from kpnviz.denoise import load
     from kpnviz.noise import NoiseModel
 
@@ -264,10 +263,8 @@ def _open(
     for name in options.files:
         if not Path(name).exists():
             raise ValueError(f"{name}: there is no such file or folder")
-    denoiser = load(options.model)
-    if options.tile is not None:
-        denoiser = type(denoiser)(denoiser.network, denoiser.name, options.tile)
-    stack = read_burst(files_of(options.files))
+    denoiser = load(options.model, tile=options.tile)
+    stack = read_frames(files_of(options.files))
     needed = denoiser.network.config.frames
     burst = prepare(stack, needed, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.colour else [GRAY]

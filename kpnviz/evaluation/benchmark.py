@@ -24,7 +24,7 @@ from tqdm import tqdm
 from kpnviz.burst import Burst
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.prepare import prepare
-from kpnviz.capture.reader import files_of, read_burst
+from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import factor_channels
 from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
@@ -185,7 +185,7 @@ def _files_call(case: dict, height: int, width: int) -> Callable[[], object]:
 
     def call() -> None:
         with folder:
-            burst = prepare(read_burst(files_of([folder.name])))
+            burst = prepare(read_frames(files_of([folder.name])))
             view = burst.channel(GRAY, burst.estimate_noise().noise)
             denoiser(view, keep_kernels=False)
 

@@ -129,7 +129,7 @@ class _Kernels:
                 if not isinstance(prediction, Tensor) and self.frames > 1:
                     middle = prediction.height // 2
                     kernels = prediction.region(middle - 8, middle + 8, middle - 8, middle + 8)
-                    moved = centroid(np.moveaxis(kernels[1:], (1, 2), (-2, -1)))  # [N-1, 16, 16, 2]
+                    moved = centroid(kernels[1:])  # [N-1, 16, 16, 2]
                     centers.append(moved.mean((1, 2)))
                     shifts.append(batch.shifts[b, 1:].cpu().numpy())
             scores[f"gain {gain}"] = float(np.mean(values))

@@ -20,7 +20,7 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.pictures import write_png16
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
-from kpnviz.capture.reader import natural, read_burst
+from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
@@ -60,7 +60,7 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
         return None
     if files:
         ordered = sorted(files, key=lambda file: natural(file.name))
-        stack = read_burst((file.name, bytes(file.getbuffer())) for file in ordered)
+        stack = read_frames((file.name, bytes(file.getbuffer())) for file in ordered)
     else:
         stack = _example()
     own = prepare(stack)

@@ -38,8 +38,8 @@ def test_negative_weights_count_with_their_size_but_add_with_their_sign():
 
 
 def test_shares_sum_to_the_response_to_a_constant():
-    kernels = np.random.default_rng(0).normal(0.04, 0.1, (8, 5, 5, 4, 6))
-    constant = (kernels * 1.0).sum(axis=(1, 2)).mean(axis=0)
+    kernels = np.random.default_rng(0).normal(0.04, 0.1, (8, 4, 6, 5, 5))
+    constant = (kernels * 1.0).sum(axis=(-2, -1)).mean(axis=0)
     np.testing.assert_allclose(frame_share(kernels).sum(axis=0), constant)
 
 

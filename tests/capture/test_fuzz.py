@@ -12,7 +12,7 @@ import pytest
 
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.pictures import Limits
-from kpnviz.capture.reader import read_burst
+from kpnviz.capture.reader import read_frames
 
 from .picture_makers import dng, samples, tiff
 
@@ -72,7 +72,7 @@ def check(case):
             [("whole", whole), ("hurt", hurt)] if rng.random() < 0.7 else [("hurt", hurt), ("hurt too", hurt)]
         )
     try:
-        stack = read_burst(files, LIMITS)
+        stack = read_frames(files, LIMITS)
     except ValueError as error:
         sentence = str(error)
         assert sentence and "\n" not in sentence and len(sentence) < 400, (case, kind, sentence)
@@ -96,9 +96,9 @@ def test_mutated_files_become_a_burst_or_a_sentence():
 def test_what_is_mutated_is_valid():
     for kind, data in samples().items():
         if kind in ("npz", "zip"):
-            assert len(read_burst([(kind, data)])) >= 2
+            assert len(read_frames([(kind, data)])) >= 2
         elif kind != "burst.json":
-            assert len(read_burst([("a", data), ("b", data)])) == 2
+            assert len(read_frames([("a", data), ("b", data)])) == 2
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.pictures import Limits
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.raw import kind_of, read_raw
-from kpnviz.capture.reader import read_burst
+from kpnviz.capture.reader import read_frames
 from kpnviz.noise import NoiseModel
 
 from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff16
@@ -67,7 +67,7 @@ def test_a_gray_scene_is_developed_gray():
     # AsShotNeutral (1/2, 1, 1): a gray surface gives half as much red.
     gray = np.full((H, W), BLACK + 0.4 * SPAN)
     gray[0::2, 0::2] = BLACK + 0.2 * SPAN
-    stack = read_burst([(f"{i}.dng", dng(gray.astype(np.uint16))) for i in range(2)])
+    stack = read_frames([(f"{i}.dng", dng(gray.astype(np.uint16))) for i in range(2)])
     planes = np.stack([stack.light(0, c, slice(None), slice(None)) for c in range(3)])
     np.testing.assert_allclose(stack.developed(planes), 0.4, atol=2e-3)
 
@@ -79,7 +79,7 @@ def test_a_burst_of_dngs_and_its_noise():
     true = NoiseModel(0.02, 0.004)
     frames = [np.clip(BLACK + SPAN * true.add_to(scene, rng), 0, WHITE).astype(np.uint16) for _ in range(8)]
     profile = (true.shot_gain, true.read_std**2)
-    stack = read_burst([(f"{i}.dng", dng(frame, noise=profile)) for i, frame in enumerate(frames)])
+    stack = read_frames([(f"{i}.dng", dng(frame, noise=profile)) for i, frame in enumerate(frames)])
     assert (len(stack), stack.channels, stack.height, stack.width) == (8, 3, H // 2, W // 2)
     assert "NoiseProfile" in stack.noise_source and not stack.encoded
     own = prepare(stack)
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_said_and_the_caller_lives():
     with pytest.raises(ValueError, match="a.dng has 128x96 pixels; the limit is 0.001 megapixels"):
         read_raw("a.dng", data, Limits(pixels=1000))
     with pytest.raises(ValueError, match="b.png is another kind|b.png has"):
-        read_burst([("a.dng", data), ("b.png", pillow(np.zeros((H // 2, W // 2, 3), np.uint8), "PNG"))])
+        read_frames([("a.dng", data), ("b.png", pillow(np.zeros((H // 2, W // 2, 3), np.uint8), "PNG"))])
     # A header that promises 60,000 x 60,000 pixels.
     width = data.index(struct.pack("<HHI", 256, 4, 1))  # ImageWidth
     huge = bytearray(data)

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from kpnviz.burst import BurstRecipe, synthesize, synthesize_color
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.pictures import Limits, read_picture, write_png16, write_tiff16
-from kpnviz.capture.prepare import OwnBurst, prepare, sharpness
-from kpnviz.capture.reader import files_of, natural, read_burst
+from kpnviz.capture.prepare import OwnBurst, prepare, read_burst, sharpness
+from kpnviz.capture.reader import files_of, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.noise import NoiseModel
@@ -30,7 +30,7 @@ ALL = (slice(None), slice(None))
 
 
 def two(data, suffix="x"):
-    return read_burst([(f"a.{suffix}", data), (f"b.{suffix}", data)])
+    return read_frames([(f"a.{suffix}", data), (f"b.{suffix}", data)])
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_gray_of_colour_is_luminance_and_has_the_noise_of_it():
     noise = NoiseModel(0.03, 0.002)
     frames = np.full((2, 3, 200, 200), 0.4, np.float32)
     noisy = noise.add_to(frames, np.random.default_rng(0))
-    gray = read_burst([("a.npz", npz(frames=noisy, read_std=noise.read_std, shot_gain=noise.shot_gain))])
+    gray = read_frames([("a.npz", npz(frames=noisy, read_std=noise.read_std, shot_gain=noise.shot_gain))])
     std = gray.channel_noise(GRAY).std_map(np.array([[0.4]]))[0, 0]
     assert gray.light(0, GRAY, *ALL).std() == pytest.approx(std, rel=0.02)
     assert std == pytest.approx(
@@ -121,7 +121,7 @@ def test_gray_of_colour_is_luminance_and_has_the_noise_of_it():
 
 def test_float_tiffs_are_linear():
     gray, colour = RNG.normal(0.2, 0.3, (2, 9, 12)), RNG.normal(0.2, 0.3, (9, 12, 3))
-    stack = read_burst([(str(i), tiff(frame.astype(np.float32))) for i, frame in enumerate(gray)])
+    stack = read_frames([(str(i), tiff(frame.astype(np.float32))) for i, frame in enumerate(gray)])
     assert not stack.encoded and not stack.notes
     np.testing.assert_array_equal(stack.light(1, 0, *ALL), gray[1].astype(np.float32))
     data = tiff(colour.astype(np.float32), photometric="rgb", compression="zlib")
@@ -192,7 +192,7 @@ def with_nan():
 )
 def test_what_is_no_frame_is_refused_in_one_sentence(data, sentence):
     with pytest.raises(ValueError) as refusal:
-        read_burst([("a.png", pillow(RGB8, "PNG")), ("../tmp/b.x", data)])
+        read_frames([("a.png", pillow(RGB8, "PNG")), ("../tmp/b.x", data)])
     assert sentence in str(refusal.value) and "\n" not in str(refusal.value)
 
 
@@ -206,21 +206,21 @@ def huge_png(width, height):
 def test_limits_are_checked_before_anything_is_decoded():
     for size in ((8000, 4001), (2**31 - 1, 2**31 - 1), (70000, 70000)):
         with pytest.raises(ValueError, match="a.png .*(megapixels a frame|too many pixels|cannot be read)"):
-            read_burst([("a.png", huge_png(*size))])
+            read_frames([("a.png", huge_png(*size))])
     data = pillow(RGB8, "PNG")
     with pytest.raises(ValueError, match="b.png takes the files beyond 0.001 MB"):
-        read_burst([("a.png", data), ("b.png", data)], Limits(total_bytes=1000))
+        read_frames([("a.png", data), ("b.png", data)], Limits(total_bytes=1000))
     with pytest.raises(ValueError, match="c.png takes the frames beyond 0.0006 megapixels"):
-        read_burst([(f"{n}.png", data) for n in "abc"], Limits(total_pixels=600))
+        read_frames([(f"{n}.png", data) for n in "abc"], Limits(total_pixels=600))
     with pytest.raises(ValueError, match="a.png has 21x13 pixels; the limit is 0.0001 megapixels"):
-        read_burst([("a.png", data)], Limits(pixels=100))
+        read_frames([("a.png", data)], Limits(pixels=100))
     with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 to 32"):
-        read_burst([("a.png", data)])
+        read_frames([("a.png", data)])
     with pytest.raises(ValueError, match="there are no frames"):
-        read_burst([])
+        read_frames([])
     with pytest.raises(ValueError, match="33 frames|one frame too many"):
-        read_burst([(f"{i}.png", data) for i in range(33)])
-    assert len(read_burst([(f"{i}.png", data) for i in range(32)])) == 32
+        read_frames([(f"{i}.png", data) for i in range(33)])
+    assert len(read_frames([(f"{i}.png", data) for i in range(32)])) == 32
 
 
 def test_limits_come_from_the_environment(monkeypatch):
@@ -235,40 +235,40 @@ def test_limits_come_from_the_environment(monkeypatch):
 def test_zips():
     frames = [(f"../../etc/f{i}.png", pillow(RGB8, "PNG")) for i in (10, 2)]
     extra = [("__MACOSX/._f2.png", b"junk"), ("folder/.DS_Store", b"junk"), ("folder/", b"")]
-    stack = read_burst([("burst.zip", zipped(frames + extra))])
+    stack = read_frames([("burst.zip", zipped(frames + extra))])
     assert stack.names == ("burst.zip/f2.png", "burst.zip/f10.png")
     with pytest.raises(ValueError, match="in.zip is a ZIP in a ZIP"):
-        read_burst([("out.zip", zipped([("in.zip", zipped(frames))]))])
+        read_frames([("out.zip", zipped([("in.zip", zipped(frames))]))])
     with pytest.raises(ValueError, match="e.zip holds no files"):
-        read_burst([("e.zip", zipped([]))])
+        read_frames([("e.zip", zipped([]))])
     bomb = zipped([("zeros.png", bytes(3_000_000))])
     assert len(bomb) < 10_000
     with pytest.raises(ValueError, match="bomb.zip unpacks to more than 1 MB"):
-        read_burst([("bomb.zip", bomb)], Limits(total_bytes=1_000_000))
+        read_frames([("bomb.zip", bomb)], Limits(total_bytes=1_000_000))
     # Two that are allowed one by one, and not together.
     padded = [(f"{i}.png", pillow(RGB8, "PNG") + bytes(600_000)) for i in range(2)]
-    assert len(read_burst([("pair.zip", zipped(padded))])) == 2
+    assert len(read_frames([("pair.zip", zipped(padded))])) == 2
     with pytest.raises(ValueError, match="pair.zip unpacks to more than 1 MB"):
-        read_burst([("pair.zip", zipped(padded))], Limits(total_bytes=1_000_000))
+        read_frames([("pair.zip", zipped(padded))], Limits(total_bytes=1_000_000))
     # A directory that understates the size: what is unpacked is bounded by what it says.
     lying = bytearray(bomb)
     place = lying.rindex(b"PK\1\2")
     lying[place + 24 : place + 28] = struct.pack("<I", 100)
     with pytest.raises(ValueError, match="bomb.zip"):
-        read_burst([("bomb.zip", bytes(lying))], Limits(total_bytes=1_000_000))
+        read_frames([("bomb.zip", bytes(lying))], Limits(total_bytes=1_000_000))
     locked = bytearray(zipped(frames))
     place = locked.index(b"PK\1\2")
     locked[place + 8] |= 1
     with pytest.raises(ValueError, match="is encrypted"):
-        read_burst([("locked.zip", bytes(locked))])
+        read_frames([("locked.zip", bytes(locked))])
     with pytest.raises(ValueError, match="cut.zip is a ZIP that cannot be read"):
-        read_burst([("cut.zip", zipped(frames)[:200])])
+        read_frames([("cut.zip", zipped(frames)[:200])])
 
 
 def test_npz_of_kpnviz():
     burst = synthesize(BurstRecipe("dog", crop=(0, 0, 20, 30)))
     arrays = dict(frames=burst.frames, read_std=burst.noise.read_std, shot_gain=burst.noise.shot_gain)
-    stack = read_burst([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts, recipe="{}"))])
+    stack = read_frames([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts, recipe="{}"))])
     np.testing.assert_array_equal(stack.codes[:, 0], burst.frames)
     np.testing.assert_array_equal(stack.truth[0], burst.truth)
     np.testing.assert_array_equal(stack.shifts, burst.shifts)
@@ -282,12 +282,12 @@ def test_npz_of_kpnviz():
         (dict(truth=np.zeros(1)), "b.npz is a ZIP that cannot be read|truth does not fit"),
     ]:
         with pytest.raises(ValueError, match=sentence):
-            read_burst([("b.npz", npz(**(arrays | changes)))])
+            read_frames([("b.npz", npz(**(arrays | changes)))])
     data = npz(**arrays)
     with pytest.raises(ValueError, match="comes beside"):
-        read_burst([("b.npz", data), ("c.npz", data)])
+        read_frames([("b.npz", data), ("c.npz", data)])
     with pytest.raises(ValueError, match="unpacks to more than"):
-        read_burst([("b.npz", npz(frames=np.zeros((2, 500, 500))))], Limits(total_bytes=100_000))
+        read_frames([("b.npz", npz(frames=np.zeros((2, 500, 500))))], Limits(total_bytes=100_000))
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -298,7 +298,7 @@ def test_a_written_burst_comes_back(tmp_path, colour):
     step = 1 / (metadata["white_level"] - metadata["black_level"])
     assert step < 5e-5
     for given in ([tmp_path / "burst"], sorted((tmp_path / "burst").glob("*.png"))):
-        stack = read_burst(files_of(given))
+        stack = read_frames(files_of(given))
         assert stack.known and stack.noise == (recipe.noise,) * len(bursts) and not stack.notes
         np.testing.assert_array_equal(stack.shifts, bursts[0].shifts)
         for c, burst in enumerate(bursts):
@@ -334,18 +334,18 @@ def test_colour_channels_have_noise_of_their_own():
 )
 def test_burst_json_is_not_believed_blindly(changes, sentence):
     frames = [(name, write_png16(RGB16)) for name in ("a.png", "b.png")]
-    good = read_burst([("burst.json", description(["a.png", "b.png"])), *frames])
+    good = read_frames([("burst.json", description(["a.png", "b.png"])), *frames])
     np.testing.assert_allclose(good.light(0, 2, *ALL), (RGB16[..., 2] - 1000.0) / 60000, rtol=1e-5, atol=1e-7)
     if changes == dict(black_level="0"):  # a number as text is one
         return
     with pytest.raises(ValueError, match=sentence):
-        read_burst([*frames, ("burst.json", description(**{"frames": ["a.png", "b.png"], **changes}))])
+        read_frames([*frames, ("burst.json", description(**{"frames": ["a.png", "b.png"], **changes}))])
 
 
 def test_metadata_that_is_no_json():
     for data in (b"{", b"[" * 100_000, b"\xff\xfe", b'"x"'):
         with pytest.raises(ValueError, match="burst.json"):
-            read_burst([("burst.json", data)])
+            read_frames([("burst.json", data)])
 
 
 def test_pages_that_are_let_go_come_back(monkeypatch):
@@ -377,7 +377,28 @@ def test_names_with_numbers_are_in_their_order(tmp_path):
 
 def as_stack(frames):
     frames = np.asarray(frames, np.float32)
-    return read_burst([("burst.npz", npz(frames=frames))])
+    return read_frames([("burst.npz", npz(frames=frames))])
+
+
+def test_read_burst_gives_what_a_network_takes(tmp_path):
+    recipe = BurstRecipe("dog", crop=(60, 60, 96, 96), noise=NoiseModel(0.02, 0.004), seed=3)
+    burst = synthesize(recipe)
+    write_burst(tmp_path, (burst,))
+    read = read_burst(tmp_path)
+    np.testing.assert_allclose(read.frames, burst.frames, atol=1e-4)
+    np.testing.assert_allclose(read.truth, burst.truth, atol=1e-4)
+    np.testing.assert_array_equal(read.shifts, burst.shifts)
+    assert read.noise == burst.noise
+    assert len(read_burst([tmp_path / "frame_00.png", tmp_path / "frame_03.png"], frames=4)) == 4
+    assert read_burst(str(tmp_path), noise=NoiseModel(0.5, 0)).noise.read_std == 0.5
+    (
+        tmp_path / "burst.json"
+    ).unlink()  # nobody states the noise: it is estimated, of codes that are not light
+    assert read_burst(sorted(tmp_path.glob("frame_*"))).noise != burst.noise
+    with pytest.raises(ValueError, match="channel is 1; the files have 1, counted from 0"):
+        read_burst(tmp_path, channel=1)
+    with pytest.raises(ValueError, match="nowhere: there is no such file or folder"):
+        read_burst("nowhere")
 
 
 def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():

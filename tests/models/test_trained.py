@@ -80,7 +80,7 @@ def test_what_is_shown_is_what_was_applied(denoisers, name):
     frames = burst.frames[: field.frames]  # one network takes the reference alone
     padded = np.pad(frames, ((0, 0), (r, r), (r, r)), mode="reflect")
     patches = np.lib.stride_tricks.sliding_window_view(padded, (K, K), axis=(1, 2))
-    shown = np.einsum("nabyx,nyxab->yx", field.region(0, 65, 0, 71), patches) / len(frames)
+    shown = np.einsum("nyxab,nyxab->yx", field.region(0, 65, 0, 71), patches) / len(frames)
     np.testing.assert_allclose(shown, estimate.image, atol=1e-5)
 
 
@@ -99,8 +99,8 @@ def test_told_more_noise_the_kernels_widen(denoisers, name):
     widths, reference_shares = [], []
     # The dense kernel of KPN is as wide told 1/4 of the noise as told 1/2 (.831 and .820 px): it is held from 1/2 on.
     for scale in (0.5, 1, 2) if name == "kpn" else (0.25, 0.5, 1, 2):
-        kernels = denoisers[name](burst, noise_scale=scale).kernels.region(16, 80, 16, 80)  # [N, K, K, H, W]
-        widths.append(np.median(spread(np.moveaxis(kernels[0], (0, 1), (2, 3)))))
+        kernels = denoisers[name](burst, noise_scale=scale).kernels.region(16, 80, 16, 80)  # [N, H, W, K, K]
+        widths.append(np.median(spread(kernels[0])))
         reference_shares.append(frame_share(kernels)[0].mean())
     assert widths == sorted(widths) and widths[-1] > 1.5 * widths[0]
     assert reference_shares[0] > reference_shares[-1]
