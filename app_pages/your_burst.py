@@ -50,9 +50,7 @@ def frames_of(burst: Upload) -> None:
         st.caption(note)
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
-            shift = own.shifts[i]
-            moved = ", undone" if shift.applied else ""
-            text = "**reference**" if i == own.reference else f"shift {shift.dy:+d}, {shift.dx:+d} px{moved}"
+            text = "**reference**" if i == own.reference else str(own.shifts[i])
             unused = "" if i in own.order else " · not used"
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
@@ -63,25 +61,25 @@ def frames_of(burst: Upload) -> None:
                 {
                     "frame": stack.names[i],
                     "used": i in own.order,
-                    "dy, px": shift.dy,
-                    "dx, px": shift.dx,
-                    "undone": shift.applied,
-                    "correlation": shift.correlation,
+                    "found": shift.measured is not None,
+                    "dy, px": shift.measured and shift.measured[0],
+                    "dx, px": shift.measured and shift.measured[1],
+                    "undone": any(shift.undone),
                     "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
             ],
             hide_index=True,
             column_config={
-                "correlation": st.column_config.NumberColumn(
-                    format="%.2f", help="With the reference, aligned"
-                ),
+                "dy, px": st.column_config.NumberColumn(format="%.1f"),
+                "dx, px": st.column_config.NumberColumn(format="%.1f"),
                 "sharpness": st.column_config.NumberColumn(format="percent", help="Of the sharpest frame"),
             },
         )
         st.caption(
-            "Whole-pixel shifts of each frame against the reference. Those beyond 2 pixels, a 5×5 kernel's reach, are "
-            "undone before the network sees the frame; smaller ones are left to its kernels."
+            "Shifts against the reference. Those beyond 2 pixels, a 5×5 kernel's reach, are undone to the "
+            "nearest pixel before the network sees the frame; what remains is left to its kernels. A frame whose shift "
+            "is not found is used as it is, and has no part in the estimate of the noise."
         )
 
 
@@ -300,9 +298,8 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     own = burst.own
     file = own.order[frame]
     shift = own.shifts[file]
-    measured = f", measured shift dy {shift.dy:+d}, dx {shift.dx:+d} px"
-    left = "undone before the network sees it" if shift.applied else "left to its kernels"
-    which = "the reference" if file == own.reference else f"{own.stack.names[file]}{measured}, {left}"
+    left = " before the network sees it" if any(shift.undone) else ", left to its kernels"
+    which = "the reference" if file == own.reference else f"{own.stack.names[file]}, {shift}{left}"
     st.caption(
         f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
         "network predicts. *Share*: signed sum of the weights / N. *Spread*: root mean square distance of |weights| "

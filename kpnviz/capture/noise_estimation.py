@@ -83,6 +83,26 @@ def estimate_noise(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | 
     return NoiseFit(noise, means, variances, used, N)
 
 
+def noise_of_one_frame(
+    blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None
+) -> NoiseModel:
+    """A first guess from parts [h, w] of one frame: its noise, and whatever texture no flat patch is free of.
+
+    In each 2x2 block (p + q - r - s) / 2, with p, q on one diagonal, has the noise's variance and nothing of a slope.
+    Of half-size pictures m +- d / sqrt(2), m the mean and d that difference, it is the variance between frames.
+    Raises ValueError as :func:`estimate_noise` does.
+    """
+
+    def pairs() -> Iterable[np.ndarray]:
+        for block in blocks:
+            H, W = (n // 2 * 2 for n in block.shape)
+            p, r, s, q = (block[y:H:2, x:W:2].astype(np.float64) for y in (0, 1) for x in (0, 1))
+            mean, difference = (p + q + r + s) / 4, (p + q - r - s) / 2
+            yield np.stack((mean + difference / 2**0.5, mean - difference / 2**0.5))
+
+    return estimate_noise(pairs(), clipped).noise
+
+
 def _patches(block: np.ndarray, clipped: tuple[float, float] | None) -> np.ndarray:
     """Mean, variance over the frames, texture of the mean picture, and 1 where intact: [4, patches]."""
     block = block.astype(np.float64)

@@ -1,4 +1,4 @@
-"""From frames on disk to what a network takes: which frames, aligned how, told what noise."""
+"""From frames on disk to what a network takes: which frames, aligned how, with what noise."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import Burst
-from kpnviz.capture.alignment import REACH, Shift, find_shift
+from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise
+from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reflect_index
@@ -20,9 +20,35 @@ from kpnviz.sampling import box_reduce, reflect_index
 FRAMES = 8
 """What the shipped networks take."""
 
+REACH = 2
+"""Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
+
 _OVERVIEW_PIXELS = 1_000_000
-_REFINE_SIDE = 768
 _BLOCK, _BLOCKS = 256, 32
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where the scene of the reference lies in a frame, and what is done about it.
+
+    measured   (dy, dx) in pixels; None: not found, so the frame is used as it is
+    undone     (dy, dx) in whole pixels, taken back when the frame is read; the rest is left to the kernels
+    """
+
+    measured: tuple[float, float] | None
+    undone: tuple[int, int] = (0, 0)
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """The measured shift to the nearest pixel; (0, 0) if there is none."""
+        dy, dx = self.measured or (0, 0)
+        return round(dy), round(dx)
+
+    def __str__(self) -> str:
+        if self.measured is None:
+            return "shift not found, used as it is"
+        dy, dx = (round(d, 1) + 0.0 for d in self.measured)
+        return f"shift {dy:+.1f}, {dx:+.1f} px{', undone' if any(self.undone) else ''}"
 
 
 def overview(stack: FrameStack, frame: int, channel: int = GRAY, pixels: int | None = None) -> np.ndarray:
@@ -77,15 +103,21 @@ class OwnBurst:
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
         if used < total:
             left = [self.stack.names[i] for i in range(total) if i not in self.order]
-            text += f" Of {total} frames the {used} sharpest are used; left out: {', '.join(left)}."
+            text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
         elif len(self.order) > used:
             twice = len(self.order) - used
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
             )
-        moved = sum(self.shifts[i].applied for i in set(self.order))
+        moved = sum(any(self.shifts[i].undone) for i in set(self.order))
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it."
+        lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
+        if lost:
+            text += (
+                f" No shift was found for {', '.join(lost)}: {'they are' if len(lost) > 1 else 'it is'} used "
+                "unshifted, and left out of the estimate of the noise."
+            )
         return text
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
@@ -93,30 +125,19 @@ class OwnBurst:
         return ChannelView(self, channel, noise)
 
     def estimate_noise(self, channel: int = GRAY) -> NoiseFit:
-        """Fit the noise of a channel over all frames of the stack, on up to 32 blocks spread over the picture."""
-        H, W = self.stack.height, self.stack.width
-        margin = max(max(abs(shift.dy), abs(shift.dx)) for shift in self.shifts)
-        if min(H, W) < 2 * margin + 64:
-            margin = 0
-        # Integers are clipped at both ends of their range; linear codes with a black level are not.
-        clipped = (0.0, 1.0) if self.stack.encoded else None
-        if self.stack.development is not None:
-            clipped = (-np.inf, 0.98)
-        return estimate_noise(self._blocks(channel, margin), clipped)
+        """Fit the noise of a channel over all frames that were found, on up to 32 blocks spread over the picture.
 
-    def _blocks(self, channel: int, margin: int) -> Iterator[np.ndarray]:
-        H, W = self.stack.height, self.stack.width
-        tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
-        lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
-        places = [(top, left) for top in tops for left in lefts]
-        for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
-            bottom, right = min(top + _BLOCK, H - margin), min(left + _BLOCK, W - margin)
-            yield np.stack(
-                [
-                    read_shifted(self.stack, i, channel, (shift.dy, shift.dx), top, bottom, left, right)
-                    for i, shift in enumerate(self.shifts)
-                ]
+        ValueError if there is nothing to estimate from.
+        """
+        found = {i: shift.whole for i, shift in enumerate(self.shifts) if shift.measured is not None}
+        if len(found) < 2:
+            raise ValueError(
+                "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"
             )
+        margin = max(max(abs(dy), abs(dx)) for dy, dx in found.values())
+        if min(self.stack.height, self.stack.width) < 2 * margin + 64:
+            margin = 0
+        return estimate_noise(_blocks(self.stack, channel, found, margin), _clipped(self.stack))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +165,7 @@ class ChannelView:
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
         for n, i in enumerate(self.burst.order):
-            out[n] = read_shifted(stack, i, self.channel, shifts[i].offset, *place)
+            out[n] = read_shifted(stack, i, self.channel, shifts[i].undone, *place)
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
@@ -155,7 +176,7 @@ class ChannelView:
         stack, shifts = self.burst.stack, None
         truth = None
         if stack.shifts is not None:
-            offsets = np.array([shift.offset for shift in self.burst.shifts])
+            offsets = np.array([shift.undone for shift in self.burst.shifts])
             shifts = (stack.shifts - offsets)[list(self.burst.order)]
         if stack.truth is not None and (self.channel != GRAY or stack.channels == 1):
             truth = stack.truth[max(self.channel, 0), rows, columns]
@@ -185,6 +206,27 @@ def read_shifted(
     return stack.light(frame, channel, rows, columns)
 
 
+def _blocks(
+    stack: FrameStack, channel: int, shifts: dict[int, tuple[int, int]], margin: int = 0
+) -> Iterator[np.ndarray]:
+    """Blocks of frames {number: shift}, [N, h, w] each, shifts undone; up to 32, spread over the picture."""
+    H, W = stack.height, stack.width
+    tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
+    lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
+    places = [(top, left) for top in tops for left in lefts]
+    for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
+        place = top, min(top + _BLOCK, H - margin), left, min(left + _BLOCK, W - margin)
+        yield np.stack([read_shifted(stack, i, channel, shift, *place) for i, shift in shifts.items()])
+
+
+def _clipped(stack: FrameStack) -> tuple[float, float] | None:
+    """Beyond which light the values of a stack are cut off."""
+    if stack.development is not None:
+        return -np.inf, 0.98
+    # Integers are clipped at both ends of their range; linear codes with a black level are not.
+    return (0.0, 1.0) if stack.encoded else None
+
+
 def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) -> OwnBurst:
     """Choose frames, find the reference, align.
 
@@ -192,7 +234,8 @@ def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) 
     align    undo shifts beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
 
-    The reference is the sharpest frame; of a synthetic burst it is its frame 0.
+    The reference is the sharpest frame; of a synthetic burst it is its frame 0. A frame that cannot be aligned is used
+    as it is (kernels that find their own way may make something of it), unless there are others enough.
     """
     if frames < 1:
         raise ValueError(f"frames is {frames}; a network takes 1 or more")
@@ -201,15 +244,18 @@ def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) 
     scores = tuple(sharpness(image) for image in overviews)
     reference = 0 if stack.known else int(np.argmax(scores))
     apply = not stack.known if align is None else align
+    noise = _noise_at_first(stack, reference)
     shifts = []
     for i in range(total):
-        shift = Shift(0, 0, False, 1.0)
+        measured: tuple[float, float] | None = (0.0, 0.0)
         if i != reference:
-            shift = _shift(stack, reference, i, overviews[reference], overviews[i])
-        shifts.append(shift if apply else Shift(shift.dy, shift.dx, False, shift.correlation))
+            measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+        shift = Shift(measured)
+        far = max(map(abs, shift.whole)) > REACH
+        shifts.append(Shift(measured, shift.whole) if apply and far else shift)
     others = [i for i in range(total) if i != reference]
     if total > frames:
-        best = sorted(others, key=lambda i: -scores[i])[: frames - 1]
+        best = sorted(others, key=lambda i: (shifts[i].measured is None, -scores[i]))[: frames - 1]
         others = sorted(best)
     order = [reference, *others]
     # Repeat the others in turn: the reference has its own place in the network.
@@ -217,23 +263,49 @@ def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) 
     return OwnBurst(stack, tuple(order), tuple(shifts), scores)
 
 
-def _shift(
-    stack: FrameStack, reference: int, frame: int, coarse_a: np.ndarray, coarse_b: np.ndarray
-) -> Shift:
-    """The shift of a frame: on the overviews, then to the pixel on the middle of the picture."""
-    found = find_shift(coarse_a, coarse_b)
+def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
+    """The noise before anything is aligned: as stated, or as the reference alone shows it."""
+    stated = stack.channel_noise(GRAY)
+    if stated is not None:
+        return stated
+    try:
+        return noise_of_one_frame(
+            (block[0] for block in _blocks(stack, GRAY, {reference: (0, 0)})), _clipped(stack)
+        )
+    except ValueError:  # too small or too smooth to tell; any will do
+        return NoiseModel.for_gain(1)
+
+
+def _measure(
+    stack: FrameStack,
+    reference: int,
+    frame: int,
+    coarse_a: np.ndarray,
+    coarse_b: np.ndarray,
+    noise: NoiseModel,
+) -> tuple[float, float] | None:
+    """The shift of a frame in pixels: on the overviews, then on nine windows spread over the picture."""
     factor = _reduction(stack, _OVERVIEW_PIXELS)
-    if factor == 1:
-        return found
-    dy, dx = found.dy * factor, found.dx * factor
-    height, width = min(_REFINE_SIDE, stack.height), min(_REFINE_SIDE, stack.width)
-    top, left = (stack.height - height) // 2, (stack.width - width) // 2
-    place = (top, top + height, left, left + width)
-    here = read_shifted(stack, reference, GRAY, (0, 0), *place)
-    rest = find_shift(here, read_shifted(stack, frame, GRAY, (dy, dx), *place))
-    if max(abs(rest.dy), abs(rest.dx)) <= 2 * factor:
-        dy, dx = dy + rest.dy, dx + rest.dx
-    return Shift(dy, dx, max(abs(dy), abs(dx)) > REACH, found.correlation)
+    shift = find_shift(coarse_a, coarse_b, noise.scaled(1 / factor))
+    if shift is not None and factor > 1:
+        dy, dx = (round(d * factor) for d in shift)
+        here = _contact_sheet(stack, reference, (0, 0))
+        rest = find_shift(here, _contact_sheet(stack, frame, (dy, dx)), noise, reach=2 * factor)
+        shift = shift * factor if rest is None else rest + np.array([dy, dx])
+    return None if shift is None else (float(shift[0]), float(shift[1]))
+
+
+def _contact_sheet(stack: FrameStack, frame: int, shift: tuple[int, int]) -> np.ndarray:
+    """Three by three windows of up to 256x256 from all over a shifted frame, laid side by side."""
+    h, w = min(_BLOCK, stack.height // 3), min(_BLOCK, stack.width // 3)
+    tops = [(stack.height - h) * i // 2 for i in range(3)]
+    lefts = [(stack.width - w) * i // 2 for i in range(3)]
+    return np.block(
+        [
+            [read_shifted(stack, frame, GRAY, shift, top, top + h, left, left + w) for left in lefts]
+            for top in tops
+        ]
+    )
 
 
 def read_burst(

@@ -216,7 +216,7 @@ def _kernels(options: argparse.Namespace) -> int:
         ),
         "value": np.array([estimate.image[y - top, x - left] for estimate, top, left in estimates]),
         "pixel": np.array([y, x]),
-        "shifts": np.array([burst.shifts[i].offset for i in burst.order]),
+        "shifts": np.array([burst.shifts[i].undone for i in burst.order]),
     }
     frames = arrays["kernels"].shape[1]
     arrays["patches"] = arrays["patches"][:, :frames]
@@ -282,6 +282,9 @@ def _open(
     for note in stack.notes:
         _say(note)
     _say(burst.report)
+    for i, shift in enumerate(burst.shifts):
+        if i != burst.reference:
+            _say(f"{stack.names[i]}: {shift}")
     names = (
         ["gray"] if channels == [GRAY] else [_COLOURS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
@@ -292,8 +295,8 @@ def _open(
         "height": stack.height,
         "width": stack.width,
         "frames": [stack.names[i] for i in burst.order],
-        "shifts": [[shift.dy, shift.dx] for shift in (burst.shifts[i] for i in burst.order)],
-        "undone": [burst.shifts[i].applied for i in burst.order],
+        "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
+        "undone": [any(burst.shifts[i].undone) for i in burst.order],
         "noise": [
             {"channel": name, "read_std": noise.read_std, "shot_gain": noise.shot_gain, "source": source}
             for name, noise in zip(names, noises, strict=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from skimage.registration import phase_cross_correlation
 from skimage.restoration import cycle_spin, denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from tqdm import tqdm
 
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
+from kpnviz.capture.alignment import find_shift
 from kpnviz.noise import GAINS, NoiseModel, stabilize, unstabilize
 from kpnviz.photos import find_photos, read_scene
 from kpnviz.sampling import reflect_index
@@ -27,10 +27,8 @@ from kpnviz.sampling import reflect_index
 REACH = 16
 """The largest shift that is looked for, in pixels: that of the paper's misalignment."""
 
-# px, before registration: at gain 8 it brings the wrong shifts from 4 % of the frames to none.
-_SMOOTHING = 1.0
 _WORTH_INTERPOLATING = 0.25  # px; a smaller remainder blurs less than interpolation does
-_UNRELIABLE = 1.5  # see register()
+_MISFIT = 1.5  # see merge()
 
 DEFAULTS: dict[str, dict] = {
     "wiener-merge": {"rejection": 32.0, "shrinkage": 4.0},
@@ -63,50 +61,6 @@ def resample(frame: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return image, np.outer(rows, columns)
 
 
-def register(reference: np.ndarray, frame: np.ndarray) -> np.ndarray | None:
-    """The shift (dy, dx) of a frame against the reference in pixels, or None where no shift explains the frame.
-
-    Both [H, W], stabilized. Masked normalised cross-correlation (Padfield, 2012) of slightly smoothed pictures finds
-    the whole pixels, up to REACH; sub-pixel phase correlation of the overlap finds the rest. No shift at all is always
-    a candidate. A shift counts as unreliable if the residual, mean (frame - reference)^2 / 2 over the overlap, is
-    above 1.5 times the noise's (which is 1): from there on, an eighth frame makes the mean worse, not better.
-    """
-    a, b = (ndimage.gaussian_filter(x, _SMOOTHING, mode="mirror") for x in (reference, frame))
-    candidates = [np.zeros(2)]
-    reach = [min(REACH, n // 2) for n in reference.shape]
-    if min(reach) >= 4:
-        every = np.ones(reference.shape, dtype=bool)
-        overlap = np.prod([1 - m / n for m, n in zip(reach, reference.shape, strict=True)])
-        found, *_ = phase_cross_correlation(
-            a, b, reference_mask=every, moving_mask=every, overlap_ratio=0.95 * overlap
-        )
-        if (np.abs(found) <= reach).all():
-            candidates.append(-np.asarray(found, dtype=np.float64) + 0.0)
-    shift = min(candidates, key=lambda s: _residual(reference, frame, s))
-    rest = _subpixel(a, b, shift)
-    if np.abs(rest).max() > _WORTH_INTERPOLATING:
-        shift = min(shift, shift + rest, key=lambda s: _residual(a, b, s))
-    return shift if _residual(reference, frame, shift) <= _UNRELIABLE else None
-
-
-def _residual(reference: np.ndarray, frame: np.ndarray, shift: np.ndarray) -> float:
-    image, seen = resample(frame, shift)
-    return float(np.mean((image - reference)[seen] ** 2) / 2)
-
-
-def _subpixel(a: np.ndarray, b: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """What is left of the shift between a and b, already known to whole pixels: within +-1 px, else 0."""
-    image, seen = resample(b, shift)
-    rows, columns = seen.any(axis=1), seen.any(axis=0)
-    if min(rows.sum(), columns.sum()) < 8:
-        return np.zeros(2)
-    a, b = (x[np.ix_(rows, columns)] for x in (a, image))
-    if min(np.ptp(a), np.ptp(b)) == 0:
-        return np.zeros(2)
-    rest, *_ = phase_cross_correlation(a - a.mean(), b - b.mean(), upsample_factor=10, normalization=None)
-    return -np.asarray(rest) if np.abs(rest).max() <= 1 else np.zeros(2)
-
-
 @dataclass(frozen=True)
 class Merged:
     """The aligned mean [H, W], float64, and how many frames each of its pixels is the mean of, [H, W]."""
@@ -116,16 +70,23 @@ class Merged:
 
 
 def merge(burst: Burst) -> Merged:
-    """Align every frame to the reference and average those pixels that a frame has.
+    """Align every frame to the reference and average those pixels that a frame has; frame 0 is always in.
 
-    Frames that :func:`register` finds unreliable are left out; frame 0 is always in.
+    Left out are frames for which :func:`kpnviz.capture.alignment.find_shift` finds no shift, and those that do not
+    fit: mean (frame - reference)^2 / 2 of the stabilized pictures, aligned, is above 1.5 times the noise's (which is
+    1). From there on, an eighth frame makes the mean worse, not better.
     """
-    stable = [stabilize(frame, burst.noise) for frame in burst.frames]
+    stable = stabilize(burst.reference, burst.noise)
     total, count = burst.reference.astype(np.float64), np.ones(burst.reference.shape)
-    for frame, values in zip(burst.frames[1:], stable[1:], strict=True):
-        shift = register(stable[0], values)
-        if shift is not None:
-            image, seen = resample(frame, shift)
+    for frame in burst.frames[1:]:
+        shift = find_shift(burst.reference, frame, burst.noise, REACH)
+        if shift is None:
+            continue
+        whole = np.rint(shift)
+        shift = whole if np.abs(shift - whole).max() <= _WORTH_INTERPOLATING else shift
+        values, seen = resample(stabilize(frame, burst.noise), shift)
+        if np.mean((values - stable)[seen] ** 2) / 2 <= _MISFIT:
+            image, _ = resample(frame, shift)
             total += np.where(seen, image, 0)
             count += seen
     return Merged(total / count, count)
@@ -217,12 +178,11 @@ def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
     variance = r**2 + s * np.maximum(own.mean(axis=(1, 2), keepdims=True), 0)
     power = variance * (tiles.window**2).sum()
     spectrum = np.fft.rfft2(own * tiles.window)
-    stable = [stabilize(frame, burst.noise) for frame in burst.frames]
     total = spectrum.copy()
     kept = np.zeros(spectrum.shape)  # sum_z A_z
     squares = np.zeros(spectrum.shape)  # sum_z (1 - A_z)^2
-    for frame, values in zip(burst.frames[1:], stable[1:], strict=True):
-        shift = register(stable[0], values)
+    for frame in burst.frames[1:]:
+        shift = find_shift(burst.reference, frame, burst.noise, REACH)
         whole = np.rint(np.zeros(2) if shift is None else shift).astype(np.int64)
         other = tiles.follow(frame, whole, own, variance)
         difference = spectrum - np.fft.rfft2(other * tiles.window)

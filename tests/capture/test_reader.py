@@ -1,5 +1,6 @@
 """Oracle: arrays written here, and Pillow's own reading where it can."""
 
+import dataclasses
 import gc
 import io
 import os
@@ -435,13 +436,16 @@ def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
 
 
 def test_large_shifts_are_undone_and_small_ones_left_to_the_kernels():
-    shifts = ((0, 0), (1, -2), (9, -7), (0, 3))
+    shifts = ((0, 0), (1, -2), (9, -7), (0, 3.5))
     recipe = BurstRecipe(
         "city", crop=(60, 60, 120, 120), frames=4, shifts=shifts, noise=NoiseModel(0.01, 1e-4)
     )
     burst = synthesize(recipe)
     own: OwnBurst = prepare(as_stack(burst.frames), frames=4, align=True)
-    assert [shift.offset for shift in own.shifts] == [(0, 0), (0, 0), (9, -7), (0, 3)]
+    np.testing.assert_allclose([shift.measured for shift in own.shifts], shifts, atol=0.1)
+    assert [shift.undone for shift in own.shifts[:3]] == [(0, 0), (0, 0), (9, -7)]
+    assert own.shifts[3].undone in ((0, 3), (0, 4))  # whole pixels; half a pixel is left to the kernels
+    assert str(own.shifts[2]) == "shift +9.0, -7.0 px, undone"
     window = own.channel(0, recipe.noise).window(slice(20, 100), slice(20, 100))
     np.testing.assert_array_equal(window[2], burst.frames[2, 29:109, 13:93])
     assert np.abs(window[2] - window[0]).mean() < 0.02
@@ -449,7 +453,7 @@ def test_large_shifts_are_undone_and_small_ones_left_to_the_kernels():
     corner = own.channel(0, recipe.noise).window(slice(0, 5), slice(0, 9))
     padded = np.pad(burst.frames[2], 12, mode="reflect")
     np.testing.assert_array_equal(corner[2], padded[12 + 9 : 12 + 14, 12 - 7 : 12 + 2])
-    assert not any(shift.applied for shift in prepare(as_stack(burst.frames), frames=4).shifts)
+    assert not any(any(shift.undone) for shift in prepare(as_stack(burst.frames), frames=4).shifts)
 
 
 def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
@@ -457,7 +461,41 @@ def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
     shifts = ((0, 0), (13, -6), (-11, 15))
     burst = synthesize(BurstRecipe("city", frames=3, shifts=shifts, noise=NoiseModel.for_gain(2)))
     found = prepare(as_stack(burst.frames), frames=3, align=True).shifts
-    assert [(shift.dy, shift.dx) for shift in found] == list(shifts)
+    np.testing.assert_allclose([shift.measured for shift in found], shifts, atol=0.25)
+
+
+def test_a_frame_that_is_not_found_is_used_as_it_is_and_said():
+    recipe = BurstRecipe("city", crop=(60, 60, 120, 120), frames=5, noise=NoiseModel.for_gain(1))
+    frames = synthesize(recipe).frames.copy()
+    frames[3] = synthesize(dataclasses.replace(recipe, photo="dog")).frames[0]
+    stack = as_stack(frames)
+    object.__setattr__(stack, "known", False)
+    own = prepare(stack, frames=5, align=True)
+    lost = [i for i, shift in enumerate(own.shifts) if shift.measured is None]
+    if own.reference == 3:  # the sharpest: then it is the others that are not found
+        assert lost == [0, 1, 2, 4]
+    else:
+        assert lost == [3] and own.shifts[3].undone == (0, 0) and 3 in own.order
+        assert str(own.shifts[3]) == "shift not found, used as it is"
+        assert "No shift was found for burst.npz, frame 3: it is used unshifted" in own.report
+        window = own.channel(0, recipe.noise).window(slice(0, 120), slice(0, 120))
+        np.testing.assert_array_equal(window[own.order.index(3)], frames[3])
+        assert own.estimate_noise().frames == 4
+        # Where there are others enough, it is left out, however sharp.
+        assert 3 not in prepare(stack, frames=4, align=True).order
+    two = as_stack(frames[[0, 3]])
+    with pytest.raises(ValueError, match="noise: no frame could be aligned with the reference"):
+        prepare(two).estimate_noise()
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 13, 32])
+def test_any_number_of_frames_is_used(count):
+    burst = synthesize(BurstRecipe("dog", crop=(40, 40, 64, 64), frames=count, noise=NoiseModel.for_gain(2)))
+    own = prepare(as_stack(burst.frames), frames=count)
+    assert sorted(own.order) == list(range(count)) and len(own.shifts) == count
+    view = own.channel(GRAY, burst.noise)
+    assert len(view) == count and view.window(slice(0, 9), slice(0, 9)).shape == (count, 9, 9)
+    assert own.estimate_noise().frames == count
 
 
 def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
