@@ -23,7 +23,7 @@ from kpnviz.ui.state import (
     IF_FRAME,
     IF_METHOD,
     IF_NONNEGATIVE,
-    IF_RENORMALISE,
+    IF_RENORMALIZE,
     KERNELS_VIEW,
     MAPS_FRAME,
     MAPS_METHOD,
@@ -274,9 +274,9 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
                 help="The fused kernel is then the mean of those. None chosen: all.",
             )
         nonnegative = st.toggle("Zero the negative weights", key=IF_NONNEGATIVE, help="Of the fused kernel.")
-        renormalise = st.toggle(
-            "Renormalise",
-            key=IF_RENORMALISE,
+        renormalize = st.toggle(
+            "Renormalize",
+            key=IF_RENORMALIZE,
             value=True,
             help="Scale each pixel's kernels so that their shares sum to what they did: brightness stays. Off: what is "
             "taken away is missing, and the picture gets darker or brighter.",
@@ -293,7 +293,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
             help="On: kernels are predicted anew. Off: the old kernels meet the shifted frame.",
         )
     change = cache.Change(
-        tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalise, frame, (dy, dx), anew
+        tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalize, frame, (dy, dx), anew
     )
     with st.spinner("Filtering with the changed kernels …"):
         after = cache.changed(recipe, method, change)

@@ -1,4 +1,4 @@
-"""Noise: the same burst, and a network that is told more or less noise than there is."""
+"""Noise: the same burst, and with more or less assumed noise than there is."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ def scale_text(scale: float) -> str:
 
 
 def default_method(methods: Sequence[str]) -> str:
-    """The last method that is told the noise, if there is one: the most to see."""
+    """The last method that takes an assumed noise, if there is one: the most to see."""
     return ([method for method in methods if method != BLIND] or list(methods))[-1]
 
 
@@ -51,11 +51,11 @@ def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int])
             format_func=lambda n: "all" if n == burst.height else str(n),
         )  # fmt: skip
     shown = sweeps[method]
-    told = [scale_text(scale) for scale in cache.SHOWN_SCALES]
+    assumed = [scale_text(scale) for scale in cache.SHOWN_SCALES]
     elements.strip(
         [
-            (f"told {text} the noise", elements.decibels(image, burst), image)
-            for text, image in zip(told, shown.images, strict=True)
+            (f"assumed noise {text}", elements.decibels(image, burst), image)
+            for text, image in zip(assumed, shown.images, strict=True)
         ],
         burst.white_level,
         pixel,
@@ -66,7 +66,7 @@ def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int])
     frames = [0] if other is None else [0, other]
     figure = figures.kernel_rows(
         [[k[frame] for k in kernels] for frame in frames], [f"frame {frame}" for frame in frames],
-        told, "told noise / true noise",
+        assumed, "assumed noise / true noise",
         dark=elements.is_dark(), height=70 + 150 * len(frames),
     )  # fmt: skip
     elements.chart(figure, "noise_kernels")
@@ -88,17 +88,17 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name}**")
                 figure = figures.curves(
-                    cache.SCALES, {titles[m]: y for m, y in series.items()}, "told noise / true noise", unit,
+                    cache.SCALES, {titles[m]: y for m, y in series.items()}, "assumed noise / true noise", unit,
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
                 elements.chart(figure, f"noise_{name}")
     blind = (
-        f" {title_of(BLIND)} is not told the noise: its lines are flat."
+        f" {title_of(BLIND)} takes no assumed noise: its lines are flat."
         if BLIND in sweeps
-        else f" {title_of(BLIND)}, which is not told the noise, has no checkpoint here yet."
+        else f" {title_of(BLIND)}, which takes no assumed noise, has no checkpoint here yet."
     )
     st.caption(
-        "Medians over the picture, at every second pixel. At ×1 the network is told the truth. "
+        "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
         + PROTOCOL
         + "."
         + blind
@@ -107,7 +107,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
 
 @st.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    st.subheader("True noise against told noise", anchor=False)
+    st.subheader("True noise against assumed noise", anchor=False)
     method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), title_of)
     small = cache.matrix_recipe(recipe, pixel)
     bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
@@ -128,19 +128,20 @@ def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         loss = values.max(axis=0) - diagonal
         st.markdown(
             f"Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned one: made at the "
-            "gain below, denoised by a network that is told the noise of the gain at the left. The frame marks the "
+            "gain below, denoised with the assumed noise of the gain at the left. The frame marks the "
             "best of each column; where the network makes the most of the truth, it lies on the diagonal."
         )
         st.markdown(
-            f"At most **{loss.max():.2f} dB** would be gained here by telling it something else than the truth."
+            f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
         )
     st.caption(f"Gain ×16 lies beyond training. {PROTOCOL}.")
 
 
 begin(
-    "What if the network is told another noise?",
-    "A kernel prediction network is told how noisy the frames are. Here the **same burst** is denoised again and "
-    "again, and only what the network is told changes: 1/4 of the true standard deviation, the truth, 4 times as much.",
+    "What if the assumed noise is another?",
+    "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. Here the **same "
+    "burst** is denoised again and again, and only the assumed noise changes: 1/4 of the true standard deviation, the "
+    "true one, 4 times as much.",
 )
 with st.sidebar:
     recipe = burst_controls()

@@ -132,7 +132,7 @@ def robustness(results: Results, metric: str) -> None:
     ticks = [f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales]
     unit = f"{metric}, dB" if metric == "PSNR" else metric
     figure = figures.curves(
-        scales, series, "told noise / true noise", unit, log2=True, errors=errors, tick_text=ticks
+        scales, series, "assumed noise / true noise", unit, log2=True, errors=errors, tick_text=ticks
     )
     with st.container(width=WIDTH):
         elements.chart(figure, "robustness")
@@ -214,7 +214,7 @@ def show(results: Results) -> None:
         "2 (5×5) to 12 (25×25). Nothing moves by itself here."
     )
 
-    st.subheader("Told the wrong noise", anchor=False)
+    st.subheader("With a wrong assumed noise", anchor=False)
     robustness(results, metric)
     st.subheader("What it costs", anchor=False)
     cost(results)

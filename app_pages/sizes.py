@@ -14,7 +14,7 @@ from kpnviz.ui.controls import burst_controls, pixel_controls
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import SIZES_SIDE
 
-# Paul Tol's "muted", colour-blind safe: one colour for every network of the zoo that is compared here.
+# Paul Tol's "muted", color-blind safe: one color for every network of the zoo that is compared here.
 COLORS = ("#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499")
 SIZED = tuple(name for name in ZOO if name.startswith("kpn-l") or name == "mkpn")
 SMOOTHING = 4.0

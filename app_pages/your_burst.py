@@ -22,7 +22,7 @@ from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     OWN_CANCEL,
     OWN_CHANNEL,
-    OWN_COLOUR,
+    OWN_COLOR,
     OWN_DENOISE,
     OWN_DISPLAY,
     OWN_EXAMPLE,
@@ -84,18 +84,18 @@ def frames_of(burst: Upload) -> None:
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:
-    """Plot and editor; the noise that the network is told, by channel."""
+    """Plot and editor; the assumed noise, by channel."""
     st.subheader("Noise", anchor=False)
     with st.container(horizontal=True, gap="medium"):
         left, right = st.container(width=480), st.container(width=400)
     channels = channels_of(burst.own.stack)
     with right:
         st.markdown(
-            "x ~ N(y, read_std² + shot_gain · y), white = 1. Edit what the network is told:",
-            help="A network that is told more noise smooths more.",
+            "x ~ N(y, read_std² + shot_gain · y), white = 1. Edit the assumed noise:",
+            help="The more noise a network assumes, the more it smooths.",
         )
         rows = st.data_editor(
-            upload.told_at_first(burst),
+            upload.noise_at_first(burst),
             key=own_noise(burst.ids),
             hide_index=True,
             disabled=["channel", "source"],
@@ -125,10 +125,10 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
     fit = burst.fits[shown]
     with left:
         if isinstance(fit, NoiseFit):
-            told = noises[shown]
+            assumed = noises[shown]
             lines = {
                 "estimate": (fit.noise.read_std, fit.noise.shot_gain),
-                "told": (told.read_std, told.shot_gain),
+                "assumed": (assumed.read_std, assumed.shot_gain),
             }
             elements.chart(figures.noise_fit(fit.means, fit.variances, fit.used, lines), "own_noise_fit")
             st.caption(
@@ -142,32 +142,30 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
 
 def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> None:
     st.subheader("The whole picture", anchor=False)
-    colour = False
+    color = False
     with st.container(horizontal=True, vertical_alignment="center"):
         go = st.button("Denoise", type="primary", icon=":material/auto_fix_high:", key=OWN_DENOISE)
         if burst.own.stack.channels == 3:
-            colour = st.toggle(
-                "In colour", value=True, key=OWN_COLOUR, help="Each channel with its own noise."
-            )
-    result = upload.kept_picture(burst, method, noises, colour)
-    if go and result is None:
+            color = st.toggle("In color", value=True, key=OWN_COLOR, help="Each channel with its own noise.")
+    denoised = upload.kept_picture(burst, method, noises, color)
+    if go and denoised is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             bar = st.progress(0.0, f"Denoising with {title_of(method)} …")
             # A click reruns the page, and the next report of progress ends this run.
             cancel = st.container(width="content")
             cancel.button("Cancel", key=OWN_CANCEL)
-        result = upload.picture(
+        denoised = upload.picture(
             burst,
             method,
             noises,
-            colour,
+            color,
             lambda share: bar.progress(share, f"Denoising with {title_of(method)}: {share:.0%}"),
         )
         st.rerun()
-    if result is None:
-        st.caption("Large pictures are done in tiles, with progress; it can be cancelled.")
+    if denoised is None:
+        st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
         return
-    preview, png = result
+    preview, png = denoised
     with st.container(width=min(900, max(300, 2 * preview.shape[1]))):
         st.image(preview, caption=f"Denoised with {title_of(method)}", width="stretch")
     st.download_button(
@@ -204,7 +202,7 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
     pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
     look = st.segmented_control(
         "Look at",
-        ["Nothing more", "Told noise", "Maps"],
+        ["Nothing more", "Assumed noise", "Maps"],
         default="Nothing more",
         required=True,
         key=OWN_LOOK,
@@ -219,31 +217,31 @@ def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel])
     if look == "Maps":
         maps(burst, shown, method, pixel)
         return
-    bar = elements.progress_bar("own_told", f"Denoising with {title_of(method)} …")
-    found = upload.told_other_noise(
+    bar = elements.progress_bar("own_assumed", f"Denoising with {title_of(method)} …")
+    found = upload.with_assumed_noise(
         burst, method, channel, noises[channel], (top, left, side),
-        lambda share: bar.progress(share, f"Denoising {len(upload.TOLD)} times with {title_of(method)} …"),
+        lambda share: bar.progress(share, f"Denoising {len(upload.ASSUMED)} times with {title_of(method)} …"),
     )  # fmt: skip
     bar.empty()
-    told_noise(found, shown.white_level, method, pixel)
+    assumed_noise(found, shown.white_level, method, pixel)
 
 
-def told_noise(
+def assumed_noise(
     found: list[tuple[np.ndarray, KernelField | None]],
     white_level: float,
     method: str,
     pixel: tuple[int, int],
 ) -> None:
-    """The same part, told more or less noise than stands in the table."""
+    """The same part, with more or less assumed noise than stands in the table."""
     whole = len(found[0][0])
     sides = sorted({min(33, whole), min(65, whole), whole})
     side = st.segmented_control(
-        "Pixels a side, around the pinned one", sides, key=of_size("own_told_side", whole), default=sides[0],
+        "Pixels a side, around the pinned one", sides, key=of_size("own_assumed_side", whole), default=sides[0],
         required=True, format_func=lambda n: "all" if n == whole else str(n),
     )  # fmt: skip
-    told = list(upload.TOLD.values())
+    assumed = list(upload.ASSUMED.values())
     elements.strip(
-        [(f"told {text} the noise", "", image) for text, (image, _) in zip(told, found, strict=True)],
+        [(f"assumed noise {text}", "", image) for text, (image, _) in zip(assumed, found, strict=True)],
         white_level,
         pixel,
         side=side,
@@ -254,17 +252,17 @@ def told_noise(
         figure = figures.kernel_rows(
             [kernels],
             ["frame 0"],
-            told,
-            "told noise / noise of the table",
+            assumed,
+            "assumed noise / noise of the table",
             dark=elements.is_dark(),
             height=230,
         )
-        elements.chart(figure, "own_told_kernels")
-    blind = " It is not told the noise: nothing changes." if method == "kpn-blind" else ""
+        elements.chart(figure, "own_assumed_kernels")
+    blind = " It takes no assumed noise: nothing changes." if method == "kpn-blind" else ""
     st.caption(
         f"{title_of(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
         "the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "
-        f"still looks grainy, or a picture told less noise looks as clean and sharper, change the table.{blind}"
+        f"still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the table.{blind}"
     )
 
 
@@ -342,11 +340,11 @@ try:
                 )
             )  # fmt: skip
         frames_of(burst)
-        told = noise_of(burst)
+        noises = noise_of(burst)
         if not methods:
             st.info("Choose a method in the sidebar.")
         else:
-            whole_picture(burst, methods[-1], told)
-            lens(burst, methods, told)
+            whole_picture(burst, methods[-1], noises)
+            lens(burst, methods, noises)
 except (ValueError, OSError) as error:
     st.error(f"{error}.")

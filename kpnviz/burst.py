@@ -259,7 +259,7 @@ class Burst:
         return self.frames.mean(axis=0)
 
     def noise_map(self, scale: float = 1.0) -> np.ndarray:
-        """The noise estimate that a network is told: std of frame 0 [H, W] (eq. 8), times `scale`."""
+        """The assumed noise that a network is given: std of frame 0 [H, W] (eq. 8), times `scale`."""
         return self.noise.scaled(scale).std_map(self.reference)
 
     def shifts_at(self, y: int, x: int) -> np.ndarray | None:

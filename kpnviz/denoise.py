@@ -59,7 +59,7 @@ class Denoiser:
     (8, 11, 11)
 
     Large bursts are done in tiles of `tile` pixels a side. A tile is predicted with a margin as wide as
-    the network can see, so the result does not depend on the tile size (to rounding).
+    the network can see, so the estimate does not depend on the tile size (to rounding).
     """
 
     def __init__(self, network: Network, name: str, tile: int = DEFAULT_TILE) -> None:
@@ -79,7 +79,7 @@ class Denoiser:
     ) -> Estimate:
         """Denoise a burst, in memory or (a FrameSource) read tile by tile.
 
-        noise_scale   the network is told this multiple of the burst's noise (1: the truth)
+        noise_scale   the assumed noise as a multiple of the burst's (1: the truth)
         keep_kernels  False for large bursts whose kernels nobody looks at: memory is bounded by a tile
         progress      called with the share that is done, 0..1, after each tile; raise in it to cancel
         """
@@ -99,8 +99,8 @@ class Denoiser:
                     frames = burst.window(*window)[:needed]
                 noise_map = noise.std_map(frames[0]).astype(np.float32)  # [h, w]
                 inputs = torch.from_numpy(np.ascontiguousarray(frames))[None].to(device)
-                told = torch.from_numpy(noise_map)[None].to(device)
-                prediction = self.network(inputs, told)
+                assumed = torch.from_numpy(noise_map)[None].to(device)
+                prediction = self.network(inputs, assumed)
                 if isinstance(prediction, KernelField):
                     result = prediction.apply(inputs)
                     if keep_kernels:

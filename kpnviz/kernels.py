@@ -114,7 +114,7 @@ class KernelField:
 
 def _interpolate_axis(grid: Tensor, dim: int, start: int, stop: int) -> Tensor:
     """Bilinear x2 upsampling of one axis, at the pixels start..stop-1 only (align_corners=False)."""
-    # Pixel i has its centre at (i + 1/2) / 2 - 1/2 of the grid; outside the grid its edge goes on.
+    # Pixel i has its center at (i + 1/2) / 2 - 1/2 of the grid; outside the grid its edge goes on.
     position = ((torch.arange(start, stop, device=grid.device) + 0.5) / 2 - 0.5).clamp(0, grid.shape[dim] - 1)
     low = position.floor().long()
     high = (low + 1).clamp(max=grid.shape[dim] - 1)

@@ -1,5 +1,5 @@
-"""The noise of a raw frame: signal-dependent Gaussian, the estimate of it that a network is
-told, and the scale on which it is the same everywhere.
+"""The noise of a raw frame: signal-dependent Gaussian, the assumed noise that a network
+takes, and the scale on which it is the same everywhere.
 """
 
 from __future__ import annotations
@@ -136,5 +136,5 @@ TRAINING_SHOT_GAIN = (1e-4, 1e-2)
 
 Section 3.1 prints 10^[-2, -1] for sigma_s; that is the square root of this range. Read as the coefficient
 of a variance, gains 1 and 2 would lie below the training range and gain 8, the one that tests
-generalisation, inside it.
+generalization, inside it.
 """

@@ -21,7 +21,7 @@ def box_reduce(image: np.ndarray, factor: int) -> np.ndarray:
     """Mean over factor x factor blocks of [H, W, ...]; rows and columns that fill no block are dropped.
 
     In linear light this is what a sensor with larger pixels would have seen; it takes noise and
-    compression artefacts out of a photo (MKPN paper, section 3.1).
+    compression artifacts out of a photo (MKPN paper, section 3.1).
     """
     if factor < 1:
         raise ValueError(f"factor is {factor!r}; a photo is reduced by 1 or more")

@@ -49,7 +49,7 @@ def test_kernels_of_the_estimate_are_those_applied():
         assert estimate.image[y, x] == pytest.approx(value, abs=1e-4)
 
 
-def test_told_noise_is_scaled():
+def test_assumed_noise_is_scaled():
     network, burst = lively("kpn-l5"), random_burst(16, 16)
     denoiser = Denoiser(network, "kpn-l5")
     louder = Burst(burst.frames, burst.noise.scaled(4))

@@ -39,7 +39,7 @@ def frame_share(kernels: np.ndarray) -> np.ndarray:
 
 
 def centroid(kernels: np.ndarray) -> np.ndarray:
-    """Centre of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2]."""
+    """Center of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2]."""
     weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
     return np.stack(
         ((weights.sum(axis=-1) * offsets).sum(axis=-1), (weights.sum(axis=-2) * offsets).sum(axis=-1)),

@@ -78,7 +78,7 @@ class FrameStack:
     def light(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
         """Linear light of a rectangle: float32; rows and columns are slices, or both index arrays.
 
-        channel GRAY is the luminance of colour photos; of raw planes, whose colours are the camera's, green.
+        channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green.
         """
         if channel == GRAY and self.channels == 3 and self.development is None:
             weighted = [

@@ -33,7 +33,7 @@ class Limits:
     """What is refused before it is decoded.
 
     pixels   of one frame;  total_bytes   of all files, and of all that a ZIP or NPZ holds
-    total_pixels   of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit colour
+    total_pixels   of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit color
     """
 
     pixels: int = 32_000_000
@@ -81,7 +81,7 @@ def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
 def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     """Decode a PNG, JPEG, TIFF or WebP, told by its content.
 
-    EXIF rotation is applied, transparency dropped, a palette looked up; 16-bit colour keeps its 16 bits.
+    EXIF rotation is applied, transparency dropped, a palette looked up; 16-bit color keeps its 16 bits.
     Raises FileError, one sentence that names the file and the reason, for everything else.
     """
     try:
@@ -127,12 +127,12 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
     elif file.mode.startswith("I;16"):
         codes = np.asarray(file).astype(np.uint16)[..., None]
     elif "16" in rawmode:
-        codes = _sixteen_bit_colour(name, data, rawmode)
+        codes = _sixteen_bit_color(name, data, rawmode)
     elif file.mode == "I":
         raise FileError(f"{name} has 32-bit integers; save it with 8 or 16 bits, or as floating point")
     else:
         if file.mode == "P":
-            notes.append("it has a palette: few colours, and no noise that could be measured")
+            notes.append("it has a palette: few colors, and no noise that could be measured")
         gray = file.mode in ("L", "LA", "La")
         codes = np.asarray(file.convert("L" if gray else "RGB"), dtype=np.uint8)
         codes = codes[..., None] if gray else codes
@@ -145,21 +145,21 @@ def _rawmode(file: ImageFile.ImageFile) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _sixteen_bit_colour(name: str, data: bytes, rawmode: str) -> np.ndarray:
+def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
     """16-bit RGB(A), [H, W, 3] uint16.
 
     Pillow keeps the high byte of such pixels. Told that the file has the other byte order, it keeps the low
     one: two decodings give both.
     """
     orders = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
-    colours, _, order = rawmode.partition(";")
-    if colours not in ("RGB", "RGBA", "RGBX") or order not in orders:
+    colors, _, order = rawmode.partition(";")
+    if colors not in ("RGB", "RGBA", "RGBX") or order not in orders:
         raise FileError(
             f"{name} has a 16-bit layout that is not read ({rawmode}); save it as 16-bit RGB or gray"
         )
 
     def swapped(args: Any) -> Any:
-        other = f"{colours};{orders[order]}"
+        other = f"{colors};{orders[order]}"
         return other if isinstance(args, str) else (other, *args[1:])
 
     with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
@@ -182,7 +182,7 @@ def _upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
 
 
 def write_png16(codes: np.ndarray) -> bytes:
-    """A 16-bit PNG of codes [H, W] or [H, W, 3], uint16. (Pillow writes no 16-bit colour.)"""
+    """A 16-bit PNG of codes [H, W] or [H, W, 3], uint16. (Pillow writes no 16-bit color.)"""
     H, W = codes.shape[:2]
     rows = np.ascontiguousarray(codes, dtype=">u2").reshape(H, -1).view(np.uint8)
     filtered = np.full((H, 1 + rows.shape[1]), 2, dtype=np.uint8)  # filter 2: difference to the row above

@@ -121,7 +121,7 @@ class OwnBurst:
         return text
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
-        """One channel (or GRAY) as a network reads it, with the noise it is told."""
+        """One channel (or GRAY) as a network reads it, with its assumed noise."""
         return ChannelView(self, channel, noise)
 
     def estimate_noise(self, channel: int = GRAY) -> NoiseFit:

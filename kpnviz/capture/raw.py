@@ -45,7 +45,7 @@ class RawFrame:
     """planes [3, H/2, W/2] float32 (R, mean of both G, B), linear, black 0, white 1, not clipped.
 
     noise   of each plane, from the NoiseProfile, or None (the mean of two greens has half the variance)
-    matrix  [3, 3], white-balanced camera colours to linear sRGB;  white_balance [3], factors on R, G, B
+    matrix  [3, 3], white-balanced camera colors to linear sRGB;  white_balance [3], factors on R, G, B
     """
 
     planes: np.ndarray
@@ -55,7 +55,7 @@ class RawFrame:
 
 
 def kind_of(data: bytes) -> str:
-    """'raw' for camera raw and DNG, 'float tiff' for floating-point colour, else 'picture'; by content."""
+    """'raw' for camera raw and DNG, 'float tiff' for floating-point color, else 'picture'; by content."""
     if any(data[offset : offset + len(magic)] == magic for offset, magic in _MAGIC):
         return "raw"
     if data[:4] not in _TIFF:
@@ -126,6 +126,6 @@ def _run(kind: str, name: str, data: bytes, limits: Limits) -> tuple[dict, np.nd
 
 
 def develop(planes: np.ndarray, matrix: np.ndarray, white_balance: np.ndarray) -> np.ndarray:
-    """Camera colours [3, H, W] -> linear sRGB [3, H, W]: white balance, then the camera's matrix."""
+    """Camera colors [3, H, W] -> linear sRGB [3, H, W]: white balance, then the camera's matrix."""
     balanced = planes * white_balance[:, None, None].astype(np.float32)
     return np.einsum("rc,chw->rhw", matrix.astype(np.float32), balanced)

@@ -39,7 +39,7 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
 
     Planes are R, the mean of both greens, and B; black level 0, white level 1, not clipped, upright.
     `noise` holds (shot_gain, read_std^2) of R, G, B as the DNG's NoiseProfile gives them for one
-    photosite, or is None; `matrix` takes white-balanced camera colours to linear sRGB.
+    photosite, or is None; `matrix` takes white-balanced camera colors to linear sRGB.
     """
     import rawpy
 
@@ -53,11 +53,11 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
             )
         raw.unpack()
         if raw.raw_type != rawpy.RawType.Flat:
-            raise RefusedError("is a raw file without a colour filter array; only Bayer sensors are read")
-        pattern, colours = raw.raw_pattern, raw.color_desc
+            raise RefusedError("is a raw file without a color filter array; only Bayer sensors are read")
+        pattern, colors = raw.raw_pattern, raw.color_desc
         if pattern is None or pattern.shape != (2, 2):
             raise RefusedError("is a raw file of a sensor that is not Bayer (X-Trans or other)")
-        letters = [[chr(colours[pattern[y, x]]) for x in range(2)] for y in range(2)]
+        letters = [[chr(colors[pattern[y, x]]) for x in range(2)] for y in range(2)]
         if sorted(letters[0] + letters[1]) != ["B", "G", "G", "R"]:
             raise RefusedError(
                 f"is a raw file with the filters {letters}; one red, two green and one blue are read"
@@ -74,8 +74,8 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
                 if not span > 0:
                     raise RefusedError(f"has the white level {raw.white_level} at a black level of {black:g}")
                 plane = (mosaic[y : 2 * H : 2, x : 2 * W : 2].astype(np.float32) - black) / span
-                colour = "RGB".index(letters[y][x])
-                planes[colour] += plane / 2 if colour == 1 else plane
+                color = "RGB".index(letters[y][x])
+                planes[color] += plane / 2 if color == 1 else plane
         matrix = np.asarray(raw.color_matrix, dtype=np.float64)[:, :3]
         balance = np.asarray(raw.camera_whitebalance, dtype=np.float64)[:3]
         turns = {3: 2, 5: 1, 6: 3}.get(sizes.flip, 0)
@@ -95,7 +95,7 @@ def noise_profile(data: bytes) -> list[list[float]] | None:
     """(S, O) of R, G and B from a DNG's NoiseProfile (tag 51041), or None: there is none that makes sense.
 
     The signal's variance is S x + O, x in 0..1 from black to white (DNG 1.4, NoiseProfile). Either one pair
-    for all colours, or one a plane in the order of CFAPlaneColor, which is R, G, B unless it says otherwise.
+    for all colors, or one a plane in the order of CFAPlaneColor, which is R, G, B unless it says otherwise.
     """
     import tifffile
 

@@ -138,7 +138,7 @@ class _Reader:
                     "the frames of a burst have one size"
                 )
             if len(codes) != C or codes.dtype != self.dtype or raw != ("development" in self.fields):
-                raise FileError(f"{name} is another kind of picture than {first} (colour, bits or raw)")
+                raise FileError(f"{name} is another kind of picture than {first} (color, bits or raw)")
         if len(self.names) > MAX_FRAMES:
             raise FileError(f"{name} is one frame too many; a burst has up to {MAX_FRAMES}")
         if (len(self.names) + 1) * codes[0].size > self.limits.total_pixels:

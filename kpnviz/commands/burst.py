@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kpnviz.denoise import Denoiser
     from kpnviz.noise import NoiseModel
 
-_COLOURS = ("R", "G", "B")
+_COLORS = ("R", "G", "B")
 
 
 def add_commands(commands: Any) -> None:
@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
         "synth",
         "make a noisy burst of a photo",
         "  kpnviz synth dog -o burst --gain 4 --seed 1\n"
-        "  kpnviz synth holiday.jpg -o burst --colour --noise 0.02,0.003\n"
+        "  kpnviz synth holiday.jpg -o burst --color --noise 0.02,0.003\n"
         "  kpnviz synth city -o burst --motion moving\n"
         "FOLDER gets frame_00.png ... (16 bit, linear, with a black level), truth.png and burst.json.",
     )
@@ -49,7 +49,7 @@ def add_commands(commands: Any) -> None:
         default=MOTIONS[0],
         help="shake by whole or half pixels, or by half pixels with objects that move (whole-pixel)",
     )
-    synth.add_argument("--colour", "--color", action="store_true", help="R, G and B instead of luminance")
+    _add_color(synth, "R, G and B instead of luminance")
     synth.add_argument("--json", action="store_true", help="print burst.json")
     synth.set_defaults(run=_synth)
 
@@ -58,15 +58,15 @@ def add_commands(commands: Any) -> None:
         "denoise",
         "denoise a burst of any size",
         "  kpnviz denoise burst -o clean.png\n"
-        "  kpnviz denoise IMG_*.dng -o clean.tif --colour\n"
-        "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --colour --model kpn-l5\n"
+        "  kpnviz denoise IMG_*.dng -o clean.tif --color\n"
+        "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --color --model kpn-l5\n"
         "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.",
     )
     _add_input(denoise)
     denoise.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="16-bit .png, .tif or .tiff"
     )
-    denoise.add_argument("--colour", "--color", action="store_true", help="each channel, not luminance")
+    _add_color(denoise, "each channel, not luminance")
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument("--tile", type=int, default=512, help="side of a tile: memory against time (512)")
     denoise.set_defaults(run=_denoise)
@@ -81,7 +81,7 @@ def add_commands(commands: Any) -> None:
     _add_input(kernels)
     kernels.add_argument("--at", required=True, metavar="Y,X", help="the pixel")
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
-    kernels.add_argument("--colour", "--color", action="store_true", help="each channel, not luminance")
+    _add_color(kernels, "each channel, not luminance")
     kernels.set_defaults(run=_kernels, tile=512)
 
 
@@ -110,6 +110,11 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         help="undo shifts beyond 2 pixels; auto: not for synthetic bursts (auto)",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
+def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--color", action="store_true", help=text)
+    parser.add_argument("--colour", dest="color", action="store_true", help=argparse.SUPPRESS)
 
 
 def _numbers(option: str, text: str, count: int, kind: type) -> list:
@@ -147,7 +152,7 @@ def _synth(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     recipe = with_motion(recipe, options.motion)
-    bursts = synthesize_color(recipe) if options.colour else (synthesize(recipe),)
+    bursts = synthesize_color(recipe) if options.color else (synthesize(recipe),)
     metadata = write_burst(options.output, bursts)
     if options.json:
         print(json.dumps(metadata, indent=2))
@@ -166,7 +171,7 @@ def _denoise(options: argparse.Namespace) -> int:
     writers = {".png": write_png16, ".tif": write_tiff16, ".tiff": write_tiff16}
     suffix = options.output.suffix.lower()
     if suffix not in writers:
-        raise ValueError(f"{options.output}: the result is a .png, .tif or .tiff")
+        raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
     denoiser, burst, channels, noises, report = _open(options)
     shape = (len(channels), burst.stack.height, burst.stack.width)
     picture = np.empty(shape, dtype=np.float32)
@@ -267,7 +272,7 @@ def _open(
     stack = read_frames(files_of(options.files))
     needed = denoiser.network.config.frames
     burst = prepare(stack, needed, {"auto": None, "on": True, "off": False}[options.align])
-    channels = list(range(stack.channels)) if options.colour else [GRAY]
+    channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, source = [], "given"
     for channel in channels:
         stated = stack.channel_noise(channel)
@@ -286,7 +291,7 @@ def _open(
         if i != burst.reference:
             _say(f"{stack.names[i]}: {shift}")
     names = (
-        ["gray"] if channels == [GRAY] else [_COLOURS[c] for c in channels] if len(channels) > 1 else ["gray"]
+        ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
     for name, noise in zip(names, noises, strict=True):
         _say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")

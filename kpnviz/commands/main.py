@@ -107,7 +107,11 @@ def _add_evaluation(commands) -> None:
     evaluate.add_argument("--models", nargs="*", metavar="MODEL", help="networks and baselines (all)")
     evaluate.add_argument("--gains", nargs="*", type=float, metavar="GAIN", help="gains (1 2 4 8)")
     evaluate.add_argument(
-        "--noise-scales", nargs="*", type=float, metavar="SCALE", help="tell this multiple of the noise (1)"
+        "--noise-scales",
+        nargs="*",
+        type=float,
+        metavar="SCALE",
+        help="assumed noise as a multiple of the true one (1)",
     )
     evaluate.add_argument("--limit", type=int, help="bursts a gain, of the 72")
     evaluate.add_argument("--output", type=Path, help="CSV file to write")

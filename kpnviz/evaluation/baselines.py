@@ -126,7 +126,7 @@ def tv(burst: Burst, **parameters) -> np.ndarray:
 def wavelets(burst: Burst, **parameters) -> np.ndarray:
     """Wavelet soft thresholding (BayesShrink: Chang, Yu, Vetterli 2000), cycle-spun, of the aligned mean.
 
-    strength  the noise it is told as a multiple of the remaining noise; wavelet: a name of PyWavelets
+    strength  its assumed noise as a multiple of the remaining noise; wavelet: a name of PyWavelets
     """
     return _restored(_wavelets, merge(burst), burst.noise, {**DEFAULTS["wavelets"], **parameters})
 

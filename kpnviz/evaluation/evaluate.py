@@ -22,7 +22,7 @@ from kpnviz.noise import GAINS, NoiseModel
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
 ROBUSTNESS = ("kpn", "mkpn", "kpn-blind")
-"""What is told a wrong noise estimate (x NOISE_SCALES) in a whole run."""
+"""What is also given a wrong assumed noise (times NOISE_SCALES) in a whole run."""
 
 Method = Callable[[Burst], np.ndarray]
 """A denoiser as it is evaluated: burst -> picture [H, W], linear intensity on the burst's scale."""
@@ -80,12 +80,12 @@ def evaluate(
                 burst = synthesize(recipe)
                 assert burst.truth is not None
                 for scale in noise_scales:
-                    told = dataclasses.replace(
+                    assumed = dataclasses.replace(
                         burst, noise=burst.noise.scaled(scale), truth=None, shifts=None
                     )
                     for name, method in methods.items():
                         begun = time.perf_counter()
-                        image = method(told)
+                        image = method(assumed)
                         seconds = time.perf_counter() - begun
                         score = (psnr(image, burst.truth), ssim(image, burst.truth), seconds)
                         scores[name, scale, gain].append(score)

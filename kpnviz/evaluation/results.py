@@ -44,7 +44,7 @@ PAPER_NOTE = (
 class Row:
     """A method's figures at one gain.
 
-    noise_scale   the method was told this multiple of the true noise (1: the truth)
+    noise_scale   the assumed noise as a multiple of the true one
     psnr, ssim    means over the bursts, in dB and 0..1
     psnr_se, ...  their standard errors, NaN for one burst: how much the bursts differ. All methods see the same
                   bursts, so that differences between methods are surer than that.
@@ -150,7 +150,7 @@ def as_text(results: Results) -> str:
     lines = [PROTOCOL, f"{TEST_SET}{part}; mean ± standard error", PAPER_NOTE]
     cases = sorted({(row.noise_scale != 1, row.noise_scale, row.gain) for row in results.rows})
     for _, scale, gain in cases:
-        title = f"gain ×{gain:g}" + (f", told {scale:g} times the noise" if scale != 1 else "")
+        title = f"gain ×{gain:g}" + (f", assumed noise ×{scale:g}" if scale != 1 else "")
         lines += ["", f"{title:36}{'PSNR, dB':>14}{'SSIM':>16}{'paper':>14}{'ms':>8}"]
         for row in results.rows:
             if (row.noise_scale, row.gain) == (scale, gain):

@@ -1,6 +1,6 @@
 """Figures: arrays in, Plotly figure out. Nothing is computed here that a reader could not check in the arrays.
 
-Backgrounds are transparent and text takes the colour of whoever shows the figure, so that one figure suits
+Backgrounds are transparent and text takes the color of whoever shows the figure, so that one figure suits
 a light and a dark page; only diverging scales ask which it is, since their middle should be calm on either.
 """
 

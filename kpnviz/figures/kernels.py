@@ -22,8 +22,8 @@ def kernel_rows(
 ) -> go.Figure:
     """A table of kernels [K, K] (K may differ; None leaves a gap) on one scale, symmetric about 0.
 
-    Weights are coloured by their signed root, as in the kernel lens: weak kernels are to be seen beside
-    strong ones. The colour bar's ticks are weights. `column_axis` says what the columns are.
+    Weights are colored by their signed root, as in the kernel lens: weak kernels are to be seen beside
+    strong ones. The color bar's ticks are weights. `column_axis` says what the columns are.
     """
     K = max(kernel.shape[-1] for row in kernels for kernel in row if kernel is not None)
     board = _Board(len(kernels) * (K + 1) - 1, len(column_titles) * (K + 1) - 1)
@@ -160,7 +160,7 @@ class _Board:
 
 
 def _add_bars(figure: go.Figure, bars: Mapping[str, list]) -> None:
-    """Rectangles of two colours, by sign, in the board's own coordinates; their middles carry hover text."""
+    """Rectangles of two colors, by sign, in the board's own coordinates; their middles carry hover text."""
     for color, positive in ((_POSITIVE, True), (_NEGATIVE, False)):
         x: list[float | None] = []
         y: list[float | None] = []

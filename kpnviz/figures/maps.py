@@ -24,7 +24,7 @@ def image_map(
 ) -> go.Figure:
     """Values [h, w] over the picture, each standing for step x step pixels; `pixel` (y, x) is marked.
 
-    unit   for the colour bar and the hover text;  limits  of the scale, else those of the values
+    unit   for the color bar and the hover text;  limits  of the scale, else those of the values
     """
     low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
     if diverging:
@@ -58,7 +58,7 @@ def displacement(
     picture     [H, W] displayed values, 0 to 1
     true_shift  (dy, dx) in pixels: drawn as one arrow from `pixel`
     arrows      how many along the longer side; each is drawn so long that 1 px of displacement is
-                a third of their distance, or less where the longest would cross its neighbours
+                a third of their distance, or less where the longest would cross its neighbors
     """
     h, w = centroids.shape[:2]
     stride = max(1, round(max(h, w) / arrows))

@@ -53,15 +53,15 @@ def curves(
 
 
 def gain_matrix(
-    values: np.ndarray, told: Sequence[str], true: Sequence[str], unit: str = "dB", height: int = 380
+    values: np.ndarray, assumed: Sequence[str], true: Sequence[str], unit: str = "dB", height: int = 380
 ) -> go.Figure:
-    """A table [told, true] of values as colours and numbers; each column's best is framed,
+    """A table [assumed, true] of values as colors and numbers; each column's best is framed,
     where it matters which."""
     figure = go.Figure(
         go.Heatmap(
-            z=values, x=list(true), y=list(told), colorscale=SEQUENTIAL, colorbar=color_bar(f"PSNR, {unit}"),
+            z=values, x=list(true), y=list(assumed), colorscale=SEQUENTIAL, colorbar=color_bar(f"PSNR, {unit}"),
             texttemplate="%{z:.1f}", textfont=dict(size=14),
-            hovertemplate=f"truly gain %{{x}}, told %{{y}}<br>%{{z:.2f}} {unit}<extra></extra>",
+            hovertemplate=f"gain %{{x}}, assumed %{{y}}<br>%{{z:.2f}} {unit}<extra></extra>",
         )
     )  # fmt: skip
     for column, row in enumerate(np.argmax(values, axis=0)):
@@ -70,7 +70,7 @@ def gain_matrix(
         box = dict(x0=column - 0.48, x1=column + 0.48, y0=row - 0.48, y1=row + 0.48)
         figure.add_shape(type="rect", **box, line=dict(color="#ee3377", width=3))
     figure.update_xaxes(title="gain of the burst", type="category")
-    figure.update_yaxes(title="gain that the network is told", type="category")
+    figure.update_yaxes(title="gain of the assumed noise", type="category")
     return finish(figure, height, left=72, bottom=48)
 
 

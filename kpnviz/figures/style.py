@@ -1,10 +1,10 @@
-"""What all figures share: colours, square pixels, transparent backgrounds."""
+"""What all figures share: colors, square pixels, transparent backgrounds."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 
-# ColorBrewer RdBu, colour-blind safe, blue negative; on a dark page zero is dark.
+# ColorBrewer RdBu, color-blind safe, blue negative; on a dark page zero is dark.
 DIVERGING = {
     False: [
         "#053061",
@@ -32,7 +32,7 @@ PALETTE = (
     "#009988",
     "#994f00",
 )
-"""Paul Tol's *bright*, colour-blind safe, two of his *vibrant* and a brown: for methods side by side."""
+"""Paul Tol's *bright*, color-blind safe, two of his *vibrant* and a brown: for methods side by side."""
 GRID = "rgba(128, 128, 128, 0.25)"
 MARK = "#ffb000"
 

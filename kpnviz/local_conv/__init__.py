@@ -77,7 +77,7 @@ def local_conv(
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
     """Factors from half resolution to the pixels, bilinearly: [B, N, F, h, w] -> [B, N, F, H, W].
 
-    Pixel centres are aligned (F.interpolate with align_corners=False); odd H or W are cropped from 2h, 2w.
+    Pixel centers are aligned (F.interpolate with align_corners=False); odd H or W are cropped from 2h, 2w.
     """
     if factors.ndim != 5:
         raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, h, w]")
@@ -89,7 +89,7 @@ def effective_kernels(factors_full: Tensor, sizes: Sequence[int], separable: boo
     """Eq. 3: the one dense kernel per pixel and frame that does the same as the kernels of all sizes.
 
     factors_full [B, N, F, H, W] (upsampled, or any crop of that) -> [B, N, K, K, H, W] with K = max(sizes):
-    axis 2 is dy, axis 3 is dx. Smaller kernels are zero-padded around their centre, then averaged over sizes.
+    axis 2 is dy, axis 3 is dx. Smaller kernels are zero-padded around their center, then averaged over sizes.
     """
     sizes = _check_sizes(sizes)
     if factors_full.ndim != 5:

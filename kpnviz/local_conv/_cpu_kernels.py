@@ -10,14 +10,14 @@ The innermost part, a *tile*, is LANES half-resolution columns j of one output r
 x = 2j + 1 (odd). Left to itself, LLVM re-reads and re-writes a running sum at every tap; in a tile, the sums
 of all kernel rows stay in registers, so that a tap costs one multiply-add and half a load. This takes
 straight-line code for each kernel size, easier to write down as instructions (class `_Tile`, which runs at
-compile time, inside the two `@intrinsic`s) than to coax out of an optimiser.
+compile time, inside the two `@intrinsic`s) than to coax out of an optimizer.
 
 Why even and odd pixels apart: bilinear x2 upsampling then needs no shuffles,
 
     f[2j] = 3/4 f_half[j] + 1/4 f_half[j - 1]        f[2j + 1] = 3/4 f_half[j] + 1/4 f_half[j + 1]
 
 a frame stored as a plane of even and a plane of odd columns is read with unit stride, and tap b of an odd
-pixel reads what tap b + 1 of its even neighbour reads: they share the load.
+pixel reads what tap b + 1 of its even neighbor reads: they share the load.
 
 All of this is one file because numba's disk cache notices a change only in the file of the cached function.
 """
@@ -39,7 +39,7 @@ from numba.extending import intrinsic
 
 LANES = 8  # floats per vector. 16 (one AVX-512 register) is no faster: its loads straddle cache lines.
 BLOCK = 256  # half-resolution columns per block: long runs, since each new memory page costs a TLB miss
-LEFT = LANES  # where a row of factors begins; before it, the neighbour that bilinear interpolation needs
+LEFT = LANES  # where a row of factors begins; before it, the neighbor that bilinear interpolation needs
 STRIDE = LEFT + BLOCK + LANES  # of one channel in a row of factors
 CACHE_BYTES = 512 * 1024  # for `rows`: half of a usual L2 cache
 
@@ -314,7 +314,7 @@ def backward_tile(typing_context, layout, window, y, rows, g, grads, j):
 
 
 # The loops around the tiles, in numba. Arrays are sliced before an inner loop: an index like j0 + m could be
-# negative for all that numba knows, and the test for that would keep LLVM from vectorising.
+# negative for all that numba knows, and the test for that would keep LLVM from vectorizing.
 
 
 @njit(nogil=True)
@@ -348,7 +348,7 @@ def _load_window(
 def _upsample_rows(half: np.ndarray, i0: int, i1: int, j0: int, columns: int, rows: np.ndarray) -> None:
     """rows[:, channel, LEFT + m] = factors of pixel rows 2 i0 ... 2 i1 - 1 at half-resolution column j0 + m.
 
-    Interpolated vertically only. For -1 <= m <= columns: the tiles need both neighbours of a block.
+    Interpolated vertically only. For -1 <= m <= columns: the tiles need both neighbors of a block.
     """
     F, h, w = half.shape
     t, q = np.float32(0.75), np.float32(0.25)
@@ -391,7 +391,7 @@ def _downsample_row(grads: np.ndarray, y: int, j0: int, columns: int, total: np.
         to = total[f, near, j0 : j0 + columns]
         for m in range(columns):
             to[m] += q * row[m]
-        for at, column, parity in ends:  # what falls on the neighbouring blocks, or beyond the border
+        for at, column, parity in ends:  # what falls on the neighboring blocks, or beyond the border
             total[f, i, column] += t * q * grads[f, parity, at]
             total[f, near, column] += q * q * grads[f, parity, at]
 

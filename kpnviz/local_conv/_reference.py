@@ -18,7 +18,7 @@ def reflect_pad(x: Tensor, r: int) -> Tensor:
 
 
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
-    """[B, N, F, h, w] -> [B, N, F, H, W], bilinearly, pixel centres aligned."""
+    """[B, N, F, h, w] -> [B, N, F, H, W], bilinearly, pixel centers aligned."""
     B, N, C, h, w = factors.shape
     up = F.interpolate(factors.reshape(B * N, C, h, w), scale_factor=2, mode="bilinear", align_corners=False)
     return up[..., :H, :W].reshape(B, N, C, H, W)

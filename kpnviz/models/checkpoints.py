@@ -70,6 +70,8 @@ def read_card(name: str | Path) -> dict:
         card = json.loads(path.read_bytes())
         if not isinstance(card, dict):
             raise ValueError("it is not an object")
+        if "licence" in card:  # the key's first spelling
+            card["license"] = card.pop("licence")
         return card
     except FileNotFoundError:
         raise CheckpointError(f"{path}: this checkpoint's card is missing") from None

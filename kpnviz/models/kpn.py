@@ -21,7 +21,7 @@ class ModelConfig:
     sizes      kernel sizes S: (5,) for KPN and L5, (1, 3, 5, 7, 9, 11) for MKPN
     separable  1-D factors (KPN L_n, MKPN) or dense kernels (KPN)
     frames     N of the bursts it takes; 1 is the *1-frame* variant and sees the reference alone
-    noise_map  is told the noise; False is the *sigma blind* variant
+    noise_map  takes the assumed noise; False is the *sigma blind* variant
     direct     predicts the pixel itself instead of kernels, the *direct* variant; sizes are unused
     """
 

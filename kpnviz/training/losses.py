@@ -27,7 +27,7 @@ def basic_loss(image: Tensor, truth: Tensor, lambda_1: float = LAMBDA_1, transfe
 
     T is the sRGB transfer as in the KPN paper (``transfer=True``, the default) or the identity, as eq. 5
     is printed. Intensities are linear with white = 1: divide the white level out first. Gradients are
-    differences of neighbours within the picture; nothing is padded.
+    differences of neighbors within the picture; nothing is padded.
     """
     if not 0 <= lambda_1 <= 1:
         raise ValueError(f"lambda_1 is {lambda_1!r}; it lies in 0..1, and lambda_2 = 1 - lambda_1")

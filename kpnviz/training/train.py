@@ -65,7 +65,7 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
                 "validation": "on held-out training photos, 128x128",
                 **{key: round(value, 3) for key, value in measured.items()},
             },
-            "licence": "MIT",
+            "license": "MIT",
         }
         output = output or checkpoints.folder() / f"{config.model}.safetensors"
         return checkpoints.save(output, network.eval(), card)

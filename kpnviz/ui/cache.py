@@ -25,7 +25,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.ui.kernel_lens import Pixel, pack
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
-"""Multiples of the true noise that a network is told."""
+"""The assumed noise, as multiples of the true one."""
 
 SHOWN_SCALES = SCALES[::2]
 """Those whose pictures and kernels are kept."""
@@ -103,7 +103,7 @@ class Change:
     dropped: tuple[int, ...] = ()
     sizes: tuple[int, ...] = ()
     nonnegative: bool = False
-    renormalise: bool = False
+    renormalize: bool = False
     shifted: int = 0
     shift: tuple[int, int] = (0, 0)
     predict_anew: bool = True
@@ -131,13 +131,13 @@ def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
         field = restrict_sizes(field, change.sizes)
     if change.dropped:
         field = drop_frames(field, change.dropped)
-    kernels = ChangedKernels(field, change.nonnegative, predicted if change.renormalise else None)
+    kernels = ChangedKernels(field, change.nonnegative, predicted if change.renormalize else None)
     return Changed(burst, kernels.apply(burst.frames[: field.frames]), kernels)
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A burst denoised by one method, told several multiples of its noise.
+    """A burst denoised by one method with several assumed noises.
 
     images, fields   of SHOWN_SCALES; the factors in float16, to be looked at, not applied
     spread (px), share, entropy (bits), psnr (dB; None without a truth)   at SCALES; the first three are the
@@ -154,7 +154,7 @@ class Sweep:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def sweep(recipe: BurstRecipe, method: str) -> Sweep:
-    """What a method makes of a burst when the noise that it is told is scaled."""
+    """What a method makes of a burst with each assumed noise."""
     burst = burst_of(recipe)
     images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
     for scale in SCALES:
@@ -173,11 +173,11 @@ def sweep(recipe: BurstRecipe, method: str) -> Sweep:
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)
-def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, told_gain: float) -> float:
-    """PSNR in dB of the recipe's burst, made at one gain, when the network is told the noise of another."""
+def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, assumed_gain: float) -> float:
+    """PSNR in dB of the recipe's burst, made at one gain, when the assumed noise is that of another."""
     burst = burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
-    told = dataclasses.replace(burst, noise=NoiseModel.for_gain(told_gain))
-    image = denoise(method, told, keep_kernels=False).image
+    assumed = dataclasses.replace(burst, noise=NoiseModel.for_gain(assumed_gain))
+    image = denoise(method, assumed, keep_kernels=False).image
     if burst.truth is None:
         raise ValueError("the burst has no truth to measure a picture against")
     return psnr(image, burst.truth, burst.white_level)
@@ -195,11 +195,11 @@ def matrix_recipe(recipe: BurstRecipe, pixel: tuple[int, int]) -> BurstRecipe:
 
 
 def noise_matrix(recipe: BurstRecipe, method: str, progress: Callable[[float], object]) -> np.ndarray:
-    """PSNR in dB for every pair of MATRIX_GAINS: [told, true]; `progress` is told the share done, 0..1."""
+    """PSNR in dB for every pair of MATRIX_GAINS: [assumed, true]; `progress` gets the share done, 0..1."""
     count = len(MATRIX_GAINS)
     values = np.empty((count, count))
     for j, true in enumerate(MATRIX_GAINS):
-        for i, told in enumerate(MATRIX_GAINS):
-            values[i, j] = matrix_cell(recipe, method, true, told)
+        for i, assumed in enumerate(MATRIX_GAINS):
+            values[i, j] = matrix_cell(recipe, method, true, assumed)
             progress((j * count + i + 1) / count**2)
     return values

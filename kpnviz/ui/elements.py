@@ -25,8 +25,8 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-# Streamlit's own theme writes figures in a grey that a projector loses. A style sheet follows the theme at once;
-# colours given by Python would wait for the next run.
+# Streamlit's own theme writes figures in a gray that a projector loses. A style sheet follows the theme at once;
+# colors given by Python would wait for the next run.
 _CHART_STYLE = """<style>
 .js-plotly-plot .infolayer text, .js-plotly-plot .xtick text, .js-plotly-plot .ytick text {
   fill: currentColor !important; fill-opacity: 0.88 !important;
@@ -35,14 +35,14 @@ _CHART_STYLE = """<style>
 
 
 def chart(figure: Figure, key: str) -> None:
-    """Show a figure as wide as its container, its text in the colour of the page's."""
+    """Show a figure as wide as its container, its text in the color of the page's."""
     st.html(_CHART_STYLE)
     bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     st.plotly_chart(figure, key=key, config=bar)
 
 
 def progress_bar(key: str, text: str) -> DeltaGenerator:
-    """A progress bar that floats at the top right: the last results stay where they are meanwhile."""
+    """A progress bar that floats at the top right: what was shown last stays where it is meanwhile."""
     place = "position: fixed; top: 0.75rem; right: 2rem; width: min(22rem, 60vw); z-index: 1000;"
     st.html(f"<style>.st-key-{key}_progress {{ {place} }}</style>")
     return st.container(key=f"{key}_progress").progress(0.0, text)
@@ -110,9 +110,9 @@ def strip(
         if pixel is not None and side is not None:
             top, bottom = _window(pixel[0], side, H)
             left, right = _window(pixel[1], side, W)
-        grey = np.rint(255 * displayed(image[top:bottom, left:right], white_level)).astype(np.uint8)
+        gray = np.rint(255 * displayed(image[top:bottom, left:right], white_level)).astype(np.uint8)
         file = io.BytesIO()
-        Image.fromarray(grey).save(file, "PNG")
+        Image.fromarray(gray).save(file, "PNG")
         source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
         mark = ""
         if pixel is not None:

@@ -155,7 +155,7 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
     return [
         f"<h2>Kernels of the pixel y {pixel[0]}, x {pixel[1]}</h2>",
         f'<div class="wide"><table class="kernels"><tr><th></th>{head}</tr>{rows}</table></div>',
-        f"<p>Boxes of {side}×{side} pixels; colours by the signed square root of the weight, from "
+        f"<p>Boxes of {side}×{side} pixels; colors by the signed square root of the weight, from "
         f"{-largest:.3f} (blue) over 0 (white) to {largest:.3f} (red).</p>",
         f'<div class="wide">{_table(statistics, titles)}</div>',
     ]

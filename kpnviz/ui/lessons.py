@@ -56,7 +56,7 @@ LESSONS = (
         "Noise differs from frame to frame, the scene does not. The mean of $N$ frames keeps the scene and has $1/N$ "
         "of the variance. A kernel prediction network does the same with a choice: its picture is the mean over the "
         "frames of each frame's patch $P_i$ weighted with a kernel $K_i$ that it predicts for this one pixel, so that "
-        "it can average neighbours as well, and leave out what does not belong.",
+        "it can average neighbors as well, and leave out what does not belong.",
         r"\hat I(x,y) = \frac1N \sum_{i=1}^{N} K_i(x,y) * P_i(x,y), \qquad "
         r"\operatorname{Var}\Big(\frac1N\sum_i x_i\Big) = \frac{\sigma^2}{N}",
         f"{_MKPN}, eq. 1",
@@ -90,7 +90,7 @@ LESSONS = (
     Lesson(
         "Kernel size",
         "Where the scene is flat, more pixels are more measurements of the same thing: a large kernel averages more "
-        "of them. Where it is not, neighbours are something else. MKPN predicts kernels of several sizes for each "
+        "of them. Where it is not, neighbors are something else. MKPN predicts kernels of several sizes for each "
         "pixel, each the outer product of two short vectors, and applies their mean.",
         r"\tilde K_i(x,y) = \frac{1}{|S|} \sum_{s \in S} K_i^s(x,y), \qquad K_i^s = u_i^s \,(v_i^s)^{\!\top}",
         f"{_MKPN}, eq. 3 and section 2.1",
@@ -132,12 +132,12 @@ LESSONS = (
     ),
     Lesson(
         "Noise estimate",
-        "The network is told how noisy the burst is: a map of the standard deviation at each pixel, taken from frame "
+        "The network takes an assumed noise: a map of the standard deviation at each pixel, taken from frame "
         "0, goes in beside the frames. From a single noisy frame it is hard to tell noise from texture; with the map "
         "the network need not guess, not even at noise levels that it was never trained on.",
         r"\hat\sigma_p = \sqrt{\sigma_r^2 + \sigma_s \max(x_p, 0)}",
         f"{_MKPN}, eq. 8",
-        "The same burst, but the network is told four times the noise. What do the kernels do?",
+        "The same burst, but the assumed noise is four times the true one. What do the kernels do?",
         ("They widen", "They shrink", "They stay: the frames are the same"),
         0,
         "More noise asks for more averaging. A test holds KPN, KPN L5, KPN L25 and MKPN to this: from half "
@@ -145,7 +145,7 @@ LESSONS = (
         "for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
-            "Change the gain in Explore and watch kernels and shares. KPN blind is not told the noise: does it tell "
+            "Change the gain in Explore and watch kernels and shares. KPN blind takes no assumed noise: does it tell "
             "noise from texture at gain ×16?",
             pixel=(62, 58),
             scene={PHOTO: "dog", TOP: 150, LEFT: 110, GAIN: 16.0},

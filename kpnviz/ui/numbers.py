@@ -16,10 +16,10 @@ from kpnviz.ui.state import STATISTICS
 _COLUMNS = {
     "share": st.column_config.NumberColumn("share", format="percent", help="Signed sum of the weights / N"),
     "centroid_dy": st.column_config.NumberColumn(
-        "centroid dy, px", format="%.2f", help="Centre of |weights|"
+        "centroid dy, px", format="%.2f", help="Center of |weights|"
     ),
     "centroid_dx": st.column_config.NumberColumn(
-        "centroid dx, px", format="%.2f", help="Centre of |weights|"
+        "centroid dx, px", format="%.2f", help="Center of |weights|"
     ),
     "true_dy": st.column_config.NumberColumn("true dy, px", help="Where the scene of this pixel went"),
     "true_dx": st.column_config.NumberColumn("true dx, px", help="Where the scene of this pixel went"),

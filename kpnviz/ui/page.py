@@ -25,7 +25,7 @@ PAGES = {
 """
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
-# is on the page does not jump while the next result is computed.
+# is on the page does not jump while the next picture is computed.
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }

@@ -47,7 +47,7 @@ PAIR = "pair"  # two methods that are compared
 IF_METHOD = "if_method"  # what if: the method
 IF_DROPPED = "if_dropped"  # frames left out
 IF_NONNEGATIVE = "if_nonnegative"  # whether negative weights are zeroed
-IF_RENORMALISE = "if_renormalise"  # whether the shares are scaled back
+IF_RENORMALIZE = "if_renormalize"  # whether the shares are scaled back
 IF_FRAME, IF_DY, IF_DX = "if_frame", "if_dy", "if_dx"  # the frame that is shifted, and by how much
 IF_ANEW = "if_anew"  # whether the network sees the shifted burst
 
@@ -74,10 +74,10 @@ OWN_METHODS = "own_methods"  # names of the networks chosen
 OWN_BURST = "_own_burst"  # the Upload that was read
 OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
-OWN_TOLD = "_own_told"  # (settings, estimates) told other noise
+OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
 OWN_PLOT, OWN_CHANNEL = "own_plot", "own_channel"  # channel of the noise plot, and of the lens
-OWN_DENOISE, OWN_CANCEL, OWN_COLOUR = "own_denoise", "own_cancel", "own_colour"  # the whole picture
+OWN_DENOISE, OWN_CANCEL, OWN_COLOR = "own_denoise", "own_cancel", "own_color"  # the whole picture
 OWN_SIDE = "own_side"  # pixels a side of the part in the lens
 OWN_LENS = "own_lens"  # the kernel lens
 OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
@@ -130,5 +130,5 @@ def own_map_frame(frames: int) -> str:
 
 
 def of_size(name: str, size: object) -> str:
-    """A slider or choice (`rows`, `columns`, `own_top`, `own_left`, `own_told_side`) whose limits depend on a size."""
+    """A slider or choice (`rows`, `columns`, `own_top`, `own_left`, `own_assumed_side`) with limits set by a size."""
     return f"{name}_{size}"

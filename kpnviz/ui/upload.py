@@ -28,11 +28,11 @@ from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
 from kpnviz.ui.kernel_lens import pack, unpack
-from kpnviz.ui.state import OWN_BURST, OWN_MAPS, OWN_PAYLOAD, OWN_PICTURE, OWN_PIXEL, OWN_TOLD
+from kpnviz.ui.state import OWN_ASSUMED, OWN_BURST, OWN_MAPS, OWN_PAYLOAD, OWN_PICTURE, OWN_PIXEL
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
-TOLD = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
-"""Multiples of the noise that a network is told, and how they are written."""
+ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
+"""Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS = 1_500_000
 _TILE = 512
@@ -54,7 +54,7 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
     kept: Upload | None = st.session_state.get(OWN_BURST)
     if kept is not None and kept.ids == ids:
         return kept
-    for name in (OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_TOLD, OWN_MAPS, OWN_PIXEL):
+    for name in (OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS, OWN_PIXEL):
         st.session_state.pop(name, None)
     if not ids:
         return None
@@ -73,7 +73,7 @@ def channels_of(stack: FrameStack) -> list[int]:
     return [GRAY] if stack.channels == 1 else [GRAY, 0, 1, 2]
 
 
-def told_at_first(upload: Upload) -> list[dict[str, Any]]:
+def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
     """One row a channel: the noise that the files state, else the estimate, else what a middling gain has."""
     rows = []
     for channel in channels_of(upload.own.stack):
@@ -93,14 +93,14 @@ def picture(
     upload: Upload,
     method: str,
     noises: dict[int, NoiseModel],
-    colour: bool,
+    color: bool,
     progress: Callable[[float], object],
 ) -> tuple[np.ndarray, bytes]:
     """Denoise the whole picture: (8-bit sRGB preview [h, w(, 3)], 16-bit PNG). Kept until something changes.
 
     `progress` is called after every tile with the share done; raising in it cancels.
     """
-    key = (upload.ids, method, colour, tuple(noises.items()))
+    key = (upload.ids, method, color, tuple(noises.items()))
     kept = st.session_state.get(OWN_PICTURE)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -108,7 +108,7 @@ def picture(
     whole = denoiser(method)
     tiled = Denoiser(whole.network, whole.name, _TILE)
     own = _for_network(upload.own, tiled)
-    channels = [c for c in channels_of(own.stack) if c != GRAY] if colour else [GRAY]
+    channels = [c for c in channels_of(own.stack) if c != GRAY] if color else [GRAY]
     planes = np.empty((len(channels), own.stack.height, own.stack.width), dtype=np.float32)
     for n, channel in enumerate(channels):
 
@@ -129,17 +129,17 @@ def picture(
     factor = max(1, int(np.ceil((own.stack.height * own.stack.width / _PREVIEW_PIXELS) ** 0.5)))
     small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
     preview = np.rint(displayed(small) * 255).astype(np.uint8)
-    result = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
-    st.session_state[OWN_PICTURE] = (key, result)
-    return result
+    kept = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
+    st.session_state[OWN_PICTURE] = (key, kept)
+    return kept
 
 
 def kept_picture(
-    upload: Upload, method: str, noises: dict[int, NoiseModel], colour: bool
+    upload: Upload, method: str, noises: dict[int, NoiseModel], color: bool
 ) -> tuple[np.ndarray, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
-    key = (upload.ids, method, colour, tuple(noises.items()))
+    key = (upload.ids, method, color, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
 
 
@@ -188,7 +188,7 @@ def inside(payload: bytes, method: int) -> Inside:
     )
 
 
-def told_other_noise(
+def with_assumed_noise(
     upload: Upload,
     method: str,
     channel: int,
@@ -196,25 +196,25 @@ def told_other_noise(
     crop: tuple[int, int, int],
     progress: Callable[[float], object],
 ) -> list[tuple[np.ndarray, KernelField | None]]:
-    """Denoise a square part, told each multiple of TOLD: its picture [H, W] and the kernels of frame 0, float16.
+    """Denoise a square part with each assumed noise of ASSUMED: its picture [H, W], and frame 0's kernels in float16.
 
     `progress` is called before each with the share done. The last part is kept.
     """
     key = (upload.ids, method, channel, noise, crop)
-    kept = st.session_state.get(OWN_TOLD)
+    kept = st.session_state.get(OWN_ASSUMED)
     if kept is not None and kept[0] == key:
         return kept[1]
     top, left, side = crop
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
     found = []
-    for done, scale in enumerate(TOLD):
-        progress(done / len(TOLD))
+    for done, scale in enumerate(ASSUMED):
+        progress(done / len(ASSUMED))
         estimate = denoise(method, burst, scale)
         field = estimate.kernels
         found.append(
             (estimate.image, field and replace(field, factors=field.factors[:, :1].to(torch.float16)))
         )
-    st.session_state[OWN_TOLD] = (key, found)
+    st.session_state[OWN_ASSUMED] = (key, found)
     return found
 
 
@@ -253,7 +253,7 @@ def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
 
 
 def _example() -> FrameStack:
-    """A shaken burst in colour of a photo of the gallery, of which nothing is told."""
+    """A shaken burst in color of a photo of the gallery, of which the files say nothing."""
     bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
     codes = np.stack([burst.frames for burst in bursts], axis=1)
     return FrameStack(codes, tuple(range(len(codes))), tuple(f"example {i}" for i in range(len(codes))))

@@ -17,7 +17,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache
 from kpnviz.ui.controls import DEFAULTS, recipe_of
-from kpnviz.ui.state import IF_RENORMALISE, METRIC, PIXEL, PIXEL_X, PIXEL_Y
+from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -125,13 +125,13 @@ def test_without_a_method_the_page_asks_for_one():
 
 
 def test_a_dropped_frame_shows_in_the_shares(burst):
-    app = open_page("kernels", kernels_view="What if", pixel=(40, 52), if_dropped=[0], if_renormalise=False)
+    app = open_page("kernels", kernels_view="What if", pixel=(40, 52), if_dropped=[0], if_renormalize=False)
     assert not app.exception and not app.error
     kernels = kpnviz.load("mkpn")(burst).kernels.at(40, 52)
     text = texts(app)
     assert f"sum to {kernels.sum() / 8:.3f} as it is" in text
     assert f"and to {kernels[1:].sum() / 8:.3f} here" in text
-    app.toggle(key=IF_RENORMALISE).set_value(True).run()
+    app.toggle(key=IF_RENORMALIZE).set_value(True).run()
     assert f"and to {kernels.sum() / 8:.3f} here" in texts(app)
 
 
@@ -145,7 +145,7 @@ def test_a_shift_that_the_network_sees_is_predicted_anew(burst):
     assert not np.allclose(old.image, anew.image, atol=1e-3)
 
 
-def test_the_sweep_is_the_denoiser_told_other_noise(burst):
+def test_the_sweep_is_the_denoiser_with_other_assumed_noise(burst):
     sweep = cache.sweep(recipe_of(DEFAULTS | SMALL), "kpn-l5")
     estimate = kpnviz.load("kpn-l5")(burst, noise_scale=4)
     assert sweep.psnr[-1] == pytest.approx(metrics.psnr(estimate.image, burst.truth))
@@ -157,7 +157,7 @@ def test_the_sweep_is_the_denoiser_told_other_noise(burst):
     assert sweep.spread[0] < sweep.spread[4] < sweep.spread[8]
 
 
-def test_the_diagonal_of_the_noise_matrix_is_told_the_truth():
+def test_on_the_diagonal_of_the_noise_matrix_the_true_noise_is_assumed():
     recipe = cache.matrix_recipe(recipe_of(DEFAULTS | SMALL), (95, 0))
     assert recipe.crop == (64 + 32, 64, 64, 64)  # around the pixel, moved into the crop
     loud = kpnviz.BurstRecipe(**{**vars(recipe), "noise": NoiseModel.for_gain(8)})

@@ -22,13 +22,13 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 from kpnviz.ui import upload
 from kpnviz.ui.state import (
+    OWN_ASSUMED,
     OWN_BURST,
     OWN_DENOISE,
     OWN_EXAMPLE,
     OWN_LOOK,
     OWN_MAPS,
     OWN_PIXEL,
-    OWN_TOLD,
     own_map_frame,
 )
 
@@ -71,7 +71,7 @@ def looked():
     app.session_state[OWN_PIXEL] = (40, 50)
     app.run()
     own = app.session_state[OWN_BURST].own
-    row = upload.told_at_first(app.session_state[OWN_BURST])[0]
+    row = upload.noise_at_first(app.session_state[OWN_BURST])[0]
     noise = NoiseModel(row["read_std"], row["shot_gain"])
     return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
 
@@ -87,15 +87,15 @@ def charts(app):
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][1:]
 
 
-def test_the_network_is_told_more_and_less_noise(looked):
+def test_more_and_less_noise_is_assumed(looked):
     app, burst = looked
-    assert not charts(app) and OWN_TOLD not in app.session_state
-    app.segmented_control(key=OWN_LOOK).set_value("Told noise").run()
+    assert not charts(app) and OWN_ASSUMED not in app.session_state
+    app.segmented_control(key=OWN_LOOK).set_value("Assumed noise").run()
     assert not app.exception and not app.error
     (figure,) = charts(app)
     assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
     weights = decoded(figure["data"][0]["customdata"])
-    found = app.session_state[OWN_TOLD][1]
+    found = app.session_state[OWN_ASSUMED][1]
     for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):
         expected = load("mkpn")(burst, scale)
         np.testing.assert_allclose(found[i][0], expected.image, atol=1e-6)
@@ -106,7 +106,7 @@ def test_the_network_is_told_more_and_less_noise(looked):
     # It is not done again for another pixel.
     app.session_state[OWN_PIXEL] = (20, 20)
     app.run()
-    assert app.session_state[OWN_TOLD][1] is found
+    assert app.session_state[OWN_ASSUMED][1] is found
 
 
 def test_maps_are_those_of_the_lens(looked):

@@ -55,8 +55,8 @@ def check(case):
     rng = np.random.default_rng([7, case])
     if case % RAW_EVERY == 0:
         mosaic = rng.integers(500, 4096, (16, 24)).astype(np.uint16)
-        colour = rng.random((9, 8, 3), np.float32)
-        originals = {"dng": dng(mosaic), "float tiff": tiff(colour, photometric="rgb", compression="zlib")}
+        color = rng.random((9, 8, 3), np.float32)
+        originals = {"dng": dng(mosaic), "float tiff": tiff(color, photometric="rgb", compression="zlib")}
     else:
         originals = samples(int(rng.integers(4)))
     kind = str(rng.choice(sorted(originals)))

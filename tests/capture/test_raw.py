@@ -45,7 +45,7 @@ def test_planes_levels_and_noise_of_a_dng():
         assert noise.read_std == pytest.approx(np.sqrt(O / greens))
 
 
-def test_one_noise_pair_stands_for_all_colours_and_a_wrong_one_for_none():
+def test_one_noise_pair_stands_for_all_colors_and_a_wrong_one_for_none():
     noise = read_raw("a.dng", dng(mosaic(), noise=(4e-3, 1e-4)), LIMITS).noise
     assert [n.shot_gain for n in noise] == pytest.approx([4e-3, 2e-3, 4e-3])
     assert read_raw("a.dng", dng(mosaic(), noise=None), LIMITS).noise is None
@@ -125,7 +125,7 @@ def test_a_dng_without_levels_is_read_by_what_its_samples_can_hold():
     assert np.isfinite(frame.planes).all() and frame.planes.min() >= 0 and frame.planes.max() <= 1
 
 
-def test_a_float_colour_tiff_that_unpacks_to_gigabytes_runs_into_the_limit(monkeypatch):
+def test_a_float_color_tiff_that_unpacks_to_gigabytes_runs_into_the_limit(monkeypatch):
     monkeypatch.setattr(raw_module, "_MEMORY_BYTES", 600 * 2**20)
     zeros = np.zeros((5000, 6000, 3), np.float32)
     data = tiff(zeros, photometric="rgb", compression="zlib")

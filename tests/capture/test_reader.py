@@ -55,7 +55,7 @@ def no_temporary_file_stays(tmp_path, monkeypatch):
         tiff(RGB16, photometric="rgb", rowsperstrip=3),
     ],
 )
-def test_sixteen_bit_colour_keeps_its_sixteen_bits(data):
+def test_sixteen_bit_color_keeps_its_sixteen_bits(data):
     stack = two(data)
     assert stack.codes.dtype == np.uint16
     np.testing.assert_array_equal(stack.codes[1], RGB16.transpose(2, 0, 1))
@@ -99,7 +99,7 @@ def test_every_exif_rotation(orientation):
     np.testing.assert_array_equal(two(data).codes[0], upright.transpose(2, 0, 1))
 
 
-def test_gray_of_colour_is_luminance_and_has_the_noise_of_it():
+def test_gray_of_color_is_luminance_and_has_the_noise_of_it():
     stack = two(write_png16(RGB16))
     expected = luminance(srgb_decode(RGB16 / 65535))
     np.testing.assert_allclose(
@@ -121,12 +121,12 @@ def test_gray_of_colour_is_luminance_and_has_the_noise_of_it():
 
 
 def test_float_tiffs_are_linear():
-    gray, colour = RNG.normal(0.2, 0.3, (2, 9, 12)), RNG.normal(0.2, 0.3, (9, 12, 3))
+    gray, color = RNG.normal(0.2, 0.3, (2, 9, 12)), RNG.normal(0.2, 0.3, (9, 12, 3))
     stack = read_frames([(str(i), tiff(frame.astype(np.float32))) for i, frame in enumerate(gray)])
     assert not stack.encoded and not stack.notes
     np.testing.assert_array_equal(stack.light(1, 0, *ALL), gray[1].astype(np.float32))
-    data = tiff(colour.astype(np.float32), photometric="rgb", compression="zlib")
-    np.testing.assert_array_equal(two(data).codes[0], colour.astype(np.float32).transpose(2, 0, 1))
+    data = tiff(color.astype(np.float32), photometric="rgb", compression="zlib")
+    np.testing.assert_array_equal(two(data).codes[0], color.astype(np.float32).transpose(2, 0, 1))
 
 
 def test_alpha_palettes_and_gray_with_alpha():
@@ -291,10 +291,10 @@ def test_npz_of_kpnviz():
         read_frames([("b.npz", npz(frames=np.zeros((2, 500, 500))))], Limits(total_bytes=100_000))
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_a_written_burst_comes_back(tmp_path, colour):
+@pytest.mark.parametrize("color", [False, True])
+def test_a_written_burst_comes_back(tmp_path, color):
     recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), seed=2)
-    bursts = synthesize_color(recipe) if colour else (synthesize(recipe),)
+    bursts = synthesize_color(recipe) if color else (synthesize(recipe),)
     metadata = write_burst(tmp_path / "burst", bursts)
     step = 1 / (metadata["white_level"] - metadata["black_level"])
     assert step < 5e-5
@@ -310,7 +310,7 @@ def test_a_written_burst_comes_back(tmp_path, colour):
     assert synthesize_color(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
 
 
-def test_colour_channels_have_noise_of_their_own():
+def test_color_channels_have_noise_of_their_own():
     bursts = synthesize_color(BurstRecipe("dog", crop=(0, 0, 64, 64)))
     noise = [burst.frames[0] - burst.truth for burst in bursts]
     assert abs(np.corrcoef([n.ravel() for n in noise])[np.triu_indices(3, 1)]).max() < 0.1

@@ -67,7 +67,7 @@ def test_synth_then_denoise_gives_what_the_app_shows(tmp_path):
     burst = synthesize(BurstRecipe("dog", crop=(60, 90, 97, 75), noise=NoiseModel.for_gain(4), seed=1))
     shown = expected(load("mkpn")(burst).image)
     written = read16(tmp_path / "out.png")[0]
-    # Frames are quantised to 16 bits and the result again: far below one step of 8 bits.
+    # Frames are quantized to 16 bits and the result again: far below one step of 8 bits.
     np.testing.assert_allclose(written, shown, atol=1e-3)
     assert np.abs(written - shown).mean() < 1e-4
     frames = sorted((tmp_path / "burst").glob("frame_*.png"))
@@ -75,14 +75,14 @@ def test_synth_then_denoise_gives_what_the_app_shows(tmp_path):
     np.testing.assert_array_equal(read16(tmp_path / "same.png")[0], written)
 
 
-def test_an_odd_size_in_colour(tmp_path, capsys):
+def test_an_odd_size_in_color(tmp_path, capsys):
     rng = np.random.default_rng(0)
     photo = np.kron(rng.integers(0, 256, (50, 66, 3)), np.ones((8, 8, 1))).astype(np.uint8)[:389, :517]
     (tmp_path / "photo.png").write_bytes(pillow(photo, "PNG"))
-    options = ("--colour", "--reduction", 1, "--gain", 2, "--json")
+    options = ("--color", "--reduction", 1, "--gain", 2, "--json")
     assert run("synth", "photo.png", "-o", "burst", *options) == 0
     assert json.loads(capsys.readouterr().out)["noise"][2]["read_std"] == NoiseModel.for_gain(2).read_std
-    assert run("denoise", "burst", "-o", "out.tif", "--colour", "--tile", 128, "--json") == 0
+    assert run("denoise", "burst", "-o", "out.tif", "--color", "--tile", 128, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["height"], report["width"]) == (389, 517)
     assert [row["channel"] for row in report["noise"]] == ["R", "G", "B"]
@@ -129,7 +129,7 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         codes = np.rint(255 * expected(0.15 + 0.8 * np.repeat(frame[..., None], 3, axis=2))).astype(np.uint8)
         (tmp_path / f"IMG_{i}.jpg").write_bytes(pillow(codes, "JPEG", quality=98))
     names = [f"IMG_{i}.jpg" for i in range(3)]
-    assert run("denoise", *names, "-o", "out.png", "--colour", "--json") == 0
+    assert run("denoise", *names, "-o", "out.png", "--color", "--json") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert len(report["frames"]) == 8 and set(report["frames"]) == set(names)
@@ -143,12 +143,12 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
     assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
 
 
-def test_raw_is_developed_in_colour_and_kept_linear_on_request(tmp_path):
+def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(2):
         codes = (512 + 900 + 100 * rng.standard_normal((80, 96))).astype(np.uint16)
         (tmp_path / f"{i}.dng").write_bytes(dng(codes))
-    assert run("denoise", "0.dng", "1.dng", "-o", "out.tif", "--colour") == 0
+    assert run("denoise", "0.dng", "1.dng", "-o", "out.tif", "--color") == 0
     assert tifffile.imread(tmp_path / "out.tif").shape == (40, 48, 3)
     assert run("denoise", "0.dng", "1.dng", "-o", "linear.png", "--linear") == 0
     with Image.open(tmp_path / "linear.png") as file:
@@ -160,7 +160,7 @@ def test_raw_is_developed_in_colour_and_kept_linear_on_request(tmp_path):
     [
         (["denoise", "nowhere", "-o", "a.png"], "nowhere: there is no such file or folder"),
         (["denoise", "a.png", "-o", "out.png"], "there is 1 frame; a burst has 2 to 32"),
-        (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the result is a .png, .tif or .tiff"),
+        (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif or .tiff"),
         (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no such checkpoint"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--tile", "7"], "tile is 7"),
@@ -210,3 +210,12 @@ def test_a_new_burst_replaces_an_older_longer_one(tmp_path):
     run("synth", "dog", "-o", "burst", "--crop", "0,0,20,20", "--frames", 12)
     run("synth", "dog", "-o", "burst", "--crop", "0,0,20,20", "--frames", 3)
     assert len(list((tmp_path / "burst").glob("frame_*.png"))) == 3
+
+
+def test_the_other_spelling_of_color_is_read_but_not_shown(tmp_path, capsys):
+    for option in ("--color", "--colour"):
+        assert run("synth", "dog", "-o", str(tmp_path / option), "--crop", "0,0,16,16", option, "--json") == 0
+        assert len(json.loads(capsys.readouterr().out)["noise"]) == 3
+    with pytest.raises(SystemExit):
+        run("denoise", "--help")
+    assert "--color " in (text := capsys.readouterr().out) and "--colour" not in text

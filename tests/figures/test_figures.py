@@ -129,7 +129,7 @@ def test_the_best_of_each_column_is_framed():
     np.testing.assert_allclose(boxes, [(0, 0), (1, 1)])
 
 
-def test_categories_have_flat_colours_and_a_legend_with_their_shares():
+def test_categories_have_flat_colors_and_a_legend_with_their_shares():
     index = np.array([[0, 0, 2, 2], [0, 0, 0, 2]])
     figure = figures.category_map(index, ["a", "b", "c"], ["#111111", "#222222", "#333333"])
     heatmap = traces(figure, "heatmap")[0]
@@ -160,9 +160,9 @@ def test_the_noise_fit_draws_patches_and_two_lines():
     rng = np.random.default_rng(0)
     means = rng.random(4000)
     variances, used = (0.02**2 + 0.004 * means) * rng.uniform(0.5, 1.5, 4000), rng.random(4000) < 0.7
-    lines = {"estimate": (0.02, 0.004), "told": (0.04, 0.016)}
-    fitted, left_out, estimate, told = figures.noise_fit(means, variances, used, lines).data
+    lines = {"estimate": (0.02, 0.004), "assumed": (0.04, 0.016)}
+    fitted, left_out, estimate, assumed = figures.noise_fit(means, variances, used, lines).data
     assert 0 < len(fitted.x) + len(left_out.x) <= 1500 and len(fitted.x) > len(left_out.x) > 0
     assert set(fitted.x) <= set(means[used]) and set(left_out.x) <= set(means[~used])
-    assert (estimate.line.dash, told.line.dash) == ("solid", "dash")
-    np.testing.assert_allclose(told.y, 0.04**2 + 0.016 * np.asarray(told.x))
+    assert (estimate.line.dash, assumed.line.dash) == ("solid", "dash")
+    np.testing.assert_allclose(assumed.y, 0.04**2 + 0.016 * np.asarray(assumed.x))

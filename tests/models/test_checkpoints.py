@@ -123,3 +123,10 @@ def test_a_missing_checkpoint_says_what_there_is(saved):
         CheckpointError, match="kpn-l5.safetensors: there is no such checkpoint; available here: mkpn"
     ):
         checkpoints.load_network("kpn-l5")
+
+
+def test_a_card_with_the_first_spelling_of_license_is_read(tmp_path):
+    path = tmp_path / "old.safetensors"
+    checkpoints.save(path, tiny("kpn-l5"), {"licence": "MIT"})
+    card = checkpoints.read_card(path)
+    assert card["license"] == "MIT" and "licence" not in card

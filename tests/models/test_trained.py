@@ -1,4 +1,4 @@
-"""The networks that ship: they denoise, heed the noise they are told, and show what they apply.
+"""The networks that ship: they denoise, heed the assumed noise, and show what they apply.
 
 `pytest tests/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
 """
@@ -58,13 +58,13 @@ def test_all_networks_ship_with_cards():
     for card in cards:
         assert card["bytes"] <= 4e6
         assert {"steps", "seed", "data", "hardware", "loss"} <= set(card["training"])
-        assert card["licence"]
+        assert card["license"]
 
 
 @pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("gain", GAINS)
 def test_far_above_the_noisy_reference(table, name, gain):
-    """By 5 dB; by 3 where the network is not told the noise, or may not look at a pixel's neighbours."""
+    """By 5 dB; by 3 where the network takes no assumed noise, or may not look at a pixel's neighbors."""
     least = 3 if name in ("kpn-blind", "kpn-l1") else 5
     assert table[gain][name][0] > table[gain]["reference"][0] + least
     assert table[gain][name][1] > table[gain]["reference"][1]
@@ -93,11 +93,11 @@ def test_the_shares_of_the_frames_sum_to_one(denoisers, name):
 
 
 @pytest.mark.parametrize("name", ["kpn", "kpn-l5", "kpn-l25", "mkpn"])
-def test_told_more_noise_the_kernels_widen(denoisers, name):
+def test_with_more_assumed_noise_the_kernels_widen(denoisers, name):
     """The KPN review's figure: the same burst, its noise estimate scaled."""
     burst = synthesize(BurstRecipe("reflect", (80, 80, 96, 96), NoiseModel.for_gain(2)))
     widths, reference_shares = [], []
-    # The dense kernel of KPN is as wide told 1/4 of the noise as told 1/2 (.831 and .820 px): it is held from 1/2 on.
+    # The dense kernel of KPN is as wide at an assumed noise of 1/4 as of 1/2 (.831 and .820 px): held from 1/2 on.
     for scale in (0.5, 1, 2) if name == "kpn" else (0.25, 0.5, 1, 2):
         kernels = denoisers[name](burst, noise_scale=scale).kernels.region(16, 80, 16, 80)  # [N, H, W, K, K]
         widths.append(np.median(spread(kernels[0])))

@@ -76,7 +76,7 @@ def test_a_link_opens_what_was_there(state):
         ({"mode": "sgned"}, "`sgned`", {"display": {"mode": "signed"}}),
         ({"view": "0~0"}, "`0~0`", {"display": {}}),
         ({"v": "2"}, "version `2`", {}),
-        ({"colour": "1"}, "`colour`", {}),
+        ({"color": "1"}, "`color`", {}),
         ({"photo": "`**x**`\n" * 99}, "**x**", {"photo": "dog"}),
     ],
 )

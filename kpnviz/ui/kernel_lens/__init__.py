@@ -1,6 +1,6 @@
 """The kernel lens: the pictures of a burst, and under them the kernels of the pixel at the cursor.
 
-A components-v2 canvas. Python sends one `bytes` payload per result; the browser interpolates the kernel
+A components-v2 canvas. Python sends one `bytes` payload per set of estimates; the browser interpolates the kernel
 factors, multiplies and draws them itself, so the kernels follow the mouse without a round trip. Only a
 pinned pixel and the options of display come back, once they rest.
 

@@ -1,6 +1,6 @@
 // The arithmetic of kpnviz/kernels.py and kpnviz/analysis/kernel_stats.py for one pixel.
 
-// Pixel i of an axis that is upsampled twofold from n samples (bilinear, pixel centres aligned): the two
+// Pixel i of an axis that is upsampled twofold from n samples (bilinear, pixel centers aligned): the two
 // samples that it lies between, and the weight of the second. Outside the samples the edge goes on.
 function samplesBeside(i, n) {
   const position = Math.min(Math.max((i + 0.5) / 2 - 0.5, 0), n - 1);
@@ -66,7 +66,7 @@ function correlate(values, offset, H, W, weights, K, y, x) {
   return sum;
 }
 
-// Signed sum, and the centre of |w| as (dy, dx) from the kernel's middle (null where all weights are 0).
+// Signed sum, and the center of |w| as (dy, dx) from the kernel's middle (null where all weights are 0).
 function kernelStats(weights, K) {
   const r = (K - 1) / 2;
   let mass = 0,

@@ -1,13 +1,13 @@
-// Colours and drawing: numbers in, pixels on a canvas out.
+// Colors and drawing: numbers in, pixels on a canvas out.
 
-// Diverging, colour-blind safe (ColorBrewer RdBu). On a dark page zero is dark, so that calm stays calm.
+// Diverging, color-blind safe (ColorBrewer RdBu). On a dark page zero is dark, so that calm stays calm.
 const STOPS = {
   light: ["#053061", "#2166ac", "#4393c3", "#92c5de", "#f7f7f7", "#f4a582", "#d6604d", "#b2182b", "#67001f"],
   dark: ["#d9efff", "#8ecbf5", "#3f93cf", "#1f5a8a", "#1b1f26", "#8f3a26", "#d9623f", "#f7a988", "#ffe9dd"],
 };
 const STEPS = 255;
 
-// A palette: packed ABGR colours of -1..1, and the same as a CSS gradient.
+// A palette: packed ABGR colors of -1..1, and the same as a CSS gradient.
 function makePalette(stops) {
   const rgb = stops.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
   const colors = Uint32Array.from({ length: 2 * STEPS + 1 }, (_, i) => {
@@ -27,7 +27,7 @@ function encode(linear) {
   return x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055;
 }
 
-// A bitmap [H, W] of one colour per value, on a canvas that is then drawn, enlarged, on others.
+// A bitmap [H, W] of one color per value, on a canvas that is then drawn, enlarged, on others.
 function bitmap(H, W, colorOf, canvas = new OffscreenCanvas(W, H)) {
   if (canvas.width !== W || canvas.height !== H) Object.assign(canvas, { width: W, height: H });
   const context = canvas.getContext("2d");
@@ -38,7 +38,7 @@ function bitmap(H, W, colorOf, canvas = new OffscreenCanvas(W, H)) {
   return canvas;
 }
 
-const grey = (value) => (0xff000000 | (Math.round(255 * value) * 0x010101)) >>> 0;
+const gray = (value) => (0xff000000 | (Math.round(255 * value) * 0x010101)) >>> 0;
 
 // Give a canvas the device pixels of its CSS size; returns a context that counts in CSS pixels, cleared.
 function prepare(canvas, width, height) {
@@ -68,8 +68,8 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
 
 const kernelBitmap = new OffscreenCanvas(1, 1);
 
-// Weights are coloured by their signed square root: the reference's kernel is often ten times as strong as
-// the others, and both are to be seen. The colour bar's ticks say so.
+// Weights are colored by their signed square root: the reference's kernel is often ten times as strong as
+// the others, and both are to be seen. The color bar's ticks say so.
 const signedRoot = (t) => Math.sign(t) * Math.sqrt(Math.abs(t));
 
 // One kernel in a box of `boxSize` weights a side; marks: centroid and true shift, (dy, dx) in pixels.

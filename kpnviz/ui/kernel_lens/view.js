@@ -132,7 +132,7 @@ class View {
     const legend = make(
       "div",
       "name legend",
-      entry("centroid", '<path d="M2 2l8 8m0-8l-8 8"/>', "centre of |w|"),
+      entry("centroid", '<path d="M2 2l8 8m0-8l-8 8"/>', "center of |w|"),
     );
     if (this.data.shifts) {
       legend.append(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"));
@@ -145,7 +145,7 @@ class View {
     const K = Math.max(...this.kernelMethods.map(({ kernels }) => kernels.K));
     if (!(K > 0)) return "";
     return (
-      "One colour scale for all kernels of this pixel, by the square root of the weight. At the same pixel scale " +
+      "One color scale for all kernels of this pixel, by the square root of the weight. At the same pixel scale " +
       `a box is ${K}×${K} pixels, and a small square in it is a small kernel. Under each kernel: the frame's share ` +
       "of the weight, and what the frame adds to the pixel, its patch times its kernel over the number of frames. " +
       "These sums are taken here, from the frames and kernels on display: they are the picture's value (to about " +
@@ -224,13 +224,13 @@ class View {
     return (this.panelSize[0] * this.view.zoom) / this.data.width;
   }
 
-  // The colour of each pixel. The panel that others are compared with has no error; it stays a picture.
+  // The color of each pixel. The panel that others are compared with has no error; it stays a picture.
   colorsOf(image, panel) {
     const white = this.data.white_level;
     const shown = this.linear ? (value) => clamp(value, 0, 1) : encode;
     const gain = (this.mode === "picture" ? 2 ** this.stops : 1) / white;
     const reference = this.panelNamed(this.against);
-    if (this.mode === "picture" || panel === reference) return (i) => grey(shown(image[i] * gain));
+    if (this.mode === "picture" || panel === reference) return (i) => gray(shown(image[i] * gain));
     const range = this.errorRange;
     const size = this.mode === "absolute" ? Math.abs : (error) => error;
     const other = this.imageOf(reference);
@@ -404,7 +404,7 @@ class View {
     });
   }
 
-  // Numbers under a colour bar, evenly spaced.
+  // Numbers under a color bar, evenly spaced.
   writeScale(selector, values) {
     const high = values.at(-1);
     const digits = high >= 10 ? 1 : high >= 0.1 ? 2 : 4;
