@@ -32,6 +32,7 @@ from kpnviz.ui.state import (
     PARTS_METHOD,
     RESPONSE_FRAME,
     RESPONSE_SCALE,
+    control,
     if_sizes,
     of_size,
 )
@@ -334,14 +335,9 @@ with st.sidebar:
     methods = method_controls()
     pixel = pixel_controls(cache.burst_of(recipe))
 
-st.segmented_control(
-    "View",
-    list(VIEWS),
-    key=KERNELS_VIEW,
-    default="Decomposition",
-    required=True,
-    label_visibility="collapsed",
-    persist_state="session",
+st.session_state.setdefault(KERNELS_VIEW, "Decomposition")
+view = st.segmented_control(
+    "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )
 try:
     with st.spinner("Denoising …"):
@@ -350,7 +346,6 @@ except ValueError as error:
     st.error(f"{error}.")
 else:
     with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
-    view = st.session_state[KERNELS_VIEW]
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:

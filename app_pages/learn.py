@@ -16,6 +16,7 @@ from kpnviz.ui.state import (
     LESSON_SHOWN,
     METHODS,
     PIXEL,
+    control,
     lesson_answer,
 )
 
@@ -23,12 +24,9 @@ from kpnviz.ui.state import (
 def question(lesson: Lesson, number: int) -> None:
     """Ask, and say what is right once there is an answer."""
     with st.container(border=True):
+        st.session_state.setdefault(lesson_answer(number), None)
         answer = st.radio(
-            f"**{lesson.question}**",
-            lesson.options,
-            index=None,
-            key=lesson_answer(number),
-            persist_state="session",
+            f"**{lesson.question}**", lesson.options, index=None, **control(lesson_answer(number))
         )
         if answer is None:
             st.caption("Choose an answer to see the right one.")
@@ -59,15 +57,14 @@ begin(
     "Six lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
     "is there to be seen, and need not be what theory says.",
 )
+st.session_state.setdefault(LESSON, 0)
 number = st.segmented_control(
     "Lesson",
     range(len(LESSONS)),
-    default=0,
     format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
-    key=LESSON,
-    persist_state="session",
     required=True,
     label_visibility="collapsed",
+    **control(LESSON),
 )
 lesson = LESSONS[number]
 left, right = st.columns([5, 4], gap="large")

@@ -1,7 +1,7 @@
 """The controls of a burst, of the methods and of the pinned pixel.
 
-Each has a key in st.session_state, the same on all pages: recipes are read from there, or put there. `persist_state`
-keeps them on pages that do not draw them.
+What they stand at is in st.session_state, the same on all pages: recipes are read from there, or put there
+(state.control).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from kpnviz.ui.state import (
     SHIFTS_GIVEN,
     TABLE_VERSION,
     TOP,
+    control,
     gain_button,
     shift_table,
 )
@@ -115,19 +116,14 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
 
 def burst_controls() -> BurstRecipe:
     """Draw the controls; the recipe that they stand at."""
-    # Each is set anew: a segmented control that nobody has touched yet comes to the next page as None.
-    for key, value in DEFAULTS.items():
-        kept = st.session_state.get(key)
-        st.session_state[key] = value if kept is None else kept
     st.subheader("Scene")
     place = st.container()
     st.segmented_control(
         "Crop, pixels a side",
         CROPS,
-        key=CROP,
         required=True,
-        persist_state="session",
         help="Drag the square on the photo to move it.",
+        **control(CROP),
     )
 
     st.subheader("Burst")
@@ -137,34 +133,28 @@ def burst_controls() -> BurstRecipe:
         MAX_GAIN,
         step=0.1,
         format="×%.1f",
-        key=GAIN,
-        persist_state="session",
         help="The higher the gain, the noisier. Training reached read_std "
         f"{TRAINING_READ_STD[1]:.3f} and shot_gain {TRAINING_SHOT_GAIN[1]:.3f}; gains from 4 lie beyond.",
+        **control(GAIN),
     )
     _gain_presets()
     noise_text = st.empty()
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
-        key=SHAKE,
         format_func=_SHAKE_TITLES.__getitem__,
-        persist_state="session",
-        on_change=_keep_shifts,
         help=_SHAKE_HELP,
+        **control(SHAKE, _keep_shifts),
     )
     if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
     st.toggle(
         "Moving object",
-        key=MOVING,
-        persist_state="session",
         help="A round cut-out of another photo travels over the scene, 2 pixels a frame.",
+        **control(MOVING),
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.number_input(
-        "Seed", 0, MAX_SEED, key=SEED, persist_state="session", help="Of the shake and of the noise."
-    )
+    left.number_input("Seed", 0, MAX_SEED, help="Of the shake and of the noise.", **control(SEED))
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
 
     recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})
@@ -189,14 +179,8 @@ def method_controls() -> tuple[str, ...]:
             "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
         )
         return ()
-    st.session_state.setdefault(METHODS, default_methods())
     chosen_names = st.multiselect(
-        "Methods",
-        names,
-        key=METHODS,
-        persist_state="session",
-        format_func=title_of,
-        max_selections=MAX_METHODS,
+        "Methods", names, format_func=title_of, max_selections=MAX_METHODS, **control(METHODS)
     )
     return tuple(name for name in names if name in chosen_names)
 

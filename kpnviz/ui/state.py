@@ -1,9 +1,17 @@
-"""Every key of st.session_state, named once. Keys without a widget survive a change of page; most widgets' do not.
+"""Every key of st.session_state, named once, and how a control keeps its value on the way to another page.
 
-Those that begin with an underscore belong to the code alone; the others are widgets, or what links and presets set.
+Streamlit forgets a widget's key when its page is left; on the way, the key still holds the value of the page before,
+but the widget of the same name on the next page does not take it. So what all pages share lies in keys that no widget
+owns, and the widget that shows such a key has one of its own (`control`). Keys that begin with an underscore belong
+to the code alone; the others are widgets of one page, or what links and presets set.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
 
 # --- The burst: the keys of controls.DEFAULTS; a link names them as they are ---
 PHOTO = "photo"  # name of the gallery
@@ -82,6 +90,28 @@ OWN_SIDE = "own_side"  # pixels a side of the part in the lens
 OWN_LENS = "own_lens"  # the kernel lens
 OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
 OWN_LOOK = "own_look"  # what is shown under the lens
+
+
+def widget(key: str) -> str:
+    """The key of the widget that shows a key of the session (`control`)."""
+    return f"{key}_widget"
+
+
+def control(key: str, on_change: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Arguments `key` and `on_change` of a widget that shows st.session_state[key], and writes there what is chosen.
+
+    The value may be set elsewhere at any time, and it stays when the widget's page is left. `on_change` is called
+    after a choice was written. `st.slider("Sensor gain", 1.0, 16.0, **control(GAIN))`, for one.
+    """
+    state, own = st.session_state, widget(key)
+    state[own] = state[key]  # always anew: what is there may be the value of the last page's widget
+
+    def take() -> None:
+        state[key] = state[own]
+        if on_change is not None:
+            on_change()
+
+    return {"key": own, "on_change": take}
 
 
 def shift_table(version: int) -> str:

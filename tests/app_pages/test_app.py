@@ -33,6 +33,7 @@ from kpnviz.ui.state import (
     gain_button,
     lesson_answer,
     preset_button,
+    widget,
 )
 
 SMALL = {"crop": 96}
@@ -50,7 +51,7 @@ def test_the_page_runs_and_says_how_it_measures():
     assert not app.exception
     assert not app.error
     assert any(metrics.PROTOCOL in caption.value for caption in app.caption)
-    assert app.multiselect(key=METHODS).value == controls.default_methods()
+    assert app.multiselect(key=widget(METHODS)).value == controls.default_methods()
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,9 @@ def test_a_pinned_pixel_outside_a_smaller_picture_is_forgotten():
 def test_controls_change_the_burst():
     app = open_app(methods=[])
     app.button(key=gain_button(8)).click().run()
-    assert app.slider(key=GAIN).value == 8
-    app.toggle(key=MOVING).set_value(True).run()
-    app.selectbox(key=SHAKE).set_value("strong").run()
+    assert app.slider(key=widget(GAIN)).value == 8
+    app.toggle(key=widget(MOVING)).set_value(True).run()
+    app.selectbox(key=widget(SHAKE)).set_value("strong").run()
     assert not app.exception
     assert not app.error
     state = {key: app.session_state[key] for key in DEFAULTS}
@@ -190,14 +191,14 @@ def test_the_navigation_lists_every_page():
 def test_the_scene_survives_a_change_of_page():
     app = open_app(methods=["mkpn"], pixel=(10, 20))
     app.button(key=gain_button(8)).click().run()
-    app.number_input(key=SEED).set_value(5).run()
+    app.number_input(key=widget(SEED)).set_value(5).run()
     app.switch_page("app_pages/learn.py").run()
     assert not app.exception
     app.switch_page("app_pages/explore.py").run()
     assert not app.exception
-    assert app.slider(key=GAIN).value == 8
-    assert app.number_input(key=SEED).value == 5
-    assert app.multiselect(key=METHODS).value == ["mkpn"]
+    assert app.slider(key=widget(GAIN)).value == 8
+    assert app.number_input(key=widget(SEED)).value == 5
+    assert app.multiselect(key=widget(METHODS)).value == ["mkpn"]
     assert app.session_state[PIXEL] == (10, 20)
 
 
@@ -235,10 +236,10 @@ def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
     assert not app.exception and not app.error
     assert app.latex[0].value.strip("$\n ") == lesson.equation
     assert not any(lesson.reveal in text.value for text in app.markdown)
-    app.radio(key=lesson_answer(number)).set_value(lesson.options[lesson.right]).run()
+    app.radio(key=widget(lesson_answer(number))).set_value(lesson.options[lesson.right]).run()
     assert any("Yes." in text.value and lesson.reveal in text.value for text in app.markdown)
     wrong = lesson.options[lesson.right - 1]
-    app.radio(key=lesson_answer(number)).set_value(wrong).run()
+    app.radio(key=widget(lesson_answer(number))).set_value(wrong).run()
     assert any("No:" in text.value and lesson.reveal in text.value for text in app.markdown)
     before = app.session_state[PHOTO], app.session_state[GAIN]
     assert before == (
@@ -247,7 +248,7 @@ def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
     )  # a lesson leaves the scene alone until it is opened
     app.button[0].click().run()
     assert not app.exception
-    assert app.slider(key=GAIN).value == lesson.preset.state()["gain"]
+    assert app.slider(key=widget(GAIN)).value == lesson.preset.state()["gain"]
     assert app.session_state[PIXEL] == lesson.preset.pixel
 
 
@@ -277,5 +278,5 @@ def test_two_sessions_share_nothing():
     one.session_state[PIXEL] = (3, 4)
     one.run()
     other.run()
-    assert other.slider(key=GAIN).value == DEFAULTS["gain"]
+    assert other.slider(key=widget(GAIN)).value == DEFAULTS["gain"]
     assert other.session_state[PIXEL] is None

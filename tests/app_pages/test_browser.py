@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from playwright.sync_api import expect
 
 import kpnviz
 from kpnviz.evaluation.app_benchmark import serve
+from kpnviz.models.zoo import title_of
+from kpnviz.paths import CHECKPOINTS
 from kpnviz.photos import gallery
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.page import PAGES
@@ -392,6 +395,53 @@ def test_no_page_logs_an_error_and_all_share_the_scene(page):
         page.get_by_role("heading", level=1).wait_for()
         at_rest(page)
         expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+FAST = ("kpn-l3", "kpn-l5")
+CONTENT = {
+    "explore": ".st-key-lens .lens[data-y]",
+    "kernels": ".st-key-parts .heatmaplayer",
+    "noise": "h3:has-text('True noise against told noise')",
+    "sizes": "h3:has-text('Which size is best where?')",
+    "results": "h3:has-text('Table 1, ours and the paper')",
+    "learn": ".st-key-lesson_lens .lens[data-y]",
+    "your_burst": "input[type=file]",
+}
+"""What each page shows and no other does."""
+
+
+@pytest.fixture(scope="module")
+def fast_server(chromium, tmp_path_factory):
+    """A server that has the two smallest networks only: its pages are soon complete."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name in (*[f"{model}.{kind}" for model in FAST for kind in ("json", "safetensors")], "results.csv"):
+        shutil.copy(CHECKPOINTS / name, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPNVIZ_CHECKPOINTS", str(folder))
+        with serve() as address:
+            yield address
+
+
+@pytest.mark.parametrize("first", PAGES)
+def test_the_first_click_finds_methods_and_content_on_every_other_page(chromium, fast_server, first):
+    """Sessions in which nobody has touched a control: each begins on one page, and goes to another."""
+    for second in PAGES:
+        if second == first:
+            continue
+        page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+        page.goto(f"{fast_server}/{'' if first == 'explore' else first}")
+        page.locator(CONTENT[first]).first.wait_for(state="attached")
+        page.get_by_test_id("stTopNavLink").filter(has_text=re.compile(f"^{PAGES[second]}$")).click()
+        page.locator(f"{CONTENT[second]}, [data-testid=stAlert]").first.wait_for(state="attached")
+        expect(page.get_by_test_id("stAlert")).to_have_count(0)
+        if second in ("explore", "kernels", "noise"):
+            chosen = re.compile(".*".join(map(title_of, FAST)), re.DOTALL)
+            expect(page.get_by_test_id("stMultiSelect")).to_have_text(chosen)
+        assert f"methods={'~'.join(FAST)}" in page.url
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        page.close()
+        # Streamlit's script asks for its server beside the page of the address first, and is answered with a 404.
+        assert not [error for error in page.errors if "404" not in error], f"{first} -> {second}"
 
 
 def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):

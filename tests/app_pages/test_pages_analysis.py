@@ -25,7 +25,7 @@ METHODS = ["kpn-l5", "mkpn"]
 
 def open_page(name, **state):
     app = AppTest.from_file(str(ROOT / "app_pages" / f"{name}.py"), default_timeout=240)
-    for key, value in ({"methods": METHODS} | SMALL | state).items():
+    for key, value in (DEFAULTS | {"methods": METHODS} | SMALL | state).items():
         app.session_state[key] = value
     return app.run()
 

@@ -12,7 +12,7 @@ from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
 from kpnviz.ui import link
 from kpnviz.ui.controls import BY_HAND, CROPS, DEFAULTS, MAX_SHIFT, SHAKES, default_methods, recipe_of
-from kpnviz.ui.state import GAIN, PIXEL, SHAKE, SHIFTS, gain_button
+from kpnviz.ui.state import GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
 
@@ -109,11 +109,11 @@ def open_app(query=None, **state):
 def test_the_address_is_read_once_and_then_follows_the_controls():
     app = open_app({"crop": "96", "gain": "2", "methods": "mkpn", "pixel": "10~20"})
     assert not app.exception and not app.warning
-    assert app.slider(key=GAIN).value == 2
+    assert app.slider(key=widget(GAIN)).value == 2
     assert app.session_state[PIXEL] == (10, 20)
     assert any("y 10, x 20" in heading.value for heading in app.subheader)
     app.button(key=gain_button(8)).click().run()
-    assert app.slider(key=GAIN).value == 8
+    assert app.slider(key=widget(GAIN)).value == 8
     assert app.query_params["gain"] == "8" and app.query_params["v"] == "1"
 
 
@@ -121,13 +121,13 @@ def test_a_bad_address_is_one_sentence_and_the_page_goes_on():
     app = open_app({"crop": "96", "gain": "loud", "methods": "mkpn"})
     assert not app.exception and not app.error
     assert len(app.warning) == 1 and "`loud`" in app.warning[0].value
-    assert app.slider(key=GAIN).value == DEFAULTS["gain"]
+    assert app.slider(key=widget(GAIN)).value == DEFAULTS["gain"]
     assert not app.run().warning
 
 
 def test_shifts_by_hand_reach_the_burst_and_the_address():
     app = open_app({"crop": "96", "methods": "mkpn"})
-    app.selectbox(key=SHAKE).set_value(BY_HAND).run()
+    app.selectbox(key=widget(SHAKE)).set_value(BY_HAND).run()
     from_the_shake = app.session_state[SHIFTS]
     assert from_the_shake != ((0, 0),) * 8 and len(app.session_state[SHIFTS]) == 8
     assert not app.exception
