@@ -8,7 +8,7 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, export, link
+from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
@@ -72,6 +72,6 @@ try:
     with status, st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…"):
         cache.lens_payload(recipe, methods)
 except ValueError as error:
-    st.error(f"{error}.")
+    elements.failure(error)
 else:
     lens_and_numbers(recipe, methods)

@@ -343,7 +343,7 @@ try:
     with st.spinner("Denoising …"):
         estimates = [cache.estimate(recipe, method) for method in methods]
 except ValueError as error:
-    st.error(f"{error}.")
+    elements.failure(error)
 else:
     with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
     if not with_kernels:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from kpnviz.ui import cache
+from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
@@ -78,4 +78,4 @@ with right:
 try:
     look(lesson, number)
 except ValueError as error:
-    st.error(f"{error}.")
+    elements.failure(error)

@@ -159,4 +159,4 @@ try:
         curves(sweeps)
         matrix(recipe, with_kernels, pixel)
 except ValueError as error:
-    st.error(f"{error}.")
+    elements.failure(error)

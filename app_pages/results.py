@@ -170,8 +170,11 @@ def cost(results: Results) -> None:
 
 
 def show(results: Results) -> None:
-    st.caption(f"{results.stamp.get('test set', '')}. {results.stamp.get('protocol', PROTOCOL)}; error bars are one "
-               "standard error of the mean.")  # fmt: skip
+    test_set, protocol = results.stamp.get("test set", ""), results.stamp.get("protocol", PROTOCOL)
+    st.caption(
+        f"{elements.plain(test_set, 400)}. {elements.plain(protocol, 400)}; error bars are one standard error of the "
+        "mean."
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.segmented_control("Measure", ["PSNR", "SSIM"], key=METRIC, default="PSNR", required=True)
         st.download_button(
@@ -218,7 +221,11 @@ def show(results: Results) -> None:
     robustness(results, metric)
     st.subheader("What it costs", anchor=False)
     cost(results)
-    machine = [f"{key} {text}" for key, text in results.stamp.items() if key not in ("protocol", "test set")]
+    machine = [
+        elements.plain(f"{key} {text}", 120)
+        for key, text in results.stamp.items()
+        if key not in ("protocol", "test set")
+    ]
     st.caption("Measured with: " + " · ".join(machine) + ".")
 
 
@@ -233,6 +240,6 @@ else:
     try:
         found = read_results()
     except ValueError as failure:
-        st.error(f"{failure}.")
+        elements.failure(failure)
     else:
         show(found)

@@ -107,7 +107,7 @@ else:
     try:
         images = pictures_of(recipe, methods)
     except ValueError as error:
-        st.error(f"{error}.")
+        elements.failure(error)
     else:
         missing = [title_of(name) for name in SIZED if name not in methods]
         if missing:

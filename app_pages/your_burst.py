@@ -17,6 +17,7 @@ from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import elements, upload
 from kpnviz.ui.controls import default_methods
+from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
@@ -45,16 +46,16 @@ SIDES = (96, 128, 192, 256)
 def frames_of(burst: Upload) -> None:
     own, stack = burst.own, burst.own.stack
     st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
-    st.markdown(own.report)
+    st.markdown(plain(own.report, 2000))
     for note in stack.notes:
-        st.caption(note)
+        st.caption(plain(note, 200))
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
             unused = "" if i in own.order else " · not used"
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
-                st.caption(f"{stack.names[i]}  \n{text}{unused}")
+                st.caption(f"{plain(stack.names[i])}  \n{text}{unused}")
     with st.expander("Alignment in numbers"):
         st.dataframe(
             [
@@ -136,7 +137,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
             )
         else:
-            st.info(f"There is no estimate. {fit[0].upper()}{fit[1:]}.")
+            st.info(f"There is no estimate. {plain(fit[0].upper() + fit[1:], 400)}.")
     return noises
 
 
@@ -297,7 +298,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     file = own.order[frame]
     shift = own.shifts[file]
     left = " before the network sees it" if any(shift.undone) else ", left to its kernels"
-    which = "the reference" if file == own.reference else f"{own.stack.names[file]}, {shift}{left}"
+    which = "the reference" if file == own.reference else f"{plain(own.stack.names[file])}, {shift}{left}"
     st.caption(
         f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
         "network predicts. *Share*: signed sum of the weights / N. *Spread*: root mean square distance of |weights| "
@@ -347,4 +348,4 @@ try:
             whole_picture(burst, methods[-1], noises)
             lens(burst, methods, noises)
 except (ValueError, OSError) as error:
-    st.error(f"{error}.")
+    elements.failure(error)

@@ -1,10 +1,11 @@
-"""What pages are put together from: figures, rows of pictures, grids, a floating progress bar."""
+"""What pages are put together from: foreign text, figures, rows of pictures, grids, a floating progress bar."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,32 @@ from kpnviz.color import displayed
 from kpnviz.figures import Figure
 
 Option = TypeVar("Option")
+
+_SENTENCE = 400  # characters of a message
+# Dashes, arrows and addresses are replaced even where they are escaped, unless something stands between.
+_PAIRS = re.compile(
+    r"(?<=[-<])(?=-)|(?<=-)(?=>)|(?<=[<>~])(?==)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE
+)
+_WORD_JOINER = "\u2060"  # invisible
+
+# To Markdown, and to what Streamlit adds to it ($formulas$, :red[colors], :emojis:), these may mean something.
+_MARKS = re.compile(r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""")
+
+
+def visible(text: object, most: int = 80) -> str:
+    """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text).strip())
+    return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
+
+
+def plain(text: object, most: int = 80) -> str:
+    """Markdown that shows a text as it is: for all that comes from outside, as names of files, and for messages."""
+    return _MARKS.sub(r"\\\g<0>", _PAIRS.sub(_WORD_JOINER, visible(text, most)))
+
+
+def failure(error: object) -> None:
+    """Show an error's sentence, without its full stop; it may quote what a stranger wrote."""
+    st.error(f"{plain(error, _SENTENCE)}.")
 
 
 def is_dark() -> bool:

@@ -33,6 +33,7 @@ from kpnviz.ui.controls import (
     Shifts,
     default_methods,
 )
+from kpnviz.ui.elements import visible
 from kpnviz.ui.kernel_lens import DISPLAY, Pixel
 from kpnviz.ui.state import (
     CROP,
@@ -91,7 +92,10 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """The state that a query stands for, or the nearest valid one, and a sentence on what was wrong ("" if nothing)."""
+    """The state that a query stands for, or the nearest valid one, and a sentence on what was wrong ("" if nothing).
+
+    The sentence is plain text: it quotes the link.
+    """
     reader = _Reader(query)
     version = query.get("v", VERSION)
     if version != VERSION:
@@ -232,9 +236,8 @@ class _Reader:
 
 
 def _quoted(text: str) -> str:
-    """What a stranger wrote, short and harmless in Markdown."""
-    text = "".join(c for c in text if c.isprintable() and c != "`")
-    return f"`{text[:40]}{'…' if len(text) > 40 else ''}`" if text else "(nothing)"
+    """What a stranger wrote, short."""
+    return f"“{visible(text, 40)}”" if text else "(nothing)"
 
 
 def open_session() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kpnviz.paths import ROOT
 from kpnviz.ui import link
+from kpnviz.ui.elements import plain
 from kpnviz.ui.state import LINK_PROBLEM, SHARE, TEACH
 
 PAGES = {
@@ -54,7 +55,7 @@ def begin(title: str, introduction: str) -> None:
         st.html(_TEACHER_STYLE)
     problem = state.pop(LINK_PROBLEM, "")
     if problem:
-        st.warning(problem)
+        st.warning(plain(problem, 1000))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False)
         with st.container(width="content"):

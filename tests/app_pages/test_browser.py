@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -460,6 +461,19 @@ def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
         page.wait_for_url("**/learn?v=1&photo=dog**gain=8**")
         page.get_by_test_id("stTopNavLink").filter(has_text="Explore").wait_for()
         page.close()
+
+
+def test_a_bad_link_is_quoted_as_it_was_written(chromium, server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    wrong = ["~~a~~ **b** `c` $d$ :red[e] <b>f</b>", ":smile: a--b -> http://g.h www.i.j k@l.m"]
+    page.goto(f"{server}/?v=1&methods=kpn-l5&photo={quote(wrong[0])}&mode={quote(wrong[1])}&pixel=0~0_0~0")
+    alert = page.get_by_test_id("stAlert")
+    alert.wait_for()
+    expect(alert).to_contain_text("pixel “0~0_0~0” is not y~x")
+    shown = alert.inner_text().replace("\u2060", "")  # a word joiner keeps an address from becoming a link
+    assert all(f"“{text}”" in shown for text in wrong)
+    assert alert.locator("del, strong, b, code, a, .katex, .stMarkdownColoredText").count() == 0
+    page.close()
 
 
 def test_teacher_mode_has_larger_type_and_folded_controls(chromium, server, page):
