@@ -15,7 +15,7 @@ from torch import Tensor
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
-from kpnviz.models.kpn import Network
+from kpnviz.models.zoo import Network
 from kpnviz.noise import NoiseModel
 
 DEFAULT_TILE = 1024
@@ -63,12 +63,11 @@ class Denoiser:
     """
 
     def __init__(self, network: Network, name: str, tile: int = DEFAULT_TILE) -> None:
-        stride = network.config.trunk.stride
+        stride = network.stride
         if tile < stride or tile % stride:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
         self.network, self.name, self.tile = network, name, tile
-        reach = network.config.trunk.reach + 2 + max(network.config.sizes) // 2
-        self.margin = -(-reach // stride) * stride
+        self.margin = -(-network.margin // stride) * stride
 
     def __call__(
         self,
@@ -87,6 +86,10 @@ class Denoiser:
         device = next(self.network.parameters()).device
         needed = self._frames_needed(burst)
         noise = burst.noise.scaled(noise_scale)
+        read_std, shot_gain = (
+            torch.tensor([value], dtype=torch.float32, device=device)
+            for value in (noise.read_std, noise.shot_gain)
+        )
         H, W = burst.height, burst.width
         image = np.empty((H, W), dtype=np.float32)
         factors: Tensor | None = None
@@ -97,10 +100,8 @@ class Denoiser:
                     frames = burst.frames[(slice(needed), *window)]  # [N, h, w]
                 else:
                     frames = burst.window(*window)[:needed]
-                noise_map = noise.std_map(frames[0]).astype(np.float32)  # [h, w]
                 inputs = torch.from_numpy(np.ascontiguousarray(frames))[None].to(device)
-                assumed = torch.from_numpy(noise_map)[None].to(device)
-                prediction = self.network(inputs, assumed)
+                prediction = self.network(inputs, read_std, shot_gain)
                 if isinstance(prediction, KernelField):
                     result = prediction.apply(inputs)
                     if keep_kernels:
@@ -119,7 +120,7 @@ class Denoiser:
 
         There the kernels and the value are those of the whole picture, whatever its size.
         """
-        stride = self.network.config.trunk.stride
+        stride = self.network.stride
         top, left = (max(p // stride * stride - self.margin, 0) for p in (y, x))
         bottom, right = (
             min(p // stride * stride + stride + self.margin, length)
@@ -130,6 +131,8 @@ class Denoiser:
         return whole(part), top, left
 
     def _frames_needed(self, burst: Burst | FrameSource) -> int:
+        if self.network.config.matching:
+            return len(burst)
         needed = self.network.config.frames
         if needed != 1 and len(burst) != needed:
             raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")

@@ -77,6 +77,10 @@ class NoiseModel:
         return NoiseModel(self.read_std * factor, self.shot_gain * factor**2)
 
 
+_LEAST_STD = 1e-3
+"""A step of 10 bits: what stabilizing takes read_std to be at least, as values below 0 are divided by it."""
+
+
 def noise_std(reference, read_std, shot_gain):
     """Eq. 8 for arrays or tensors; read_std and shot_gain broadcast (a batch has one of each per burst)."""
     lib = torch if isinstance(reference, torch.Tensor) else np
@@ -95,6 +99,13 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
     r, s = _floored(noise)
     image = image.astype(np.float64)
     return 2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r)
+
+
+def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:
+    """:func:`stabilize` for a batch of bursts: frames [B, N, H, W], read_std and shot_gain [B]."""
+    s = shot_gain[:, None, None, None]
+    r = torch.maximum(read_std[:, None, None, None].clamp(min=_LEAST_STD), s / 2)
+    return 2 * frames / (torch.sqrt(s * frames.clamp(min=0) + r**2) + r)
 
 
 def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.ndarray:
@@ -117,7 +128,7 @@ def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.n
 
 def _floored(noise: NoiseModel) -> tuple[float, float]:
     """read_std and shot_gain, the first at least a 10-bit step and half a photon: values below 0 are divided by it."""
-    return max(noise.read_std, noise.shot_gain / 2, 1e-3), noise.shot_gain
+    return max(noise.read_std, noise.shot_gain / 2, _LEAST_STD), noise.shot_gain
 
 
 GAINS: dict[int, NoiseModel] = {

@@ -2,19 +2,23 @@
 
 import torch
 
-from kpnviz.models.kpn import ModelConfig, build
+from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.unet import TrunkConfig
-from kpnviz.models.zoo import config_of
+from kpnviz.models.zoo import build, config_of
 
 TINY = TrunkConfig(encoder=(4, 6, 8), decoder=(6,), convs=1)
+TINY_MATCHING = TrunkConfig(encoder=(4, 6, 8), decoder=(6, 6), convs=1)
 
 
 def tiny(name, seed=0, **changes):
     torch.manual_seed(seed)
-    values = {**ModelConfig.to_dict(config_of(name)), **changes, "trunk": TINY.__dict__}
+    config = config_of(name)
+    trunk = TINY_MATCHING if config.matching else TINY
+    values = {**ModelConfig.to_dict(config), **changes, "trunk": trunk.__dict__}
     return build(ModelConfig.from_dict(values)).eval()
 
 
 def burst_tensors(N, H, W, B=2, seed=0):
+    """Frames [B, N, H, W], and read_std and shot_gain [B] of their noise."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(B, N, H, W, generator=generator), torch.rand(B, H, W, generator=generator)
+    return torch.rand(B, N, H, W, generator=generator), *(0.2 * torch.rand(2, B, generator=generator))

@@ -45,23 +45,46 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  kpnviz train mkpn --photos photos/train --minutes 60\n"
         "  kpnviz train --all --photos photos/train --steps 12000\n"
+        "  kpnviz train --shared --photos photos/train --steps 30000 --schedule constant\n"
+        "  kpnviz train mkpn-matching --start runs/shared --photos photos/train --steps 6000 --schedule linear\n"
         "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
     which = train.add_mutually_exclusive_group(required=True)
     which.add_argument("model", nargs="?", help="a name of the zoo, e.g. mkpn")
     which.add_argument("--all", action="store_true", help="the whole zoo, one model after the other")
+    which.add_argument(
+        "--shared",
+        action="store_true",
+        help="all networks that match together, with one trunk: a --start for each",
+    )
+    train.add_argument(
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="folder of a --shared run whose weights the model starts from",
+    )
     train.add_argument("--photos", type=Path, required=True, help="folder of training photos, box-reduced")
     budget = train.add_mutually_exclusive_group(required=True)
     budget.add_argument("--steps", type=int, help="budget in steps")
     budget.add_argument("--minutes", type=float, help="budget in minutes of wall time")
     train.add_argument(
-        "--trunk", default="base", help="preset of the trunk: base (2 M parameters) or paper (base)"
+        "--trunk", help="preset of the trunk: base (2 M parameters), paper, matching (the model's)"
     )
     train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
     train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
-    train.add_argument("--learning-rate", type=float, default=5e-3, help="peak learning rate (0.005)")
-    train.add_argument("--lambda-1", type=float, default=0.95, help="weight of the intensity loss (0.95)")
+    train.add_argument(
+        "--learning-rate", type=float, help="peak learning rate (0.005; networks that match 0.002)"
+    )
+    train.add_argument(
+        "--schedule",
+        choices=("cosine", "linear", "constant"),
+        default="cosine",
+        help="how the rate falls after its peak (cosine); a run at a constant one can be made longer later",
+    )
+    train.add_argument(
+        "--lambda-1", type=float, help="weight of the intensity loss (0.95; networks that match 0.99)"
+    )
     train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
     train.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
@@ -156,10 +179,11 @@ def _app(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from kpnviz.models import checkpoints
     from kpnviz.models.zoo import ZOO
-    from kpnviz.training.train import TrainingConfig, train, train_all
+    from kpnviz.training.train import SHARED, TrainingConfig, train, train_all
 
+    model = next(iter(ZOO)) if options.all else SHARED if options.shared else options.model
     config = TrainingConfig(
-        model=next(iter(ZOO)) if options.all else options.model,
+        model=model,
         photos=options.photos,
         steps=options.steps,
         minutes=options.minutes,
@@ -167,15 +191,18 @@ def _train(options: argparse.Namespace) -> int:
         batch=options.batch,
         crop=options.crop,
         learning_rate=options.learning_rate,
+        schedule=options.schedule,
+        start=None if options.all else options.start,
         lambda_1=options.lambda_1,
         seed=options.seed,
         precision=options.precision,
     )
     show = sys.stderr.isatty()
     if options.all:
-        cards = train_all(config, options.runs, options.output or checkpoints.folder(), show)
+        folder = options.output or checkpoints.folder()
+        cards = train_all(config, options.runs, folder, show, options.start)
     else:
-        cards = {options.model: train(config, options.runs, options.output, show)}
+        cards = {model: train(config, options.runs, options.output, show)}
     for name, card in cards.items():
         if card:  # under torchrun only the first process has one
             print(json.dumps({name: card["metrics"]}))

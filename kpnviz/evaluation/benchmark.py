@@ -28,8 +28,7 @@ from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import factor_channels
 from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
-from kpnviz.models.kpn import build
-from kpnviz.models.zoo import config_of
+from kpnviz.models.zoo import build, config_of
 from kpnviz.noise import NoiseModel
 
 STACKED = "stacked copies"

@@ -39,6 +39,7 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
     margin = reach // 2 + 1  # cells: what the planes have around them
     lanes = min(N, max(1, _ROW // w))
     costs = torch.empty(B, N, windows, rows, h, w)
+    values = costs.numpy()
     groups = [(b, first, min(first + lanes, N)) for b in range(B) for first in range(0, N, lanes)]
     tasks = iter(groups)  # next() on a list's iterator is atomic
     scaled = smooth * 0.125**0.5  # the mean of 4 squares over 2, as their plain sum
@@ -50,14 +51,13 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
                 n = last - first
                 frame = _planes(reflect_pad(scaled[b, first:last], 2 * margin))
                 reference = _planes(scaled[b, :1].expand(n, -1, -1))
-                place = costs[b, first:last]
-                out = place.numpy().reshape(-1) if n == 1 else np.empty(place.numel(), dtype=np.float32)
+                place = values[b, first:last]
+                out = place.reshape(-1) if n == 1 else np.empty(place.size, dtype=np.float32)
                 if marginal:
                     out.fill(np.inf)
                 _costs(frame, reference, h, w, n, margin, reach, windows, first == 0, marginal, out)
                 if n > 1:
-                    lanes_last = torch.from_numpy(out).view(windows, rows, h, w, n)
-                    place.copy_(lanes_last.permute(4, 0, 1, 2, 3))
+                    place[:] = np.moveaxis(out.reshape(windows, rows, h, w, n), 4, 0)
         except BaseException as failure:
             failures.append(failure)
 

@@ -14,8 +14,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from kpnviz.models.kpn import ModelConfig, Network, build
-from kpnviz.models.zoo import ZOO
+from kpnviz.models.kpn import ModelConfig
+from kpnviz.models.zoo import ZOO, Network, build
 from kpnviz.paths import CHECKPOINTS, write_atomically
 
 _SUFFIX = ".safetensors"

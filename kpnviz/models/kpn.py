@@ -1,4 +1,8 @@
-"""Kernel prediction networks: KPN, KPN L_n, MKPN, and the variants of the KPN paper."""
+"""Kernel prediction networks: KPN, KPN L_n, MKPN, and the variants of the KPN paper, as the papers have them.
+
+Frames are stacked as the channels of one picture, and the trunk finds out by itself how they differ. Networks that
+are shown what matching says are in :mod:`kpnviz.models.matched`; both have one config and give a KernelField.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from torch import Tensor, nn
 
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.unet import BASE, TrunkConfig, UNet
+from kpnviz.noise import noise_std
 from kpnviz.sampling import reflect_index
 
 
@@ -20,9 +25,12 @@ class ModelConfig:
 
     sizes      kernel sizes S: (5,) for KPN and L5, (1, 3, 5, 7, 9, 11) for MKPN
     separable  1-D factors (KPN L_n, MKPN) or dense kernels (KPN)
-    frames     N of the bursts it takes; 1 is the *1-frame* variant and sees the reference alone
+    frames     N of the bursts it takes; 1 is the *1-frame* variant and sees the reference alone. With `matching`,
+               any number, and this is the usual one
     noise_map  takes the assumed noise; False is the *sigma blind* variant
     direct     predicts the pixel itself instead of kernels, the *direct* variant; sizes are unused
+    matching   is shown matching costs (`matched.py`) instead of the stacked frames
+    windows    how many windows matching has: 6, 18, 54, ... px wide
     """
 
     sizes: tuple[int, ...] = (1, 3, 5, 7, 9, 11)
@@ -31,6 +39,8 @@ class ModelConfig:
     noise_map: bool = True
     direct: bool = False
     trunk: TrunkConfig = BASE
+    matching: bool = False
+    windows: int = 3
 
     def __post_init__(self) -> None:
         if not self.sizes:
@@ -42,6 +52,11 @@ class ModelConfig:
             raise ValueError(f"sizes: {self.sizes} names a size twice")
         if self.frames < 1:
             raise ValueError(f"frames is {self.frames}; a network takes 1 frame or more")
+        levels = len(self.trunk.encoder) - len(self.trunk.decoder)
+        if levels != (1 if self.matching else 2):
+            raise ValueError(
+                f"trunk: encoder {self.trunk.encoder} and decoder {self.trunk.decoder} do not end at half resolution"
+            )
 
     def to_dict(self) -> dict:
         """For a checkpoint's card."""
@@ -55,15 +70,25 @@ class ModelConfig:
 
 
 class _BurstNetwork(nn.Module):
-    """The common front: frames and noise map of any height and width into the trunk."""
+    """The common front: frames and noise map (eq. 8) of any height and width into the trunk."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.trunk = UNet(config.frames + config.noise_map, config.trunk)
 
-    def features(self, frames: Tensor, noise_map: Tensor) -> tuple[Tensor, Tensor]:
-        """frames [B, N, H, W], noise_map [B, H, W] -> the trunk's features at half and at full resolution.
+    @property
+    def margin(self) -> int:
+        """Pixels beyond which nothing of the burst reaches an output."""
+        return self.config.trunk.reach + 2 + max(self.config.sizes) // 2
+
+    @property
+    def stride(self) -> int:
+        """Windows of a large burst must begin at multiples of this, so that pooling sees the same blocks."""
+        return self.config.trunk.stride
+
+    def features(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> tuple[Tensor, Tensor]:
+        """frames [B, N, H, W], read_std and shot_gain [B] -> the trunk's features at half and at full resolution.
 
         Height and width are completed by reflection, at the bottom and the right, to a multiple of the
         trunk's stride; the features still have that margin.
@@ -73,13 +98,11 @@ class _BurstNetwork(nn.Module):
                 f"frames has shape {tuple(frames.shape)}; this network takes [B, {self.config.frames}, H, W]"
             )
         if self.config.noise_map:
-            frames = torch.cat((frames, noise_map[:, None]), dim=1)  # [B, N + 1, H, W]
-        for dim in (2, 3):
-            length = frames.shape[dim]
-            padded = -(-length // self.config.trunk.stride) * self.config.trunk.stride
-            if padded != length:
-                index = torch.from_numpy(reflect_index(length, 0, padded)).to(frames.device)
-                frames = frames.index_select(dim, index)
+            noise_map = noise_std(
+                frames[:, :1], read_std[:, None, None, None], shot_gain[:, None, None, None]
+            )
+            frames = torch.cat((frames, noise_map), dim=1)  # [B, N + 1, H, W]
+        frames = reflect_to_multiple(frames, self.stride)
         return self.trunk(frames.contiguous(memory_format=torch.channels_last))
 
 
@@ -104,10 +127,10 @@ class KernelNetwork(_BurstNetwork):
             self.head.bias.copy_(box)  # type: ignore[union-attr]
             self.head.weight.normal_().mul_(0.1 * box[:, None, None, None] / self.head.in_channels**0.5)
 
-    def forward(self, frames: Tensor, noise_map: Tensor) -> KernelField:
-        """frames [B, N, H, W] and noise_map [B, H, W] (eq. 8), linear intensity -> the kernels."""
+    def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> KernelField:
+        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the kernels."""
         B, N, H, W = frames.shape
-        features, _ = self.features(frames, noise_map)  # [B, C, h', w']
+        features, _ = self.features(frames, read_std, shot_gain)  # [B, C, h', w']
         # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
         with torch.autocast(frames.device.type, enabled=False):
             half = features[..., : (H + 1) // 2, : (W + 1) // 2].float()  # [B, C, h, w]
@@ -134,18 +157,20 @@ class DirectNetwork(_BurstNetwork):
         )
         self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, frames: Tensor, noise_map: Tensor) -> Tensor:
-        """frames [B, N, H, W] and noise_map [B, H, W] -> the denoised picture [B, H, W]."""
-        half, full = self.features(frames, noise_map)
+    def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> Tensor:
+        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the picture [B, H, W]."""
+        half, full = self.features(frames, read_std, shot_gain)
         up = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)
         with torch.autocast(frames.device.type, enabled=False):
             image = self.head(torch.cat((up, full), dim=1).float())  # [B, 1, H', W']
         return image[:, 0, : frames.shape[2], : frames.shape[3]]
 
 
-Network = KernelNetwork | DirectNetwork
-
-
-def build(config: ModelConfig) -> Network:
-    """The network of a config, with fresh weights."""
-    return DirectNetwork(config) if config.direct else KernelNetwork(config)
+def reflect_to_multiple(frames: Tensor, stride: int) -> Tensor:
+    """Frames [..., H, W], completed by reflection at the bottom and the right to a multiple of the stride."""
+    for dim in (-2, -1):
+        length = frames.shape[dim]
+        if length % stride:
+            index = torch.from_numpy(reflect_index(length, 0, length + -length % stride)).to(frames.device)
+            frames = frames.index_select(dim, index)
+    return frames

@@ -1,4 +1,4 @@
-"""The trunk that all kernel prediction networks here share: a U-Net that stops at half resolution."""
+"""The trunk that all kernel prediction networks here share: a U-Net."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class TrunkConfig:
     """Widths and depth of the trunk.
 
     encoder   channels at full resolution, 1/2, 1/4, ...; the last is the bottleneck
-    decoder   channels on the way back up, ending at half resolution: two entries fewer than the encoder
+    decoder   channels on the way back up, ending at half resolution, with two entries fewer than the encoder, or at
+              full resolution, with one fewer
     convs     3x3 convolutions a block
     """
 
@@ -23,10 +24,10 @@ class TrunkConfig:
     convs: int
 
     def __post_init__(self) -> None:
-        if len(self.encoder) < 3 or len(self.decoder) != len(self.encoder) - 2:
+        if len(self.encoder) < 3 or len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
             raise ValueError(
-                f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; "
-                "a decoder that ends at half resolution has two blocks fewer than its encoder"
+                f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; a decoder has two blocks "
+                "fewer than its encoder, to end at half resolution, or one fewer, to end at full resolution"
             )
 
     @classmethod
@@ -48,7 +49,7 @@ class TrunkConfig:
         """
         levels = len(self.encoder)
         down = sum(self.convs * 2**level for level in range(levels))
-        up = sum(self.convs * 2**level for level in range(1, levels - 1))
+        up = sum(self.convs * 2**level for level in range(levels - 1 - len(self.decoder), levels - 1))
         pooling = sum(2 * 2**level for level in range(1, levels))
         return down + up + pooling
 
@@ -59,7 +60,10 @@ BASE = TrunkConfig(encoder=(32, 64, 128, 128, 128), decoder=(128, 128, 64), conv
 PAPER = TrunkConfig(encoder=(64, 128, 256, 512, 512), decoder=(512, 512, 256), convs=3)
 """The widths of figure 1 of the MKPN paper: 64 to 512 channels, three convolutions a block."""
 
-TRUNKS = {"base": BASE, "paper": PAPER}
+MATCHING = TrunkConfig(encoder=(64, 96, 128), decoder=(96, 64), convs=2)
+"""The trunk of networks that match, 0.8 M parameters; it begins at half resolution, with four pixels as channels."""
+
+TRUNKS = {"base": BASE, "paper": PAPER, "matching": MATCHING}
 
 
 class Block(nn.Sequential):
@@ -76,7 +80,7 @@ class Block(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """[B, C, H, W] -> features at half resolution [B, decoder[-1], H/2, W/2], and at full [B, encoder[0], H, W].
+    """[B, C, H, W] -> features at the end of the decoder, [B, decoder[-1], H/2, W/2], and [B, encoder[0], H, W].
 
     Convolutions with ReLU, 2x2 average pooling, bilinear upsampling and skips (MKPN paper, section 2.2).
     Height and width are multiples of ``config.stride``. `direct` wants the full-resolution features too.
@@ -89,7 +93,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(
             Block(a, b, config.convs) for a, b in zip(widths, config.encoder, strict=False)
         )
-        skips = config.encoder[-2:0:-1]  # from the coarsest level that has a skip up to half resolution
+        skips = config.encoder[-2::-1]  # from the coarsest level that has a skip
         below = (config.encoder[-1], *config.decoder)
         self.decoder = nn.ModuleList(
             Block(a + skip, b, config.convs) for a, skip, b in zip(below, skips, config.decoder, strict=False)
@@ -100,8 +104,7 @@ class UNet(nn.Module):
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else F.avg_pool2d(x, 2))  # [B, encoder[level], H/2^level, W/2^level]
             features.append(x)
-        skips = features[-2:0:-1]
-        for block, skip in zip(self.decoder, skips, strict=True):
+        for block, skip in zip(self.decoder, features[-2::-1], strict=False):
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = block(torch.cat((x, skip), dim=1))
         return x, features[0]

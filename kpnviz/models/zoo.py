@@ -1,8 +1,22 @@
-"""Every model that kpnviz knows, by name."""
+"""Every model that kpnviz knows, by name, and how a network is built from its config."""
 
 from __future__ import annotations
 
-from kpnviz.models.kpn import ModelConfig
+import dataclasses
+
+from kpnviz.models.kpn import DirectNetwork, KernelNetwork, ModelConfig
+from kpnviz.models.matched import MatchingNetwork
+from kpnviz.models.unet import MATCHING
+
+Network = KernelNetwork | DirectNetwork | MatchingNetwork
+
+
+def build(config: ModelConfig) -> Network:
+    """The network of a config, with fresh weights."""
+    if config.matching:
+        return MatchingNetwork(config)
+    return DirectNetwork(config) if config.direct else KernelNetwork(config)
+
 
 ZOO: dict[str, ModelConfig] = {
     "kpn": ModelConfig(sizes=(5,), separable=False),
@@ -22,15 +36,24 @@ ZOO: dict[str, ModelConfig] = {
     "kpn-direct": ModelConfig(sizes=(5,), separable=False, direct=True),
 }
 
+MATCHING_MODELS: dict[str, ModelConfig] = {
+    f"{name}-matching": dataclasses.replace(config, matching=True, trunk=MATCHING)
+    for name, config in ZOO.items()
+    if name
+    not in ("kpn-1frame", "kpn-no-anneal")  # one frame has nothing to match; none of these is annealed
+}
+"""The same models with matching. They can be trained; none ships yet."""
+
 WITHOUT_ANNEALING = frozenset({"kpn-no-anneal", "kpn-direct"})
 """Trained on the basic loss alone: the ablation of annealing, and the model that has no parts to anneal."""
 
 
 def config_of(name: str) -> ModelConfig:
-    """The config of a model of the zoo."""
-    if name not in ZOO:
-        raise ValueError(f"model {name!r} is not in the zoo: {', '.join(ZOO)}")
-    return ZOO[name]
+    """The config of a model of the zoo, or of MATCHING_MODELS."""
+    known = ZOO | MATCHING_MODELS
+    if name not in known:
+        raise ValueError(f"model {name!r} is not in the zoo: {', '.join(known)}")
+    return known[name]
 
 
 def title_of(name: str) -> str:

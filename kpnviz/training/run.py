@@ -28,8 +28,10 @@ from kpnviz.training.data import Batch, PhotoBank
 WARM_UP = 0.02
 """Share of the run in which the learning rate rises linearly from 0."""
 
-_FULL_RATE_FAN_IN = 72
-_BIAS_RATE = 0.1
+CONSTANT_WARM_UP = 300
+"""Steps of that rise where the run has no end."""
+
+SCHEDULES = ("cosine", "constant", "linear")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class RunConfig:
     """How a network is trained. Budget: `steps`, or `minutes` of wall time, pauses not counted.
 
     batch, crop     bursts a step (over all processes), and their side in pixels
-    learning_rate   peak, of the layers with the fewest inputs (see :func:`parameter_groups`). With 5e-3, KPN L5 was at
-                    32.3 dB on held-out photos after 9,000 of 12,000 steps, with 2e-3 at 32.0 dB
+    learning_rate   peak; None: the task's own
+    schedule        of the rate after its rise: a "cosine" to 0, "linear" to 0, or "constant", for a run that others
+                    start from: it may be stopped, or go on, at any step
     ema             decay of the weights' moving average, which is kept if it measures better
     """
 
@@ -47,7 +50,8 @@ class RunConfig:
     minutes: float | None = None
     batch: int = 8
     crop: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float | None = None
+    schedule: str = "cosine"
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     ema: float = 0.999
@@ -67,13 +71,18 @@ class RunConfig:
                 raise ValueError(f"{name} is {value!r}; it must be above 0")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {self.precision!r}; choose auto, fp32 or bf16")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}; choose {', '.join(SCHEDULES)}")
 
     @property
     def resumable_part(self) -> dict:
         """What must be the same for a run to go on where it stopped."""
         values = dataclasses.asdict(self)
-        for free in ("photos", "save_every", "validate_every"):
-            values.pop(free)
+        free = ["photos", "save_every", "validate_every"]
+        if self.schedule == "constant":
+            free += ["steps", "minutes"]
+        for name in free:
+            values.pop(name)
         return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
 
@@ -84,12 +93,23 @@ class Task(Protocol):
     def name(self) -> str: ...
 
     @property
-    def frames(self) -> int: ...
-
-    @property
     def network(self) -> nn.Module: ...
 
-    def loss(self, model: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, float]:
+    @property
+    def learning_rate(self) -> float:
+        """Peak rate where the config names none."""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a step may leave some parameters without a gradient."""
+
+    def optimizers(self, config: RunConfig, learning_rate: float) -> list[torch.optim.Optimizer]:
+        """What takes the steps; each group of parameters has a `rate` relative to the run's."""
+
+    def batch(self, bank: PhotoBank, config: RunConfig, step: int, world: World) -> Batch:
+        """Batch number `step`, this process's share: a function of seed and step alone."""
+
+    def loss(self, model: nn.Module, batch: Batch, step: int, progress: float) -> tuple[Tensor, float]:
         """The loss of a batch, and what its gradient is divided by. `model` is the network, perhaps wrapped."""
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -146,14 +166,8 @@ class Run:
         self.averaged = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
         )
-        # beta_2 = .99: the loss changes its character as annealing ends, and 1/(1-.999) steps of
-        # memory are a large part of a short run.
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.network, config.weight_decay),
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        self.rate = config.learning_rate or task.learning_rate
+        self.optimizers = task.optimizers(config, self.rate)
         self.step, self.seconds = 0, 0.0
         self.log: list[dict] = []
         if self._state_file.exists():
@@ -166,7 +180,9 @@ class Run:
     def train(self, bank: PhotoBank, show_progress: bool) -> None:
         """Spend the budget."""
         config, world, network = self.config, self.world, self.network
-        model: nn.Module = DistributedDataParallel(network) if world.size > 1 else network
+        model: nn.Module = network
+        if world.size > 1:
+            model = DistributedDataParallel(network, find_unused_parameters=self.task.in_parts)
         if not self.step and world.is_main:
             self._save()
         losses: list[Tensor] = []
@@ -202,14 +218,10 @@ class Run:
             "minutes": round(self.seconds / 60, 1),
             "batch": config.batch,
             "crop": config.crop,
-            "optimizer": "AdamW, betas (0.9, 0.99), "
-            f"peak learning rate {config.learning_rate:g} x min(1, {_FULL_RATE_FAN_IN} / fan-in), biases "
-            f"x {_BIAS_RATE:g}; weight decay {config.weight_decay:g}, "
-            f"{WARM_UP:.0%} warm-up then cosine, gradient norm clipped at {config.clip_norm:g}",
+            "learning_rate": f"peak {self.rate:g}, {WARM_UP:.0%} warm-up then {config.schedule}; gradient norm clipped "
+            f"at {config.clip_norm:g}",
             "weights": f"{weights} of the run (moving average: decay {config.ema:g})",
             "seed": config.seed,
-            "data": f"{config.photos.name}: photos box-reduced in linear light, made into bursts on the fly; "
-            "read_std in 10^[-3, -1.5], shot_gain in 10^[-4, -2], white level 10^[-1, 0]",
             "hardware": self.world.hardware,
             "torch": torch.__version__,
         }
@@ -227,20 +239,27 @@ class Run:
 
     def _step(self, model: nn.Module, bank: PhotoBank, progress: float) -> Tensor:
         config, world = self.config, self.world
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * group["rate"] * learning_rate_factor(progress)
-        batch = bank.batch(config.seed, self.step, config.batch, self.task.frames, world.rank, world.size)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate * group["rate"] * self._rate_factor(progress)
+        batch = self.task.batch(bank, config, self.step, world)
         kind = torch.device(world.device).type
         bf16 = config.precision == "bf16" or (config.precision == "auto" and _bf16_pays(kind))
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16):
-            loss, scale = self.task.loss(model, batch, progress)
+            loss, scale = self.task.loss(model, batch, self.step, progress)
         (loss / scale).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.averaged.update_parameters(self.network)
         self.step += 1
         return loss.detach()
+
+    def _rate_factor(self, progress: float) -> float:
+        if self.config.schedule == "constant":
+            return min((self.step + 1) / CONSTANT_WARM_UP, 1)
+        return learning_rate_factor(progress, self.config.schedule)
 
     def _record(self, loss: float, progress: float) -> dict[str, float]:
         measured = self.task.validate(self.network)
@@ -248,7 +267,7 @@ class Run:
             {
                 "step": self.step,
                 "seconds": round(self.seconds, 1),
-                "learning_rate": self.config.learning_rate * learning_rate_factor(progress),
+                "learning_rate": self.rate * self._rate_factor(progress),
                 "loss": loss,
                 **measured,
             }
@@ -270,7 +289,7 @@ class Run:
             "log": self.log,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         torch.save(state, buffer)
         write_atomically(self._state_file, buffer.getvalue())
@@ -296,35 +315,16 @@ class Run:
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(values)
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Groups for AdamW with a relative `rate` each: min(1, 72 / fan-in) for weights, .1 for biases.
-
-    One step of Adam moves every weight by about the rate, and so a unit by the rate times the number of its
-    inputs: of ReLU units with 1152 positive inputs nearly all were dead after 400 steps at 1e-3, and with
-    them all that the trunk sees below a quarter of the resolution. (72 = 8 x 3 x 3, about the fan-in of the
-    first layer. The scaling is that of muP for Adam: Yang et al., Tensor Programs V, 2022.)
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in network.parameters():
-        if parameter.ndim > 1:
-            key = min(1.0, _FULL_RATE_FAN_IN / parameter[0].numel()), weight_decay
-        else:
-            key = _BIAS_RATE, 0.0
-        groups.setdefault(key, []).append(parameter)
-    return [
-        {"params": parameters, "rate": rate, "weight_decay": decay}
-        for (rate, decay), parameters in groups.items()
-    ]
-
-
-def learning_rate_factor(progress: float) -> float:
-    """Linear warm-up over WARM_UP of the budget, then a cosine to 0."""
+def learning_rate_factor(progress: float, schedule: str = "cosine") -> float:
+    """Linear warm-up over WARM_UP of the budget, then a cosine or a line to 0."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+    rest = (progress - WARM_UP) / (1 - WARM_UP)
+    return 1 - rest if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * rest))
 
 
 @torch.no_grad()

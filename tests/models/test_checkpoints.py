@@ -38,9 +38,9 @@ def test_weights_and_card_survive(saved):
     assert loaded.config == network.config and not loaded.training
     for a, b in zip(network.state_dict().values(), loaded.state_dict().values(), strict=True):
         assert torch.equal(a.half().float(), b)
-    frames, noise_map = burst_tensors(8, 16, 16)
+    frames, *noise = burst_tensors(8, 16, 16)
     np.testing.assert_allclose(
-        loaded(frames, noise_map).factors, network(frames, noise_map).factors.detach(), atol=2e-3
+        loaded(frames, *noise).factors, network(frames, *noise).factors.detach(), atol=2e-3
     )
     card = checkpoints.read_card("mkpn")
     assert card["training"] == {"steps": 3} and card["name"] == "mkpn"

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from kpnviz.kernels import KernelField
-from kpnviz.models.kpn import ModelConfig, build
+from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.unet import BASE, PAPER, TrunkConfig, UNet
-from kpnviz.models.zoo import ZOO, config_of, title_of
+from kpnviz.models.zoo import ZOO, build, config_of, title_of
 
 from ..conftest import TINY, burst_tensors, tiny
 
@@ -19,8 +19,8 @@ KINDS = ["kpn", "kpn-l1", "kpn-l5", "kpn-l25", "mkpn", "kpn-1frame", "kpn-blind"
 @pytest.mark.parametrize("B, H, W", [(1, 16, 16), (2, 13, 21), (1, 1, 1), (2, 1, 9), (1, 10, 1)])
 def test_any_size_gives_a_finite_picture(name, B, H, W):
     network = tiny(name)
-    frames, noise_map = burst_tensors(network.config.frames, H, W, B)
-    prediction = network(frames, noise_map)
+    frames, *noise = burst_tensors(network.config.frames, H, W, B)
+    prediction = network(frames, *noise)
     image = prediction.apply(frames) if isinstance(prediction, KernelField) else prediction
     assert image.shape == (B, H, W) and bool(image.isfinite().all())
 
@@ -30,9 +30,9 @@ def test_what_is_shown_is_what_is_applied(name):
     """The invariant of the viewer, for every kind of model, on an odd size."""
     network = tiny(name)
     nn.init.normal_(network.head.weight, std=0.2)  # kernels that differ from pixel to pixel
-    frames, noise_map = burst_tensors(network.config.frames, 9, 14, B=1)
+    frames, *noise = burst_tensors(network.config.frames, 9, 14, B=1)
     with torch.no_grad():
-        field = network(frames, noise_map)
+        field = network(frames, *noise)
         image = field.apply(frames)[0].numpy()
     kernels = field.region(0, 9, 0, 14)
     r = field.reach
@@ -46,15 +46,15 @@ def test_what_is_shown_is_what_is_applied(name):
 @pytest.mark.parametrize("name", KINDS)
 def test_a_batch_does_not_mix_its_bursts(name):
     network = tiny(name)
-    frames, noise_map = burst_tensors(network.config.frames, 12, 12, B=3)
+    frames, *noise = burst_tensors(network.config.frames, 12, 12, B=3)
 
-    def image(f, m):
-        prediction = network(f, m)
+    def image(f, *noise):
+        prediction = network(f, *noise)
         return prediction.apply(f) if isinstance(prediction, KernelField) else prediction
 
-    together = image(frames, noise_map)
+    together = image(frames, *noise)
     for b in range(3):
-        alone = image(frames[b : b + 1], noise_map[b : b + 1])[0]
+        alone = image(frames[b : b + 1], *(x[b : b + 1] for x in noise))[0]
         torch.testing.assert_close(together[b], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -64,19 +64,19 @@ def test_head_has_the_papers_channels():
     assert build(ModelConfig(sizes=(5,), separable=False, trunk=TINY)).head.out_channels == 25 * 8
 
 
-def test_blind_ignores_the_noise_map_and_the_others_do_not():
-    frames, noise_map = burst_tensors(8, 8, 8)
+def test_blind_ignores_the_noise_and_the_others_do_not():
+    frames, *noise = burst_tensors(8, 8, 8)
     for name, differs in [("kpn-blind", False), ("kpn", True)]:
         network = tiny(name)
         nn.init.normal_(network.head.weight)
-        a, b = (network(frames, scale * noise_map).factors for scale in (1, 4))
+        a, b = (network(frames, *(scale * x for x in noise)).factors for scale in (1, 4))
         assert bool((a != b).any()) == differs
 
 
 def test_fresh_networks_start_from_boxes():
     network = tiny("mkpn")
-    frames, noise_map = burst_tensors(8, 8, 8, B=1)
-    for size, kernel in network(frames, noise_map).sizes_at(4, 4).items():
+    frames, *noise = burst_tensors(8, 8, 8, B=1)
+    for size, kernel in network(frames, *noise).sizes_at(4, 4).items():
         np.testing.assert_allclose(kernel, np.full((8, size, size), 1 / size**2), rtol=0.12)
         assert kernel.sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=0.06)
 
@@ -145,7 +145,7 @@ def test_bad_inputs_are_named():
     with pytest.raises(
         ValueError, match=r"frames has shape \(1, 3, 8, 8\); this network takes \[B, 8, H, W\]"
     ):
-        tiny("mkpn")(torch.rand(1, 3, 8, 8), torch.rand(1, 8, 8))
+        tiny("mkpn")(torch.rand(1, 3, 8, 8), torch.rand(1), torch.rand(1))
     with pytest.raises(ValueError, match="model 'kpn-l4' is not in the zoo"):
         config_of("kpn-l4")
     with pytest.raises(ValueError, match="trunk"):

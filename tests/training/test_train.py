@@ -20,10 +20,11 @@ from torch import nn
 from kpnviz.models import unet, zoo
 from kpnviz.models.checkpoints import load_network
 from kpnviz.models.kpn import ModelConfig
-from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor, parameter_groups
-from kpnviz.training.train import TrainingConfig, train, train_all
+from kpnviz.training.optimizers import Muon, orthogonalized, parameter_groups
+from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor
+from kpnviz.training.train import SHARED, TrainingConfig, shared_models, train, train_all
 
-from ..conftest import TINY
+from ..conftest import TINY, TINY_MATCHING
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -33,12 +34,14 @@ import dataclasses, json, sys
 from pathlib import Path
 from kpnviz.models import unet, zoo
 from kpnviz.training.train import TrainingConfig, train
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_MATCHING
 unet.TRUNKS["base"] = TINY
-zoo.ZOO["mkpn"] = dataclasses.replace(zoo.ZOO["mkpn"], sizes=(1, 3))
+unet.TRUNKS["matching"] = TINY_MATCHING
+for models, name in ((zoo.ZOO, "mkpn"), (zoo.MATCHING_MODELS, "mkpn-matching")):
+    models[name] = dataclasses.replace(models[name], sizes=(1, 3))
 values = json.loads(sys.argv[1])
-train(TrainingConfig(model="mkpn", photos=Path(values.pop("photos")), **values),
-      Path(sys.argv[2]) / "runs", Path(sys.argv[2]) / "mkpn.safetensors", show_progress=False)
+train(TrainingConfig(photos=Path(values.pop("photos")), **values),
+      Path(sys.argv[2]) / "runs", Path(sys.argv[2]) / "out.safetensors", show_progress=False)
 """
 
 
@@ -56,14 +59,17 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def small_zoo(monkeypatch):
     monkeypatch.setitem(unet.TRUNKS, "base", TINY)
+    monkeypatch.setitem(unet.TRUNKS, "matching", TINY_MATCHING)
     monkeypatch.setitem(zoo.ZOO, "mkpn", ModelConfig(sizes=(1, 3)))
+    small = ModelConfig(sizes=(1, 3), matching=True, trunk=TINY_MATCHING)
+    monkeypatch.setitem(zoo.MATCHING_MODELS, "mkpn-matching", small)
 
 
 def quick(photos, model="mkpn", **values):
     return TrainingConfig(**{"model": model, "photos": photos, "steps": 6, "batch": 4, "crop": 24, **values})
 
 
-@pytest.mark.parametrize("model", ["mkpn", "kpn-direct"])
+@pytest.mark.parametrize("model", ["mkpn", "kpn-direct", "mkpn-matching"])
 def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, model):
     config = quick(photos, model, steps=150, learning_rate=2e-2, validate_every=50, ema=0.9)
     card = train(config, tmp_path, tmp_path / "out.safetensors", show_progress=False)
@@ -71,11 +77,12 @@ def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, m
     assert [int(row["step"]) for row in rows] == [50, 100, 150]
     assert float(rows[-1]["psnr"]) > float(rows[0]["psnr"])
     assert card["training"]["steps"] == 150 and card["training"]["seed"] == 0
-    assert card["metrics"]["gain 1"] > card["metrics"]["gain 8"]
+    prefix = "whole-pixel " if zoo.config_of(model).matching else ""
+    assert card["metrics"][prefix + "gain 1"] > card["metrics"][prefix + "gain 8"]
     assert json.loads((tmp_path / "out.json").read_text()) == card
-    assert load_network(tmp_path / "out.safetensors").config == dataclasses.replace(
-        zoo.ZOO[model], trunk=TINY
-    )
+    trunk = TINY_MATCHING if zoo.config_of(model).matching else TINY
+    expected = dataclasses.replace(zoo.config_of(model), trunk=trunk)
+    assert load_network(tmp_path / "out.safetensors").config == expected
 
 
 def test_a_budget_in_minutes_ends(photos, small_zoo, tmp_path):
@@ -103,11 +110,13 @@ def run_script(values, folder, *launcher, wait=True, timeout=240):
         process.terminate()
         raise AssertionError(f"not done after {timeout} s: {process.communicate()[0]}") from None
     assert process.returncode == 0, output
-    return load_file(folder / "mkpn.safetensors")
+    return load_file(folder / "out.safetensors")
 
 
-def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photos, tmp_path):
+@pytest.mark.parametrize("model", ["mkpn", "mkpn-matching"])
+def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photos, tmp_path, model):
     values = {
+        "model": model,
         "photos": str(photos),
         "steps": 40,
         "batch": 4,
@@ -118,14 +127,14 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     uninterrupted = run_script(values, tmp_path / "a")
 
     process = run_script(values, tmp_path / "b", wait=False)
-    state = tmp_path / "b" / "runs" / "mkpn" / "state.pt"
+    state = tmp_path / "b" / "runs" / model / "state.pt"
     deadline = time.time() + 120
     while not state.exists() or torch.load(state, weights_only=True)["step"] < 5:
         assert process.poll() is None and time.time() < deadline, process.communicate()[0]
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "b" / "mkpn.safetensors").exists()
+    assert not (tmp_path / "b" / "out.safetensors").exists()
     resumed = run_script(values, tmp_path / "b")
     for name, value in uninterrupted.items():
         assert torch.equal(value, resumed[name]), name
@@ -140,7 +149,14 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
 
 def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     """They agree on the time, also while one of them validates."""
-    values = {"photos": str(photos), "minutes": 0.1, "batch": 4, "crop": 24, "validate_every": 1}
+    values = {
+        "model": "mkpn",
+        "photos": str(photos),
+        "minutes": 0.1,
+        "batch": 4,
+        "crop": 24,
+        "validate_every": 1,
+    }
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run_script(values, tmp_path, *launcher, timeout=120)
     rows = list(csv.DictReader((tmp_path / "runs" / "mkpn" / "log.csv").read_text().splitlines()))
@@ -221,3 +237,55 @@ def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     assert {n: card["sha256"] for n, card in again.items()} == {
         n: card["sha256"] for n, card in cards.items()
     }
+
+
+def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, tmp_path):
+    """Killed in between or made longer, it is one run; its moving average is step 0 of each model."""
+    three = {n: zoo.config_of(n) for n in ("kpn-matching", "mkpn-matching", "kpn-blind-matching")}
+    monkeypatch.setattr("kpnviz.training.train.MATCHING_MODELS", three)
+    shared = quick(photos, SHARED, schedule="constant", batch=2, crop=24, steps=3)
+    assert train(shared, tmp_path, show_progress=False) == {}
+    assert train(dataclasses.replace(shared, steps=6), tmp_path, show_progress=False) == {}
+    state = torch.load(tmp_path / SHARED / "state.pt", weights_only=True)
+    assert state["step"] == 6 and shared_models() == ["kpn-matching", "mkpn-matching"]
+    for model, source in (("mkpn-matching", "mkpn-matching"), ("kpn-blind-matching", "kpn-matching")):
+        config = quick(photos, model, start=tmp_path / SHARED, steps=1, learning_rate=1e-12, crop=24)
+        card = train(config, tmp_path, tmp_path / f"{model}.safetensors", show_progress=False)
+        assert "6 steps" in card["training"]["start"]
+        for key, value in load_file(tmp_path / f"{model}.safetensors").items():
+            torch.testing.assert_close(
+                value.float(), state["averaged"][f"module.networks.{source}.{key}"], atol=2e-3, rtol=2e-3
+            )
+
+
+def test_networks_that_stack_frames_have_no_start(tmp_path):
+    with pytest.raises(ValueError, match="mkpn does not match"):
+        quick(tmp_path, "mkpn", start=tmp_path)
+
+
+def test_a_start_that_is_none_is_named(photos, small_zoo, tmp_path):
+    with pytest.raises(ValueError, match="holds no shared run"):
+        train(
+            quick(photos, "mkpn-matching", start=tmp_path),
+            tmp_path,
+            tmp_path / "o.safetensors",
+            show_progress=False,
+        )
+
+
+@pytest.mark.parametrize("shape", [(5, 40), (40, 5), (16, 16)])
+def test_muon_steps_have_the_singular_vectors_of_the_gradient_and_values_near_one(shape):
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    values = (u.T @ orthogonalized(matrix) @ vh.T).numpy()
+    np.testing.assert_allclose(values - np.diag(np.diag(values)), 0, atol=2e-3)
+    assert np.diag(values).min() > 0.6 and np.diag(values).max() < 1.3
+
+
+def test_muon_moves_by_the_rate_and_leaves_what_has_no_gradient():
+    moved, resting = nn.Parameter(torch.zeros(4, 2, 3, 3)), nn.Parameter(torch.ones(4, 2))
+    moved.grad = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    Muon([{"params": [moved, resting]}], lr=0.1).step()
+    # .1 x .2 sqrt(18) times a matrix of four singular values near 1: a norm of about 2.
+    assert moved.norm().item() == pytest.approx(0.1 * 0.2 * 18**0.5 * 2, rel=0.2)
+    assert torch.equal(resting, torch.ones(4, 2))

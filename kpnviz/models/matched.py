@@ -1,0 +1,233 @@
+"""Networks whose kernels start from matching: KPN, KPN L_n and MKPN that see where the scene went.
+
+The papers stack the frames and let the trunk find the motion; that takes hundreds of thousands of steps. Here the
+frames say it themselves. The costs of :mod:`kpnviz.matching` make kernels without any parameter, non-local means over
+the burst written as kernel prediction:
+
+    K_i(d) = N softmax over frames i and displacements d of -beta C_i(d)
+
+and the network improves on them. It learns what a distance of patches cannot know: how to weigh narrow windows against
+wide ones, how to smooth where nothing moves, when to trust a frame.
+
+    frames  ->  costs C                            matching, no parameters
+            ->  trunk features t, of the scene     U-Net over reference, matched mean and remaining noise
+            ->  features e_i, of each frame        encoder of its costs, the same for all alternate frames
+            ->  factors of frame i                 softmax(logits(t, e_i) - sharpness(t) C_i) + signed part(t, e_i)
+            ->  scaled, so that all frames' weights together have mean mass 1: a flat scene keeps its brightness
+
+Since encoder and head are shared by all alternate frames, a network takes any number of them. All that it sees is in
+units of the noise: scaled by any factor, noise and all, a burst has the same kernels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.local_conv import local_conv
+from kpnviz.matching import matching_costs, window_sides
+from kpnviz.models.kpn import ModelConfig, reflect_to_multiple
+from kpnviz.models.unet import UNet
+from kpnviz.noise import stabilize_frames
+
+ENCODED, MIXED = 24, 64
+"""Channels of a frame's encoded costs, and of what its factors are predicted from."""
+
+BLIND_NOISE = (10**-2.25, 10**-3)
+"""read_std and shot_gain, the middle of the training ranges: the units of a network that assumes no noise."""
+
+_INPUTS = 5
+_BASE = 17  # side of the box, pixels, whose mean is taken off the trunk's inputs
+_LOGITS = 4.0  # what a unit of the head's output counts in logits
+
+
+class _Encoder(nn.Module):
+    """Costs [M, J, rows, h, w] -> features [M, ENCODED, h, w]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(channels, ENCODED, 1)
+        self.spread = nn.Conv2d(ENCODED, ENCODED, 3, padding=1)
+
+    def forward(self, costs: Tensor) -> Tensor:
+        x = F.relu(_pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2) / 2))
+        return F.relu(self.spread(x))
+
+
+class MatchingNetwork(nn.Module):
+    """Burst -> KernelField, or for a `direct` config -> picture, from frames and their matching costs.
+
+    `trunk` may be given, for networks that are trained together and share it.
+    """
+
+    def __init__(self, config: ModelConfig, trunk: UNet | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.reach = max(config.sizes) // 2
+        K = 2 * self.reach + 1
+        self.rows = 2 * K if config.separable else K * K  # logits, or costs, of a frame at a pixel
+        self.channels = factor_channels(config.sizes, config.separable)
+        self.trunk = UNet(4 * _INPUTS, config.trunk) if trunk is None else trunk
+        T = config.trunk.decoder[-1]
+        costs = config.windows * self.rows
+        self.reference_encoder, self.encoder = _Encoder(costs), _Encoder(costs)
+        if config.direct:
+            self.mix = nn.Conv2d(T + 2 * ENCODED, MIXED, 3, padding=1)
+            self.head = nn.Conv2d(MIXED, 4, 3, padding=1)
+        else:
+            self.mix_scene = nn.Conv2d(T + ENCODED, MIXED, 1)
+            self.mix_frame = nn.Conv2d(ENCODED, MIXED, 1, bias=False)
+            self.mix_reference = nn.Conv2d(T + 2 * ENCODED, MIXED, 1)
+            outputs = self.channels + self.rows + 1
+            self.head, self.reference_head = nn.Conv2d(MIXED, outputs, 1), nn.Conv2d(MIXED, outputs, 1)
+            # Of each window's costs; for separable kernels also of what decides a frame's share, and of each size.
+            self.sharpness = nn.Conv2d(T + ENCODED, config.windows + config.separable, 1)
+            if config.separable:
+                self.size_sharpness = nn.Parameter(torch.zeros(len(config.sizes)))
+        self._start_from_matching()
+
+    def _start_from_matching(self) -> None:
+        """At step 0 the kernels are those of matching alone."""
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Conv2d) and not name.startswith("trunk."):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        last = [self.head] if self.config.direct else [self.head, self.reference_head, self.sharpness]
+        for layer in last:
+            nn.init.zeros_(layer.weight)
+
+    @property
+    def margin(self) -> int:
+        """Pixels beyond which nothing of the burst reaches an output."""
+        seen = window_sides(self.config.windows)[-1] // 2 + self.reach + 1  # by matching
+        return seen + self.reach + _BASE // 2 + 2 * (self.config.trunk.reach + 2) + 2
+
+    @property
+    def stride(self) -> int:
+        """Windows of a large burst must begin at multiples of this, so that pooling sees the same blocks."""
+        return 2 * self.config.trunk.stride
+
+    def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> KernelField | Tensor:
+        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> kernels (or picture)."""
+        B, N, H, W = frames.shape
+        full = reflect_to_multiple(frames, self.stride)  # [B, N, H', W']
+        if not self.config.noise_map:
+            read_std, shot_gain = (torch.full_like(read_std, value) for value in BLIND_NOISE)
+        with torch.no_grad():
+            g = stabilize_frames(full, read_std, shot_gain)
+            costs = matching_costs(g, self.reach, self.config.windows, marginal=self.config.separable)
+            costs = costs.view(
+                B, N, self.config.windows, self.rows, *costs.shape[-2:]
+            )  # [B, N, J, rows, h, w]
+            plain = self._plain_factors(costs)
+            inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
+        t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
+        e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
+        e = self.encoder(costs[:, 1:].flatten(0, 1)).unflatten(0, (B, N - 1))  # [B, N-1, E, h, w]
+        mean = e.mean(1) if N > 1 else torch.zeros_like(e0)
+        half = (H + 1) // 2, (W + 1) // 2
+        if self.config.direct:
+            image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
+            std = torch.sqrt(read_std[:, None, None] ** 2 + shot_gain[:, None, None] * image.clamp(min=0))
+            features = F.relu(self.mix(torch.cat((t, e0, mean), 1)))
+            change = F.pixel_shuffle(self.head(features), 2)[:, 0]
+            return (image + std * change)[:, :H, :W]
+        factors = self._factors(costs, t, e0, e, mean)
+        return KernelField(
+            factors[..., : half[0], : half[1]].contiguous(), self.config.sizes, self.config.separable, H, W
+        )
+
+    def _plain_factors(self, costs: Tensor) -> Tensor:
+        """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""
+        N = costs.shape[1]
+        total = costs[:, :, :2].sum(2)  # [B, N, rows, h, w]
+        if not self.config.separable:
+            return N * torch.softmax((-1.5 * total).flatten(1, 2), 1).view_as(total)
+        vertical, horizontal = total.chunk(2, 2)  # [B, N, K, h, w]
+        share = N * torch.softmax(-1.5 * vertical.amin(2), 1)[:, :, None]
+        return torch.cat((share * torch.softmax(-2 * vertical, 2), torch.softmax(-2 * horizontal, 2)), 2)
+
+    def _scene(self, g: Tensor, plain: Tensor) -> Tensor:
+        """What the trunk sees, [B, 5, H', W']: reference, matched mean, the noise left in it, and brightness."""
+        separable, N = self.config.separable, g.shape[1]
+        mean = local_conv(g, plain, (2 * self.reach + 1,), separable=separable)[:, None]
+        if separable:
+            vertical, horizontal = plain.square().chunk(2, 2)
+            power = (vertical.sum(2) * horizontal.sum(2)).sum(1)
+        else:
+            power = plain.square().sum((1, 2))
+        left = F.interpolate(
+            power.sqrt()[:, None] / N, scale_factor=2
+        )  # standard deviation, in units of a frame's
+        base = F.avg_pool2d(F.pad(mean, (_BASE // 2,) * 4, mode="replicate"), _BASE, 1)
+        fine = [_squash(x) for x in ((g[:, :1] - base) / 8, (mean - base) / 8, (mean - base) / 32)]
+        brightness = torch.log1p(mean.clamp(min=0)) / 2 - 1.2
+        return torch.cat((4 * fine[0], 4 * fine[1], 8 * fine[2], 2 * left, brightness), 1)
+
+    def _factors(self, costs: Tensor, t: Tensor, e0: Tensor, e: Tensor, mean: Tensor) -> Tensor:
+        """Costs and features -> the factors of all frames, [B, N, F, h, w]."""
+        B, N, J = costs.shape[:3]
+        scene = _pointwise(self.mix_scene, torch.cat((t, e0), 1))[:, None]
+        others = F.relu(_pointwise(self.mix_frame, e.flatten(0, 1)).unflatten(0, (B, N - 1)) + scene)
+        reference = F.relu(_pointwise(self.mix_reference, torch.cat((t, e0, mean), 1)))
+        outputs = torch.cat(
+            (
+                _pointwise(self.reference_head, reference)[:, None],
+                _pointwise(self.head, others.flatten(0, 1)).unflatten(0, (B, N - 1)),
+            ),
+            1,
+        )
+        signed, logits, trust = outputs.split((self.channels, self.rows, 1), 2)
+        sharpness = torch.exp(
+            2 * _pointwise(self.sharpness, torch.cat((t, mean), 1)).clamp(-4, 4)
+        )  # [B, J (+ 1), h, w]
+        for j in range(J):
+            logits = (logits * _LOGITS if j == 0 else logits) - costs[:, :, j] * (
+                5 / J * sharpness[:, None, None, j]
+            )
+        trust = _LOGITS * trust[:, :, 0]  # [B, N, h, w]
+        if not self.config.separable:
+            kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(
+                logits
+            )
+            return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
+        vertical, horizontal = logits.chunk(2, 2)
+        starts = []
+        for size, scale in zip(self.config.sizes, torch.exp(2 * self.size_sharpness), strict=True):
+            near = slice(self.reach - size // 2, self.reach + size // 2 + 1)
+            v, h = vertical[:, :, near], horizontal[:, :, near]
+            # A frame's share at this size: by the best match within the size's own reach.
+            found = torch.minimum(v.amax(2), h.amax(2)) * (0.6 * sharpness[:, None, J]) + trust
+            share = N * torch.softmax(found, 1)[:, :, None]
+            starts += [share * torch.softmax(scale * v, 2), torch.softmax(scale * h, 2)]
+        parts = (signed + torch.cat(starts, 2)).split(
+            [n for size in self.config.sizes for n in (size, size)], 2
+        )
+        masses = [
+            v.sum(2) * h.sum(2) for v, h in zip(parts[::2], parts[1::2], strict=True)
+        ]  # S of [B, N, h, w]
+        scale = _inverse(torch.stack(masses).mean((0, 2)))[:, None, None]
+        return torch.cat([part * scale if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
+
+
+def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """A 1x1 convolution as a product of matrices: keeps the layout of x, which the factors are wanted in."""
+    weight = layer.weight.flatten(1).expand(len(x), -1, -1)
+    flat = x.flatten(2)
+    product = (
+        torch.bmm(weight, flat) if layer.bias is None else torch.baddbmm(layer.bias[:, None], weight, flat)
+    )
+    return product.view(*product.shape[:2], *x.shape[2:])
+
+
+def _inverse(mass: Tensor) -> Tensor:
+    """1 / mass, for a mass that is near 1 (and would not be, had training gone astray)."""
+    return 1 / mass.clamp(min=0.2)
+
+
+def _squash(x: Tensor) -> Tensor:
+    """Identity near 0, at most 1: an edge of hundreds of noise units is an edge."""
+    return x / (1 + x.abs())

@@ -1,0 +1,157 @@
+"""Networks that match: their kernels start from the frames themselves, follow them, and are what is applied."""
+
+import numpy as np
+import pytest
+import torch
+
+from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.denoise import Denoiser
+from kpnviz.matching import matching_costs
+from kpnviz.models.zoo import MATCHING_MODELS, build, config_of
+from kpnviz.noise import NoiseModel, stabilize_frames
+
+from ..conftest import tiny
+
+MATCHING = list(MATCHING_MODELS)
+READ, SHOT = torch.tensor([0.01, 0.02]), torch.tensor([0.002, 0.004])
+
+
+def disturbed(name, **changes):
+    """A network whose last layers, which start at zero, have weights: what it does after some training."""
+    network = tiny(name, **changes)
+    torch.manual_seed(1)
+    for key, parameter in network.named_parameters():
+        if key.split(".")[0] in ("head", "reference_head", "sharpness") and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.005)
+    return network
+
+
+def bursts(N, H=24, W=28, B=2, seed=0):
+    return torch.rand(B, N, H, W, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", MATCHING)
+@pytest.mark.parametrize("N, H, W", [(1, 9, 14), (2, 8, 8), (5, 17, 6), (11, 5, 21)])
+def test_any_number_of_frames_and_any_size(name, N, H, W):
+    network = disturbed(name)
+    frames = bursts(N, H, W)
+    prediction = network(frames, READ, SHOT)
+    image = prediction if isinstance(prediction, torch.Tensor) else prediction.apply(frames)
+    assert image.shape == (2, H, W) and bool(image.isfinite().all())
+    alone = network(frames[1:], READ[1:], SHOT[1:])
+    alone = alone if isinstance(alone, torch.Tensor) else alone.apply(frames[1:])
+    torch.testing.assert_close(alone[0], image[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["kpn-matching", "kpn-l5-matching", "mkpn-matching"])
+def test_what_is_shown_is_what_was_applied(name):
+    frames = bursts(4)
+    field = disturbed(name)(frames, READ, SHOT)
+    image, r = field.apply(frames), field.reach
+    padded = np.pad(frames[1].numpy(), ((0, 0), (r, r), (r, r)), mode="reflect")
+    for y, x in ((0, 0), (11, 13), (23, 27)):
+        patches = padded[:, y : y + 2 * r + 1, x : x + 2 * r + 1]
+        assert (patches * field.at(y, x, b=1)).sum() / 4 == pytest.approx(image[1, y, x].item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["kpn-matching", "kpn-l25-matching", "mkpn-matching"])
+def test_shares_sum_to_one(name):
+    """Exactly where the network predicts, as in a corner; nearly where factors are interpolated, then multiplied."""
+    field = disturbed(name)(bursts(4), READ, SHOT)
+    kernels = field.sizes_at(0, 0)
+    assert np.mean([k.sum((1, 2)) for k in kernels.values()]) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_order_of_alternate_frames_does_not_matter():
+    frames, network = bursts(5), disturbed("mkpn-matching")
+    order = [0, 3, 1, 4, 2]
+    first, second = network(frames, READ, SHOT), network(frames[:, order], READ, SHOT)
+    torch.testing.assert_close(second.factors, first.factors[:, order], atol=1e-5, rtol=1e-4)
+
+
+def test_kernels_depend_on_the_signal_in_units_of_the_noise_alone():
+    """Twice the light on a sensor of twice the noise is the same burst: x, read_std and shot_gain scale alike."""
+    frames, network = bursts(3), disturbed("mkpn-matching")
+    dim, bright = network(frames, READ, SHOT), network(4 * frames, 4 * READ, 4 * SHOT)
+    torch.testing.assert_close(bright.factors, dim.factors, atol=1e-4, rtol=1e-3)
+
+
+def test_blind_assumes_no_noise_and_the_others_do():
+    frames = bursts(3)
+    for name, same in (("kpn-blind-matching", True), ("kpn-matching", False)):
+        network = disturbed(name)
+        a, b = (network(frames, scale * READ, scale**2 * SHOT).factors for scale in (1, 3))
+        assert torch.equal(a, b) == same
+
+
+def test_before_training_dense_kernels_are_non_local_means():
+    """N softmax of -(5/3) times the sum of the costs, over frames and taps: written out for one pixel."""
+    frames = bursts(4, 16, 16)
+    field = build(config_of("kpn-matching"))(frames, READ, SHOT)
+    costs = matching_costs(stabilize_frames(frames, READ, SHOT), 2, 3).sum(2)[1, :, :, :, 3, 4]  # [N, 5, 5]
+    weights = torch.exp(-5 / 3 * costs)
+    expected = 4 * weights / weights.sum()
+    torch.testing.assert_close(field.factors[1, :, :, 3, 4].view(4, 5, 5), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["kpn-matching", "mkpn-matching"])
+def test_before_training_kernels_already_go_where_the_scene_went(name):
+    shifts = ((0, 0), (2, -1), (-2, 2), (1, 2))
+    recipe = BurstRecipe("grass", (40, 40, 64, 64), NoiseModel.for_gain(1), frames=4, shifts=shifts)
+    burst = synthesize(recipe)
+    kernels = Denoiser(build(config_of(name)).eval(), name)(burst).kernels
+    r = kernels.reach
+    at = np.stack([kernels.at(y, x) for y in (24, 32, 40) for x in (24, 32, 40)]).mean(0)  # [N, K, K]
+    for kernel, (dy, dx) in zip(at, shifts, strict=True):
+        assert np.unravel_index(kernel.argmax(), kernel.shape) == (r + dy, r + dx)
+
+
+def test_before_training_kernels_follow_an_object_and_not_the_camera():
+    moving = MovingObject("grass", center=(32, 32), diameter=40, velocity=(0, 2))
+    recipe = BurstRecipe(
+        "sand",
+        (40, 40, 64, 64),
+        NoiseModel.for_gain(1),
+        frames=3,
+        misalignment=Misalignment(0, 0, 0),
+        moving=moving,
+    )
+    kernels = Denoiser(build(config_of("mkpn-matching")).eval(), "mkpn")(synthesize(recipe)).kernels
+    on, off = kernels.at(32, 32), kernels.at(6, 6)
+    assert np.unravel_index(on[2].argmax(), on[2].shape) == (5, 9)
+    assert np.unravel_index(off[2].argmax(), off[2].shape) == (5, 5)
+
+
+@pytest.mark.parametrize("name", ["kpn-matching", "mkpn-matching", "kpn-direct-matching"])
+def test_tiles_change_nothing(name):
+    burst = synthesize(BurstRecipe("city", (10, 10, 260, 250), NoiseModel.for_gain(2), frames=3, seed=5))
+    network = disturbed(name)
+    whole, tiled = Denoiser(network, name, tile=512)(burst), Denoiser(network, name, tile=64)(burst)
+    np.testing.assert_allclose(tiled.image, whole.image, atol=2e-5)
+
+
+def test_nothing_beyond_the_margin_is_seen():
+    network = disturbed("mkpn-matching")
+    frames = bursts(2, 160, 320, B=1)
+    changed = frames.clone()
+    y, x = 80, 150
+    changed[..., x + network.margin + 8 :] = 0.5
+    one, other = (network(f, READ[:1], SHOT[:1]) for f in (frames, changed))
+    torch.testing.assert_close(
+        one.factors[..., y // 2, x // 2], other.factors[..., y // 2, x // 2], atol=0, rtol=0
+    )
+
+
+@pytest.mark.parametrize("name", MATCHING)
+def test_all_parameters_learn(name):
+    network = disturbed(name).train()
+    frames = bursts(3, 16, 16)
+    prediction = network(frames, READ, SHOT)
+    image = prediction if isinstance(prediction, torch.Tensor) else prediction.apply(frames)
+    image.square().mean().backward()
+    without = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    if name == "kpn-l1-matching":  # a kernel of one tap has no shape, and the reference's only cost is 0
+        without = [
+            key for key in without if key != "size_sharpness" and not key.startswith("reference_encoder")
+        ]
+    assert without == []
