@@ -54,9 +54,13 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
         raw.unpack()
         if raw.raw_type != rawpy.RawType.Flat:
             raise RefusedError("is a raw file without a color filter array; only Bayer sensors are read")
-        pattern, colors = raw.raw_pattern, raw.color_desc
-        if pattern is None or pattern.shape != (2, 2):
+        if raw.raw_pattern is None or raw.raw_pattern.shape != (2, 2):
             raise RefusedError("is a raw file of a sensor that is not Bayer (X-Trans or other)")
+        # raw_pattern begins at the corner of the sensor, the mosaic at that of its visible part.
+        pattern, colors = raw.raw_colors_visible[:2, :2], raw.color_desc
+        if pattern.shape != (2, 2):
+            H, W = raw.raw_image_visible.shape
+            raise RefusedError(f"has {W}x{H} pixels; a Bayer block is 2x2")
         letters = [[chr(colors[pattern[y, x]]) for x in range(2)] for y in range(2)]
         if sorted(letters[0] + letters[1]) != ["B", "G", "G", "R"]:
             raise RefusedError(
@@ -64,8 +68,6 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
             )
         mosaic = raw.raw_image_visible
         H, W = (length // 2 for length in mosaic.shape)
-        if min(H, W) < 1:
-            raise RefusedError(f"has {mosaic.shape[1]}x{mosaic.shape[0]} pixels; a Bayer block is 2x2")
         planes = np.zeros((3, H, W), dtype=np.float32)
         for y in range(2):
             for x in range(2):

@@ -117,7 +117,7 @@ class _Reader:
         kind = kind_of(data)
         if kind == "raw":
             raw = read_raw(name, data, self.limits)
-            if not self.fields:
+            if self.shape is None:
                 self.fields = {"development": (raw.matrix, raw.white_balance), "noise": raw.noise}
                 self.fields["noise_source"] = "the DNG's NoiseProfile" if raw.noise else ""
             codes = raw.planes

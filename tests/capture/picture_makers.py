@@ -26,8 +26,11 @@ def tiff(array, **options):
     return file.getvalue()
 
 
-def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 1, 2)):
-    """A DNG of a Bayer mosaic [H, W] uint16, RGGB unless told otherwise, with or without its tags."""
+def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 1, 2), area=None):
+    """A DNG of a Bayer mosaic [H, W] uint16, RGGB unless told otherwise, with or without its tags.
+
+    area   (top, left, bottom, right) of what is a picture; the pattern begins at its corner
+    """
     tags = [
         (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
         (50708, "s", 0, "kpnviz test", True),  # UniqueCameraModel
@@ -40,6 +43,8 @@ def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 
     ]
     if levels:
         tags += [(50714, "I", 1, BLACK, True), (50717, "I", 1, WHITE, True)]
+    if area:
+        tags.append((50829, "I", 4, area, True))  # ActiveArea
     if noise:
         tags.append((51041, "d", len(noise), noise, True))
     return tiff(mosaic, photometric="cfa", extratags=tags)

@@ -5,11 +5,13 @@ import resource
 import struct
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from kpnviz.capture import raw as raw_module
+from kpnviz.capture import raw_child
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.pictures import Limits
 from kpnviz.capture.prepare import prepare
@@ -63,6 +65,39 @@ def test_other_patterns_and_rotations():
         np.testing.assert_allclose(turned, np.rot90(planes, turns, axes=(1, 2)), atol=1e-6)
 
 
+@pytest.mark.parametrize("area", [(3, 5, 91, 120), (2, 5, 91, 120), (3, 4, 90, 121), (4, 6, 92, 120)])
+def test_margins_of_any_size_leave_colors_where_they_are(area):
+    """A mosaic of one value a color, whose pattern begins at an odd row or column."""
+    y, x = np.mgrid[:H, :W] - np.array(area[:2])[:, None, None]
+    codes = BLACK + SPAN * np.array([[0.2, 0.4], [0.4, 0.8]])[y % 2, x % 2]
+    planes = read_raw("a.dng", dng(codes.astype(np.uint16), area=area), LIMITS).planes
+    assert planes.shape[1:] >= (42, 56)
+    np.testing.assert_allclose(planes.transpose(1, 2, 0) - (0.2, 0.4, 0.8), 0, atol=1e-3)
+
+
+def test_the_pattern_is_that_of_the_visible_part(monkeypatch):
+    """What rawpy says of a sensor that starts to see at row 1, column 3: `raw_pattern` is that of the whole sensor."""
+    pattern = np.array([[0, 1], [3, 2]])
+    y, x = np.mgrid[:9, :13]
+    colors = pattern[y % 2, x % 2].astype(np.uint8)
+    values = np.array([0.2, 0.4, 0.8, 0.4])[colors] * 1000
+
+    class Raw:
+        sizes = types.SimpleNamespace(raw_width=13, raw_height=9, flip=0)
+        raw_type, raw_pattern, color_desc = "flat", pattern, b"RGBG"
+        raw_image_visible, raw_colors_visible = values[1:, 3:], colors[1:, 3:]
+        black_level_per_channel, white_level = [0, 0, 0, 0], 1000
+        color_matrix, camera_whitebalance = np.eye(3, 4), [1, 1, 1, 0]
+        open_buffer = unpack = lambda *_: None
+        __enter__, __exit__ = lambda self: self, lambda *_: None
+
+    rawpy = types.SimpleNamespace(RawPy=Raw, RawType=types.SimpleNamespace(Flat="flat"))
+    monkeypatch.setitem(sys.modules, "rawpy", rawpy)
+    _, planes = raw_child.decode_raw(b"", 10**6)
+    assert planes.shape == (3, 4, 5)
+    np.testing.assert_allclose(planes.transpose(1, 2, 0) - (0.2, 0.4, 0.8), 0, atol=1e-6)
+
+
 def test_a_gray_scene_is_developed_gray():
     # AsShotNeutral (1/2, 1, 1): a gray surface gives half as much red.
     gray = np.full((H, W), BLACK + 0.4 * SPAN)
@@ -88,6 +123,15 @@ def test_a_burst_of_dngs_and_its_noise():
         assert found.shot_gain == pytest.approx(stated.shot_gain, rel=0.2)
         assert found.read_std == pytest.approx(stated.read_std, rel=0.2)
     assert stack.channel_noise(GRAY) == stack.noise[1]
+
+
+def test_raw_and_other_pictures_are_not_one_burst():
+    raw = dng(mosaic())
+    light = tiff(np.full((H // 2, W // 2, 3), 0.5, np.float32), photometric="rgb")
+    for files in ([("a.tif", light), ("b.dng", raw)], [("a.dng", raw), ("b.tif", light)]):
+        with pytest.raises(ValueError, match=r"^b.\w+ is another kind of picture than a.\w+ \(color, bits or raw\)$"):
+            read_frames(files)
+    assert len(read_frames([("a.dng", raw), ("b.dng", raw)])) == 2
 
 
 def test_kinds_are_told_by_content():
