@@ -8,13 +8,13 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.noise_estimation import NoiseFit
-from kpnviz.capture.pictures import Limits
 from kpnviz.capture.reader import MAX_FRAMES
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import Limits
 from kpnviz.ui import elements, upload
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.elements import plain

@@ -1,22 +1,20 @@
-"""The gallery, and safe reading of any photo into linear light."""
+"""The gallery, and any photo in linear light."""
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kpnviz.color import luminance, srgb_decode
 from kpnviz.paths import GALLERY
+from kpnviz.pictures import Limits, one_line, read_picture
 from kpnviz.sampling import box_reduce
 
 MAX_PIXELS = 32_000_000
 """A larger photo is refused before it is decoded."""
 
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
@@ -49,28 +47,20 @@ def find_photos(folder: Path) -> list[Path]:
 def read_photo(photo: str | Path) -> np.ndarray:
     """A photo in linear light: [H, W, 3], float32, white = 1.
 
-    8-bit pictures are sRGB-encoded and are decoded; so is 16-bit gray. EXIF rotation is applied and
-    transparency dropped. Raises ValueError, naming the file and the reason, for what cannot be read.
+    PNG, JPEG, TIFF or WebP, as :func:`kpnviz.pictures.read_picture` reads them: integers of 8 and 16 bits are
+    sRGB-encoded and are decoded, floating point is linear. Raises ValueError, naming the file and the reason, for what
+    cannot be read.
     """
     path = photo_path(photo)
+    name = f"photo {path.name!r}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as file:
-                if file.width * file.height > MAX_PIXELS:
-                    raise ValueError(
-                        f"photo {path.name!r} has {file.width}x{file.height} pixels; "
-                        f"the limit is {MAX_PIXELS // 10**6} megapixels"
-                    )
-                image = ImageOps.exif_transpose(file)
-                if image.mode.startswith("I;16"):
-                    gray = np.asarray(image, dtype=np.float32) / 65535
-                    encoded = np.repeat(gray[..., None], 3, axis=-1)
-                else:
-                    encoded = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"photo {path.name!r} cannot be read: {error}") from error
-    return srgb_decode(encoded).astype(np.float32)
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {one_line(error)}") from error
+    codes = read_picture(name, data, Limits(pixels=MAX_PIXELS)).codes
+    if codes.dtype != np.float32:
+        codes = srgb_decode(codes.astype(np.float32) / np.iinfo(codes.dtype).max).astype(np.float32)
+    return np.broadcast_to(codes, (3, *codes.shape[1:])).transpose(1, 2, 0).copy()
 
 
 @lru_cache(maxsize=32)

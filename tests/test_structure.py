@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
     ["paths", "color", "sampling", "noise"],  # the ground
-    ["photos", "burst"],
+    ["pictures", "photos", "burst"],
     ["local_conv", "kernels"],
     ["matching"],
     ["models"],

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from kpnviz.capture.pictures import FileError, Limits
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import FileError, Limits
 
 # What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)

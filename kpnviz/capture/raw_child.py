@@ -49,7 +49,7 @@ def decode_raw(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
         if sizes.raw_width * sizes.raw_height > max_pixels:
             raise RefusedError(
                 f"has {sizes.raw_width}x{sizes.raw_height} pixels; "
-                f"the limit is {max_pixels / 1e6:g} megapixels a frame"
+                f"the limit is {max_pixels / 1e6:g} megapixels"
             )
         raw.unpack()
         if raw.raw_type != rawpy.RawType.Flat:
@@ -127,7 +127,7 @@ def decode_float_tiff(data: bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
         if page.imagewidth * page.imagelength > max_pixels:
             raise RefusedError(
                 f"has {page.imagewidth}x{page.imagelength} pixels; "
-                f"the limit is {max_pixels / 1e6:g} megapixels a frame"
+                f"the limit is {max_pixels / 1e6:g} megapixels"
             )
         codes = page.asarray()
         planar = page.planarconfig == 2

@@ -19,9 +19,9 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.frame_stack import FrameStack, decoding_table
-from kpnviz.capture.pictures import FileError, Limits, check_pixels, one_line, read_picture
 from kpnviz.capture.raw import kind_of, read_float_tiff, read_raw
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import FileError, Limits, check_pixels, one_line, read_picture
 
 MAX_FRAMES = 32
 METADATA = "burst.json"

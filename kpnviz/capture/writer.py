@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kpnviz.burst import Burst
-from kpnviz.capture.pictures import write_png16
 from kpnviz.capture.reader import FORMAT, METADATA
+from kpnviz.pictures import write_png16
 
 _TOP = 65535
 

@@ -165,8 +165,8 @@ def _denoise(options: argparse.Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from kpnviz.capture.pictures import write_png16, write_tiff16
     from kpnviz.color import displayed
+    from kpnviz.pictures import write_png16, write_tiff16
 
     writers = {".png": write_png16, ".tif": write_tiff16, ".tiff": write_tiff16}
     suffix = options.output.suffix.lower()

@@ -18,13 +18,13 @@ from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize_color
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
-from kpnviz.capture.pictures import write_png16
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
 from kpnviz.ui.kernel_lens import pack, unpack

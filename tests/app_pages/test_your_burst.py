@@ -14,12 +14,12 @@ from streamlit.testing.v1 import AppTest
 from kpnviz.analysis.maps import frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.capture.pictures import Limits, read_picture
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
+from kpnviz.pictures import Limits, read_picture
 from kpnviz.ui import upload
 from kpnviz.ui.state import (
     OWN_ASSUMED,

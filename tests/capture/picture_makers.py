@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from kpnviz.capture.pictures import write_png16, write_tiff16
+from kpnviz.pictures import write_png16, write_tiff16
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
 BLACK, WHITE = 512, 4095

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from kpnviz.capture.frame_stack import FrameStack
-from kpnviz.capture.pictures import Limits
 from kpnviz.capture.reader import read_frames
+from kpnviz.pictures import Limits
 
 from .picture_makers import dng, samples, tiff
 

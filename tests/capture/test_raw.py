@@ -13,11 +13,11 @@ import pytest
 from kpnviz.capture import raw as raw_module
 from kpnviz.capture import raw_child
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.capture.pictures import Limits
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.raw import kind_of, read_raw
 from kpnviz.capture.reader import read_frames
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import Limits
 
 from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff16
 
@@ -129,7 +129,9 @@ def test_raw_and_other_pictures_are_not_one_burst():
     raw = dng(mosaic())
     light = tiff(np.full((H // 2, W // 2, 3), 0.5, np.float32), photometric="rgb")
     for files in ([("a.tif", light), ("b.dng", raw)], [("a.dng", raw), ("b.tif", light)]):
-        with pytest.raises(ValueError, match=r"^b.\w+ is another kind of picture than a.\w+ \(color, bits or raw\)$"):
+        with pytest.raises(
+            ValueError, match=r"^b.\w+ is another kind of picture than a.\w+ \(color, bits or raw\)$"
+        ):
             read_frames(files)
     assert len(read_frames([("a.dng", raw), ("b.dng", raw)])) == 2
 

@@ -10,12 +10,12 @@ from PIL import Image
 from torch import nn
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
-from kpnviz.capture.pictures import Limits, read_picture
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
 from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import Limits, read_picture
 
 from ..capture.picture_makers import dng, pillow
 from ..conftest import tiny

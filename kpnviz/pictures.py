@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tifffile
 from PIL import Image, ImageFile
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
@@ -62,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """codes [C, H, W], C = 1 or 3: uint8 or uint16 as stored, or float32 in linear light; what was dropped."""
+    """codes [C, H, W], C = 1 or 3: uint8 or uint16, sRGB-encoded, as stored; or float32, linear; what was dropped."""
 
     codes: np.ndarray
     notes: tuple[str, ...] = ()
@@ -74,7 +73,7 @@ def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
         raise FileError(f"{name} has {width}x{height} pixels; nothing to see")
     if width * height > limits.pixels:
         raise FileError(
-            f"{name} has {width}x{height} pixels; the limit is {limits.pixels / 1e6:g} megapixels a frame"
+            f"{name} has {width}x{height} pixels; the limit is {limits.pixels / 1e6:g} megapixels"
         )
 
 
@@ -92,9 +91,7 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     except (Image.DecompressionBombError, MemoryError):
         raise FileError(f"{name} has too many pixels to be decoded") from None
     except Image.UnidentifiedImageError:
-        raise FileError(
-            f"{name} is not a picture that can be read: PNG, JPEG, TIFF, WebP, camera raw, NPZ or ZIP"
-        ) from None
+        raise FileError(f"{name} is not a picture that can be read: PNG, JPEG, TIFF, WebP") from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
@@ -199,6 +196,8 @@ def write_png16(codes: np.ndarray) -> bytes:
 
 def write_tiff16(codes: np.ndarray) -> bytes:
     """A 16-bit TIFF of codes [H, W] or [H, W, 3], uint16, deflated."""
+    import tifffile  # here: whoever reads photos does without
+
     file = io.BytesIO()
     photometric = "minisblack" if codes.ndim == 2 else "rgb"
     tifffile.imwrite(file, codes, photometric=photometric, compression="zlib", predictor=True, metadata=None)
