@@ -11,7 +11,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import burst_controls, method_controls, pixel_controls
+from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
@@ -134,7 +134,7 @@ def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         st.markdown(
             f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
         )
-    st.caption(f"Gain ×16 lies beyond training. {PROTOCOL}.")
+    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {PROTOCOL}.")
 
 
 begin(

@@ -9,16 +9,16 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import PAPER_NOTE, PAPER_TABLE_1, Results, Row, read_results, results_path
-from kpnviz.evaluation.testset import BEYOND_TRAINING
+from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.noise import GAINS
 from kpnviz.ui import elements
+from kpnviz.ui.controls import beyond_training
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import METRIC, ROBUST_GAIN
 
 WIDTH = 620
-ALL_GAINS = (*GAINS, BEYOND_TRAINING)
 TABLE_1 = tuple(PAPER_TABLE_1)
 ABLATIONS = ("kpn", *(name for name in ZOO if name not in PAPER_TABLE_1))
 
@@ -74,7 +74,7 @@ def in_file(results: Results, names: Sequence[str]) -> list[str]:
 
 def against_gain(results: Results, names: Sequence[str], metric: str, key: str) -> None:
     """The metric against the gain, a line a method, with standard errors."""
-    gains = [gain for gain in ALL_GAINS if any(results.row(name, gain) for name in names)]
+    gains = [gain for gain in TEST_GAINS if any(results.row(name, gain) for name in names)]
     series = {title(n): [value(results.row(n, g), metric) for g in gains] for n in names}
     errors = {title(n): [error(results.row(n, g), metric) for g in gains] for n in names}
     unit = f"{metric}, dB" if metric == "PSNR" else metric
@@ -208,11 +208,11 @@ def show(results: Results) -> None:
         table(
             results,
             [*measured, *(in_file(results, ["mkpn"]) if names[0] != "kpn" else [])],
-            ALL_GAINS,
+            TEST_GAINS,
             metric,
         )
     st.caption(
-        f"Gain ×{BEYOND_TRAINING} lies far beyond training. In these bursts, made as in the papers, the whole frame "
+        f"{beyond_training(TEST_GAINS)} In these bursts, made as in the papers, the whole frame "
         "moves by whole pixels: the easiest case for registration, which finds up to 16 pixels, where a kernel reaches "
         "2 (5×5) to 12 (25×25). Nothing moves by itself here."
     )

@@ -43,7 +43,7 @@ class NoiseModel:
         """The noise at a sensor gain: the four settings of the paper (section 3.1) at gains 1, 2, 4 and 8.
 
         Between them log(read_std) and log(shot_gain) run linearly in log(gain). Beyond them both grow in
-        proportion to the gain, as a sensor's do (x16: "beyond training").
+        proportion to the gain, as a sensor's do.
         """
         if not (isinstance(gain, numbers.Real) and 0 < float(gain) < math.inf):
             raise ValueError(f"gain is {gain!r}; it must be a finite number above 0")
@@ -57,6 +57,18 @@ class NoiseModel:
             return 10 ** float(np.interp(math.log2(inside), log2_gains, logs)) * gain / inside
 
         return cls(at("read_std"), at("shot_gain"))
+
+    @property
+    def beyond_training(self) -> bool:
+        """Whether read_std or shot_gain is larger than in any training burst (TRAINING_READ_STD, TRAINING_SHOT_GAIN).
+
+        >>> [gain for gain, noise in GAINS.items() if noise.beyond_training]
+        [4, 8]
+
+        That is said of the numbers that a network is given, with white at 1. Training bursts are darkened, to white
+        levels down to 0.1; relative to their white, their noise is up to 10 times (read_std, and shot_gain) as large.
+        """
+        return self.read_std > TRAINING_READ_STD[1] or self.shot_gain > TRAINING_SHOT_GAIN[1]
 
     def std_map(self, reference: np.ndarray) -> np.ndarray:
         """Noise estimate of a frame: sqrt(read_std^2 + shot_gain * max(x, 0)), x being frame 0 (eq. 8).

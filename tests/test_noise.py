@@ -5,7 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.noise import GAINS, NoiseModel, noise_std, stabilize, unstabilize
+from kpnviz.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,31 @@ def test_gain_is_continuous_and_proportional_beyond_the_table():
     assert np.log10(between.read_std) == pytest.approx((-1.8 - 1.4) / 2)
     assert NoiseModel.for_gain(16).read_std == pytest.approx(2 * GAINS[8].read_std)
     assert NoiseModel.for_gain(0.5).shot_gain == pytest.approx(GAINS[1].shot_gain / 2)
+
+
+@pytest.mark.parametrize(
+    "noise, beyond",
+    [
+        (NoiseModel(10**-1.5, 10**-2), False),  # the ends of the ranges of section 3.1
+        (NoiseModel(1.001 * 10**-1.5, 0), True),
+        (NoiseModel(0, 1.001 * 10**-2), True),
+        *((NoiseModel.for_gain(gain), gain > 3) for gain in (1, 2, 4, 8, 16)),
+    ],
+)
+def test_beyond_training_is_either_number_above_its_range(noise, beyond):
+    assert noise.beyond_training is beyond
+
+
+def test_relative_to_white_training_reaches_all_gains():
+    """x / white of a burst darkened to this white has read_std / white and shot_gain / white: 0.1 is the darkest."""
+    noise, white = NoiseModel.for_gain(16), 0.1
+    assert not NoiseModel(noise.read_std * white, noise.shot_gain * white).beyond_training
+
+
+def test_the_readme_marks_the_gains_beyond_training():
+    header = next(line for line in (ROOT / "README.md").read_text().splitlines() if "gain ×1 |" in line)
+    for gain in TEST_GAINS:
+        assert (f"gain ×{gain} †" in header) == NoiseModel.for_gain(gain).beyond_training
 
 
 @pytest.mark.parametrize("level", [0.0, 0.02, 0.5, 1.0])

@@ -15,7 +15,7 @@ from kpnviz.burst import Burst, synthesize
 from kpnviz.denoise import load
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import Row
-from kpnviz.evaluation.testset import BEYOND_TRAINING, burst_recipes
+from kpnviz.evaluation.testset import TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -122,7 +122,7 @@ def mean_and_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 def evaluate_all(limit: int | None = None, show_progress: bool = False) -> list[Row]:
     """The whole run behind results.csv: all at the paper's gains and beyond; then wrong noise estimates."""
     everything = methods()
-    rows = evaluate(everything, (*GAINS, BEYOND_TRAINING), (1.0,), limit, show_progress)
+    rows = evaluate(everything, TEST_GAINS, (1.0,), limit, show_progress)
     robust = {name: method for name, method in everything.items() if name in ROBUSTNESS}
     if robust:
         rows += evaluate(robust, tuple(GAINS), NOISE_SCALES, limit, show_progress)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kpnviz.burst import MOTIONS, BurstRecipe, Misalignment, Stream, with_motion
 from kpnviz.color import displayed
-from kpnviz.noise import NoiseModel
+from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.paths import PACKAGE
 from kpnviz.photos import read_scene
 
@@ -17,8 +17,8 @@ TEST_PHOTOS = PACKAGE / "testset"
 PHOTOS, CROPS = 24, 3
 BURSTS = PHOTOS * CROPS
 FRAMES = 8
-BEYOND_TRAINING = 16
-"""A gain that no network was trained for, and twice the paper's noisiest."""
+TEST_GAINS = (*GAINS, 16)
+"""Gains of the test set: the paper's, and twice its noisiest (NoiseModel.beyond_training: which exceed training)."""
 
 TEST_SET = (
     f"{BURSTS} bursts for each gain and kind of motion: {FRAMES} frames of 128x128, {CROPS} bursts of each of the "

@@ -6,7 +6,7 @@ What they stand at is in st.session_state, the same on all pages: recipes are re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +73,22 @@ _SHAKE_HELP = (
     "within ±4, half of the time within ±16. *By hand*: you say where the scene goes in each frame."
 )
 
+
+def beyond_training(gains: Iterable[float]) -> str:
+    """A sentence that names those of the gains whose noise is beyond training, or "" if there are none."""
+    beyond = [f"×{gain:g}" for gain in gains if NoiseModel.for_gain(gain).beyond_training]
+    if len(beyond) < 2:
+        return f"Gain {beyond[0]} lies beyond training." if beyond else ""
+    return f"Gains {', '.join(beyond[:-1])} and {beyond[-1]} lie beyond training."
+
+
+_GAIN_HELP = (
+    "The higher the gain, the noisier. Training bursts have read_std up to "
+    f"{TRAINING_READ_STD[1]:.3f} and shot_gain up to {TRAINING_SHOT_GAIN[1]:.3f}. {beyond_training(GAINS)} That counts "
+    "with white at 1, as here. Training bursts are darkened too, down to 1/10 of white: relative to their white, "
+    "networks have seen noise as strong as at all gains here."
+)
+
 DEFAULTS: dict[str, Any] = {
     PHOTO: "dog",
     TOP: 64,
@@ -133,8 +149,7 @@ def burst_controls() -> BurstRecipe:
         MAX_GAIN,
         step=0.1,
         format="×%.1f",
-        help="The higher the gain, the noisier. Training reached read_std "
-        f"{TRAINING_READ_STD[1]:.3f} and shot_gain {TRAINING_SHOT_GAIN[1]:.3f}; gains from 4 lie beyond.",
+        help=_GAIN_HELP,
         **control(GAIN),
     )
     _gain_presets()

@@ -107,9 +107,9 @@ PRESETS = (
         scene={PHOTO: "guitar", TOP: 60, LEFT: 60, GAIN: 4.0, SHAKE: "none"},
     ),
     Preset(
-        "Noisier than any training",
-        "Gain ×16 lies beyond the noise of the training bursts. Which methods stay clean, and which take noise for "
-        "detail?",
+        "Noisier than the paper",
+        "Gain ×16 is twice the paper's noisiest, and further beyond training than ×4 and ×8. Which methods stay clean, "
+        "and which take noise for detail?",
         pixel=(70, 66),
         scene={PHOTO: "flowers", TOP: 50, LEFT: 60, GAIN: 16.0},
     ),

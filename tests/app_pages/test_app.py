@@ -104,6 +104,14 @@ def test_controls_change_the_burst():
     assert recipe_of(state).misalignment == SHAKES["strong"]
 
 
+def test_what_is_said_of_training_follows_its_ranges(monkeypatch):
+    assert controls.beyond_training((1, 2, 4, 8, 16)) == "Gains ×4, ×8 and ×16 lie beyond training."
+    assert controls.beyond_training((1, 2)) == ""
+    monkeypatch.setattr("kpnviz.noise.TRAINING_READ_STD", (1e-3, 0.1))
+    monkeypatch.setattr("kpnviz.noise.TRAINING_SHOT_GAIN", (1e-4, 0.04))
+    assert controls.beyond_training((1, 2, 4, 8, 16)) == "Gain ×16 lies beyond training."
+
+
 def test_a_larger_crop_moves_into_the_photo():
     recipe = recipe_of(DEFAULTS | {"crop": 256, "top": 150, "left": 288})
     assert recipe.crop == (32, 32, 256, 256)
@@ -225,6 +233,8 @@ def test_presets_show_what_their_titles_say():
     burst = kpnviz.synthesize(scenes["Moving object"])
     assert burst.object_at[moving.pixel] == 1
     assert scenes["Flat sky at gain ×8"].noise == NoiseModel.for_gain(8)
+    noisier = {title: scene.noise.beyond_training for title, scene in scenes.items()}
+    assert noisier["Noisier than the paper"] and not noisier["Beyond the reach of 5×5"]
     y, x = next(preset.pixel for preset in PRESETS if preset.title.startswith("Flat sky"))
     sky = kpnviz.synthesize(scenes["Flat sky at gain ×8"]).truth[y - 5 : y + 6, x - 5 : x + 6]
     assert sky.std() < 0.05 * sky.mean()
