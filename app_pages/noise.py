@@ -138,7 +138,7 @@ def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
 
 
 begin(
-    "What if the assumed noise is another?",
+    "What if the assumed noise is wrong?",
     "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. Here the **same "
     "burst** is denoised again and again, and only the assumed noise changes: 1/4 of the true standard deviation, the "
     "true one, 4 times as much.",
