@@ -91,31 +91,35 @@ class KernelField:
             first += 2 * size
         return pairs
 
-    def region(self, top: int, bottom: int, left: int, right: int, b: int = 0) -> np.ndarray:
-        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, bottom-top, right-left, K, K].
+    def region(
+        self, top: int, bottom: int, left: int, right: int, b: int = 0, step: int = 1
+    ) -> np.ndarray:
+        """Effective kernels of rows top..bottom-1, columns left..right-1: [N, rows, columns, K, K].
 
-        The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it.
+        The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it. With a `step`, only every
+        step-th row and column, from the first on.
         """
-        factors = self._interpolate(top, bottom, left, right, b)
+        factors = self._interpolate(top, bottom, left, right, b, step)
         kernels = effective_kernels(factors, self.sizes, self.separable)[0]  # [N, K, K, rows, columns]
         return kernels.permute(0, 3, 4, 1, 2).numpy()
 
-    def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int) -> Tensor:
-        """Factors at the pixels of a rectangle: [1, N, F, bottom-top, right-left], float32 on the CPU."""
+    def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int, step: int = 1) -> Tensor:
+        """Factors at the pixels of a rectangle: [1, N, F, rows, columns], float32 on the CPU."""
         if not (0 <= top < bottom <= self.height and 0 <= left < right <= self.width):
             raise ValueError(
                 f"rows {top}..{bottom - 1}, columns {left}..{right - 1} do not lie in the picture, "
                 f"{self.height}x{self.width} pixels"
             )
         with torch.inference_mode():
-            factors = _interpolate_axis(self.factors[b : b + 1], 3, top, bottom)
-            return _interpolate_axis(factors, 4, left, right).float().cpu()
+            factors = _interpolate_axis(self.factors[b : b + 1], 3, range(top, bottom, step))
+            return _interpolate_axis(factors, 4, range(left, right, step)).float().cpu()
 
 
-def _interpolate_axis(grid: Tensor, dim: int, start: int, stop: int) -> Tensor:
-    """Bilinear x2 upsampling of one axis, at the pixels start..stop-1 only (align_corners=False)."""
+def _interpolate_axis(grid: Tensor, dim: int, pixels: range) -> Tensor:
+    """Bilinear x2 upsampling of one axis, at some pixels only (align_corners=False)."""
     # Pixel i has its center at (i + 1/2) / 2 - 1/2 of the grid; outside the grid its edge goes on.
-    position = ((torch.arange(start, stop, device=grid.device) + 0.5) / 2 - 0.5).clamp(0, grid.shape[dim] - 1)
+    index = torch.arange(pixels.start, pixels.stop, pixels.step, device=grid.device)
+    position = ((index + 0.5) / 2 - 0.5).clamp(0, grid.shape[dim] - 1)
     low = position.floor().long()
     high = (low + 1).clamp(max=grid.shape[dim] - 1)
     weight = (position - low).view([-1 if d == dim else 1 for d in range(grid.ndim)]).to(grid.dtype)

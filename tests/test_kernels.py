@@ -48,6 +48,12 @@ def test_effective_kernels(sizes, separable, H, W):
             np.testing.assert_allclose(field.region(0, H, 0, W, b)[:, y, x], kernels, atol=1e-6)
 
 
+def test_kernels_of_every_third_pixel_are_those_of_all():
+    field = random_field((1, 3), True, 13, 11)
+    every = field.region(2, 12, 1, 11, b=1)
+    np.testing.assert_array_equal(field.region(2, 12, 1, 11, b=1, step=3), every[:, ::3, ::3])
+
+
 @pytest.mark.parametrize("H, W", SHAPES)
 @pytest.mark.parametrize("sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False)])
 def test_what_is_shown_is_what_is_applied(sizes, separable, H, W):
