@@ -1,5 +1,6 @@
 """Results: what `kpnviz evaluate` measured, beside the paper's Table 1."""
 
+import math
 from collections.abc import Sequence
 
 import streamlit as st
@@ -7,18 +8,25 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.evaluation.baselines import BASELINES
-from kpnviz.evaluation.evaluate import NOISE_SCALES
-from kpnviz.evaluation.results import PAPER_NOTE, PAPER_TABLE_1, Results, Row, read_results, results_path
-from kpnviz.evaluation.testset import TEST_GAINS
+from kpnviz.evaluation.results import (
+    PAPER_NOTE,
+    PAPER_TABLE_1,
+    YARDSTICK,
+    Results,
+    Row,
+    difference,
+    read_results,
+    results_path,
+)
+from kpnviz.evaluation.testset import FRAMES, TEST_GAINS
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.noise import GAINS
 from kpnviz.ui import elements
 from kpnviz.ui.controls import beyond_training
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import METRIC, ROBUST_GAIN
+from kpnviz.ui.state import METRIC, RESULTS_MOTION, ROBUST_GAIN
 
-WIDTH = 620
 TABLE_1 = tuple(PAPER_TABLE_1)
 ABLATIONS = ("kpn", *(name for name in ZOO if name not in PAPER_TABLE_1))
 
@@ -33,6 +41,24 @@ TITLES = {
     "wavelets": "Wavelets of the aligned mean",
 }
 
+MOTION_TITLES = {
+    "whole-pixel": "Whole-pixel shake",
+    "sub-pixel": "Sub-pixel shake",
+    "moving": "Moving objects",
+}
+MOTION_NOTES = {
+    "whole-pixel": "In these bursts, made as in the papers, the whole frame moves by whole pixels: the easiest case "
+    "for registration, which finds up to 16 pixels, where a kernel reaches 2 (5×5) to 12 (25×25). Nothing moves by "
+    "itself here.",
+    "sub-pixel": "In these bursts the whole frame moves by half pixels. Registration, which finds up to 16 pixels, has "
+    "to interpolate, where a kernel reaches 2 (5×5) to 12 (25×25). Nothing moves by itself here.",
+    "moving": "In these bursts one to three objects move by themselves, in front of a scene that moves by half pixels: "
+    "no one shift of a frame is right everywhere.",
+}
+
+Rows = dict[tuple[str, float], Row]
+"""The rows of one kind of motion by method and gain."""
+
 
 def title(name: str) -> str:
     return title_of(name) if name in ZOO else TITLES.get(name, name)
@@ -46,37 +72,72 @@ def error(row: Row | None, metric: str) -> float | None:
     return None if row is None else getattr(row, f"{metric.lower()}_se")
 
 
-def table(
-    results: Results, names: Sequence[str], gains: Sequence[float], metric: str, paper: bool = False
-) -> None:
+def table(rows: Rows, names: Sequence[str], gains: Sequence[float], metric: str, paper: bool = False) -> None:
     """A row a method, a column a gain; with the paper's figures beside them."""
-    form = "%.2f" if metric == "PSNR" else "%.3f"
+    form = "%.2f" if metric in ("PSNR", "alignment") else "%.3f"
     unit = " dB" if metric == "PSNR" else ""
-    rows, columns = [], {}
+    cells, columns = [], {}
     for name in names:
-        cells: dict[str, object] = {"method": title(name)}
+        line: dict[str, object] = {"method": title(name)}
         for gain in gains:
-            cells[f"×{gain:g}"] = value(results.row(name, gain), metric)
+            line[f"×{gain:g}"] = value(rows.get((name, gain)), metric)
             if paper and gain in GAINS:
                 theirs = PAPER_TABLE_1.get(name, {}).get(int(gain))
-                cells[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
-        rows.append(cells)
-    for name in list(rows[0])[1:]:
+                line[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
+        cells.append(line)
+    for name in list(cells[0])[1:]:
         columns[name] = st.column_config.NumberColumn(f"{name}{unit}", format=form)
-    st.dataframe(rows, column_config=columns, hide_index=True, height="content")
+    st.dataframe(cells, column_config=columns, hide_index=True, height="content")
 
 
-def in_file(results: Results, names: Sequence[str]) -> list[str]:
+def in_file(rows: Rows, names: Sequence[str]) -> list[str]:
     """Those of the names that have results."""
-    measured = {row.model for row in results.rows}
+    measured = {name for name, _ in rows}
     return [name for name in names if name in measured]
 
 
-def against_gain(results: Results, names: Sequence[str], metric: str, key: str) -> None:
+def differences(rows: Rows, names: Sequence[str]) -> None:
+    """PSNR less that of the yardstick on the same bursts, with its standard error: a row a method, a column a gain."""
+    cells = []
+    for name in names:
+        line: dict[str, object] = {"method": title(name)}
+        for gain in TEST_GAINS:
+            row, yardstick = rows.get((name, gain)), rows.get((YARDSTICK, gain))
+            mean, se = difference(row, yardstick) if row and yardstick else (math.nan, math.nan)
+            line[f"×{gain:g} dB"] = f"{mean:+.2f} ± {se:.2f}" if math.isfinite(mean) else ""
+        cells.append(line)
+    st.dataframe(cells, hide_index=True, height="content")
+
+
+def alignment_and_differences(rows: Rows) -> None:
+    """Two tables beside each other, as far as the file has what they need."""
+    aligning = {name for (name, _), row in rows.items() if math.isfinite(row.alignment)}
+    kept = {name for (name, _), row in rows.items() if row.psnrs}
+    with elements.grid("alignment", 420):
+        if aligning:
+            with st.container(gap="xsmall"):
+                st.markdown("**Alignment**: slope of the kernels' centroids on the true shifts")
+                table(rows, [name for name in ZOO if name in aligning], TEST_GAINS, "alignment")
+                st.caption(
+                    "1 where the kernels of the other frames go where the scene went, 0 where they stay. At textured "
+                    "pixels, in frames whose true shift is within the kernel's reach."
+                )
+        if YARDSTICK in kept:
+            with st.container(gap="xsmall"):
+                st.markdown(f"**Better than {title(YARDSTICK)} by**")
+                names = [name for name in (*ZOO, *BASELINES) if name in kept and name != YARDSTICK]
+                differences(rows, names)
+                st.caption(
+                    "Means of the differences in PSNR burst by burst, ± one standard error, bursts of one photo taken "
+                    "together. Less than two of them says nothing."
+                )
+
+
+def against_gain(rows: Rows, names: Sequence[str], metric: str, key: str) -> None:
     """The metric against the gain, a line a method, with standard errors."""
-    gains = [gain for gain in TEST_GAINS if any(results.row(name, gain) for name in names)]
-    series = {title(n): [value(results.row(n, g), metric) for g in gains] for n in names}
-    errors = {title(n): [error(results.row(n, g), metric) for g in gains] for n in names}
+    gains = [gain for gain in TEST_GAINS if any((name, gain) in rows for name in names)]
+    series = {title(n): [value(rows.get((n, g)), metric) for g in gains] for n in names}
+    errors = {title(n): [error(rows.get((n, g)), metric) for g in gains] for n in names}
     unit = f"{metric}, dB" if metric == "PSNR" else metric
     ticks = [f"×{gain:g}" for gain in gains]
     figure = figures.curves(
@@ -85,9 +146,9 @@ def against_gain(results: Results, names: Sequence[str], metric: str, key: str) 
     elements.chart(figure, key)
 
 
-def against_size(results: Results, metric: str) -> None:
+def against_size(rows: Rows, metric: str) -> None:
     """The metric against the kernel size, a line a gain, MKPN as dashes."""
-    names = in_file(results, [name for name in ZOO if name.startswith("kpn-l")])
+    names = in_file(rows, [name for name in ZOO if name.startswith("kpn-l")])
     if len(names) < 2:
         st.caption("This plot needs results of two kernel sizes or more.")
         return
@@ -95,10 +156,10 @@ def against_size(results: Results, metric: str) -> None:
     series, errors, colors = {}, {}, {}
     for index, gain in enumerate(GAINS):
         line = f"gain ×{gain}"
-        series[line] = [value(results.row(name, gain), metric) for name in names]
-        errors[line] = [error(results.row(name, gain), metric) for name in names]
+        series[line] = [value(rows.get((name, gain)), metric) for name in names]
+        errors[line] = [error(rows.get((name, gain)), metric) for name in names]
         colors[line] = figures.PALETTE[index]
-        if (best := results.row("mkpn", gain)) is not None:
+        if (best := rows.get(("mkpn", gain))) is not None:
             series[f"MKPN ×{gain}"] = [value(best, metric)] * len(sizes)
             colors[f"MKPN ×{gain}"] = colors[line]
     unit = f"{metric}, dB" if metric == "PSNR" else metric
@@ -118,27 +179,49 @@ def against_size(results: Results, metric: str) -> None:
     elements.chart(figure, "against_size")
 
 
-def robustness(results: Results, metric: str) -> None:
-    scales = sorted({1.0, *NOISE_SCALES})
-    names = sorted({row.model for row in results.rows if row.noise_scale != 1})
-    if not names:
-        st.caption("This file has no results at wrong noise estimates.")
+def other_cases(results: Results, motion: str, metric: str) -> None:
+    """The metric against the assumed noise, and against the number of frames, at a gain."""
+    of_scales = [row for row in results.rows if row.noise_scale != 1]
+    of_frames = [row for row in results.rows if row.frames != FRAMES]
+    if not of_scales and not of_frames:
+        st.caption("This file has no results with a wrong assumed noise or other numbers of frames.")
         return
     gain = st.segmented_control(
         "Gain", list(GAINS), key=ROBUST_GAIN, default=4, required=True, format_func=lambda g: f"×{g}"
     )
-    series = {title(n): [value(results.row(n, gain, s), metric) for s in scales] for n in names}
-    errors = {title(n): [error(results.row(n, gain, s), metric) for s in scales] for n in names}
-    ticks = [f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales]
     unit = f"{metric}, dB" if metric == "PSNR" else metric
-    figure = figures.curves(
-        scales, series, "assumed noise / true noise", unit, log2=True, errors=errors, tick_text=ticks
-    )
-    with st.container(width=WIDTH):
-        elements.chart(figure, "robustness")
+
+    def plot(
+        rows: Sequence[Row], quantity: str, x: Sequence[float], ticks: Sequence[str], heading: str
+    ) -> None:
+        """Of the kind of motion that is shown, or else of one that has been measured."""
+        measured = {row.motion for row in rows}
+        of = motion if motion in measured else min(measured, key=list(MOTION_TITLES).index)
+        names = [n for n in (*ZOO, *BASELINES) if any((r.model, r.motion) == (n, of) for r in rows)]
+        series, errors = {}, {}
+        for name in names:
+            line = [results.row(name, gain, motion=of, **{quantity: at}) for at in x]  # type: ignore[arg-type]
+            series[title(name)] = [value(row, metric) for row in line]
+            errors[title(name)] = [error(row, metric) for row in line]
+        axis = "assumed noise / true noise" if quantity == "noise_scale" else "frames"
+        figure = figures.curves(x, series, axis, unit, log2=True, errors=errors, tick_text=ticks)
+        with st.container(gap="xsmall"):
+            st.markdown(f"**{heading}** ({MOTION_TITLES[of].lower()})")
+            elements.chart(figure, "robustness" if quantity == "noise_scale" else "against_frames")
+
+    with elements.grid("other_cases", 420):
+        if of_scales:
+            scales = sorted({1.0, *(row.noise_scale for row in of_scales)})
+            ticks = [f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales]
+            plot(of_scales, "noise_scale", scales, ticks, f"{metric} with a wrong assumed noise")
+        if of_frames:
+            counts = sorted({FRAMES, *(row.frames for row in of_frames)})
+            plot(
+                of_frames, "frames", counts, list(map(str, counts)), f"{metric} against the number of frames"
+            )
 
 
-def cost(results: Results) -> None:
+def cost(rows: Rows) -> None:
     """Time of every method; and of networks, parameters, bytes and steps."""
     columns = {
         "method": st.column_config.TextColumn("method", width="medium"),
@@ -153,74 +236,80 @@ def cost(results: Results) -> None:
     }
     networks = []
     others = []
-    for name in in_file(results, [*ZOO, *BASELINES]):
-        seconds = [row.seconds for row in results.rows if row.model == name]
-        row = {"method": title(name), "time": 1000 * sum(seconds) / len(seconds)}
+    for name in in_file(rows, [*ZOO, *BASELINES]):
+        seconds = [row.seconds for (model, _), row in rows.items() if model == name]
+        line = {"method": title(name), "time": 1000 * sum(seconds) / len(seconds)}
         if name in checkpoints.available():
             card = checkpoints.read_card(name)
             steps = card.get("training", {}).get("steps")
             networks.append(
-                row | {"parameters": card["params"], "file": card["bytes"] / 2**20, "steps": steps}
+                line | {"parameters": card["params"], "file": card["bytes"] / 2**20, "steps": steps}
             )
         else:
-            others.append(row)
+            others.append(line)
     with elements.grid("cost", 420):
-        for rows in filter(None, (networks, others)):
-            st.dataframe(rows, column_config=columns, hide_index=True, height="content")
+        for lines in filter(None, (networks, others)):
+            st.dataframe(lines, column_config=columns, hide_index=True, height="content")
 
 
 def show(results: Results) -> None:
+    together = ", bursts of one photo taken together" if any(row.psnrs for row in results.rows) else ""
     test_set, protocol = results.stamp.get("test set", ""), results.stamp.get("protocol", PROTOCOL)
     st.caption(
         f"{elements.plain(test_set, 400)}. {elements.plain(protocol, 400)}; error bars are one standard error of the "
-        "mean."
+        f"mean{together}."
     )
+    motions = [
+        name for name in MOTION_TITLES if any(row.plain and row.motion == name for row in results.rows)
+    ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        motion = st.segmented_control(
+            "Motion",
+            motions,
+            key=RESULTS_MOTION,
+            default=motions[0],
+            required=True,
+            format_func=MOTION_TITLES.__getitem__,
+        )
         metric = st.segmented_control("Measure", ["PSNR", "SSIM"], key=METRIC, default="PSNR", required=True)
         st.download_button(
             "Download CSV", results_path().read_bytes(), "results.csv", "text/csv", on_click="ignore"
         )
+    rows = {(row.model, row.gain): row for row in results.rows if row.plain and row.motion == motion}
+    paper = motion == "whole-pixel"
 
-    st.subheader("Table 1, ours and the paper's", anchor=False)
-    table(results, TABLE_1, list(GAINS), metric, paper=True)
-    missing = [title(name) for name in TABLE_1 if not in_file(results, [name])]
-    st.caption(
-        f"Right of ours, the {PAPER_NOTE}."
-        + (f" No results here yet: {', '.join(missing)}." if missing else "")
-    )
+    st.subheader("Table 1, ours and the paper's" if paper else "The methods of Table 1", anchor=False)
+    table(rows, TABLE_1, list(GAINS), metric, paper=paper)
+    missing = [title(name) for name in TABLE_1 if not in_file(rows, [name])]
+    notes = [f"Right of ours, the {PAPER_NOTE}."] if paper else []
+    notes += [f"No results here yet: {', '.join(missing)}."] if missing else []
+    st.caption(" ".join(notes))
     with elements.grid("plots", 420):
         with st.container(gap="xsmall"):
             st.markdown(f"**{metric} against gain**")
-            against_gain(results, in_file(results, TABLE_1), metric, "against_gain")
+            against_gain(rows, in_file(rows, TABLE_1), metric, "against_gain")
         with st.container(gap="xsmall"):
             st.markdown(f"**{metric} against kernel size**")
-            against_size(results, metric)
+            against_size(rows, metric)
+    alignment_and_differences(rows)
 
     for heading, names in (
         ("What KPN owes to its parts", ABLATIONS),
         ("Other ways to denoise", tuple(BASELINES)),
     ):
-        measured = in_file(results, names)
+        measured = in_file(rows, names)
         st.subheader(heading, anchor=False)
         if not measured or measured == ["kpn"]:
             st.caption("No results of these yet.")
             continue
-        table(
-            results,
-            [*measured, *(in_file(results, ["mkpn"]) if names[0] != "kpn" else [])],
-            TEST_GAINS,
-            metric,
-        )
-    st.caption(
-        f"{beyond_training(TEST_GAINS)} In these bursts, made as in the papers, the whole frame "
-        "moves by whole pixels: the easiest case for registration, which finds up to 16 pixels, where a kernel reaches "
-        "2 (5×5) to 12 (25×25). Nothing moves by itself here."
-    )
+        beside = in_file(rows, ["mkpn"]) if names[0] != "kpn" else []
+        table(rows, [*measured, *beside], TEST_GAINS, metric)
+    st.caption(f"{beyond_training(TEST_GAINS)} {MOTION_NOTES[motion]}")
 
-    st.subheader("With a wrong assumed noise", anchor=False)
-    robustness(results, metric)
+    st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
+    other_cases(results, motion, metric)
     st.subheader("What it costs", anchor=False)
-    cost(results)
+    cost(rows)
     machine = [
         elements.plain(f"{key} {text}", 120)
         for key, text in results.stamp.items()
@@ -242,4 +331,7 @@ else:
     except ValueError as failure:
         elements.failure(failure)
     else:
-        show(found)
+        if any(row.plain for row in found.rows):
+            show(found)
+        else:
+            st.info("This file has no results yet: `kpnviz evaluate` measures them and writes `results.csv`.")

@@ -130,11 +130,16 @@ class Denoiser:
         whole = Denoiser(self.network, self.name, tile=(2 * self.margin + stride))
         return whole(part), top, left
 
+    def takes(self, frames: int) -> bool:
+        """Whether the network denoises bursts of this many frames."""
+        config = self.network.config
+        return config.matching or config.frames in (1, frames)
+
     def _frames_needed(self, burst: Burst | FrameSource) -> int:
         if self.network.config.matching:
             return len(burst)
         needed = self.network.config.frames
-        if needed != 1 and len(burst) != needed:
+        if not self.takes(len(burst)):
             raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")
         return needed
 

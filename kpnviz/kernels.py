@@ -91,9 +91,7 @@ class KernelField:
             first += 2 * size
         return pairs
 
-    def region(
-        self, top: int, bottom: int, left: int, right: int, b: int = 0, step: int = 1
-    ) -> np.ndarray:
+    def region(self, top: int, bottom: int, left: int, right: int, b: int = 0, step: int = 1) -> np.ndarray:
         """Effective kernels of rows top..bottom-1, columns left..right-1: [N, rows, columns, K, K].
 
         The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it. With a `step`, only every

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kpnviz.burst import MOTIONS
 from kpnviz.commands import burst
 
 
@@ -124,10 +125,16 @@ def _add_evaluation(commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
         "  kpnviz evaluate                          # all there is; writes checkpoints/results.csv\n"
-        "  kpnviz evaluate --models mkpn nlm --gains 4 16 --limit 6\n"
-        "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv",
+        "  kpnviz evaluate --models mkpn            # all of one network, into the same file\n"
+        "  kpnviz evaluate --models mkpn nlm --motion moving --gains 4 16 --limit 6\n"
+        "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv\n"
+        "Each row is written as soon as it is measured. Started again, an evaluation leaves out what the file\n"
+        "has from the same weights; several at once, on different models, can write to one file.",
     )
     evaluate.add_argument("--models", nargs="*", metavar="MODEL", help="networks and baselines (all)")
+    evaluate.add_argument(
+        "--motion", nargs="*", choices=MOTIONS, metavar="KIND", help=f"{', '.join(MOTIONS)} (all three)"
+    )
     evaluate.add_argument("--gains", nargs="*", type=float, metavar="GAIN", help="gains (1 2 4 8)")
     evaluate.add_argument(
         "--noise-scales",
@@ -136,8 +143,12 @@ def _add_evaluation(commands) -> None:
         metavar="SCALE",
         help="assumed noise as a multiple of the true one (1)",
     )
+    evaluate.add_argument("--frames", nargs="*", type=int, metavar="N", help="frames of a burst (8)")
     evaluate.add_argument("--limit", type=int, help="bursts a gain, of the 72")
-    evaluate.add_argument("--output", type=Path, help="CSV file to write")
+    evaluate.add_argument(
+        "--output", type=Path, help="CSV file to write, or to add to (checkpoints/results.csv, for all cases)"
+    )
+    evaluate.add_argument("--anew", action="store_true", help="measure also what the file has already")
     evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
     evaluate.add_argument("--tune", type=Path, metavar="FOLDER", help="tune the baselines on photos instead")
     evaluate.set_defaults(run=_evaluate)
@@ -243,28 +254,32 @@ def _models(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from kpnviz.evaluation import evaluate, results
     from kpnviz.evaluation.benchmark import machine
-    from kpnviz.noise import GAINS
 
     if options.tune:
         return _tune(options)
-    models, gains, scales = options.models, options.gains, options.noise_scales
-    whole = models is None and gains is None and scales is None
-    output = options.output or (results.results_path() if whole and options.limit is None else None)
+    chosen = {
+        "motions": options.motion,
+        "gains": options.gains,
+        "noise_scales": options.noise_scales,
+        "frames": options.frames,
+    }
+    chosen = {name: values for name, values in chosen.items() if values is not None}
+    output = options.output or (results.results_path() if not chosen and options.limit is None else None)
     if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
         raise ValueError(f"output: the folder {str(output.parent)!r} cannot be written to")
-    if whole:
-        rows = evaluate.evaluate_all(options.limit, show_progress=True)
-    else:
-        rows = evaluate.evaluate(
-            evaluate.methods(models),
-            tuple(GAINS) if gains is None else gains,
-            (1.0,) if scales is None else scales,
-            options.limit,
-            show_progress=True,
-        )
-    measured = results.Results(results.stamp(machine()), rows)
-    if output:
-        results.write_results(output, measured)
+    methods = evaluate.methods(options.models)
+    plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
+    rows = results.kept_rows(output) if output and not options.anew else []
+    left = evaluate.left_to_do(plan, methods, rows, options.limit)
+    stamp = results.stamp(machine())
+    for row in evaluate.evaluate(methods, left, options.limit, show_progress=True):
+        if output:
+            results.add_rows(output, [row], stamp)
+        rows.append(row)
+    latest = {(row.model, row.case): row for row in rows if row.model in plan.get(row.case, ())}
+    if not latest:
+        raise ValueError(f"frames: none of {', '.join(methods)} takes bursts of so many frames")
+    measured = results.Results(stamp, results.in_order(latest.values()))
     print(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
     return 0
 
@@ -291,9 +306,11 @@ def _zoo(options: argparse.Namespace) -> int:
         return 0
     for model in models:
         sizes = ",".join(map(str, model["sizes"]))
-        figures = [f"×{gain} {psnr:.2f} dB {model['ssim'][gain]:.3f}" for gain, psnr in model["psnr"].items()]
         print(
             f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
-            f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps  {'  '.join(figures) or 'not evaluated'}"
+            f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps"
+            + ("" if model["psnr"] else "  not evaluated")
         )
+        for motion, figures in model["psnr"].items():
+            print(f"    {motion:12} " + "  ".join(f"×{gain} {psnr:.2f} dB" for gain, psnr in figures.items()))
     return 0

@@ -7,10 +7,13 @@ not in the test set.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -61,6 +64,22 @@ def resample(frame: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return image, np.outer(rows, columns)
 
 
+Of = TypeVar("Of")
+
+
+def once_a_burst(function: Callable[[Burst], Of]) -> Callable[[Burst], Of]:
+    """Keep what a function makes of a burst as long as the burst itself is kept: several methods need it."""
+    kept: weakref.WeakKeyDictionary[Burst, Of] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def remembering(burst: Burst) -> Of:
+        if burst not in kept:
+            kept[burst] = function(burst)
+        return kept[burst]
+
+    return remembering
+
+
 @dataclass(frozen=True)
 class Merged:
     """The aligned mean [H, W], float64, and how many frames each of its pixels is the mean of, [H, W]."""
@@ -69,6 +88,13 @@ class Merged:
     count: np.ndarray
 
 
+@once_a_burst
+def found_shifts(burst: Burst) -> list[np.ndarray | None]:
+    """What :func:`kpnviz.capture.alignment.find_shift` finds for every frame but the reference."""
+    return [find_shift(burst.reference, frame, burst.noise, REACH) for frame in burst.frames[1:]]
+
+
+@once_a_burst
 def merge(burst: Burst) -> Merged:
     """Align every frame to the reference and average those pixels that a frame has; frame 0 is always in.
 
@@ -78,8 +104,7 @@ def merge(burst: Burst) -> Merged:
     """
     stable = stabilize(burst.reference, burst.noise)
     total, count = burst.reference.astype(np.float64), np.ones(burst.reference.shape)
-    for frame in burst.frames[1:]:
-        shift = find_shift(burst.reference, frame, burst.noise, REACH)
+    for frame, shift in zip(burst.frames[1:], found_shifts(burst), strict=True):
         if shift is None:
             continue
         whole = np.rint(shift)
@@ -181,8 +206,7 @@ def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
     total = spectrum.copy()
     kept = np.zeros(spectrum.shape)  # sum_z A_z
     squares = np.zeros(spectrum.shape)  # sum_z (1 - A_z)^2
-    for frame in burst.frames[1:]:
-        shift = find_shift(burst.reference, frame, burst.noise, REACH)
+    for frame, shift in zip(burst.frames[1:], found_shifts(burst), strict=True):
         whole = np.rint(np.zeros(2) if shift is None else shift).astype(np.int64)
         other = tiles.follow(frame, whole, own, variance)
         difference = spectrum - np.fft.rfft2(other * tiles.window)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
+from kpnviz.analysis.alignment import alignment, shifts_and_centroids
 from kpnviz.analysis.metrics import psnr, ssim
-from kpnviz.burst import Burst, synthesize
-from kpnviz.denoise import load
+from kpnviz.burst import MOTIONS, Burst, synthesize
+from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.evaluation.baselines import BASELINES
-from kpnviz.evaluation.results import Row
-from kpnviz.evaluation.testset import TEST_GAINS, burst_recipes
+from kpnviz.evaluation.results import Case, Row, mean_and_error
+from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -24,8 +25,17 @@ NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
 ROBUSTNESS = ("kpn", "mkpn", "kpn-blind")
 """What is also given a wrong assumed noise (times NOISE_SCALES) in a whole run."""
 
-Method = Callable[[Burst], np.ndarray]
-"""A denoiser as it is evaluated: burst -> picture [H, W], linear intensity on the burst's scale."""
+FRAME_COUNTS = (1, 2, 4, 16)
+BY_FRAMES = ("kpn", "kpn-l5", "kpn-l25", "mkpn", "aligned-mean", "wiener-merge", "nlm")
+"""What is measured on bursts of FRAME_COUNTS frames, too, in a whole run."""
+
+_TIMED = 12  # bursts whose time is taken
+
+Method = Callable[[Burst], "np.ndarray | Estimate"]
+"""A denoiser as it is evaluated: burst -> picture [H, W], linear intensity on the burst's scale, or an Estimate."""
+
+Plan = Mapping[Case, Sequence[str]]
+"""What is to be measured: the methods, by name, in each case."""
 
 
 def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
@@ -38,7 +48,7 @@ def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
         if name in BASELINES:
             chosen[name] = BASELINES[name]
         elif name in networks:
-            chosen[name] = _of_network(name)
+            chosen[name] = load(name)
         else:
             known = ", ".join((*networks, *BASELINES))
             raise ValueError(f"model {name!r} is neither a trained network nor a baseline: {known}")
@@ -47,83 +57,145 @@ def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
     return chosen
 
 
-def _of_network(name: str) -> Method:
-    denoiser = load(name)
-    return lambda burst: denoiser(burst, keep_kernels=False).image
+def whole_plan(names: Iterable[str]) -> Plan:
+    """What is behind results.csv: all motions at all gains; on sub-pixel shake other numbers of frames, and a wrong
+    assumed noise."""
+    names = tuple(names)
+    plan: dict[Case, Sequence[str]] = {
+        Case(motion=motion, gain=gain): names for motion in MOTIONS for gain in TEST_GAINS
+    }
+    for frames, gain in itertools.product(FRAME_COUNTS, TEST_GAINS):
+        case = Case(motion="sub-pixel", gain=gain, frames=frames)
+        plan[case] = [name for name in names if name in BY_FRAMES]
+    for scale, gain in itertools.product(NOISE_SCALES, GAINS):
+        case = Case(motion="sub-pixel", gain=gain, noise_scale=scale)
+        plan[case] = [name for name in names if name in ROBUSTNESS]
+    return plan
+
+
+def plan_of(
+    names: Iterable[str],
+    motions: Sequence[str] = MOTIONS,
+    gains: Sequence[float] = tuple(GAINS),
+    noise_scales: Sequence[float] = (1.0,),
+    frames: Sequence[int] = (FRAMES,),
+) -> Plan:
+    """All combinations. What cannot be is an error now, not minutes later."""
+    values = {"motions": motions, "gains": gains, "noise scales": noise_scales, "frames": frames}
+    for name, chosen in values.items():
+        if not chosen:
+            raise ValueError(f"{name} is empty; an evaluation needs one or more")
+    for scale in noise_scales:
+        NoiseModel(0, 0).scaled(scale)
+    for motion, gain, count in itertools.product(motions, gains, frames):
+        burst_recipes(gain, 1, motion, count)
+    names = tuple(names)
+    return {
+        Case(motion=motion, gain=float(gain), noise_scale=float(scale), frames=count): names
+        for motion, count, scale, gain in itertools.product(motions, frames, noise_scales, gains)
+    }
+
+
+def left_to_do(
+    plan: Plan, methods: Mapping[str, Method], rows: Iterable[Row], limit: int | None = None
+) -> Plan:
+    """The plan without what networks of a fixed number of frames cannot do, and without what rows say already.
+
+    A row counts if it is of as many bursts, keeps the PSNR of each, and was measured with the weights of today.
+    """
+    bursts = BURSTS if limit is None else limit
+    weights = {name: _weights(name) for name in methods}
+    done = {
+        (row.model, row.case)
+        for row in rows
+        if row.bursts == len(row.psnrs) == bursts and row.weights == weights.get(row.model)
+    }
+    left = {
+        case: [name for name in names if _takes(methods[name], case.frames) and (name, case) not in done]
+        for case, names in plan.items()
+    }
+    return {case: names for case, names in left.items() if names}
 
 
 def evaluate(
-    methods: Mapping[str, Method],
-    gains: Sequence[float] = tuple(GAINS),
-    noise_scales: Sequence[float] = (1.0,),
-    limit: int | None = None,
-    show_progress: bool = False,
-) -> list[Row]:
-    """Run methods on the test set: a row for each method, noise scale and gain, in this order.
+    methods: Mapping[str, Method], plan: Plan, limit: int | None = None, show_progress: bool = False
+) -> Iterator[Row]:
+    """Run methods on the test set: a row as soon as a method is through with a case.
 
-    A noise scale s hands the method the burst with s times the standard deviation in its noise model; the frames stay
-    as they are. `limit`: the first bursts only.
+    The bursts of a motion, gain and number of frames are made once for all methods and noise scales. With a noise
+    scale s a method gets a burst with s times the standard deviation in its noise model; the frames stay as they are,
+    and nothing of the truth is in it. `limit`: the first bursts only.
     """
-    for name, values in (("models", methods), ("gains", gains), ("noise scales", noise_scales)):
-        if not values:
-            raise ValueError(f"{name} is empty; an evaluation needs one or more")
-    recipes = {gain: burst_recipes(gain, limit) for gain in gains}
-    for scale in noise_scales:
-        NoiseModel(0, 0).scaled(scale)  # a scale that is no number is an error now, not minutes later
-    scores: dict[tuple[str, float, float], list[tuple[float, float, float]]] = {
-        (name, scale, gain): [] for name in methods for scale in noise_scales for gain in gains
-    }
-    total = len(scores) * len(recipes[gains[0]])
+    burst_recipes(1, limit)  # an error of the limit is one before the work
+    bursts_a_row = BURSTS if limit is None else limit
+    total = bursts_a_row * sum(map(len, plan.values()))
     with tqdm(total=total, desc="evaluate", unit="picture", disable=not show_progress) as progress:
-        for gain in recipes:
-            for recipe in recipes[gain]:
-                burst = synthesize(recipe)
-                assert burst.truth is not None
-                for scale in noise_scales:
-                    assumed = dataclasses.replace(
-                        burst, noise=burst.noise.scaled(scale), truth=None, shifts=None
-                    )
-                    for name, method in methods.items():
-                        begun = time.perf_counter()
-                        image = method(assumed)
-                        seconds = time.perf_counter() - begun
-                        score = (psnr(image, burst.truth), ssim(image, burst.truth), seconds)
-                        scores[name, scale, gain].append(score)
-                        progress.update()
-    return [_row(*case, values) for case, values in scores.items()]
+        cases_in_order = sorted(plan, key=lambda case: (MOTIONS.index(case.motion), case.frames, case.gain))
+        for (motion, gain, frames), cases in itertools.groupby(cases_in_order, key=_scenes):
+            bursts = [synthesize(recipe) for recipe in burst_recipes(gain, limit, motion, frames)]
+            for case in cases:
+                given = [_hidden(burst, case.noise_scale) for burst in bursts]
+                for name in plan[case]:
+                    progress.set_postfix_str(f"{name}, {motion} ×{gain:g}")
+                    yield _row(name, methods[name], case, bursts, given, progress.update)
 
 
-def _row(model: str, scale: float, gain: float, values: list[tuple[float, float, float]]) -> Row:
-    psnrs, ssims, seconds = np.asarray(values).T
-    weights = checkpoints.read_card(model)["sha256"][:12] if model in checkpoints.available() else ""
-    return Row(
-        model,
-        float(gain),
-        float(scale),
-        *mean_and_error(psnrs),
-        *mean_and_error(ssims),
-        seconds=float(np.median(seconds)),
-        bursts=len(values),
-        weights=weights,
+def _scenes(case: Case) -> tuple[str, float, int]:
+    """What of a case makes its bursts."""
+    return case.motion, case.gain, case.frames
+
+
+def _hidden(burst: Burst, noise_scale: float) -> Burst:
+    """What a method is given: frames and noise model, nothing of the truth."""
+    noise = burst.noise.scaled(noise_scale)
+    return dataclasses.replace(
+        burst, noise=noise, truth=None, shifts=None, moving_mask=None, moving_shifts=None
     )
 
 
-def mean_and_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """Mean and its standard error, sqrt(sum (v - mean)^2 / (n - 1) / n).
+def _row(
+    name: str,
+    method: Method,
+    case: Case,
+    bursts: Sequence[Burst],
+    given: Sequence[Burst],
+    advance: Callable[[], object],
+) -> Row:
+    scores, seconds, pairs = [], [], []
+    for number, (burst, seen) in enumerate(zip(bursts, given, strict=True)):
+        if number < _TIMED:
+            seen = dataclasses.replace(seen)  # another burst, so that nothing of it has been done before
+        begun = time.perf_counter()
+        result = method(seen)
+        if number < _TIMED:
+            seconds.append(time.perf_counter() - begun)
+        if isinstance(result, Estimate):
+            if result.kernels is not None:
+                pairs.append(shifts_and_centroids(result.kernels, burst))
+            result = result.image
+        assert burst.truth is not None
+        scores.append((psnr(result, burst.truth), ssim(result, burst.truth)))
+        advance()
+    psnrs, ssims = zip(*scores, strict=True)
+    (mean_psnr, psnr_se), (mean_ssim, ssim_se) = mean_and_error(psnrs), mean_and_error(ssims)
+    return Row(
+        **dataclasses.asdict(case),
+        model=name,
+        psnr=mean_psnr,
+        psnr_se=psnr_se,
+        ssim=mean_ssim,
+        ssim_se=ssim_se,
+        alignment=alignment(np.concatenate(pairs, axis=1)) if pairs else float("nan"),
+        seconds=float(np.median(seconds)),
+        bursts=len(bursts),
+        weights=_weights(name),
+        psnrs=psnrs,
+    )
 
-    NaN for one value, and where values are infinite (the PSNR of a perfect picture), which have no spread.
-    """
-    mean = float(np.mean(values))
-    if len(values) < 2 or not np.isfinite(values).all():
-        return mean, math.nan
-    return mean, float(np.std(values, ddof=1) / len(values) ** 0.5)
+
+def _takes(method: Method, frames: int) -> bool:
+    return not isinstance(method, Denoiser) or method.takes(frames)
 
 
-def evaluate_all(limit: int | None = None, show_progress: bool = False) -> list[Row]:
-    """The whole run behind results.csv: all at the paper's gains and beyond; then wrong noise estimates."""
-    everything = methods()
-    rows = evaluate(everything, TEST_GAINS, (1.0,), limit, show_progress)
-    robust = {name: method for name, method in everything.items() if name in ROBUSTNESS}
-    if robust:
-        rows += evaluate(robust, tuple(GAINS), NOISE_SCALES, limit, show_progress)
-    return rows
+def _weights(name: str) -> str:
+    return checkpoints.read_card(name)["sha256"][:12] if name in checkpoints.available() else ""

@@ -6,17 +6,22 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.evaluation.testset import BURSTS, TEST_SET
+from kpnviz.burst import MOTIONS
+from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.testset import BURSTS, FRAMES, PHOTOS, TEST_SET
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
-from kpnviz.paths import write_atomically
+from kpnviz.noise import GAINS
+from kpnviz.paths import locked, write_atomically
 
 PAPER_TABLE_1: dict[str, dict[int, tuple[float, float]]] = {
     name: dict(zip((1, 2, 4, 8), zip(values[::2], values[1::2], strict=True), strict=True))
@@ -40,28 +45,99 @@ PAPER_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A method's figures at one gain.
+YARDSTICK = "kpn-l5"
+"""The network that the others are compared with, burst by burst: its kernels are of KPN's size."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a method is measured on: the test set at a gain.
+
+    motion        one of kpnviz.burst.MOTIONS
     noise_scale   the assumed noise as a multiple of the true one
+    frames        of each burst
+    """
+
+    motion: str = MOTIONS[0]
+    gain: float
+    noise_scale: float = 1.0
+    frames: int = FRAMES
+
+    @property
+    def plain(self) -> bool:
+        """Whether the burst has as many frames as usual, and the true noise is assumed."""
+        return self.frames == FRAMES and self.noise_scale == 1
+
+    @property
+    def order(self) -> tuple:
+        """Cases are sorted by this: motions as named, plain ones first, then by frames, noise scale and gain."""
+        return MOTIONS.index(self.motion), not self.plain, self.frames, self.noise_scale, self.gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Case):
+    """A method's figures in a case.
+
     psnr, ssim    means over the bursts, in dB and 0..1
-    psnr_se, ...  their standard errors, NaN for one burst: how much the bursts differ. All methods see the same
-                  bursts, so that differences between methods are surer than that.
+    psnr_se, ...  their standard errors, bursts of one photo taken together (:func:`mean_and_error`); NaN for one photo.
+                  All methods see the same bursts: differences between methods (:func:`difference`) are surer than that
+    alignment     slope of the kernels' centroids on the true shifts (kpnviz.analysis.alignment), over all bursts; NaN
+                  where there are no kernels, or no shift within their reach
     seconds       median wall time of a burst
     weights       first 12 digits of the sha256 of the network's file; empty for a baseline
+    psnrs         the PSNR of each burst; empty if they were not kept
     """
 
     model: str
-    gain: float
-    noise_scale: float
     psnr: float
     psnr_se: float
     ssim: float
     ssim_se: float
+    alignment: float = math.nan
     seconds: float
     bursts: int
     weights: str = ""
+    psnrs: tuple[float, ...] = ()
+
+    @property
+    def case(self) -> Case:
+        """The case alone."""
+        return Case(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Case)})
+
+
+def mean_and_error(
+    values: Sequence[float] | np.ndarray, photos: Sequence[int] | np.ndarray | None = None
+) -> tuple[float, float]:
+    """Mean of n values and its standard error, those of one photo taken together.
+
+        SE^2 = G / (G - 1) sum_g (sum_{i in g} (v_i - mean))^2 / n^2             G photos
+
+    Crops of one photo are alike, so that 72 bursts of 24 photos tell less than 72 independent ones: the
+    cluster-robust variance of a mean (Liang and Zeger, 1986, with the usual correction for few clusters). With one
+    value a photo it is the usual sqrt(sum (v_i - mean)^2 / (n - 1) / n).
+
+    photos   of which photo each value is; else they are those of the test set, in its order
+    NaN for one photo, and where values are infinite (the PSNR of a perfect picture), which have no spread.
+    """
+    v = np.asarray(values, dtype=np.float64)
+    mean = float(v.mean())
+    _, number = np.unique(np.arange(v.size) % PHOTOS if photos is None else photos, return_inverse=True)
+    sums = np.bincount(number, v - mean) if np.isfinite(v).all() else np.empty(0)
+    G = len(sums)
+    if G < 2:
+        return mean, math.nan
+    return mean, float(np.sqrt(G / (G - 1) * (sums**2).sum()) / v.size)
+
+
+def difference(a: Row, b: Row) -> tuple[float, float]:
+    """By how many dB the method of row a is better than that of row b on the same bursts: mean and standard error.
+
+    The mean of the differences burst by burst, with the error of :func:`mean_and_error`. NaN where a row does not keep
+    its bursts' PSNR, or the rows are not of the same bursts.
+    """
+    if not a.psnrs or len(a.psnrs) != len(b.psnrs) or (a.motion, a.gain) != (b.motion, b.gain):
+        return math.nan, math.nan
+    return mean_and_error(np.subtract(a.psnrs, b.psnrs))
 
 
 @dataclass(frozen=True)
@@ -71,10 +147,23 @@ class Results:
     stamp: dict[str, str]
     rows: list[Row]
 
-    def row(self, model: str, gain: float, noise_scale: float = 1.0) -> Row | None:
-        """The row of a method at a gain, or None."""
-        wanted = (model, gain, noise_scale)
-        return next((row for row in self.rows if (row.model, row.gain, row.noise_scale) == wanted), None)
+    def row(
+        self,
+        model: str,
+        gain: float,
+        noise_scale: float = 1.0,
+        motion: str = MOTIONS[0],
+        frames: int = FRAMES,
+    ) -> Row | None:
+        """The row of a method in a case, or None."""
+        wanted = (model, motion, gain, noise_scale, frames)
+        found = (r for r in self.rows if (r.model, r.motion, r.gain, r.noise_scale, r.frames) == wanted)
+        return next(found, None)
+
+    @property
+    def motions(self) -> tuple[str, ...]:
+        """The kinds of motion that it has rows of."""
+        return tuple(motion for motion in MOTIONS if any(row.motion == motion for row in self.rows))
 
 
 def results_path() -> Path:
@@ -98,23 +187,65 @@ def write_results(path: Path, results: Results) -> None:
         text.write(f"# {key}: {value}\n")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_COLUMNS)
-    digits = {"psnr": 4, "psnr_se": 4, "ssim": 5, "ssim_se": 5, "seconds": 5}
     for row in results.rows:
-        values = dataclasses.asdict(row)
-        table.writerow(round(v, digits[k]) if k in digits else _plain(v) for k, v in values.items())
+        table.writerow(_cell(name, getattr(row, name)) for name in _COLUMNS)
     write_atomically(Path(path), text.getvalue().encode())
 
 
-_COLUMNS = [field.name for field in dataclasses.fields(Row)]
-_TYPES = {"model": str, "weights": str, "bursts": int}
+def add_rows(path: Path, rows: Iterable[Row], facts: dict[str, str]) -> None:
+    """Put rows into a file of results, in place of those of the same methods and cases, under a new stamp.
+
+    Several processes can write to one file. Rows of another protocol or test set do not stay.
+    """
+    with locked(path):
+        kept = {(row.model, row.case): row for row in kept_rows(path)}
+        kept |= {(row.model, row.case): row for row in rows}
+        write_results(path, Results(facts, in_order(kept.values())))
 
 
-def _plain(value: object) -> object:
+def kept_rows(path: Path) -> list[Row]:
+    """The rows of a file of results, if there is one, and it is of today's protocol and test set."""
+    if not Path(path).exists():
+        return []
+    results = read_results(path)
+    same = (results.stamp.get("protocol"), results.stamp.get("test set")) == (PROTOCOL, TEST_SET)
+    return results.rows if same else []
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Rows by method, networks first, then by case."""
+    places = {name: place for place, name in enumerate((*ZOO, *BASELINES))}
+    return sorted(rows, key=lambda row: (places.get(row.model, len(places)), row.model, row.order))
+
+
+# A column a field, the model first, what makes the case second.
+_FIELDS = {field.name: field for field in dataclasses.fields(Row)}
+_COLUMNS = ["model", *(name for name in _FIELDS if name != "model")]
+_NEEDED = [name for name in _COLUMNS if _FIELDS[name].default is dataclasses.MISSING or name == "noise_scale"]
+_DIGITS = {"psnr": 4, "psnr_se": 4, "ssim": 5, "ssim_se": 5, "alignment": 4, "seconds": 5}
+_READ: dict[str, Callable[[str], object]] = {
+    "model": str,
+    "motion": lambda text: MOTIONS[MOTIONS.index(text)],
+    "frames": int,
+    "bursts": int,
+    "weights": str,
+    "psnrs": lambda text: tuple(map(float, text.split())),
+}
+
+
+def _cell(name: str, value) -> object:
+    if name == "psnrs":
+        return " ".join(f"{psnr:.2f}" for psnr in value)
+    if name in _DIGITS:
+        return round(value, _DIGITS[name])
     return f"{value:g}" if isinstance(value, float) else value
 
 
 def read_results(path: Path | None = None) -> Results:
-    """The results of a file, or those beside the checkpoints. ValueError where there are none or they are damaged."""
+    """The results of a file, or those beside the checkpoints. ValueError where there are none or they are damaged.
+
+    Files from before there were three kinds of motion have fewer columns: theirs is whole-pixel shake, 8 frames.
+    """
     path = results_path() if path is None else Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -122,13 +253,15 @@ def read_results(path: Path | None = None) -> Results:
         raise ValueError(f"{path}: no results can be read; `kpnviz evaluate` makes them") from error
     facts = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# ") and ": " in line)
     table = list(csv.reader(line for line in lines if not line.startswith("#")))
-    if not table or table[0] != _COLUMNS:
+    columns = table[0] if table else []
+    if not set(_NEEDED) <= set(columns) <= set(_COLUMNS):
         raise ValueError(f"{path}: the columns are not {', '.join(_COLUMNS)}")
     rows = []
     for number, values in enumerate(table[1:], start=1):
         try:
-            cells = zip(_COLUMNS, values, strict=True)
-            rows.append(Row(**{name: _TYPES.get(name, float)(value) for name, value in cells}))
+            cells = zip(columns, values, strict=True)
+            read = {name: _READ.get(name, float)(value) for name, value in cells}
+            rows.append(Row(**read))  # type: ignore[arg-type]
         except ValueError as error:
             raise ValueError(f"{path}: row {number} is damaged ({error})") from error
     return Results(facts, rows)
@@ -136,35 +269,102 @@ def read_results(path: Path | None = None) -> Results:
 
 def as_json(results: Results) -> dict:
     """{protocol, stamp, rows}; a figure that is not finite is None (JSON has no infinity)."""
-    rows = [
-        {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in row.items()}
-        for row in map(dataclasses.asdict, results.rows)
-    ]
+
+    def plain(value: object) -> object:
+        if isinstance(value, tuple):
+            return [plain(one) for one in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    rows = [{name: plain(getattr(row, name)) for name in _COLUMNS} for row in results.rows]
     return {"protocol": PROTOCOL, "stamp": results.stamp, "rows": rows}
 
 
 def as_text(results: Results) -> str:
-    """A table for each gain and noise scale, the paper's figures beside ours."""
+    """Tables for each kind of motion, the paper's figures beside those of whole-pixel shake; then the other cases."""
     bursts = max(row.bursts for row in results.rows)
     part = f" (the first {bursts} only)" if bursts < BURSTS else ""
-    lines = [PROTOCOL, f"{TEST_SET}{part}; mean ± standard error", PAPER_NOTE]
-    cases = sorted({(row.noise_scale != 1, row.noise_scale, row.gain) for row in results.rows})
-    for _, scale, gain in cases:
-        title = f"gain ×{gain:g}" + (f", assumed noise ×{scale:g}" if scale != 1 else "")
-        lines += ["", f"{title:36}{'PSNR, dB':>14}{'SSIM':>16}{'paper':>14}{'ms':>8}"]
-        for row in results.rows:
-            if (row.noise_scale, row.gain) == (scale, gain):
-                theirs = PAPER_TABLE_1.get(row.model, {}).get(int(gain)) if gain == int(gain) else None
-                paper = f"{theirs[0]:.2f} {theirs[1]:.3f}" if theirs and scale == 1 else ""
-                lines.append(
-                    f"  {row.model:34}{row.psnr:7.2f} ± {row.psnr_se:4.2f}{row.ssim:8.3f} ± {row.ssim_se:5.3f}"
-                    f"{paper:>14}{row.seconds * 1e3:8.0f}"
-                )
+    lines = [PROTOCOL, TEST_SET + part, "mean ± standard error, bursts of one photo taken together"]
+    for motion in MOTIONS:
+        rows = [row for row in results.rows if row.motion == motion]
+        lines += _of_motion(motion, [row for row in rows if row.plain])
+        by_frames = _varied([row for row in rows if row.noise_scale == 1], "frames")
+        lines += _table("PSNR, dB, against the number of frames", by_frames, _psnr, "frames")
+        by_scale = _varied([row for row in rows if row.frames == FRAMES], "noise_scale")
+        lines += _table("PSNR, dB, against assumed noise / true noise", by_scale, _psnr, "noise_scale")
+    seconds: dict[str, list[float]] = {}
+    for row in results.rows:
+        if row.plain:
+            seconds.setdefault(row.model, []).append(row.seconds)
+    times = ", ".join(f"{name} {1e3 * np.median(values):.0f}" for name, values in seconds.items())
+    lines += ["", f"milliseconds a burst: {times}"] if times else []
     return "\n".join(lines)
 
 
+def _of_motion(motion: str, rows: Sequence[Row]) -> list[str]:
+    """The tables of a kind of motion, from plain rows."""
+    if not rows:
+        return []
+    lines = ["", motion.upper()]
+    beside = ""
+    if motion == MOTIONS[0] and any(row.model in PAPER_TABLE_1 for row in rows):
+        lines.append(PAPER_NOTE)
+        beside = ", in brackets the paper's"
+    lines += _table(f"PSNR, dB{beside}", rows, lambda row: _psnr(row) + _theirs(row, "psnr"))
+    lines += _table(f"SSIM{beside}", rows, lambda row: f"{row.ssim:.3f}" + _theirs(row, "ssim"))
+    aligning = [row for row in rows if math.isfinite(row.alignment)]
+    title = "alignment: slope of the kernels' centroids on the true shifts"
+    lines += _table(title, aligning, lambda row: f"{row.alignment:.2f}")
+    yardstick = {row.gain: row for row in rows if row.model == YARDSTICK}
+    differences = {
+        row: difference(row, yardstick[row.gain])
+        for row in rows
+        if row.model != YARDSTICK and row.gain in yardstick
+    }
+    compared = [row for row, (mean, _) in differences.items() if math.isfinite(mean)]
+    title = f"PSNR less that of {YARDSTICK}, dB, burst by burst"
+    return lines + _table(title, compared, lambda row: "{:+.2f} ± {:.2f}".format(*differences[row]))
+
+
+def _psnr(row: Row) -> str:
+    return f"{row.psnr:.2f} ± {row.psnr_se:.2f}"
+
+
+def _theirs(row: Row, metric: str) -> str:
+    """The paper's figure in brackets, where it has one: of whole-pixel shake, and of its networks and gains."""
+    if row.motion != MOTIONS[0] or row.gain not in GAINS or row.model not in PAPER_TABLE_1:
+        return ""
+    psnr, ssim = PAPER_TABLE_1[row.model][int(row.gain)]
+    return f" ({psnr:.2f})" if metric == "psnr" else f" ({ssim:.3f})"
+
+
+def _varied(rows: Sequence[Row], quantity: str) -> list[Row]:
+    """The rows of methods and gains that were measured at more than one value of a quantity."""
+    values: dict[tuple[str, float], set[float]] = {}
+    for row in rows:
+        values.setdefault((row.model, row.gain), set()).add(getattr(row, quantity))
+    return [row for row in rows if len(values[row.model, row.gain]) > 1]
+
+
+def _table(title: str, rows: Sequence[Row], text: Callable[[Row], str], across: str = "gain") -> list[str]:
+    """Lines of a table: a line a method (and gain), a column a value of `across`; none without rows."""
+    if not rows:
+        return []
+    columns = sorted({getattr(row, across) for row in rows})
+    cells: dict[str, dict[float, str]] = {}
+    for row in rows:
+        label = row.model if across == "gain" else f"{row.model} ×{row.gain:g}"
+        cells.setdefault(label, {})[getattr(row, across)] = text(row)
+    width = 3 + max(len(cell) for line in cells.values() for cell in line.values())
+    sign = "×" if across != "frames" else ""
+    lines = ["", title, " " * 20 + "".join(f"{sign}{column:g}".rjust(width) for column in columns)]
+    for label, line in cells.items():
+        lines.append(f"  {label:18}" + "".join(line.get(column, "").rjust(width) for column in columns))
+    return lines
+
+
 def zoo() -> list[dict]:
-    """The models of the zoo that have a checkpoint: name, sizes, params, bytes, steps; psnr and ssim by gain.
+    """The models of the zoo that have a checkpoint: name, sizes, params, bytes, steps; psnr, ssim and alignment by
+    motion and gain.
 
     Figures are those of results.csv that were measured with these very weights, at the true noise; else none.
     """
@@ -177,11 +377,12 @@ def zoo() -> list[dict]:
         if name not in ZOO:
             continue
         card = checkpoints.read_card(name)
-        own = [
-            row
-            for row in rows
-            if (row.model, row.weights, row.noise_scale) == (name, card["sha256"][:12], 1.0)
-        ]
+        own = [row for row in rows if (row.model, row.weights) == (name, card["sha256"][:12]) and row.plain]
+        figures: dict[str, dict[str, dict[str, float]]] = {"psnr": {}, "ssim": {}, "alignment": {}}
+        for metric, by_motion in figures.items():
+            for row in own:
+                if math.isfinite(value := getattr(row, metric)):
+                    by_motion.setdefault(row.motion, {})[f"{row.gain:g}"] = value
         models.append(
             {
                 "name": name,
@@ -189,8 +390,7 @@ def zoo() -> list[dict]:
                 "params": card["params"],
                 "bytes": card["bytes"],
                 "steps": card.get("training", {}).get("steps"),
-                "psnr": {f"{row.gain:g}": row.psnr for row in own},
-                "ssim": {f"{row.gain:g}": row.ssim for row in own},
+                **figures,
             }
         )
     return models

@@ -64,8 +64,9 @@ NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and 
 NOISE_SIDE = "noise_side"  # pixels a side of the crops
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_SIDE = "sizes_side"  # pixels a side of the crops
+RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
 METRIC = "metric"  # PSNR or SSIM
-ROBUST_GAIN = "robust_gain"  # gain of the plot of wrong noise estimates
+ROBUST_GAIN = "robust_gain"  # gain of the plots of wrong noise estimates and of numbers of frames
 
 # --- Learn ---
 LESSON = "lesson"  # its number

@@ -18,7 +18,7 @@ CROP = (80, 90, 64, 72)
 
 def kernels_at(shifts, size=5):
     """A field whose kernel in frame i is a single weight at shifts [N, H, W, 2], as far as it reaches."""
-    N, H, W, _ = shifts.shape
+    H, W = shifts.shape[1:3]
     half = np.clip(shifts[:, ::2, ::2].astype(int), -(size // 2), size // 2) + size // 2
     index = torch.from_numpy(half[..., 0] * size + half[..., 1])
     factors = torch.nn.functional.one_hot(index, size * size).permute(0, 3, 1, 2).float()
@@ -68,7 +68,9 @@ def test_on_an_object_its_own_shift_is_the_true_one():
     recipe = BurstRecipe("city", CROP, NoiseModel(0.01, 0), 4, shifts=((0, 0),) * 4, moving=moving)
     burst = synthesize(recipe)
     camera = np.zeros_like(burst.shift_map())
-    assert alignment(shifts_and_centroids(kernels_at(burst.shift_map(), 7), burst)) == pytest.approx(1, abs=0.03)
+    assert alignment(shifts_and_centroids(kernels_at(burst.shift_map(), 7), burst)) == pytest.approx(
+        1, abs=0.03
+    )
     assert alignment(shifts_and_centroids(kernels_at(camera, 7), burst)) == 0
 
 

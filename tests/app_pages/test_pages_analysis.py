@@ -1,6 +1,7 @@
 """The pages Kernels, Noise, Sizes and Results without a browser."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -11,13 +12,14 @@ from streamlit.testing.v1 import AppTest
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.analysis.counterfactuals import shift_frame
+from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache
 from kpnviz.ui.controls import DEFAULTS, recipe_of
-from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y
+from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -215,13 +217,18 @@ def test_damaged_results_are_one_sentence(two_networks):
     assert "the columns are not" in app.error[0].value
 
 
+def row(model, gain, value, **values):
+    figures = dict(psnr_se=0.1, ssim=0.8, ssim_se=0.01, seconds=0.05, bursts=72)
+    return Row(model=model, gain=gain, psnr=value, **{**figures, **values})
+
+
 def test_results_stand_beside_the_papers(two_networks):
     gains = (1.0, 2.0, 4.0, 8.0, 16.0)
     rows = [
-        Row(name, gain, 1.0, 30.0 + i - gain / 8, 0.1, 0.8, 0.01, 0.05, 72)
+        row(name, gain, 30.0 + i - gain / 8)
         for i, name in enumerate(("kpn", "kpn-l3", "kpn-l5", "mkpn", "kpn-blind", "nlm"))
         for gain in gains
-    ] + [Row("mkpn", 4.0, scale, 28.0, 0.1, 0.7, 0.01, 0.05, 72) for scale in NOISE_SCALES]
+    ] + [row("mkpn", 4.0, 28.0, noise_scale=scale) for scale in NOISE_SCALES]
     write_results(two_networks / "results.csv", Results({"protocol": "as said", "cpu": "abacus"}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
@@ -231,7 +238,44 @@ def test_results_stand_beside_the_papers(two_networks):
     assert "as said" in texts(app) and "abacus" in texts(app)
     assert "No results here yet: KPN L25" in texts(app)
     assert set(charts(app)) == {"against_gain", "against_size", "robustness"}
+    assert "Alignment" not in texts(app) and "one photo" not in texts(app)
     app.session_state[METRIC] = "SSIM"
     app.run()
     assert app.dataframe[0].value.set_index("method").loc["MKPN", "×4 paper"] == 0.781
     assert not app.exception
+
+
+def test_results_of_every_kind_of_motion(two_networks):
+    """Each with its own figures, alignment, and differences burst by burst."""
+    names = ("kpn-l3", "kpn-l5", "mkpn", "nlm")
+    rows = [
+        row(
+            name,
+            gain,
+            30.0 + i + 10 * j,
+            motion=motion,
+            alignment=math.nan if name == "nlm" else 0.25 * j + 0.1 * i,
+            psnrs=tuple(30.0 + i + 10 * j + 0.1 * i * (k % 2) for k in range(48)),
+        )
+        for i, name in enumerate(names)
+        for j, motion in enumerate(MOTIONS)
+        for gain in (1.0, 4.0)
+    ] + [row("mkpn", 4.0, 20.0 + N, motion="sub-pixel", frames=N) for N in (1, 2, 16)]
+    write_results(two_networks / "results.csv", Results({}, rows))
+    app = open_page("results")
+    assert not app.exception and not app.error
+    assert set(charts(app)) == {"against_gain", "against_size", "against_frames"}
+    for j, motion in enumerate(MOTIONS):
+        app.session_state[RESULTS_MOTION] = motion
+        app.run()
+        assert not app.exception
+        first, alignment, differences = (frame.value.set_index("method") for frame in app.dataframe[:3])
+        assert first.loc["MKPN", "×4"] == 32 + 10 * j
+        assert ("×4 paper" in first.columns) == (motion == "whole-pixel")
+        assert alignment.loc["MKPN", "×1"] == pytest.approx(0.2 + 0.25 * j)
+        assert "Non-local means of the aligned mean" not in alignment.index
+        # MKPN is 1 dB better on one half of the photos and 1.1 on the other.
+        error = 0.05 * math.sqrt(24 / 23 / 24)
+        assert differences.loc["MKPN", "×1 dB"] == f"+1.05 ± {error:.2f}"
+        assert differences.loc["KPN L3", "×16 dB"] == "" and "KPN L5" not in differences.index
+    assert "one shift of a frame" in texts(app)

@@ -1,31 +1,52 @@
 """The test set against stored values, the figures against their formulas, results.csv against a recomputation."""
 
 import dataclasses
+import itertools
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import MOTIONS, Misalignment, synthesize
 from kpnviz.color import displayed
 from kpnviz.commands.main import main
-from kpnviz.denoise import Denoiser
+from kpnviz.denoise import Denoiser, Estimate
+from kpnviz.evaluation import baselines
+from kpnviz.evaluation import evaluate as evaluation
 from kpnviz.evaluation.baselines import BASELINES
-from kpnviz.evaluation.evaluate import NOISE_SCALES, ROBUSTNESS, evaluate, mean_and_error, methods
+from kpnviz.evaluation.evaluate import (
+    NOISE_SCALES,
+    ROBUSTNESS,
+    evaluate,
+    left_to_do,
+    methods,
+    plan_of,
+)
 from kpnviz.evaluation.results import (
+    PAPER_NOTE,
     PAPER_TABLE_1,
+    Case,
     Results,
     Row,
+    add_rows,
     as_json,
     as_text,
+    difference,
+    in_order,
+    kept_rows,
+    mean_and_error,
     read_results,
     write_results,
 )
 from kpnviz.evaluation.testset import TEST_GAINS, TEST_SET, burst_recipes, pack_photo
+from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -34,7 +55,22 @@ from kpnviz.photos import read_scene
 from ..conftest import tiny
 
 PLAIN = {"reference": BASELINES["reference"], "mean": BASELINES["mean"]}
-ROW = Row("mkpn", 4.0, 0.5, 31.25, 0.125, 0.875, 0.0625, 0.03125, 72, "0123456789ab")
+ROW = Row(
+    model="mkpn",
+    motion="moving",
+    gain=4.0,
+    noise_scale=0.5,
+    frames=16,
+    psnr=31.25,
+    psnr_se=0.125,
+    ssim=0.875,
+    ssim_se=0.0625,
+    alignment=0.75,
+    seconds=0.03125,
+    bursts=2,
+    weights="0123456789ab",
+    psnrs=(31.5, 31.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -224,24 +260,70 @@ def test_photos_are_packed_without_loss_that_matters(tmp_path):
     np.testing.assert_allclose(packed, read_scene(str(tmp_path / "photo.jpg.png"), 2), atol=1.8e-5)
 
 
+def measured(methods, limit, *arguments, **values):
+    """Rows of an evaluation of some combinations."""
+    return list(evaluate(methods, plan_of(methods, *arguments, **values), limit))
+
+
+WHOLE = ("whole-pixel",)
+
+
 def test_figures_are_means_and_standard_errors_over_the_bursts():
-    (row,) = evaluate({"mean": BASELINES["mean"]}, gains=(8,), limit=4)
+    (row,) = measured({"mean": BASELINES["mean"]}, 4, WHOLE, (8,))
     bursts = [synthesize(recipe) for recipe in burst_recipes(8, 4)]
     values = np.array([[f(b.frames.mean(axis=0), b.truth) for f in (psnr, ssim)] for b in bursts])
     errors = values.std(axis=0, ddof=1) / 2
     np.testing.assert_allclose([row.psnr, row.ssim], values.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose([row.psnr_se, row.ssim_se], errors, rtol=1e-5)
-    assert (row.model, row.gain, row.noise_scale, row.bursts, row.weights) == ("mean", 8, 1, 4, "")
-    assert row.seconds > 0
+    np.testing.assert_allclose(row.psnrs, values[:, 0], rtol=1e-6)
+    assert (row.model, row.case) == ("mean", Case(motion="whole-pixel", gain=8, noise_scale=1, frames=8))
+    assert (row.bursts, row.weights) == (4, "") and row.seconds > 0 and math.isnan(row.alignment)
 
 
 def test_standard_error_by_hand():
     assert mean_and_error([1.0, 2.0, 6.0]) == pytest.approx((3.0, math.sqrt((4 + 1 + 9) / 2 / 3)))
     assert mean_and_error([5.0])[0] == 5 and math.isnan(mean_and_error([5.0])[1])
+    assert math.isnan(mean_and_error([1.0, 2.0, 6.0], photos=[4, 4, 4])[1])
+    # Two photos, of one and of two crops: deviations -2, -1 and +3 sum to -3 and 3; 2/1 (9 + 9) / 3^2 = 4.
+    assert mean_and_error([1.0, 2.0, 6.0], photos=[7, 7, 3]) == pytest.approx((3, 2))
+
+
+def test_crops_that_are_alike_tell_no_more_than_one_of_them():
+    photos = np.random.default_rng(0).normal(30, 2, 24)
+    mean, error = mean_and_error(np.tile(photos, 3))
+    assert (mean, error) == pytest.approx((photos.mean(), photos.std(ddof=1) / math.sqrt(24)))
+
+
+def test_standard_errors_cover_the_truth_as_often_as_they_should():
+    """Photos differ by 2 dB, crops of a photo by 1: two errors to each side hold the truth in 94 % (t, 23 degrees)."""
+    rng = np.random.default_rng(0)
+    inside, naive = [], []
+    for _ in range(2000):
+        values = np.tile(rng.normal(0, 2, 24), 3) + rng.normal(0, 1, 72)
+        mean, error = mean_and_error(values)
+        inside.append(abs(mean) < 2 * error)
+        naive.append(abs(mean) < 2 * values.std(ddof=1) / math.sqrt(72))
+    # The standard error of these shares is .005.
+    assert np.mean(inside) == pytest.approx(0.943, abs=0.02)
+    assert np.mean(naive) < 0.85
+
+
+def test_differences_are_paired():
+    """Two methods whose PSNR goes with the photo: the photos differ by 2 dB, the methods by .5 +- .1."""
+    rng = np.random.default_rng(0)
+    one = rng.normal(30, 2, 72)
+    other = one + rng.normal(0.5, 0.1, 72)
+    a, b = (dataclasses.replace(ROW, psnrs=tuple(values)) for values in (other, one))
+    mean, error = difference(a, b)
+    assert (mean, error) == pytest.approx(mean_and_error(other - one))
+    assert mean == pytest.approx(0.5, abs=0.05) and error < 0.02
+    assert difference(b, a) == pytest.approx((-mean, error))
+    others = (dataclasses.replace(b, psnrs=()), dataclasses.replace(b, gain=2.0))
+    assert all(math.isnan(value) for row in others for value in difference(a, row))
 
 
 def test_a_perfect_method_has_no_finite_psnr_and_valid_json():
-    (row,) = evaluate({"oracle": lambda burst: synthesize(burst.recipe).truth}, gains=(8,), limit=2)
+    (row,) = measured({"oracle": lambda burst: synthesize(burst.recipe).truth}, 2, WHOLE, (8,))
     assert row.psnr == math.inf and math.isnan(row.psnr_se)
     assert row.ssim == pytest.approx(1) and row.ssim_se == pytest.approx(0, abs=1e-9)
     report = json.loads(json.dumps(as_json(Results({}, [row])), allow_nan=False))
@@ -251,13 +333,14 @@ def test_a_perfect_method_has_no_finite_psnr_and_valid_json():
 
 def test_methods_do_not_see_the_truth():
     seen = []
-    evaluate({"spy": lambda burst: seen.append(burst) or burst.mean}, gains=(1,), limit=1)
-    assert seen[0].truth is None and seen[0].shifts is None
+    measured({"spy": lambda burst: seen.append(burst) or burst.mean}, 1, ("moving",), (1,))
+    (burst,) = seen
+    assert [burst.truth, burst.shifts, burst.moving_mask, burst.moving_shifts] == 4 * [None]
 
 
 def test_a_noise_scale_is_what_the_denoiser_calls_so():
     denoiser = Denoiser(tiny("kpn"), "kpn")
-    rows = evaluate({"kpn": lambda burst: denoiser(burst).image}, (4,), (0.5, 2.0), limit=1)
+    rows = measured({"kpn": denoiser}, 1, WHOLE, (4,), (0.5, 2.0))
     burst = synthesize(burst_recipes(4, 1)[0])
     for row, scale in zip(rows, (0.5, 2.0), strict=True):
         assert row.noise_scale == scale
@@ -267,10 +350,58 @@ def test_a_noise_scale_is_what_the_denoiser_calls_so():
     assert rows[0].psnr != rows[1].psnr
 
 
-def test_rows_come_by_method_then_noise_scale_then_gain():
-    rows = evaluate(PLAIN, (2, 1), (1.0, 2.0), limit=1)
-    found = [(row.model, row.noise_scale, row.gain) for row in rows]
-    assert found == [(m, s, g) for m in PLAIN for s in (1, 2) for g in (2, 1)]
+def test_alignment_of_a_network_is_that_of_its_kernels():
+    """A network that takes frames 1 to 7 from where the scene went, and one that has no kernels."""
+
+    def follow(burst):
+        shifts = synthesize(burst.recipe).shift_map()
+        middle = np.rint(shifts[:, ::2, ::2]).clip(-2, 2).astype(int) + 2
+        index = torch.from_numpy(middle[..., 0] * 5 + middle[..., 1])
+        factors = torch.nn.functional.one_hot(index, 25).permute(0, 3, 1, 2).float()
+        return Estimate(burst.mean, KernelField(factors[None], (5,), False, 128, 128), "follow", 0.0)
+
+    rows = measured({"follow": follow, "direct": Denoiser(tiny("kpn-direct"), "d")}, 3, WHOLE, (8,))
+    assert [row.alignment for row in rows] == pytest.approx([1, math.nan], nan_ok=True)
+    (row,) = measured({"follow": follow}, 3, ("moving",), (8,))
+    assert row.alignment == pytest.approx(1, abs=0.15)  # half pixels rounded, and edges of objects
+
+
+def test_rows_come_as_soon_as_they_are_measured_and_bursts_are_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(evaluation, "synthesize", lambda recipe: made.append(recipe) or synthesize(recipe))
+    plan = plan_of(PLAIN, WHOLE, (2, 1), (1.0, 2.0))
+    found = []
+    for row in evaluate(PLAIN, plan, 1):
+        found.append((row.gain, row.noise_scale, row.model))
+        assert len(made) == row.gain
+    assert found == [(g, s, m) for g in (1, 2) for s in (1, 2) for m in PLAIN]
+    rows = in_order(evaluate(PLAIN, plan, 1))
+    assert [row.model for row in rows] == 4 * ["reference"] + 4 * ["mean"]
+
+
+def test_bursts_are_aligned_once_for_all_methods(monkeypatch):
+    aligned = []
+    original = baselines.find_shift
+    monkeypatch.setattr(baselines, "find_shift", lambda *a: aligned.append(1) or original(*a))
+    burst = synthesize(burst_recipes(4, 1)[0])
+    for name in ("aligned-mean", "nlm", "tv", "wavelets", "wiener-merge"):
+        BASELINES[name](burst)
+    assert len(aligned) == 7
+    baselines.nlm(dataclasses.replace(burst))  # another burst, for all that is known
+    assert len(aligned) == 14
+
+
+def test_networks_of_a_fixed_number_of_frames_are_measured_on_these():
+    matching = Denoiser(tiny("mkpn-matching"), "mkpn-matching")
+    chosen = {"kpn": Denoiser(tiny("kpn"), "kpn"), "matching": matching, "mean": BASELINES["mean"]}
+    plan = left_to_do(plan_of(chosen, ("sub-pixel",), (4,), frames=(2, 8)), chosen, [])
+    assert {case.frames: names for case, names in plan.items()} == {
+        2: ["matching", "mean"],
+        8: ["kpn", "matching", "mean"],
+    }
+    two, eight = (row for row in evaluate(chosen, plan, 1) if row.model == "mean")
+    burst = synthesize(burst_recipes(4, 1, "sub-pixel", 2)[0])
+    assert two.psnr == pytest.approx(psnr(burst.mean, burst.truth)) and two.psnr != eight.psnr
 
 
 @pytest.mark.parametrize(
@@ -282,6 +413,9 @@ def test_rows_come_by_method_then_noise_scale_then_gain():
         (["--gains", "0", "--models", "mean"], "gain is 0.0"),
         (["--noise-scales"], "noise scales is empty"),
         (["--noise-scales", "-1", "--models", "mean"], "factor is -1.0"),
+        (["--motion"], "motions is empty"),
+        (["--frames"], "frames is empty"),
+        (["--frames", "0", "--models", "mean"], "frames is 0"),
         (["--limit", "0", "--models", "mean"], "limit is 0"),
         (["--limit", "73", "--models", "mean"], "limit is 73; the test set has 72"),
         (["--models", "mean", "--output", "/nowhere/x.csv"], "output: the folder '/nowhere'"),
@@ -301,41 +435,140 @@ def test_the_command_prints_json_or_tables_and_writes_a_file(tmp_path, capsys):
     assert main([*command, "--json", "--output", str(output)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["protocol"] == PROTOCOL
-    assert [(row["model"], row["gain"]) for row in report["rows"]] == [
-        (model, gain) for model in ("mean", "reference") for gain in (4, 16)
+    assert [(row["model"], row["motion"], row["gain"]) for row in report["rows"]] == [
+        (model, motion, gain) for model in ("reference", "mean") for motion in MOTIONS for gain in (4, 16)
     ]
     assert set(report["rows"][0]) == {field.name for field in dataclasses.fields(Row)}
-    assert read_results(output).row("mean", 16).psnr == pytest.approx(report["rows"][1]["psnr"], abs=1e-4)
+    row = read_results(output).row("mean", 16, motion="moving")
+    assert row.psnr == pytest.approx(report["rows"][-1]["psnr"], abs=1e-4)
+    assert row.psnrs == pytest.approx(report["rows"][-1]["psnrs"], abs=0.006)
     assert main(command) == 0
     text = capsys.readouterr().out
-    assert "gain ×16" in text and "compare down a column, not across" in text and "first 2 only" in text
+    assert all(f"\n{motion.upper()}\n" in text for motion in MOTIONS)
+    assert "×16" in text and "first 2 only" in text and PAPER_NOTE not in text
+    assert (
+        main([*command[:4], "--motion", "moving", "--gains", "4", "--frames", "1", "2", "--limit", "1"]) == 0
+    )
+    text = capsys.readouterr().out
+    assert "against the number of frames" in text and "SUB-PIXEL" not in text
+
+
+def test_an_evaluation_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "results.csv"
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn"), {})
+    done = []
+    original = evaluation._row
+    monkeypatch.setattr(evaluation, "_row", lambda *a: done.append((a[0], a[2].gain)) or original(*a))
+
+    def stopped(*arguments):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        return evaluation_row(*arguments)
+
+    evaluation_row = evaluation._row
+    command = [
+        "evaluate",
+        "--models",
+        "mkpn",
+        "mean",
+        "--motion",
+        "sub-pixel",
+        "--gains",
+        "1",
+        "2",
+        "--limit",
+        "1",
+    ]
+    command += ["--output", str(output)]
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "_row", stopped)
+        assert main(command) == 130
+    assert done == [("mkpn", 1), ("mean", 1), ("mkpn", 2)]
+    assert [(row.model, row.gain) for row in read_results(output).rows] == [
+        ("mkpn", 1),
+        ("mkpn", 2),
+        ("mean", 1),
+    ]
+    capsys.readouterr()
+    assert main([*command, "--json"]) == 0
+    assert done[3:] == [("mean", 2)]
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 4
+    # Others are measured again: those of new weights, of more bursts, or all when asked.
+    for arguments, count in (([], 0), (["--limit", "2"], 4), (["--limit", "2", "--anew"], 4)):
+        del done[:]
+        assert main([*command, *arguments]) == 0
+        assert len(done) == count, arguments
+    del done[:]
+    checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn", seed=1), {})
+    assert main([*command, "--limit", "2"]) == 0
+    assert done == [("mkpn", 1), ("mkpn", 2)]
+
+
+def test_two_processes_write_to_one_file(tmp_path):
+    path = tmp_path / "results.csv"
+    script = """
+import dataclasses, sys
+from pathlib import Path
+from kpnviz.evaluation.results import Row, add_rows
+from kpnviz.evaluation.results import PROTOCOL, TEST_SET
+for gain in range(1, 21):
+    row = Row(model=sys.argv[2], gain=gain, psnr=1, psnr_se=1, ssim=1, ssim_se=1, seconds=1, bursts=1)
+    add_rows(Path(sys.argv[1]), [row], {"protocol": PROTOCOL, "test set": TEST_SET})
+"""
+    both = [subprocess.Popen([sys.executable, "-c", script, str(path), name]) for name in ("nlm", "tv")]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    rows = read_results(path).rows
+    assert {(row.model, row.gain) for row in rows} == {(m, g) for m in ("nlm", "tv") for g in range(1, 21)}
+
+
+def test_rows_of_another_test_set_do_not_stay(tmp_path):
+    path = tmp_path / "results.csv"
+    write_results(path, Results({"protocol": PROTOCOL, "test set": "others"}, [ROW]))
+    assert kept_rows(path) == [] and kept_rows(tmp_path / "none.csv") == []
+    add_rows(path, [dataclasses.replace(ROW, model="nlm")], {"protocol": PROTOCOL, "test set": TEST_SET})
+    assert [row.model for row in read_results(path).rows] == ["nlm"]
+    assert [row.model for row in kept_rows(path)] == ["nlm"]
 
 
 def test_a_whole_run_writes_results_beside_the_checkpoints(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
-    monkeypatch.setattr("kpnviz.evaluation.evaluate.BASELINES", PLAIN)
-    monkeypatch.setattr(
-        "kpnviz.evaluation.evaluate.burst_recipes", lambda gain, limit: burst_recipes(gain, 1)
-    )
+    monkeypatch.setattr(evaluation, "BASELINES", {**PLAIN, "nlm": BASELINES["mean"]})
+    monkeypatch.setattr(evaluation, "BURSTS", 1)
+    monkeypatch.setattr(evaluation, "burst_recipes", lambda gain, limit, *more: burst_recipes(gain, 1, *more))
     card = checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn"), {"training": {"steps": 7}})
     assert main(["evaluate"]) == 0
-    assert "35.10 0.925" in capsys.readouterr().out  # the paper's MKPN at gain 1
+    text = capsys.readouterr().out
+    assert "(35.10)" in text and "(0.925)" in text and PAPER_NOTE in text  # the paper's MKPN at gain 1
     results = read_results()
-    assert results.stamp["protocol"] == PROTOCOL
+    assert results.stamp["protocol"] == PROTOCOL and results.motions == MOTIONS
     assert {"kpnviz", "numpy", "torch", "processor", "date", "test set"} <= set(results.stamp)
-    found = {(row.model, row.gain, row.noise_scale) for row in results.rows}
-    truth = {(model, gain, 1) for model in ("mkpn", *PLAIN) for gain in (1, 2, 4, 8, 16)}
-    assert found == truth | {("mkpn", gain, scale) for gain in GAINS for scale in (0.25, 0.5, 2, 4)}
+    found = {(row.model, row.case) for row in results.rows}
+    names = ("mkpn", *PLAIN, "nlm")
+    expected = {(name, Case(motion=m, gain=g)) for name in names for m in MOTIONS for g in TEST_GAINS}
+    expected |= {
+        ("mkpn", Case(motion="sub-pixel", gain=gain, noise_scale=scale))
+        for gain in GAINS
+        for scale in NOISE_SCALES
+    }
+    # This network takes 8 frames and no other number.
+    expected |= {
+        ("nlm", Case(motion="sub-pixel", gain=g, frames=n)) for g in TEST_GAINS for n in (1, 2, 4, 16)
+    }
+    assert found == expected
     assert {row.weights for row in results.rows if row.model == "mkpn"} == {card["sha256"][:12]}
 
     assert main(["zoo", "--json"]) == 0
     (model,) = json.loads(capsys.readouterr().out)
     assert (model["name"], model["sizes"], model["steps"]) == ("mkpn", [1, 3, 5, 7, 9, 11], 7)
     assert (model["params"], model["bytes"]) == (card["params"], card["bytes"])
-    assert model["psnr"] == {f"{g}": results.row("mkpn", g).psnr for g in (1, 2, 4, 8, 16)}
-    assert model["ssim"]["8"] == results.row("mkpn", 8).ssim
+    for motion in MOTIONS:
+        own = {f"{gain}": results.row("mkpn", gain, motion=motion) for gain in TEST_GAINS}
+        assert model["psnr"][motion] == {gain: row.psnr for gain, row in own.items()}
+        assert model["alignment"][motion]["8"] == own["8"].alignment
     assert main(["zoo"]) == 0
-    assert "1,3,5,7,9,11" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "1,3,5,7,9,11" in text and "moving" in text
 
     # Figures of other weights are not this model's.
     checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn", seed=1), {"training": {"steps": 7}})
@@ -349,25 +582,48 @@ def test_results_come_back_from_their_file(tmp_path):
     write_results(path, Results({"protocol": "a, b: c", "torch": "2"}, [ROW, one]))
     results = read_results(path)
     assert results.stamp == {"protocol": "a, b: c", "torch": "2"}
-    assert results.rows[0] == ROW == results.row("mkpn", 4, 0.5)
+    assert results.rows[0] == ROW == results.row("mkpn", 4, 0.5, "moving", 16)
     assert results.rows[1].psnr == math.inf and math.isnan(results.rows[1].psnr_se)
-    assert results.row("mkpn", 4) is None
+    assert results.row("mkpn", 4) is None and results.motions == ("moving",)
+
+
+def test_files_from_before_there_were_motions_open(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(
+        "# protocol: as then\nmodel,gain,noise_scale,psnr,psnr_se,ssim,ssim_se,seconds,bursts,weights\n"
+        "kpn,16,1,24.1224,0.3111,0.59183,0.01242,0.0626,72,539f184dd4ee\n"
+    )
+    results = read_results(path)
+    row = results.row("kpn", 16)
+    assert (row.motion, row.frames, row.psnr, row.psnrs) == ("whole-pixel", 8, 24.1224, ())
+    assert math.isnan(row.alignment) and "24.12 ± 0.31" in as_text(results)
+
+
+def test_the_file_is_small(tmp_path):
+    """Of 570 rows, about as many as a whole run has: some hundred kilobytes."""
+    write_results(
+        tmp_path / "results.csv", Results({}, 570 * [dataclasses.replace(ROW, psnrs=72 * (34.313,))])
+    )
+    assert (tmp_path / "results.csv").stat().st_size < 300_000
 
 
 @pytest.mark.parametrize(
     "text, sentence",
     [
         (None, "no results can be read; `kpnviz evaluate` makes them"),
-        ("", "the columns are not model, gain"),
-        ("model,gain\n", "the columns are not model, gain"),
-        ("HEADER\nmkpn,1,1,x,0,0,0,0,72,\n", "row 1 is damaged"),
+        ("", "the columns are not model, motion, gain"),
+        ("model,gain\n", "the columns are not model, motion, gain"),
+        ("HEADER,color\n", "the columns are not model, motion, gain"),
+        ("HEADER\nmkpn,1,x,0,0,0,0,72,moving\n", "row 1 is damaged"),
+        ("HEADER\nmkpn,1,0,0,0,0,0,72,zoom\n", "row 1 is damaged"),
         ("HEADER\nmkpn,1\n", "row 1 is damaged"),
     ],
 )
 def test_damaged_results_are_named(text, sentence, tmp_path):
     path = tmp_path / "results.csv"
     if text is not None:
-        path.write_text(text.replace("HEADER", ",".join(f.name for f in dataclasses.fields(Row))))
+        header = "model,gain,psnr,psnr_se,ssim,ssim_se,seconds,bursts,motion"
+        path.write_text(text.replace("HEADER", header.replace("gain,", "gain,noise_scale,")))
     with pytest.raises(ValueError, match=sentence):
         read_results(path)
 
@@ -384,17 +640,17 @@ def test_the_papers_table():
 
 
 def test_results_csv_covers_all_that_ships(shipped):
-    """Made by a whole run, with the weights that ship."""
+    """Made by whole runs, with the weights that ship."""
     assert (shipped.stamp["protocol"], shipped.stamp["test set"]) == (PROTOCOL, TEST_SET)
     networks = [name for name in checkpoints.available() if name in ZOO]
+    assert shipped.motions
     for name in (*networks, *BASELINES):
         weights = checkpoints.read_card(name)["sha256"][:12] if name in networks else ""
-        for gain in TEST_GAINS:
-            row = shipped.row(name, gain)
+        for motion, gain in itertools.product(shipped.motions, TEST_GAINS):
+            row = shipped.row(name, gain, motion=motion)
             assert row is not None and (row.bursts, row.weights) == (72, weights), name
-    for name in set(ROBUSTNESS) & set(networks):
-        for gain in GAINS:
-            assert all(shipped.row(name, gain, scale) for scale in NOISE_SCALES)
+    for name, gain, scale in itertools.product(set(ROBUSTNESS) & set(networks), GAINS, NOISE_SCALES):
+        assert any(shipped.row(name, gain, scale, motion) for motion in shipped.motions)
 
 
 @pytest.mark.parametrize(
@@ -403,8 +659,9 @@ def test_results_csv_covers_all_that_ships(shipped):
 )
 def test_results_csv_can_be_recomputed(shipped, name, gain, tolerance):
     """Networks predict in fp32, whose rounding depends on the processor: 0.002 dB."""
-    (row,) = evaluate(methods([name]), (gain,))
+    (row,) = measured(methods([name]), None, WHOLE, (gain,))
     stored = shipped.row(name, gain)
     assert row.psnr == pytest.approx(stored.psnr, abs=tolerance)
-    assert row.psnr_se == pytest.approx(stored.psnr_se, abs=tolerance)
+    if stored.psnrs:
+        assert row.psnr_se == pytest.approx(stored.psnr_se, abs=tolerance)
     assert row.ssim == pytest.approx(stored.ssim, abs=tolerance / 10)
