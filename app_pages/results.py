@@ -56,8 +56,8 @@ MOTION_NOTES = {
     "no one shift of a frame is right everywhere.",
 }
 
+# The rows of one kind of motion, by method and gain.
 Rows = dict[tuple[str, float], Row]
-"""The rows of one kind of motion by method and gain."""
 
 
 def title(name: str) -> str:
@@ -129,7 +129,7 @@ def alignment_and_differences(rows: Rows) -> None:
                 differences(rows, names)
                 st.caption(
                     "Means of the differences in PSNR burst by burst, ± one standard error, bursts of one photo taken "
-                    "together. Less than two of them says nothing."
+                    "together. A difference of less than two standard errors says nothing."
                 )
 
 

@@ -108,3 +108,13 @@ def test_import_kpnviz_is_light():
     code = f"import sys, kpnviz; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_pages_have_no_loose_strings():
+    """Streamlit shows a string that stands alone in a page, such as a comment on the line above it."""
+    for path in (PACKAGE.parent / "app_pages").glob("*.py"):
+        for node in ast.parse(path.read_text()).body[1:]:
+            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)), (
+                path,
+                node.lineno,
+            )
