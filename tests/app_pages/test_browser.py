@@ -402,7 +402,7 @@ FAST = ("kpn-l3", "kpn-l5")
 CONTENT = {
     "explore": ".st-key-lens .lens[data-y]",
     "kernels": ".st-key-parts .heatmaplayer",
-    "noise": "h3:has-text('True noise against told noise')",
+    "noise": "h3:has-text('True noise against assumed noise')",
     "sizes": "h3:has-text('Which size is best where?')",
     "results": "h3:has-text('Table 1, ours and the paper')",
     "learn": ".st-key-lesson_lens .lens[data-y]",
