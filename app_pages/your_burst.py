@@ -340,6 +340,7 @@ try:
                     key=OWN_METHODS,
                 )
             )  # fmt: skip
+        burst = upload.for_methods(burst, methods)
         frames_of(burst)
         noises = noise_of(burst)
         if not methods:

@@ -7,6 +7,7 @@ import enum
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -169,6 +170,29 @@ class BurstRecipe:
             raise ValueError(
                 f"reduction is {self.reduction}; shifts by half pixels need an even one (whole pixels of the photo)"
             )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> BurstRecipe:
+        """The recipe that ``dataclasses.asdict`` gave, also after a trip through JSON. TypeError, ValueError or
+        KeyError if it is none."""
+
+        def moving(one: dict[str, Any]) -> MovingObject:
+            tuples = {name: tuple(one[name]) for name in ("center", "velocity")}
+            return MovingObject(**{**one, **tuples, "outline": tuple(map(tuple, one["outline"]))})
+
+        values = dict(values)
+        if values.get("crop") is not None:
+            values["crop"] = tuple(values["crop"])
+        if values.get("shifts") is not None:
+            values["shifts"] = tuple(map(tuple, values["shifts"]))
+        if isinstance(values.get("moving"), dict):
+            values["moving"] = moving(values["moving"])
+        elif values.get("moving") is not None:
+            values["moving"] = tuple(map(moving, values["moving"]))
+        for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
+            if name in values:
+                values[name] = kind(**values[name])
+        return cls(**values)
 
     @property
     def objects(self) -> tuple[MovingObject, ...]:

@@ -130,15 +130,19 @@ class Denoiser:
         whole = Denoiser(self.network, self.name, tile=(2 * self.margin + stride))
         return whole(part), top, left
 
+    @property
+    def frames(self) -> int | None:
+        """How many frames the network takes; None: any number."""
+        return None if self.network.config.matching else self.network.config.frames
+
     def takes(self, frames: int) -> bool:
         """Whether the network denoises bursts of this many frames."""
-        config = self.network.config
-        return config.matching or config.frames in (1, frames)
+        return self.frames in (None, 1, frames)
 
     def _frames_needed(self, burst: Burst | FrameSource) -> int:
-        if self.network.config.matching:
+        needed = self.frames
+        if needed is None:
             return len(burst)
-        needed = self.network.config.frames
         if not self.takes(len(burst)):
             raise ValueError(f"the burst has {len(burst)} frames; {self.name} takes {needed}")
         return needed

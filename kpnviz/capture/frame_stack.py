@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.burst import BurstRecipe
 from kpnviz.capture.raw import develop
 from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
 from kpnviz.noise import NoiseModel
@@ -29,7 +30,8 @@ class FrameStack:
     levels      (black, white) codes of linear light; None: sRGB-encoded (integers), or 0 and 1 (float)
     noise       of each channel, as the files say it, and who says so; or None: nobody does
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
-    truth       [C, H, W] and shifts [N, 2], where known
+    truth       [C, H, W] and shifts [N, 2], where known; so are the next four, of a Burst
+    white_level, moving_mask [M, H, W], moving_shifts [M, N, 2], recipe
     development (matrix, white balance) of raw planes
     notes       sentences for people
     mapping     of the temporary file that holds the codes
@@ -44,6 +46,10 @@ class FrameStack:
     known: bool = False
     truth: np.ndarray | None = None
     shifts: np.ndarray | None = None
+    white_level: float = 1.0
+    moving_mask: np.ndarray | None = None
+    moving_shifts: np.ndarray | None = None
+    recipe: BurstRecipe | None = None
     development: tuple[np.ndarray, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
     mapping: mmap.mmap | None = None

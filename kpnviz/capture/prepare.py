@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,6 @@ from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_o
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reflect_index
-
-FRAMES = 8
-"""What the shipped networks take."""
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
@@ -79,9 +76,9 @@ def sharpness(image: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class OwnBurst:
-    """A burst of one's own, ready for networks that take `len(order)` frames.
+    """A burst of one's own, ready for a network.
 
-    order       frames of the stack in the network's order, the reference first; some may come twice
+    order       frames of the stack that are used, the reference first; some may come twice
     shifts      of every frame of the stack against the reference
     sharpness   of every frame of the stack
     """
@@ -94,6 +91,22 @@ class OwnBurst:
     @property
     def reference(self) -> int:
         return self.order[0]
+
+    def taking(self, frames: int | None) -> OwnBurst:
+        """The same for networks that take so many frames: fewer are completed by repeating, of more the sharpest of
+        those that were found are used. None: for networks that take any number, so each once."""
+        if frames is not None and frames < 1:
+            raise ValueError(f"frames is {frames}; a network takes 1 or more")
+        others = [i for i in range(len(self.stack)) if i != self.reference]
+        if frames is None:
+            return replace(self, order=(self.reference, *others))
+        if len(self.stack) > frames:
+            best = sorted(others, key=lambda i: (self.shifts[i].measured is None, -self.sharpness[i]))
+            others = sorted(best[: frames - 1])
+        order = [self.reference, *others]
+        # Repeat the others in turn: the reference has its own place in the network.
+        order += [others[i % len(others)] if others else order[0] for i in range(frames - len(order))]
+        return replace(self, order=tuple(order))
 
     @property
     def report(self) -> str:
@@ -169,18 +182,29 @@ class ChannelView:
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
-        """A part as a Burst in memory, with truth and shifts where they are known."""
+        """A part as a Burst in memory, with all that is known of it; the whole, as it was, has its recipe too."""
         top, left = max(0, min(top, self.height - height)), max(0, min(left, self.width - width))
         height, width = min(height, self.height), min(width, self.width)
         rows, columns = slice(top, top + height), slice(left, left + width)
-        stack, shifts = self.burst.stack, None
-        truth = None
+        stack, order = self.burst.stack, list(self.burst.order)
+        undone = np.array([shift.undone for shift in self.burst.shifts])
+        truth = shifts = mask = moving_shifts = recipe = None
         if stack.shifts is not None:
-            offsets = np.array([shift.undone for shift in self.burst.shifts])
-            shifts = (stack.shifts - offsets)[list(self.burst.order)]
-        if stack.truth is not None and (self.channel != GRAY or stack.channels == 1):
-            truth = stack.truth[max(self.channel, 0), rows, columns]
-        return Burst(self.window(rows, columns), self.noise, truth=truth, shifts=shifts)
+            shifts = (stack.shifts - undone)[order]
+        if stack.moving_mask is not None and stack.moving_shifts is not None:
+            mask = stack.moving_mask[:, rows, columns]
+            moving_shifts = (stack.moving_shifts - undone)[:, order]
+        if self.channel != GRAY or stack.channels == 1:
+            if stack.truth is not None:
+                truth = stack.truth[max(self.channel, 0), rows, columns]
+            if (
+                not undone.any()
+                and order == list(range(len(stack)))
+                and (height, width) == (stack.height, stack.width)
+            ):
+                recipe = stack.recipe
+        frames = self.window(rows, columns)
+        return Burst(frames, self.noise, stack.white_level, truth, shifts, mask, moving_shifts, recipe)
 
 
 def read_shifted(
@@ -227,18 +251,16 @@ def _clipped(stack: FrameStack) -> tuple[float, float] | None:
     return (0.0, 1.0) if stack.encoded else None
 
 
-def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) -> OwnBurst:
-    """Choose frames, find the reference, align.
+def prepare(stack: FrameStack, frames: int | None = None, align: bool | None = None) -> OwnBurst:
+    """Find the reference, align, choose frames.
 
-    frames   that the network takes: fewer are completed by repeating, of more the sharpest are taken
+    frames   that the network takes, see :meth:`OwnBurst.taking`; None: any number
     align    undo shifts beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
 
     The reference is the sharpest frame; of a synthetic burst it is its frame 0. A frame that cannot be aligned is used
     as it is (kernels that find their own way may make something of it), unless there are others enough.
     """
-    if frames < 1:
-        raise ValueError(f"frames is {frames}; a network takes 1 or more")
     total = len(stack)
     overviews = [overview(stack, i) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
@@ -253,14 +275,7 @@ def prepare(stack: FrameStack, frames: int = FRAMES, align: bool | None = None) 
         shift = Shift(measured)
         far = max(map(abs, shift.whole)) > REACH
         shifts.append(Shift(measured, shift.whole) if apply and far else shift)
-    others = [i for i in range(total) if i != reference]
-    if total > frames:
-        best = sorted(others, key=lambda i: (shifts[i].measured is None, -scores[i]))[: frames - 1]
-        others = sorted(best)
-    order = [reference, *others]
-    # Repeat the others in turn: the reference has its own place in the network.
-    order += [others[i % len(others)] if others else reference for i in range(frames - len(order))]
-    return OwnBurst(stack, tuple(order), tuple(shifts), scores)
+    return OwnBurst(stack, (reference,), tuple(shifts), scores).taking(frames)
 
 
 def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
@@ -312,7 +327,7 @@ def read_burst(
     files: str | Path | Sequence[str | Path],
     channel: int = GRAY,
     noise: NoiseModel | None = None,
-    frames: int = FRAMES,
+    frames: int | None = None,
     align: bool | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
@@ -320,7 +335,8 @@ def read_burst(
     files    a folder, or files: 2 to 32 photos or camera raws, a ZIP of them, or one NPZ of kpnviz
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
     noise    of that channel; None: as the files state it, else estimated from the burst
-    frames, align   see :func:`prepare`
+    frames   how many, see :meth:`OwnBurst.taking`; None: all of them
+    align    see :func:`prepare`
 
     The whole burst is held in memory, 4 bytes a pixel and frame. Raises ValueError, one sentence that names the file
     or folder, if no burst can be made of it.

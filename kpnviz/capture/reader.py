@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from kpnviz.burst import BurstRecipe
 from kpnviz.capture.frame_stack import FrameStack, decoding_table
 from kpnviz.capture.raw import kind_of, read_float_tiff, read_raw
 from kpnviz.noise import NoiseModel
@@ -25,7 +26,10 @@ from kpnviz.pictures import FileError, Limits, check_pixels, one_line, read_pict
 
 MAX_FRAMES = 32
 METADATA = "burst.json"
-FORMAT = "kpnviz burst 1"
+FORMAT, _FIRST_FORMAT = "kpnviz burst 2", "kpnviz burst 1"
+"""What burst.json begins with. In the first format the codes of black and white were black_level and white_level."""
+
+_KNOWN = ("truth", "shifts", "white_level", "moving_mask", "moving_shifts", "recipe")
 
 _JSON_BYTES = 1_000_000
 _SRGB_NOTE = (
@@ -192,9 +196,7 @@ class _Reader:
             )
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             frames = arrays["frames"]
-            known = {
-                key: arrays[key] for key in ("read_std", "shot_gain", "truth", "shifts") if key in arrays
-            }
+            known = {key: arrays[key] for key in ("read_std", "shot_gain", *_KNOWN) if key in arrays}
         if frames.ndim == 3:
             frames = frames[:, None]
         if frames.dtype.kind != "f" or frames.ndim != 4 or frames.shape[1] not in (1, 3):
@@ -216,6 +218,13 @@ class _Reader:
             truth = np.asarray(truth, np.float32).reshape(-1, H, W)
             if truth.shape != (C, H, W) or not np.isfinite(truth).all():
                 raise FileError(f"{name}: truth does not fit the frames")
+        mask, moving_shifts = _moving(name, known, (N, H, W))
+        recipe = None
+        if "recipe" in known:
+            try:
+                recipe = json.loads(str(known["recipe"]))
+            except (ValueError, RecursionError) as error:
+                raise FileError(f"{name}: recipe is not that of a burst: {one_line(error)}") from error
         self.archive = FrameStack(
             codes=codes,
             places=tuple(range(N)),
@@ -225,6 +234,10 @@ class _Reader:
             known=True,
             truth=truth,
             shifts=_shifts(name, known.get("shifts"), N),
+            white_level=_white_level(name, known.get("white_level")),
+            moving_mask=mask,
+            moving_shifts=moving_shifts,
+            recipe=_recipe(name, recipe),
         )
 
     def stack(self) -> FrameStack:
@@ -288,6 +301,8 @@ class _Reader:
             "known": True,
             "truth": truth,
             "shifts": None if shifts is None else shifts[kept],
+            "white_level": metadata["white_level"],
+            "recipe": metadata["recipe"],
         }
 
 
@@ -318,31 +333,72 @@ def _shifts(name: str, values: Any, frames: int) -> np.ndarray | None:
         shifts = np.empty(0)
     if shifts.shape != (frames, 2) or not np.isfinite(shifts).all() or np.abs(shifts).max() > 1e6:
         raise FileError(f"{name}: shifts are not (dy, dx) of each of the {frames} frames")
-    return np.rint(shifts).astype(np.int64)
+    whole = np.rint(shifts).astype(np.int64)
+    return whole if np.array_equal(whole, shifts) else shifts
+
+
+def _moving(
+    name: str, known: dict[str, Any], shape: tuple[int, int, int]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Masks [M, H, W] and shifts [M, N, 2] of the moving objects of frames [N, H, W], where an NPZ has them."""
+    if "moving_mask" not in known and "moving_shifts" not in known:
+        return None, None
+    N, H, W = shape
+    mask, moved = (np.asarray(known.get(key, ())) for key in ("moving_mask", "moving_shifts"))
+    if mask.shape != (len(moved), H, W) or moved.shape != (len(moved), N, 2) or not len(moved):
+        raise FileError(f"{name}: moving_mask and moving_shifts do not fit the frames")
+    mask = mask.astype(np.float32)
+    if not np.isfinite(mask).all():
+        raise FileError(f"{name}: moving_mask holds values that are not finite (NaN or infinity)")
+    shifts = _shifts(name, moved.reshape(-1, 2), len(moved) * N)
+    return mask, None if shifts is None else shifts.reshape(moved.shape)
+
+
+def _white_level(name: str, value: Any) -> float:
+    if value is None:
+        return 1.0
+    try:
+        level = float(value)
+    except (TypeError, ValueError, OverflowError):
+        level = 0.0
+    if not 0 < level < np.inf:
+        raise FileError(f"{name}: white_level is {str(value)[:80]}; it is a number above 0")
+    return level
+
+
+def _recipe(name: str, values: Any) -> BurstRecipe | None:
+    if values is None:
+        return None
+    try:
+        return BurstRecipe.from_dict(values)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise FileError(f"{name}: recipe is not that of a burst: {one_line(error)}") from error
 
 
 def _metadata(data: bytes) -> dict[str, Any]:
-    """burst.json, checked: {frames, truth, levels, noise, shifts}."""
+    """burst.json, checked: {frames, truth, levels, noise, shifts, white_level, recipe}."""
     if len(data) > _JSON_BYTES:
         raise FileError(f"{METADATA} is {len(data) / 1e6:.0f} MB; it cannot be that of a burst")
     try:
         values = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{METADATA} is not JSON: {one_line(error)}") from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") not in (FORMAT, _FIRST_FORMAT):
         raise FileError(f'{METADATA} does not say "format": "{FORMAT}"')
     frames = values.get("frames")
     if not isinstance(frames, list) or not frames or not all(isinstance(name, str) for name in frames):
         raise FileError(f"{METADATA} does not list the names of its frames")
     if len(set(frames)) != len(frames):
         raise FileError(f"{METADATA} lists a frame twice")
+    first = values["format"] == _FIRST_FORMAT
+    codes = ("black_level", "white_level") if first else ("black_code", "white_code")
     try:
-        levels = (float(values["black_level"]), float(values["white_level"]))
+        levels = (float(values[codes[0]]), float(values[codes[1]]))
     except (KeyError, TypeError, ValueError, OverflowError):
         levels = (0.0, 0.0)
     if not (0 <= levels[0] < levels[1] <= 65535):
         raise FileError(
-            f"{METADATA}: black_level and white_level are not codes of 0 to 65535, black below white"
+            f"{METADATA}: {codes[0]} and {codes[1]} are not codes of 0 to 65535, black below white"
         )
     noise = values.get("noise")
     if noise is not None:
@@ -356,4 +412,6 @@ def _metadata(data: bytes) -> dict[str, Any]:
         "levels": levels,
         "noise": noise,
         "shifts": _shifts(METADATA, values.get("shifts"), len(frames)),
+        "white_level": _white_level(METADATA, None if first else values.get("white_level")),
+        "recipe": _recipe(METADATA, values.get("recipe")),
     }

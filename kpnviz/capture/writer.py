@@ -19,7 +19,7 @@ _TOP = 65535
 def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
     """Write one burst (gray) or three (R, G, B) to a folder: frame_00.png ..., truth.png, burst.json.
 
-    x = (code - black_level) / (white_level - black_level); both are chosen so that no value is clipped.
+    x = (code - black_code) / (white_code - black_code); both are chosen so that no value is clipped.
     A frame of an older burst that this one does not overwrite is removed. Returns what burst.json holds.
     """
     first, folder = bursts[0], Path(folder)
@@ -43,8 +43,9 @@ def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
     metadata = {
         "format": FORMAT,
         "frames": names,
-        "black_level": black,
-        "white_level": black + span,
+        "black_code": black,
+        "white_code": black + span,
+        "white_level": first.white_level,
         "noise": [dataclasses.asdict(burst.noise) for burst in bursts],
         "shifts": None if first.shifts is None else np.asarray(first.shifts).tolist(),
         "truth": None,

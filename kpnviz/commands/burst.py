@@ -189,7 +189,7 @@ def _denoise(options: argparse.Namespace) -> int:
         picture = burst.stack.developed(picture)
     codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
-        encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane)
+        encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane, burst.stack.white_level)
         codes[..., c] = np.rint(encoded * 65535)
     options.output.write_bytes(writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
@@ -270,8 +270,7 @@ def _open(
             raise ValueError(f"{name}: there is no such file or folder")
     denoiser = load(options.model, tile=options.tile)
     stack = read_frames(files_of(options.files))
-    needed = denoiser.network.config.frames
-    burst = prepare(stack, needed, {"auto": None, "on": True, "off": False}[options.align])
+    burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, source = [], "given"
     for channel in channels:

@@ -69,6 +69,19 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
     return upload
 
 
+def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
+    """The burst as these networks take it together: all frames, or as many as one of them is made for.
+
+    Networks that look at one frame alone take any number. ValueError if two are made for different numbers.
+    """
+    made_for = {name: denoiser(name).frames for name in methods}
+    counts = {count for count in made_for.values() if count not in (None, 1)}
+    if len(counts) > 1:
+        said = ", ".join(f"{name} {count}" for name, count in made_for.items())
+        raise ValueError(f"methods: these networks take different numbers of frames ({said})")
+    return replace(upload, own=upload.own.taking(next(iter(counts), None)))
+
+
 def channels_of(stack: FrameStack) -> list[int]:
     return [GRAY] if stack.channels == 1 else [GRAY, 0, 1, 2]
 
@@ -100,14 +113,14 @@ def picture(
 
     `progress` is called after every tile with the share done; raising in it cancels.
     """
-    key = (upload.ids, method, color, tuple(noises.items()))
+    key = (upload.ids, upload.own.order, method, color, tuple(noises.items()))
     kept = st.session_state.get(OWN_PICTURE)
     if kept is not None and kept[0] == key:
         return kept[1]
     st.session_state.pop(OWN_PICTURE, None)
     whole = denoiser(method)
     tiled = Denoiser(whole.network, whole.name, _TILE)
-    own = _for_network(upload.own, tiled)
+    own = upload.own
     channels = [c for c in channels_of(own.stack) if c != GRAY] if color else [GRAY]
     planes = np.empty((len(channels), own.stack.height, own.stack.width), dtype=np.float32)
     for n, channel in enumerate(channels):
@@ -123,12 +136,14 @@ def picture(
         with one_at_a_time:
             source = own.channel(channel, noises[channel])
             planes[n] = tiled(source, keep_kernels=False, progress=advance).image
-    developed = own.stack.developed(planes)
-    codes = np.stack([np.rint(displayed(plane) * 65535).astype(np.uint16) for plane in developed], axis=-1)
+    developed, white = own.stack.developed(planes), own.stack.white_level
+    codes = np.stack(
+        [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
+    )
     codes = codes[..., 0] if len(channels) == 1 else codes
     factor = max(1, int(np.ceil((own.stack.height * own.stack.width / _PREVIEW_PIXELS) ** 0.5)))
     small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
-    preview = np.rint(displayed(small) * 255).astype(np.uint8)
+    preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
     kept = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
@@ -139,7 +154,7 @@ def kept_picture(
 ) -> tuple[np.ndarray, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
-    key = (upload.ids, method, color, tuple(noises.items()))
+    key = (upload.ids, upload.own.order, method, color, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
 
 
@@ -147,7 +162,7 @@ def lens_payload(
     upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
 ) -> bytes:
     """What the kernel lens shows of a square part, (top, left, side), of one channel."""
-    key = (upload.ids, methods, channel, noise, crop)
+    key = (upload.ids, upload.own.order, methods, channel, noise, crop)
     kept = st.session_state.get(OWN_PAYLOAD)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -200,7 +215,7 @@ def with_assumed_noise(
 
     `progress` is called before each with the share done. The last part is kept.
     """
-    key = (upload.ids, method, channel, noise, crop)
+    key = (upload.ids, upload.own.order, method, channel, noise, crop)
     kept = st.session_state.get(OWN_ASSUMED)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -229,11 +244,6 @@ def maps(shown: Inside, frame: int) -> FrameMaps:
     return kept[1]
 
 
-def _for_network(own: OwnBurst, denoiser: Denoiser) -> OwnBurst:
-    frames = denoiser.network.config.frames
-    return own if frames in (1, len(own.order)) else prepare(own.stack, frames)
-
-
 def _fits(own: OwnBurst) -> dict[int, NoiseFit | str]:
     fits: dict[int, NoiseFit | str] = {}
     for channel in channels_of(own.stack):
@@ -248,7 +258,7 @@ def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
     """About 200x150 pixels of a frame in sRGB, uint8."""
     channels = range(3) if stack.channels == 3 else [GRAY]
     planes = stack.developed(np.stack([overview(stack, frame, c, pixels=40_000) for c in channels]))
-    image = np.rint(displayed(planes) * 255).astype(np.uint8)
+    image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
     return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
 
 

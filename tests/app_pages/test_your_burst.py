@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from kpnviz.analysis.maps import frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.prepare import prepare
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
@@ -122,6 +124,19 @@ def test_maps_are_those_of_the_lens(looked):
     own = app.session_state[OWN_BURST].own
     assert any(str(own.shifts[own.order[3]]) in c.value for c in app.caption)
     assert app.session_state[OWN_MAPS][0][-1] == 3
+
+
+def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
+    burst = synthesize(BurstRecipe("dog", (0, 0, 40, 40), frames=11))
+    stack = FrameStack(burst.frames[:, None], tuple(range(11)), tuple("abcdefghijk"), known=True)
+    mine = upload.Upload(("x",), prepare(stack), {}, [])
+    takes = {"any": None, "eight": 8, "one": 1, "five": 5}
+    monkeypatch.setattr(upload, "denoiser", lambda name: SimpleNamespace(frames=takes[name]))
+    for methods, count in (((), 11), (("any", "one"), 11), (("eight", "any"), 8), (("one", "five"), 5)):
+        own = upload.for_methods(mine, methods).own
+        assert len(own.order) == count and own.shifts is mine.own.shifts, methods
+    with pytest.raises(ValueError, match="take different numbers of frames \\(eight 8, five 5\\)"):
+        upload.for_methods(mine, ("eight", "five"))
 
 
 @pytest.mark.browser

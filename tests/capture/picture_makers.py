@@ -65,7 +65,7 @@ def npz(**arrays):
 
 
 def description(frames, **changes):
-    values = {"format": "kpnviz burst 1", "frames": frames, "black_level": 1000, "white_level": 61000}
+    values = {"format": "kpnviz burst 2", "frames": frames, "black_code": 1000, "white_code": 61000}
     return json.dumps(values | changes).encode()
 
 

@@ -13,7 +13,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from kpnviz.burst import BurstRecipe, synthesize, synthesize_color
+from kpnviz.analysis.metrics import psnr
+from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize, synthesize_color
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.prepare import OwnBurst, prepare, read_burst, sharpness
 from kpnviz.capture.reader import files_of, natural, read_frames
@@ -21,6 +22,7 @@ from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import Limits, read_picture, write_png16, write_tiff16
+from kpnviz.ui import export
 
 from .picture_makers import description, npz, pillow, samples, tiff, zipped
 
@@ -269,7 +271,7 @@ def test_zips():
 def test_npz_of_kpnviz():
     burst = synthesize(BurstRecipe("dog", crop=(0, 0, 20, 30)))
     arrays = dict(frames=burst.frames, read_std=burst.noise.read_std, shot_gain=burst.noise.shot_gain)
-    stack = read_frames([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts, recipe="{}"))])
+    stack = read_frames([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts))])
     np.testing.assert_array_equal(stack.codes[:, 0], burst.frames)
     np.testing.assert_array_equal(stack.truth[0], burst.truth)
     np.testing.assert_array_equal(stack.shifts, burst.shifts)
@@ -281,6 +283,16 @@ def test_npz_of_kpnviz():
         (dict(read_std=-1.0), "b.npz: noise"),
         (dict(shifts=np.zeros(3)), "b.npz: shifts"),
         (dict(truth=np.zeros(1)), "b.npz is a ZIP that cannot be read|truth does not fit"),
+        (dict(white_level=0.0), "b.npz: white_level is 0.0; it is a number above 0"),
+        (dict(white_level=np.zeros(2)), "b.npz: white_level"),
+        (dict(moving_mask=np.zeros((1, 5, 5))), "b.npz: moving_mask and moving_shifts do not fit the frames"),
+        (
+            dict(moving_mask=np.zeros((1, 20, 30))),
+            "b.npz: moving_mask and moving_shifts do not fit the frames",
+        ),
+        (dict(recipe="{"), "b.npz: recipe is not that of a burst"),
+        (dict(recipe='{"photo": "dog", "seed": -1}'), "b.npz: recipe is not that of a burst: seed is -1"),
+        (dict(recipe='{"seed": 1, "grain": 2}'), "b.npz: recipe is not that of a burst"),
     ]:
         with pytest.raises(ValueError, match=sentence):
             read_frames([("b.npz", npz(**(arrays | changes)))])
@@ -293,15 +305,16 @@ def test_npz_of_kpnviz():
 
 @pytest.mark.parametrize("color", [False, True])
 def test_a_written_burst_comes_back(tmp_path, color):
-    recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), seed=2)
+    recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), white_level=0.5, seed=2)
     bursts = synthesize_color(recipe) if color else (synthesize(recipe),)
     metadata = write_burst(tmp_path / "burst", bursts)
-    step = 1 / (metadata["white_level"] - metadata["black_level"])
+    step = 1 / (metadata["white_code"] - metadata["black_code"])
     assert step < 5e-5
     for given in ([tmp_path / "burst"], sorted((tmp_path / "burst").glob("*.png"))):
         stack = read_frames(files_of(given))
         assert stack.known and stack.noise == (recipe.noise,) * len(bursts) and not stack.notes
         np.testing.assert_array_equal(stack.shifts, bursts[0].shifts)
+        assert stack.white_level == 0.5 and stack.recipe == recipe
         for c, burst in enumerate(bursts):
             assert burst.frames.min() < -0.1  # noise below zero survives
             for i in range(8):
@@ -322,9 +335,10 @@ def test_color_channels_have_noise_of_their_own():
         (dict(format="x"), 'does not say "format"'),
         (dict(frames="a.png"), "does not list the names"),
         (dict(frames=["a.png", "a.png"]), "lists a frame twice"),
-        (dict(black_level=9, white_level=9), "black_level and white_level"),
-        (dict(white_level=float("nan")), "black_level and white_level"),
-        (dict(black_level="0"), "takes|black|frames"),
+        (dict(black_code=9, white_code=9), "black_code and white_code"),
+        (dict(white_code=float("nan")), "black_code and white_code"),
+        (dict(black_code="0"), "takes|black|frames"),
+        (dict(white_level=0), "burst.json: white_level is 0; it is a number above 0"),
         (dict(noise=[{"read_std": -1, "shot_gain": 0}]), "is not one"),
         (dict(noise=[{"read_std": 1, "shot_gain": 0}]), "noise of 1 channels; the frames have 3"),
         (dict(noise=3), "noise is not a list"),
@@ -337,10 +351,20 @@ def test_burst_json_is_not_believed_blindly(changes, sentence):
     frames = [(name, write_png16(RGB16)) for name in ("a.png", "b.png")]
     good = read_frames([("burst.json", description(["a.png", "b.png"])), *frames])
     np.testing.assert_allclose(good.light(0, 2, *ALL), (RGB16[..., 2] - 1000.0) / 60000, rtol=1e-5, atol=1e-7)
-    if changes == dict(black_level="0"):  # a number as text is one
+    if changes == dict(black_code="0"):  # a number as text is one
         return
     with pytest.raises(ValueError, match=sentence):
         read_frames([*frames, ("burst.json", description(**{"frames": ["a.png", "b.png"], **changes}))])
+
+
+def test_a_burst_of_the_first_format_is_still_read():
+    """There, black_level and white_level were the codes."""
+    frames = [(name, write_png16(RGB16)) for name in ("a.png", "b.png")]
+    codes = {"black_level": 1000, "white_level": 61000, "black_code": None, "white_code": None}
+    stack = read_frames(
+        [("burst.json", description(["a.png", "b.png"], format="kpnviz burst 1", **codes)), *frames]
+    )
+    assert stack.levels == (1000, 61000) and stack.white_level == 1
 
 
 def test_metadata_that_is_no_json():
@@ -381,6 +405,54 @@ def as_stack(frames):
     return read_frames([("burst.npz", npz(frames=frames))])
 
 
+MOVING = (
+    MovingObject("girl", (9, 20), 12, (0.5, -1.5), ((0.1, 2.0), (0.05, 1.0)), 2.0),
+    MovingObject("city", (20, 9), 10, (1.0, 0.0)),
+)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        BurstRecipe("dog", (0, 0, 21, 30), NoiseModel.for_gain(4), white_level=0.2, seed=5),
+        BurstRecipe(
+            "dog", None, NoiseModel(0.01, 0.0), frames=3, shifts=((0, 0), (1, -2), (3, 4)), reduction=8
+        ),
+        BurstRecipe(
+            "dog",
+            (9, 9, 30, 33),
+            misalignment=Misalignment(subpixel=True),
+            moving=MOVING,
+            frames=5,
+            white_level=0.7,
+        ),
+        BurstRecipe("dog", (9, 9, 30, 33), moving=MOVING[0], frames=13),
+    ],
+)
+def test_an_exported_burst_comes_back_exactly(tmp_path, recipe):
+    burst = synthesize(recipe)
+    (tmp_path / "b.npz").write_bytes(export.npz(burst, []))
+    read = read_burst(tmp_path / "b.npz")
+    for name in ("frames", "truth", "shifts", "moving_mask", "moving_shifts"):
+        expected, found = getattr(burst, name), getattr(read, name)
+        assert (expected is None) == (found is None), name
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+        assert expected is None or found.dtype == expected.dtype, name
+    assert (read.noise, read.white_level, read.recipe) == (burst.noise, burst.white_level, burst.recipe)
+    score = psnr(burst.mean, burst.truth, burst.white_level)
+    assert psnr(read.mean, read.truth, read.white_level) == score
+
+
+def test_a_part_of_a_burst_takes_its_part_of_what_is_known():
+    burst = synthesize(BurstRecipe("dog", (9, 9, 30, 33), moving=MOVING, frames=5, white_level=0.7))
+    own = prepare(read_frames([("b.npz", export.npz(burst, []))]), frames=3)
+    part = own.channel(0, burst.noise).crop(4, 6, 20, 22)
+    assert own.order[0] == 0 and part.white_level == 0.7 and part.recipe is None
+    np.testing.assert_array_equal(part.moving_mask, burst.moving_mask[:, 4:24, 6:28])
+    np.testing.assert_array_equal(part.moving_shifts, burst.moving_shifts[:, own.order])
+    np.testing.assert_array_equal(part.shifts, burst.shifts[list(own.order)])
+
+
 def test_read_burst_gives_what_a_network_takes(tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 60, 96, 96), noise=NoiseModel(0.02, 0.004), seed=3)
     burst = synthesize(recipe)
@@ -413,10 +485,12 @@ def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
     frames = np.stack([gaussian_filter(f, 1 + 0.5 * i) for i, f in enumerate(burst.frames)])
     assert np.all(np.diff([sharpness(f) for f in frames]) < 0)
     stack = as_stack(frames[[5, 0, 9, 4, 3, 2, 1, 8, 7, 6]])
-    own = prepare(stack)
+    assert prepare(stack).order == tuple(range(10)) and "left out" not in prepare(stack).report
+    own = prepare(stack, frames=8)
     assert own.reference == 0 and "as given" in own.report
     object.__setattr__(stack, "known", False)
-    own = prepare(stack)
+    own = prepare(stack, frames=8)
+    assert own.order == prepare(stack).taking(8).order
     assert own.order == (
         1,
         0,
@@ -428,7 +502,7 @@ def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
         9,
     )  # the sharpest first, the two most blurred (2 and 7) left out
     assert "left out: burst.npz, frame 2, burst.npz, frame 7" in own.report
-    few = prepare(as_stack(burst.frames[:3]))
+    few = prepare(as_stack(burst.frames[:3]), frames=8)
     assert few.order == (0, 1, 2, 1, 2, 1, 2, 1) and "5 places repeat" in few.report
     assert prepare(stack, frames=1).order == (1,)
     with pytest.raises(ValueError, match="frames is 0"):
@@ -491,7 +565,7 @@ def test_a_frame_that_is_not_found_is_used_as_it_is_and_said():
 @pytest.mark.parametrize("count", [2, 3, 8, 13, 32])
 def test_any_number_of_frames_is_used(count):
     burst = synthesize(BurstRecipe("dog", crop=(40, 40, 64, 64), frames=count, noise=NoiseModel.for_gain(2)))
-    own = prepare(as_stack(burst.frames), frames=count)
+    own = prepare(as_stack(burst.frames))
     assert sorted(own.order) == list(range(count)) and len(own.shifts) == count
     view = own.channel(GRAY, burst.noise)
     assert len(view) == count and view.window(slice(0, 9), slice(0, 9)).shape == (count, 9, 9)

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
+from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
@@ -141,6 +142,36 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         == 0
     )
     assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [2, 11])
+def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
+    checkpoints.save(tmp_path / "checkpoints" / "any.safetensors", tiny("kpn-l5-matching"), {})
+    burst = synthesize(BurstRecipe("city", (20, 30, 64, 70), frames=count, white_level=0.5))
+    write_burst(tmp_path / "burst", [burst])
+    assert run("denoise", "burst", "-o", "out.png", "--model", "any", "--json") == 0
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    assert len(set(report["frames"])) == count and "frame_01.png: shift" in output.err
+    # White is white in the picture.
+    shown = expected(load("any")(burst).image / 0.5)
+    np.testing.assert_allclose(read16(tmp_path / "out.png")[0], shown, atol=2e-3)
+    assert run("kernels", "burst", "--at", "9,9", "-o", "k.npz", "--model", "any") == 0
+    assert np.load(tmp_path / "k.npz")["kernels"].shape[1] == count
+
+
+def test_a_frame_that_is_not_found_is_named(tmp_path, capsys):
+    for i, photo in enumerate(("city", "city", "city", "dog")):
+        frame = synthesize(BurstRecipe(photo, (80, 80, 96, 96), NoiseModel(0.01, 1e-3), frames=1, seed=i))
+        codes = np.rint(255 * expected(0.1 + 0.8 * frame.frames[0])).astype(np.uint8)
+        (tmp_path / f"{i}.png").write_bytes(pillow(codes, "PNG"))
+    assert run("denoise", *(f"{i}.png" for i in range(4)), "-o", "out.png", "--json") == 0
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    lost = {name for name, shift in zip(report["frames"], report["shifts"], strict=True) if shift is None}
+    assert lost == {"3.png"}
+    assert "No shift was found for 3.png: it is used unshifted" in output.err
+    assert "3.png: shift not found, used as it is" in output.err
 
 
 def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
