@@ -43,7 +43,7 @@ class Shift:
 
     def __str__(self) -> str:
         if self.measured is None:
-            return "shift not found, used as it is"
+            return "shift not found"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         return f"shift {dy:+.1f}, {dx:+.1f} px{', undone' if any(self.undone) else ''}"
 
