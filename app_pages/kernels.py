@@ -56,9 +56,9 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
     shifts = burst.shifts_at(*pixel)
     if shifts is None:
         return ""
-    dy, dx = map(int, shifts[frame])
+    dy, dx = shifts[frame]
     beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: dy {dy}, dx {dx} px{beyond}."
+    return f"True shift of frame {frame} there: dy {dy:g}, dx {dx:g} px{beyond}."
 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -105,7 +105,7 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
     dark = elements.is_dark()
     common: dict[str, Any] = dict(step=2, pixel=pixel)
     true = burst.shifts_at(*pixel)
-    shift = None if true is None else (int(true[frame][0]), int(true[frame][1]))
+    shift = None if true is None else (float(true[frame][0]), float(true[frame][1]))
     arrows = figures.displacement(
         displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel
     )

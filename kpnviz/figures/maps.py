@@ -48,7 +48,7 @@ def displacement(
     picture: np.ndarray,
     centroids: np.ndarray,
     step: int,
-    true_shift: tuple[int, int] | None = None,
+    true_shift: tuple[float, float] | None = None,
     pixel: tuple[int, int] | None = None,
     arrows: int = 16,
     height: int = 380,
@@ -88,7 +88,7 @@ def displacement(
         figure.add_scatter(
             x=tip[1:], y=tip[:1], mode="markers", name="true shift",
             marker=dict(size=10, color=_SHIFT, line=dict(width=1.5, color="black")),
-            hovertemplate=f"true shift dy {true_shift[0]}, dx {true_shift[1]} px<extra></extra>",
+            hovertemplate=f"true shift dy {true_shift[0]:g}, dx {true_shift[1]:g} px<extra></extra>",
         )  # fmt: skip
     picture_axes(figure, *picture.shape)
     figure.update_layout(showlegend=False)

@@ -43,7 +43,7 @@ def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int
         shares, centers = frame_share(kernels), centroid(kernels)
         spreads, entropies = spread(kernels), entropy(kernels)
         for i in range(len(kernels)):
-            shift = (None, None) if true is None else (int(true[i][0]), int(true[i][1]))
+            shift = (None, None) if true is None else true[i].tolist()
             rows.append(
                 {
                     "method": title_of(estimate.model),

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
-from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.zoo import ZOO
@@ -20,6 +20,7 @@ from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.numbers import pixel_statistics
 from kpnviz.ui.page import PAGES
 from kpnviz.ui.presets import PRESETS
 from kpnviz.ui.state import (
@@ -176,6 +177,25 @@ def test_a_burst_without_truth_or_a_single_pixel_can_be_packed():
     assert [panel["kind"] for panel in header["panels"]] == ["frame", "mean", "method"]
     assert header["shifts"] is None
     assert all(panel["scores"] is None for panel in header["panels"])
+
+
+def test_the_lens_and_the_table_know_where_each_object_went():
+    objects = tuple(
+        MovingObject(photo, center=center, diameter=18, velocity=velocity)
+        for photo, center, velocity in (("city", (20, 20), (0.5, 1)), ("mies", (45, 40), (-1, 0.5)))
+    )
+    recipe = BurstRecipe("dog", (50, 60, 64, 64), misalignment=Misalignment(subpixel=True), moving=objects)
+    burst = kpnviz.synthesize(recipe)
+    estimate = random_estimate(burst, (3,), True, "kpn-l3")
+    true = burst.shift_map()
+    assert (true % 1 != 0).any()
+    header, arrays = unpack(pack(burst, [estimate]))
+    shifts = np.array([header["shifts"], *header["moving"]["shifts"]])  # looked up as lens.js does
+    np.testing.assert_array_equal(np.moveaxis(shifts[arrays[header["moving"]["object_at"]]], 2, 0), true)
+    for number, (y, x) in enumerate([(5, 60), (20, 20), (45, 40)]):
+        assert burst.object_at[y, x] == number
+        rows = pixel_statistics(burst, [estimate], y, x)
+        assert [[row["true_dy"], row["true_dx"]] for row in rows] == true[:, y, x].tolist()
 
 
 def test_equal_results_have_equal_payloads_and_others_do_not():

@@ -437,7 +437,7 @@ def test_the_first_click_finds_methods_and_content_on_every_other_page(chromium,
         expect(page.get_by_test_id("stAlert")).to_have_count(0)
         if second in ("explore", "kernels", "noise"):
             chosen = re.compile(".*".join(map(title_of, FAST)), re.DOTALL)
-            expect(page.get_by_test_id("stMultiSelect")).to_have_text(chosen)
+            expect(page.get_by_test_id("stMultiSelect")).to_have_text(chosen, timeout=PATIENCE_MS)
         assert f"methods={'~'.join(FAST)}" in page.url
         expect(page.get_by_test_id("stException")).to_have_count(0)
         page.close()

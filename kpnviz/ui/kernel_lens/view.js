@@ -8,7 +8,7 @@ const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
 const signed = (value, digits = DIGITS) =>
   (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
 const plus = (value, digits) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + signed(value, digits);
-const offset = (shift) => `(${shift.map((d) => plus(d, 0)).join(", ")})`;
+const offset = (shift) => `(${shift.map((d) => plus(d, Number.isInteger(d) ? 0 : 1)).join(", ")})`; // half pixels
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function make(tag, className, ...children) {
