@@ -1,10 +1,15 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
+import hypothesis
 import torch
 
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.unet import TrunkConfig
 from kpnviz.models.zoo import build, config_of
+
+# Tests are not timed: on a busy machine an example may take longer than Hypothesis' 200 ms.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TINY = TrunkConfig(encoder=(4, 6, 8), decoder=(6,), convs=1)
 TINY_MATCHING = TrunkConfig(encoder=(4, 6, 8), decoder=(6, 6), convs=1)
