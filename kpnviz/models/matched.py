@@ -46,14 +46,15 @@ _LOGITS = 4.0  # what a unit of the head's output counts in logits
 class _Encoder(nn.Module):
     """Costs [M, J, rows, h, w] -> features [M, ENCODED, h, w]."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, leak: float) -> None:
         super().__init__()
+        self.leak = leak
         self.narrow = nn.Conv2d(channels, ENCODED, 1)
         self.spread = nn.Conv2d(ENCODED, ENCODED, 3, padding=1)
 
     def forward(self, costs: Tensor) -> Tensor:
-        x = F.relu(_pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2) / 2))
-        return F.relu(self.spread(x))
+        x = F.leaky_relu(_pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2) / 2), self.leak)
+        return F.leaky_relu(self.spread(x), self.leak)
 
 
 class MatchingNetwork(nn.Module):
@@ -71,8 +72,9 @@ class MatchingNetwork(nn.Module):
         self.channels = factor_channels(config.sizes, config.separable)
         self.trunk = UNet(4 * _INPUTS, config.trunk) if trunk is None else trunk
         T = config.trunk.decoder[-1]
+        self.leak = config.trunk.leak
         costs = config.windows * self.rows
-        self.reference_encoder, self.encoder = _Encoder(costs), _Encoder(costs)
+        self.reference_encoder, self.encoder = _Encoder(costs, self.leak), _Encoder(costs, self.leak)
         if config.direct:
             self.mix = nn.Conv2d(T + 2 * ENCODED, MIXED, 3, padding=1)
             self.head = nn.Conv2d(MIXED, 4, 3, padding=1)
@@ -132,7 +134,7 @@ class MatchingNetwork(nn.Module):
         if self.config.direct:
             image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
             std = torch.sqrt(read_std[:, None, None] ** 2 + shot_gain[:, None, None] * image.clamp(min=0))
-            features = F.relu(self.mix(torch.cat((t, e0, mean), 1)))
+            features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
         factors = self._factors(costs, t, e0, e, mean)
@@ -171,8 +173,9 @@ class MatchingNetwork(nn.Module):
         """Costs and features -> the factors of all frames, [B, N, F, h, w]."""
         B, N, J = costs.shape[:3]
         scene = _pointwise(self.mix_scene, torch.cat((t, e0), 1))[:, None]
-        others = F.relu(_pointwise(self.mix_frame, e.flatten(0, 1)).unflatten(0, (B, N - 1)) + scene)
-        reference = F.relu(_pointwise(self.mix_reference, torch.cat((t, e0, mean), 1)))
+        others = _pointwise(self.mix_frame, e.flatten(0, 1)).unflatten(0, (B, N - 1)) + scene
+        others = F.leaky_relu(others, self.leak)
+        reference = F.leaky_relu(_pointwise(self.mix_reference, torch.cat((t, e0, mean), 1)), self.leak)
         outputs = torch.cat(
             (
                 _pointwise(self.reference_head, reference)[:, None],

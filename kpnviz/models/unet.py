@@ -17,11 +17,13 @@ class TrunkConfig:
     decoder   channels on the way back up, ending at half resolution, with two entries fewer than the encoder, or at
               full resolution, with one fewer
     convs     3x3 convolutions a block
+    leak      slope of the ReLU below 0; 0 in the papers. With a slope no unit dies
     """
 
     encoder: tuple[int, ...]
     decoder: tuple[int, ...]
     convs: int
+    leak: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.encoder) < 3 or len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
@@ -33,7 +35,7 @@ class TrunkConfig:
     @classmethod
     def from_dict(cls, values: dict) -> TrunkConfig:
         """The config that `dataclasses.asdict` gave, also after a trip through JSON."""
-        return cls(tuple(values["encoder"]), tuple(values["decoder"]), values["convs"])
+        return cls(**{**values, "encoder": tuple(values["encoder"]), "decoder": tuple(values["decoder"])})
 
     @property
     def stride(self) -> int:
@@ -60,22 +62,22 @@ BASE = TrunkConfig(encoder=(32, 64, 128, 128, 128), decoder=(128, 128, 64), conv
 PAPER = TrunkConfig(encoder=(64, 128, 256, 512, 512), decoder=(512, 512, 256), convs=3)
 """The widths of figure 1 of the MKPN paper: 64 to 512 channels, three convolutions a block."""
 
-MATCHING = TrunkConfig(encoder=(64, 96, 128), decoder=(96, 64), convs=2)
+MATCHING = TrunkConfig(encoder=(64, 96, 128), decoder=(96, 64), convs=2, leak=0.1)
 """The trunk of networks that match, 0.8 M parameters; it begins at half resolution, with four pixels as channels."""
 
 TRUNKS = {"base": BASE, "paper": PAPER, "matching": MATCHING}
 
 
 class Block(nn.Sequential):
-    """`convs` times: 3x3 convolution, zero padding, stride one, ReLU."""
+    """`convs` times: 3x3 convolution, zero padding, stride one, ReLU or leaky ReLU."""
 
-    def __init__(self, channels_in: int, channels: int, convs: int) -> None:
+    def __init__(self, channels_in: int, channels: int, convs: int, leak: float) -> None:
         layers: list[nn.Module] = []
         for i in range(convs):
             conv = nn.Conv2d(channels_in if i == 0 else channels, channels, 3, padding=1)
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(conv.weight, leak, nonlinearity="leaky_relu")
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-            layers += [conv, nn.ReLU(inplace=True)]
+            layers += [conv, nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
 
@@ -91,12 +93,13 @@ class UNet(nn.Module):
         self.config = config
         widths = (channels_in, *config.encoder)
         self.encoder = nn.ModuleList(
-            Block(a, b, config.convs) for a, b in zip(widths, config.encoder, strict=False)
+            Block(a, b, config.convs, config.leak) for a, b in zip(widths, config.encoder, strict=False)
         )
         skips = config.encoder[-2::-1]  # from the coarsest level that has a skip
         below = (config.encoder[-1], *config.decoder)
         self.decoder = nn.ModuleList(
-            Block(a + skip, b, config.convs) for a, skip, b in zip(below, skips, config.decoder, strict=False)
+            Block(a + skip, b, config.convs, config.leak)
+            for a, skip, b in zip(below, skips, config.decoder, strict=False)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

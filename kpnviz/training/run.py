@@ -329,7 +329,7 @@ def learning_rate_factor(progress: float, schedule: str = "cosine") -> float:
 
 @torch.no_grad()
 def dead_share(network: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> float:
-    """Share of the trunk's ReLU channels that are 0 everywhere on all of `inputs`: what no longer learns."""
+    """Share of the trunk's ReLU channels that are 0 (or, with a leak, below) everywhere on all of `inputs`."""
     network = copy.deepcopy(network)  # hooks must not stay behind
     alive: dict[int, Tensor] = {}
 
@@ -337,7 +337,7 @@ def dead_share(network: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> floa
         fires = (output > 0).flatten(2).any(2).any(0)
         alive[number] = alive[number] | fires if number in alive else fires
 
-    for number, layer in enumerate(m for m in network.modules() if isinstance(m, nn.ReLU)):
+    for number, layer in enumerate(m for m in network.modules() if isinstance(m, nn.ReLU | nn.LeakyReLU)):
         layer.register_forward_hook(lambda _layer, _in, output, number=number: note(number, output))
     for arguments in inputs:
         network(*arguments)
