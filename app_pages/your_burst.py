@@ -8,13 +8,13 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.noise_estimation import NoiseFit
-from kpnviz.capture.reader import MAX_FRAMES
+from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import Limits
+from kpnviz.outside import Limits
 from kpnviz.ui import elements, upload
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.elements import plain
@@ -309,7 +309,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
 
 begin(
     "What does it do with your photos?",
-    "Drop a burst: 2 to 32 photos of one scene taken one after the other. They are aligned, their noise is measured "
+    "Drop a burst: 2 or more photos of one scene taken one after the other. They are aligned, their noise is measured "
     "from what differs between them, and a network denoises them, at any size. They stay on this computer's server "
     "and go with your session.",
 )
@@ -319,13 +319,10 @@ files = st.file_uploader(
     accept_multiple_files=True,
     key=OWN_FILES,
     label_visibility="collapsed",
-    help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; 2 to {MAX_FRAMES} "
-    f"frames of up to {limits.pixels / 1e6:g} megapixels, {limits.total_bytes / 1e6:g} MB in all.",
+    help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; {limits}.",
 )
-st.caption(
-    f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · up to {MAX_FRAMES} frames of {limits.pixels / 1e6:g} megapixels, "
-    f"{limits.total_bytes / 1e6:g} MB in all"
-)
+st.caption(f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · {limits}")
+get_ready(limits)
 example = st.toggle("Use an example burst", key=OWN_EXAMPLE) if not files else False
 
 try:

@@ -11,15 +11,14 @@ docs/ARCHITECTURE.md says what each public name is. The operator is `kpnviz.loca
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
-from kpnviz.denoise import Denoiser, Estimate, load
-from kpnviz.kernels import KernelField
-from kpnviz.models.checkpoints import available
-from kpnviz.noise import GAINS, NoiseModel
-
 if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
+    from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
     from kpnviz.capture.prepare import read_burst
+    from kpnviz.denoise import Denoiser, Estimate, load
+    from kpnviz.kernels import KernelField
+    from kpnviz.models.checkpoints import available
+    from kpnviz.noise import GAINS, NoiseModel
 
 __version__ = "0.1.0"
 
@@ -41,17 +40,24 @@ __all__ = [
     "synthesize",
 ]
 
-# Imported when they are first used: they need SciPy and scikit-image, whose import takes a second.
-_LATE = {
-    "psnr": "kpnviz.analysis.metrics",
-    "read_burst": "kpnviz.capture.prepare",
-    "ssim": "kpnviz.analysis.metrics",
+# Imported when they are first used: torch takes seconds, and the process that reads files does without.
+_ROOMS = {
+    "analysis.metrics": ("psnr", "ssim"),
+    "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
+    "capture.prepare": ("read_burst",),
+    "denoise": ("Denoiser", "Estimate", "load"),
+    "kernels": ("KernelField",),
+    "models.checkpoints": ("available",),
+    "noise": ("GAINS", "NoiseModel"),
 }
+_LATE = {name: f"kpnviz.{room}" for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return getattr(importlib.import_module(_LATE[name]), name)
+    if name == "local_conv":
+        return importlib.import_module("kpnviz.local_conv")
     raise AttributeError(f"module 'kpnviz' has no attribute {name!r}")
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+MOST_NOISE = 1000.0
+"""Largest read_std and shot_gain (white = 1): their squares, and pictures with such noise, fit float32."""
+
 
 @dataclass(frozen=True)
 class NoiseModel:
@@ -34,8 +37,8 @@ class NoiseModel:
     def __post_init__(self) -> None:
         for name in ("read_std", "shot_gain"):
             value = getattr(self, name)
-            if not (isinstance(value, numbers.Real) and 0 <= float(value) < math.inf):
-                raise ValueError(f"{name} is {value!r}; noise must be a finite number, 0 or more")
+            if not (isinstance(value, numbers.Real) and 0 <= float(value) <= MOST_NOISE):
+                raise ValueError(f"{name} is {value!r}; noise must be a number from 0 to {MOST_NOISE:g}")
             object.__setattr__(self, name, float(value))
 
     @classmethod

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kpnviz.color import luminance, srgb_decode
+from kpnviz.outside import Limits, one_line
 from kpnviz.paths import GALLERY
-from kpnviz.pictures import Limits, one_line, read_picture
+from kpnviz.pictures import read_picture
 from kpnviz.sampling import box_reduce
 
 MAX_PIXELS = 32_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import sys
 import zlib
@@ -13,6 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
+from kpnviz.outside import MOST_LIGHT, MOST_PARTS, MOST_VALUES, FileError, Limits, one_line
+
+_STRIP = 64  # rows that are converted at a time
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _REFUSED = {
     "1": "has 1 bit a pixel, no shades",
@@ -21,42 +23,6 @@ _REFUSED = {
     "YCbCr": "is YCbCr without a transfer to RGB; convert it to RGB",
     "HSV": "is HSV; convert it to RGB",
 }
-
-
-class FileError(ValueError):
-    """A file that is no frame of a burst: one sentence that names the file and the reason."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is decoded.
-
-    pixels   of one frame;  total_bytes   of all files, and of all that a ZIP or NPZ holds
-    total_pixels   of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit color
-    """
-
-    pixels: int = 32_000_000
-    total_bytes: int = 400_000_000
-    total_pixels: int = 256_000_000
-
-    def __post_init__(self) -> None:
-        for name in ("pixels", "total_bytes", "total_pixels"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"limit {name} is {getattr(self, name)!r}; it must be above 0")
-
-    @classmethod
-    def from_environment(cls) -> Limits:
-        """The defaults, or KPNVIZ_MAX_MEGAPIXELS (a frame) and KPNVIZ_MAX_MEGABYTES (in all) where set."""
-
-        def setting(name: str, default: float) -> int:
-            text = os.environ.get(name, "")
-            try:
-                return int(float(text or default) * 1e6)
-            except (ValueError, OverflowError):
-                raise ValueError(f"{name} is {text!r}; it must be a number") from None
-
-        pixels = setting("KPNVIZ_MAX_MEGAPIXELS", 32)
-        return cls(pixels, setting("KPNVIZ_MAX_MEGABYTES", 400), 8 * pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +43,37 @@ def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
         )
 
 
+def check_pages(name: str, pages: int) -> None:
+    """FileError for a file with more than one picture."""
+    if pages > 1:
+        raise FileError(f"{name} holds {pages} pictures (an animation or pages); give one file a frame")
+
+
+def check_light(name: str, values: np.ndarray) -> None:
+    """FileError for floating-point intensities that are not finite, or so large that computing with them would be."""
+    low, high = float(values.min()), float(values.max())  # either is NaN if any value is
+    if not np.isfinite((low, high)).all():
+        raise FileError(f"{name} holds values that are not finite (NaN or infinity)")
+    if max(-low, high) > MOST_LIGHT:
+        worst = low if -low > high else high
+        raise FileError(
+            f"{name} holds the value {worst:g}; intensities (white = 1) up to {MOST_LIGHT:g} are read"
+        )
+
+
 def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     """Decode a PNG, JPEG, TIFF or WebP, told by its content.
 
     EXIF rotation is applied, transparency dropped, a palette looked up; 16-bit color keeps its 16 bits.
-    Raises FileError, one sentence that names the file and the reason, for everything else.
+    Raises FileError, one sentence that names the file and the reason, for everything else; MemoryError too.
     """
+    _check_parts(name, data)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             return _decode(name, data, file, limits)
-    except FileError:
+    except (FileError, MemoryError):
         raise
-    except (Image.DecompressionBombError, MemoryError):
+    except Image.DecompressionBombError:
         raise FileError(f"{name} has too many pixels to be decoded") from None
     except Image.UnidentifiedImageError:
         raise FileError(f"{name} is not a picture that can be read: PNG, JPEG, TIFF, WebP") from None
@@ -97,17 +82,87 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
 
 
-def one_line(error: BaseException) -> str:
-    """An error of a library as the end of a sentence."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
+_TAG_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_BYTES = (1, 2, 6, 7)  # kinds of tags whose values are not taken apart
+
+
+def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The first directory of a TIFF and the number of its pages, counted up to a thousand.
+
+    Tags whose values are a few integers have them, others (). FileError for tables that are too large to be sensible;
+    struct.error where the file ends too early.
+    """
+    order, big = "<" if data[:2] == b"II" else ">", data[2:4] in (b"+\0", b"\0+")
+    word, count_format, entry_bytes = ("Q", "Q", 20) if big else ("I", "H", 12)
+    place: int = struct.unpack_from(order + word, data, 8 if big else 4)[0]
+    tags: dict[int, tuple[int, ...]] = {}
+    pages = 0
+    while place and pages < 1000:
+        entries: int = struct.unpack_from(order + count_format, data, place)[0]
+        if entries > MOST_PARTS:
+            raise FileError(f"{name} has a directory of {entries} entries; no picture has")
+        first = place + struct.calcsize("=" + count_format)
+        for i in range(entries):
+            at = first + entry_bytes * i
+            code, kind, count = struct.unpack_from(order + "HH" + word, data, at)
+            if kind not in _BYTES and count > MOST_VALUES:
+                raise FileError(f"{name} has a tag of {count} values; up to {MOST_VALUES} are read")
+            if pages:
+                continue
+            tags[code] = ()
+            width = _TAG_BYTES.get(kind, 0) * count
+            if kind in (3, 4) and 0 < count <= 8:
+                value = at + 4 + struct.calcsize("=" + word)
+                if width > entry_bytes - 4 - struct.calcsize("=" + word):
+                    value = struct.unpack_from(order + word, data, value)[0]
+                tags[code] = struct.unpack_from(f"{order}{count}{'H' if kind == 3 else 'I'}", data, value)
+        pages += 1
+        place = struct.unpack_from(order + word, data, first + entry_bytes * entries)[0]
+    return tags, pages
+
+
+def _check_parts(name: str, data: bytes) -> None:
+    """FileError for a file of so many parts that walking through them would take long; damage is left to decoders."""
+    parts, at = 0, 0
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        try:
+            check_pages(name, tiff_tags(name, data)[1])
+        except struct.error:
+            return
+    elif data[:8] == b"\x89PNG\r\n\x1a\n":
+        at = 8
+        while at + 8 <= len(data) and parts <= MOST_PARTS:
+            at, parts = at + 12 + int.from_bytes(data[at : at + 4], "big"), parts + 1
+    elif data[:2] == b"\xff\xd8":
+        at = 2
+        while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda" and parts <= MOST_PARTS:
+            at, parts = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"), parts + 1
+    if parts > MOST_PARTS:
+        raise FileError(f"{name} has more than {MOST_PARTS} parts; no picture has")
 
 
 def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -> Picture:
     check_pixels(name, file.width, file.height, limits)
     # A phone's JPEG may carry a gain map as a second picture (MPO); the first is the photo.
-    pictures = 1 if file.format in ("JPEG", "MPO") else getattr(file, "n_frames", 1)
-    if pictures > 1:
-        raise FileError(f"{name} holds {pictures} pictures (an animation or pages); give one file a frame")
+    if file.format not in ("JPEG", "MPO", "TIFF"):
+        check_pages(name, getattr(file, "n_frames", 1))
     if file.mode in _REFUSED:
         raise FileError(f"{name} {_REFUSED[file.mode]}")
     if file.format == "TIFF" and 1 in file.tag_v2.get(258, ()):  # type: ignore[attr-defined]
@@ -118,11 +173,10 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         notes.append("transparency was dropped")
     rawmode = _rawmode(file)
     if file.mode == "F":
-        codes = np.asarray(file, dtype=np.float32)[..., None]
-        if not np.isfinite(codes).all():
-            raise FileError(f"{name} holds values that are not finite (NaN or infinity)")
+        codes = _planes(file, np.float32)
+        check_light(name, codes)
     elif file.mode.startswith("I;16"):
-        codes = np.asarray(file).astype(np.uint16)[..., None]
+        codes = _planes(file, np.uint16)
     elif "16" in rawmode:
         codes = _sixteen_bit_color(name, data, rawmode)
     elif file.mode == "I":
@@ -130,11 +184,24 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
     else:
         if file.mode == "P":
             notes.append("it has a palette: few colors, and no noise that could be measured")
-        gray = file.mode in ("L", "LA", "La")
-        codes = np.asarray(file.convert("L" if gray else "RGB"), dtype=np.uint8)
-        codes = codes[..., None] if gray else codes
-    codes = _upright(codes, file.getexif().get(0x0112, 1))
-    return Picture(np.ascontiguousarray(codes.transpose(2, 0, 1)), tuple(notes))
+        codes = _planes(file, np.uint8, "L" if file.mode in ("L", "LA", "La") else "RGB")
+    return Picture(_upright(codes, file.getexif().get(0x0112, 1)), tuple(notes))
+
+
+def _planes(file: Image.Image, dtype: Any, mode: str | None = None) -> np.ndarray:
+    """The first three channels, or the one, of a picture, converted to a mode: [C, H, W]; by strips, to need little
+    memory beside it."""
+    W, H = file.size
+    codes: np.ndarray | None = None
+    for top in range(0, H, _STRIP):
+        part = file.crop((0, top, W, min(top + _STRIP, H)))
+        rows = np.asarray(part if mode in (None, part.mode) else part.convert(mode))
+        rows = rows[None] if rows.ndim == 2 else rows[..., :3].transpose(2, 0, 1)
+        if codes is None:
+            codes = np.empty((len(rows), H, W), dtype)
+        codes[:, top : top + _STRIP] = rows
+    assert codes is not None
+    return codes
 
 
 def _rawmode(file: ImageFile.ImageFile) -> str:
@@ -143,7 +210,7 @@ def _rawmode(file: ImageFile.ImageFile) -> str:
 
 
 def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
-    """16-bit RGB(A), [H, W, 3] uint16.
+    """16-bit RGB(A), [3, H, W] uint16.
 
     Pillow keeps the high byte of such pixels. Told that the file has the other byte order, it keeps the low
     one: two decodings give both.
@@ -160,21 +227,22 @@ def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
         return other if isinstance(args, str) else (other, *args[1:])
 
     with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
-        high = np.asarray(file)[..., :3].astype(np.uint16)
+        codes = _planes(file, np.uint16)
+    codes <<= 8
     with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
         file.tile = [tile._replace(args=swapped(tile.args)) for tile in file.tile]
-        low = np.asarray(file)[..., :3].astype(np.uint16)
-    return high << 8 | low
+        codes |= _planes(file, np.uint8)
+    return codes
 
 
 def _upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
-    """Apply EXIF orientation 1..8 to [H, W, C]; anything else is no orientation."""
+    """Apply EXIF orientation 1..8 to [C, H, W], a view; anything else is no orientation."""
     if orientation in (5, 6, 7, 8):
-        codes = codes.swapaxes(0, 1)
+        codes = codes.swapaxes(1, 2)
     if orientation in (3, 4, 7, 8):  # the stored top is the bottom: rows run backwards ...
-        codes = codes[::-1]
-    if orientation in (2, 3, 6, 7):  # ... or columns do
         codes = codes[:, ::-1]
+    if orientation in (2, 3, 6, 7):  # ... or columns do
+        codes = codes[..., ::-1]
     return codes
 
 

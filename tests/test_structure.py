@@ -13,7 +13,7 @@ import kpnviz
 PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
-    ["paths", "color", "sampling", "noise"],  # the ground
+    ["outside", "paths", "color", "sampling", "noise"],  # the ground
     ["pictures", "photos", "burst"],
     ["local_conv", "kernels"],
     ["matching"],
@@ -104,7 +104,7 @@ def test_only_the_ui_knows_streamlit_and_only_figures_plotly():
 
 
 def test_import_kpnviz_is_light():
-    heavy = ["streamlit", "plotly", "numba", "triton", "scipy", "skimage"]
+    heavy = ["torch", "numpy", "streamlit", "plotly", "numba", "triton", "scipy", "skimage"]
     code = f"import sys, kpnviz; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.capture.raw import develop
 from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
 from kpnviz.noise import NoiseModel
 
@@ -96,7 +95,7 @@ class FrameStack:
             channel = 0 if self.channels == 1 else 1
         plane = self.codes[self.places[frame], channel]
         plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
-        light = np.array(plane) if self._table is None else self._table[plane]
+        light = self.linear(plane)
         if (
             self.mapping is not None
             and self.codes.nbytes > _RESIDENT_BYTES
@@ -105,6 +104,10 @@ class FrameStack:
             # Pages that were read count as memory of this process until they are let go; they stay cached.
             self.mapping.madvise(mmap.MADV_DONTNEED)
         return light
+
+    def linear(self, codes: np.ndarray) -> np.ndarray:
+        """Linear light of codes of any shape: float32."""
+        return np.array(codes) if self._table is None else self._table[codes]
 
     def channel_noise(self, channel: int) -> NoiseModel | None:
         """The noise that the files state for a channel, or None.
@@ -126,7 +129,9 @@ class FrameStack:
         """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix."""
         if self.development is None or len(linear) != 3:
             return linear
-        return develop(linear, *self.development)
+        matrix, white_balance = self.development
+        balanced = linear * white_balance[:, None, None].astype(np.float32)
+        return np.einsum("rc,chw->rhw", matrix.astype(np.float32), balanced)
 
 
 def decoding_table(top: int, levels: tuple[float, float] | None) -> np.ndarray:

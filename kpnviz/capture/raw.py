@@ -1,29 +1,20 @@
-"""Camera raw and DNG: half-size Bayer planes in linear light, decoded in a child process."""
+"""Camera raw, DNG and floating-point color TIFF: runs in the process that reads files (decoding.py)."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-import json
 import logging
-import os
-import subprocess
-import sys
+import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import tifffile
 
-from kpnviz.noise import NoiseModel
-from kpnviz.pictures import FileError, Limits
+from kpnviz.outside import FileError, Limits, one_line
+from kpnviz.pictures import check_light, check_pages, check_pixels, tiff_tags
 
 # What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-
-_SCRIPT = Path(__file__).with_name("raw_child.py")
-_MEMORY_BYTES = 2 * 2**30
-_SECONDS = 60
 
 # How the files of cameras begin that do not begin as a TIFF: (offset, bytes).
 _MAGIC = (
@@ -38,23 +29,25 @@ _MAGIC = (
 )
 _TIFF = (b"II*\0", b"MM\0*")
 _DNG_VERSION, _MAKE, _SUB_IFDS, _PHOTOMETRIC, _SAMPLE_FORMAT, _CFA = 50706, 271, 330, 262, 339, 32803
+_NOISE_PROFILE = 51041
+_MOST_GAIN = 100  # of white balance, and of an entry of a color matrix
 
 
 @dataclass(frozen=True, eq=False)
 class RawFrame:
     """planes [3, H/2, W/2] float32 (R, mean of both G, B), linear, black 0, white 1, not clipped.
 
-    noise   of each plane, from the NoiseProfile, or None (the mean of two greens has half the variance)
+    noise   (read_std, shot_gain) of each plane, from the NoiseProfile, or None
     matrix  [3, 3], white-balanced camera colors to linear sRGB;  white_balance [3], factors on R, G, B
     """
 
     planes: np.ndarray
-    noise: tuple[NoiseModel, ...] | None
+    noise: list[tuple[float, float]] | None
     matrix: np.ndarray
     white_balance: np.ndarray
 
 
-def kind_of(data: bytes) -> str:
+def kind_of(name: str, data: bytes) -> str:
     """'raw' for camera raw and DNG, 'float tiff' for floating-point color, else 'picture'; by content."""
     if any(data[offset : offset + len(magic)] == magic for offset, magic in _MAGIC):
         return "raw"
@@ -63,69 +56,137 @@ def kind_of(data: bytes) -> str:
     if data[8:10] == b"CR":
         return "raw"
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            tags = {tag.code: tag.value for tag in file.pages.first.tags}
+        tags, _ = tiff_tags(name, data)
     # Damaged tags: let the decoder of pictures say what is wrong.
-    except Exception:
+    except struct.error:
         return "picture"
-    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == _CFA or (_MAKE in tags and _SUB_IFDS in tags):
+    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == (_CFA,) or (_MAKE in tags and _SUB_IFDS in tags):
         return "raw"
-    formats = tags.get(_SAMPLE_FORMAT, 1)
-    return "float tiff" if isinstance(formats, tuple) and 3 in formats else "picture"
+    formats = tags.get(_SAMPLE_FORMAT, ())
+    return "float tiff" if len(formats) > 1 and 3 in formats else "picture"
 
 
 def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
-    """Decode a Bayer raw file. FileError, one sentence with the file's name, if that cannot be."""
+    """The half-size Bayer planes of a raw file, upright. FileError, one sentence with the file's name, if it has none.
+
+    The NoiseProfile holds for one photosite; green is the mean of two with independent noise.
+    """
     if importlib.util.find_spec("rawpy") is None:
         raise FileError(
             f"{name} is a camera raw; rawpy, which decodes it, is not installed: pip install 'kpnviz[raw]'"
         )
-    info, planes = _run("raw", name, data, limits)
+    import rawpy
+
+    try:
+        with rawpy.RawPy() as raw:
+            raw.open_buffer(io.BytesIO(data))
+            check_pixels(name, raw.sizes.raw_width, raw.sizes.raw_height, limits)
+            raw.unpack()
+            planes = _planes(name, raw, rawpy.RawType.Flat)
+            matrix = np.asarray(raw.color_matrix, dtype=np.float64)[:, :3]
+            balance = np.asarray(raw.camera_whitebalance, dtype=np.float64)[:3]
+            turns = {3: 2, 5: 1, 6: 3}.get(raw.sizes.flip, 0)
+    except (FileError, MemoryError):
+        raise
+    # LibRaw raises dozens of kinds; whichever it is ends one sentence.
+    except Exception as error:
+        words = one_line(error).removeprefix("b'").rstrip("'")
+        raise FileError(f"{name} cannot be read: {words}") from error
+    if (
+        matrix.shape != (3, 3)
+        or not np.abs(matrix).max() <= _MOST_GAIN
+        or not abs(np.linalg.det(matrix)) > 1e-6
+    ):
+        matrix = np.eye(3)
+    if not (balance.min() > 0 and balance.max() <= _MOST_GAIN * balance.min()):
+        balance = np.ones(3)
+    check_light(name, planes)
     noise = None
-    if info["noise"]:
-        # Frames are planes: green is the mean of two photosites with independent noise.
-        noise = tuple(
-            NoiseModel((variance / n) ** 0.5, shot / n)
-            for (shot, variance), n in zip(info["noise"], (1, 2, 1), strict=True)
+    if profile := noise_profile(data):
+        noise = [((O / n) ** 0.5, S / n) for (S, O), n in zip(profile, (1, 2, 1), strict=True)]  # noqa: E741
+    return RawFrame(np.rot90(planes, turns, axes=(1, 2)), noise, matrix, balance / balance[1])
+
+
+def _planes(name: str, raw, flat) -> np.ndarray:
+    if raw.raw_type != flat:
+        raise FileError(f"{name} is a raw file without a color filter array; only Bayer sensors are read")
+    if raw.raw_pattern is None or raw.raw_pattern.shape != (2, 2):
+        raise FileError(f"{name} is a raw file of a sensor that is not Bayer (X-Trans or other)")
+    # raw_pattern begins at the corner of the sensor, the mosaic at that of its visible part.
+    pattern, colors = raw.raw_colors_visible[:2, :2], raw.color_desc
+    mosaic = raw.raw_image_visible
+    if pattern.shape != (2, 2):
+        raise FileError(f"{name} has {mosaic.shape[1]}x{mosaic.shape[0]} pixels; a Bayer block is 2x2")
+    letters = [[chr(colors[pattern[y, x]]) for x in range(2)] for y in range(2)]
+    if sorted(letters[0] + letters[1]) != ["B", "G", "G", "R"]:
+        raise FileError(
+            f"{name} is a raw file with the filters {letters}; one red, two green and one blue are read"
         )
-    return RawFrame(planes, noise, np.array(info["matrix"]), np.array(info["white_balance"]))
+    H, W = (length // 2 for length in mosaic.shape)
+    planes = np.zeros((3, H, W), dtype=np.float32)
+    for y in range(2):
+        for x in range(2):
+            black = float(raw.black_level_per_channel[pattern[y, x]])
+            span = float(raw.white_level) - black
+            if not span >= 1:
+                raise FileError(f"{name} has the white level {raw.white_level} at a black level of {black:g}")
+            plane = (mosaic[y : 2 * H : 2, x : 2 * W : 2].astype(np.float32) - black) / span
+            color = "RGB".index(letters[y][x])
+            planes[color] += plane / 2 if color == 1 else plane
+    return planes
+
+
+def noise_profile(data: bytes) -> list[list[float]] | None:
+    """(S, O) of R, G and B from a DNG's NoiseProfile (tag 51041), or None: there is none that makes sense.
+
+    The signal's variance is S x + O, x in 0..1 from black to white (DNG 1.4, NoiseProfile). Either one pair
+    for all colors, or one a plane in the order of CFAPlaneColor, which is R, G, B unless it says otherwise.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            pages = [file.pages.first, *(file.pages.first.pages or ())]
+            for page in pages:
+                tag = page.tags.get(_NOISE_PROFILE)
+                if tag is None:
+                    continue
+                values = np.atleast_1d(np.asarray(tag.value, dtype=np.float64))
+                # A variance of more than white squared is none.
+                if values.shape not in ((2,), (6,)) or not (values.min() >= 0 and values.max() <= 1):
+                    return None
+                return np.resize(values, 6).reshape(3, 2).tolist()
+    # A raw file that is no TIFF, or one whose tags are damaged, has no profile; its pixels may be fine.
+    except Exception:
+        return None
+    return None
 
 
 def read_float_tiff(name: str, data: bytes, limits: Limits) -> np.ndarray:
-    """A TIFF of floating-point RGB, taken for linear light: [3, H, W] float32."""
-    return _run("float tiff", name, data, limits)[1]
+    """A TIFF of three floating-point samples a pixel, taken for linear light: [3, H, W] float32."""
+    import tifffile
 
-
-def _run(kind: str, name: str, data: bytes, limits: Limits) -> tuple[dict, np.ndarray]:
-    if importlib.util.find_spec("resource") is None:
-        raise FileError(
-            f"{name} can be read on POSIX systems only, where the decoder's memory can be limited"
-        )
-    settings = map(str, (kind, limits.pixels, _MEMORY_BYTES, _SECONDS))
-    # -P: the script's folder is that of our modules, whose names are not to hide others.
-    command = [sys.executable, "-P", str(_SCRIPT), *settings]
-    # Threads reserve address space each, and one suffices.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(
-            command, input=data, capture_output=True, timeout=2 * _SECONDS, env=environment, check=False
+        check_pages(name, tiff_tags(name, data)[1])
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            check_pixels(name, page.imagewidth, page.imagelength, limits)
+            if page.samplesperpixel not in (3, 4) or page.imagedepth != 1:
+                raise FileError(
+                    f"{name} is a floating-point TIFF of shape {page.shape}; [H, W] and [H, W, 3] are read"
+                )
+            codes = page.asarray()
+            planar = page.planarconfig == 2
+    except (FileError, MemoryError):
+        raise
+    except Exception as error:
+        raise FileError(f"{name} cannot be read: {one_line(error)}") from error
+    if codes.ndim != 3 or codes.shape[0 if planar else 2] not in (3, 4):
+        raise FileError(
+            f"{name} is a floating-point TIFF of shape {codes.shape}; [H, W] and [H, W, 3] are read"
         )
-    except subprocess.TimeoutExpired:
-        raise FileError(f"{name} took longer than {2 * _SECONDS} s to decode") from None
-    if done.returncode == 3:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise FileError(f"{name} {lines[-1] if lines else 'cannot be read'}")
-    head, _, body = done.stdout.partition(b"\n")
-    if done.returncode != 0 or not head.startswith(b"{"):
-        raise FileError(f"{name} cannot be read: the raw decoder stopped with status {done.returncode}")
-    info = json.loads(head)
-    planes = np.frombuffer(body, np.float32)
-    if planes.size != np.prod(info["shape"]):
-        raise FileError(f"{name} cannot be read: the raw decoder gave {planes.size} samples")
-    return info, planes.reshape(info["shape"])
-
-
-def develop(planes: np.ndarray, matrix: np.ndarray, white_balance: np.ndarray) -> np.ndarray:
-    """Camera colors [3, H, W] -> linear sRGB [3, H, W]: white balance, then the camera's matrix."""
-    balanced = planes * white_balance[:, None, None].astype(np.float32)
-    return np.einsum("rc,chw->rhw", matrix.astype(np.float32), balanced)
+    codes = codes[:3] if planar else codes[..., :3].transpose(2, 0, 1)
+    with np.errstate(over="ignore"):  # what does not fit is said by check_light
+        codes = codes.astype(np.float32, copy=False)
+    check_light(name, codes)
+    return codes

@@ -129,12 +129,13 @@ def _numbers(option: str, text: str, count: int, kind: type) -> list:
 
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
-    from kpnviz.capture.reader import MAX_FRAMES
     from kpnviz.capture.writer import write_burst
     from kpnviz.noise import NoiseModel
+    from kpnviz.outside import Limits
 
-    if not 2 <= options.frames <= MAX_FRAMES:
-        raise ValueError(f"--frames is {options.frames}; a burst of files has 2 to {MAX_FRAMES}")
+    most = Limits.from_environment().frames
+    if not 2 <= options.frames <= most:
+        raise ValueError(f"--frames is {options.frames}; a burst of files has 2 to {most}")
     noise = NoiseModel.for_gain(options.gain)
     if options.noise:
         noise = NoiseModel(*_numbers("--noise", options.noise, 2, float))

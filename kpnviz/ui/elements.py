@@ -18,6 +18,7 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst
 from kpnviz.color import displayed
 from kpnviz.figures import Figure
+from kpnviz.outside import NAME, visible
 
 Option = TypeVar("Option")
 
@@ -32,13 +33,7 @@ _WORD_JOINER = "\u2060"  # invisible
 _MARKS = re.compile(r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""")
 
 
-def visible(text: object, most: int = 80) -> str:
-    """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text).strip())
-    return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
-
-
-def plain(text: object, most: int = 80) -> str:
+def plain(text: object, most: int = NAME) -> str:
     """Markdown that shows a text as it is: for all that comes from outside, as names of files, and for messages."""
     return _MARKS.sub(r"\\\g<0>", _PAIRS.sub(_WORD_JOINER, visible(text, most)))
 

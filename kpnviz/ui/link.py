@@ -18,6 +18,7 @@ import streamlit as st
 
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO
+from kpnviz.outside import visible
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.controls import (
     BY_HAND,
@@ -33,7 +34,6 @@ from kpnviz.ui.controls import (
     Shifts,
     default_methods,
 )
-from kpnviz.ui.elements import visible
 from kpnviz.ui.kernel_lens import DISPLAY, Pixel
 from kpnviz.ui.state import (
     CROP,

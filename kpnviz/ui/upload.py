@@ -60,7 +60,7 @@ def current(files: Sequence[Any], example: bool) -> Upload | None:
         return None
     if files:
         ordered = sorted(files, key=lambda file: natural(file.name))
-        stack = read_frames((file.name, bytes(file.getbuffer())) for file in ordered)
+        stack = read_frames((file.name, file.getbuffer()) for file in ordered)
     else:
         stack = _example()
     own = prepare(stack)

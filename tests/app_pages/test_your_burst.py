@@ -20,8 +20,9 @@ from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
 from kpnviz.noise import NoiseModel
+from kpnviz.outside import Limits
 from kpnviz.paths import ROOT
-from kpnviz.pictures import Limits, read_picture
+from kpnviz.pictures import read_picture
 from kpnviz.ui import upload
 from kpnviz.ui.state import (
     OWN_ASSUMED,

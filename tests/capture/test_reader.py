@@ -21,7 +21,8 @@ from kpnviz.capture.reader import files_of, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import Limits, read_picture, write_png16, write_tiff16
+from kpnviz.outside import Limits
+from kpnviz.pictures import read_picture, write_png16, write_tiff16
 from kpnviz.ui import export
 
 from .picture_makers import description, npz, pillow, samples, tiff, zipped
@@ -272,17 +273,17 @@ def test_npz_of_kpnviz():
     burst = synthesize(BurstRecipe("dog", crop=(0, 0, 20, 30)))
     arrays = dict(frames=burst.frames, read_std=burst.noise.read_std, shot_gain=burst.noise.shot_gain)
     stack = read_frames([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts))])
-    np.testing.assert_array_equal(stack.codes[:, 0], burst.frames)
+    np.testing.assert_array_equal(stack.codes[list(stack.places), 0], burst.frames)
     np.testing.assert_array_equal(stack.truth[0], burst.truth)
     np.testing.assert_array_equal(stack.shifts, burst.shifts)
     assert stack.noise == (burst.noise,) and stack.known
     for changes, sentence in [
         (dict(frames=np.zeros((3, 4, 4), np.int8)), "b.npz: frames has dtype int8"),
         (dict(frames=np.full((3, 4, 4), np.nan)), "not finite"),
-        (dict(frames=np.array([{}], dtype=object)), "b.npz is a ZIP that cannot be read"),
+        (dict(frames=np.array([{}], dtype=object)), "b.npz: frames has .* are not read"),
         (dict(read_std=-1.0), "b.npz: noise"),
         (dict(shifts=np.zeros(3)), "b.npz: shifts"),
-        (dict(truth=np.zeros(1)), "b.npz is a ZIP that cannot be read|truth does not fit"),
+        (dict(truth=np.zeros(1)), "b.npz: truth does not fit"),
         (dict(white_level=0.0), "b.npz: white_level is 0.0; it is a number above 0"),
         (dict(white_level=np.zeros(2)), "b.npz: white_level"),
         (dict(moving_mask=np.zeros((1, 5, 5))), "b.npz: moving_mask and moving_shifts do not fit the frames"),
@@ -339,7 +340,7 @@ def test_color_channels_have_noise_of_their_own():
         (dict(white_code=float("nan")), "black_code and white_code"),
         (dict(black_code="0"), "takes|black|frames"),
         (dict(white_level=0), "burst.json: white_level is 0; it is a number above 0"),
-        (dict(noise=[{"read_std": -1, "shot_gain": 0}]), "is not one"),
+        (dict(noise=[{"read_std": -1, "shot_gain": 0}] * 3), "is not one"),
         (dict(noise=[{"read_std": 1, "shot_gain": 0}]), "noise of 1 channels; the frames have 3"),
         (dict(noise=3), "noise is not a list"),
         (dict(shifts=[[0, 0]]), "shifts are not"),
@@ -382,6 +383,7 @@ def test_pages_that_are_let_go_come_back(monkeypatch):
 
 
 def test_the_temporary_file_has_no_name_and_is_closed(tmp_path):
+    gc.collect()
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     stack = two(pillow(RGB8, "PNG"))
     assert stack.mapping is not None and not stack.codes.flags.writeable

@@ -16,7 +16,8 @@ from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
 from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import Limits, read_picture
+from kpnviz.outside import Limits
+from kpnviz.pictures import read_picture
 
 from ..capture.picture_makers import dng, pillow
 from ..conftest import tiny

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from kpnviz.ui.elements import plain, visible
+from kpnviz.outside import visible
+from kpnviz.ui.elements import plain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,591 @@
+"""The process that reads the files of a burst: limits first, then whatever the bytes make of it.
+
+reader.py runs this module, with the limits as JSON. On stdin come the files, each after a line ``["name", bytes]``; to
+stdout go the frames' codes, as they were stored (and masks of moving objects); on stderr is said, in lines of JSON,
+which file is being read, and at the end what they are, or why they are no burst. What goes wrong here, in Pillow,
+LibRaw or whatever else reads bytes that nobody has vouched for, goes wrong alone, with little memory and little time.
+It does without torch, whose import would take longer than the reading.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from kpnviz.capture.raw import kind_of, read_float_tiff, read_raw
+from kpnviz.outside import (
+    DIRECTORY_BYTES,
+    JSON_BYTES,
+    LEAST_WHITE,
+    MOST_LIGHT,
+    FileError,
+    Limits,
+    one_line,
+    visible,
+)
+from kpnviz.paths import PACKAGE
+from kpnviz.pictures import check_light, check_pixels, read_picture
+
+METADATA = "burst.json"
+FORMAT, _FIRST_FORMAT = "kpnviz burst 2", "kpnviz burst 1"
+"""What burst.json begins with. In the first format the codes of black and white were black_level and white_level."""
+
+ENCODED_NOTE = (
+    "These files are sRGB-encoded and were taken back to linear light; a camera's processing (tone curve, "
+    "sharpening, compression, clipping at 0) makes their noise differ a little from the model."
+)
+_MOST_SHIFT = 1e6
+_NPZ = (
+    "frames",
+    "read_std",
+    "shot_gain",
+    "truth",
+    "shifts",
+    "white_level",
+    "moving_mask",
+    "moving_shifts",
+    "recipe",
+)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key in which numbers count: 'f2' before 'f10'."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
+
+
+def base_name(name: str) -> str:
+    """A file's name without its folders, of Windows too."""
+    return name.replace("\\", "/").rpartition("/")[2] or name
+
+
+class Burst:
+    """Collects files into one burst: their codes go to `output`, :meth:`described` says what they are.
+
+    `begin` is called with each file's name before it is read.
+    """
+
+    def __init__(self, limits: Limits, output: IO[bytes], begin: Callable[[str], None]) -> None:
+        self.limits, self.output, self.begin = limits, output, begin
+        self.bases: list[str] = []  # names of the frames' files
+        self.names: list[str] = []  # as they are shown
+        self.notes: dict[str, None] = {}
+        self.shape: tuple[int, ...] | None = None
+        self.dtype: np.dtype | None = None
+        self.raw: dict[str, Any] | None = None  # of the first frame, if it is a raw file
+        self.metadata: dict[str, Any] | None = None
+        self.archive: dict[str, Any] | None = None
+        self.bytes_read = 0
+
+    def check_size(self, name: str, size: int) -> None:
+        """FileError for a file that is too large, by itself or with those before it."""
+        if size > self.limits.file_bytes:
+            raise FileError(
+                f"{name} has {size / 1e6:.6g} MB; the limit of one file is {self.limits.file_bytes / 1e6:g} MB"
+            )
+        self.bytes_read += size
+        if self.bytes_read > self.limits.total_bytes:
+            raise FileError(
+                f"{name} takes the files beyond {self.limits.total_bytes / 1e6:g} MB, the limit in all"
+            )
+
+    def add(self, name: str, data: bytes) -> None:
+        """A file: a frame, or burst.json."""
+        self._add_one(base_name(name), self._label(name), data)
+
+    def add_zip(self, name: str, file: IO[bytes]) -> None:
+        """A file that begins as a ZIP: one with frames in it, or an NPZ."""
+        self._add_zip(self._label(name), file)
+
+    def _label(self, name: str) -> str:
+        label = visible(base_name(name))
+        if self.archive is not None:
+            raise FileError(f"{label} comes beside an NPZ; an NPZ is a burst of its own")
+        return label
+
+    def _add_one(self, base: str, label: str, data: bytes) -> None:
+        if not data:
+            raise FileError(f"{label} is empty")
+        if base == METADATA:
+            if self.metadata is not None:
+                raise FileError(f"{METADATA} comes twice; a burst has one")
+            self.metadata = _metadata(data)
+            return
+        kind, raw = kind_of(label, data), None
+        if kind == "raw":
+            frame = read_raw(label, data, self.limits)
+            codes = frame.planes
+            raw = {
+                "development": [frame.matrix.tolist(), frame.white_balance.tolist()],
+                "noise": frame.noise,
+                "noise_source": "the DNG's NoiseProfile" if frame.noise else "",
+            }
+        elif kind == "float tiff":
+            codes = read_float_tiff(label, data, self.limits)
+        else:
+            picture = read_picture(label, data, self.limits)
+            codes = picture.codes
+            self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
+        if self.shape is not None:
+            C, H, W = self.shape
+            if codes.shape[1:] != (H, W):
+                raise FileError(
+                    f"{label} has {codes.shape[2]}x{codes.shape[1]} pixels and {self.names[0]} has {W}x{H}; "
+                    "the frames of a burst have one size"
+                )
+            if len(codes) != C or codes.dtype != self.dtype or (raw is None) != (self.raw is None):
+                raise FileError(
+                    f"{label} is another kind of picture than {self.names[0]} (color, bits or raw)"
+                )
+        else:
+            self.raw = raw
+        if len(self.names) > self.limits.frames:  # one more is allowed: the truth
+            raise FileError(f"{label} is one frame too many; a burst has up to {self.limits.frames}")
+        self._check_pixels_in_all(label, (len(self.names) + 1) * codes[0].size)
+        self.shape, self.dtype = codes.shape, codes.dtype
+        self.bases.append(base)
+        self.names.append(label)
+        self._write(codes)
+
+    def _check_pixels_in_all(self, label: str, pixels: int) -> None:
+        if pixels > self.limits.total_pixels:
+            raise FileError(
+                f"{label} takes the frames beyond {self.limits.total_pixels / 1e6:g} megapixels, the limit in all"
+            )
+
+    def _write(self, codes: np.ndarray) -> None:
+        for plane in codes:
+            self.output.write(np.ascontiguousarray(plane).data)
+
+    def _add_zip(self, label: str, file: IO[bytes]) -> None:
+        check_directory(label, file)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+                for entry in entries:
+                    self._check_entry(label, entry)
+                if sum(entry.file_size for entry in entries) > self.limits.total_bytes:
+                    raise FileError(
+                        f"{label} unpacks to more than {self.limits.total_bytes / 1e6:g} MB, the limit in all"
+                    )
+                if any(entry.filename == "frames.npy" for entry in entries):
+                    self._add_npz(label, archive)
+                    return
+                visible_ones = [
+                    entry
+                    for entry in sorted(entries, key=lambda entry: natural(entry.filename))
+                    if not base_name(entry.filename).startswith(".")
+                    and not entry.filename.startswith("__MACOSX/")
+                ]
+                if not visible_ones:
+                    raise FileError(f"{label} holds no files")
+                for entry in visible_ones:
+                    base = base_name(entry.filename)
+                    inside = METADATA if base == METADATA else visible(f"{label}/{base}")
+                    self.begin(inside)
+                    # The directory may lie about sizes: no more is unpacked than it says.
+                    with archive.open(entry) as member:
+                        body = member.read(entry.file_size)
+                    if is_zip(body[:4]):
+                        raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
+                    self._add_one(base, inside, body)
+        except (FileError, MemoryError):
+            raise
+        # zipfile raises BadZipFile, NotImplementedError, zlib.error, struct.error, EOFError, ...
+        except Exception as error:
+            raise FileError(f"{label} is a ZIP that cannot be read: {one_line(error)}") from error
+
+    def _check_entry(self, label: str, entry: zipfile.ZipInfo) -> None:
+        inside = visible(f"{label}/{base_name(entry.filename)}")
+        if entry.flag_bits & 1:
+            raise FileError(f"{inside} is encrypted; make a ZIP without a password")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FileError(
+                f"{inside} is packed by method {entry.compress_type}; stored and deflated members are read"
+            )
+        if entry.file_size > self.limits.file_bytes:
+            raise FileError(
+                f"{inside} unpacks to {entry.file_size / 1e6:.6g} MB; the limit of one file is "
+                f"{self.limits.file_bytes / 1e6:g} MB"
+            )
+
+    def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
+        if self.names or self.metadata:
+            raise FileError(f"{label} comes beside other files; an NPZ is a burst of its own")
+        arrays = {key: _Array(label, key, archive) for key in _NPZ if f"{key}.npy" in archive.NameToInfo}
+        frames = arrays.pop("frames")
+        shape = frames.shape if len(frames.shape) != 3 else (frames.shape[0], 1, *frames.shape[1:])
+        if frames.dtype.kind != "f" or len(shape) != 4 or shape[1] not in (1, 3):
+            raise FileError(
+                f"{label}: frames has dtype {frames.dtype} and shape {visible(frames.shape)}; "
+                "floating point, [N, H, W] or [N, 3, H, W] are read"
+            )
+        N, C, H, W = shape
+        self._check_count(N)
+        check_pixels(label, W, H, self.limits)
+        self._check_pixels_in_all(label, N * H * W)
+        for frame in frames.parts(N):
+            self._write_light(f"{label}: frames", frame.reshape(C, H, W))
+        noise = None
+        if "read_std" in arrays and "shot_gain" in arrays:
+            pairs = []
+            for key in ("read_std", "shot_gain"):
+                values = arrays[key].numbers()
+                if values.size not in (1, C):
+                    raise FileError(f"{label}: {key} has {values.size} values; the frames have {C} channels")
+                pairs.append(np.broadcast_to(values.ravel(), C).tolist())
+            noise = list(zip(*pairs, strict=True))
+        truth_place = None
+        if "truth" in arrays:
+            truth_place, truth = N, arrays["truth"]
+            if math.prod(truth.shape) != C * H * W:
+                raise FileError(f"{label}: truth does not fit the frames")
+            self._write_light(f"{label}: truth", next(truth.parts(1)).reshape(C, H, W))
+        moving, moving_shifts = 0, None
+        if "moving_mask" in arrays or "moving_shifts" in arrays:
+            moving, moving_shifts = self._moving(label, arrays, (N, H, W))
+        white, recipe = None, None
+        if "white_level" in arrays:
+            values = arrays["white_level"].numbers()
+            white = values.item() if values.size == 1 else values.shape
+        if "recipe" in arrays:
+            try:
+                recipe = json.loads(arrays["recipe"].text())
+            except (ValueError, RecursionError) as error:
+                raise FileError(f"{label}: recipe is not that of a burst: {one_line(error)}") from error
+        shifts = arrays["shifts"].numbers() if "shifts" in arrays else None
+        self.archive = {
+            "source": label,
+            "shape": [N + (truth_place is not None), C, H, W],
+            "dtype": "float32",
+            "places": list(range(N)),
+            "names": [visible(f"{label}, frame {i}") for i in range(N)],
+            "noise": noise,
+            "noise_source": label if noise else "",
+            "known": True,
+            "truth_place": truth_place,
+            "shifts": _shifts(label, shifts, N),
+            "white_level": _white_level(label, white),
+            "moving": moving,
+            "moving_shifts": moving_shifts,
+            "recipe": recipe,
+        }
+
+    def _write_light(self, label: str, values: np.ndarray) -> None:
+        with np.errstate(over="ignore"):  # what does not fit float32 is said by check_light
+            values = values.astype(np.float32, copy=False)
+        check_light(label, values)
+        self._write(values)
+
+    def _moving(
+        self, label: str, arrays: dict[str, _Array], shape: tuple[int, int, int]
+    ) -> tuple[int, list[list[float]]]:
+        """Masks of the moving objects, [M, H, W], are written; their number, and their shifts, M * N times (dy, dx)."""
+        N, H, W = shape
+        mask, moved = arrays.get("moving_mask"), arrays.get("moving_shifts")
+        M = moved.shape[0] if moved is not None and moved.shape else 0
+        fits = mask is not None and mask.shape == (M, H, W) and moved is not None and moved.shape == (M, N, 2)
+        if not fits or not 0 < M <= 255:
+            raise FileError(f"{label}: moving_mask and moving_shifts do not fit the frames")
+        assert mask is not None and moved is not None
+        self._check_pixels_in_all(label, (N + M) * H * W)
+        for one in mask.parts(M):
+            self._write_light(f"{label}: moving_mask", one.reshape(1, H, W))
+        shifts = _shifts(label, moved.numbers().reshape(-1, 2), M * N)
+        assert shifts is not None
+        return M, shifts
+
+    def _check_count(self, frames: int) -> None:
+        most = self.limits.frames
+        if frames < 2:
+            raise FileError(f"there {'is 1 frame' if frames else 'are no frames'}; a burst has 2 to {most}")
+        if frames > most:
+            raise FileError(f"there are {frames} frames; a burst has up to {most}")
+
+    def described(self) -> dict[str, Any]:
+        """What reader.py makes a FrameStack of; FileError if there is no burst."""
+        self.output.flush()
+        if self.archive is not None:
+            return self.archive
+        if self.shape is None:
+            self._check_count(0)
+        assert self.shape is not None and self.dtype is not None
+        N, places = len(self.names), list(range(len(self.names)))
+        found: dict[str, Any] = {"source": self.names[0], "shape": [N, *self.shape], "dtype": self.dtype.name}
+        found |= self.raw or {}
+        if self.metadata is not None:
+            listed, truth_name = self.metadata["frames"], self.metadata["truth"]
+            for base, name in zip(self.bases, self.names, strict=True):
+                if base not in (*listed, truth_name):
+                    raise FileError(f"{name} is not named in {METADATA}, which says what the frames are")
+            if len(set(self.bases)) != N:
+                raise FileError(f"{METADATA} came with two files of one name; give one burst at a time")
+            places = [self.bases.index(name) for name in listed if name in self.bases]
+            if places and listed[0] not in self.bases:
+                raise FileError(f"{visible(listed[0])}, the reference of {METADATA}, is missing")
+            kept = [listed.index(self.bases[place]) for place in places]
+            found |= self._as_metadata_says(self.metadata, self.shape[0], kept)
+            found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
+        self._check_count(len(places))
+        notes = list(self.notes)
+        if self.dtype != np.float32 and self.metadata is None:
+            notes.append(ENCODED_NOTE)
+        return found | {"places": places, "names": [self.names[i] for i in places], "notes": notes}
+
+    def _as_metadata_says(self, metadata: dict[str, Any], channels: int, kept: list[int]) -> dict[str, Any]:
+        """What burst.json says about the frames `kept` of those it lists."""
+        noise, shifts = metadata["noise"], metadata["shifts"]
+        if noise is not None and len(noise) != channels:
+            raise FileError(
+                f"{METADATA} gives the noise of {len(noise)} channels; the frames have {channels}"
+            )
+        return {
+            "source": METADATA,
+            "levels": metadata["levels"] if self.dtype != np.float32 else None,
+            "noise": noise,
+            "noise_source": METADATA if noise else "",
+            "known": True,
+            "shifts": None if shifts is None else [shifts[i] for i in kept],
+            "white_level": metadata["white_level"],
+            "recipe": metadata["recipe"],
+        }
+
+
+class _Array:
+    """An array of an NPZ: what its header says, checked before any of it is read."""
+
+    def __init__(self, label: str, key: str, archive: zipfile.ZipFile) -> None:
+        self.label, self.key, self.archive = label, key, archive
+        with archive.open(f"{key}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            self.shape, self.fortran, self.dtype = read(file)
+            self.start = file.tell()
+        size = archive.NameToInfo[f"{key}.npy"].file_size - self.start
+        if self.dtype.hasobject or math.prod(self.shape) * self.dtype.itemsize != size:
+            raise FileError(
+                f"{label}: {key} has {size} bytes; dtype {visible(self.dtype)} and shape {visible(self.shape)} "
+                "have another number, or are not read"
+            )
+
+    def parts(self, count: int):  # type: ignore[no-untyped-def]
+        """The array in `count` equal parts along its first axis, one after the other: flat."""
+        with self.archive.open(f"{self.key}.npy") as file:
+            file.read(self.start)
+            values = math.prod(self.shape) // count
+            if self.fortran and count > 1:
+                whole = np.frombuffer(file.read(), self.dtype).reshape(self.shape, order="F")
+                yield from (part.ravel() for part in whole)
+                return
+            for _ in range(count):
+                flat = np.frombuffer(file.read(values * self.dtype.itemsize), self.dtype)
+                yield flat.reshape(self.shape, order="F").ravel() if self.fortran else flat
+
+    def numbers(self) -> np.ndarray:
+        """A few numbers, as float64."""
+        if self.dtype.kind not in "fiub" or math.prod(self.shape) * self.dtype.itemsize > JSON_BYTES:
+            raise FileError(
+                f"{self.label}: {self.key} has dtype {visible(self.dtype)} and shape {visible(self.shape)}"
+            )
+        return next(self.parts(1)).astype(np.float64).reshape(self.shape)
+
+    def text(self) -> str:
+        """A short text."""
+        if self.dtype.kind != "U" or math.prod(self.shape) != 1 or self.dtype.itemsize > 4 * JSON_BYTES:
+            raise FileError(f"{self.label}: {self.key} is not a text")
+        return str(next(self.parts(1))[0])
+
+
+def is_zip(start: bytes) -> bool:
+    return start in (b"PK\3\4", b"PK\5\6")
+
+
+def check_directory(label: str, file: IO[bytes]) -> None:
+    """FileError for a ZIP whose directory, of all that could be taken for one, is too large."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - 66_000, 0))
+    tail = file.read()
+    if b"PK\6\7" in tail:
+        raise FileError(f"{label} is a ZIP64; those are for more than 4 GB")
+    for found in re.finditer(b"PK\5\6", tail):
+        record = tail[found.start() : found.start() + 22]
+        if len(record) == 22 and struct.unpack_from("<I", record, 12)[0] > DIRECTORY_BYTES:
+            raise FileError(f"{label} has too many members to be a burst")
+    file.seek(0)
+
+
+def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:
+    """(dy, dx) of each frame; integers if all are whole."""
+    if values is None:
+        return None
+    try:
+        shifts = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        shifts = np.empty(0)
+    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= _MOST_SHIFT:
+        raise FileError(f"{name}: shifts are not (dy, dx) of each of the {frames} frames")
+    whole = np.rint(shifts).astype(np.int64)
+    found: list[list[float]] = (whole if np.array_equal(whole, shifts) else shifts).tolist()
+    return found
+
+
+def _white_level(name: str, value: Any) -> float:
+    if value is None:
+        return 1.0
+    try:
+        level = float(value)
+    except (TypeError, ValueError, OverflowError):
+        level = 0.0
+    if not LEAST_WHITE <= level <= MOST_LIGHT:
+        raise FileError(
+            f"{name}: white_level is {visible(value)}; it is a number above 0 ({LEAST_WHITE:g} to {MOST_LIGHT:g})"
+        )
+    return level
+
+
+def _metadata(data: bytes) -> dict[str, Any]:
+    """burst.json, checked: {frames, truth, levels, noise, shifts, white_level, recipe}."""
+    if len(data) > JSON_BYTES:
+        raise FileError(f"{METADATA} is {len(data) / 1e6:.0f} MB; it cannot be that of a burst")
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{METADATA} is not JSON: {one_line(error)}") from error
+    if not isinstance(values, dict) or values.get("format") not in (FORMAT, _FIRST_FORMAT):
+        raise FileError(f'{METADATA} does not say "format": "{FORMAT}"')
+    frames = values.get("frames")
+    if not isinstance(frames, list) or not frames or not all(isinstance(name, str) for name in frames):
+        raise FileError(f"{METADATA} does not list the names of its frames")
+    if len(set(frames)) != len(frames):
+        raise FileError(f"{METADATA} lists a frame twice")
+    first = values["format"] == _FIRST_FORMAT
+    codes = ("black_level", "white_level") if first else ("black_code", "white_code")
+    try:
+        levels = (float(values[codes[0]]), float(values[codes[1]]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        levels = (0.0, 0.0)
+    if not (0 <= levels[0] <= levels[1] - 1 <= 65534):
+        raise FileError(
+            f"{METADATA}: {codes[0]} and {codes[1]} are not codes of 0 to 65535, black below white"
+        )
+    noise = values.get("noise")
+    if noise is not None:
+        if not isinstance(noise, list) or not noise:
+            raise FileError(f"{METADATA}: noise is not a list with one entry a channel")
+        try:
+            noise = [(float(one["read_std"]), float(one["shot_gain"])) for one in noise[:4]]
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise FileError(
+                f"{METADATA}: noise {visible(noise)} is not one (read_std and shot_gain)"
+            ) from error
+    truth = values.get("truth")
+    return {
+        "frames": frames,
+        "truth": truth if isinstance(truth, str) else None,
+        "levels": levels,
+        "noise": noise,
+        "shifts": _shifts(METADATA, values.get("shifts"), len(frames)),
+        "white_level": _white_level(METADATA, None if first else values.get("white_level")),
+        "recipe": values.get("recipe"),
+    }
+
+
+def limit_resources(limits: Limits) -> None:
+    """Memory (address space), processor time and the size of written files are bounded; there is no core file.
+
+    Where there is no `resource`, on Windows, nothing is.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    for which, value, grace in (
+        (resource.RLIMIT_AS, limits.memory_bytes, 0),
+        (resource.RLIMIT_CPU, limits.seconds, 2),  # SIGXCPU, which names the reason; later SIGKILL
+        (resource.RLIMIT_FSIZE, max(12 * limits.total_pixels, limits.file_bytes), 0),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        hard = resource.getrlimit(which)[1]
+        allowed = (value, value + grace)
+        if hard != resource.RLIM_INFINITY:
+            allowed = (min(allowed[0], hard), min(allowed[1], hard))
+        resource.setrlimit(which, allowed)
+
+
+def run(limits: Limits, files: IO[bytes], output: IO[bytes], say: Callable[[object], None]) -> None:
+    """Read the files of one burst, say which is read, and at the end {"read": ...} or {"refused": sentence}."""
+    at = ["the burst"]
+
+    def begin(name: str) -> None:
+        at[0] = name
+        say(name)
+
+    try:
+        burst = Burst(limits, output, begin)
+        while line := files.readline(1_000_000):
+            name, size = json.loads(line)
+            label = visible(base_name(name))
+            burst.check_size(label, size)
+            begin(label)
+            data = files.read(size)
+            if is_zip(data[:4]):
+                with tempfile.TemporaryFile() as file:
+                    file.write(data)
+                    del data  # on disk one can seek in it, too
+                    burst.add_zip(name, file)
+            else:
+                burst.add(name, data)
+        said: dict[str, Any] = {"read": burst.described()}
+    except FileError as error:
+        said = {"refused": str(error)}
+    except MemoryError:
+        said = {"refused": f"{at[0]} needs more than {limits.memory_bytes / 1e6:g} MB of memory to be read"}
+    # A full disk, and whatever nobody thought of: it is one sentence too.
+    except Exception as error:
+        said = {"refused": f"{at[0]} cannot be read: {one_line(error)}"}
+    say(said)
+
+
+def how_to_start(limits: Limits) -> dict[str, Any]:
+    """Arguments of subprocess.Popen that run this module."""
+    path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
+    # Threads reserve address space each, and one suffices.
+    environment = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # -P: files of the working directory are not to hide modules.
+    command = [sys.executable, "-P", "-m", "kpnviz.capture.decoding", json.dumps(dataclasses.asdict(limits))]
+    return {"args": command, "env": os.environ | environment, "stderr": subprocess.PIPE}
+
+
+def main() -> None:
+    limits = Limits(**json.loads(sys.argv[1]))
+    limit_resources(limits)
+    # Libraries may print what they like, to nobody.
+    output, said = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(2), "w", encoding="ascii")
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, 1)
+    os.dup2(nobody, 2)
+
+    def say(what: object) -> None:
+        said.write(json.dumps(what) + "\n")
+        said.flush()
+
+    run(limits, sys.stdin.buffer, output, say)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What comes from outside: how much of it is read, which numbers it may hold, and how its names are written.
+
+Nobody has vouched for files, their names, cards and links. Every limit stands here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+
+MOST_LIGHT = 1e6
+"""Largest intensity (white = 1) of a frame, either sign: squares and products of such values fit float32."""
+
+LEAST_WHITE = 1e-6
+"""Smallest white level, and smallest span of codes between black and white times 1/65535."""
+
+NAME = 80
+"""Characters of a name that are shown."""
+
+MOST_PARTS = 100_000
+"""Chunks of a PNG; segments of a JPEG, or directory entries of a TIFF, are far fewer."""
+
+MOST_VALUES = 1_000_000
+"""Numbers in one tag of a TIFF."""
+
+DIRECTORY_BYTES = 1_000_000
+"""What a ZIP says about its members."""
+
+JSON_BYTES = 1_000_000
+"""burst.json, the recipe in an NPZ, and the card of a checkpoint."""
+
+
+class FileError(ValueError):
+    """A file that is no frame of a burst: one sentence that names the file and the reason."""
+
+
+_SETTINGS = {
+    "frames": ("KPNVIZ_MAX_FRAMES", 1),
+    "pixels": ("KPNVIZ_MAX_MEGAPIXELS", 10**6),
+    "file_bytes": ("KPNVIZ_MAX_FILE_MEGABYTES", 10**6),
+    "total_bytes": ("KPNVIZ_MAX_MEGABYTES", 10**6),
+    "readers": ("KPNVIZ_MAX_READERS", 1),
+    "memory_bytes": ("KPNVIZ_READ_MEGABYTES", 10**6),
+    "seconds": ("KPNVIZ_READ_SECONDS", 1),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading a burst may take; what is beyond is refused.
+
+    frames          of a burst
+    pixels          of one frame
+    file_bytes      of one file, and of a member of a ZIP
+    total_bytes     of all files, and of all that a ZIP or NPZ holds
+    total_pixels    of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit color;
+                    0: eight times `pixels`
+    readers         bursts that are read at once; more wait for their turn
+    memory_bytes    of the process that reads;  seconds of processor time that it has
+    """
+
+    frames: int = 32
+    pixels: int = 32_000_000
+    file_bytes: int = 400_000_000
+    total_bytes: int = 400_000_000
+    total_pixels: int = 0
+    readers: int = 2
+    memory_bytes: int = 1_000_000_000
+    seconds: int = 20
+
+    def __post_init__(self) -> None:
+        if self.total_pixels == 0:
+            object.__setattr__(self, "total_pixels", 8 * self.pixels)
+        for field in dataclasses.fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"limit {field.name} is {getattr(self, field.name)!r}; it must be above 0")
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The defaults, or what the environment says (README lists the variables)."""
+        values = {}
+        for field, (variable, unit) in _SETTINGS.items():
+            text = os.environ.get(variable)
+            if text:
+                try:
+                    values[field] = int(float(text) * unit)
+                except (ValueError, OverflowError):
+                    raise ValueError(f"{variable} is {text!r}; it must be a number") from None
+        return cls(**values)
+
+    def __str__(self) -> str:
+        """For people who are about to upload."""
+        return (
+            f"up to {self.frames} frames of {self.pixels / 1e6:g} megapixels, {self.file_bytes / 1e6:g} MB a file, "
+            f"{self.total_bytes / 1e6:g} MB in all"
+        )
+
+
+def visible(text: object, most: int = NAME) -> str:
+    """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text).strip())
+    return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error of a library as the end of a sentence."""
+    return visible(" ".join(str(error).split()) or type(error).__name__, 200).rstrip(".")

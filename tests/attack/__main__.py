@@ -1,0 +1,121 @@
+"""`python -m tests.attack [N] [--first CASE]`: N mutated files, and every bomb at its full size, against the process
+that reads files. What each bomb took is printed: time, peak memory of that process, sampled, and growth of this one.
+A fault is an exception, a crash, or a sentence that names no file.
+
+Mutated files are read in forks of this process, which has the imports already, within the limits that every upload has;
+bombs, as an upload is, in a process of its own. `--bombs` leaves out the mutated ones.
+"""
+
+import argparse
+import json
+import os
+import threading
+import time
+import warnings
+from dataclasses import replace
+
+from kpnviz.capture import decoding
+from kpnviz.outside import FileError, Limits
+
+from .files import LIMITS, bombs, check_sentence, mutated, read_here
+
+warnings.simplefilter("ignore")
+
+
+def fork_and_read(files, limits):
+    """(what is said, or None if the fork died; status; rusage)."""
+    answer, write = os.pipe()
+    fork = os.fork()
+    if fork == 0:
+        try:
+            os.close(answer)
+            decoding.limit_resources(limits)
+            said, _ = read_here(files, limits)
+            os.write(write, json.dumps(said).encode()[:60_000])
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(answer, "rb") as pipe:
+        text = pipe.read()
+    _, status, usage = os.wait4(fork, 0)
+    return (json.loads(text) if text else None), status, usage
+
+
+def mutations(first, count):
+    bursts, refused, died, slowest, most = 0, 0, 0, 0.0, 0
+    limits = replace(LIMITS, memory_bytes=1_000_000_000)
+    for case in range(first, first + count):
+        kind, files = mutated(case)
+        said, status, usage = fork_and_read(files, limits)
+        slowest, most = max(slowest, usage.ru_utime + usage.ru_stime), max(most, usage.ru_maxrss)
+        if said is None:
+            died += 1
+            print(f"case {case} ({kind}): the process ended with status {status}")
+        elif "refused" in said:
+            refused += 1
+            check_sentence(said["refused"], files)
+        else:
+            bursts += 1
+            assert 2 <= len(said["read"]["places"]) <= limits.frames, case
+    print(
+        f"{count} mutated files: {bursts} bursts, {refused} refused, {died} ended their process; the slowest took "
+        f"{slowest:.2f} s, the largest {most / 1000:.0f} MB"
+    )
+
+
+def read_as_uploads_are(files, limits):
+    """(sentence, seconds, peak memory of the process in MB, growth of this one) of an upload."""
+    from kpnviz.capture.reader import _Child  # here: the forks do without torch
+
+    mine = memory_mb(os.getpid(), "VmRSS")
+    begun = time.perf_counter()
+    child, peak = _Child(limits), [0.0]
+
+    def watch():
+        while child.process.returncode is None:
+            peak[0] = max(peak[0], memory_mb(child.process.pid, "VmHWM"))
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        child.read(files)
+        sentence = "(read)"
+    except FileError as error:
+        check_sentence(str(error), files)
+        sentence = str(error)
+    seconds, grown = time.perf_counter() - begun, memory_mb(os.getpid(), "VmRSS") - mine
+    watcher.join()
+    child.close()
+    return sentence, seconds, peak[0], grown
+
+
+def memory_mb(pid, what):
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(what)) / 1000
+    except (OSError, StopIteration, ValueError):
+        return 0.0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=2000, help="mutated files (2000)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case (0)")
+    parser.add_argument("--bombs", action="store_true", help="only the bombs")
+    options = parser.parse_args()
+    if not options.bombs:
+        mutations(options.first, options.count)
+    for what, files, expected in bombs() if options.bombs else ():
+        sent = sum(len(data) for _, data in files)
+        sentence, seconds, memory, grown = read_as_uploads_are(files, Limits())
+        good = expected is None or expected in sentence
+        print(
+            f"| {what} | {sent / 1e6:.3g} MB | {seconds:.1f} s | {memory:.0f} MB, {grown:+.0f} | {sentence} |"
+            + ("" if good else f"  FAULT: expected {expected!r}"),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
