@@ -13,7 +13,7 @@ from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
-from kpnviz.ui.presets import preset_buttons
+from kpnviz.ui.presets import preset_menu, shown_preset
 from kpnviz.ui.state import LENS
 
 
@@ -25,11 +25,10 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
     link.sync_address()
     if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
         pixel = None
-    st.caption(PROTOCOL + ".")
     if pixel is not None:
-        st.subheader(f"Pinned pixel: y {pixel[0]}, x {pixel[1]}", anchor=False)
         pixel_table(burst, estimates, *pixel)
     downloads(recipe.photo, burst, estimates, pixel)
+    st.caption(PROTOCOL + ".")
 
 
 def downloads(photo: str, burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
@@ -55,13 +54,15 @@ def downloads(photo: str, burst: Burst, estimates: list[Estimate], pixel: Pixel 
             )
 
 
+preset = shown_preset()
 begin(
     "What does the network do at this pixel?",
-    "A kernel prediction network makes one clean picture of eight noisy frames: for every pixel and frame it "
-    "predicts a small **kernel** of weights, and the picture is the mean of the frames filtered with them. "
-    "**Move the mouse over a picture** to see the kernels of that pixel.",
+    f":material/visibility: **{preset.title}.** {preset.look}"
+    if preset
+    else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. **Move over "
+    "the picture** to see the kernels.",
+    tools=preset_menu,
 )
-preset_buttons()
 status = st.empty()
 
 with st.sidebar:

@@ -11,9 +11,9 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls
+from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
+from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
 BLIND = "kpn-blind"
 
@@ -95,7 +95,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
     blind = (
         f" {title_of(BLIND)} takes no assumed noise: its lines are flat."
         if BLIND in sweeps
-        else f" {title_of(BLIND)}, which takes no assumed noise, has no checkpoint here yet."
+        else f" {title_of(BLIND)}, which takes no assumed noise, is not among the networks here."
     )
     st.caption(
         "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
@@ -148,7 +148,9 @@ with st.sidebar:
     methods = method_controls()
     pixel = pixel_controls(cache.burst_of(recipe))
 
-chosen = (*methods, *([BLIND] if BLIND in available() and BLIND not in methods else []))
+frames = st.session_state[FRAMES]
+blind = (BLIND,) if BLIND in available() and BLIND not in methods and takes(BLIND, frames) else ()
+chosen = (*methods, *blind)
 try:
     with_kernels = tuple(m for m in chosen if cache.estimate(recipe, m).kernels is not None)
     if not methods or not with_kernels:

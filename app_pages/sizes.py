@@ -10,7 +10,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import burst_controls, pixel_controls
+from kpnviz.ui.controls import burst_controls, pixel_controls, usable
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import SIZES_SIDE
 
@@ -99,17 +99,21 @@ with st.sidebar:
     recipe = burst_controls()
     burst = cache.burst_of(recipe)
     pixel = pixel_controls(burst)
+    methods = usable(tuple(name for name in SIZED if name in available()))
 
-methods = tuple(name for name in SIZED if name in available())
 if len(methods) < 2:
-    st.info("This page compares kernel sizes: it needs two trained networks among " + ", ".join(SIZED) + ".")
+    st.info(
+        f"This page compares kernel sizes: it needs two trained networks that take {len(burst)} frames, among "
+        + ", ".join(map(title_of, SIZED))
+        + "."
+    )
 else:
     try:
         images = pictures_of(recipe, methods)
     except ValueError as error:
         elements.failure(error)
     else:
-        missing = [title_of(name) for name in SIZED if name not in methods]
+        missing = [title_of(name) for name in SIZED if name not in available()]
         if missing:
             st.caption("Not trained here yet: " + ", ".join(missing) + ".")
         crops(burst, images, pixel)

@@ -141,7 +141,7 @@ def _change(page: Any) -> float:
 
 
 def _hover(page: Any, moves: int) -> dict:
-    picture = page.locator(".stage").nth(1).bounding_box()
+    picture = page.locator(".stage.shown").bounding_box()
     for i in range(moves):
         across, down = (0.1 + 0.8 * ((i * step) % 97) / 97 for step in (29, 41))
         page.mouse.move(picture["x"] + across * picture["width"], picture["y"] + down * picture["height"])

@@ -64,7 +64,8 @@ def estimate(recipe: BurstRecipe, method: str) -> Estimate:
 def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """What the kernel lens shows of a recipe."""
     burst = burst_of(recipe)
-    return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst))
+    clean = burst_of(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames
+    return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
 
 
 def interesting_pixel(burst: Burst) -> Pixel:

@@ -18,11 +18,12 @@ from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene
-from kpnviz.ui.cache import interesting_pixel
+from kpnviz.ui.cache import denoiser, interesting_pixel
 from kpnviz.ui.scene_picker import chosen, scene_picker
 from kpnviz.ui.state import (
     CROP,
     DRAWN,
+    FRAMES,
     GAIN,
     LEFT,
     METHODS,
@@ -49,7 +50,7 @@ MAX_GAIN = 16.0
 MAX_SEED = 2**31 - 1
 MAX_SHIFT = 32
 MAX_METHODS = 4
-FRAMES = 8
+MAX_FRAMES = 32
 BY_HAND = "by hand"
 
 Shifts = tuple[tuple[int, int], ...]
@@ -94,9 +95,10 @@ DEFAULTS: dict[str, Any] = {
     TOP: 64,
     LEFT: 64,
     CROP: 128,
+    FRAMES: 8,
     GAIN: 4.0,
     SHAKE: "paper",
-    SHIFTS: ((0, 0),) * FRAMES,
+    SHIFTS: ((0, 0),) * 8,
     MOVING: False,
     SEED: 0,
 }
@@ -123,11 +125,17 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         crop=(top, left, size, size),
         noise=NoiseModel.for_gain(state[GAIN]),
         misalignment=SHAKES.get(state[SHAKE], Misalignment()),
-        shifts=state[SHIFTS] if state[SHAKE] == BY_HAND else None,
+        frames=state[FRAMES],
+        shifts=shifts_for(state[SHIFTS], state[FRAMES]) if state[SHAKE] == BY_HAND else None,
         moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
     )
+
+
+def shifts_for(shifts: Shifts, frames: int) -> Shifts:
+    """The shifts of so many frames: those that are missing do not move."""
+    return (*shifts[:frames], *((0, 0),) * (frames - len(shifts)))
 
 
 def burst_controls() -> BurstRecipe:
@@ -154,6 +162,14 @@ def burst_controls() -> BurstRecipe:
     )
     _gain_presets()
     noise_text = st.empty()
+    st.slider(
+        "Frames",
+        1,
+        MAX_FRAMES,
+        help="How many noisy frames the burst has. Networks whose frames are stacked take as many as they were trained "
+        "with; those that match take any number.",
+        **control(FRAMES, _fit_shifts),
+    )
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
@@ -186,7 +202,7 @@ def burst_controls() -> BurstRecipe:
 
 
 def method_controls() -> tuple[str, ...]:
-    """Draw the choice of methods among the trained networks; the names chosen."""
+    """Draw the choice of methods among the trained networks; the names chosen that take the burst's frames."""
     names = available()
     if not names:
         st.error(
@@ -197,7 +213,30 @@ def method_controls() -> tuple[str, ...]:
     chosen_names = st.multiselect(
         "Methods", names, format_func=title_of, max_selections=MAX_METHODS, **control(METHODS)
     )
-    return tuple(name for name in names if name in chosen_names)
+    return usable(tuple(name for name in names if name in chosen_names))
+
+
+def usable(methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the methods that take as many frames as the burst has; a sentence says which do not."""
+    frames = st.session_state[FRAMES]
+    left_out = [name for name in methods if not takes(name, frames)]
+    if left_out:
+        titles = ", ".join(map(title_of, left_out))
+        needed = sorted({denoiser(name).frames or 0 for name in left_out})
+        some = "another network" if left_out == list(methods) else "the others"
+        st.caption(
+            f":material/info: {titles}: {'takes' if len(left_out) == 1 else 'take'} "
+            f"{' or '.join(map(str, needed))} frames, and this burst has {frames}. Choose {needed[-1]} frames, or look at {some}."
+        )
+    return tuple(name for name in methods if name not in left_out)
+
+
+def takes(method: str, frames: int) -> bool:
+    """Whether a method denoises bursts of so many frames. (One that cannot be read says so where it is used.)"""
+    try:
+        return denoiser(method).takes(frames)
+    except ValueError:
+        return True
 
 
 def pinned_pixel(burst: Burst) -> tuple[int, int]:
@@ -247,6 +286,10 @@ def _keep_shifts() -> None:
         st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
 
 
+def _fit_shifts() -> None:
+    st.session_state[SHIFTS] = shifts_for(st.session_state[SHIFTS], st.session_state[FRAMES])
+
+
 def _shift_table() -> None:
     """Each frame's shift, to be edited; what is not a whole number within the limits is refused by the cell.
 
@@ -254,9 +297,15 @@ def _shift_table() -> None:
     when they were changed elsewhere: by a link, a preset or another choice of shake.
     """
     state = st.session_state
+    if len(state[SHIFTS]) != state[FRAMES]:  # set elsewhere
+        _fit_shifts()
     version = state.get(TABLE_VERSION, 0)
     edited = state.get(shift_table(version))
-    if edited is None or _with_edits(state[SHIFTS_GIVEN], edited) != state[SHIFTS]:
+    if (
+        edited is None
+        or len(state[SHIFTS_GIVEN]) != state[FRAMES]
+        or _with_edits(state[SHIFTS_GIVEN], edited) != state[SHIFTS]
+    ):
         version = state[TABLE_VERSION] = version + 1
         state[SHIFTS_GIVEN] = state[SHIFTS]
     key = shift_table(version)

@@ -1,6 +1,6 @@
 """The state of a session as a link: a versioned query string that is checked when it is opened.
 
-    ?v=1&photo=dog&top=64&left=64&crop=128&gain=4&shake=paper&moving=0&seed=0&methods=kpn~mkpn&pixel=60~72
+    ?v=1&photo=dog&top=64&left=64&crop=128&frames=8&gain=4&shake=paper&moving=0&seed=0&methods=kpn~mkpn&pixel=60~72
 
 Shifts by hand are dy~dx of each frame, joined by _ (the characters that a query string keeps as they are). A link
 names every control, so that it keeps its meaning when a default changes.
@@ -24,7 +24,7 @@ from kpnviz.ui.controls import (
     BY_HAND,
     CROPS,
     DEFAULTS,
-    FRAMES,
+    MAX_FRAMES,
     MAX_GAIN,
     MAX_METHODS,
     MAX_SEED,
@@ -33,10 +33,12 @@ from kpnviz.ui.controls import (
     SHAKES,
     Shifts,
     default_methods,
+    shifts_for,
 )
-from kpnviz.ui.kernel_lens import DISPLAY, Pixel
+from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS, Pixel
 from kpnviz.ui.state import (
     CROP,
+    FRAMES,
     GAIN,
     LEFT,
     LENS_DISPLAY,
@@ -58,7 +60,7 @@ VERSION = "1"
 _SHAKE_NAMES = {"±2": "small", BY_HAND: "hand"}  # others are written as they are
 _SHAKES = {_SHAKE_NAMES.get(label, label): label for label in (*SHAKES, BY_HAND)}
 _MODES = ("picture", "signed", "absolute")
-_LENS = ("frame", "mode", "against", "stops", "linear", "view")
+_LENS = ("frame", "mode", "against", "stops", "linear", "view", "compare", "shown", "other", "look")
 _KNOWN = {"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS}
 _MAX_STOPS = (-2.0, 4.0)
 
@@ -69,6 +71,7 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
         "v": VERSION,
         "photo": state[PHOTO],
         **{name: str(state[name]) for name in (TOP, LEFT, CROP)},
+        "frames": str(state[FRAMES]),
         "gain": f"{state[GAIN]:g}",
         "shake": _SHAKE_NAMES.get(state[SHAKE], state[SHAKE]),
         "moving": str(int(state[MOVING])),
@@ -76,7 +79,8 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
         "methods": "~".join(state[METHODS]),
     }
     if state[SHAKE] == BY_HAND:
-        query["shifts"] = "_".join(f"{dy}~{dx}" for dy, dx in state[SHIFTS])
+        shifts = shifts_for(state[SHIFTS], state[FRAMES])
+        query["shifts"] = "_".join(f"{dy}~{dx}" for dy, dx in shifts)
     if state.get(PIXEL) is not None:
         query["pixel"] = "~".join(map(str, state[PIXEL]))
     display = DISPLAY | (state.get(LENS_DISPLAY) or {})
@@ -115,16 +119,17 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     size = min(state[CROP], height, width)
     state[TOP] = reader.whole("top", 0, height - size, min(DEFAULTS[TOP], height - size))
     state[LEFT] = reader.whole("left", 0, width - size, min(DEFAULTS[LEFT], width - size))
+    state[FRAMES] = reader.whole("frames", 1, MAX_FRAMES, DEFAULTS[FRAMES])
     state[GAIN] = round(reader.number("gain", 1.0, MAX_GAIN, DEFAULTS[GAIN]), 1)
     state[SHAKE] = _SHAKES[reader.choice("shake", tuple(_SHAKES), DEFAULTS[SHAKE])]
     if state[SHAKE] == BY_HAND:
-        state[SHIFTS] = reader.shifts()
+        state[SHIFTS] = reader.shifts(state[FRAMES])
     state[MOVING] = bool(reader.whole("moving", 0, 1, 0))
     state[SEED] = reader.whole("seed", 0, MAX_SEED, DEFAULTS[SEED])
     state[METHODS] = reader.methods()
     state[PIXEL] = reader.pixel(size)
     state[TEACH] = bool(reader.whole("teach", 0, 1, 0))
-    state[LENS_DISPLAY] = reader.display(size)
+    state[LENS_DISPLAY] = reader.display(size, state[FRAMES])
     problems = "; ".join(reader.problems)
     return state, f"Not all of this link could be followed: {problems}." if problems else ""
 
@@ -177,18 +182,18 @@ class _Reader:
         )
         return values if inside else None
 
-    def shifts(self) -> Shifts:
+    def shifts(self, frames: int) -> Shifts:
         said = self.query.get("shifts", "")
         limit = (MAX_SHIFT, MAX_SHIFT)
-        pairs = [self.pair(text, [-v for v in limit], limit) for text in said[:400].split("_")]
+        pairs = [self.pair(text, [-v for v in limit], limit) for text in said[:1000].split("_")]
         shifts = [(0, 0) if pair is None else (round(pair[0]), round(pair[1])) for pair in pairs]
-        if len(pairs) != FRAMES or None in pairs or shifts[0] != (0, 0):
+        if len(pairs) != frames or None in pairs or shifts[0] != (0, 0):
             self.wrong(
-                f"shifts {_quoted(said)} are not dy~dx of {FRAMES} frames, the first 0~0 and all within "
+                f"shifts {_quoted(said)} are not dy~dx of {frames} frames, the first 0~0 and all within "
                 f"±{MAX_SHIFT}, the frames that are missing or wrong do not move"
             )
-            shifts = [(0, 0), *shifts[1:FRAMES], *[(0, 0)] * (FRAMES - len(shifts))]
-        return tuple(shifts)
+            shifts = [(0, 0), *shifts[1:]]
+        return shifts_for(tuple(shifts), frames)
 
     def methods(self) -> list[str]:
         if "methods" not in self.query:
@@ -217,14 +222,18 @@ class _Reader:
             self.wrong(f"pixel {_quoted(said)} lies outside the crop, {y}~{x} is the nearest")
         return y, x
 
-    def display(self, size: int) -> dict[str, Any]:
+    def display(self, size: int, frames: int) -> dict[str, Any]:
         display: dict[str, Any] = {
-            "frame": self.whole("frame", 0, FRAMES - 1, 0),
+            "frame": self.whole("frame", 0, frames - 1, 0),
             "mode": self.choice("mode", _MODES, "picture"),
             "stops": self.number("stops", *_MAX_STOPS, 0.0),
             "linear": bool(self.whole("linear", 0, 1, 0)),
             "against": self.query.get("against", DISPLAY["against"])[:40],
             "view": None,
+            "compare": self.choice("compare", COMPARE, DISPLAY["compare"]),
+            "shown": self.query.get("shown", DISPLAY["shown"])[:40],
+            "other": self.query.get("other", DISPLAY["other"])[:40],
+            "look": self.choice("look", LOOKS, DISPLAY["look"]),
         }
         if "view" in self.query:
             display["view"] = self.pair(self.query["view"], (0, 0, 1), (size, size, size / 4))

@@ -62,7 +62,11 @@ def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int
 
 
 def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> None:
-    """Show the statistics of a pixel."""
+    """Show the statistics of a pixel, folded: they are many."""
     rows = pixel_statistics(burst, estimates, y, x)
-    if rows:
+    if not rows:
+        return
+    with st.expander(
+        f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
+    ):
         st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -47,10 +48,19 @@ def pages() -> list[Any]:
     ]
 
 
-def begin(title: str, introduction: str) -> None:
-    """Title and introduction (Markdown): what is seen here, for a person who has not read the papers."""
+# What follows is to fit the window together with the title.
+_COMPACT_STYLE = """<style>
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+</style>"""
+
+
+def begin(title: str, introduction: str, tools: Callable[[], None] | None = None) -> None:
+    """Title and introduction (Markdown): what is seen here, for a person who has not read the papers.
+
+    `tools` draws what stands beside the title; with it, the page's elements stand closer to each other.
+    """
     state = st.session_state
-    st.html(_STYLE)
+    st.html(_STYLE + (_COMPACT_STYLE if tools else ""))
     if state.get(TEACH):
         st.html(_TEACHER_STYLE)
     problem = state.pop(LINK_PROBLEM, "")
@@ -58,6 +68,9 @@ def begin(title: str, introduction: str) -> None:
         st.warning(plain(problem, 1000))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False)
+        if tools is not None:
+            with st.container(width="content"):
+                tools()
         with st.container(width="content"):
             _share()
     st.markdown(introduction)

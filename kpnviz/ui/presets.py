@@ -116,18 +116,22 @@ PRESETS = (
 )
 
 
-def preset_buttons(presets: Sequence[Preset] = PRESETS) -> None:
-    """A button for each preset, and what to look for in the one that is shown."""
+def shown_preset(presets: Sequence[Preset] = PRESETS) -> Preset | None:
+    """The preset whose burst is on the page."""
     state = st.session_state.to_dict()
-    with st.container(horizontal=True, gap="xsmall"):
+    return next((preset for preset in presets if preset.is_shown(state)), None)
+
+
+def preset_menu(presets: Sequence[Preset] = PRESETS) -> None:
+    """A menu with a button for each preset, and what to look for in it."""
+    shown = shown_preset(presets)
+    with st.popover("Examples", icon=":material/visibility:", width="content"):
         for preset in presets:
-            shown = preset.is_shown(state)
             st.button(
                 preset.title,
                 key=preset_button(preset.title),
                 on_click=preset.apply,
-                type="primary" if shown else "secondary",
+                type="primary" if preset is shown else "secondary",
+                width="stretch",
+                help=preset.look,
             )
-    for preset in presets:
-        if preset.is_shown(state):
-            st.markdown(f":material/visibility: **Look:** {preset.look}")

@@ -19,6 +19,7 @@ TOP = "top"  # of the crop, pixels of the reduced photo
 LEFT = "left"
 CROP = "crop"  # pixels a side
 GAIN = "gain"  # of the sensor
+FRAMES = "frames"  # N
 SHAKE = "shake"  # name of controls.SHAKES, or BY_HAND
 SHIFTS = "shifts"  # (dy, dx) of each frame, for a shake by hand
 MOVING = "moving"  # whether an object moves

@@ -1,6 +1,7 @@
 """The app in a real browser: the kernel lens is driven with mouse and keys."""
 
 import csv
+import dataclasses
 import io
 import re
 import shutil
@@ -13,8 +14,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import kpnviz
+from kpnviz.analysis.ideal import ideal_kernels
 from kpnviz.evaluation.app_benchmark import serve
 from kpnviz.models.zoo import title_of
+from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS
 from kpnviz.photos import gallery
 from kpnviz.ui.controls import DEFAULTS, recipe_of
@@ -64,9 +67,9 @@ def lens(page, expression):
     return page.locator(".lens").evaluate(f"(e) => {{ const l = e.lens; return {expression}; }}")
 
 
-def point(page, y, x, panel=0):
-    """Where pixel (y, x) of a panel is on the screen, at any zoom."""
-    box = page.locator(".stage").nth(panel).bounding_box()
+def point(page, y, x):
+    """Where pixel (y, x) of the large picture is on the screen, at any zoom."""
+    box = page.locator(".stage.shown").bounding_box()
     view, scale = lens(page, "l.view"), lens(page, "l.scale")
     return box["x"] + (x + 0.5 - view["x"]) * scale, box["y"] + (y + 0.5 - view["y"]) * scale
 
@@ -86,10 +89,10 @@ def at_rest(page):
     page.locator("[data-test-script-state=notRunning]").first.wait_for(state="attached")
 
 
-def hover(page, y, x, panel=0):
+def hover(page, y, x):
     # The page may still be moving into place: then the point is looked up anew.
     for _ in range(50):
-        page.mouse.move(*point(page, y, x, panel))
+        page.mouse.move(*point(page, y, x))
         page.evaluate("() => new Promise(requestAnimationFrame)")
         if lens(page, "l.cursor") == [y, x]:
             break
@@ -97,12 +100,12 @@ def hover(page, y, x, panel=0):
 
 
 def test_hover_changes_the_kernels_without_asking_python(page):
-    hover(page, 30, 40, panel=2)
+    hover(page, 30, 40)
     page.wait_for_load_state("networkidle")
     before, shares = len(page.sent), page.locator(".share").all_inner_texts()
     picture = page.locator(".cell canvas").first.screenshot()
     for x in range(41, 101, 3):
-        hover(page, 80, x, panel=x % 5)
+        hover(page, 80, x)
     assert page.locator(".share").all_inner_texts() != shares
     assert page.locator(".cell canvas").first.screenshot() != picture
     assert len(page.sent) == before
@@ -126,24 +129,129 @@ def test_the_receipt_sums_to_the_picture(page, estimates):
             assert picture == pytest.approx(estimate.image[y, x], abs=1e-4)
             assert total == pytest.approx(picture, abs=2e-3)
     hover(page, 64, 64)
+    page.get_by_role("tab", name="Sum").click()
+    expect(page.locator('.lens[data-look="sum"]')).to_be_attached()
     for row, estimate in zip(page.locator(".row[data-method]").all(), estimates, strict=True):
-        shown = row.locator(".sum b").inner_text().removeprefix("= ").replace("−", "-")
+        shown = row.locator(".total").inner_text().removeprefix("= ").replace("−", "-")
         assert float(shown) == pytest.approx(estimate.image[64, 64], abs=2e-3)
-        added = [float(text.replace("−", "-")) for text in row.locator(".adds").all_inner_texts()]
-        assert sum(added) == pytest.approx(float(shown), abs=8 * 0.0005 + 1e-3)
+        added = [float(text.replace("−", "-")) for text in row.locator(".share").all_inner_texts()]
+        assert sum(added) == pytest.approx(float(shown), abs=8 * 0.00005 + 1e-4)
+
+
+def test_the_sum_is_taken_step_by_step(page):
+    """Kernels of one frame after the other: what is written is what they add up to."""
+    hover(page, 64, 64)
+    root = page.locator(".lens")
+    root.press("t")
+    root.press("t")
+    expect(page.locator('.lens[data-look="sum"]')).to_be_attached()
+    adds = lens(page, "l.kernelsAt(64, 64)[1].cells.map((c) => c.adds)")
+    total, row = page.locator(".row .total").last, page.locator(".row").last
+    for key, count in [(",", 7), (",", 6), (".", 7)]:
+        root.press(key)
+        expect(row.locator(".cell.dim")).to_have_count(8 - count)
+        assert float(total.inner_text()[2:].replace("−", "-")) == pytest.approx(sum(adds[:count]), abs=6e-5)
+    root.press(" ")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(row.locator(".cell.dim")).to_have_count(0, timeout=PATIENCE_MS)  # it has been played to its end
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_one_screen_holds_pictures_and_kernels(chromium, server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
+    open_lens(page, f"{server}/?v=1&methods=kpn-l3~kpn-l5~mkpn")
+    at_rest(page)
+    stage = page.locator(".stage.shown").bounding_box()
+    assert stage["width"] >= 420 and stage["height"] >= 420
+    for part in (".film", ".rows .cell >> nth=23"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+    kernels = page.locator(".cell canvas")
+    assert kernels.count() == 24
+    assert min(kernel.bounding_box()["width"] for kernel in (kernels.first, kernels.last)) >= 72
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
+    page.close()
+    assert not page.errors
+
+
+def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
+    hover(page, 64, 40)
+    page.mouse.down()
+    page.mouse.up()
+    pictures = set()
+    for name, rows in [("Kernels", 2), ("On the frames", 2), ("Sum", 2), ("Matching", 3), ("Ideal", 2)]:
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(".row")).to_have_count(rows)
+        painted(page)
+        pictures.add(page.locator(".cell canvas").nth(3).screenshot())
+    assert len(pictures) == 5
+    page.wait_for_url("**look=ideal**")
+    # The ideal kernels are those of the chosen method's size, and better than it is.
+    page.locator(".lens").evaluate("(e) => new Promise((done) => { const look = () => "
+        "e.lens.ideal.scores?.done >= 20 ? done() : setTimeout(look, 50); look(); })")  # fmt: skip
+    scores = lens(page, "l.ideal.scores")
+    assert scores["ideal"] > scores["network"]
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
+    clean = kpnviz.synthesize(dataclasses.replace(burst.recipe, noise=NoiseModel(0, 0))).frames
+    expected = ideal_kernels(clean, burst.truth, burst.noise, 11, 64, 40)
+    found = lens(page, "l.ideal.found.cells.map((c) => Array.from(c.weights))")
+    np.testing.assert_allclose(
+        np.reshape(found, expected.shape), expected, atol=2e-2 * np.abs(expected).max()
+    )
+
+
+def test_pictures_come_onto_the_stage_from_the_film(page):
+    film = page.locator(".film .thumb")
+    film.filter(has_text="Truth").click()
+    assert lens(page, "[l.compare, l.other, l.shown]") == ["wipe", "frame", "truth"]
+    film.filter(has_text="KPN L5").click(modifiers=["Shift"])
+    assert lens(page, "[l.other, l.shown]") == ["kpn-l5", "truth"]
+    film.filter(has_text="KPN L5").click()  # they change places
+    assert lens(page, "[l.other, l.shown]") == ["truth", "kpn-l5"]
+    page.get_by_label("Compare").select_option("pair")
+    expect(page.locator(".stage:visible")).to_have_count(2)
+    page.wait_for_url("**compare=pair&shown=kpn-l5&other=truth**")
+    page.locator(".cell").nth(2).click()  # a kernel chooses its frame, which comes to the left
+    assert lens(page, "[l.frame, l.other, l.shown]") == [2, "frame", "kpn-l5"]
+    page.get_by_label("Compare").select_option("one")
+    expect(page.locator(".stage:visible")).to_have_count(1)
+    # Flicker: the other picture while the key is down.
+    painted(page)
+    read = "Array.from(l.pictures.stages[1].picture.getContext('2d').getImageData(40, 40, 60, 1).data).join()"
+    still = lens(page, read)
+    page.locator(".lens").focus()
+    page.keyboard.down("f")
+    painted(page)
+    assert lens(page, read) != still
+    page.keyboard.up("f")
+    painted(page)
+    assert lens(page, read) == still
+
+
+@pytest.mark.parametrize("frames", [1, 4, 16])
+def test_any_number_of_frames(chromium, server, frames):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    open_lens(page, f"{server}/?v=1&methods=kpn-1frame~kpn-l5&frames={frames}")
+    expect(page.get_by_text(f"KPN L5: takes 8 frames, and this burst has {frames}.")).to_be_visible()
+    assert lens(page, "[l.frames, l.kernelMethods.length]") == [frames, 1]
+    page.locator(".lens").press("]")
+    assert lens(page, "l.frame") == min(1, frames - 1)
+    page.close()
+    assert not page.errors
 
 
 def test_a_click_pins_and_python_follows(page):
-    hover(page, 50, 60, panel=3)
+    hover(page, 50, 60)
     page.mouse.down()
     page.mouse.up()
-    expect(page.get_by_role("heading", name="Pinned pixel: y 50, x 60")).to_be_visible()
+    expect(page.get_by_text("at the pinned pixel: y 50, x 60")).to_be_visible()
     page.mouse.move(*point(page, 90, 90))
     expect(page.locator('.lens[data-y="50"][data-pinned="true"]')).to_be_attached()
     page.locator(".lens").press("ArrowRight")
-    expect(page.get_by_role("heading", name="Pinned pixel: y 50, x 61")).to_be_visible()
+    expect(page.get_by_text("at the pinned pixel: y 50, x 61")).to_be_visible()
     page.locator(".lens").press("Escape")
-    expect(page.get_by_role("heading", name="Pinned pixel")).to_have_count(0)
+    expect(page.get_by_text("at the pinned pixel")).to_have_count(0)
     hover(page, 90, 90)
 
 
@@ -155,7 +263,7 @@ def test_keys(page):
     expect(page.locator('.lens[data-y="30"][data-x="19"]')).to_be_attached()
     expect(page.locator(".live")).to_contain_text("Pixel y 30, x 19")
     root.press("3")
-    expect(page.locator(".panel").first).to_contain_text("Frame 3")
+    expect(page.locator(".thumb").first).to_contain_text("Frame 3")
     page.wait_for_url("**frame=3**")  # a choice that rests is told to Python
     root.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -168,13 +276,13 @@ def test_keys(page):
 
 
 def test_zoom_is_shared_by_all_pictures_and_a_double_click_ends_it(page):
-    hover(page, 64, 64, panel=1)
-    whole = page.locator(".picture").last.screenshot()
+    hover(page, 64, 64)
+    whole = page.locator(".shown .picture").screenshot()
     page.mouse.wheel(0, -400)
     expect(page.locator(".reset")).not_to_have_text("zoom 1.0×")
-    assert page.locator(".picture").last.screenshot() != whole
-    hover(page, 66, 66, panel=4)
-    x, y = point(page, 66, 66, panel=4)
+    assert page.locator(".shown .picture").screenshot() != whole
+    hover(page, 66, 66)
+    x, y = point(page, 66, 66)
     before = lens(page, "l.view.x")
     page.mouse.down()
     page.mouse.move(x - 20, y)
@@ -224,14 +332,15 @@ def test_pictures_are_shown_linear_or_after_the_srgb_transfer(page, estimates):
     value = float(np.clip(estimates[1].image[64, 64], 0, 1))
     srgb = 1.055 * value ** (1 / 2.4) - 0.055  # IEC 61966-2-1, above 0.0031
     assert color(page, "mkpn", 64, 64) == pytest.approx([255 * srgb] * 3, abs=1)
+    page.get_by_text("Light").click()
     page.get_by_label("sRGB").uncheck()
     painted(page)
     assert color(page, "mkpn", 64, 64) == pytest.approx([255 * value] * 3, abs=1)
 
 
 def test_errors_are_taken_against_any_picture(page, estimates):
-    page.get_by_label("Show").select_option("signed")
-    page.get_by_label("against").select_option("mkpn")
+    page.locator("[name=mode]").select_option("signed")
+    page.locator("[name=against]").select_option("mkpn")
     painted(page)
     truth = kpnviz.synthesize(recipe_of(DEFAULTS)).truth
     one, other, truth = (np.clip(image, 0, 1) for image in (estimates[0].image, estimates[1].image, truth))
@@ -243,17 +352,14 @@ def test_errors_are_taken_against_any_picture(page, estimates):
         assert len(set(color(page, "mkpn", y, x))) == 1  # what others are compared with stays a picture
     page.wait_for_url("**mode=signed&against=mkpn**")
     page.locator(".lens").press("e")
-    expect(page.get_by_label("Show")).to_have_value("absolute")
+    expect(page.locator("[name=mode]")).to_have_value("absolute")
 
 
 def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
-    hover(page, 5, 5)
-    page.locator(".lens").press("w")
     handle = page.get_by_role("slider", name="Edge of the wipe")
-    panel = page.locator('.panel[data-name="kpn-l5"]')
-    expect(panel.locator("figcaption")).to_contain_text("KPN L5")
-    expect(panel.locator("figcaption")).to_contain_text("| MKPN")
-    box, stage = handle.bounding_box(), panel.locator(".stage").bounding_box()
+    page.get_by_label("Left picture").locator("visible=true").select_option("kpn-l5")
+    page.get_by_label("Picture", exact=True).locator("visible=true").select_option("mkpn")
+    box, stage = handle.bounding_box(), page.locator(".stage.shown").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(stage["x"] + 0.25 * stage["width"], stage["y"] + 20, steps=3)
@@ -261,17 +367,16 @@ def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
     expect(handle).to_have_attribute("aria-valuenow", "25")
     painted(page)
     expression = (
-        "[[20, 90], [60, 90]].map(([x, y]) => Array.from(l.panelNamed('kpn-l5').marks.getContext('2d')"
+        "[[20, 90], [60, 90]].map(([x, y]) => Array.from(l.pictures.stages[1].picture.getContext('2d')"
         ".getImageData((x + 0.5) * l.scale, (y + 0.5) * l.scale, 1, 1).data))"
     )
     left, right = lens(page, expression)
-    assert left[3] == 0  # nothing over the left picture
+    assert left == [*color(page, "kpn-l5", 90, 20), 255]
     assert right == [*color(page, "mkpn", 90, 60), 255]
     assert lens(page, "l.pinned") is False  # a drag of the handle is no click
-    page.get_by_label("Right of the edge").select_option("truth")
-    expect(panel.locator("figcaption")).to_contain_text("| Truth")
+    page.wait_for_url("**shown=mkpn&other=kpn-l5**")
     page.locator(".lens").press("w")
-    expect(handle).to_have_count(0)
+    expect(handle).to_be_hidden()
 
 
 def saved(page, click):
@@ -287,18 +392,18 @@ def test_the_lens_is_saved_as_a_picture(page):
     picture = Image.open(file.path()).convert("RGB")
     box = page.locator(".lens").bounding_box()
     assert picture.width == pytest.approx(2 * (box["width"] + 32), abs=2)
-    # The truth is where it is on the page, at twice the size.
-    stage, scale = page.locator(".stage").last.bounding_box(), lens(page, "l.scale")
+    # The picture is where it is on the page, at twice the size.
+    stage, scale = page.locator(".stage.shown").bounding_box(), lens(page, "l.scale")
     at = tuple(int(2 * (stage[axis] - box[axis] + 16 + 90.5 * scale)) for axis in ("x", "y"))
-    assert picture.getpixel(at) == tuple(color(page, "truth", 90, 90))
+    assert picture.getpixel(at) == tuple(color(page, "mkpn", 90, 90))
     assert len(picture.getcolors(1 << 24)) > 300  # text and kernels are smooth
 
 
 def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, tmp_path):
-    hover(page, 50, 60, panel=3)
+    hover(page, 50, 60)
     page.mouse.down()
     page.mouse.up()
-    page.get_by_role("heading", name="Pinned pixel: y 50, x 60").wait_for()
+    page.get_by_text("at the pinned pixel: y 50, x 60").wait_for()
     file = saved(page, page.get_by_role("button", name="Report (HTML)").click)
     assert file.suggested_filename == "kpnviz_dog_y50_x60.html"
     report = tmp_path / "report.html"
@@ -329,7 +434,7 @@ def test_the_address_opens_the_same_state(page, chromium):
     hover(page, 30, 40)
     page.mouse.down()
     page.mouse.up()
-    page.get_by_role("heading", name="Pinned pixel: y 30, x 40").wait_for()
+    page.get_by_text("at the pinned pixel: y 30, x 40").wait_for()
     page.locator(".lens").press("+")
     page.locator(".lens").press("2")
     page.wait_for_url("**frame=2&view=**")
@@ -343,8 +448,8 @@ def test_the_address_opens_the_same_state(page, chromium):
     assert lens(other, "[l.data.id, l.cursor, l.pinned, l.display]") == expected
     # Sessions are apart: what one lets go, the other keeps.
     other.locator(".lens").press("Escape")
-    other.get_by_role("heading", name="Pinned pixel").wait_for(state="detached")
-    expect(page.get_by_role("heading", name="Pinned pixel")).to_be_visible()
+    other.get_by_text("at the pinned pixel").wait_for(state="detached")
+    expect(page.get_by_text("at the pinned pixel")).to_be_visible()
     other.close()
     assert not other.errors
 

@@ -12,7 +12,7 @@ from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
 from kpnviz.ui import link
 from kpnviz.ui.controls import BY_HAND, CROPS, DEFAULTS, MAX_SHIFT, SHAKES, default_methods, recipe_of
-from kpnviz.ui.state import GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
+from kpnviz.ui.state import FRAMES, GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
 
@@ -26,15 +26,18 @@ def states(draw):
     shake = draw(st.sampled_from([*SHAKES, BY_HAND]))
     display = {"frame": 3, "mode": "signed", "against": "mean", "stops": -0.5, "linear": True}
     display["view"] = [1.25, 30.0, 4.0]
+    display |= {"compare": "pair", "shown": "truth", "other": "mean", "look": "sum"}
+    frames = draw(st.integers(4, 32))
     shown = draw(st.sets(st.sampled_from(sorted(display))))
     return {
         "photo": draw(st.sampled_from(gallery())),
         "top": draw(place),
         "left": draw(place),
         "crop": crop,
+        "frames": frames,
         "gain": draw(st.integers(10, 160)) / 10,
         "shake": shake,
-        "shifts": ((0, 0), *draw(st.lists(shift, min_size=7, max_size=7))),
+        "shifts": ((0, 0), *draw(st.lists(shift, min_size=frames - 1, max_size=frames - 1))),
         "moving": draw(st.booleans()),
         "seed": draw(st.integers(0, 2**31 - 1)),
         "methods": draw(st.lists(st.sampled_from(available()), min_size=1, max_size=4, unique=True)),
@@ -68,6 +71,16 @@ def test_a_link_opens_what_was_there(state):
         ({"shake": "papr"}, "“papr”", {"shake": "paper"}),
         ({"shake": "hand", "shifts": "0~0_1~2"}, "“0~0_1~2”", {"shifts": ((0, 0), (1, 2), *[(0, 0)] * 6)}),
         ({"shake": "hand", "shifts": "0~0" + "_99~0" * 7}, "“0~0", {"shifts": ((0, 0),) * 8}),
+        ({"frames": "33"}, "“33”", {"frames": 32}),
+        ({"frames": "0"}, "“0”", {"frames": 1}),
+        ({"frames": "2", "frame": "3"}, "“3”", {"frames": 2, "display": {"frame": 1}}),
+        (
+            {"frames": "3", "shake": "hand", "shifts": "0~0_1~2"},
+            "of 3 frames",
+            {"shifts": ((0, 0), (1, 2), (0, 0))},
+        ),
+        ({"compare": "wype"}, "“wype”", {"display": {}}),
+        ({"look": "framess"}, "“framess”", {"display": {"look": "frames"}}),
         ({"seed": "1e99"}, "“1e99”", {"seed": 2**31 - 1}),
         ({"methods": "mkpn~resnet"}, "“resnet”", {"methods": ["mkpn"]}),
         ({"methods": "~"}, "", {"methods": default_methods()}),
@@ -111,7 +124,7 @@ def test_the_address_is_read_once_and_then_follows_the_controls():
     assert not app.exception and not app.warning
     assert app.slider(key=widget(GAIN)).value == 2
     assert app.session_state[PIXEL] == (10, 20)
-    assert any("y 10, x 20" in heading.value for heading in app.subheader)
+    assert any("y 10, x 20" in expander.label for expander in app.expander)
     app.button(key=gain_button(8)).click().run()
     assert app.slider(key=widget(GAIN)).value == 8
     assert app.query_params["gain"] == "8" and app.query_params["v"] == "1"
@@ -123,6 +136,26 @@ def test_a_bad_address_is_one_sentence_and_the_page_goes_on():
     assert len(app.warning) == 1 and "“loud”" in app.warning[0].value
     assert app.slider(key=widget(GAIN)).value == DEFAULTS["gain"]
     assert not app.run().warning
+
+
+def test_the_number_of_frames_reaches_the_burst_and_methods_that_cannot_say_so():
+    app = open_app({"crop": "96", "methods": "kpn-l5~kpn-1frame"})
+    assert not any("frames, and this burst" in caption.value for caption in app.caption)
+    app.slider(key=widget(FRAMES)).set_value(16).run()
+    assert not app.exception and not app.error
+    assert app.query_params["frames"] == "16"
+    assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).frames == 16
+    (said,) = [caption.value for caption in app.caption if "this burst has 16" in caption.value]
+    assert "KPN L5: takes 8 frames" in said and "1frame" not in said
+
+
+def test_shifts_by_hand_follow_the_number_of_frames():
+    app = open_app({"crop": "96", "methods": "kpn-1frame", "shake": "hand", "shifts": "0~0" + "_1~2" * 7})
+    for frames in (3, 5, 1):
+        app.slider(key=widget(FRAMES)).set_value(frames).run()
+        assert not app.exception and not app.error
+        expected = ((0, 0), *((1, 2),) * 2, *((0, 0),) * 2)[:frames]
+        assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).shifts == expected
 
 
 def test_shifts_by_hand_reach_the_burst_and_the_address():

@@ -17,6 +17,7 @@ The browser gets one script: CCv2 wants it inline, so the files named in `_SCRIP
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -38,7 +39,22 @@ MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
 
 _ALIGNMENT = 8
-_SCRIPTS = ("payload.js", "kernels.js", "paint.js", "figure.js", "wipe.js", "view.js", "input.js", "lens.js")
+_SCRIPTS = (
+    "payload.js",
+    "layout.js",
+    "kernels.js",
+    "matching.js",
+    "ideal.js",
+    "text.js",
+    "paint.js",
+    "figure.js",
+    "wipe.js",
+    "pictures.js",
+    "views.js",
+    "rows.js",
+    "input.js",
+    "lens.js",
+)
 _FOLDER = Path(__file__).parent
 
 Pixel = tuple[int, int]
@@ -50,16 +66,30 @@ DISPLAY: dict[str, Any] = {
     "stops": 0.0,
     "linear": False,
     "view": None,
+    "compare": "wipe",
+    "shown": "",
+    "other": "frame",
+    "look": "kernels",
 }
 """How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
 frame, mean or a model's name); stops: brightness as a power of two; linear: without the sRGB transfer; view: the part
-that is seen as [top, left, zoom], None being the whole picture."""
+that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or pair (side by side) of the
+panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each frame, one of LOOKS."""
+
+COMPARE = ("wipe", "pair", "one")
+LOOKS = ("kernels", "frames", "sum", "matching", "ideal")
+"""The views of the kernels: views.js."""
 
 
-def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None) -> bytes:
+def pack(
+    burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None, clean: np.ndarray | None = None
+) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
 
-    Pictures travel as float32, kernel factors [N, F, h, w] as float16. Raises ValueError beyond MAX_BYTES.
+    clean   the frames without noise, [N, H, W], where they are known: the ideal kernels need them
+
+    Pictures travel as float32, kernel factors [N, F, h, w] and clean frames as float16. Raises ValueError beyond
+    MAX_BYTES.
     """
     arrays: list[np.ndarray] = []
 
@@ -104,6 +134,8 @@ def pack(burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
+        "noise": dataclasses.asdict(burst.noise),
+        "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
         "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),
         "moving": moving,

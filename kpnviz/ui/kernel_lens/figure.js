@@ -1,12 +1,13 @@
 // The lens as a picture to take away: what is on the page, drawn again on one canvas.
 
-const LEFT_OUT = ".hint, .ask, .tools, label:not(.show, .against), dialog, .note, .live, [hidden]";
+const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against), dialog, .note, .live, .handle, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 // A canvas with the pictures, kernels, scales and numbers of a lens, at `scale` pixels a CSS pixel.
 function drawFigure(root, scale = 2) {
   const origin = root.getBoundingClientRect();
-  const height = root.querySelector(".rows").getBoundingClientRect().bottom - origin.top;
+  const bottoms = [...root.querySelectorAll(".film, .foot")].map((part) => part.getBoundingClientRect().bottom);
+  const height = Math.max(...bottoms) - origin.top;
   const canvas = document.createElement("canvas");
   canvas.width = Math.round((origin.width + 2 * FIGURE_MARGIN) * scale);
   canvas.height = Math.round((height + 2 * FIGURE_MARGIN) * scale);
@@ -24,7 +25,12 @@ function drawElement(context, element) {
   const style = getComputedStyle(element);
   if (element.matches(LEFT_OUT) || style.display === "none") return;
   const { left, top, width, height } = element.getBoundingClientRect();
-  if (element.tagName === "CANVAS") return context.drawImage(element, left, top, width, height);
+  if (element.tagName === "CANVAS") {
+    context.globalAlpha = Number(style.opacity);
+    context.drawImage(element, left, top, width, height);
+    context.globalAlpha = 1;
+    return;
+  }
   if (element.tagName === "SELECT") {
     context.font = `${style.fontSize} ${style.fontFamily}`;
     context.fillStyle = style.color;
@@ -39,14 +45,21 @@ function drawElement(context, element) {
     context.fillStyle = gradient;
     return context.fillRect(left, top, width, height);
   }
-  if (element.matches(".bar-box, .bar-box i")) {
+  if (element.matches(".bar-box, .bar-box i, .progress, .progress i, .chip, .label b")) {
     context.fillStyle = style.backgroundColor;
     context.fillRect(left, top, width, height);
+  }
+  context.save();
+  if (element.matches(".rows, .stage, .title")) {
+    context.beginPath(); // what is scrolled or cut off on the page is so here
+    context.rect(left, top, width, height);
+    context.clip();
   }
   for (const node of element.childNodes) {
     if (node.nodeType === Node.TEXT_NODE) drawText(context, node, style);
     else if (node.nodeType === Node.ELEMENT_NODE) drawElement(context, node);
   }
+  context.restore();
 }
 
 function drawText(context, node, style) {

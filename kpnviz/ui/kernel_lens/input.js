@@ -19,7 +19,7 @@ class Input {
 
   listen() {
     const { lens } = this;
-    const stages = lens.find(".panels");
+    const stages = lens.find(".stages");
     stages.addEventListener("pointerenter", () => this.takeFocus());
     stages.addEventListener("pointerdown", (event) => this.onDown(event));
     stages.addEventListener("pointermove", (event) => this.onMove(event));
@@ -32,17 +32,42 @@ class Input {
     lens.root.addEventListener("keyup", (event) => this.onKeyUp(event));
     lens.root.addEventListener("blur", () => lens.setFlicker(false));
     lens.root.addEventListener("input", ({ target }) => this.onControl(target));
-    lens.find(".rows").addEventListener("click", ({ target }) => {
-      const button = target.closest("[data-frame]");
-      if (button) lens.chooseFrame(Number(button.dataset.frame));
+    lens.root.addEventListener("pointerdown", ({ target }) => this.foldMenus(target));
+    this.onClick(".rows", "[data-frame]", ({ frame }) => lens.chooseFrame(Number(frame)));
+    this.onClick(".film", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
+    this.onClick(".tabs", "[data-look]", ({ look }) => lens.chooseLook(look));
+    const act = {
+      ".reset": () => lens.resetView(),
+      ".save": () => saveFigure(lens.root, `kernels_y${lens.cursor[0]}_x${lens.cursor[1]}.png`),
+      ".ask": () => lens.find(".help").showModal(),
+      ".close": () => lens.find(".help").close(),
+      ".play": () => lens.play(),
+      ".back": () => this.stepSum(-1),
+      ".on": () => this.stepSum(1),
+    };
+    for (const [selector, action] of Object.entries(act)) lens.find(selector).addEventListener("click", action);
+  }
+
+  // A click on an element that has some data, in a part of the lens; the keyboard stays with the lens.
+  onClick(part, selector, action) {
+    this.lens.find(part).addEventListener("click", (event) => {
+      const element = event.target.closest(selector);
+      if (!element) return;
+      action(element.dataset, event);
+      if (event.detail > 0) this.lens.root.focus({ preventScroll: true, focusVisible: false });
     });
-    lens.find(".reset").addEventListener("click", () => lens.resetView());
-    lens.find(".save").addEventListener("click", () => {
-      const [y, x] = lens.cursor;
-      saveFigure(lens.root, `kernels_y${y}_x${x}.png`);
-    });
-    lens.find(".ask").addEventListener("click", () => lens.find(".help").showModal());
-    lens.find(".close").addEventListener("click", () => lens.find(".help").close());
+  }
+
+  stepSum(by) {
+    const { lens } = this;
+    lens.stopPlaying();
+    lens.sumTo((lens.summed ?? lens.frames) + by);
+  }
+
+  // A menu is open until one presses elsewhere.
+  foldMenus(target) {
+    for (const menu of this.lens.root.querySelectorAll("details[open]"))
+      if (!menu.contains(target)) menu.open = false;
   }
 
   // Keys work as soon as the mouse is on a picture, unless the keyboard is in use elsewhere.
@@ -53,14 +78,16 @@ class Input {
 
   onControl({ name, value, checked }) {
     const { lens } = this;
+    if (name === "compare") return lens.chooseCompare(value);
+    if (name === "shown" || name === "other") return lens.choosePanel(value, name === "other");
     if (name === "mode" || name === "against") lens[name] = value;
-    if (name === "stops" || name === "contrast") lens[name] = Number(value);
-    if (name === "left" || name === "right") lens.wipe[name] = value;
+    if (name === "stops" || name === "contrast" || name === "window") lens[name] = Number(value);
     if (name === "linear") lens.linear = !checked;
-    if (name === "wipe") lens.wipe.on = checked;
+    if (name === "each" || name === "marks") lens[name] = checked;
     if (name === "same") lens.sameScale = checked;
     if (name === "hold") lens.heldMax = checked ? lens.autoMax : null;
     lens.redraw();
+    if (name === "marks") lens.rows.legend();
   }
 
   // Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
@@ -165,18 +192,28 @@ class Input {
     if (/^[0-9]$/.test(key)) return () => lens.chooseFrame(Number(key));
     const around = [(x + 0.5 - lens.view.x) * lens.scale, (y + 0.5 - lens.view.y) * lens.scale];
     const redraw = () => lens.redraw();
+    const next = (values, value) => values[(values.indexOf(value) + 1) % values.length];
+    const summing = lens.look === "sum";
     return {
       Enter: () => (lens.pinned ? lens.release() : lens.pin()),
       Escape: () => lens.release(),
       "+": () => lens.zoomAt(1.5, ...around),
       "=": () => lens.zoomAt(1.5, ...around),
       "-": () => lens.zoomAt(1 / 1.5, ...around),
+      "[": () => lens.chooseFrame(lens.frame - 1),
+      "]": () => lens.chooseFrame(lens.frame + 1),
       f: () => lens.setFlicker(true),
-      w: () => lens.wipe.toggle(),
-      e: () => ((lens.mode = MODES[(MODES.indexOf(lens.mode) + 1) % 3]), redraw()),
+      w: () => lens.chooseCompare(lens.compare === "wipe" ? "one" : "wipe"),
+      e: () => ((lens.mode = next(MODES, lens.mode)), redraw()),
       l: () => ((lens.linear = !lens.linear), redraw()),
+      t: () => lens.chooseLook(next(lens.rows.looks, lens.look)),
+      c: () => ((lens.each = !lens.each), redraw()),
       k: () => ((lens.sameScale = !lens.sameScale), redraw()),
+      m: () => ((lens.marks = !lens.marks), lens.rows.legend(), redraw()),
       h: () => ((lens.heldMax = lens.heldMax === null ? lens.autoMax : null), redraw()),
+      ",": summing && (() => this.stepSum(-1)),
+      ".": summing && (() => this.stepSum(1)),
+      " ": summing && (() => lens.play()),
       "?": () => lens.find(".help").showModal(),
     }[key];
   }

@@ -82,3 +82,17 @@ function kernelStats(weights, K) {
   });
   return { mass, centroid: total > 0 ? [dy / total, dx / total] : null };
 }
+
+// Kernels between two fields, `share` of the way; the picture between their pictures is what these apply.
+function mixedKernels(a, b, share) {
+  return a.map((weights, frame) => weights.map((weight, i) => weight * (1 - share) + b[frame][i] * share));
+}
+
+// A patch of side x side values of one frame around a pixel.
+function patchAt(values, offset, H, W, side, y, x) {
+  const r = (side - 1) / 2;
+  return Float64Array.from({ length: side * side }, (_, i) => {
+    const row = reflect(y + Math.floor(i / side) - r, H);
+    return values[offset + row * W + reflect(x + (i % side) - r, W)];
+  });
+}

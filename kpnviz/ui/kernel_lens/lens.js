@@ -1,38 +1,57 @@
 // The lens itself: what it shows (state), and what may be done with it.
 
-class Lens extends View {
+const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
+const FOOT_HEIGHT = 30; // CSS pixels of the color scale under the kernels
+const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
+
+class Lens {
   constructor(root) {
-    super();
     this.root = root;
     root.lens = this; // what the tests read
+    this.find = (selector) => root.querySelector(selector);
     this.cursor = [0, 0];
     this.pinned = false;
     this.touched = false; // the cursor is where a person put it
     this.frame = 0;
     this.view = { y: 0, x: 0, zoom: 1 };
+    this.compare = "wipe";
+    this.shown = ""; // name of the large picture, at the right where there are two
+    this.other = "frame"; // name of the one at the left
+    this.look = "kernels"; // what is shown of each frame: a name of VIEWS
     this.mode = "picture";
     this.against = "truth"; // name of the panel that errors are taken against
     this.stops = 0;
     this.linear = false; // else pictures and errors are shown after the sRGB transfer
     this.contrast = 0;
+    this.each = false; // a color scale for each kernel, else one for all
     this.heldMax = null;
-    this.sameScale = true;
+    this.sameScale = false;
+    this.marks = true;
+    this.summed = null; // how many frames the sum has; null: all
+    this.window = 2; // of matching: 3^window cells a side
     this.flicker = false;
-    this.wipe = new Wipe(this);
+    this.pictures = new Pictures(this);
+    this.rows = new Rows(this);
+    this.ideal = new Ideal(this);
     this.reported = {};
     this.stale = new Set();
     this.latencies = [];
-    this.find = (selector) => root.querySelector(selector);
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(root);
+    this.onResize = () => this.layOut();
+    window.addEventListener("resize", this.onResize);
     this.input = new Input(this);
   }
 
   destroy() {
     this.observer.disconnect();
+    window.removeEventListener("resize", this.onResize);
     this.input.destroy();
+    this.ideal.destroy();
+    this.themeWatch?.disconnect();
     clearTimeout(this.reportTimer);
     clearTimeout(this.announceTimer);
+    clearInterval(this.player);
   }
 
   // --- data -------------------------------------------------------------------------------------
@@ -49,32 +68,39 @@ class Lens extends View {
 
   // What Python set: the pinned pixel and the options of display.
   follow({ number, pinned, display }) {
-    const { height, width, panels } = this.data;
+    const { height, width } = this.data;
     this.followed = number;
     this.pinned = Boolean(pinned) && pinned[0] < height && pinned[1] < width;
     if (this.pinned) [this.cursor, this.touched] = [pinned, true];
-    const { frame, mode, against, stops, linear, view } = display;
-    const known = panels.some(({ name }) => name === against);
-    Object.assign(this, { mode, stops, linear, against: known ? against : this.fallback });
+    const { frame, mode, against, stops, linear, view, compare, shown, other, look } = display;
+    Object.assign(this, { mode, stops, linear, against, compare, shown, other, look });
+    this.choosePanels();
     this.frame = clamp(frame, 0, this.frames - 1);
     if (view) this.setView(...view);
     else this.resetView();
     clearTimeout(this.reportTimer);
     this.reported = { pinned: this.pinned ? this.cursor : null, display: this.display };
-    this.invalidate("pictures", "cursor");
+    this.layOut();
+    this.invalidate("bitmaps", "pictures", "cursor");
   }
 
-  // Where nothing is known of the truth, errors are differences from the mean.
-  get fallback() {
-    return this.truth ? "truth" : "mean";
+  // What is chosen stays where there still is such; else the last method beside the reference.
+  choosePanels() {
+    const has = (name) => this.data.panels.some((panel) => panel.name === name);
+    const methods = this.data.panels.filter(({ kind }) => kind === "method");
+    // Where nothing is known of the truth, errors are differences from the mean.
+    if (!has(this.against)) this.against = this.truth ? "truth" : "mean";
+    if (!has(this.shown)) this.shown = methods.at(-1)?.name ?? "mean";
+    if (!has(this.other)) this.other = "frame";
+    if (!this.rows.looks.includes(this.look)) this.look = "kernels";
   }
 
   // What of the display Python is told, for links.
   get display() {
-    const { view, frame, mode, against, stops, linear } = this;
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look } = this;
     const round = (value) => Math.round(value * 100) / 100;
     return {
-      ...{ frame, mode, against, stops, linear },
+      ...{ frame, mode, against, stops, linear, compare, shown, other, look },
       view: view.zoom === 1 ? null : [view.y, view.x, view.zoom].map(round),
     };
   }
@@ -92,15 +118,42 @@ class Lens extends View {
     this.frames = data.frames.shape[0];
     this.frame = Math.min(this.frame, this.frames - 1);
     this.truth = data.panels.find((panel) => panel.kind === "truth");
-    if (!data.panels.some(({ name }) => name === this.against)) this.against = this.fallback;
-    this.wipe.choose(data.panels);
+    this.framePanel = data.panels.find(({ kind }) => kind === "frame");
     this.kernelMethods = data.methods.filter((method) => method.kernels);
     for (const { kernels } of this.kernelMethods) kernels.K = Math.max(...kernels.sizes);
-    this.buildPanels();
-    this.buildRows();
-    this.offerPanels();
-    this.find(".note").textContent = this.note();
+    this.largest = Math.max(1, ...this.kernelMethods.map(({ kernels }) => kernels.K));
+    this.smooth = null;
+    this.ideal.reset();
+    this.pictures.build();
+    this.rows.buildTabs();
+    this.choosePanels();
+    this.rows.build();
+    this.root.classList.toggle("without-kernels", !this.kernelMethods.length);
+    this.laidOut = "";
     this.layOut();
+    this.invalidate("bitmaps", "pictures", "cursor");
+  }
+
+  panelNamed(name) {
+    return this.data.panels.find((panel) => panel.name === name);
+  }
+
+  get shownPanel() {
+    return this.panelNamed(this.shown);
+  }
+
+  get otherPanel() {
+    return this.panelNamed(this.other);
+  }
+
+  // The method of the large picture, or the last one that has kernels.
+  get chosenMethod() {
+    const named = (panel) => this.kernelMethods.find((method) => this.data.panels[method.panel] === panel);
+    return named(this.shownPanel) ?? named(this.otherPanel) ?? this.kernelMethods.at(-1);
+  }
+
+  get scale() {
+    return this.pictures.scale;
   }
 
   frameValues(frame) {
@@ -108,12 +161,8 @@ class Lens extends View {
     return frames.values.subarray(frame * H * W, (frame + 1) * H * W);
   }
 
-  // What a panel shows now: its own picture, or the next method's while the flicker key is down.
   imageOf(panel) {
-    if (panel.kind === "frame") return this.frameValues(this.frame);
-    if (!this.flicker || panel.kind !== "method") return panel.image;
-    const methods = this.data.panels.filter(({ kind }) => kind === "method");
-    return methods[(methods.indexOf(panel) + 1) % methods.length].image;
+    return panel.kind === "frame" ? this.frameValues(this.frame) : panel.image;
   }
 
   // The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
@@ -125,20 +174,40 @@ class Lens extends View {
 
   // Per method: the kernels at a pixel, and all that is written beside them.
   kernelsAt(y, x) {
-    const { height: H, width: W, frames, panels } = this.data;
-    return this.kernelMethods.map((method) => {
-      const { K } = method.kernels;
-      const kernels = effectiveKernels(method.kernels, y, x);
-      const N = kernels.length;
-      const cells = kernels.map((weights, i) => ({
-        weights,
-        share: kernelStats(weights, K).mass / N,
-        centroid: kernelStats(weights, K).centroid,
-        adds: correlate(frames.values, i * H * W, H, W, weights, K, y, x) / N,
-      }));
-      const sum = cells.reduce((total, { adds }) => total + adds, 0);
-      return { K, cells, sum, picture: panels[method.panel].image[y * W + x] };
+    const { width: W, panels } = this.data;
+    return this.kernelMethods.map((method) => ({
+      ...this.applied(effectiveKernels(method.kernels, y, x), method.kernels.K, y, x),
+      picture: panels[method.panel].image[y * W + x],
+    }));
+  }
+
+  // What kernels [N] of K*K weights do at a pixel.
+  applied(kernels, K, y, x) {
+    const { height: H, width: W, frames } = this.data;
+    const N = kernels.length;
+    const cells = kernels.map((weights, i) => {
+      const { mass, centroid } = kernelStats(weights, K);
+      return { weights, centroid, share: mass / N, adds: correlate(frames.values, i * H * W, H, W, weights, K, y, x) / N };
     });
+    return { K, cells, sum: cells.reduce((total, { adds }) => total + adds, 0) };
+  }
+
+  // Of a method, at the cursor; while a paint lasts.
+  foundOf(method) {
+    return this.found[this.kernelMethods.indexOf(method)];
+  }
+
+  // Where a kernel's colors end.
+  endOf(weights) {
+    const end = this.each ? strongest(weights) : (this.heldMax ?? this.autoMax);
+    return end / 2 ** this.contrast || 1;
+  }
+
+  // What matching says at the cursor; see VIEWS.matching.
+  get costs() {
+    this.smooth ??= smoothFrames(this.data.frames, this.data.noise);
+    const reach = Math.max(2, (this.largest - 1) / 2);
+    return costsAt(this.smooth, ...this.cursor, reach, this.window);
   }
 
   // --- what may be done with it (input.js says by which keys and gestures) ------------------------
@@ -181,43 +250,90 @@ class Lens extends View {
   }
 
   // The display changed by a person's hand.
-  redraw() {
-    this.invalidate("pictures", "cursor");
+  redraw(...parts) {
+    this.invalidate(...(parts.length ? parts : ["bitmaps", "pictures", "cursor"]));
     this.reportSoon(600);
   }
 
+  // The frame that Frame shows; it comes onto the stage, if it is not there.
   chooseFrame(frame) {
-    if (frame >= this.frames) return;
+    if (frame < 0 || frame >= this.frames) return;
     this.frame = frame;
+    if (this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
+      this[this.compare === "one" ? "shown" : "other"] = "frame";
     this.redraw();
+  }
+
+  // A picture for the stage: at the right, or the only one; with `left` at the left of two.
+  choosePanel(name, left = false) {
+    const role = left && this.compare !== "one" ? "other" : "shown";
+    const opposite = role === "shown" ? "other" : "shown";
+    if (this[opposite] === name) this[opposite] = this[role];
+    this[role] = name;
+    this.redraw("pictures", "cursor");
+  }
+
+  chooseCompare(compare) {
+    this.compare = compare;
+    this.layOut();
+    this.redraw();
+  }
+
+  chooseLook(look) {
+    this.look = look;
+    this.stopPlaying();
+    this.summed = null;
+    this.redraw("cursor");
+  }
+
+  // How many frames the sum has.
+  sumTo(count) {
+    this.summed = clamp(count, 0, this.frames);
+    this.invalidate("cursor");
+  }
+
+  play() {
+    if (this.player) return this.stopPlaying();
+    this.sumTo(0);
+    this.player = setInterval(() => {
+      this.sumTo(this.summed + 1);
+      if (this.summed === this.frames) this.stopPlaying();
+    }, Math.min(PLAY_MS, (12 * PLAY_MS) / this.frames));
+    this.writeControls();
+  }
+
+  stopPlaying() {
+    clearInterval(this.player);
+    this.player = null;
+    this.writeControls();
   }
 
   setFlicker(on) {
     if (this.flicker === on) return;
     this.flicker = on;
-    this.invalidate("pictures", "cursor");
+    this.invalidate("pictures");
   }
 
   setView(y, x, zoom) {
     const { height: H, width: W } = this.data;
     this.view = { zoom, y: clamp(y, 0, H - H / zoom), x: clamp(x, 0, W - W / zoom) };
-    this.redraw();
+    this.redraw("pictures", "cursor");
   }
 
   resetView() {
     this.setView(0, 0, 1);
   }
 
-  // Zoom by a factor around a point of a panel, in CSS pixels; the point stays where it is.
+  // Zoom by a factor around a point of a picture, in CSS pixels; the point stays where it is.
   zoomAt(factor, px, py) {
     const { y, x, zoom } = this.view;
     const { height, width } = this.data;
     const next = clamp(zoom * factor, 1, Math.max(1, Math.min(height, width) / 4));
-    const change = 1 / this.scale - 1 / ((this.panelSize[0] * next) / width);
+    const change = 1 / this.scale - 1 / ((this.pictures.size[0] * next) / width);
     this.setView(y + py * change, x + px * change, next);
   }
 
-  // The pixel (y, x) at a point of a panel, in CSS pixels.
+  // The pixel (y, x) at a point of a picture, in CSS pixels.
   pixelAt([px, py]) {
     return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
   }
@@ -233,6 +349,180 @@ class Lens extends View {
     if (this.pinned) this.reportSoon();
     clearTimeout(this.announceTimer);
     this.announceTimer = setTimeout(() => this.announce(), 250);
+  }
+
+  // --- layout and theme -------------------------------------------------------------------------
+
+  // All that is seen at once should fit the window. Sizes change with it only, so they are measured here and not on
+  // every mouse move.
+  layOut() {
+    if (!this.data) return;
+    const width = this.root.clientWidth;
+    if (!width) return;
+    const identity = `${width} ${window.innerHeight} ${this.compare} ${this.rows.built} ${this.data.panels.length}`;
+    if (identity === this.laidOut) return;
+    this.laidOut = identity;
+    const seen = window.innerHeight - this.top - 8;
+    const box = (selector) => this.find(selector).getBoundingClientRect();
+    const film = this.find(".film");
+    const around = this.find(".looking").offsetHeight - this.find(".stages").offsetHeight;
+    this.pictures.layOut(width, seen - around);
+    this.root.classList.toggle("beside", this.pictures.beside);
+    const inside = this.pictures.beside ? width - this.pictures.width - DESK_GAP : width;
+    const above = box(".rows").top - box(".inside").top;
+    const height = Math.max(seen, film.getBoundingClientRect().bottom - this.root.getBoundingClientRect().top) - above - FOOT_HEIGHT;
+    this.rows.layOut(inside, this.pictures.beside ? height : 1e4);
+    this.find(".rows").style.maxHeight = this.pictures.beside ? `${Math.round(height)}px` : "";
+    this.find(".inside").style.width = `${inside}px`;
+    this.invalidate("bitmaps", "pictures", "cursor");
+  }
+
+  // CSS pixels above the lens, with the page scrolled to its top; a lens further down is scrolled to.
+  get top() {
+    let top = this.root.getBoundingClientRect().top;
+    for (let node = this.root; node; node = node.parentNode ?? node.host) top += node.scrollTop ?? 0;
+    return top > window.innerHeight / 2 ? PAGE_HEAD : top;
+  }
+
+  takeTheme() {
+    const style = getComputedStyle(this.root);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const [r, g, b] = style.color.match(/[\d.]+/g).map(Number);
+    const dark = r + g + b > 384; // light text
+    this.root.classList.toggle("dark", dark);
+    this.palette = PALETTES[dark ? "dark" : "light"];
+    this.ink = {
+      text: style.color,
+      line: dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.3)",
+      paper: color("--paper"),
+      shift: color("--shift"),
+    };
+    const { css } = this.palette;
+    this.paintRamp(".weights", css);
+    this.invalidate("bitmaps", "pictures", "cursor");
+  }
+
+  // --- painting ---------------------------------------------------------------------------------
+
+  invalidate(...parts) {
+    for (const part of parts) this.stale.add(part);
+    this.pending ||= requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    this.pending = 0;
+    if (!this.data || !this.ink || !this.pictures.size[0]) return;
+    const stale = this.stale;
+    this.stale = new Set();
+    if (stale.has("bitmaps")) this.pictures.paintBitmaps();
+    if (stale.has("bitmaps") || stale.has("pictures")) {
+      this.pictures.paint();
+      this.writeControls();
+    }
+    this.paintCursor();
+    if (this.movedAt) this.measure(this.movedAt);
+    this.movedAt = 0;
+  }
+
+  // From the event that moved the pixel until the frame that shows it has been laid out and painted.
+  measure(begun) {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      this.latencies.push(performance.now() - begun);
+      if (this.latencies.length > 600) this.latencies.shift();
+    };
+    port2.postMessage(null);
+  }
+
+  // Milliseconds from hover to paint: the p-quantile of the last 600 moves.
+  latency(p = 0.95) {
+    const sorted = [...this.latencies].sort((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
+  }
+
+  paintCursor() {
+    const [y, x] = this.cursor;
+    this.shifts = this.shiftsAt(y, x);
+    this.found = this.kernelsAt(y, x);
+    this.autoMax = Math.max(0, ...this.found.flatMap(({ cells }) => cells.map(({ weights }) => strongest(weights))));
+    if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
+    this.pictures.paintCursor(this.shifts);
+    this.rows.paint();
+    this.writeWeights();
+    this.find(".pixel").textContent = `y ${y}, x ${x}`;
+    this.find(".hint").textContent = this.pinned ? "pinned: click it to let go" : "hover to look, click to pin";
+    Object.assign(this.root.dataset, {
+      y,
+      x,
+      pinned: this.pinned,
+      frame: this.frame,
+      look: this.look,
+      zoom: this.view.zoom.toFixed(2),
+    });
+    this.root.classList.toggle("pinned", this.pinned);
+  }
+
+  writeWeights() {
+    const end = (this.heldMax ?? this.autoMax) / 2 ** this.contrast || 1;
+    this.find(".weights").hidden = !this.kernelMethods.length || this.look === "sum";
+    if (this.each) return this.writeScale(".weights", ["−", "each its own", "+"]);
+    this.writeScale(".weights", [-end, -end / 4, 0, end / 4, end]); // even steps of the square root
+  }
+
+  // Numbers (or texts) under a color bar, evenly spaced.
+  writeScale(selector, values) {
+    const high = values.at(-1);
+    const digits = high >= 10 ? 1 : high >= 0.1 ? 2 : 4;
+    const ticks = this.find(`${selector} .ticks`);
+    while (ticks.children.length < values.length) ticks.append(make("span", ""));
+    while (ticks.children.length > values.length) ticks.lastChild.remove();
+    values.forEach((value, i) => {
+      ticks.children[i].textContent = typeof value === "string" ? value : plus(value, value === 0 ? 0 : digits);
+      ticks.children[i].style.left = `${(100 * i) / (values.length - 1)}%`;
+    });
+  }
+
+  writeControls() {
+    const { mode, against, compare, stops, contrast, window } = this;
+    for (const [name, value] of Object.entries({ mode, against, compare, stops, contrast, window }))
+      this.find(`[name=${name}]`).value = value;
+    this.find("[name=linear]").checked = !this.linear;
+    this.find("[name=each]").checked = this.each;
+    this.find("[name=same]").checked = this.sameScale;
+    this.find("[name=marks]").checked = this.marks;
+    this.find("[name=hold]").checked = this.heldMax !== null;
+    this.find(".play").textContent = this.player ? "Stop" : "Play";
+    const factor = 2 ** this.stops;
+    this.find("[name=gain]").textContent =
+      `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
+    const reset = this.find(".reset");
+    reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
+    reset.disabled = this.view.zoom === 1;
+    const picture = mode === "picture";
+    this.find(".error").hidden = picture;
+    if (picture) return;
+    const { css } = this.palette;
+    this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
+    const range = this.pictures.errorRange;
+    this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
+  }
+
+  paintRamp(selector, colors) {
+    const ramp = this.find(`${selector} .ramp`);
+    ramp.style.background = `linear-gradient(to right, ${colors})`;
+    ramp.dataset.colors = colors.join(" ");
+  }
+
+  // For screen readers: after a key or a pin, not for every mouse move.
+  announce() {
+    const [y, x] = this.cursor;
+    const methods = this.kernelsAt(y, x).map(({ cells, picture }, m) => {
+      const heaviest = cells.reduce((best, cell, i) => (cell.share > cells[best].share ? i : best), 0);
+      const share = Math.round(100 * cells[heaviest].share);
+      return `${this.kernelMethods[m].title} ${signed(picture, 3)}, most weight on frame ${heaviest}, ${share} percent`;
+    });
+    this.find(".live").textContent =
+      `Pixel y ${y}, x ${x}${this.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
   }
 }
 

@@ -52,10 +52,10 @@ function prepare(canvas, width, height) {
   return context;
 }
 
-// A line that is seen on any ground: a dark casing under it.
-function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
+// A line that is seen on any ground: a casing under it, wider by `more`.
+function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)", more = 2) {
   for (const [style, lineWidth] of [
-    [casing, width + 2],
+    [casing, width + more],
     [color, width],
   ]) {
     context.strokeStyle = style;
@@ -66,53 +66,87 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)") {
   }
 }
 
-const kernelBitmap = new OffscreenCanvas(1, 1);
+// What matching costs: bright where the scene is alike, as in the figures of Python (Viridis).
+const COSTS = makePalette(["#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878", "#440154"]);
+
+const cellBitmap = new OffscreenCanvas(1, 1);
 
 // Weights are colored by their signed square root: the reference's kernel is often ten times as strong as
 // the others, and both are to be seen. The color bar's ticks say so.
 const signedRoot = (t) => Math.sign(t) * Math.sqrt(Math.abs(t));
 
-// One kernel in a box of `boxSize` weights a side; marks: centroid and true shift, (dy, dx) in pixels.
-function drawKernel(canvas, side, { weights, K, max, boxSize, palette, ink, centroid, shift, beyond }) {
-  const context = prepare(canvas, side, side);
-  const ratio = window.devicePixelRatio || 1;
-  // Weights are a whole number of device pixels, else some would be drawn wider than others.
-  const unit = Math.max(1, Math.floor(((side - 2) * ratio) / boxSize)) / ratio;
-  const left = Math.round(((side - unit * K) / 2) * ratio) / ratio;
-  const middle = left + (unit * K) / 2;
-  bitmap(K, K, (i) => palette.at(signedRoot(weights[i] / max)), kernelBitmap);
-  context.drawImage(kernelBitmap, left, left, unit * K, unit * K);
+// A square of side x side values in a box of `size` CSS pixels, filled, or where `boxSize` is larger than the side, as
+// much of it as side / boxSize. Returns the context, the square's left and top edge, and CSS pixels a value.
+function drawSquare(canvas, size, side, boxSize, colorOf, line) {
+  const context = prepare(canvas, size, size);
+  const unit = (size - 2) / boxSize;
+  const left = (size - unit * side) / 2;
+  bitmap(side, side, colorOf, cellBitmap);
+  context.drawImage(cellBitmap, left, left, unit * side, unit * side);
   context.lineWidth = 1;
-  context.strokeStyle = ink.line;
-  context.strokeRect(left - 0.5, left - 0.5, unit * K + 1, unit * K + 1);
-  const at = ([dy, dx]) => [middle + dx * unit, middle + dy * unit];
-  if (shift) drawShift(context, side, at(shift), Math.min(Math.max(3.5, unit * 0.6), 7), beyond, ink);
-  if (centroid) {
-    const [x, y] = at(centroid);
-    cased(
-      context,
-      ink.text,
-      1.5,
-      () => {
-        context.moveTo(x - 3, y - 3);
-        context.lineTo(x + 3, y + 3);
-        context.moveTo(x + 3, y - 3);
-        context.lineTo(x - 3, y + 3);
-      },
-      ink.paper,
-    );
-  }
+  context.strokeStyle = line;
+  context.strokeRect(left - 0.5, left - 0.5, unit * side + 1, unit * side + 1);
+  return { context, left, unit };
+}
+
+// One kernel; marks: centroid and true shift, (dy, dx) in pixels, or null.
+function drawKernel(canvas, size, { weights, K, max, boxSize, palette, ink, centroid, shift }) {
+  const colorOf = (i) => palette.at(signedRoot(weights[i] / max));
+  const { context, unit } = drawSquare(canvas, size, K, boxSize, colorOf, ink.line);
+  drawMarks(context, size, unit, { centroid, shift, ink });
+}
+
+// The costs of all displacements up to K / 2, from 0 (bright) to max; the least is marked like a centroid.
+function drawCosts(canvas, size, { weights, K, max, boxSize, ink, centroid, shift }) {
+  const colorOf = (i) => COSTS.at(2 * Math.sqrt(Math.max(weights[i], 0) / max) - 1);
+  const { context, unit } = drawSquare(canvas, size, K, boxSize, colorOf, ink.line);
+  drawMarks(context, size, unit, { centroid, shift, ink: { ...ink, text: "#fff", paper: "#000" } });
+}
+
+// A frame's patch of side x side values, gray, with the kernel over it in colors that are as dense as it is strong.
+function drawPatch(canvas, size, { patch, side, shown, weights, K, max, palette, ink, shift }) {
+  const { context, unit } = drawSquare(canvas, size, side, side, (i) => gray(shown(patch[i])), ink.line);
+  const left = (size - unit * K) / 2;
+  const ends = { positive: palette.colors[Math.round(1.72 * STEPS)], negative: palette.colors[Math.round(0.28 * STEPS)] };
+  const colorOf = (i) => {
+    const strength = Math.min(Math.abs(signedRoot(weights[i] / max)), 1);
+    const color = weights[i] < 0 ? ends.negative : ends.positive;
+    return ((color & 0xffffff) | (Math.round(210 * strength) << 24)) >>> 0;
+  };
+  bitmap(K, K, colorOf, cellBitmap);
+  context.drawImage(cellBitmap, left, left, unit * K, unit * K);
+  cased(context, "#ffb000", 1, () => context.rect(left, left, unit * K, unit * K));
+  drawMarks(context, size, unit, { centroid: null, shift, ink });
+}
+
+// A frame's patch times its kernel: what each of its pixels gives to the sum.
+function drawProduct(canvas, size, { products, K, max, boxSize, palette, ink }) {
+  drawSquare(canvas, size, K, boxSize, (i) => palette.at(signedRoot(products[i] / max)), ink.line);
+}
+
+// Thin, and open in the middle: the weights under them stay in sight.
+function drawMarks(context, size, unit, { centroid, shift, ink }) {
+  const middle = size / 2;
+  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], Math.min(Math.max(3.5, unit * 0.45), 6), ink);
+  if (!centroid) return;
+  const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
+  const arms = () => {
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 1.5 * dx, y + 1.5 * dy);
+      context.lineTo(x + 5 * dx, y + 5 * dy);
+    }
+  };
+  cased(context, ink.text, 1, arms, ink.paper, 1);
 }
 
 // A ring where the scene went; at the edge of the box an arrow head, if that lies outside.
-function drawShift(context, side, [x, y], radius, beyond, ink) {
-  const half = side / 2;
-  const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 4);
-  if (out <= 1)
-    return cased(context, ink.shift, 1.75, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper);
+function drawShift(context, size, [x, y], radius, ink) {
+  const half = size / 2;
+  const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
+  if (out <= 1) return cased(context, ink.shift, 1.25, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper, 1);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
-  const corner = (turn) => [tipX - 12 * Math.cos(angle + turn), tipY - 12 * Math.sin(angle + turn)];
+  const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];
   context.fillStyle = ink.shift;
   context.beginPath();
   context.moveTo(tipX, tipY);

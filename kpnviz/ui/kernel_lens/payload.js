@@ -32,6 +32,10 @@ function readArrays(header, bytes) {
     return { values, shape };
   });
   header.frames = arrays[header.frames];
+  if (header.clean !== null) {
+    const { values, shape } = arrays[header.clean];
+    header.clean = { values: Float32Array.from(values, (bits) => HALF[bits]), shape };
+  }
   for (const panel of header.panels) panel.image = arrays[panel.image].values;
   for (const method of header.methods)
     if (method.kernels) method.kernels.factors = arrays[method.kernels.factors];

@@ -1,0 +1,47 @@
+// Where things stand: arithmetic alone, in CSS pixels.
+
+const SMALLEST_KERNEL = 72;
+const LARGEST_KERNEL = 176;
+const SMALLEST_STAGE = 420;
+const LARGEST_STAGE = 760;
+const DESK_GAP = 20; // between pictures and kernels
+const NARROW = 700; // below, kernels stand under the pictures
+const CELL_GAP = 6;
+const CELL_TEXT = 24; // under a kernel: its share, and the gap to the next line
+const ROW_GAP = 8; // between methods
+const NAME_WIDTH = 118; // of a method's name and numbers, where they stand beside its kernels
+const NAME_HEIGHT = 44; // where they stand above
+const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+// The width of each of one or two pictures of `aspect` = width / height, in a lens `width` wide that has `height` for
+// them, and whether the kernels stand beside them.
+function stageSize(width, height, pictures, aspect) {
+  const beside = width >= NARROW;
+  const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH;
+  const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
+  const each = (room - (pictures - 1) * CELL_GAP) / pictures;
+  return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE, LARGEST_STAGE) * aspect)) };
+}
+
+// How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
+// kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
+// width allows never below SMALLEST_KERNEL: then the box is scrolled.
+function arrange(counts, width, height) {
+  const named = width >= NAME_WIDTH + FOUR_KERNELS - CELL_GAP;
+  const [wide, high] = named
+    ? [width - NAME_WIDTH, height]
+    : [width, height - NAME_HEIGHT * counts.length];
+  let best = null;
+  for (let columns = 1; columns <= Math.max(1, ...counts); columns++) {
+    const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
+    const across = Math.floor((wide + CELL_GAP) / columns) - CELL_GAP;
+    if (best && across < SMALLEST_KERNEL) break;
+    const down = Math.floor((high - ROW_GAP * (counts.length - 1)) / lines) - CELL_TEXT;
+    const side = clamp(Math.min(across, down), Math.min(SMALLEST_KERNEL, across), LARGEST_KERNEL);
+    // The larger; of equals those that take less height.
+    if (!best || side > best.side || (side === best.side && lines < best.lines)) best = { columns, lines, side };
+  }
+  return { named, columns: best.columns, side: best.side };
+}

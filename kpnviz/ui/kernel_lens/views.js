@@ -1,0 +1,223 @@
+// What is shown of each frame at a pixel: a view gives rows, and for every row what its cells and its name hold.
+//
+// rows(lens)          what the rows are, each with a title, the number of cells, and its method or null
+// contents(lens, row) of one row: cells [{draw(canvas, size), bar, text, tip, dim}] and lines [text, ...] under its name
+// note(lens)          what there is to know, a sentence or two
+
+const strongest = (weights) => weights.reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
+const percent = (share) => `${signed(100 * share, 0)} %`;
+
+const methodRows = (lens) =>
+  lens.data.methods.map((method) => ({
+    method,
+    title: method.title,
+    count: method.kernels ? method.kernels.factors.shape[0] : 0,
+  }));
+
+// What all views of kernels have in common: the share of a frame, and the numbers beside a method's name.
+function shareCell(lens, i, { share, adds }) {
+  const shift = lens.shifts?.[i];
+  const moved = i === 0 ? ", the reference" : shift ? `, moved by ${offset(shift)} px` : "";
+  return {
+    bar: share,
+    text: percent(share),
+    tip: `Frame ${i}${moved}: share ${signed(100 * share, 1)} %, adds ${plus(adds, 4)} to the pixel`,
+  };
+}
+
+function sumLines({ cells, sum, picture }) {
+  const agrees = Math.abs(sum - picture) < 2e-3 * Math.max(1, Math.abs(picture));
+  const shares = cells.reduce((total, { share }) => total + share, 0);
+  return [
+    { text: `= ${signed(sum)}`, tip: "The sum over the frames of patch times kernel, divided by N, taken here", kind: "total" },
+    { text: `picture ${signed(picture)}${agrees ? " ✓" : ""}`, tip: "The picture's linear value at this pixel", kind: agrees ? "agrees" : "" },
+    {
+      text: `shares sum to ${percent(shares)}`,
+      tip:
+        "What all shares add up to: the weight of all kernels of this pixel over N, and what the network would make of a " +
+        "flat area of 1. It need not be 100 %: more brightens, less darkens.",
+    },
+  ];
+}
+
+const VIEWS = {
+  kernels: {
+    title: "Kernels",
+    rows: methodRows,
+    contents(lens, { found }) {
+      const { K, cells } = found;
+      const boxSize = lens.sameScale ? lens.largest : K;
+      return {
+        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
+          ...shareCell(lens, i, rest),
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize, palette: lens.palette, ink: lens.ink, max: lens.endOf(weights) },
+              centroid: lens.marks ? centroid : null,
+              shift: lens.marks && i > 0 ? lens.shifts?.[i] : null,
+            }),
+        })),
+        lines: sumLines(found),
+      };
+    },
+    note: () =>
+      "Under each kernel: its frame, and the frame's share, the signed sum of the weights over N. Their sum need not be " +
+      "100 %. The number beside is patch times kernel, added up over the frames: it is the picture's value (to about " +
+      "0.001, as kernels travel in 16 bits).",
+  },
+
+  frames: {
+    title: "On the frames",
+    rows: methodRows,
+    contents(lens, { found }) {
+      const { K, cells } = found;
+      const { height: H, width: W, frames, white_level: white } = lens.data;
+      const side = (lens.sameScale ? lens.largest : K) + (K < 9 ? 8 : 10);
+      const [y, x] = lens.cursor;
+      return {
+        cells: cells.map(({ weights, ...rest }, i) => ({
+          ...shareCell(lens, i, rest),
+          draw: (canvas, size) =>
+            drawPatch(canvas, size, {
+              ...{ weights, K, side, palette: lens.palette, ink: lens.ink, max: lens.endOf(weights) },
+              patch: patchAt(frames.values, i * H * W, H, W, side, y, x),
+              shown: (value) => lens.pictures.transfer((value * 2 ** lens.stops) / white),
+              shift: lens.marks && i > 0 ? lens.shifts?.[i] : null,
+            }),
+        })),
+        lines: sumLines(found),
+      };
+    },
+    note: () =>
+      "The noisy frames around the pixel, and over them the kernel, where it is applied. If a network aligns, its weights " +
+      "sit on the same thing in every frame.",
+  },
+
+  sum: {
+    title: "Sum",
+    rows: methodRows,
+    contents(lens, { found }) {
+      const { K, cells, picture } = found;
+      const { height: H, width: W, frames } = lens.data;
+      const [y, x] = lens.cursor;
+      const products = cells.map(({ weights }, i) => {
+        const patch = patchAt(frames.values, i * H * W, H, W, K, y, x);
+        return weights.map((weight, j) => (weight * patch[j]) / cells.length);
+      });
+      const common = Math.max(...products.map(strongest));
+      const boxSize = lens.sameScale ? lens.largest : K;
+      const taken = Math.min(lens.summed ?? cells.length, cells.length);
+      const total = cells.slice(0, taken).reduce((sum, { adds }) => sum + adds, 0);
+      const among = taken === cells.length ? "all frames" : taken === 0 ? "no frame yet" : taken === 1 ? "frame 0" : `frames 0–${taken - 1}`;
+      return {
+        cells: cells.map(({ adds, share }, i) => ({
+          dim: i >= taken,
+          bar: picture === 0 ? 0 : adds / picture,
+          text: plus(adds, 4),
+          tip: `Frame ${i} adds ${plus(adds, 4)}; its share of the weight is ${percent(share)}`,
+          draw: (canvas, size) =>
+            drawProduct(canvas, size, {
+              ...{ products: products[i], K, boxSize, palette: lens.palette, ink: lens.ink },
+              max: (lens.each ? strongest(products[i]) : common) / 2 ** lens.contrast || 1,
+            }),
+        })),
+        lines: [
+          { text: `= ${signed(total)}`, tip: `What ${among} add up to`, kind: "total" },
+          { text: among },
+          { text: `picture ${signed(picture)}`, kind: Math.abs(total - picture) < 2e-3 ? "agrees" : "" },
+        ],
+        progress: picture === 0 ? 0 : total / picture,
+      };
+    },
+    note: () =>
+      "Each square is a frame's patch times its kernel over N, and the number what it adds to the pixel. Play adds them up, " +
+      "frame by frame; comma and full stop step.",
+  },
+
+  matching: {
+    title: "Matching",
+    available: (lens) => lens.frames > 1 && Boolean(lens.data.noise),
+    rows: (lens) => [{ kind: "costs", title: "Matching", count: lens.frames, method: null }, ...methodRows(lens)],
+    contents(lens, row) {
+      if (row.method) return VIEWS.kernels.contents(lens, row);
+      const costs = lens.costs;
+      const K = Math.sqrt(costs[0].length);
+      const highest = Math.max(1, ...costs.map(strongest));
+      return {
+        cells: costs.map((weights, i) => {
+          const least = weights.reduce((best, cost, j) => (cost < weights[best] ? j : best), 0);
+          const at = [Math.floor(least / K) - (K - 1) / 2, (least % K) - (K - 1) / 2];
+          return {
+            text: i === 0 ? "itself" : offset(at),
+            tip: `Frame ${i}: least cost ${signed(weights[least], 2)} at a displacement of ${offset(at)} px`,
+            draw: (canvas, size) =>
+              drawCosts(canvas, size, {
+                ...{ weights, K, max: highest, boxSize: lens.sameScale ? lens.largest : K, ink: lens.ink },
+                centroid: lens.marks && i > 0 ? at : null,
+                shift: lens.marks && i > 0 ? lens.shifts?.[i] : null,
+              }),
+          };
+        }),
+        lines: [
+          { text: `window ${2 * 3 ** lens.window} px`, tip: "A cost is the mean over a square of this side; View has others" },
+          { text: `bright 0, dark ${highest.toFixed(1)}`, tip: "Colors go by the square root of the cost" },
+        ],
+      };
+    },
+    note: () =>
+      "What the frames alone say, without any network: how unlike the reference each frame is around this pixel, " +
+      "displaced by up to the reach of the kernels. 0, bright, where only noise differs. The cross is the least cost, " +
+      "under it its displacement (dy, dx). Below, what each network makes of the frames.",
+  },
+
+  ideal: {
+    title: "Ideal",
+    available: (lens) => Boolean(lens.data.clean && lens.truth && lens.kernelMethods.length),
+    rows: (lens) => {
+      const method = lens.chosenMethod;
+      const [count, K] = [method.kernels.factors.shape[0], method.kernels.K];
+      return [
+        { kind: "ideal", title: `Ideal ${K}×${K}`, count, method: null },
+        { method, title: method.title, count },
+      ];
+    },
+    contents(lens, row) {
+      const scores = lens.ideal.scores;
+      if (row.method) {
+        const content = VIEWS.kernels.contents(lens, row);
+        content.lines[2] = scores && {
+          text: `${scores.network.toFixed(2)} dB at those`,
+          tip: "PSNR of this network at the same pixels of the grid",
+        };
+        return content;
+      }
+      const ideal = lens.ideal.found;
+      if (!ideal) return { cells: [], lines: [{ text: "rest on a pixel" }] };
+      const { K, cells, sum } = ideal;
+      return {
+        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
+          ...shareCell(lens, i, rest),
+          dim: lens.ideal.isStale,
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize: K, palette: lens.palette, ink: lens.ink, max: lens.endOf(weights) },
+              centroid: lens.marks ? centroid : null,
+              shift: lens.marks && i > 0 ? lens.shifts?.[i] : null,
+            }),
+        })),
+        lines: [
+          { text: `= ${signed(sum)}`, kind: "total", tip: "What these kernels make of the noisy frames" },
+          { text: `truth ${signed(lens.truth.image[lens.cursor[0] * lens.data.width + lens.cursor[1]])}` },
+          scores && {
+            text: `${scores.ideal.toFixed(2)} dB at ${scores.done} px`,
+            tip: `PSNR that such kernels reach at ${scores.done} of the ${scores.all} pixels of a grid over the picture`,
+          },
+        ].filter(Boolean),
+      };
+    },
+    note: (lens) =>
+      `The best that ${lens.chosenMethod.kernels.K}×${lens.chosenMethod.kernels.K} kernels could be around this pixel, if one ` +
+      `knew the scene: of all kernels, separable or not, those with the least expected squared error over ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels. ` +
+      "No network can know them; how far it is from them says what its kernel size still allows.",
+  },
+};

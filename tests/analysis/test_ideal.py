@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.noise import NoiseModel
+
+NOISE = NoiseModel(0.05, 0.01)
+CLEAN = np.random.default_rng(0).uniform(0.1, 0.9, (3, 12, 13))
+
+
+def test_one_weight_a_frame_on_a_flat_scene_is_wieners():
+    """N t = sum_i w_i x_i, all x_i = c: w = N c^2 / (N c^2 + v), v the variance of one measurement."""
+    c, N = 0.4, 5
+    clean = np.full((N, 9, 9), c)
+    v = NOISE.read_std**2 + NOISE.shot_gain * c
+    kernels = ideal_kernels(clean, clean[0], NOISE, 1, 4, 4, window=5)
+    np.testing.assert_allclose(kernels, N * c**2 / (N * c**2 + v), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("y", "x"), [(6, 6), (0, 12)])
+def test_it_is_the_least_squares_solution_of_the_whole_system(y, x):
+    """The same problem written out: one equation a pixel, and one a weight for its noise."""
+    K, window, r, half = 3, 5, 1, 2
+    padded = np.pad(CLEAN, ((0, 0), (r, r), (r, r)), mode="reflect")
+    rows, wanted, variance = [], [], np.zeros(3 * K * K)
+    for row in range(max(y - half, 0), min(y + half + 1, 12)):
+        for column in range(max(x - half, 0), min(x + half + 1, 13)):
+            patch = padded[:, row : row + K, column : column + K].ravel()
+            rows.append(patch)
+            wanted.append(3 * CLEAN[0, row, column])
+            variance += NOISE.read_std**2 + NOISE.shot_gain * patch
+    A = np.vstack([rows, np.diag(np.sqrt(variance))])
+    expected = np.linalg.lstsq(A, np.concatenate([wanted, np.zeros(len(variance))]), rcond=None)[0]
+    found = ideal_kernels(CLEAN, CLEAN[0], NOISE, K, y, x, window)
+    np.testing.assert_allclose(found.ravel(), expected, atol=1e-8)
+
+
+def test_kernels_go_where_the_scene_went():
+    """On a textured scene that moves by whole pixels, the heaviest weight of each frame is at its true shift."""
+    shifts = ((0, 0), (1, -2), (-2, 1), (2, 2))
+    recipe = BurstRecipe("grass", (60, 60, 40, 40), noise=NoiseModel.for_gain(1), frames=4, shifts=shifts)
+    burst = synthesize(recipe)
+    clean = np.stack([np.roll(burst.truth, shift, axis=(0, 1)) for shift in shifts])
+    kernels = ideal_kernels(clean, burst.truth, burst.noise, 5, 20, 20)
+    found = [np.unravel_index(kernel.argmax(), (5, 5)) for kernel in kernels]
+    assert [(int(a) - 2, int(b) - 2) for a, b in found] == list(shifts)
+
+
+def test_less_noise_less_error():
+    def error(noise):
+        kernels = ideal_kernels(CLEAN, CLEAN[0], noise, 3, 6, 6, 7)
+        padded = np.pad(CLEAN, ((0, 0), (1, 1), (1, 1)), mode="reflect")
+        return sum(
+            (3 * CLEAN[0, y, x] - (kernels * padded[:, y : y + 3, x : x + 3]).sum()) ** 2
+            for y in range(3, 10)
+            for x in range(3, 10)
+        )
+
+    assert error(NoiseModel(0.001, 0)) < 0.5 * error(NoiseModel(0.1, 0))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"K": 4}, "K is 4"), ({"window": 0}, "window is 0"), ({"y": 12}, "pixel \\(12, 6\\)")],
+)
+def test_what_makes_no_sense_is_named(changed, message):
+    arguments = {"K": 3, "y": 6, "x": 6, "window": 5} | changed
+    with pytest.raises(ValueError, match=message):
+        ideal_kernels(CLEAN, CLEAN[0], NOISE, **arguments)

@@ -1,0 +1,152 @@
+"""The arithmetic of the kernel lens, run in a browser without the app, against the Python core."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.analysis.kernel_stats import centroid, mass
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.color import srgb_encode
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.matching import matching_costs
+from kpnviz.noise import NoiseModel, stabilize
+from kpnviz.ui import kernel_lens
+
+pytestmark = pytest.mark.browser
+
+H, W = 23, 34
+RECIPE = BurstRecipe(
+    "dog", (50, 60, H, W), NoiseModel.for_gain(2), frames=3, misalignment=Misalignment(2, 2, 0), seed=4
+)
+
+
+@pytest.fixture(scope="module")
+def script(chromium):
+    """Evaluates an expression of the lens' scripts; arguments are `a`."""
+    page = chromium.new_page()
+    folder = Path(kernel_lens.__file__).parent
+    names = [name for name in kernel_lens._SCRIPTS if name != "lens.js"]  # it exports, as a module does
+    page.add_script_tag(content="\n".join((folder / name).read_text(encoding="utf-8") for name in names))
+
+    def evaluate(expression, **arguments):
+        return page.evaluate(
+            f"(text) => {{ const a = JSON.parse(text); return {expression}; }}", json.dumps(arguments)
+        )
+
+    yield evaluate
+    page.close()
+
+
+def array(values):
+    """As the scripts have arrays: {values, shape}."""
+    return {"values": np.asarray(values, dtype=np.float64).ravel().tolist(), "shape": list(np.shape(values))}
+
+
+def halves(values):
+    """The bits of float16 numbers, in which factors travel."""
+    bits = values.astype(np.float16).view(np.uint16)
+    return {"values": bits.ravel().tolist(), "shape": list(values.shape)}
+
+
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
+def test_kernels_and_their_statistics(script, sizes, separable):
+    shape = (1, 3, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
+    field = KernelField(factors.float(), sizes, separable, H, W)
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    for y, x in [(0, 0), (H - 1, W - 1), (10, 17)]:
+        found = script(
+            "effectiveKernels(a.kernels, a.y, a.x).map((w) => [Array.from(w), kernelStats(w, a.K)])",
+            kernels=sent, K=max(sizes), y=y, x=x,
+        )  # fmt: skip
+        expected = field.at(y, x)
+        for (weights, stats), kernel in zip(found, expected, strict=True):
+            np.testing.assert_allclose(np.reshape(weights, kernel.shape), kernel, atol=1e-5)
+            assert stats["mass"] == pytest.approx(mass(kernel), abs=1e-4)
+            assert stats["centroid"] == pytest.approx(centroid(kernel), abs=1e-4)
+
+
+def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):
+    rng = np.random.default_rng(1)
+    frame, one, other = rng.normal(size=(9, 9)), rng.normal(size=25), rng.normal(size=25)
+    expression = (
+        "[a.one, a.other, Array.from(mixedKernels([a.one], [a.other], 0.3)[0])]"
+        ".map((w) => correlate(a.frame, 0, 9, 9, w, 5, 1, 7))"
+    )
+    values = script(expression, one=one.tolist(), other=other.tolist(), frame=frame.ravel().tolist())
+    assert values[2] == pytest.approx(0.7 * values[0] + 0.3 * values[1], abs=1e-12)
+    patch = np.pad(frame, 2, mode="reflect")[1:6, 7:12]
+    assert values[0] == pytest.approx((patch.ravel() * one).sum(), abs=1e-12)
+    seen = script("Array.from(patchAt(a.frame, 0, 9, 9, 5, 1, 7))", frame=frame.ravel().tolist())
+    np.testing.assert_allclose(seen, patch.ravel(), atol=1e-12)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_matching_costs(script, level):
+    burst = synthesize(RECIPE)
+    g = torch.from_numpy(stabilize(burst.frames, burst.noise))[None].float()
+    expected = matching_costs(g, reach=3, windows=3, backend="reference")[0, :, level - 1].numpy()
+    for y, x in [(0, 0), (H - 1, W - 1), (11, 20)]:
+        found = script(
+            "costsAt(smoothFrames(a.frames, a.noise), a.y, a.x, 3, a.level).map((c) => Array.from(c))",
+            frames=array(burst.frames), noise=dataclasses.asdict(burst.noise), y=y, x=x, level=level,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            np.reshape(found, (3, 7, 7)), expected[..., y // 2, x // 2], rtol=1e-4, atol=1e-4
+        )
+
+
+def test_ideal_kernels(script):
+    burst = synthesize(RECIPE)
+    clean = synthesize(dataclasses.replace(RECIPE, noise=NoiseModel(0, 0))).frames
+    for y, x in [(0, 0), (H - 1, 20), (11, 20)]:
+        found = script(
+            "idealKernels(a.clean, a.truth, a.noise, 5, a.y, a.x).map((w) => Array.from(w))",
+            clean=array(clean), truth=burst.truth.ravel().tolist(), noise=dataclasses.asdict(burst.noise), y=y, x=x,
+        )  # fmt: skip
+        expected = ideal_kernels(clean, burst.truth, burst.noise, 5, y, x)
+        np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-6)
+
+
+def test_the_srgb_transfer(script):
+    values = np.linspace(-0.2, 1.2, 57)
+    np.testing.assert_allclose(
+        script("a.values.map(encode)", values=values.tolist()), srgb_encode(np.clip(values, 0, 1)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8, 16, 32])
+@pytest.mark.parametrize("methods", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [358, 480, 640, 1100])
+def test_kernels_fill_their_place_and_never_fall_below_the_smallest(script, width, methods, frames):
+    found = script("arrange(a.counts, a.width, 590)", counts=[frames] * methods, width=width)
+    columns, side = found["columns"], found["side"]
+    beside = 118 if found["named"] else 0
+    assert 1 <= columns <= frames
+    assert columns * (side + 6) - 6 <= width - beside
+    assert 72 <= side <= 176
+
+
+def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
+    """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
+    stage = script("stageSize(916, 480, 1, 1)")
+    assert stage["beside"] and stage["width"] >= 420
+    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage["width"])
+    assert found["side"] >= 72 and found["columns"] == 4
+    assert 3 * 2 * (found["side"] + 24) + 2 * 8 <= 595
+
+
+def test_pictures_keep_their_shape(script):
+    for width, height in [(358, 700), (436, 600), (916, 800), (1500, 1000)]:
+        for pictures in (1, 2):
+            wide, tall = (
+                script("stageSize(a.w, a.h, a.n, a.r)", w=width, h=height, n=pictures, r=r)
+                for r in (1.5, 0.5)
+            )
+            assert wide["width"] * pictures <= width
+            assert tall["width"] / 0.5 <= max(760, width / 0.5)
