@@ -59,8 +59,8 @@ begin(
     "What does the network do at this pixel?",
     f":material/visibility: **{preset.title}.** {preset.look}"
     if preset
-    else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. **Move over "
-    "the picture** to see the kernels.",
+    else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
+    "**Move over the picture** to see the kernels.",
     tools=preset_menu,
 )
 status = st.empty()

@@ -18,7 +18,7 @@ def ideal_kernels(
 ) -> np.ndarray:
     """The kernels [N, K, K] with the least expected squared error over a window of pixels q around (y, x).
 
-        w = argmin sum_q E (N t(q) - sum_i sum_ab w_i[a, b] x_i(q + (a, b) - r))^2,      x_i ~ N(clean_i, r^2 + s clean_i)
+        w = argmin sum_q E (N t(q) - sum_i sum_ab w_i[a, b] x_i(q + (a, b) - K // 2))^2
           = argmin |N t - A w|^2 + sum_u V_u w_u^2,      V_u: the noise variance that weight u meets, summed over q
 
     clean   the frames without noise, [N, H, W]; truth [H, W] is what is wanted, t; both in linear intensity
@@ -26,8 +26,11 @@ def ideal_kernels(
     K       pixels a side, odd; kernels need not be separable
     window  pixels a side, odd; what lies beyond the picture is left out
 
-    The mean over the frames of patch times kernel is the estimate, as of predicted kernels. Solved as w = V^-1 A' (A V^-1
-    A' + 1)^-1 N t, so that there are as many equations as pixels of the window, however many weights.
+    The mean over the frames of patch times kernel is the estimate, as of predicted kernels. Solved as
+
+        w = V^-1 A' (A V^-1 A' + 1)^-1 N t
+
+    so that there are as many equations as pixels of the window, however many weights.
     """
     N, H, W = clean.shape
     for name, side in (("K", K), ("window", window)):

@@ -223,10 +223,11 @@ def usable(methods: tuple[str, ...]) -> tuple[str, ...]:
     if left_out:
         titles = ", ".join(map(title_of, left_out))
         needed = sorted({denoiser(name).frames or 0 for name in left_out})
-        some = "another network" if left_out == list(methods) else "the others"
+        counts = " or ".join(map(str, needed))
+        take = "takes" if len(left_out) == 1 else "take"
         st.caption(
-            f":material/info: {titles}: {'takes' if len(left_out) == 1 else 'take'} "
-            f"{' or '.join(map(str, needed))} frames, and this burst has {frames}. Choose {needed[-1]} frames, or look at {some}."
+            f":material/info: {titles}: {take} {counts} frames, and this burst has {frames}. "
+            f"Choose {needed[-1]} frames, or other networks."
         )
     return tuple(name for name in methods if name not in left_out)
 

@@ -48,7 +48,7 @@ LESSONS = (
             "errors after the sRGB transfer: where are they larger now?",
             pixel=(74, 30),
             scene={SHAKE: "none"},
-            display={"mode": "signed", "linear": True},
+            display={"mode": "signed", "linear": True, "compare": "one", "shown": "frame"},
         ),
     ),
     Lesson(

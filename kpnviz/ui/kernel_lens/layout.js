@@ -16,10 +16,10 @@ const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // The width of each of one or two pictures of `aspect` = width / height, in a lens `width` wide that has `height` for
-// them, and whether the kernels stand beside them.
-function stageSize(width, height, pictures, aspect) {
+// them, and whether the kernels stand beside them. `type` is how large letters are: 1 is usual.
+function stageSize(width, height, pictures, aspect, type = 1) {
   const beside = width >= NARROW;
-  const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH;
+  const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
   const each = (room - (pictures - 1) * CELL_GAP) / pictures;
   return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE, LARGEST_STAGE) * aspect)) };
@@ -28,17 +28,17 @@ function stageSize(width, height, pictures, aspect) {
 // How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
 // kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
 // width allows never below SMALLEST_KERNEL: then the box is scrolled.
-function arrange(counts, width, height) {
-  const named = width >= NAME_WIDTH + FOUR_KERNELS - CELL_GAP;
+function arrange(counts, width, height, type = 1) {
+  const named = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
   const [wide, high] = named
-    ? [width - NAME_WIDTH, height]
-    : [width, height - NAME_HEIGHT * counts.length];
+    ? [width - NAME_WIDTH * type, height]
+    : [width, height - NAME_HEIGHT * type * counts.length];
   let best = null;
   for (let columns = 1; columns <= Math.max(1, ...counts); columns++) {
     const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
     const across = Math.floor((wide + CELL_GAP) / columns) - CELL_GAP;
     if (best && across < SMALLEST_KERNEL) break;
-    const down = Math.floor((high - ROW_GAP * (counts.length - 1)) / lines) - CELL_TEXT;
+    const down = Math.floor((high - ROW_GAP * (counts.length - 1)) / lines - CELL_TEXT * type);
     const side = clamp(Math.min(across, down), Math.min(SMALLEST_KERNEL, across), LARGEST_KERNEL);
     // The larger; of equals those that take less height.
     if (!best || side > best.side || (side === best.side && lines < best.lines)) best = { columns, lines, side };

@@ -2,6 +2,7 @@
 
 const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
 const FOOT_HEIGHT = 30; // CSS pixels of the color scale under the kernels
+const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
 
 class Lens {
@@ -64,6 +65,7 @@ class Lens {
     if (header.id !== this.data?.id) this.load(readArrays(header, arrays));
     if (order.number !== this.followed) this.follow(order);
     this.takeTheme();
+    this.settle();
   }
 
   // What Python set: the pinned pixel and the options of display.
@@ -353,35 +355,40 @@ class Lens {
 
   // --- layout and theme -------------------------------------------------------------------------
 
-  // All that is seen at once should fit the window. Sizes change with it only, so they are measured here and not on
-  // every mouse move.
+  // All that is seen at once should fit the window. Sizes are measured when something moves, not on every mouse move.
   layOut() {
     if (!this.data) return;
     const width = this.root.clientWidth;
     if (!width) return;
-    const identity = `${width} ${window.innerHeight} ${this.compare} ${this.rows.built} ${this.data.panels.length}`;
+    const identity = `${width} ${window.innerHeight} ${this.top} ${this.compare} ${this.rows.built}`;
     if (identity === this.laidOut) return;
     this.laidOut = identity;
+    const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
     const seen = window.innerHeight - this.top - 8;
-    const box = (selector) => this.find(selector).getBoundingClientRect();
-    const film = this.find(".film");
+    const bottom = (selector) => this.find(selector).getBoundingClientRect().bottom - this.root.getBoundingClientRect().top;
     const around = this.find(".looking").offsetHeight - this.find(".stages").offsetHeight;
-    this.pictures.layOut(width, seen - around);
-    this.root.classList.toggle("beside", this.pictures.beside);
-    const inside = this.pictures.beside ? width - this.pictures.width - DESK_GAP : width;
-    const above = box(".rows").top - box(".inside").top;
-    const height = Math.max(seen, film.getBoundingClientRect().bottom - this.root.getBoundingClientRect().top) - above - FOOT_HEIGHT;
-    this.rows.layOut(inside, this.pictures.beside ? height : 1e4);
-    this.find(".rows").style.maxHeight = this.pictures.beside ? `${Math.round(height)}px` : "";
-    this.find(".inside").style.width = `${inside}px`;
+    this.pictures.layOut(width, seen - around, type);
+    const { beside } = this.pictures;
+    this.root.classList.toggle("beside", beside);
+    const inside = beside ? width - this.pictures.width - DESK_GAP : width;
+    const box = this.find(".rows");
+    const above = box.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
+    const height = Math.round(Math.max(seen, bottom(".film")) - above - FOOT_HEIGHT * type);
+    this.rows.layOut(inside, beside ? height : 1e4, type);
+    box.style.maxHeight = beside ? `${height}px` : "";
     this.invalidate("bitmaps", "pictures", "cursor");
+  }
+
+  // What is above the lens may still be moving into place after it is there.
+  settle() {
+    for (const delay of [0, 120, 500, 1500]) setTimeout(() => this.layOut(), delay);
   }
 
   // CSS pixels above the lens, with the page scrolled to its top; a lens further down is scrolled to.
   get top() {
     let top = this.root.getBoundingClientRect().top;
     for (let node = this.root; node; node = node.parentNode ?? node.host) top += node.scrollTop ?? 0;
-    return top > window.innerHeight / 2 ? PAGE_HEAD : top;
+    return Math.round(top > window.innerHeight / 2 ? PAGE_HEAD : top);
   }
 
   takeTheme() {
@@ -394,7 +401,7 @@ class Lens {
     this.ink = {
       text: style.color,
       line: dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.3)",
-      paper: color("--paper"),
+      faint: dark ? "rgba(0, 0, 0, 0.4)" : "rgba(255, 255, 255, 0.5)",
       shift: color("--shift"),
     };
     const { css } = this.palette;

@@ -100,7 +100,7 @@ function drawKernel(canvas, size, { weights, K, max, boxSize, palette, ink, cent
 function drawCosts(canvas, size, { weights, K, max, boxSize, ink, centroid, shift }) {
   const colorOf = (i) => COSTS.at(2 * Math.sqrt(Math.max(weights[i], 0) / max) - 1);
   const { context, unit } = drawSquare(canvas, size, K, boxSize, colorOf, ink.line);
-  drawMarks(context, size, unit, { centroid, shift, ink: { ...ink, text: "#fff", paper: "#000" } });
+  drawMarks(context, size, unit, { centroid, shift, ink: { ...ink, text: "#fff", faint: "#000" } });
 }
 
 // A frame's patch of side x side values, gray, with the kernel over it in colors that are as dense as it is strong.
@@ -124,26 +124,26 @@ function drawProduct(canvas, size, { products, K, max, boxSize, palette, ink }) 
   drawSquare(canvas, size, K, boxSize, (i) => palette.at(signedRoot(products[i] / max)), ink.line);
 }
 
-// Thin, and open in the middle: the weights under them stay in sight.
+// Thin, around a weight or beside its middle: the weights stay in sight.
 function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
-  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], Math.min(Math.max(3.5, unit * 0.45), 6), ink);
+  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], Math.max(3.5, unit * 0.62), ink);
   if (!centroid) return;
   const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
   const arms = () => {
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
       context.moveTo(x + 1.5 * dx, y + 1.5 * dy);
-      context.lineTo(x + 5 * dx, y + 5 * dy);
+      context.lineTo(x + 4.5 * dx, y + 4.5 * dy);
     }
   };
-  cased(context, ink.text, 1, arms, ink.paper, 1);
+  cased(context, ink.text, 1, arms, ink.faint, 1);
 }
 
 // A ring where the scene went; at the edge of the box an arrow head, if that lies outside.
 function drawShift(context, size, [x, y], radius, ink) {
   const half = size / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
-  if (out <= 1) return cased(context, ink.shift, 1.25, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.paper, 1);
+  if (out <= 1) return cased(context, ink.shift, 1.25, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, 1);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];

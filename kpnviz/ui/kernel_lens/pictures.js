@@ -72,12 +72,12 @@ class Pictures {
     return panel.thumb;
   }
 
-  // As many small pictures in a line as fit, all lines alike.
-  layOut(width, height) {
+  // As large as the window allows; small pictures, as many in a line as fit.
+  layOut(width, height, type) {
     const { data, compare, find } = this.lens;
     const pictures = compare === "pair" ? 2 : 1;
     const aspect = data.width / data.height;
-    const stage = stageSize(width, height, pictures, aspect);
+    const stage = stageSize(width, height, pictures, aspect, type);
     this.size = [stage.width, Math.round(stage.width / aspect)];
     this.beside = stage.beside;
     this.width = pictures * stage.width + (pictures - 1) * CELL_GAP;
@@ -88,9 +88,9 @@ class Pictures {
     const across = stage.beside ? this.width : width;
     const count = data.panels.length;
     const most = clamp(Math.floor((across + CELL_GAP) / (THUMB - 8 + CELL_GAP)), 1, count);
-    const columns = Math.ceil(count / Math.ceil(count / most));
-    this.thumbSize = Math.min(Math.floor((across + CELL_GAP) / columns) - CELL_GAP, THUMB + 8);
-    find(".film").style.gridTemplateColumns = `repeat(${columns}, ${this.thumbSize}px)`;
+    this.thumbSize = Math.min(Math.floor((across + CELL_GAP) / most) - CELL_GAP, THUMB + 8);
+    find(".film").style.gridTemplateColumns = `repeat(${most}, ${this.thumbSize}px)`;
+    find(".looking").style.width = stage.beside ? `${this.width}px` : "";
   }
 
   // --- painting ---------------------------------------------------------------------------------

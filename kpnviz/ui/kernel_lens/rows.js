@@ -84,9 +84,9 @@ class Rows {
   }
 
   // The box in which the rows are, and how large a kernel is in it.
-  layOut(width, height) {
+  layOut(width, height, type) {
     const counts = this.rows.map(({ count }) => Math.max(count, 1));
-    const { named, columns, side } = arrange(counts, width, height);
+    const { named, columns, side } = arrange(counts, width, height, type);
     this.side = side;
     const box = this.lens.find(".rows");
     box.classList.toggle("stacked", !named);
