@@ -9,6 +9,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements, export, link
+from kpnviz.ui.assumed_noise import assumed_noise
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
@@ -76,3 +77,4 @@ except ValueError as error:
     elements.failure(error)
 else:
     lens_and_numbers(recipe, methods)
+    assumed_noise(recipe, methods)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from kpnviz.ui import cache, elements
+from kpnviz.ui.assumed_noise import assumed_noise
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
@@ -48,6 +49,7 @@ def look(lesson: Lesson, number: int) -> None:
     with st.spinner("Denoising …"):
         payload = cache.lens_payload(recipe, methods)
     kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
+    assumed_noise(recipe, methods)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")
 

@@ -60,9 +60,22 @@ VERSION = "1"
 _SHAKE_NAMES = {"±2": "small", BY_HAND: "hand"}  # others are written as they are
 _SHAKES = {_SHAKE_NAMES.get(label, label): label for label in (*SHAKES, BY_HAND)}
 _MODES = ("picture", "signed", "absolute")
-_LENS = ("frame", "mode", "against", "stops", "linear", "view", "compare", "shown", "other", "look")
+_LENS = (
+    "frame",
+    "mode",
+    "against",
+    "stops",
+    "linear",
+    "view",
+    "compare",
+    "shown",
+    "other",
+    "look",
+    "assumed",
+)
 _KNOWN = {"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS}
 _MAX_STOPS = (-2.0, 4.0)
+_ASSUMED = (-2.0, 2.0)
 
 
 def write(state: Mapping[str, Any]) -> dict[str, str]:
@@ -234,6 +247,7 @@ class _Reader:
             "shown": self.query.get("shown", DISPLAY["shown"])[:40],
             "other": self.query.get("other", DISPLAY["other"])[:40],
             "look": self.choice("look", LOOKS, DISPLAY["look"]),
+            "assumed": self.number("assumed", *_ASSUMED, 0.0),
         }
         if "view" in self.query:
             display["view"] = self.pair(self.query["view"], (0, 0, 1), (size, size, size / 4))

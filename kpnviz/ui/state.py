@@ -45,6 +45,10 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 
 # --- Explore ---
 LENS = "lens"  # the kernel lens
+ASSUMED, ASSUMED_ASKED = (
+    "assumed",
+    "_assumed_asked",
+)  # what brings other assumed noise, and what it asked for last
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---

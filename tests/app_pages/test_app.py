@@ -172,6 +172,18 @@ def test_the_payload_holds_the_pictures_and_the_kernels():
         np.testing.assert_allclose(sent.at(20, 33), estimate.kernels.at(20, 33), rtol=3e-3, atol=1e-3)
 
 
+def test_what_other_noise_gives_is_packed_for_the_same_burst():
+    burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 21, 34)))
+    estimates = [random_estimate(burst, (1, 3), True, "mkpn"), random_estimate(burst, (1, 3), True, "mkpn")]
+    header, arrays = unpack(kernel_lens.pack_assumed(burst, (0.5, 2), estimates))
+    assert header["burst"] == unpack(pack(burst, estimates))[0]["burst"] and header["scales"] == [0.5, 2]
+    np.testing.assert_array_equal(arrays[header["images"]], [estimate.image for estimate in estimates])
+    for number, estimate in zip(header["factors"], estimates, strict=True):
+        np.testing.assert_allclose(arrays[number], estimate.kernels.factors[0], rtol=2e-3, atol=1e-4)
+    direct = [Estimate(burst.mean, None, "kpn-direct", 0.0)]
+    assert unpack(kernel_lens.pack_assumed(burst, (2,), direct))[0]["factors"] == []
+
+
 def test_a_burst_without_truth_or_a_single_pixel_can_be_packed():
     burst = Burst(np.full((1, 1, 1), 0.5, np.float32), NoiseModel(0.1, 0.01))
     header, _ = unpack(pack(burst, [random_estimate(burst, (3,), True, "kpn-l3")]))

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 import kpnviz
 from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.analysis.metrics import psnr
 from kpnviz.evaluation.app_benchmark import serve
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
@@ -99,7 +100,15 @@ def hover(page, y, x):
     expect(page.locator(f'.lens[data-y="{y}"][data-x="{x}"]')).to_be_attached()
 
 
+def assumed_noise_is_there(page):
+    """Wait until the lens has all that other assumed noise gives."""
+    page.wait_for_function(
+        "() => globalThis.kpnvizAssumed?.methods.every((name) => globalThis.kpnvizAssumed.brought.has(name))"
+    )
+
+
 def test_hover_changes_the_kernels_without_asking_python(page):
+    assumed_noise_is_there(page)
     hover(page, 30, 40)
     page.wait_for_load_state("networkidle")
     before, shares = len(page.sent), page.locator(".share").all_inner_texts()
@@ -302,7 +311,39 @@ def test_new_bursts_reach_the_lens(page):
     expect(page.locator(".photo img")).to_have_attribute("alt", gallery()[10])
 
 
+def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
+    assumed_noise_is_there(page)
+    hover(page, 64, 64)
+    page.mouse.down()
+    page.mouse.up()
+    slider = page.locator("[name=assumed]")
+    move = "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
+    before = len(page.sent)
+    for power in (2, -1):  # computed
+        slider.evaluate(move, power)
+        for m, method in enumerate(METHODS):
+            expected = kpnviz.load(method)(burst, 2.0**power)
+            kernel, scale = expected.kernels.at(64, 64), np.abs(expected.kernels.at(64, 64)).max()
+            found = lens(page, f"l.kernelsAt(64, 64)[{m}].cells.map((c) => Array.from(c.weights))")
+            np.testing.assert_allclose(np.reshape(found, kernel.shape), kernel, atol=2e-3 * scale)
+            assert lens(page, f"l.kernelsAt(64, 64)[{m}].picture") == pytest.approx(
+                expected.image[64, 64], abs=1e-4
+            )
+        shown = page.locator(".chip.shown").locator("visible=true")
+        expect(shown).to_contain_text(f"{psnr(expected.image, burst.truth):.2f} dB")
+    for power in (0.35, 1.7):  # between: still, what is shown is what was applied
+        slider.evaluate(move, power)
+        for total, picture in lens(page, "l.kernelsAt(64, 64).map((m) => [m.sum, m.picture])"):
+            assert total == pytest.approx(picture, abs=2e-3)
+    page.wait_for_url("**assumed=1.7**")
+    assert len(page.sent) - before < 6  # Python hears where it came to rest, not of every step
+    slider.dblclick()
+    assert lens(page, "l.assumed.power") == 0
+
+
 def test_the_crop_is_dragged(page):
+    assumed_noise_is_there(page)
     identity = lens(page, "l.data.id")
     crop = page.locator(".crop").bounding_box()
     x, y = crop["x"] + crop["width"] / 2, crop["y"] + crop["height"] / 2

@@ -10,6 +10,7 @@ import torch
 
 from kpnviz.analysis.ideal import ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, mass
+from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.color import srgb_encode
 from kpnviz.kernels import KernelField, factor_channels
@@ -84,6 +85,34 @@ def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):
     assert values[0] == pytest.approx((patch.ravel() * one).sum(), abs=1e-12)
     seen = script("Array.from(patchAt(a.frame, 0, 9, 9, 5, 1, 7))", frame=frame.ravel().tolist())
     np.testing.assert_allclose(seen, patch.ravel(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("power", "expected"),
+    [
+        (-2, (0, 1, 0)),
+        (-1.5, (0, 1, 0.5)),
+        (0, (1, 2, 1)),
+        (0.25, (2, 3, 0.25)),
+        (2, (3, 4, 1)),
+        (3, (3, 4, 1)),
+    ],
+)
+def test_other_scales_lie_between_those_that_were_computed(script, power, expected):
+    found = script("scaleBeside(a.scales, a.power)", scales=[0.25, 0.5, 1, 2, 4], power=power)
+    assert (found["low"], found["high"], found["share"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("h", "w"), [(H, W), (9, 30)])
+def test_psnr(script, h, w):
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(0, 0.5, (h, w)).astype(np.float32)
+    image = (truth + rng.normal(0, 0.1, (h, w))).astype(np.float32)
+    found = script(
+        "psnrOf(a.image, a.truth, a.h, a.w, 0.5)",
+        image=image.ravel().tolist(), truth=truth.ravel().tolist(), h=h, w=w,
+    )  # fmt: skip
+    assert found == pytest.approx(psnr(image, truth, 0.5), abs=1e-3)
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])

@@ -26,7 +26,7 @@ def states(draw):
     shake = draw(st.sampled_from([*SHAKES, BY_HAND]))
     display = {"frame": 3, "mode": "signed", "against": "mean", "stops": -0.5, "linear": True}
     display["view"] = [1.25, 30.0, 4.0]
-    display |= {"compare": "pair", "shown": "truth", "other": "mean", "look": "sum"}
+    display |= {"compare": "pair", "shown": "truth", "other": "mean", "look": "sum", "assumed": -1.25}
     frames = draw(st.integers(4, 32))
     shown = draw(st.sets(st.sampled_from(sorted(display))))
     return {
@@ -80,6 +80,7 @@ def test_a_link_opens_what_was_there(state):
             {"shifts": ((0, 0), (1, 2), (0, 0))},
         ),
         ({"compare": "wype"}, "“wype”", {"display": {}}),
+        ({"assumed": "3"}, "“3”", {"display": {"assumed": 2.0}}),
         ({"look": "framess"}, "“framess”", {"display": {"look": "frames"}}),
         ({"seed": "1e99"}, "“1e99”", {"seed": 2**31 - 1}),
         ({"methods": "mkpn~resnet"}, "“resnet”", {"methods": ["mkpn"]}),

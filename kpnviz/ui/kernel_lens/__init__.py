@@ -45,6 +45,7 @@ _SCRIPTS = (
     "kernels.js",
     "matching.js",
     "ideal.js",
+    "assumed.js",
     "text.js",
     "paint.js",
     "figure.js",
@@ -55,7 +56,7 @@ _SCRIPTS = (
     "input.js",
     "lens.js",
 )
-_FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 Pixel = tuple[int, int]
 
@@ -70,11 +71,13 @@ DISPLAY: dict[str, Any] = {
     "shown": "",
     "other": "frame",
     "look": "kernels",
+    "assumed": 0.0,
 }
 """How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
 frame, mean or a model's name); stops: brightness as a power of two; linear: without the sRGB transfer; view: the part
 that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or pair (side by side) of the
-panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each frame, one of LOOKS."""
+panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each frame, one of LOOKS; assumed:
+the assumed noise, as a power of two of the true one, -2 to 2."""
 
 COMPARE = ("wipe", "pair", "one")
 LOOKS = ("kernels", "frames", "sum", "matching", "ideal")
@@ -134,6 +137,7 @@ def pack(
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
+        "burst": burst_id(burst),
         "noise": dataclasses.asdict(burst.noise),
         "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
@@ -144,6 +148,32 @@ def pack(
         "start": list(start or (burst.height // 2, burst.width // 2)),
     }
     return _write(header, arrays)
+
+
+def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Estimate]) -> bytes:
+    """The payload of what one method makes of a burst that it is told has `scales` times its noise.
+
+    Pictures [H, W] and factors [N, F, h, w] of each scale.
+
+    The lens interpolates between them, and the method's own at scale 1: pictures and kernels alike, so that the picture
+    stays what the kernels make of the frames. Raises ValueError beyond MAX_BYTES.
+    """
+    images = np.stack([estimate.image for estimate in estimates])
+    fields = [estimate.kernels for estimate in estimates if estimate.kernels is not None]
+    factors = [field.factors[0].float().cpu().numpy() for field in fields]
+    arrays = [images.astype(np.float32), *(array.astype(np.float16) for array in factors)]
+    header = {
+        "burst": burst_id(burst),
+        "scales": list(scales),
+        "images": 0,
+        "factors": list(range(1, 1 + len(factors))),
+    }
+    return _write(header, arrays)
+
+
+def burst_id(burst: Burst) -> str:
+    """What tells a burst from others: a digest of its frames."""
+    return hashlib.blake2b(np.ascontiguousarray(burst.frames), digest_size=8).hexdigest()
 
 
 def _finite(value: float) -> float | None:
@@ -171,7 +201,7 @@ def _write(header: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
         blocks += [block, b"\0" * _padding(len(block))]
         offset += len(block) + _padding(len(block))
     digest.update(json.dumps(header).encode())
-    return _with_header(header | {"arrays": places, "id": digest.hexdigest()}, b"".join(blocks))
+    return with_header(header | {"arrays": places, "id": digest.hexdigest()}, b"".join(blocks))
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -190,7 +220,7 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
 @cache
 def _component() -> Callable[..., Any]:
     def text(*names: str) -> str:
-        return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+        return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
 
     return st.components.v2.component(
         "kpnviz.kernel_lens", html=text("lens.html"), css=text("lens.css"), js=text(*_SCRIPTS)
@@ -223,7 +253,7 @@ def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LEN
         state[told] = {"number": number, "pinned": state[pixel], "display": DISPLAY | state[display]}
         state[seen] = now
     _component()(
-        data=_with_header(state[told], payload),
+        data=with_header(state[told], payload),
         key=key,
         on_pinned_change=take_pinned,
         on_display_change=take_display,
@@ -231,7 +261,8 @@ def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LEN
     return state[pixel]
 
 
-def _with_header(header: dict[str, Any], rest: bytes) -> bytes:
+def with_header(header: dict[str, Any], rest: bytes) -> bytes:
+    """A header, padded to a multiple of 8 bytes, before the rest."""
     text = json.dumps(header).encode()
     text += b" " * _padding(4 + len(text))
     return b"".join([struct.pack("<I", len(text)), text, rest])

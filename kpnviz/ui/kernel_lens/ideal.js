@@ -106,13 +106,18 @@ class Ideal {
     return `${this.lens.data.id} ${this.method.title} ${this.lens.cursor}`;
   }
 
+  // What is measured over the picture.
+  get measuring() {
+    return `${this.lens.data.id} ${this.method.title} ${this.lens.assumed.power}`;
+  }
+
   get isStale() {
     return this.about !== this.wanted;
   }
 
   // At every paint of the view: computes once the mouse rests.
   follow() {
-    if (this.measured?.method !== this.method) this.begin();
+    if (this.measured?.about !== this.measuring) this.begin();
     clearTimeout(this.timer);
     if (this.isStale) this.timer = setTimeout(() => this.solve(), REST_MS);
     else this.timer = setTimeout(() => this.measure(), 20);
@@ -146,7 +151,7 @@ class Ideal {
     const pixels = Array.from({ length: side * side }, (_, i) => [place(Math.floor(i / side), height), place(i % side, width)]);
     // Not row by row: the first few speak for the whole picture.
     const shuffled = pixels.map((_, i) => pixels[(i * 61) % pixels.length]);
-    this.measured = { method: this.method, pixels: shuffled, done: 0, ideal: 0, network: 0 };
+    this.measured = { about: this.measuring, pixels: shuffled, done: 0, ideal: 0, network: 0 };
     this.scores = null;
   }
 
@@ -160,7 +165,7 @@ class Ideal {
     const truth = encode(lens.truth.image[at] / white);
     const { sum } = lens.applied(this.at(y, x), this.method.kernels.K, y, x);
     measured.ideal += (encode(sum / white) - truth) ** 2;
-    measured.network += (encode(lens.data.panels[this.method.panel].image[at] / white) - truth) ** 2;
+    measured.network += (encode(lens.imageOf(lens.data.panels[this.method.panel])[at] / white) - truth) ** 2;
     measured.done += 1;
     const decibels = (squares) => -10 * Math.log10(squares / measured.done);
     this.scores = {

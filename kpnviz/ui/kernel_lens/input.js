@@ -36,6 +36,7 @@ class Input {
     this.onClick(".rows", "[data-frame]", ({ frame }) => lens.chooseFrame(Number(frame)));
     this.onClick(".film", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look }) => lens.chooseLook(look));
+    lens.find("[name=assumed]").addEventListener("dblclick", () => lens.assumed.moveTo(0));
     const act = {
       ".reset": () => lens.resetView(),
       ".save": () => saveFigure(lens.root, `kernels_y${lens.cursor[0]}_x${lens.cursor[1]}.png`),
@@ -79,6 +80,7 @@ class Input {
   onControl({ name, value, checked }) {
     const { lens } = this;
     if (name === "compare") return lens.chooseCompare(value);
+    if (name === "assumed") return lens.assumed.moveTo(Number(value));
     if (name === "shown" || name === "other") return lens.choosePanel(value, name === "other");
     if (name === "mode" || name === "against") lens[name] = value;
     if (name === "stops" || name === "contrast" || name === "window") lens[name] = Number(value);

@@ -34,6 +34,7 @@ class Lens {
     this.pictures = new Pictures(this);
     this.rows = new Rows(this);
     this.ideal = new Ideal(this);
+    this.assumed = new Assumed(this);
     this.reported = {};
     this.stale = new Set();
     this.latencies = [];
@@ -49,7 +50,7 @@ class Lens {
     window.removeEventListener("resize", this.onResize);
     this.input.destroy();
     this.ideal.destroy();
-    this.themeWatch?.disconnect();
+    this.assumed.destroy();
     clearTimeout(this.reportTimer);
     clearTimeout(this.announceTimer);
     clearInterval(this.player);
@@ -74,8 +75,10 @@ class Lens {
     this.followed = number;
     this.pinned = Boolean(pinned) && pinned[0] < height && pinned[1] < width;
     if (this.pinned) [this.cursor, this.touched] = [pinned, true];
-    const { frame, mode, against, stops, linear, view, compare, shown, other, look } = display;
-    Object.assign(this, { mode, stops, linear, against, compare, shown, other, look });
+    const { frame, view, assumed, ...rest } = display;
+    Object.assign(this, rest);
+    this.assumed.power = assumed;
+    this.assumed.take();
     this.choosePanels();
     this.frame = clamp(frame, 0, this.frames - 1);
     if (view) this.setView(...view);
@@ -89,20 +92,21 @@ class Lens {
   // What is chosen stays where there still is such; else the last method beside the reference.
   choosePanels() {
     const has = (name) => this.data.panels.some((panel) => panel.name === name);
-    const methods = this.data.panels.filter(({ kind }) => kind === "method");
     // Where nothing is known of the truth, errors are differences from the mean.
     if (!has(this.against)) this.against = this.truth ? "truth" : "mean";
-    if (!has(this.shown)) this.shown = methods.at(-1)?.name ?? "mean";
+    const method = this.kernelMethods.at(-1) ?? this.data.methods.at(-1);
+    if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "mean";
     if (!has(this.other)) this.other = "frame";
     if (!this.rows.looks.includes(this.look)) this.look = "kernels";
   }
 
   // What of the display Python is told, for links.
   get display() {
-    const { view, frame, mode, against, stops, linear, compare, shown, other, look } = this;
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look, assumed } = this;
     const round = (value) => Math.round(value * 100) / 100;
     return {
       ...{ frame, mode, against, stops, linear, compare, shown, other, look },
+      assumed: round(assumed.power),
       view: view.zoom === 1 ? null : [view.y, view.x, view.zoom].map(round),
     };
   }
@@ -130,6 +134,7 @@ class Lens {
     this.rows.buildTabs();
     this.choosePanels();
     this.rows.build();
+    this.assumed.take();
     this.root.classList.toggle("without-kernels", !this.kernelMethods.length);
     this.laidOut = "";
     this.layOut();
@@ -164,7 +169,7 @@ class Lens {
   }
 
   imageOf(panel) {
-    return panel.kind === "frame" ? this.frameValues(this.frame) : panel.image;
+    return panel.kind === "frame" ? this.frameValues(this.frame) : (panel.mixed ?? panel.image);
   }
 
   // The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
@@ -174,12 +179,12 @@ class Lens {
     return object ? moving.shifts[object - 1] : shifts;
   }
 
-  // Per method: the kernels at a pixel, and all that is written beside them.
+  // Per method: the kernels at a pixel, with the noise that is assumed, and all that is written beside them.
   kernelsAt(y, x) {
     const { width: W, panels } = this.data;
     return this.kernelMethods.map((method) => ({
-      ...this.applied(effectiveKernels(method.kernels, y, x), method.kernels.K, y, x),
-      picture: panels[method.panel].image[y * W + x],
+      ...this.applied(this.assumed.kernelsAt(method, y, x), method.kernels.K, y, x),
+      picture: this.imageOf(panels[method.panel])[y * W + x],
     }));
   }
 
@@ -358,16 +363,17 @@ class Lens {
   // All that is seen at once should fit the window. Sizes are measured when something moves, not on every mouse move.
   layOut() {
     if (!this.data) return;
-    const width = this.root.clientWidth;
+    const width = this.find(".desk").clientWidth;
     if (!width) return;
-    const identity = `${width} ${window.innerHeight} ${this.top} ${this.compare} ${this.rows.built}`;
+    const slider = this.find(".assumed").hidden;
+    const identity = `${width} ${window.innerHeight} ${this.top} ${this.compare} ${this.rows.built} ${slider}`;
     if (identity === this.laidOut) return;
     this.laidOut = identity;
     const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
     const seen = window.innerHeight - this.top - 8;
     const bottom = (selector) => this.find(selector).getBoundingClientRect().bottom - this.root.getBoundingClientRect().top;
-    const around = this.find(".looking").offsetHeight - this.find(".stages").offsetHeight;
-    this.pictures.layOut(width, seen - around, type);
+    const around = () => this.find(".looking").offsetHeight - this.find(".stages").offsetHeight;
+    for (let pass = 0; pass < 2; pass++) this.pictures.layOut(width, seen - around(), type); // the film has a height now
     const { beside } = this.pictures;
     this.root.classList.toggle("beside", beside);
     const inside = beside ? width - this.pictures.width - DESK_GAP : width;
@@ -467,6 +473,7 @@ class Lens {
       zoom: this.view.zoom.toFixed(2),
     });
     this.root.classList.toggle("pinned", this.pinned);
+    this.root.classList.toggle("assuming", this.assumed.power !== 0);
   }
 
   writeWeights() {

@@ -23,14 +23,16 @@ function readHeader(bytes) {
 function readArrays(header, bytes) {
   // The message may start at an odd address, typed arrays may not.
   const buffer = bytes.slice().buffer;
-  const arrays = header.arrays.map(({ dtype, shape, offset }) => {
-    const values = new ARRAY_TYPES[dtype](
-      buffer,
-      offset,
-      shape.reduce((a, b) => a * b, 1),
-    );
-    return { values, shape };
-  });
+  const arrays = header.arrays.map(({ dtype, shape, offset }) => ({
+    values: new ARRAY_TYPES[dtype](buffer, offset, shape.reduce((a, b) => a * b, 1)),
+    shape,
+  }));
+  if (header.scales) {
+    // What one method makes of other assumed noise: pack_assumed.
+    header.images = header.scales.map((_, i) => imageAt(arrays[header.images], i));
+    header.factors = header.factors.map((number) => arrays[number]);
+    return header;
+  }
   header.frames = arrays[header.frames];
   if (header.clean !== null) {
     const { values, shape } = arrays[header.clean];
@@ -42,3 +44,6 @@ function readArrays(header, bytes) {
   if (header.moving) header.moving.object_at = arrays[header.moving.object_at].values;
   return header;
 }
+
+// Picture i of several.
+const imageAt = ({ values, shape: [, H, W] }, i) => values.subarray(i * H * W, (i + 1) * H * W);

@@ -176,7 +176,7 @@ class Pictures {
       stage.right.element.hidden = stage.role === "other";
       for (const [label, panel] of [[stage.left, other], [stage.right, shown]]) {
         label.select.value = panel.name;
-        label.score.textContent = this.scoreOf(panel) + (panel === this.star ? " ★" : "");
+        label.score.textContent = this.scoreOf(panel) + (panel === this.star && !panel.mixed ? " ★" : "");
         label.element.title = panel.about;
       }
     }

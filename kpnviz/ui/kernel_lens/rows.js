@@ -33,6 +33,7 @@ class Rows {
       row.lines = make("span", "lines");
       row.running = make("i", "");
       row.progress = make("div", "progress", row.running);
+      row.progress.hidden = true;
       const title = make("b", "", row.title);
       const panel = row.method && lens.data.panels[row.method.panel];
       if (panel && panel === lens.pictures.star) title.append(make("span", "best", "★"));
@@ -101,11 +102,11 @@ class Rows {
       lens.layOut();
     }
     for (const row of this.rows) {
+      row.score.textContent = row.panel ? lens.pictures.scoreOf(row.panel) : "";
       if (!row.count) continue;
       const { cells, lines, progress } = this.view.contents(lens, row.method ? { ...row, found: lens.foundOf(row.method) } : row);
       cells.forEach((content, i) => this.paintCell(row.cells[i], content));
       this.writeLines(row, lines.filter(Boolean));
-      row.score.textContent = row.panel ? lens.pictures.scoreOf(row.panel) : "";
       row.progress.hidden = progress === undefined;
       if (progress !== undefined) row.running.style.width = `${100 * clamp(progress, 0, 1)}%`;
     }

@@ -1,0 +1,105 @@
+"""The assumed noise as a slider in the lens: what a burst gives with 1/4 to 4 times its noise, in the background.
+
+A component without a face stands beside the lens. Once a burst has rested on the page it asks for what is missing, one
+method after the other; networks run in a thread of their own, between those that a person waits for. What comes is
+handed to the lens in the browser, which interpolates it (kernel_lens.pack_assumed).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import cache as once
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from kpnviz.burst import BurstRecipe
+from kpnviz.denoise import Denoiser
+from kpnviz.ui import cache
+from kpnviz.ui.kernel_lens import FOLDER, burst_id, pack_assumed, with_header
+from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED
+
+SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
+"""Of the assumed noise, beside the true one."""
+
+_FORGOTTEN = 4.0  # seconds after which nobody asks for a burst any more
+_KEPT = 6  # payloads, up to 48 MB each
+
+Key = tuple[BurstRecipe, str]
+
+
+class _Kitchen:
+    """Payloads that are being made, or were: bounded, shared by all sessions."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="assumed-noise")
+        self._lock = threading.Lock()
+        self._made: dict[Key, Future[bytes]] = {}
+        self._asked: dict[Key, float] = {}
+
+    def order(self, recipe: BurstRecipe, method: str) -> Future[bytes]:
+        """The payload of a method, in the making; it is given up if it is not asked for again soon."""
+        key = (recipe, method)
+        burst, network = cache.burst_of(recipe), cache.denoiser(method)
+        with self._lock:
+            self._asked[key] = time.monotonic()
+            made = self._made.pop(key, None)
+            if (
+                made is None
+                or made.cancelled()
+                or isinstance(made.exception() if made.done() else None, CancelledError)
+            ):
+                made = self._pool.submit(self._make, key, burst, network)
+            self._made[key] = made  # last: dropped last
+            for old in list(self._made)[:-_KEPT]:
+                self._made.pop(old).cancel()
+                self._asked.pop(old, None)
+        return made
+
+    def _make(self, key: Key, burst: Any, network: Denoiser) -> bytes:
+        estimates = []
+        for scale in SCALES:
+            if time.monotonic() - self._asked.get(key, 0) > _FORGOTTEN:
+                raise CancelledError
+            with cache.one_at_a_time:
+                estimates.append(network(burst, scale))
+        return pack_assumed(burst, SCALES, estimates)
+
+
+@st.cache_resource(show_spinner=False)
+def _kitchen() -> _Kitchen:
+    return _Kitchen()
+
+
+@once
+def _component() -> Callable[..., Any]:
+    scripts = (FOLDER / "payload.js", Path(__file__).parent / "courier.js")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
+    return st.components.v2.component("kpnviz.assumed_noise", html="<i hidden></i>", js=text)
+
+
+@st.fragment
+def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
+    """Bring the lens what a recipe's burst gives with other assumed noise."""
+    state = st.session_state
+    burst = burst_id(cache.burst_of(recipe))
+
+    def take() -> None:
+        state[ASSUMED_ASKED] = state[ASSUMED]["ask"]
+
+    asked = state.get(ASSUMED_ASKED) or {}
+    header: dict[str, Any] = {"burst": burst, "methods": list(methods), "method": None, "failed": []}
+    payload = b""
+    if asked.get("burst") == burst:
+        missing = [method for method in methods if method not in asked["have"]]
+        for method, made in [(method, _kitchen().order(recipe, method)) for method in missing]:
+            if made.done() and not made.cancelled():
+                if made.exception() is None:
+                    header["method"], payload = method, made.result()
+                    break
+                header["failed"].append(method)
+    _component()(data=with_header(header, payload), key=ASSUMED, on_ask_change=take)
