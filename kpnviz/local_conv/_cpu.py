@@ -7,15 +7,14 @@ call it at once.
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from kpnviz.threads import in_threads
 
 from ._cpu_kernels import Layout, backward_kernel, forward_kernel
 from ._reference import reduced_shape, reduction_scale
@@ -60,7 +59,7 @@ class _LocalConv(torch.autograd.Function):
             item, y0 = tasks[task]
             kernel(x[item], f[item], y0, min(y0 + STRIP, H), scale, y[item])
 
-        _in_threads(run, len(tasks))
+        in_threads(run, len(tasks))
         return out.view(reduced_shape(reduce, B, N, S, H, W))
 
     @staticmethod
@@ -81,7 +80,7 @@ class _LocalConv(torch.autograd.Function):
         def run(n: int) -> None:  # one frame each: no two threads add to the same gradient
             kernel(x[n], f[n], g[n * len(g) // (B * N)], scale, d[n])
 
-        _in_threads(run, B * N)
+        in_threads(run, B * N)
         return None, grad, None, None, None, None
 
 
@@ -92,25 +91,3 @@ def _layout(sizes: tuple[int, ...], separable: bool, fused: bool, reduce: str) -
 
 def _array(tensor: Tensor, *shape: int) -> np.ndarray:
     return tensor.detach().contiguous().view(shape).numpy()
-
-
-def _in_threads(run: Callable[[int], None], count: int) -> None:
-    """run(0), ..., run(count - 1), shared out among torch.get_num_threads() threads, this one included."""
-    tasks = itertools.count()  # next() on it is atomic
-    failures: list[BaseException] = []
-
-    def drain() -> None:
-        try:
-            while (task := next(tasks)) < count and not failures:
-                run(task)
-        except BaseException as failure:
-            failures.append(failure)
-
-    helpers = [threading.Thread(target=drain) for _ in range(min(torch.get_num_threads(), count) - 1)]
-    for helper in helpers:
-        helper.start()
-    drain()
-    for helper in helpers:
-        helper.join()
-    if failures:
-        raise failures[0]

@@ -17,14 +17,13 @@ checks for negative indices or counts references, and LLVM does not vectorize.
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
 from kpnviz.local_conv import reflect_pad
+from kpnviz.threads import in_threads
 
 from . import CAP
 
@@ -38,37 +37,27 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
     rows = 2 * K if marginal else K * K
     margin = reach // 2 + 1  # cells: what the planes have around them
     lanes = min(N, max(1, _ROW // w))
-    costs = torch.empty(B, N, windows, rows, h, w)
-    values = costs.numpy()
+    values = np.empty(
+        (B, N, windows, rows, h, w), np.float32
+    )  # (in large pages, where torch's memory is in small ones)
+    costs = torch.from_numpy(values)
     groups = [(b, first, min(first + lanes, N)) for b in range(B) for first in range(0, N, lanes)]
-    tasks = iter(groups)  # next() on a list's iterator is atomic
     scaled = smooth * 0.125**0.5  # the mean of 4 squares over 2, as their plain sum
-    failures: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            for b, first, last in tasks:
-                n = last - first
-                frame = _planes(reflect_pad(scaled[b, first:last], 2 * margin))
-                reference = _planes(scaled[b, :1].expand(n, -1, -1))
-                place = values[b, first:last]
-                out = place.reshape(-1) if n == 1 else np.empty(place.size, dtype=np.float32)
-                if marginal:
-                    out.fill(np.inf)
-                _costs(frame, reference, h, w, n, margin, reach, windows, first == 0, marginal, out)
-                if n > 1:
-                    place[:] = np.moveaxis(out.reshape(windows, rows, h, w, n), 4, 0)
-        except BaseException as failure:
-            failures.append(failure)
+    def run(task: int) -> None:
+        b, first, last = groups[task]
+        n = last - first
+        frame = _planes(reflect_pad(scaled[b, first:last], 2 * margin))
+        reference = _planes(scaled[b, :1].expand(n, -1, -1))
+        place = values[b, first:last]
+        out = place.reshape(-1) if n == 1 else np.empty(place.size, dtype=np.float32)
+        if marginal:
+            out.fill(np.inf)
+        _costs(frame, reference, h, w, n, margin, reach, windows, first == 0, marginal, out)
+        if n > 1:
+            place[:] = np.moveaxis(out.reshape(windows, rows, h, w, n), 4, 0)
 
-    helpers = [threading.Thread(target=work) for _ in range(min(torch.get_num_threads(), len(groups)) - 1)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
-    if failures:
-        raise failures[0]
+    in_threads(run, len(groups))
     return costs if marginal else costs.view(B, N, windows, K, K, h, w)
 
 

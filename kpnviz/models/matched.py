@@ -21,6 +21,10 @@ units of the noise: scaled by any factor, noise and all, a burst has the same ke
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,6 +44,7 @@ BLIND_NOISE = (10**-2.25, 10**-3)
 
 _INPUTS = 5
 _BASE = 17  # side of the box, pixels, whose mean is taken off the trunk's inputs
+_STRIP = 1024  # half-resolution pixels that are computed at once
 _LOGITS = 4.0  # what a unit of the head's output counts in logits
 
 
@@ -53,8 +58,11 @@ class _Encoder(nn.Module):
         self.spread = nn.Conv2d(ENCODED, ENCODED, 3, padding=1)
 
     def forward(self, costs: Tensor) -> Tensor:
-        x = F.leaky_relu(_pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2) / 2), self.leak)
-        return F.leaky_relu(self.spread(x), self.leak)
+        return F.leaky_relu(self.spread(_in_strips(self._narrowed, costs)), self.leak, inplace=True)
+
+    def _narrowed(self, costs: Tensor) -> Tensor:
+        x = _pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2).div_(2))
+        return F.leaky_relu(x, self.leak, inplace=True)
 
 
 class MatchingNetwork(nn.Module):
@@ -124,7 +132,7 @@ class MatchingNetwork(nn.Module):
             costs = costs.view(
                 B, N, self.config.windows, self.rows, *costs.shape[-2:]
             )  # [B, N, J, rows, h, w]
-            plain = self._plain_factors(costs)
+            plain = _in_strips(self._plain_factors, costs)
             inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
         t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
         e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
@@ -137,10 +145,9 @@ class MatchingNetwork(nn.Module):
             features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
-        factors = self._factors(costs, t, e0, e, mean)
-        return KernelField(
-            factors[..., : half[0], : half[1]].contiguous(), self.config.sizes, self.config.separable, H, W
-        )
+        maps = (x[..., : half[0], : half[1]] for x in (costs, t, e0, e, mean))
+        factors = _in_strips(self._factors, *maps)
+        return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, H, W)
 
     def _plain_factors(self, costs: Tensor) -> Tensor:
         """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""
@@ -174,7 +181,7 @@ class MatchingNetwork(nn.Module):
         B, N, J = costs.shape[:3]
         scene = _pointwise(self.mix_scene, torch.cat((t, e0), 1))[:, None]
         others = _pointwise(self.mix_frame, e.flatten(0, 1)).unflatten(0, (B, N - 1)) + scene
-        others = F.leaky_relu(others, self.leak)
+        others = F.leaky_relu(others, self.leak, inplace=True)
         reference = F.leaky_relu(_pointwise(self.mix_reference, torch.cat((t, e0, mean), 1)), self.leak)
         outputs = torch.cat(
             (
@@ -187,24 +194,34 @@ class MatchingNetwork(nn.Module):
         sharpness = torch.exp(
             2 * _pointwise(self.sharpness, torch.cat((t, mean), 1)).clamp(-4, 4)
         )  # [B, J (+ 1), h, w]
+        logits, trust = _LOGITS * logits, _LOGITS * trust[:, :, 0]
         for j in range(J):
-            logits = (logits * _LOGITS if j == 0 else logits) - costs[:, :, j] * (
-                5 / J * sharpness[:, None, None, j]
-            )
-        trust = _LOGITS * trust[:, :, 0]  # [B, N, h, w]
-        if not self.config.separable:
-            kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(
-                logits
-            )
-            return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
+            logits = torch.addcmul(logits, costs[:, :, j], sharpness[:, None, None, j], value=-5 / J)
+        if self.config.separable:
+            return self._separable(signed, logits, 0.6 * sharpness[:, J], trust)
+        kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(logits)
+        return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
+
+    def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
+        """signed [B, N, F, h, w], logits [B, N, 2K, h, w], found [B, h, w], trust [B, N, h, w] -> factors as signed."""
+        N, scales = signed.shape[1], torch.exp(2 * self.size_sharpness)
+        if _compiled(signed):
+            from kpnviz.models._compiled import separable_factors  # imports numba
+
+            parts, rows, place, own = (x.flatten(-2).numpy() for x in (signed, logits, found, trust))
+            sizes, scale = np.array(self.config.sizes), scales.numpy()
+            factors = [
+                separable_factors(parts[b], rows[b], place[b], own[b], sizes, scale) for b in range(len(rows))
+            ]
+            return torch.from_numpy(np.stack(factors)).view_as(signed)
         vertical, horizontal = logits.chunk(2, 2)
         starts = []
-        for size, scale in zip(self.config.sizes, torch.exp(2 * self.size_sharpness), strict=True):
+        for size, scale in zip(self.config.sizes, scales, strict=True):
             near = slice(self.reach - size // 2, self.reach + size // 2 + 1)
             v, h = vertical[:, :, near], horizontal[:, :, near]
             # A frame's share at this size: by the best match within the size's own reach.
-            found = torch.minimum(v.amax(2), h.amax(2)) * (0.6 * sharpness[:, None, J]) + trust
-            share = N * torch.softmax(found, 1)[:, :, None]
+            score = torch.minimum(v.amax(2), h.amax(2)) * found[:, None] + trust
+            share = N * torch.softmax(score, 1)[:, :, None]
             starts += [share * torch.softmax(scale * v, 2), torch.softmax(scale * h, 2)]
         parts = (signed + torch.cat(starts, 2)).split(
             [n for size in self.config.sizes for n in (size, size)], 2
@@ -212,8 +229,34 @@ class MatchingNetwork(nn.Module):
         masses = [
             v.sum(2) * h.sum(2) for v, h in zip(parts[::2], parts[1::2], strict=True)
         ]  # S of [B, N, h, w]
-        scale = _inverse(torch.stack(masses).mean((0, 2)))[:, None, None]
-        return torch.cat([part * scale if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
+        inverse = _inverse(torch.stack(masses).mean((0, 2)))[:, None, None]
+        return torch.cat([part * inverse if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
+
+
+def _compiled(x: Tensor) -> bool:
+    """Whether the compiled last step can be taken: on the CPU, without gradients, and with numba."""
+    no_gradients = not torch.is_grad_enabled() and x.dtype == torch.float32
+    return no_gradients and x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
+
+
+def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
+    """function(*maps), of maps [..., h, w] and with a result [..., h, w], each pixel of which needs no other pixel.
+
+    Without gradients a few rows are computed at a time: what lies between stays in the processor's cache, where it
+    would else be tensors of hundreds of megabytes.
+    """
+    h, w = maps[0].shape[-2:]
+    rows = max(1, _STRIP // w)
+    if torch.is_grad_enabled() or rows >= h:
+        return function(*maps)
+    result = None
+    for top in range(0, h, rows):
+        part = function(*(x[..., top : top + rows, :] for x in maps))
+        if result is None:
+            result = part.new_empty(*part.shape[:-2], h, w)
+        result[..., top : top + rows, :] = part
+    assert result is not None
+    return result
 
 
 def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:

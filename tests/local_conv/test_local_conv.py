@@ -288,10 +288,10 @@ def test_threads_may_call_numba_at_once():
 
 
 def test_a_failure_in_a_thread_is_raised():
-    from kpnviz.local_conv._cpu import _in_threads
+    from kpnviz.threads import in_threads
 
     with pytest.raises(ZeroDivisionError):
-        _in_threads(lambda task: 1 // (task - 5), 8)
+        in_threads(lambda task: 1 // (task - 5), 8)
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads():

@@ -155,3 +155,20 @@ def test_all_parameters_learn(name):
             key for key in without if key != "size_sharpness" and not key.startswith("reference_encoder")
         ]
     assert without == []
+
+
+@pytest.mark.parametrize(
+    "name", ["kpn-l1-matching", "kpn-l5-matching", "kpn-l25-matching", "mkpn-matching", "kpn-matching"]
+)
+@pytest.mark.parametrize("N, H, W", [(1, 9, 14), (5, 70, 134)])
+def test_with_and_without_gradients_the_kernels_are_the_same(name, N, H, W, monkeypatch):
+    """Without, they come strip by strip, and for separable networks from the compiled last step."""
+    monkeypatch.setattr("kpnviz.models.matched._STRIP", 300)  # a few rows, and the last strip shorter
+    network = disturbed(name)
+    for parameter in network.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    frames = bursts(N, H, W)
+    with torch.no_grad():
+        fast = network(frames, READ, SHOT).factors
+    plain = network(frames, READ, SHOT).factors.detach()
+    torch.testing.assert_close(fast, plain, atol=2e-5 * plain.abs().max().item(), rtol=0)
