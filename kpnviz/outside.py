@@ -6,6 +6,7 @@ Nobody has vouched for files, their names, cards and links. Every limit stands h
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import os
 from dataclasses import dataclass
 
@@ -95,6 +96,13 @@ class Limits:
             f"up to {self.frames} frames of {self.pixels / 1e6:g} megapixels, {self.file_bytes / 1e6:g} MB a file, "
             f"{self.total_bytes / 1e6:g} MB in all"
         )
+
+
+def whole(name: str, value: object, least: int, most: int) -> int:
+    """The value, if it is an integer from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
+        raise ValueError(f"{name} is {visible(repr(value))}; it is a whole number from {least} to {most}")
+    return int(value)
 
 
 def visible(text: object, most: int = NAME) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,19 @@ from torch import nn
 
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import ZOO, Network, build
+from kpnviz.outside import JSON_BYTES, one_line, visible
 from kpnviz.paths import CHECKPOINTS, write_atomically
 
 _SUFFIX = ".safetensors"
+
+MOST_PARAMETERS = 100_000_000
+"""Of a network: 50 times what ships; the widths of the paper have 24 million."""
+
+_SCHEMA = {"name": str, "config": dict, "params": int, "bytes": int, "sha256": str}
+"""What a card must have; the rest is for people."""
+
+_LATER = {"training": dict, "metrics": dict, "license": str}
+"""What it may have, then of this kind."""
 
 
 class CheckpointError(ValueError):
@@ -64,19 +75,47 @@ def save(path: Path, network: nn.Module, card: dict) -> dict:
 
 
 def read_card(name: str | Path) -> dict:
-    """The card of a model: a name of :func:`available`, or the path of a .safetensors file."""
+    """The card of a model: a name of :func:`available`, or the path of a .safetensors file.
+
+    It has name, config, params, bytes and sha256, and the config builds a network: else CheckpointError.
+    """
     path = _path(name).with_suffix(".json")
     try:
-        card = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            data = file.read(JSON_BYTES + 1)
+        if len(data) > JSON_BYTES:
+            raise CheckpointError(f"{path}: the card has more than {JSON_BYTES / 1e6:g} MB")
+        card = json.loads(data)
         if not isinstance(card, dict):
             raise ValueError("it is not an object")
-        if "licence" in card:  # the key's first spelling
-            card["license"] = card.pop("licence")
-        return card
     except FileNotFoundError:
         raise CheckpointError(f"{path}: this checkpoint's card is missing") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path}: the card is not valid JSON ({error})") from error
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: the card is not valid JSON ({one_line(error)})") from error
+    if "licence" in card:  # the key's first spelling
+        card["license"] = card.pop("licence")
+    for key, kind in (_SCHEMA | _LATER).items():
+        if key in card and (not isinstance(card[key], kind) or isinstance(card[key], bool)):
+            raise CheckpointError(
+                f"{path}: {key} is {visible(repr(card[key]))} in the card, not {_KINDS[kind]}"
+            )
+        if key not in card and key in _SCHEMA:
+            raise CheckpointError(f"{path}: the card says no {key}")
+    config_of(path, card)
+    return card
+
+
+_KINDS = {str: "a text", int: "a whole number", dict: "an object"}
+
+
+def config_of(path: Path, card: dict) -> ModelConfig:
+    """The config in a card; CheckpointError if it builds no network."""
+    try:
+        return ModelConfig.from_dict(card["config"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: the config builds no network ({one_line(error)})") from error
 
 
 def load_network(name: str | Path) -> Network:
@@ -87,26 +126,31 @@ def load_network(name: str | Path) -> Network:
     """
     path = _path(name)
     card = read_card(path)
+    if path.stat().st_size > 4 * MOST_PARAMETERS + JSON_BYTES:
+        raise CheckpointError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; no network here is as large")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.get("sha256"):
         said = str(card.get("sha256"))
         raise CheckpointError(f"{path}: its sha256 begins with {digest[:12]}, its card says {said[:12]}")
-    try:
-        network = build(ModelConfig.from_dict(card["config"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    config = config_of(path.with_suffix(".json"), card)
+    with torch.device("meta"):  # shapes, without memory
+        expected = {key: value.shape for key, value in build(config).state_dict().items()}
+    parameters = sum(math.prod(shape) for shape in expected.values())
+    if parameters > MOST_PARAMETERS:
         raise CheckpointError(
-            f"{path.with_suffix('.json')}: the config builds no network ({error})"
-        ) from error
+            f"{path.with_suffix('.json')}: the config has {parameters} parameters; up to {MOST_PARAMETERS} are read"
+        )
     try:
         weights = load_tensors(data)
     except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a safetensors file ({error}); pickles are not read") from error
-    expected = {name: value.shape for name, value in network.state_dict().items()}
+        raise CheckpointError(
+            f"{path}: not a safetensors file ({one_line(error)}); pickles are not read"
+        ) from error
     if set(weights) != set(expected):
         different = sorted(set(weights) ^ set(expected))
         raise CheckpointError(
-            f"{path}: weights do not fit the config; missing or unknown: {', '.join(different[:3])}"
+            f"{path}: weights do not fit the config; missing or unknown: {', '.join(map(visible, different[:3]))}"
         )
     for key, value in weights.items():
         if value.shape != expected[key]:
@@ -115,6 +159,7 @@ def load_network(name: str | Path) -> Network:
             )
         if not value.is_floating_point() or not bool(value.isfinite().all()):
             raise CheckpointError(f"{path}: {key} holds values that are not finite numbers")
+    network = build(config)
     network.load_state_dict({key: value.float() for key, value in weights.items()})
     network.eval().requires_grad_(False)
     return network

@@ -16,7 +16,11 @@ from torch import Tensor, nn
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.unet import BASE, TrunkConfig, UNet
 from kpnviz.noise import noise_std
+from kpnviz.outside import whole
 from kpnviz.sampling import reflect_index
+
+LARGEST = 101
+"""Side of the largest kernel that a network may predict."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class ModelConfig:
     direct     predicts the pixel itself instead of kernels, the *direct* variant; sizes are unused
     matching   is shown matching costs (`matched.py`) instead of the stacked frames
     windows    how many windows matching has: 6, 18, 54, ... px wide
+
+    Cards of checkpoints come from outside: every value has a range, in which a network is built at once, and what is
+    beyond is a ValueError. Sizes are odd, 1 to LARGEST; frames 1 to 64; windows 1 to 4.
     """
 
     sizes: tuple[int, ...] = (1, 3, 5, 7, 9, 11)
@@ -43,15 +50,18 @@ class ModelConfig:
     windows: int = 3
 
     def __post_init__(self) -> None:
+        for name in ("separable", "noise_map", "direct", "matching"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it is true or false")
+        whole("windows", self.windows, 1, 4)
+        whole("frames", self.frames, 1, 64)
         if not self.sizes:
             raise ValueError("sizes is empty; a network predicts kernels of one size or more")
         for size in self.sizes:
-            if size < 1 or size % 2 == 0:
+            if whole("sizes: a kernel size", size, 0, LARGEST) % 2 == 0:
                 raise ValueError(f"sizes: {size} is not a kernel size; they are odd and 1 or more")
         if len(set(self.sizes)) != len(self.sizes):
             raise ValueError(f"sizes: {self.sizes} names a size twice")
-        if self.frames < 1:
-            raise ValueError(f"frames is {self.frames}; a network takes 1 frame or more")
         levels = len(self.trunk.encoder) - len(self.trunk.decoder)
         if levels != (1 if self.matching else 2):
             raise ValueError(

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kpnviz.outside import whole
+
 
 @dataclass(frozen=True)
 class TrunkConfig:
@@ -18,6 +20,8 @@ class TrunkConfig:
               full resolution, with one fewer
     convs     3x3 convolutions a block
     leak      slope of the ReLU below 0; 0 in the papers. With a slope no unit dies
+
+    An encoder has 3 to 8 blocks of 1 to 2048 channels, a block 1 to 8 convolutions, a leak is 0 to 1.
     """
 
     encoder: tuple[int, ...]
@@ -26,7 +30,13 @@ class TrunkConfig:
     leak: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(self.encoder) < 3 or len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
+        whole("trunk: blocks of the encoder", len(self.encoder), 3, 8)
+        for width in (*self.encoder, *self.decoder):
+            whole("trunk: width", width, 1, 2048)
+        whole("trunk: convs", self.convs, 1, 8)
+        if not isinstance(self.leak, int | float) or not 0 <= self.leak <= 1:
+            raise ValueError(f"trunk: leak is {self.leak!r}; it is a number from 0 to 1")
+        if len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
             raise ValueError(
                 f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; a decoder has two blocks "
                 "fewer than its encoder, to end at half resolution, or one fewer, to end at full resolution"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -130,3 +131,65 @@ def test_a_card_with_the_first_spelling_of_license_is_read(tmp_path):
     checkpoints.save(path, tiny("kpn-l5"), {"licence": "MIT"})
     card = checkpoints.read_card(path)
     assert card["license"] == "MIT" and "licence" not in card
+
+
+def with_config(saved, **changes):
+    file = saved[1].with_suffix(".json")
+    card = json.loads(file.read_text())
+    trunk = card["config"]["trunk"] | changes.pop("trunk", {})
+    file.write_text(json.dumps(card | {"config": card["config"] | {"trunk": trunk} | changes}))
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"trunk": {"convs": 10**9}}, "trunk: convs is 1000000000; it is a whole number from 1 to 8"),
+        ({"trunk": {"convs": 1e9}}, "trunk: convs is 1000000000.0"),
+        ({"trunk": {"convs": True}}, "trunk: convs is True"),
+        ({"trunk": {"encoder": [10**9] * 3}}, "trunk: width is 1000000000"),
+        ({"trunk": {"encoder": [4] * 30, "decoder": [4] * 28}}, "trunk: blocks of the encoder is 30"),
+        ({"trunk": {"encoder": "abc"}}, "trunk: width is 'a'"),
+        ({"trunk": {"leak": 1e300}}, "trunk: leak is 1e\\+300"),
+        (
+            {"trunk": {"encoder": [2048] * 8, "decoder": [2048] * 6, "convs": 8}},
+            "parameters; up to 100000000",
+        ),
+        ({"sizes": [1000001]}, "sizes: a kernel size is 1000001; it is a whole number from 0 to 101"),
+        ({"sizes": [1e30]}, "sizes: a kernel size is 1e\\+30"),
+        ({"sizes": [3.0]}, "sizes: a kernel size is 3.0"),
+        ({"sizes": list(range(1, 102, 2)) * 2}, "names a size twice"),
+        ({"frames": 10**12}, "frames is 1000000000000; it is a whole number from 1 to 64"),
+        ({"windows": 99}, "windows is 99"),
+        ({"separable": 1}, "separable is 1; it is true or false"),
+    ],
+)
+def test_a_card_is_bounded_before_anything_is_built(saved, changes, sentence):
+    with_config(saved, **changes)
+    begun = time.perf_counter()
+    refused(sentence)
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("config", [{"sizes": (1, 101), "frames": 1}, {"frames": 64, "noise_map": False}])
+def test_unusual_values_in_their_range_work(saved, config):
+    network = tiny("mkpn", **config)
+    checkpoints.save(saved[1], network, {})
+    assert checkpoints.load_network("mkpn").config == network.config
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("[" * 500_000, "the card is not valid JSON"),
+        ('{"a": ' * 100_000, "the card is not valid JSON"),
+        ("{" + " " * 10**6 + "}", "the card has more than 1 MB"),
+        ('{"name": 1}', "name is 1 in the card, not a text"),
+        ('{"name": "x"}', "the card says no config"),
+        ('{"name": "x", "config": {}, "params": "many"}', "params is 'many' in the card, not a whole number"),
+        ('{"name": "x", "config": {}, "params": true}', "params is True in the card, not a whole number"),
+        ('{"name": "x", "config": {}, "params": 1, "bytes": 1, "sha256": "x"}', "builds no network"),
+    ],
+)
+def test_a_card_keeps_to_its_schema(saved, text, sentence):
+    saved[1].with_suffix(".json").write_text(text)
+    refused(sentence)
