@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.noise import NoiseModel
+from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, real, whole
 from kpnviz.photos import gallery, photo_path, read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 
@@ -44,12 +45,13 @@ class Misalignment:
     subpixel: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.small <= self.large:
+        for name in ("small", "large"):
+            object.__setattr__(self, name, whole(f"misalignment: {name}", getattr(self, name), 0, 4096))
+        if not self.small <= self.large:
             raise ValueError(
                 f"misalignment: small is {self.small} and large is {self.large}; 0 <= small <= large"
             )
-        if not self.rate >= 0:
-            raise ValueError(f"misalignment: rate is {self.rate!r}; it must be 0 or more")
+        object.__setattr__(self, "rate", real("misalignment: rate", self.rate, 0, 1000))
 
     def sample(self, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Shifts (dy, dx) of a burst's frames: [N, 2]; frame 0 is the reference, (0, 0).
@@ -87,8 +89,16 @@ class MovingObject:
 
     def __post_init__(self) -> None:
         for name in ("diameter", "softness"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"moving object: {name} is {getattr(self, name)!r}; it must be above 0")
+            object.__setattr__(self, name, real(f"moving object: {name}", getattr(self, name), 1e-3, 1e5))
+        for name in ("center", "velocity"):
+            pair = tuple(real(f"moving object: {name}", value, -1e5, 1e5) for value in getattr(self, name))
+            if len(pair) != 2:
+                raise ValueError(f"moving object: {name} is {pair}; it is (y, x)")
+            object.__setattr__(self, name, pair)
+        for wave in self.outline:
+            if len(wave) != 2 or len(self.outline) > 64:
+                raise ValueError("moving object: outline is not up to 64 pairs of amplitude and phase")
+            real("moving object: outline", max(wave, key=abs), -1e3, 1e3)
 
     def coverage(self, dy: np.ndarray, dx: np.ndarray) -> np.ndarray:
         """How much of what lies (dy, dx) pixels from its center the object hides, in 0..1; any shape, float32."""
@@ -151,12 +161,9 @@ class BurstRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"frames is {self.frames}; a burst has 1 frame or more")
-        if not 0 < self.white_level <= 1:
-            raise ValueError(f"white_level is {self.white_level!r}; it must be above 0 and at most 1")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be 0 or more")
+        for name, least, most in (("frames", 1, 1024), ("seed", 0, 2**63 - 1), ("reduction", 1, 64)):
+            object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+        object.__setattr__(self, "white_level", real("white_level", self.white_level, LEAST_WHITE, 1))
         if self.shifts is not None:
             if len(self.shifts) != self.frames:
                 raise ValueError(f"shifts names {len(self.shifts)} frames; the burst has {self.frames}")
@@ -164,8 +171,16 @@ class BurstRecipe:
                 raise ValueError(
                     f"shifts: frame 0 is the reference, its shift is (0, 0), not {self.shifts[0]}"
                 )
-        if self.crop is not None and (len(self.crop) != 4 or min(self.crop[2:]) < 1):
-            raise ValueError(f"crop is {self.crop}; it is (top, left, height, width) with 1 pixel or more")
+            for shift in self.shifts:
+                if len(shift) != 2 or not all(-1e5 <= float(value) <= 1e5 for value in shift):
+                    raise ValueError(f"shifts: {shift} is not (dy, dx) in pixels")
+        if self.crop is not None:
+            if len(self.crop) != 4 or min(self.crop[2:]) < 1:
+                raise ValueError(
+                    f"crop is {self.crop}; it is (top, left, height, width) with 1 pixel or more"
+                )
+            crop = tuple(whole("crop: a number", value, -(10**6), 10**6) for value in self.crop)
+            object.__setattr__(self, "crop", crop)
         if self.misalignment.subpixel and self.shifts is None and self.reduction % 2:
             raise ValueError(
                 f"reduction is {self.reduction}; shifts by half pixels need an even one (whole pixels of the photo)"
@@ -230,7 +245,8 @@ def with_motion(recipe: BurstRecipe, motion: str, photos: Sequence[str] | None =
 class Burst:
     """N noisy frames of one scene, and what is known about them.
 
-    frames       [N, H, W] float32, linear intensity, noise not clipped; frame 0 is the reference
+    frames       [N, H, W] float32, linear intensity, noise not clipped; frame 0 is the reference. Other floating-point
+                 arrays are converted; integers are a ValueError, as their white is not 1
     noise        their noise model
     white_level  the intensity of white
     truth        [H, W] noise-free frame 0, or None
@@ -250,6 +266,15 @@ class Burst:
     recipe: BurstRecipe | None = None
 
     def __post_init__(self) -> None:
+        for name in ("frames", "truth", "moving_mask"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _float32(name, values))
+        for name in ("shifts", "moving_shifts"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, np.asarray(values))
+        object.__setattr__(
+            self, "white_level", real("white_level", self.white_level, LEAST_WHITE, MOST_LIGHT)
+        )
         if self.frames.ndim != 3 or 0 in self.frames.shape:
             raise ValueError(
                 f"frames has shape {self.frames.shape}; a burst is [N, H, W] with 1 or more of each"
@@ -257,10 +282,10 @@ class Burst:
         if not np.isfinite(self.frames).all():
             bad = int(np.argwhere(~np.isfinite(self.frames).all(axis=(1, 2)))[0, 0])
             raise ValueError(f"frames: frame {bad} holds values that are not finite (NaN or infinity)")
+        if (worst := max(self.frames.max(), -self.frames.min())) > MOST_LIGHT:
+            raise ValueError(f"frames: a value of {worst:g} is beyond {MOST_LIGHT:g} (white = 1)")
         if self.truth is not None and self.truth.shape != self.frames.shape[1:]:
             raise ValueError(f"truth has shape {self.truth.shape}; the frames have {self.frames.shape[1:]}")
-        if not self.white_level > 0:
-            raise ValueError(f"white_level is {self.white_level!r}; it must be above 0")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -305,6 +330,15 @@ class Burst:
             return None
         table = [self.shifts, *([] if self.moving_shifts is None else self.moving_shifts)]
         return np.moveaxis(np.asarray(table, dtype=np.float32)[self.object_at], 2, 0)
+
+
+def _float32(name: str, values: Any) -> np.ndarray:
+    """An array of intensities as float32, in the order of its axes; ValueError if it holds something else."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} has dtype {array.dtype}; intensities are floating point, white = 1")
+    with np.errstate(over="ignore"):  # that becomes infinite, which is said
+        return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def synthesize(recipe: BurstRecipe) -> Burst:

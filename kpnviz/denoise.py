@@ -100,7 +100,7 @@ class Denoiser:
                     frames = burst.frames[(slice(needed), *window)]  # [N, h, w]
                 else:
                     frames = burst.window(*window)[:needed]
-                inputs = torch.from_numpy(np.ascontiguousarray(frames))[None].to(device)
+                inputs = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32))[None].to(device)
                 prediction = self.network(inputs, read_std, shot_gain)
                 if isinstance(prediction, KernelField):
                     result = prediction.apply(inputs)

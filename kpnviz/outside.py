@@ -9,6 +9,7 @@ import dataclasses
 import numbers
 import os
 from dataclasses import dataclass
+from typing import Any
 
 MOST_LIGHT = 1e6
 """Largest intensity (white = 1) of a frame, either sign: squares and products of such values fit float32."""
@@ -98,11 +99,18 @@ class Limits:
         )
 
 
-def whole(name: str, value: object, least: int, most: int) -> int:
+def whole(name: str, value: Any, least: int, most: int) -> int:
     """The value, if it is an integer from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
         raise ValueError(f"{name} is {visible(repr(value))}; it is a whole number from {least} to {most}")
     return int(value)
+
+
+def real(name: str, value: Any, least: float, most: float) -> float:
+    """The value, if it is a number from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least <= float(value) <= most:
+        raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
+    return float(value)
 
 
 def visible(text: object, most: int = NAME) -> str:

@@ -1,6 +1,7 @@
 """Oracles: shifted windows of the scene, and the paper's distribution of misalignment."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from kpnviz.burst import (
     synthesize_color,
     with_motion,
 )
+from kpnviz.models.checkpoints import available
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import photo_path, read_scene
 from kpnviz.sampling import box_reduce
@@ -256,7 +258,7 @@ def test_one_frame_and_one_pixel():
         (dict(crop=(0, 0, 0, 5)), r"crop is \(0, 0, 0, 5\)"),
         (dict(crop=(0, 0, 500, 5)), "does not fit the photo 'dog', 288x288"),
         (dict(photo="no-such"), "photo 'no-such' is neither in the gallery"),
-        (dict(reduction=0), "factor is 0"),
+        (dict(reduction=0), "reduction is 0"),
     ],
 )
 def test_bad_recipes_are_named(changes, sentence):
@@ -286,3 +288,69 @@ def test_bad_misalignment_is_named(bad):
 def test_bad_moving_object_is_named():
     with pytest.raises(ValueError, match="diameter is 0"):
         MovingObject("dog", (0, 0), 0, (0, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])
+def test_any_floating_point_is_taken_and_denoised(dtype):
+    from kpnviz.denoise import load
+
+    burst = synthesize(BurstRecipe("dog", (60, 60, 33, 40)))
+    strided = np.zeros((8, 66, 80), dtype)[:, ::2, ::-2]
+    strided[:] = burst.frames
+    given = Burst(strided, burst.noise, np.float64(1), truth=strided[0], shifts=burst.shifts.tolist())
+    plain = Burst(strided.astype(np.float32), burst.noise)
+    assert given.frames.dtype == np.float32 and given.truth.dtype == np.float32
+    name = available()[0]
+    np.testing.assert_array_equal(load(name)(given).image, load(name)(plain).image)
+
+
+@pytest.mark.parametrize(
+    "frames, sentence",
+    [
+        (np.zeros((2, 8, 8), np.uint8), "frames has dtype uint8; intensities are floating point, white = 1"),
+        (np.zeros((2, 8, 8), bool), "frames has dtype bool"),
+        (np.zeros((2, 8, 8), complex), "frames has dtype complex128"),
+        (np.full((2, 8, 8), 1e300), "frame 0 holds values that are not finite"),
+        (np.full((2, 8, 8), -1e38, np.float32), "a value of 1e\\+38 is beyond 1e\\+06"),
+    ],
+)
+def test_frames_that_are_no_intensities_are_one_sentence(frames, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Burst(frames, NoiseModel(0.1, 0))
+
+
+def test_numpy_scalars_are_numbers():
+    recipe = BurstRecipe(
+        "dog",
+        tuple(np.array([0, 0, 20, 30])),
+        frames=np.int64(3),
+        seed=np.uint8(4),
+        reduction=np.int32(2),
+        white_level=np.float32(0.5),
+    )
+    assert json.loads(json.dumps(dataclasses.asdict(recipe)))["crop"] == [0, 0, 20, 30]
+    assert len(synthesize(recipe)) == 3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(frames=1e30),
+        dict(frames=10**12),
+        dict(frames=True),
+        dict(seed=2**70),
+        dict(reduction=0),
+        dict(white_level=1e-300),
+        dict(white_level="1"),
+        dict(crop=(0, 0, 1e9, 1e9)),
+        dict(frames=2, shifts=((0, 0), (1e300, 0))),
+        dict(misalignment=dict(small=0, large=10**9)),
+        dict(misalignment=dict(rate=float("inf"))),
+        dict(moving=dict(photo="dog", center=(0, 1e300), diameter=3.0, velocity=(0, 0), outline=())),
+        dict(moving=dict(photo="dog", center=(0, 0), diameter=1e300, velocity=(0, 0), outline=())),
+        dict(noise=dict(read_std=1e300, shot_gain=0)),
+    ],
+)
+def test_recipes_from_outside_have_ranges(values):
+    with pytest.raises(ValueError, match=r" is .*\b(number|whole|pixels)\b"):
+        BurstRecipe.from_dict({"photo": "dog", **values})

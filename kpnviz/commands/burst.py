@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpnviz.burst import MOTIONS
+from kpnviz.commands.options import (
+    GAIN,
+    MOTIONS,
+    NOISE,
+    SEED,
+    WrongOptionError,
+    integer,
+    number,
+    several,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
+_PIXELS = integer(0, 10**6)
 
 
 def add_commands(commands: Any) -> None:
@@ -34,14 +44,29 @@ def add_commands(commands: Any) -> None:
     synth.add_argument("photo", help="a name of the gallery (dog, city ...), or a file")
     synth.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
     noise = synth.add_mutually_exclusive_group()
-    noise.add_argument("--gain", type=float, default=4.0, help="sensor gain, 1 to 8 in the paper (4)")
-    noise.add_argument("--noise", metavar="READ_STD,SHOT_GAIN", help="the noise itself, e.g. 0.02,0.003")
-    synth.add_argument("--seed", type=int, default=0, help="of shake and noise (0)")
-    synth.add_argument("--frames", type=int, default=8, help="N (8)")
-    synth.add_argument("--crop", metavar="TOP,LEFT,HEIGHT,WIDTH", help="part of the reduced photo (all)")
-    synth.add_argument("--reduction", type=int, default=2, help="box-reduce the photo by this first (2)")
+    noise.add_argument("--gain", type=GAIN, default=4.0, help="sensor gain, 1 to 8 in the paper (4)")
+    noise.add_argument(
+        "--noise",
+        type=several(NOISE, NOISE),
+        metavar="READ_STD,SHOT_GAIN",
+        help="the noise itself, e.g. 0.02,0.003",
+    )
+    synth.add_argument("--seed", type=SEED, default=0, help="of shake and noise (0)")
+    synth.add_argument("--frames", type=integer(1, 1024), default=8, help="N (8)")
     synth.add_argument(
-        "--shake", metavar="SMALL,LARGE,RATE", help="misalignment: +-SMALL, now and then +-LARGE (2,16,1.5)"
+        "--crop",
+        type=several(*[_PIXELS] * 4),
+        metavar="TOP,LEFT,HEIGHT,WIDTH",
+        help="part of the reduced photo (all)",
+    )
+    synth.add_argument(
+        "--reduction", type=integer(1, 64), default=2, help="box-reduce the photo by this first (2)"
+    )
+    synth.add_argument(
+        "--shake",
+        type=several(integer(0, 4096), integer(0, 4096), number(0, 1000)),
+        metavar="SMALL,LARGE,RATE",
+        help="misalignment: +-SMALL, now and then +-LARGE (2,16,1.5)",
     )
     synth.add_argument(
         "--motion",
@@ -68,7 +93,9 @@ def add_commands(commands: Any) -> None:
     )
     _add_color(denoise, "each channel, not luminance")
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
-    denoise.add_argument("--tile", type=int, default=512, help="side of a tile: memory against time (512)")
+    denoise.add_argument(
+        "--tile", type=integer(1, 65536), default=512, help="side of a tile: memory against time (512)"
+    )
     denoise.set_defaults(run=_denoise)
 
     kernels = _command(
@@ -79,7 +106,9 @@ def add_commands(commands: Any) -> None:
         "The mean over the frames of patches * kernels, summed, is the denoised value.",
     )
     _add_input(kernels)
-    kernels.add_argument("--at", required=True, metavar="Y,X", help="the pixel")
+    kernels.add_argument(
+        "--at", type=several(_PIXELS, _PIXELS), required=True, metavar="Y,X", help="the pixel"
+    )
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
     _add_color(kernels, "each channel, not luminance")
     kernels.set_defaults(run=_kernels, tile=512)
@@ -101,8 +130,8 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
     parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
-    parser.add_argument("--read-std", type=float, help="read noise, intensity (white = 1)")
-    parser.add_argument("--shot-gain", type=float, help="coefficient of the variance, intensity")
+    parser.add_argument("--read-std", type=NOISE, help="read noise, intensity (white = 1)")
+    parser.add_argument("--shot-gain", type=NOISE, help="coefficient of the variance, intensity")
     parser.add_argument(
         "--align",
         choices=("auto", "on", "off"),
@@ -117,41 +146,37 @@ def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--colour", dest="color", action="store_true", help=argparse.SUPPRESS)
 
 
-def _numbers(option: str, text: str, count: int, kind: type) -> list:
-    try:
-        values = [kind(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count:
-        raise ValueError(f"{option} is {text!r}; it takes {count} numbers with commas between them")
-    return values
-
-
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
     from kpnviz.capture.writer import write_burst
     from kpnviz.noise import NoiseModel
     from kpnviz.outside import Limits
+    from kpnviz.photos import read_scene
 
-    most = Limits.from_environment().frames
-    if not 2 <= options.frames <= most:
-        raise ValueError(f"--frames is {options.frames}; a burst of files has 2 to {most}")
+    limits = Limits.from_environment()
+    if not 2 <= options.frames <= limits.frames:
+        raise WrongOptionError(f"--frames is {options.frames}; a burst of files has 2 to {limits.frames}")
     noise = NoiseModel.for_gain(options.gain)
     if options.noise:
-        noise = NoiseModel(*_numbers("--noise", options.noise, 2, float))
+        noise = NoiseModel(*options.noise)
     misalignment = Misalignment()
     if options.shake:
-        small, large, rate = _numbers("--shake", options.shake, 3, float)
-        misalignment = Misalignment(int(small), int(large), rate)
+        misalignment = Misalignment(*options.shake)
     recipe = BurstRecipe(
         options.photo,
-        crop=tuple(_numbers("--crop", options.crop, 4, int)) if options.crop else None,  # type: ignore[arg-type]
+        crop=options.crop,
         noise=noise,
         frames=options.frames,
         misalignment=misalignment,
         reduction=options.reduction,
         seed=options.seed,
     )
+    H, W = recipe.crop[2:] if recipe.crop else read_scene(recipe.photo, recipe.reduction).shape
+    if options.frames * H * W > limits.total_pixels:
+        raise WrongOptionError(
+            f"{options.frames} frames of {H}x{W} are more than {limits.total_pixels / 1e6:g} megapixels, the limit of "
+            "what can be read again"
+        )
     recipe = with_motion(recipe, options.motion)
     bursts = synthesize_color(recipe) if options.color else (synthesize(recipe),)
     metadata = write_burst(options.output, bursts)
@@ -201,11 +226,11 @@ def _denoise(options: argparse.Namespace) -> int:
 def _kernels(options: argparse.Namespace) -> int:
     import numpy as np
 
-    y, x = _numbers("--at", options.at, 2, int)
+    y, x = options.at
     denoiser, burst, channels, noises, report = _open(options)
     if not (0 <= y < burst.stack.height and 0 <= x < burst.stack.width):
         raise ValueError(
-            f"--at is {options.at}; the frames have {burst.stack.height}x{burst.stack.width} pixels (height x width)"
+            f"--at is {y},{x}; the frames have {burst.stack.height}x{burst.stack.width} pixels (height x width)"
         )
     estimates = [denoiser.around(burst.channel(c, n), y, x) for c, n in zip(channels, noises, strict=True)]
     fields = [(estimate.kernels, top, left) for estimate, top, left in estimates]

@@ -10,32 +10,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kpnviz.burst import MOTIONS
 from kpnviz.commands import burst
+from kpnviz.commands.options import GAIN, MOTIONS, SEED, Parser, WrongOptionError, integer, number
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 on success, 1 on an error (one sentence on stderr), 2 on wrong usage."""
+    """Run a command; 0 on success, 1 on an error (one sentence on stderr), 2 on wrong usage, 130 when stopped."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         return options.run(options) or 0
     except (ValueError, OSError) as error:
         print(f"kpnviz {options.command}: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, WrongOptionError) else 1
     except KeyboardInterrupt:
         print(f"kpnviz {options.command}: stopped", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="kpnviz", description="See inside kernel prediction networks for burst denoising."
-    )
+    parser = Parser(prog="kpnviz", description="See inside kernel prediction networks for burst denoising.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     app = commands.add_parser("app", help="open the app in a browser")
-    app.add_argument("--port", type=int, default=8501, help="port of the server (8501)")
+    app.add_argument("--port", type=integer(1, 65535), default=8501, help="port of the server (8501)")
     app.add_argument("--headless", action="store_true", help="serve without opening a browser")
     app.set_defaults(run=_app)
 
@@ -67,15 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--photos", type=Path, required=True, help="folder of training photos, box-reduced")
     budget = train.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--steps", type=int, help="budget in steps")
-    budget.add_argument("--minutes", type=float, help="budget in minutes of wall time")
+    budget.add_argument("--steps", type=integer(1, 10**9), help="budget in steps")
+    budget.add_argument("--minutes", type=number(1e-3, 1e6), help="budget in minutes of wall time")
     train.add_argument(
         "--trunk", help="preset of the trunk: base (2 M parameters), paper, matching (the model's)"
     )
-    train.add_argument("--batch", type=int, default=8, help="bursts a step, over all processes (8)")
-    train.add_argument("--crop", type=int, default=64, help="side of a training burst in pixels (64)")
     train.add_argument(
-        "--learning-rate", type=float, help="peak learning rate (0.005; networks that match 0.002)"
+        "--batch", type=integer(1, 4096), default=8, help="bursts a step, over all processes (8)"
+    )
+    train.add_argument(
+        "--crop", type=integer(8, 1024), default=64, help="side of a training burst in pixels (64)"
+    )
+    train.add_argument(
+        "--learning-rate", type=number(1e-9, 10), help="peak learning rate (0.005; networks that match 0.002)"
     )
     train.add_argument(
         "--schedule",
@@ -84,9 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         help="how the rate falls after its peak (cosine); a run at a constant one can be made longer later",
     )
     train.add_argument(
-        "--lambda-1", type=float, help="weight of the intensity loss (0.95; networks that match 0.99)"
+        "--lambda-1", type=number(0, 1), help="weight of the intensity loss (0.95; networks that match 0.99)"
     )
-    train.add_argument("--seed", type=int, default=0, help="seed of weights and data (0)")
+    train.add_argument("--seed", type=SEED, default=0, help="seed of weights and data (0)")
     train.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
     )
@@ -101,7 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure time and memory on this machine")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument(
-        "--sides", type=int, nargs="+", metavar="PIXELS", help="sides of the bursts (128 512 1024)"
+        "--sides",
+        type=integer(16, 2048),
+        nargs="+",
+        metavar="PIXELS",
+        help="sides of the bursts (128 512 1024)",
     )
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="models (kpn kpn-l5 kpn-l25 mkpn)")
     bench.add_argument(
@@ -135,16 +141,18 @@ def _add_evaluation(commands) -> None:
     evaluate.add_argument(
         "--motion", nargs="*", choices=MOTIONS, metavar="KIND", help=f"{', '.join(MOTIONS)} (all three)"
     )
-    evaluate.add_argument("--gains", nargs="*", type=float, metavar="GAIN", help="gains (1 2 4 8)")
+    evaluate.add_argument("--gains", nargs="*", type=GAIN, metavar="GAIN", help="gains (1 2 4 8)")
     evaluate.add_argument(
         "--noise-scales",
         nargs="*",
-        type=float,
+        type=number(0, 1000),
         metavar="SCALE",
         help="assumed noise as a multiple of the true one (1)",
     )
-    evaluate.add_argument("--frames", nargs="*", type=int, metavar="N", help="frames of a burst (8)")
-    evaluate.add_argument("--limit", type=int, help="bursts a gain, of the 72")
+    evaluate.add_argument(
+        "--frames", nargs="*", type=integer(1, 64), metavar="N", help="frames of a burst (8)"
+    )
+    evaluate.add_argument("--limit", type=integer(1, 72), help="bursts a gain, of the 72")
     evaluate.add_argument(
         "--output", type=Path, help="CSV file to write, or to add to (checkpoints/results.csv, for all cases)"
     )
@@ -170,8 +178,6 @@ def _app(options: argparse.Namespace) -> int:
     from kpnviz.paths import ROOT
 
     _check_app_is_installed()
-    if not 0 < options.port < 65536:
-        raise ValueError(f"port is {options.port}; ports are 1 to 65535")
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
     command = [
         sys.executable,
@@ -229,8 +235,8 @@ def _bench(options: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2) if options.json else app_benchmark.as_text(report))
         return 0
     for side in options.sides or ():
-        if side < 16 or side % 2:
-            raise ValueError(f"sides: {side} is not an even number of 16 pixels or more")
+        if side % 2:
+            raise WrongOptionError(f"sides: {side} is not an even number of pixels")
     report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
     print(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
     return 0

@@ -33,6 +33,10 @@ from ._reference import upsample_factors as _upsample_factors
 
 __all__ = ["BACKENDS", "REDUCTIONS", "effective_kernels", "local_conv", "reflect_pad", "upsample_factors"]
 
+MOST_TAPS = 25**2
+"""Kernel weights of all sizes together for which numba compiles within seconds. Its time grows with them: a size of 61
+takes 20 s, one of 101 minutes. What has more goes the lean way unless numba is asked for."""
+
 REDUCTIONS = ("none", "size", "mean")
 BACKENDS = ("reference", "torch", "numba", "triton")
 
@@ -56,7 +60,7 @@ def local_conv(
              "mean": mean over sizes and frames, [B, H, W]
     fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
              averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
-    backend  one of BACKENDS, or None for the fastest that can do it
+    backend  one of BACKENDS, or None for the fastest that can do it and is compiled soon (MOST_TAPS)
 
     Gradients flow to `factors` from every backend, and to `frames` through reference and torch: frames
     that require a gradient take the torch path when numba or triton was asked for. Half precision is computed
@@ -69,7 +73,7 @@ def local_conv(
     if fused and reduce == "none":
         raise ValueError("fused=True with reduce='none': fusing averages over sizes; choose 'size' or 'mean'")
     dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
-    module = _backend_module(backend, frames, dtype)
+    module = _backend_module(backend, frames, dtype, sizes)
     result: Tensor = module.local_conv(frames.to(dtype), factors.to(dtype), sizes, separable, reduce, fused)
     return result
 
@@ -161,11 +165,14 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype) -> ModuleType:
+def _backend_module(
+    backend: str | None, frames: Tensor, dtype: torch.dtype, sizes: tuple[int, ...]
+) -> ModuleType:
     """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot."""
     if backend is None:
         fast = {"cpu": "numba", "cuda": "triton"}.get(frames.device.type)
-        backend = fast if fast and dtype == torch.float32 and _installed(fast) else "torch"
+        lean = dtype != torch.float32 or (fast == "numba" and sum(size**2 for size in sizes) > MOST_TAPS)
+        backend = fast if fast and not lean and _installed(fast) else "torch"
     elif backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
     elif backend in ("numba", "triton"):

@@ -22,6 +22,9 @@ from kpnviz.sampling import reflect_index
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
 
+MOST_WEIGHTS = 4096
+"""Channels that a network may predict, or see of matching, at a pixel and frame."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -62,6 +65,11 @@ class ModelConfig:
                 raise ValueError(f"sizes: {size} is not a kernel size; they are odd and 1 or more")
         if len(set(self.sizes)) != len(self.sizes):
             raise ValueError(f"sizes: {self.sizes} names a size twice")
+        weights = factor_channels(self.sizes, self.separable) * (self.windows if self.matching else 1)
+        if weights > MOST_WEIGHTS:
+            raise ValueError(
+                f"sizes: {self.sizes} need {weights} channels a frame; up to {MOST_WEIGHTS} are built"
+            )
         levels = len(self.trunk.encoder) - len(self.trunk.decoder)
         if levels != (1 if self.matching else 2):
             raise ValueError(

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
+from kpnviz.local_conv import MOST_TAPS, effective_kernels, local_conv, reflect_pad, upsample_factors
+from kpnviz.models.zoo import MATCHING_MODELS, ZOO
 
 MKPN = (1, 3, 5, 7, 9, 11)
 SIZES = (1, 5, 3)
@@ -387,3 +389,17 @@ def test_bad_arguments_of_the_helpers_are_named():
         reflect_pad(torch.zeros(3), 1)
     with pytest.raises(ValueError, match="r is -1"):
         reflect_pad(torch.zeros(3, 3), -1)
+
+
+def test_sizes_that_numba_would_compile_for_long_go_the_lean_way():
+    begun = time.perf_counter()
+    for sizes, separable in (((61,), True), ((1, 101), True), ((41,), False)):
+        factors = 0.1 * torch.rand(1, 1, 2 * sum(sizes) if separable else sizes[0] ** 2, 3, 3)
+        frames = torch.rand(1, 1, 6, 5)
+        result = local_conv(frames, factors, sizes, separable=separable)
+        expected = local_conv(frames, factors, sizes, separable=separable, backend="reference")
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-4)
+    assert time.perf_counter() - begun < 10
+    assert all(
+        sum(size**2 for size in config.sizes) <= MOST_TAPS for config in (ZOO | MATCHING_MODELS).values()
+    )

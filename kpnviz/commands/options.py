@@ -1,0 +1,63 @@
+"""Numbers on the command line have ranges: what is outside is one sentence at once, and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from kpnviz.outside import visible
+
+
+class WrongOptionError(ValueError):
+    """Options that do not go together, or ask for what cannot be: exit code 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; `--help` is there for the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {visible(message, 400)}\n")
+
+
+def number(least: float, most: float, kind: type = float) -> Callable[[str], Any]:
+    """Type of an option: a number from `least` to `most`."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except (ValueError, OverflowError):
+            value = None
+        if value is None or not least <= value <= most:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{visible(text, 40)} is not {what} from {least:g} to {most:g}")
+        return value
+
+    return parse
+
+
+def integer(least: int, most: int) -> Callable[[str], int]:
+    """Type of an option: a whole number from `least` to `most`."""
+    return number(least, most, int)
+
+
+def several(*kinds: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    """Type of an option: numbers with commas between them."""
+
+    def parse(text: str) -> tuple[Any, ...]:
+        parts = text.split(",")
+        if len(parts) != len(kinds):
+            raise argparse.ArgumentTypeError(
+                f"{visible(text, 40)} is not {len(kinds)} numbers with commas between them"
+            )
+        return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
+
+    return parse
+
+
+MOTIONS = ("whole-pixel", "sub-pixel", "moving")
+"""Those of burst.py, whose import takes seconds."""
+
+SEED = integer(0, 2**63 - 1)
+GAIN = number(1e-3, 1e4)
+NOISE = number(0, 1000)
