@@ -101,9 +101,11 @@ class Limits:
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
     """The value, if it is an integer from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
-        raise ValueError(f"{name} is {visible(repr(value))}; it is a whole number from {least} to {most}")
-    return int(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        found = int(value)
+        if least <= found <= most:
+            return found
+    raise ValueError(f"{name} is {visible(repr(value))}; it is a whole number from {least} to {most}")
 
 
 def real(name: str, value: Any, least: float, most: float) -> float:
