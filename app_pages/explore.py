@@ -15,7 +15,7 @@ from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import LENS
+from kpnviz.ui.state import LENS, METHODS
 
 
 @st.fragment
@@ -76,5 +76,9 @@ try:
 except ValueError as error:
     elements.failure(error)
 else:
+    if not methods and st.session_state[METHODS]:
+        st.info(
+            f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."
+        )
     lens_and_numbers(recipe, methods)
     assumed_noise(recipe, methods)

@@ -56,7 +56,7 @@ def decomposition(
     """
     K, bar = len(fused), 3.0
     panels = [(f"{size}×{size}", size, kernel) for size, kernel in kernels.items()]
-    panels.append(("fused: their mean" if len(kernels) > 1 else "applied", 0, fused))
+    panels.append(("fused" if len(kernels) > 1 else "applied", 0, fused))
     rows = -(-len(panels) // columns)
     columns = min(columns, len(panels))
     cell_height, cell_width = K + bar + 4.0, K + bar + 2.5

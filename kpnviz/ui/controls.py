@@ -84,10 +84,9 @@ def beyond_training(gains: Iterable[float]) -> str:
 
 
 _GAIN_HELP = (
-    "The higher the gain, the noisier. Training bursts have read_std up to "
-    f"{TRAINING_READ_STD[1]:.3f} and shot_gain up to {TRAINING_SHOT_GAIN[1]:.3f}. {beyond_training(GAINS)} That counts "
-    "with white at 1, as here. Training bursts are darkened too, down to 1/10 of white: relative to their white, "
-    "networks have seen noise as strong as at all gains here."
+    f"The higher the gain, the noisier; ×1 to ×8 are the paper's. {beyond_training((*GAINS, MAX_GAIN))} That is: "
+    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest of any "
+    "training burst. (Those are darkened, down to 1/10 of white, and relative to their own white some are as noisy.)"
 )
 
 DEFAULTS: dict[str, Any] = {

@@ -11,6 +11,7 @@ from kpnviz.paths import ROOT
 from kpnviz.ui import link
 from kpnviz.ui.elements import plain
 from kpnviz.ui.state import LINK_PROBLEM, SHARE, TEACH
+from kpnviz.ui.theme_watch import theme_watch
 
 PAGES = {
     "explore": "Explore",
@@ -27,8 +28,9 @@ PAGES = {
 """
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
-# is on the page does not jump while the next picture is computed.
+# is on the page does not jump while the next picture is computed; components without a face take no room.
 _STYLE = """<style>
+.st-key-theme, .st-key-assumed { position: absolute; }
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
 [data-testid="stElementContainer"]:has([data-testid="stSpinner"]) {
@@ -74,6 +76,7 @@ def begin(title: str, introduction: str, tools: Callable[[], None] | None = None
         with st.container(width="content"):
             _share()
     st.markdown(introduction)
+    theme_watch()
 
 
 @st.fragment

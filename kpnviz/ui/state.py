@@ -32,6 +32,8 @@ LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.D
 TEACH = "teach"  # teacher mode: large type, the controls folded away
 PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
+THEME = "theme"  # what runs the page again when the theme is switched
+
 # --- The link ---
 LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a page has shown it
 WRITTEN = "_written"  # the query that was last written to the address

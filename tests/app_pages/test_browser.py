@@ -591,6 +591,17 @@ def test_the_first_click_finds_methods_and_content_on_every_other_page(chromium,
         assert not [error for error in page.errors if "404" not in error], f"{first} -> {second}"
 
 
+def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light"))
+    page.goto(f"{fast_server}/kernels?v=1&crop=96")
+    page.locator(CONTENT["kernels"]).first.wait_for(state="attached")
+    scale = "JSON.stringify(document.querySelector('.js-plotly-plot')?.data?.[0].colorscale)"
+    light = page.wait_for_function(scale).json_value()
+    page.emulate_media(color_scheme="dark")  # nothing is clicked
+    page.wait_for_function(f"(light) => ({scale} ?? light) !== light", arg=light)
+    page.close()
+
+
 def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
     page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
     page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")

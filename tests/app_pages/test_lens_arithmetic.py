@@ -161,6 +161,11 @@ def test_kernels_fill_their_place_and_never_fall_below_the_smallest(script, widt
     assert 72 <= side <= 176
 
 
+def test_on_a_telephone_four_kernels_stand_in_a_line(script):
+    found = script("arrange([8, 8], 334, Infinity)")
+    assert (found["columns"], found["side"], found["named"]) == (4, 79, False)
+
+
 def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
     """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
     stage = script("stageSize(916, 480, 1, 1)")

@@ -174,7 +174,7 @@ def test_the_noise_page(two_networks):
     assert not app.exception and not app.error
     assert {"noise_kernels", "noise_matrix"} <= set(charts(app))
     assert len(charts(app)) == 5
-    assert "has no checkpoint here yet" in texts(app)
+    assert "is not among the networks here" in texts(app)
     assert metrics.PROTOCOL in texts(app)
 
 

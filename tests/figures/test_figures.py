@@ -44,7 +44,7 @@ def test_a_pixels_parts_are_drawn_to_one_scale(rng):
     np.testing.assert_array_equal(
         shown, np.sort(np.concatenate([k.ravel() for k in (*kernels.values(), fused)]))
     )
-    assert [note.text for note in figure.layout.annotations] == ["1×1", "3×3", "5×5", "fused: their mean"]
+    assert [note.text for note in figure.layout.annotations] == ["1×1", "3×3", "5×5", "fused"]
     above, below, names = traces(figure, "scatter")
     assert sorted(names.customdata) == sorted(v for pair in factors.values() for f in pair for v in f)
     # Of six points a bar, those of positive values are in the first trace.

@@ -161,7 +161,7 @@ def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Esti
     images = np.stack([estimate.image for estimate in estimates])
     fields = [estimate.kernels for estimate in estimates if estimate.kernels is not None]
     factors = [field.factors[0].float().cpu().numpy() for field in fields]
-    arrays = [images.astype(np.float32), *(array.astype(np.float16) for array in factors)]
+    arrays: list[np.ndarray] = [images.astype(np.float32), *(array.astype(np.float16) for array in factors)]
     header = {
         "burst": burst_id(burst),
         "scales": list(scales),
@@ -173,7 +173,7 @@ def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Esti
 
 def burst_id(burst: Burst) -> str:
     """What tells a burst from others: a digest of its frames."""
-    return hashlib.blake2b(np.ascontiguousarray(burst.frames), digest_size=8).hexdigest()
+    return hashlib.blake2b(burst.frames.tobytes(), digest_size=8).hexdigest()
 
 
 def _finite(value: float) -> float | None:

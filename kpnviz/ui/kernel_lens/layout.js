@@ -27,14 +27,20 @@ function stageSize(width, height, pictures, aspect, type = 1) {
 
 // How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
 // kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
-// width allows never below SMALLEST_KERNEL: then the box is scrolled.
+// width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.
 function arrange(counts, width, height, type = 1) {
   const named = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
   const [wide, high] = named
     ? [width - NAME_WIDTH * type, height]
     : [width, height - NAME_HEIGHT * type * counts.length];
+  const most = Math.max(1, ...counts);
+  if (!Number.isFinite(height)) {
+    const fitting = clamp(Math.floor((wide + CELL_GAP) / (SMALLEST_KERNEL + CELL_GAP)), 1, most);
+    const columns = Math.ceil(most / Math.ceil(most / fitting));
+    return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL) };
+  }
   let best = null;
-  for (let columns = 1; columns <= Math.max(1, ...counts); columns++) {
+  for (let columns = 1; columns <= most; columns++) {
     const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
     const across = Math.floor((wide + CELL_GAP) / columns) - CELL_GAP;
     if (best && across < SMALLEST_KERNEL) break;

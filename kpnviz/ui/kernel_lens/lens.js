@@ -380,7 +380,7 @@ class Lens {
     const box = this.find(".rows");
     const above = box.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
     const height = Math.round(Math.max(seen, bottom(".film")) - above - FOOT_HEIGHT * type);
-    this.rows.layOut(inside, beside ? height : 1e4, type);
+    this.rows.layOut(inside, beside ? height : Infinity, type);
     box.style.maxHeight = beside ? `${height}px` : "";
     this.invalidate("bitmaps", "pictures", "cursor");
   }

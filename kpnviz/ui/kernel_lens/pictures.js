@@ -41,6 +41,7 @@ class Pictures {
     this.star = this.bestMethod();
     find(".stages").replaceChildren(...this.stages.map(({ element }) => element));
     find(".film").replaceChildren(...data.panels.map((panel) => this.makeThumb(panel)));
+    find(".film").classList.toggle("scored", Boolean(this.lens.truth));
     for (const select of this.lens.root.querySelectorAll("[name=against], [name=shown], [name=other]"))
       select.replaceChildren(...data.panels.map((panel) => new Option(this.titleOf(panel), panel.name)));
   }

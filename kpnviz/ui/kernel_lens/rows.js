@@ -48,7 +48,7 @@ class Rows {
     for (const tab of lens.find(".tabs").children) tab.setAttribute("aria-selected", tab.dataset.look === lens.look);
     lens.find(".steps").hidden = lens.look !== "sum";
     lens.find(".note").textContent = !this.rows.length
-      ? "No method is chosen. Choose some among the methods, and their kernels are here."
+      ? "There is no method here: choose one, and its kernels stand here."
       : this.rows.some(({ count }) => count)
         ? this.view.note(lens)
         : "";
@@ -81,7 +81,8 @@ class Rows {
     const items = [];
     if (lens.look !== "sum" && lens.look !== "frames") items.push(entry("centroid", cross, "center of |w|"));
     if (lens.data.shifts && lens.frames > 1 && lens.look !== "sum") items.push(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"));
-    lens.find(".legend").replaceChildren(...(lens.marks ? items : []));
+    const star = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
+    lens.find(".legend").replaceChildren(...(lens.marks ? items : []), ...(lens.pictures.star ? [star] : []));
   }
 
   // The box in which the rows are, and how large a kernel is in it.
