@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from kpnviz.commands.options import (
     number,
     several,
 )
+from kpnviz.paths import check_output, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +77,7 @@ def add_commands(commands: Any) -> None:
         help="shake by whole or half pixels, or by half pixels with objects that move (whole-pixel)",
     )
     _add_color(synth, "R, G and B instead of luminance")
+    synth.add_argument("--force", action="store_true", help="write also to a folder with other files in it")
     synth.add_argument("--json", action="store_true", help="print burst.json")
     synth.set_defaults(run=_synth)
 
@@ -148,11 +151,13 @@ def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
-    from kpnviz.capture.writer import write_burst
+    from kpnviz.capture.writer import check_folder, write_burst
     from kpnviz.noise import NoiseModel
     from kpnviz.outside import Limits
     from kpnviz.photos import read_scene
 
+    if not options.force:
+        check_folder(options.output)
     limits = Limits.from_environment()
     if not 2 <= options.frames <= limits.frames:
         raise WrongOptionError(f"--frames is {options.frames}; a burst of files has 2 to {limits.frames}")
@@ -217,7 +222,7 @@ def _denoise(options: argparse.Namespace) -> int:
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane, burst.stack.white_level)
         codes[..., c] = np.rint(encoded * 65535)
-    options.output.write_bytes(writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
+    write_atomically(options.output, writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
     _report(options, report | {"seconds": round(seconds, 3)})
     return 0
@@ -256,8 +261,9 @@ def _kernels(options: argparse.Namespace) -> int:
         arrays[f"kernels_{size}"] = np.stack(
             [field.sizes_at(y - top, x - left)[size] for field, top, left in fields if field]
         )
-    with open(options.output, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    write_atomically(options.output, file.getvalue())
     report |= {"output": str(options.output), "pixel": [y, x], "values": arrays["value"].tolist()}
     _report(options, report)
     return 0
@@ -282,7 +288,7 @@ def _open(
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
-    from kpnviz.capture.reader import files_of, read_frames
+    from kpnviz.capture.reader import files_of, get_ready, read_frames
     from kpnviz.denoise import load
     from kpnviz.noise import NoiseModel
 
@@ -294,6 +300,8 @@ def _open(
     for name in options.files:
         if not Path(name).exists():
             raise ValueError(f"{name}: there is no such file or folder")
+    check_output(options.output, (file for _, file in files_of(options.files)))
+    get_ready()
     denoiser = load(options.model, tile=options.tile)
     stack = read_frames(files_of(options.files))
     burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])

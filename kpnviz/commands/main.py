@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from kpnviz.commands import burst
 from kpnviz.commands.options import GAIN, MOTIONS, SEED, Parser, WrongOptionError, integer, number
+from kpnviz.commands.stopping import stop_by_exception
+from kpnviz.paths import check_output
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,6 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=SEED, default=0, help="seed of weights and data (0)")
     train.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
+    )
+    train.add_argument(
+        "--save-every",
+        type=integer(1, 10**9),
+        default=500,
+        metavar="STEPS",
+        help="save the state so often (500)",
+    )
+    train.add_argument(
+        "--validate-every",
+        type=integer(1, 10**9),
+        default=1000,
+        metavar="STEPS",
+        help="measure so often (1000)",
     )
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of states and logs (runs)")
     train.add_argument(
@@ -190,6 +205,7 @@ def _app(options: argparse.Namespace) -> int:
     ]
     if options.headless:
         command += ["--server.headless", "true"]
+    stop_by_exception()
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
@@ -213,6 +229,8 @@ def _train(options: argparse.Namespace) -> int:
         lambda_1=options.lambda_1,
         seed=options.seed,
         precision=options.precision,
+        save_every=options.save_every,
+        validate_every=options.validate_every,
     )
     show = sys.stderr.isatty()
     if options.all:
@@ -271,22 +289,31 @@ def _evaluate(options: argparse.Namespace) -> int:
     }
     chosen = {name: values for name, values in chosen.items() if values is not None}
     output = options.output or (results.results_path() if not chosen and options.limit is None else None)
-    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
-        raise ValueError(f"output: the folder {str(output.parent)!r} cannot be written to")
+    if output:
+        check_output(output)
     methods = evaluate.methods(options.models)
     plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
     rows = results.kept_rows(output) if output and not options.anew else []
     left = evaluate.left_to_do(plan, methods, rows, options.limit)
     stamp = results.stamp(machine())
-    for row in evaluate.evaluate(methods, left, options.limit, show_progress=True):
-        if output:
-            results.add_rows(output, [row], stamp)
-        rows.append(row)
+    stop_by_exception()
+    stopped: BaseException | None = None
+    try:
+        for row in evaluate.evaluate(methods, left, options.limit, show_progress=True):
+            if output:
+                results.add_rows(output, [row], stamp)
+            rows.append(row)
+    except KeyboardInterrupt as error:  # what was measured is shown, then it stops
+        stopped = error
     latest = {(row.model, row.case): row for row in rows if row.model in plan.get(row.case, ())}
     if not latest:
+        if stopped:
+            raise stopped
         raise ValueError(f"frames: none of {', '.join(methods)} takes bursts of so many frames")
     measured = results.Results(stamp, results.in_order(latest.values()))
     print(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
+    if stopped:
+        raise stopped
     return 0
 
 

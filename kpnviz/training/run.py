@@ -169,7 +169,11 @@ class Run:
         self.rate = config.learning_rate or task.learning_rate
         self.optimizers = task.optimizers(config, self.rate)
         self.step, self.seconds = 0, 0.0
+        self.saved: int | None = None  # step of the state on disk
         self.log: list[dict] = []
+        if world.is_main:
+            for stale in folder.glob("*.partial"):  # of a process that was killed while it wrote
+                stale.unlink()
         if self._state_file.exists():
             self._resume()
 
@@ -294,7 +298,14 @@ class Run:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         torch.save(state, buffer)
-        write_atomically(self._state_file, buffer.getvalue())
+        try:
+            write_atomically(self._state_file, buffer.getvalue())
+        except OSError as error:
+            kept = "there is none yet" if self.saved is None else f"that of step {self.saved} is kept"
+            raise OSError(
+                f"{self._state_file}: the state of step {self.step} cannot be written ({error.strerror}); {kept}"
+            ) from error
+        self.saved = self.step
 
     def _resume(self) -> None:
         try:
@@ -315,6 +326,7 @@ class Run:
                 "move it away to start afresh"
             )
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        self.saved = self.step
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):

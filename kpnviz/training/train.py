@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
 from kpnviz.models.zoo import MATCHING_MODELS, WITHOUT_ANNEALING, ZOO, build, config_of
 from kpnviz.noise import GAINS
+from kpnviz.paths import held
+from kpnviz.photos import find_photos
 from kpnviz.training import optimizers
 from kpnviz.training.data import MOTIONS, Batch, PhotoBank
 from kpnviz.training.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
@@ -66,16 +69,18 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
 
     The state of the run is kept in runs/MODEL/: killed at any moment and started again with the same config, it
     goes on where it was last saved, and with a budget in steps ends with the same weights (batch number t is
-    a function of seed and t). A state of another config is an error, never overwritten. Loss and validation, on
-    photos held out of training, go to log.csv there.
+    a function of seed and t). A state of another config is an error, never overwritten; so is a run that another
+    process is at. Loss and validation, on photos held out of training, go to log.csv there.
     """
-    with world_of_processes() as world:
+    find_photos(config.photos)  # an error before the folder is made
+    folder = Path(runs) / config.model
+    with world_of_processes() as world, held(folder) if world.is_main else contextlib.nullcontext():
         torch.manual_seed(config.seed)
         if config.model == SHARED:
             task: _Stacked | _Matching | _Shared = _Shared(config)
         else:
             task = (_Matching if config_of(config.model).matching else _Stacked)(config)
-        run = Run(config, Path(runs) / config.model, world, task)
+        run = Run(config, folder, world, task)
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
         task.prepare(held_out, world.device)
         run.train(bank, show_progress)
