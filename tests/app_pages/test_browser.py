@@ -188,13 +188,20 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
     page.mouse.down()
     page.mouse.up()
     pictures = set()
-    for name, rows in [("Kernels", 2), ("On the frames", 2), ("Sum", 2), ("Matching", 3), ("Ideal", 2)]:
+    for name, rows in [
+        ("Kernels", 2),
+        ("On the frames", 2),
+        ("Sum", 2),
+        ("Uses", 2),
+        ("Matching", 3),
+        ("Ideal", 2),
+    ]:
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
         expect(page.locator(".row")).to_have_count(rows)
         painted(page)
         pictures.add(page.locator(".cell canvas").nth(3).screenshot())
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     page.wait_for_url("**look=ideal**")
     # The ideal kernels are those of the chosen method's size, and better than it is.
     page.locator(".lens").evaluate("(e) => new Promise((done) => { const look = () => "

@@ -72,6 +72,24 @@ def test_kernels_and_their_statistics(script, sizes, separable):
             assert stats["centroid"] == pytest.approx(centroid(kernel), abs=1e-4)
 
 
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
+def test_what_uses_a_pixel_is_what_changes_with_it(script, sizes, separable):
+    """The adjoint: one more at one pixel of one frame, and the picture's change is what the lens says, over N."""
+    shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
+    field = KernelField(factors.float(), sizes, separable, H, W)
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    K, r = max(sizes), max(sizes) // 2
+    for y, x in [(11, 20), (H - 3, 3)]:
+        frames = torch.zeros(1, 2, H, W)
+        frames[0, 1, y, x] = 1
+        change = np.pad(field.apply(frames)[0].numpy(), r)[y : y + K, x : x + K]
+        found = script(
+            "Array.from(usesOf(a.kernels, a.K, 1, a.y, a.x, a.H, a.W))", kernels=sent, K=K, y=y, x=x, H=H, W=W
+        )
+        np.testing.assert_allclose(np.reshape(found, (K, K)) / 2, change, atol=1e-5)
+
+
 def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):
     rng = np.random.default_rng(1)
     frame, one, other = rng.normal(size=(9, 9)), rng.normal(size=25), rng.normal(size=25)

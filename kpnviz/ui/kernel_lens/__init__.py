@@ -80,7 +80,7 @@ panels `other`, at the left, and `shown` ("" the last method); look: what is sho
 the assumed noise, as a power of two of the true one, -2 to 2."""
 
 COMPARE = ("wipe", "pair", "one")
-LOOKS = ("kernels", "frames", "sum", "matching", "ideal")
+LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
 """The views of the kernels: views.js."""
 
 

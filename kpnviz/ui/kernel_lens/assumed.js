@@ -86,10 +86,15 @@ class Assumed {
 
   // A method's kernels [N] at a pixel, at this power.
   kernelsAt(method, y, x) {
-    if (this.power === 0 || !method.fields) return effectiveKernels(method.kernels, y, x);
+    return this.between(method, (kernels) => effectiveKernels(kernels, y, x));
+  }
+
+  // What `of` makes of a method's field, [N] of weights, at this power.
+  between(method, of) {
+    if (this.power === 0 || !method.fields) return of(method.kernels);
     const { low, high, share } = scaleBeside(method.scales, this.power);
-    if (share === 0 || share === 1) return effectiveKernels(method.fields[share ? high : low], y, x);
-    return mixedKernels(effectiveKernels(method.fields[low], y, x), effectiveKernels(method.fields[high], y, x), share);
+    if (share === 0 || share === 1) return of(method.fields[share ? high : low]);
+    return mixedKernels(of(method.fields[low]), of(method.fields[high]), share);
   }
 
   // The slider: there while somebody brings what it needs, and moved once something has come.

@@ -83,6 +83,51 @@ function kernelStats(weights, K) {
   return { mass, centroid: total > 0 ? [dy / total, dx / total] : null };
 }
 
+// One weight of one frame's effective kernel at a pixel, without the others: row a, column b of K x K.
+function weightAt({ sizes, separable, factors: { values, shape } }, K, frame, y, x, a, b) {
+  const [, F, h, w] = shape;
+  const row = samplesBeside(y, h);
+  const column = samplesBeside(x, w);
+  const factor = (f) => {
+    const start = (frame * F + f) * h;
+    const at = (r, c) => HALF[values[(start + r) * w + c]];
+    const left = at(row.low, column.low) * (1 - row.weight) + at(row.high, column.low) * row.weight;
+    const right = at(row.low, column.high) * (1 - row.weight) + at(row.high, column.high) * row.weight;
+    return left * (1 - column.weight) + right * column.weight;
+  };
+  let [total, first] = [0, 0];
+  for (const size of sizes) {
+    const margin = (K - size) / 2;
+    const [i, j] = [a - margin, b - margin];
+    if (i >= 0 && j >= 0 && i < size && j < size)
+      total += separable ? factor(first + i) * factor(first + size + j) : factor(first + i * size + j);
+    first += separable ? 2 * size : size * size;
+  }
+  return total / sizes.length;
+}
+
+// Which pixels of the picture use one pixel (y, x) of a frame, and how much: [K, K], all weights that the pixel
+// (y + a - r, x + b - r) gives it (near the border several do, by reflection). Beyond the picture there is none: 0.
+function usesOf(kernels, K, frame, y, x, H, W) {
+  const r = (K - 1) / 2;
+  // Rows (or columns) of a kernel at `place` that meet `at`.
+  const taps = (place, at, n) =>
+    Array.from({ length: K }, (_, a) => a).filter((a) => reflect(place + a - r, n) === at);
+  const uses = new Float64Array(K * K);
+  const columns = Array.from({ length: K }, (_, b) => taps(x + b - r, x, W));
+  for (let a = 0; a < K; a++) {
+    const row = y + a - r;
+    if (row < 0 || row >= H) continue;
+    for (const i of taps(row, y, H))
+      columns.forEach((those, b) => {
+        const column = x + b - r;
+        if (column < 0 || column >= W) return;
+        for (const j of those) uses[a * K + b] += weightAt(kernels, K, frame, row, column, i, j);
+      });
+  }
+  return uses;
+}
+
 // Kernels between two fields, `share` of the way; the picture between their pictures is what these apply.
 function mixedKernels(a, b, share) {
   return a.map((weights, frame) => weights.map((weight, i) => weight * (1 - share) + b[frame][i] * share));

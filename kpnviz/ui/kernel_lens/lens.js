@@ -210,6 +210,30 @@ class Lens {
     return end / 2 ** this.contrast || 1;
   }
 
+  // Which pixels of the picture use the pixel at the cursor of each frame [N], and how much.
+  usesOf(method) {
+    const { height: H, width: W } = this.data;
+    const { K, factors } = method.kernels;
+    const frames = Array.from({ length: factors.shape[0] }, (_, i) => i);
+    return this.assumed.between(method, (kernels) =>
+      frames.map((frame) => usesOf(kernels, K, frame, ...this.cursor, H, W)),
+    );
+  }
+
+  // Where what a frame shows at the cursor lies in the reference, (dy, dx) from there; null where it is hidden or unknown.
+  originOf(frame) {
+    const { height: H, width: W, moving, shifts } = this.data;
+    const [y, x] = this.cursor;
+    for (const table of [...(moving?.shifts ?? []), shifts]) {
+      if (!table) continue;
+      const [dy, dx] = table[frame];
+      const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
+      const inside = row >= 0 && column >= 0 && row < H && column < W;
+      if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+    }
+    return null;
+  }
+
   // What matching says at the cursor; see VIEWS.matching.
   get costs() {
     this.smooth ??= smoothFrames(this.data.frames, this.data.noise);

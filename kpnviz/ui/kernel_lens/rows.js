@@ -80,7 +80,7 @@ class Rows {
     const cross = '<path d="M6 0v4.5M6 7.5v4.5M0 6h4.5M7.5 6h4.5"/>';
     const items = [];
     if (lens.look !== "sum" && lens.look !== "frames") items.push(entry("centroid", cross, "center of |w|"));
-    if (lens.data.shifts && lens.frames > 1 && lens.look !== "sum") items.push(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', "true shift"));
+    if (lens.data.shifts && lens.frames > 1 && lens.look !== "sum") items.push(entry("shift", '<circle cx="6" cy="6" r="4.2"/>', lens.look === "uses" ? "in the reference" : "true shift"));
     const star = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
     lens.find(".legend").replaceChildren(...(lens.marks ? items : []), ...(lens.pictures.star ? [star] : []));
   }

@@ -134,6 +134,41 @@ const VIEWS = {
       "frame by frame; comma and full stop step.",
   },
 
+  uses: {
+    title: "Uses",
+    rows: methodRows,
+    contents(lens, { method, found }) {
+      const { K } = found;
+      const uses = lens.usesOf(method);
+      const boxSize = lens.sameScale ? lens.largest : K;
+      const common = Math.max(...uses.map(strongest));
+      const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / uses.length);
+      const total = parts.reduce((sum, part) => sum + part, 0);
+      const [y, x] = lens.cursor;
+      return {
+        cells: uses.map((weights, i) => ({
+          bar: parts[i],
+          text: percent(parts[i]),
+          tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up, over N, to ${signed(100 * parts[i], 1)} %`,
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize, palette: lens.palette, ink: lens.ink },
+              max: (lens.each ? strongest(weights) : common) / 2 ** lens.contrast || 1,
+              centroid: lens.marks ? kernelStats(weights, K).centroid : null,
+              shift: lens.marks && i > 0 ? lens.originOf(i) : null,
+            }),
+        })),
+        lines: [
+          { text: `used: ${percent(total)}`, tip: "All that the picture takes from this pixel of all frames; on the average over the picture, what the shares sum to", kind: "total" },
+        ],
+      };
+    },
+    note: () =>
+      "The reverse: take this pixel of each noisy frame. Which pixels of the picture use it, and how much? Each square is " +
+      "a piece of the picture around it, and a color the weight that the pixel there gives it. The ring is where the scene " +
+      "that frame shows here lies in the reference: a network that aligns uses it there.",
+  },
+
   matching: {
     title: "Matching",
     available: (lens) => lens.frames > 1 && Boolean(lens.data.noise),
