@@ -141,7 +141,6 @@ const VIEWS = {
       const { K } = found;
       const uses = lens.usesOf(method);
       const boxSize = lens.sameScale ? lens.largest : K;
-      const common = Math.max(...uses.map(strongest));
       const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / uses.length);
       const total = parts.reduce((sum, part) => sum + part, 0);
       const [y, x] = lens.cursor;
@@ -153,7 +152,7 @@ const VIEWS = {
           draw: (canvas, size) =>
             drawKernel(canvas, size, {
               ...{ weights, K, boxSize, palette: lens.palette, ink: lens.ink },
-              max: (lens.each ? strongest(weights) : common) / 2 ** lens.contrast || 1,
+              max: lens.endOf(weights), // the scale of the kernels, so that both compare
               centroid: lens.marks ? kernelStats(weights, K).centroid : null,
               shift: lens.marks && i > 0 ? lens.originOf(i) : null,
             }),
