@@ -202,7 +202,7 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
         painted(page)
         pictures.add(page.locator(".cell canvas").nth(3).screenshot())
     assert len(pictures) == 6
-    page.wait_for_url("**look=ideal**")
+    assert lens(page, "l.display.look") == "ideal"  # what a link is told
     # The ideal kernels are those of the chosen method's size, and better than it is.
     page.locator(".lens").evaluate("(e) => new Promise((done) => { const look = () => "
         "e.lens.ideal.scores?.done >= 20 ? done() : setTimeout(look, 50); look(); })")  # fmt: skip
