@@ -1,5 +1,7 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
+import os
+
 import hypothesis
 import torch
 
@@ -11,8 +13,11 @@ from kpnviz.models.zoo import build, config_of
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# Processes that share a machine (pytest -n) share its cores.
+torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))))
+
 TINY = TrunkConfig(encoder=(4, 6, 8), decoder=(6,), convs=1)
-TINY_MATCHING = TrunkConfig(encoder=(4, 6, 8), decoder=(6, 6), convs=1)
+TINY_MATCHING = TrunkConfig(encoder=(4, 6, 8), decoder=(6, 6), convs=1, leak=0.1)
 
 
 def tiny(name, seed=0, **changes):
