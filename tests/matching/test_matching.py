@@ -1,11 +1,24 @@
 """Oracles: loops over the definition, chi-square noise, a scene whose shift is known; the backends agree."""
 
+import importlib.util
+import os
+
 import numpy as np
 import pytest
 import torch
 
+from kpnviz import matching
 from kpnviz.matching import CAP, matching_costs, window_sides
 
+TRITON_MISSING = importlib.util.find_spec("triton") is None
+TRITON_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+needs_triton = pytest.mark.skipif(
+    TRITON_MISSING or not (torch.cuda.is_available() or TRITON_INTERPRETED),
+    reason="triton is not installed"
+    if TRITON_MISSING
+    else "no CUDA device; TRITON_INTERPRET=1 runs the Triton kernels on the CPU",
+)
+BACKENDS = ["numba", pytest.param("triton", marks=needs_triton)]
 SHAPES = [(1, 1, 1, 1), (2, 3, 17, 30), (1, 2, 5, 7), (1, 9, 33, 20), (1, 3, 12, 530)]
 
 
@@ -35,15 +48,52 @@ def test_a_cell_by_hand():
 @pytest.mark.parametrize("marginal", [False, True])
 @pytest.mark.parametrize("reach, windows", [(0, 1), (2, 3), (5, 2), (6, 4)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_numba_agrees_with_the_oracle(shape, reach, windows, marginal):
-    g = 2 * noise(*shape)
-    expected = matching_costs(g, reach, windows, marginal=marginal, backend="reference")
-    torch.testing.assert_close(
-        matching_costs(g, reach, windows, marginal=marginal, backend="numba"), expected, rtol=1e-5, atol=1e-5
-    )
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backend_agrees_with_the_oracle(backend, shape, reach, windows, marginal, monkeypatch):
     B, N, H, W = shape
     K = 2 * reach + 1
+    device = "cpu"
+    if backend == "triton" and not TRITON_INTERPRETED:
+        device = "cuda"
+    elif backend == "triton":
+        from kpnviz.matching import _cuda
+
+        if B * N * K * windows > 100:
+            pytest.skip("minutes in Triton's interpreter; run without TRITON_INTERPRET on a CUDA device")
+        monkeypatch.setattr(_cuda, "TILE", 2**14)  # it takes as long for large tiles as for small ones
+    g = 2 * noise(*shape)
+    expected = matching_costs(g, reach, windows, marginal=marginal, backend="reference")
+    costs = matching_costs(g.to(device), reach, windows, marginal=marginal, backend=backend)
+    assert costs.device.type == device
+    torch.testing.assert_close(costs.cpu(), expected, rtol=1e-5, atol=1e-5)
     assert expected.shape == (B, N, windows, *([2 * K] if marginal else [K, K]), (H + 1) // 2, (W + 1) // 2)
+
+
+@needs_triton
+@pytest.mark.skipif(
+    TRITON_INTERPRETED, reason="memory of a CUDA device, which TRITON_INTERPRET=1 does not use"
+)
+def test_triton_never_holds_the_costs_of_all_displacements():
+    """Of which there are 625: as large as 12 times the marginal ones."""
+    g = noise(1, 4, 256, 256).cuda()
+    matching_costs(g, 12, marginal=True, backend="triton")
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    costs = matching_costs(g, 12, marginal=True, backend="triton")
+    assert torch.cuda.max_memory_allocated() - before < 2 * costs.nbytes
+
+
+@pytest.mark.parametrize(
+    "installed, message", [(False, "triton is not installed"), (True, "tensors on cuda, not cpu")]
+)
+def test_triton_refuses_what_it_cannot(installed, message, monkeypatch):
+    """Where it is installed it may still be handed tensors of the CPU, for which nobody asks for it by default."""
+    monkeypatch.setattr(matching, "_installed", lambda package: installed or package != "triton")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    g = noise(1, 2, 8, 8)
+    with pytest.raises(ValueError, match=message):
+        matching_costs(g, 1, 1, backend="triton")
+    torch.testing.assert_close(matching_costs(g, 1, 1), matching_costs(g, 1, 1, backend="reference"))
 
 
 def test_threads_change_nothing():
