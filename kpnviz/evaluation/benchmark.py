@@ -1,4 +1,4 @@
-"""`kpnviz bench`: time and peak memory of the operator and of whole networks, all in one run.
+"""`kpnviz bench`: time and peak memory of the operator, of matching and of whole networks, all in one run.
 
 Every case runs in a process of its own, so that its peak memory is its own, and is called once on a tiny input
 first, so that compilation is not counted. Compare the figures of one run with each other, not with another
@@ -7,11 +7,12 @@ machine's.
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -28,16 +29,21 @@ from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import factor_channels
 from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
-from kpnviz.models.zoo import build, config_of
+from kpnviz.matching import matching_costs
+from kpnviz.models.kpn import ModelConfig
+from kpnviz.models.unet import BASE
+from kpnviz.models.zoo import MATCHING_MODELS, ZOO, build, config_of
 from kpnviz.noise import NoiseModel
 
-STACKED = "stacked copies"
+STACKED, SHIFTED = "stacked copies", "reference"
+"""The yardsticks: of local convolution, and of matching (which shifts whole pictures in torch)."""
 LARGE = (3000, 4000)
 """Height and width of the burst of files that is read and denoised: 12 megapixels."""
 SIDES = (128, 512, 1024)
-MODELS = ("kpn", "kpn-l5", "kpn-l25", "mkpn")
-_FRAMES = 8
-_STACKED_UP_TO = 512  # MKPN's stacked copies take 5 GB there, and four times that at 1024x1024
+MODELS = tuple(
+    name for name in ("kpn", "kpn-l5", "kpn-l25", "mkpn-matching", "mkpn") if name in ZOO | MATCHING_MODELS
+)
+_YARDSTICKS_UP_TO = 512  # MKPN's stacked copies take 5 GB there, and four times that at 1024x1024
 _LEAST_SECONDS, _MOST_CALLS = 1.0, 20
 
 
@@ -63,11 +69,11 @@ def stacked_copies(frames: Tensor, factors: Tensor, sizes: Sequence[int], separa
 
 
 def run(sides: Sequence[int] = SIDES, models: Sequence[str] = MODELS, show_progress: bool = True) -> dict:
-    """All measurements: {machine, local_conv: [...], end_to_end: [...], files: [...]}; seconds and bytes."""
+    """All measurements, in seconds and bytes: {machine, local_conv: [...], matching, end_to_end, files: the same}."""
     for model in models:
         config_of(model)  # an unknown name is an error now, not minutes later
     cases = list(_cases(sides, models))
-    report: dict = {"machine": machine(), "local_conv": [], "end_to_end": [], "files": []}
+    report: dict = {"machine": machine(), "local_conv": [], "matching": [], "end_to_end": [], "files": []}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
         for kind, case in tqdm(cases, disable=not show_progress, desc="bench", unit="case"):
@@ -97,36 +103,44 @@ def _processor() -> str:
 
 
 def _cases(sides: Sequence[int], models: Sequence[str]) -> Iterator[tuple[str, dict]]:
-    backends = ["numba", "numba fused", "torch", STACKED]
-    if torch.cuda.is_available():
-        backends += ["triton", "triton fused"]
+    gpu = torch.cuda.is_available()
+    backends = ["numba", "numba fused", "torch", STACKED] + ["triton", "triton fused"] * gpu
+    matchers = [("numba", "cpu"), (SHIFTED, "cpu")] + [("triton", "cuda"), (SHIFTED, "cuda")] * gpu
+    configs = [config_of(model) for model in models]
+    # What several networks have in common is measured once.
+    kernels = dict.fromkeys((config.sizes, config.separable, config.frames) for config in configs)
+    seen = dict.fromkeys(
+        (max(config.sizes) // 2, config.windows, config.separable, config.frames)
+        for config in configs
+        if config.matching
+    )
     for side in sides:
-        for model in models:
+        size = {"height": side, "width": side}
+        for sizes, separable, frames in kernels:
             for backend in backends:
-                if backend == STACKED and side > _STACKED_UP_TO:
-                    continue
-                config = config_of(model)
-                yield (
-                    "local_conv",
-                    {
-                        "backend": backend,
-                        "sizes": list(config.sizes),
-                        "separable": config.separable,
-                        "frames": _FRAMES,
-                        "height": side,
-                        "width": side,
-                    },
-                )
+                if backend != STACKED or side <= _YARDSTICKS_UP_TO:
+                    case = {"sizes": list(sizes), "separable": separable, "frames": frames}
+                    yield "local_conv", {"backend": backend, **case, **size}
+        for reach, windows, marginal, frames in seen:
+            for backend, device in matchers:
+                if backend != SHIFTED or side <= _YARDSTICKS_UP_TO:
+                    case = {"reach": reach, "windows": windows, "marginal": marginal, "frames": frames}
+                    yield "matching", {"backend": backend, "device": device, **case, **size}
         for model in models:
-            yield "end_to_end", {"model": model, "height": side, "width": side}
+            yield "end_to_end", {"model": model, **size}
     yield "files", {"model": models[-1], "height": LARGE[0], "width": LARGE[1]}
 
 
 def _measure(kind: str, case: dict) -> dict:
-    make = {"local_conv": _local_conv_call, "end_to_end": _end_to_end_call, "files": _files_call}[kind]
+    make = {
+        "local_conv": _local_conv_call,
+        "matching": _matching_call,
+        "end_to_end": _end_to_end_call,
+        "files": _files_call,
+    }[kind]
     make(case, 64, 64)()
     call = make(case, case["height"], case["width"])
-    device_is_gpu = str(case.get("backend", "")).startswith("triton")
+    device_is_gpu = case.get("device") == "cuda" or str(case.get("backend", "")).startswith("triton")
 
     def seconds() -> float:
         begun = time.perf_counter()
@@ -161,6 +175,13 @@ def _local_conv_call(case: dict, height: int, width: int) -> Callable[[], object
     return lambda: local_conv(frames, factors, sizes, separable=separable, fused=bool(fused), backend=name)
 
 
+def _matching_call(case: dict, height: int, width: int) -> Callable[[], object]:
+    frames = torch.randn((1, case["frames"], height, width), generator=torch.Generator().manual_seed(0))
+    frames = frames.to(case["device"])
+    options = {"marginal": case["marginal"], "backend": case["backend"]}
+    return lambda: matching_costs(frames, case["reach"], case["windows"], **options)
+
+
 def _end_to_end_call(case: dict, height: int, width: int) -> Callable[[], object]:
     torch.manual_seed(0)
     denoiser = Denoiser(build(config_of(case["model"])).eval(), case["model"])
@@ -178,7 +199,7 @@ def _files_call(case: dict, height: int, width: int) -> Callable[[], object]:
     rng = np.random.default_rng(0)
     scene = np.kron(rng.integers(8_000, 40_000, (height // 50 + 1, width // 50 + 1)), np.ones((50, 50)))
     folder = tempfile.TemporaryDirectory()
-    for i in range(_FRAMES):
+    for i in range(denoiser.network.config.frames):
         noisy = rng.normal(scene[:height, :width], 1000).astype(np.uint16)
         Image.fromarray(noisy).save(Path(folder.name) / f"{i}.tif")
 
@@ -213,33 +234,56 @@ def _status_bytes(field: str) -> int:
 
 
 def as_text(report: dict) -> str:
-    """The report as two tables, each figure beside its ratio to the yardstick of its group."""
-    lines = [", ".join(f"{key} {value}" for key, value in report["machine"].items() if value), ""]
-    lines.append(
-        f"{'local convolution':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time, memory against stacked copies"
-    )
+    """The report as tables, each figure beside its ratio to the yardstick of its group."""
+    lines = [", ".join(f"{key} {value}" for key, value in report["machine"].items() if value)]
+    lines += _table("local convolution", "time, memory against stacked copies")
     for row in report["local_conv"]:
         name = f"{row['backend']}, {'x'.join(map(str, row['sizes']))}{'' if row['separable'] else ' dense'}"
-        same = ("sizes", "separable", "height", "width")
-        stacked = [
-            other
-            for other in report["local_conv"]
-            if other["backend"] == STACKED and all(other[key] == row[key] for key in same)
-        ]
-        ratio = ""
-        if stacked and row["backend"] != STACKED:
-            memory = stacked[0]["peak_bytes"] / max(row["peak_bytes"], 1)
-            ratio = f"   {stacked[0]['seconds'] / row['seconds']:.1f}x faster, {memory:.0f}x less"
-        lines.append(_line(name, row) + ratio)
-    lines += ["", f"{'end to end':34}{'pixels':>12}{'ms':>10}{'MB':>9}   time against kpn-l5"]
+        same = ("sizes", "separable", "frames", "height", "width")
+        lines.append(_line(name, row) + _ratios(row, report["local_conv"], STACKED, same))
+    if report["matching"]:
+        lines += _table("matching", "time, memory against the reference")
+    for row in report["matching"]:
+        all_of = "" if row["marginal"] else " all"
+        name = f"{row['backend']} {row['device']}{all_of}, reach {row['reach']}, J = {row['windows']}"
+        task = ("device", "reach", "windows", "marginal", "frames", "height", "width")
+        lines.append(_line(name, row) + _ratios(row, report["matching"], SHIFTED, task))
+    lines += _table("end to end", "time against kpn-l5, and of matching against stacked frames")
     for row in report["end_to_end"]:
-        base = [r for r in report["end_to_end"] if r["model"] == "kpn-l5" and r["height"] == row["height"]]
-        lines.append(
-            _line(row["model"], row) + (f"   {row['seconds'] / base[0]['seconds']:.2f}x" if base else "")
-        )
+        seconds = {r["model"]: r["seconds"] for r in report["end_to_end"] if r["height"] == row["height"]}
+        yardsticks = [name for name in ("kpn-l5", _stacked(row["model"], seconds)) if name in seconds]
+        ratios = ", ".join(f"{row['seconds'] / seconds[name]:.2f}x {name}" for name in yardsticks)
+        lines.append(_line(row["model"], row) + (ratios and f"   {ratios}"))
     for row in report["files"]:
-        lines += ["", f"{_FRAMES} files read, aligned, noise estimated, denoised", _line(row["model"], row)]
+        frames = config_of(row["model"]).frames
+        lines += ["", f"{frames} files read, aligned, noise estimated, denoised", _line(row["model"], row)]
     return "\n".join(lines)
+
+
+def _ratios(row: dict, rows: list[dict], yardstick: str, same: Sequence[str]) -> str:
+    """How a row compares with that of the yardstick, for which all of `same` is the same."""
+    for other in rows:
+        if other["backend"] == yardstick != row["backend"] and all(other[key] == row[key] for key in same):
+            memory = other["peak_bytes"] / max(row["peak_bytes"], 1)
+            return f"   {other['seconds'] / row['seconds']:.1f}x faster, {memory:.0f}x less"
+    return ""
+
+
+def _stacked(model: str, models: Iterable[str]) -> str | None:
+    """Of these models, that which is as `model` but is shown stacked frames instead of matching."""
+    if not config_of(model).matching:
+        return None
+
+    def task(name: str) -> ModelConfig:
+        return dataclasses.replace(config_of(name), matching=False, trunk=BASE)
+
+    return next(
+        (other for other in models if not config_of(other).matching and task(other) == task(model)), None
+    )
+
+
+def _table(title: str, ratios: str) -> list[str]:
+    return ["", f"{title:34}{'pixels':>12}{'ms':>10}{'MB':>9}   {ratios}"]
 
 
 def _line(name: str, row: dict) -> str:
