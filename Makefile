@@ -16,8 +16,9 @@ $(STAMP): pyproject.toml constraints.txt
 app: setup
 	$(BIN)/kpnviz app
 
+# One thread each: workers, servers and browsers share the cores, and threads that wait for each other would crawl.
 test: setup lint
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

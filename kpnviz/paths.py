@@ -66,8 +66,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """ValueError for a file that could not be written, or that is one of the inputs: said before the work."""
     folder = path.parent
-    if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise ValueError(f"output: {str(path)!r} cannot be written")
+    if path.is_dir():
+        reason = "it is a folder"
+    elif not folder.is_dir():
+        reason = f"there is no folder {str(folder)!r}"
+    else:
+        reason = "" if os.access(folder, os.W_OK) else f"you may not write into {str(folder)!r}"
+    if reason:
+        raise ValueError(f"output: {str(path)!r} cannot be written: {reason}")
     for one in inputs:
         if path.exists() and one.exists() and path.samefile(one):
             raise ValueError(f"output: {str(path)!r} is one of the files that are read; name another")

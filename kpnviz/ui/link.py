@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO
@@ -271,11 +272,11 @@ def open_session() -> None:
     """
     state = st.session_state
     query = {name: st.query_params[name] for name in st.query_params}
-    written = state.get(WRITTEN)
-    # A query other than the one written, with the controls as they were: the browser went back or forward. (While
-    # controls are changed quickly, the browser may still send the query before the last.)
-    moved = written is not None and query not in ({}, written) and write(state.to_dict()) == written
-    if written is None or moved:
+    context = get_script_run_ctx()
+    # A query other than the one written is not enough: what the browser sent before it heard of a change still has the
+    # query before, and would take the change back.
+    moved = bool(query) and context is not None and context.is_history_navigation
+    if WRITTEN not in state or moved:
         found, state[LINK_PROBLEM] = read(query)
         named = set(query)
         for key, value in found.items():

@@ -4,11 +4,12 @@ import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from kpnviz.evaluation.app_benchmark import serve
 
 PATIENCE_MS = 60_000  # for a loaded machine; nothing waits longer than it must
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ def watch(page):
 def open_lens(page, address):
     page.goto(address)
     page.locator(".lens[data-y]").wait_for()
+    at_rest(page)
     return page
 
 
@@ -88,6 +89,10 @@ def wait_for_another(page, identity):
 def at_rest(page):
     """Wait until the script has run."""
     page.locator("[data-test-script-state=notRunning]").first.wait_for(state="attached")
+
+
+def no_exception(page):
+    assert page.get_by_test_id("stException").all_inner_texts() == []
 
 
 def hover(page, y, x):
@@ -452,6 +457,10 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     page.mouse.down()
     page.mouse.up()
     page.get_by_text("at the pinned pixel: y 50, x 60").wait_for()
+    at_rest(page)  # the buttons are of this pixel
+    assumed_noise_is_there(
+        page
+    )  # Streamlit drops a file that was asked for when the script has run twice more
     file = saved(page, page.get_by_role("button", name="Report (HTML)").click)
     assert file.suggested_filename == "kpnviz_dog_y50_x60.html"
     report = tmp_path / "report.html"
@@ -548,7 +557,7 @@ def test_no_page_logs_an_error_and_all_share_the_scene(page):
         page.wait_for_url(f"**/{name}?v=1**gain=2**")
         page.get_by_role("heading", level=1).wait_for()
         at_rest(page)
-        expect(page.get_by_test_id("stException")).to_have_count(0)
+        no_exception(page)
 
 
 FAST = ("kpn-l3", "kpn-l5")
@@ -596,7 +605,7 @@ def test_whatever_page_comes_after_another_it_has_methods_and_content(chromium, 
             chosen = re.compile(".*".join(map(title_of, FAST)), re.DOTALL)
             expect(page.get_by_test_id("stMultiSelect")).to_have_text(chosen, timeout=PATIENCE_MS)
         assert f"methods={'~'.join(FAST)}" in page.url
-        expect(page.get_by_test_id("stException")).to_have_count(0)
+        no_exception(page)
     page.close()
     # Streamlit's script asks for its server beside the page of the address first, and is answered with a 404.
     assert not [error for error in page.errors if "404" not in error]
@@ -617,7 +626,7 @@ def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
     page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
     page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")
     at_rest(page)
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+    no_exception(page)
     expect(page.get_by_role("radio", name="128")).to_be_checked()
 
 

@@ -413,7 +413,10 @@ def test_networks_of_a_fixed_number_of_frames_are_measured_on_these():
         (["--noise-scales"], "noise scales is empty"),
         (["--motion"], "motions is empty"),
         (["--frames"], "frames is empty"),
-        (["--models", "mean", "--output", "/nowhere/x.csv"], "output: the folder '/nowhere'"),
+        (
+            ["--models", "mean", "--output", "/nowhere/x.csv"],
+            "output: '/nowhere/x.csv' cannot be written: there is no",
+        ),
         (["--tune", "/nowhere"], "photos: no PNG"),
     ],
 )

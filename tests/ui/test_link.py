@@ -131,6 +131,18 @@ def test_the_address_is_read_once_and_then_follows_the_controls():
     assert app.query_params["gain"] == "8" and app.query_params["v"] == "1"
 
 
+def test_an_address_from_before_a_change_does_not_take_it_back():
+    """The browser sends the address that it knows, which may be that of before the last change."""
+    app = open_app({"crop": "96", "methods": "mkpn"})
+    before = dict(app.query_params)
+    app.button(key=gain_button(8)).click().run()
+    for name, value in before.items():
+        app.query_params[name] = value[0] if isinstance(value, list) else value
+    assert app.query_params["gain"] == "4"
+    app.run()
+    assert app.slider(key=widget(GAIN)).value == 8 and app.query_params["gain"] == "8"
+
+
 def test_a_bad_address_is_one_sentence_and_the_page_goes_on():
     app = open_app({"crop": "96", "gain": "loud", "methods": "mkpn"})
     assert not app.exception and not app.error

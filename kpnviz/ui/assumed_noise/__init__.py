@@ -89,7 +89,8 @@ def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
     burst = burst_id(cache.burst_of(recipe))
 
     def take() -> None:
-        state[ASSUMED_ASKED] = state[ASSUMED]["ask"]
+        if ASSUMED in state:  # not where it asked last of all, and its page was left
+            state[ASSUMED_ASKED] = state[ASSUMED]["ask"]
 
     asked = state.get(ASSUMED_ASKED) or {}
     header: dict[str, Any] = {"burst": burst, "methods": list(methods), "method": None, "failed": []}

@@ -236,21 +236,29 @@ def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LEN
     state = st.session_state
     told, seen = lens_order(key), lens_seen(key)
 
+    # Both may come after the lens' page was left: then its key is gone, and with it what was said.
     def take_pinned() -> None:
+        if key not in state:
+            return
         at = (state[key]["pinned"] or {}).get("at")
         state[pixel] = None if at is None else (int(at[0]), int(at[1]))
         state[seen] = (state[pixel], state[display])
 
     def take_display() -> None:
+        if key not in state:
+            return
         state[display] = {name: value for name, value in state[key]["display"].items() if name in DISPLAY}
         state[seen] = (state[pixel], state[display])
 
     state.setdefault(pixel, None)
     state.setdefault(display, {})
     now = (state[pixel], state[display])
-    if key not in state or state.get(seen) != now:  # a new lens, or set elsewhere
-        number = state.get(told, {}).get("number", 0) + 1
-        state[told] = {"number": number, "pinned": state[pixel], "display": DISPLAY | state[display]}
+    order = state.get(told, {"number": 0})
+    wanted = {"pinned": state[pixel], "display": DISPLAY | state[display]}
+    # A new lens is told all. One that knows it is not told again: what a person has just chosen would be undone.
+    new_lens = key not in state and order != order | wanted
+    if new_lens or state.get(seen) != now:  # or set elsewhere
+        state[told] = {"number": order["number"] + 1, **wanted}
         state[seen] = now
     _component()(
         data=with_header(state[told], payload),
