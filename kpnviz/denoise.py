@@ -226,4 +226,5 @@ def load(name: str | Path = "mkpn", device: str | torch.device = "cpu", tile: in
         network = network.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {str(device)!r}; PyTorch says: {str(error).splitlines()[0]}") from None
-    return Denoiser(network, Path(name).stem if Path(name).suffix else str(name), tile)
+    called = Path(name).stem if Path(name).suffix else checkpoints.current_name(str(name))
+    return Denoiser(network, called, tile)

@@ -25,7 +25,9 @@ def random_burst(H, W, N=8):
     return Burst(np.random.default_rng(0).random((N, H, W), dtype=np.float32), NoiseModel(0.05, 0.01))
 
 
-@pytest.mark.parametrize("name", ["kpn-l5", "mkpn", "kpn", "kpn-direct", "kpn-1frame"])
+@pytest.mark.parametrize(
+    "name", ["kpn-l5", "mkpn", "mkpn-stacked", "kpn", "kpn-direct-stacked", "kpn-1frame-stacked"]
+)
 @pytest.mark.parametrize("H, W", [(75, 102), (64, 64), (1, 90)])
 def test_the_tile_size_does_not_matter(name, H, W):
     network, burst = lively(name), random_burst(H, W)
@@ -74,14 +76,14 @@ def test_progress_and_cancel():
 
 
 def test_one_frame_takes_the_reference_of_a_burst():
-    denoiser, burst = Denoiser(lively("kpn-1frame"), "kpn-1frame"), random_burst(16, 16)
+    denoiser, burst = Denoiser(lively("kpn-1frame-stacked"), "kpn-1frame-stacked"), random_burst(16, 16)
     alone = Burst(burst.frames[:1], burst.noise)
     np.testing.assert_array_equal(denoiser(burst).image, denoiser(alone).image)
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="the burst has 3 frames; kpn-l5 takes 8"):
-        Denoiser(lively("kpn-l5"), "kpn-l5")(random_burst(16, 16, N=3))
+    with pytest.raises(ValueError, match="the burst has 3 frames; kpn-l5-stacked takes 8"):
+        Denoiser(lively("kpn-l5-stacked"), "kpn-l5-stacked")(random_burst(16, 16, N=3))
     with pytest.raises(ValueError, match="tile is 18"):
         Denoiser(lively("kpn-l5"), "kpn-l5", tile=18)
 

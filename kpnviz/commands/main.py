@@ -46,13 +46,13 @@ def _parser() -> argparse.ArgumentParser:
         "  kpnviz train mkpn --photos photos/train --minutes 60\n"
         "  kpnviz train --all --photos photos/train --steps 12000\n"
         "  kpnviz train --shared --photos photos/train --steps 30000 --schedule constant\n"
-        "  kpnviz train mkpn-matching --start runs/shared --photos photos/train --steps 6000 --schedule linear\n"
+        "  kpnviz train mkpn --start runs/shared --photos photos/train --steps 6000 --schedule linear\n"
         "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
     which = train.add_mutually_exclusive_group(required=True)
     which.add_argument("model", nargs="?", help="a name of the zoo, e.g. mkpn")
-    which.add_argument("--all", action="store_true", help="the whole zoo, one model after the other")
+    which.add_argument("--all", action="store_true", help="all models that ship, one after the other")
     which.add_argument(
         "--shared",
         action="store_true",
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--start",
         type=Path,
         metavar="DIR",
-        help="folder of a --shared run whose weights the model starts from",
+        help="folder of the checkpoints of a --shared run, from which the model starts",
     )
     train.add_argument("--photos", type=Path, required=True, help="folder of training photos, box-reduced")
     budget = train.add_mutually_exclusive_group(required=True)
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--output",
         type=Path,
-        help="checkpoint to write (checkpoints/MODEL.safetensors); with --all, the folder",
+        help="checkpoint to write (checkpoints/MODEL.safetensors); with --all or --shared, the folder",
     )
     train.set_defaults(run=_train)
 
@@ -211,10 +211,10 @@ def _app(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from kpnviz.models import checkpoints
-    from kpnviz.models.zoo import ZOO
+    from kpnviz.models.zoo import SHIPPED
     from kpnviz.training.train import SHARED, TrainingConfig, train, train_all
 
-    model = next(iter(ZOO)) if options.all else SHARED if options.shared else options.model
+    model = SHIPPED[0] if options.all else SHARED if options.shared else options.model
     config = TrainingConfig(
         model=model,
         photos=options.photos,

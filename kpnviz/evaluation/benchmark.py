@@ -7,7 +7,6 @@ machine's.
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import platform
 import tempfile
@@ -30,9 +29,7 @@ from kpnviz.denoise import Denoiser
 from kpnviz.kernels import factor_channels
 from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
 from kpnviz.matching import matching_costs
-from kpnviz.models.kpn import ModelConfig
-from kpnviz.models.unet import BASE
-from kpnviz.models.zoo import MATCHING_MODELS, ZOO, build, config_of
+from kpnviz.models.zoo import STACKED_SUFFIX, build, config_of
 from kpnviz.noise import NoiseModel
 
 STACKED, SHIFTED = "stacked copies", "reference"
@@ -40,9 +37,7 @@ STACKED, SHIFTED = "stacked copies", "reference"
 LARGE = (3000, 4000)
 """Height and width of the burst of files that is read and denoised: 12 megapixels."""
 SIDES = (128, 512, 1024)
-MODELS = tuple(
-    name for name in ("kpn", "kpn-l5", "kpn-l25", "mkpn-matching", "mkpn") if name in ZOO | MATCHING_MODELS
-)
+MODELS = ("kpn", "kpn-l5", "kpn-l25", "mkpn", "mkpn-stacked")
 _YARDSTICKS_UP_TO = 512  # MKPN's stacked copies take 5 GB there, and four times that at 1024x1024
 _LEAST_SECONDS, _MOST_CALLS = 1.0, 20
 
@@ -270,16 +265,8 @@ def _ratios(row: dict, rows: list[dict], yardstick: str, same: Sequence[str]) ->
 
 
 def _stacked(model: str, models: Iterable[str]) -> str | None:
-    """Of these models, that which is as `model` but is shown stacked frames instead of matching."""
-    if not config_of(model).matching:
-        return None
-
-    def task(name: str) -> ModelConfig:
-        return dataclasses.replace(config_of(name), matching=False, trunk=BASE)
-
-    return next(
-        (other for other in models if not config_of(other).matching and task(other) == task(model)), None
-    )
+    """That of these models which is as `model` but sees stacked frames."""
+    return model + STACKED_SUFFIX if model + STACKED_SUFFIX in models else None
 
 
 def _table(title: str, ratios: str) -> list[str]:

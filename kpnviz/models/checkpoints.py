@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from kpnviz.models.kpn import ModelConfig
-from kpnviz.models.zoo import ZOO, Network, build
+from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
 from kpnviz.outside import JSON_BYTES, one_line, visible
 from kpnviz.paths import CHECKPOINTS, write_atomically
 
@@ -45,6 +45,15 @@ def available() -> tuple[str, ...]:
     """Names of the models that have a checkpoint, in the order of the zoo; others follow by name."""
     found = {path.stem for path in folder().glob("*" + _SUFFIX)}
     return (*(name for name in ZOO if name in found), *sorted(found - set(ZOO)))
+
+
+def current_name(name: str) -> str:
+    """The name under which a model is available that once had another one: old links and scripts still work.
+
+    Before there was matching, all networks stacked their frames; those that do now have a name that says so.
+    """
+    names = available()
+    return name + STACKED_SUFFIX if name not in names and name + STACKED_SUFFIX in names else name
 
 
 def save(path: Path, network: nn.Module, card: dict) -> dict:
@@ -168,7 +177,7 @@ def load_network(name: str | Path) -> Network:
 def _path(name: str | Path) -> Path:
     path = Path(name)
     if path.suffix != _SUFFIX:
-        path = folder() / f"{name}{_SUFFIX}"
+        path = folder() / f"{current_name(str(name))}{_SUFFIX}"
     if not path.is_file():
         names = ", ".join(available()) or "none"
         raise CheckpointError(f"{path}: there is no such checkpoint; available here: {names}")

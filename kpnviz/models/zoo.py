@@ -18,7 +18,7 @@ def build(config: ModelConfig) -> Network:
     return DirectNetwork(config) if config.direct else KernelNetwork(config)
 
 
-ZOO: dict[str, ModelConfig] = {
+_TABLE_1: dict[str, ModelConfig] = {
     "kpn": ModelConfig(sizes=(5,), separable=False),
     "kpn-l1": ModelConfig(sizes=(1,)),
     "kpn-l3": ModelConfig(sizes=(3,)),
@@ -29,36 +29,55 @@ ZOO: dict[str, ModelConfig] = {
     "kpn-l13": ModelConfig(sizes=(13,)),
     "kpn-l25": ModelConfig(sizes=(25,)),
     "mkpn": ModelConfig(sizes=(1, 3, 5, 7, 9, 11)),
-    # The ablations of the KPN paper.
+}
+# The ablations of the KPN paper.
+_ABLATIONS: dict[str, ModelConfig] = {
     "kpn-1frame": ModelConfig(sizes=(5,), separable=False, frames=1),
     "kpn-no-anneal": ModelConfig(sizes=(5,), separable=False),
     "kpn-blind": ModelConfig(sizes=(5,), separable=False, noise_map=False),
     "kpn-direct": ModelConfig(sizes=(5,), separable=False, direct=True),
 }
 
-MATCHING_MODELS: dict[str, ModelConfig] = {
-    f"{name}-matching": dataclasses.replace(config, matching=True, trunk=MATCHING)
-    for name, config in ZOO.items()
+MATCHED: dict[str, ModelConfig] = {
+    name: dataclasses.replace(config, matching=True, trunk=MATCHING)
+    for name, config in {**_TABLE_1, **_ABLATIONS}.items()
     if name
     not in ("kpn-1frame", "kpn-no-anneal")  # one frame has nothing to match; none of these is annealed
 }
-"""The same models with matching. They can be trained; none ships yet."""
+"""The networks of the papers, shown what matching says: they take any number of frames."""
 
-WITHOUT_ANNEALING = frozenset({"kpn-no-anneal", "kpn-direct"})
-"""Trained on the basic loss alone: the ablation of annealing, and the model that has no parts to anneal."""
+STACKED_SUFFIX = "-stacked"
+
+STACKED: dict[str, ModelConfig] = {
+    name + STACKED_SUFFIX: config for name, config in {**_TABLE_1, **_ABLATIONS}.items()
+}
+"""The same as the papers print them: the frames are stacked as channels, and the trunk finds the motion by itself."""
+
+ZOO: dict[str, ModelConfig] = MATCHED | STACKED
+
+SHIPPED: tuple[str, ...] = (
+    *_TABLE_1,
+    *(name + STACKED_SUFFIX for name in ("kpn", "kpn-l5", "mkpn", *_ABLATIONS)),
+)
+"""The models whose weights ship. The others can be trained, and some have been measured."""
+
+WITHOUT_ANNEALING = frozenset({"kpn-no-anneal-stacked", "kpn-direct-stacked"})
+"""Of STACKED, trained on the basic loss alone: the ablation of annealing, and the model without parts to anneal."""
 
 
 def config_of(name: str) -> ModelConfig:
-    """The config of a model of the zoo, or of MATCHING_MODELS."""
-    known = ZOO | MATCHING_MODELS
-    if name not in known:
-        raise ValueError(f"model {name!r} is not in the zoo: {', '.join(known)}")
-    return known[name]
+    """The config of a model of the zoo."""
+    if name not in ZOO:
+        raise ValueError(f"model {name!r} is not in the zoo: {', '.join(ZOO)}")
+    return ZOO[name]
 
 
 def title_of(name: str) -> str:
-    """How a model is written for people: 'kpn-l5' -> 'KPN L5'."""
-    family, _, variant = name.partition("-")
-    if not variant:
-        return family.upper() + (" 5×5" if family == "kpn" else "")
-    return f"{family.upper()} {variant.upper() if variant[1:].isdigit() else variant}"
+    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'."""
+    model = name.removesuffix(STACKED_SUFFIX)
+    family, _, variant = model.partition("-")
+    if variant[1:].isdigit():
+        variant = variant.upper()
+    elif not variant and family == "kpn":
+        variant = "5×5"
+    return " ".join(filter(None, (family.upper(), variant, name[len(model) + 1 :])))

@@ -18,8 +18,9 @@ from kpnviz.models import checkpoints
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
-from kpnviz.models.zoo import MATCHING_MODELS, WITHOUT_ANNEALING, ZOO, build, config_of
+from kpnviz.models.zoo import MATCHED, SHIPPED, WITHOUT_ANNEALING, build, config_of
 from kpnviz.noise import GAINS
+from kpnviz.outside import one_line
 from kpnviz.paths import held
 from kpnviz.photos import find_photos
 from kpnviz.training import optimizers
@@ -29,6 +30,9 @@ from kpnviz.training.run import Run, RunConfig, World, dead_share, world_of_proc
 
 SHARED = "shared"
 """The run in which networks that match are trained together, and its folder."""
+
+VALIDATED = "mkpn"
+"""The network that is measured while the shared run goes on."""
 
 FRAMES = (2, 8)
 """Fewest and most frames of a burst that such networks are trained on."""
@@ -44,7 +48,7 @@ class TrainingConfig(RunConfig):
     model      a name of the zoo, or SHARED
     trunk      preset of the trunk; None: the model's own
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
-    start      folder of a shared run whose weights a network that matches starts from; None: random weights
+    start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
     """
 
     model: str = ""
@@ -65,7 +69,10 @@ class TrainingConfig(RunConfig):
 
 
 def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_progress: bool = True) -> dict:
-    """Train a model, and write its checkpoint to `output`; returns the card. (A shared run has none, and returns {}.)
+    """Train a model, and write its checkpoint to `output`; returns the card.
+
+    A shared run writes a checkpoint for each of its networks into the folder `output`, else into its own; it returns
+    the card of the last, MKPN, which is the one that is validated.
 
     The state of the run is kept in runs/MODEL/: killed at any moment and started again with the same config, it
     goes on where it was last saved, and with a budget in steps ends with the same weights (batch number t is
@@ -84,19 +91,22 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
         task.prepare(held_out, world.device)
         run.train(bank, show_progress)
-        if not world.is_main or config.model == SHARED:
+        if not world.is_main:
             return {}
         weights, network, measured = run.best()
-        card = {
-            "training": {**run.card(weights), **task.card()},
-            "metrics": {
-                "validation": "on held-out training photos, 128x128",
-                **{key: round(value, 3) for key, value in measured.items()},
-            },
-            "license": "MIT",
+        card = {"training": {**run.card(weights), **task.card()}, "license": "MIT"}
+        metrics = {
+            "validation": "on held-out training photos, 128x128",
+            **{key: round(value, 3) for key, value in measured.items()},
         }
+        if isinstance(network, SharedNetworks):
+            written = {}
+            for name, one in network.networks.items():
+                own = {**card, "metrics": metrics} if name == VALIDATED else card
+                written[name] = checkpoints.save((output or folder) / f"{name}.safetensors", one.eval(), own)
+            return written[VALIDATED]
         output = output or checkpoints.folder() / f"{config.model}.safetensors"
-        return checkpoints.save(output, network.eval(), card)
+        return checkpoints.save(output, network.eval(), {**card, "metrics": metrics})
 
 
 def train_all(
@@ -106,13 +116,13 @@ def train_all(
     show_progress: bool = True,
     start: Path | None = None,
 ) -> dict[str, dict]:
-    """Train every model of the zoo with the same config; returns the cards by name.
+    """Train every model that ships with the same config; returns the cards by name.
 
     `config.model` is ignored, and a budget is that of each model. Models whose run in `runs` is complete are not
     trained again. Networks that match begin with the weights of the shared run in `start`, if there is one.
     """
     cards = {}
-    for name in ZOO:
+    for name in SHIPPED:
         own = dataclasses.replace(config, model=name, start=start if config_of(name).matching else None)
         cards[name] = train(own, runs, folder / f"{name}.safetensors", show_progress)
     return cards
@@ -252,7 +262,7 @@ class _Shared(_Matching):
     in_parts = True
 
     def __init__(self, config: TrainingConfig) -> None:
-        self.name, self.config, self.frames = SHARED, config, 8
+        self.name, self.config, self.frames, self.started_at = SHARED, config, 8, 0
         self.lambda_1 = self.usual_lambda_1 if config.lambda_1 is None else config.lambda_1
         self.names = shared_models()
         trunk = TRUNKS[config.trunk or "matching"]
@@ -274,9 +284,11 @@ class _Shared(_Matching):
         return super().loss(one, batch, step, progress)  # type: ignore[arg-type]
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Of the last of them, MKPN."""
         assert isinstance(network, SharedNetworks)
-        return validate(network.networks[self.names[-1]], self.validation)
+        return validate(network.networks[VALIDATED], self.validation)
+
+    def card(self) -> dict:
+        return {**super().card(), "shared": f"one trunk, a step for each in turn: {', '.join(self.names)}"}
 
 
 class SharedNetworks(nn.Module):
@@ -295,27 +307,25 @@ class SharedNetworks(nn.Module):
 
 def shared_models() -> list[str]:
     """The models that a shared run trains: those that match, predict kernels and take the assumed noise."""
-    return [n for n, c in MATCHING_MODELS.items() if c.noise_map and not c.direct]
+    return [n for n, c in MATCHED.items() if c.noise_map and not c.direct]
 
 
 def start_from(folder: Path, model: str, network: nn.Module) -> int:
-    """Give a network the weights of a shared run, the moving average; returns the run's steps.
+    """Give a network the weights that a shared run wrote for it; returns the run's steps.
 
     A network that the run did not train takes those of KPN 5x5 as far as they have the same names and shapes.
     """
-    file = Path(folder) / "state.pt"
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        averaged, step = state["averaged"], int(state["step"])
-    except Exception as error:
-        raise ValueError(f"start: {file} holds no shared run ({error})") from error
     names = shared_models()
-    prefix = f"module.networks.{model if model in names else names[0]}."
-    found = {k.removeprefix(prefix): v for k, v in averaged.items() if k.startswith(prefix)}
+    file = Path(folder) / f"{model if model in names else names[0]}.safetensors"
+    try:
+        found, card = checkpoints.load_network(file).state_dict(), checkpoints.read_card(file)
+        step = int(card["training"]["steps"])
+    except (checkpoints.CheckpointError, KeyError, ValueError) as error:
+        raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
     fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
     if not fitting or (model in names and len(fitting) < len(own)):
-        raise ValueError(f"start: the run in {str(folder)!r} has no weights that fit {model}")
+        raise ValueError(f"start: {file} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     return step
 

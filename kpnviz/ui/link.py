@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from kpnviz.models.checkpoints import available
+from kpnviz.models.checkpoints import available, current_name
 from kpnviz.models.zoo import ZOO
 from kpnviz.outside import visible
 from kpnviz.photos import gallery, read_scene
@@ -212,7 +212,7 @@ class _Reader:
     def methods(self) -> list[str]:
         if "methods" not in self.query:
             return default_methods()
-        said = [name for name in self.query["methods"].split("~") if name]
+        said = [current_name(name) for name in self.query["methods"].split("~") if name]
         here = available()
         methods = [name for name in dict.fromkeys(said) if name in here][:MAX_METHODS]
         for name in said:

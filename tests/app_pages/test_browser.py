@@ -253,8 +253,8 @@ def test_pictures_come_onto_the_stage_from_the_film(page):
 @pytest.mark.parametrize("frames", [1, 4, 16])
 def test_any_number_of_frames(chromium, server, frames):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(page, f"{server}/?v=1&methods=kpn-1frame~kpn-l5&frames={frames}")
-    expect(page.get_by_text(f"KPN L5: takes 8 frames, and this burst has {frames}.")).to_be_visible()
+    open_lens(page, f"{server}/?v=1&methods=kpn-l5~kpn-l5-stacked&frames={frames}")
+    expect(page.get_by_text(f"KPN L5 stacked: takes 8 frames, and this burst has {frames}.")).to_be_visible()
     assert lens(page, "[l.frames, l.kernelMethods.length]") == [frames, 1]
     page.locator(".lens").press("]")
     assert lens(page, "l.frame") == min(1, frames - 1)

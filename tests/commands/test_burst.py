@@ -147,7 +147,7 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
 
 @pytest.mark.parametrize("count", [2, 11])
 def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
-    checkpoints.save(tmp_path / "checkpoints" / "any.safetensors", tiny("kpn-l5-matching"), {})
+    checkpoints.save(tmp_path / "checkpoints" / "any.safetensors", tiny("kpn-l5"), {})
     burst = synthesize(BurstRecipe("city", (20, 30, 64, 70), frames=count, white_level=0.5))
     write_burst(tmp_path / "burst", [burst])
     assert run("denoise", "burst", "-o", "out.png", "--model", "any", "--json") == 0

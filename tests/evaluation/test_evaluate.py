@@ -392,7 +392,7 @@ def test_bursts_are_aligned_once_for_all_methods(monkeypatch):
 
 
 def test_networks_of_a_fixed_number_of_frames_are_measured_on_these():
-    matching = Denoiser(tiny("mkpn-matching"), "mkpn-matching")
+    matching = Denoiser(tiny("mkpn"), "mkpn")
     chosen = {"kpn": Denoiser(tiny("kpn"), "kpn"), "matching": matching, "mean": BASELINES["mean"]}
     plan = left_to_do(plan_of(chosen, ("sub-pixel",), (4,), frames=(2, 8)), chosen, [])
     assert {case.frames: names for case, names in plan.items()} == {

@@ -7,12 +7,12 @@ import torch
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.denoise import Denoiser
 from kpnviz.matching import matching_costs
-from kpnviz.models.zoo import MATCHING_MODELS, build, config_of
+from kpnviz.models.zoo import MATCHED, build, config_of
 from kpnviz.noise import NoiseModel, stabilize_frames
 
 from ..conftest import tiny
 
-MATCHING = list(MATCHING_MODELS)
+MATCHING = list(MATCHED)
 READ, SHOT = torch.tensor([0.01, 0.02]), torch.tensor([0.002, 0.004])
 
 
@@ -43,7 +43,7 @@ def test_any_number_of_frames_and_any_size(name, N, H, W):
     torch.testing.assert_close(alone[0], image[1], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["kpn-matching", "kpn-l5-matching", "mkpn-matching"])
+@pytest.mark.parametrize("name", ["kpn", "kpn-l5", "mkpn"])
 def test_what_is_shown_is_what_was_applied(name):
     frames = bursts(4)
     field = disturbed(name)(frames, READ, SHOT)
@@ -54,7 +54,7 @@ def test_what_is_shown_is_what_was_applied(name):
         assert (patches * field.at(y, x, b=1)).sum() / 4 == pytest.approx(image[1, y, x].item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["kpn-matching", "kpn-l25-matching", "mkpn-matching"])
+@pytest.mark.parametrize("name", ["kpn", "kpn-l25", "mkpn"])
 def test_shares_sum_to_one(name):
     """Exactly where the network predicts, as in a corner; nearly where factors are interpolated, then multiplied."""
     field = disturbed(name)(bursts(4), READ, SHOT)
@@ -63,7 +63,7 @@ def test_shares_sum_to_one(name):
 
 
 def test_the_order_of_alternate_frames_does_not_matter():
-    frames, network = bursts(5), disturbed("mkpn-matching")
+    frames, network = bursts(5), disturbed("mkpn")
     order = [0, 3, 1, 4, 2]
     first, second = network(frames, READ, SHOT), network(frames[:, order], READ, SHOT)
     torch.testing.assert_close(second.factors, first.factors[:, order], atol=1e-5, rtol=1e-4)
@@ -71,14 +71,14 @@ def test_the_order_of_alternate_frames_does_not_matter():
 
 def test_kernels_depend_on_the_signal_in_units_of_the_noise_alone():
     """Twice the light on a sensor of twice the noise is the same burst: x, read_std and shot_gain scale alike."""
-    frames, network = bursts(3), disturbed("mkpn-matching")
+    frames, network = bursts(3), disturbed("mkpn")
     dim, bright = network(frames, READ, SHOT), network(4 * frames, 4 * READ, 4 * SHOT)
     torch.testing.assert_close(bright.factors, dim.factors, atol=1e-4, rtol=1e-3)
 
 
 def test_blind_assumes_no_noise_and_the_others_do():
     frames = bursts(3)
-    for name, same in (("kpn-blind-matching", True), ("kpn-matching", False)):
+    for name, same in (("kpn-blind", True), ("kpn", False)):
         network = disturbed(name)
         a, b = (network(frames, scale * READ, scale**2 * SHOT).factors for scale in (1, 3))
         assert torch.equal(a, b) == same
@@ -87,14 +87,14 @@ def test_blind_assumes_no_noise_and_the_others_do():
 def test_before_training_dense_kernels_are_non_local_means():
     """N softmax of -(5/3) times the sum of the costs, over frames and taps: written out for one pixel."""
     frames = bursts(4, 16, 16)
-    field = build(config_of("kpn-matching"))(frames, READ, SHOT)
+    field = build(config_of("kpn"))(frames, READ, SHOT)
     costs = matching_costs(stabilize_frames(frames, READ, SHOT), 2, 3).sum(2)[1, :, :, :, 3, 4]  # [N, 5, 5]
     weights = torch.exp(-5 / 3 * costs)
     expected = 4 * weights / weights.sum()
     torch.testing.assert_close(field.factors[1, :, :, 3, 4].view(4, 5, 5), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["kpn-matching", "mkpn-matching"])
+@pytest.mark.parametrize("name", ["kpn", "mkpn"])
 def test_before_training_kernels_already_go_where_the_scene_went(name):
     shifts = ((0, 0), (2, -1), (-2, 2), (1, 2))
     recipe = BurstRecipe("grass", (40, 40, 64, 64), NoiseModel.for_gain(1), frames=4, shifts=shifts)
@@ -116,13 +116,13 @@ def test_before_training_kernels_follow_an_object_and_not_the_camera():
         misalignment=Misalignment(0, 0, 0),
         moving=moving,
     )
-    kernels = Denoiser(build(config_of("mkpn-matching")).eval(), "mkpn")(synthesize(recipe)).kernels
+    kernels = Denoiser(build(config_of("mkpn")).eval(), "mkpn")(synthesize(recipe)).kernels
     on, off = kernels.at(32, 32), kernels.at(6, 6)
     assert np.unravel_index(on[2].argmax(), on[2].shape) == (5, 9)
     assert np.unravel_index(off[2].argmax(), off[2].shape) == (5, 5)
 
 
-@pytest.mark.parametrize("name", ["kpn-matching", "mkpn-matching", "kpn-direct-matching"])
+@pytest.mark.parametrize("name", ["kpn", "mkpn", "kpn-direct"])
 def test_tiles_change_nothing(name):
     burst = synthesize(BurstRecipe("city", (10, 10, 260, 250), NoiseModel.for_gain(2), frames=3, seed=5))
     network = disturbed(name)
@@ -131,7 +131,7 @@ def test_tiles_change_nothing(name):
 
 
 def test_nothing_beyond_the_margin_is_seen():
-    network = disturbed("mkpn-matching")
+    network = disturbed("mkpn")
     frames = bursts(2, 160, 320, B=1)
     changed = frames.clone()
     y, x = 80, 150
@@ -150,16 +150,14 @@ def test_all_parameters_learn(name):
     image = prediction if isinstance(prediction, torch.Tensor) else prediction.apply(frames)
     image.square().mean().backward()
     without = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    if name == "kpn-l1-matching":  # a kernel of one tap has no shape, and the reference's only cost is 0
+    if name == "kpn-l1":  # a kernel of one tap has no shape, and the reference's only cost is 0
         without = [
             key for key in without if key != "size_sharpness" and not key.startswith("reference_encoder")
         ]
     assert without == []
 
 
-@pytest.mark.parametrize(
-    "name", ["kpn-l1-matching", "kpn-l5-matching", "kpn-l25-matching", "mkpn-matching", "kpn-matching"]
-)
+@pytest.mark.parametrize("name", ["kpn-l1", "kpn-l5", "kpn-l25", "mkpn", "kpn"])
 @pytest.mark.parametrize("N, H, W", [(1, 9, 14), (5, 70, 134)])
 def test_with_and_without_gradients_the_kernels_are_the_same(name, N, H, W, monkeypatch):
     """Without, they come strip by strip, and for separable networks from the compiled last step."""

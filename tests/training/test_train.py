@@ -37,8 +37,8 @@ from kpnviz.training.train import TrainingConfig, train
 from tests.conftest import TINY, TINY_MATCHING
 unet.TRUNKS["base"] = TINY
 unet.TRUNKS["matching"] = TINY_MATCHING
-for models, name in ((zoo.ZOO, "mkpn"), (zoo.MATCHING_MODELS, "mkpn-matching")):
-    models[name] = dataclasses.replace(models[name], sizes=(1, 3))
+for name in ("mkpn-stacked", "mkpn"):
+    zoo.ZOO[name] = dataclasses.replace(zoo.ZOO[name], sizes=(1, 3))
 values = json.loads(sys.argv[1])
 train(TrainingConfig(photos=Path(values.pop("photos")), **values),
       Path(sys.argv[2]) / "runs", Path(sys.argv[2]) / "out.safetensors", show_progress=False)
@@ -60,16 +60,16 @@ def photos(tmp_path_factory):
 def small_zoo(monkeypatch):
     monkeypatch.setitem(unet.TRUNKS, "base", TINY)
     monkeypatch.setitem(unet.TRUNKS, "matching", TINY_MATCHING)
-    monkeypatch.setitem(zoo.ZOO, "mkpn", ModelConfig(sizes=(1, 3)))
+    monkeypatch.setitem(zoo.ZOO, "mkpn-stacked", ModelConfig(sizes=(1, 3)))
     small = ModelConfig(sizes=(1, 3), matching=True, trunk=TINY_MATCHING)
-    monkeypatch.setitem(zoo.MATCHING_MODELS, "mkpn-matching", small)
+    monkeypatch.setitem(zoo.ZOO, "mkpn", small)
 
 
-def quick(photos, model="mkpn", **values):
+def quick(photos, model="mkpn-stacked", **values):
     return TrainingConfig(**{"model": model, "photos": photos, "steps": 6, "batch": 4, "crop": 24, **values})
 
 
-@pytest.mark.parametrize("model", ["mkpn", "kpn-direct", "mkpn-matching"])
+@pytest.mark.parametrize("model", ["mkpn-stacked", "kpn-direct-stacked", "mkpn"])
 def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, model):
     config = quick(photos, model, steps=150, learning_rate=2e-2, validate_every=50, ema=0.9)
     card = train(config, tmp_path, tmp_path / "out.safetensors", show_progress=False)
@@ -113,7 +113,7 @@ def run_script(values, folder, *launcher, wait=True, timeout=240):
     return load_file(folder / "out.safetensors")
 
 
-@pytest.mark.parametrize("model", ["mkpn", "mkpn-matching"])
+@pytest.mark.parametrize("model", ["mkpn-stacked", "mkpn"])
 def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photos, tmp_path, model):
     values = {
         "model": model,
@@ -228,11 +228,11 @@ def test_dead_units_are_counted():
 
 def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     """The real trunk, a few steps: every model, and never again."""
-    monkeypatch.setattr("kpnviz.training.train.ZOO", ("kpn-l3", "kpn-1frame"))
-    config = quick(photos, "mkpn", steps=2, crop=32)
+    monkeypatch.setattr("kpnviz.training.train.SHIPPED", ("kpn-l3", "kpn-1frame-stacked"))
+    config = quick(photos, steps=2, crop=32)
     runs, weights = tmp_path / "runs", tmp_path / "weights"
     cards = train_all(config, runs, weights, show_progress=False)
-    assert set(cards) == {"kpn-l3", "kpn-1frame"}
+    assert set(cards) == {"kpn-l3", "kpn-1frame-stacked"}
     again = train_all(config, runs, weights, show_progress=False)
     assert {n: card["sha256"] for n, card in again.items()} == {
         n: card["sha256"] for n, card in cards.items()
@@ -240,33 +240,40 @@ def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
 
 
 def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, tmp_path):
-    """Killed in between or made longer, it is one run; its moving average is step 0 of each model."""
-    three = {n: zoo.config_of(n) for n in ("kpn-matching", "mkpn-matching", "kpn-blind-matching")}
-    monkeypatch.setattr("kpnviz.training.train.MATCHING_MODELS", three)
+    """Made longer, it is one run; it writes each network's weights, which are step 0 of the model alone."""
+    three = {n: zoo.config_of(n) for n in ("kpn", "mkpn", "kpn-blind")}
+    monkeypatch.setattr("kpnviz.training.train.MATCHED", three)
     shared = quick(photos, SHARED, schedule="constant", batch=2, crop=24, steps=3)
-    assert train(shared, tmp_path, show_progress=False) == {}
-    assert train(dataclasses.replace(shared, steps=6), tmp_path, show_progress=False) == {}
+    assert train(shared, tmp_path, show_progress=False)["training"]["steps"] == 3
+    card = train(dataclasses.replace(shared, steps=6), tmp_path, show_progress=False)
+    assert card["name"] == "mkpn" and "kpn, mkpn" in card["training"]["shared"]
+    assert shared_models() == ["kpn", "mkpn"]
     state = torch.load(tmp_path / SHARED / "state.pt", weights_only=True)
-    assert state["step"] == 6 and shared_models() == ["kpn-matching", "mkpn-matching"]
-    for model, source in (("mkpn-matching", "mkpn-matching"), ("kpn-blind-matching", "kpn-matching")):
+    kept, prefix = (
+        (state["network"], "")
+        if card["training"]["weights"].startswith("last")
+        else (state["averaged"], "module.")
+    )
+    for model, source in (("mkpn", "mkpn"), ("kpn-blind", "kpn")):
+        written = load_file(tmp_path / SHARED / f"{source}.safetensors")
         config = quick(photos, model, start=tmp_path / SHARED, steps=1, learning_rate=1e-12, crop=24)
         card = train(config, tmp_path, tmp_path / f"{model}.safetensors", show_progress=False)
         assert "6 steps" in card["training"]["start"]
         for key, value in load_file(tmp_path / f"{model}.safetensors").items():
-            torch.testing.assert_close(
-                value.float(), state["averaged"][f"module.networks.{source}.{key}"], atol=2e-3, rtol=2e-3
-            )
+            trained = kept[f"{prefix}networks.{source}.{key}"]
+            torch.testing.assert_close(written[key], trained.half())
+            torch.testing.assert_close(value, written[key], atol=2e-3, rtol=2e-3)
 
 
 def test_networks_that_stack_frames_have_no_start(tmp_path):
-    with pytest.raises(ValueError, match="mkpn does not match"):
-        quick(tmp_path, "mkpn", start=tmp_path)
+    with pytest.raises(ValueError, match="mkpn-stacked does not match"):
+        quick(tmp_path, start=tmp_path)
 
 
 def test_a_start_that_is_none_is_named(photos, small_zoo, tmp_path):
     with pytest.raises(ValueError, match="holds no shared run"):
         train(
-            quick(photos, "mkpn-matching", start=tmp_path),
+            quick(photos, "mkpn", start=tmp_path),
             tmp_path,
             tmp_path / "o.safetensors",
             show_progress=False,

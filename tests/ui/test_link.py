@@ -152,18 +152,18 @@ def test_a_bad_address_is_one_sentence_and_the_page_goes_on():
 
 
 def test_the_number_of_frames_reaches_the_burst_and_methods_that_cannot_say_so():
-    app = open_app({"crop": "96", "methods": "kpn-l5~kpn-1frame"})
+    app = open_app({"crop": "96", "methods": "kpn-l5-stacked~kpn-l5"})
     assert not any("frames, and this burst" in caption.value for caption in app.caption)
     app.slider(key=widget(FRAMES)).set_value(16).run()
     assert not app.exception and not app.error
     assert app.query_params["frames"] == "16"
     assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).frames == 16
     (said,) = [caption.value for caption in app.caption if "this burst has 16" in caption.value]
-    assert "KPN L5: takes 8 frames" in said and "1frame" not in said
+    assert said.count("KPN L5") == 1 and "KPN L5 stacked: takes 8 frames" in said
 
 
 def test_shifts_by_hand_follow_the_number_of_frames():
-    app = open_app({"crop": "96", "methods": "kpn-1frame", "shake": "hand", "shifts": "0~0" + "_1~2" * 7})
+    app = open_app({"crop": "96", "methods": "kpn", "shake": "hand", "shifts": "0~0" + "_1~2" * 7})
     for frames in (3, 5, 1):
         app.slider(key=widget(FRAMES)).set_value(frames).run()
         assert not app.exception and not app.error
