@@ -1,4 +1,4 @@
-"""Learn: six short lessons, each with a question to answer before the reveal, and the lens to look for oneself."""
+"""Learn: short lessons, each with a question to answer before the reveal, and the lens to look for oneself."""
 
 import streamlit as st
 
@@ -56,7 +56,7 @@ def look(lesson: Lesson, number: int) -> None:
 
 begin(
     "Learn",
-    "Six lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
+    "Seven lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
     "is there to be seen, and need not be what theory says.",
 )
 st.session_state.setdefault(LESSON, 0)

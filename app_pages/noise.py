@@ -8,14 +8,14 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.models.checkpoints import available
+from kpnviz.models.checkpoints import available, current_name
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
-BLIND = "kpn-blind"
+BLIND = current_name("kpn-blind")
 
 
 def scale_text(scale: float) -> str:

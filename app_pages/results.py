@@ -20,7 +20,7 @@ from kpnviz.evaluation.results import (
 )
 from kpnviz.evaluation.testset import FRAMES, TEST_GAINS
 from kpnviz.models import checkpoints
-from kpnviz.models.zoo import ZOO, title_of
+from kpnviz.models.zoo import MATCHED, STACKED, STACKED_SUFFIX, ZOO, title_of
 from kpnviz.noise import GAINS
 from kpnviz.ui import elements
 from kpnviz.ui.controls import beyond_training
@@ -28,8 +28,6 @@ from kpnviz.ui.page import begin
 from kpnviz.ui.state import METRIC, RESULTS_MOTION, ROBUST_GAIN
 
 TABLE_1 = tuple(PAPER_TABLE_1)
-ABLATIONS = ("kpn", *(name for name in ZOO if name not in PAPER_TABLE_1))
-
 
 TITLES = {
     "reference": "Noisy reference",
@@ -55,6 +53,13 @@ MOTION_NOTES = {
     "moving": "In these bursts one to three objects move by themselves, in front of a scene that moves by half pixels: "
     "no one shift of a frame is right everywhere.",
 }
+
+STACKED_NOTE = (
+    "These see the frames as the channels of one picture and have to find the motion by themselves: the papers "
+    "gave them a million steps on a GPU, we 8,000 on one CPU core each, in which they learn to denoise frame 0 "
+    "and little more. The last four leave out one part of KPN each: all frames but one, annealing, the noise "
+    "map, the kernels."
+)
 
 # The rows of one kind of motion, by method and gain.
 Rows = dict[tuple[str, float], Row]
@@ -82,7 +87,7 @@ def table(rows: Rows, names: Sequence[str], gains: Sequence[float], metric: str,
         for gain in gains:
             line[f"×{gain:g}"] = value(rows.get((name, gain)), metric)
             if paper and gain in GAINS:
-                theirs = PAPER_TABLE_1.get(name, {}).get(int(gain))
+                theirs = PAPER_TABLE_1.get(name.removesuffix(STACKED_SUFFIX), {}).get(int(gain))
                 line[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
         cells.append(line)
     for name in list(cells[0])[1:]:
@@ -148,7 +153,7 @@ def against_gain(rows: Rows, names: Sequence[str], metric: str, key: str) -> Non
 
 def against_size(rows: Rows, metric: str) -> None:
     """The metric against the kernel size, a line a gain, MKPN as dashes."""
-    names = in_file(rows, [name for name in ZOO if name.startswith("kpn-l")])
+    names = in_file(rows, [name for name in MATCHED if name.startswith("kpn-l")])
     if len(names) < 2:
         st.caption("This plot needs results of two kernel sizes or more.")
         return
@@ -293,17 +298,18 @@ def show(results: Results) -> None:
             against_size(rows, metric)
     alignment_and_differences(rows)
 
-    for heading, names in (
-        ("What KPN owes to its parts", ABLATIONS),
-        ("Other ways to denoise", tuple(BASELINES)),
+    for heading, words, names in (
+        ("Other ways to denoise", "", tuple(BASELINES)),
+        ("Frames stacked, as the papers print it", STACKED_NOTE, tuple(STACKED)),
     ):
         measured = in_file(rows, names)
         st.subheader(heading, anchor=False)
-        if not measured or measured == ["kpn"]:
+        if words:
+            st.markdown(words)
+        if not measured:
             st.caption("No results of these yet.")
             continue
-        beside = in_file(rows, ["mkpn"]) if names[0] != "kpn" else []
-        table(rows, [*measured, *beside], TEST_GAINS, metric)
+        table(rows, [*measured, *in_file(rows, ["mkpn"])], TEST_GAINS, metric, paper and names[0] in STACKED)
     st.caption(f"{beyond_training(TEST_GAINS)} {MOTION_NOTES[motion]}")
 
     st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)

@@ -8,7 +8,7 @@ from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, best_of, class_psnr,
 from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
-from kpnviz.models.zoo import ZOO, title_of
+from kpnviz.models.zoo import MATCHED, title_of
 from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import burst_controls, pixel_controls, usable
 from kpnviz.ui.page import begin
@@ -16,7 +16,7 @@ from kpnviz.ui.state import SIZES_SIDE
 
 # Paul Tol's "muted", color-blind safe: one color for every network of the zoo that is compared here.
 COLORS = ("#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499")
-SIZED = tuple(name for name in ZOO if name.startswith("kpn-l") or name == "mkpn")
+SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
 SMOOTHING = 4.0
 
 
@@ -52,7 +52,7 @@ def size_curves(errors: dict, classes) -> None:
     shares = [float((classes[inner(classes.shape)] == i).mean()) for i in range(len(PIXEL_CLASSES))]
     scores = {method: class_psnr(error, classes) for method, error in errors.items()}
     single = [method for method in scores if method != "mkpn"]
-    x = [max(ZOO[method].sizes) for method in single]
+    x = [max(MATCHED[method].sizes) for method in single]
     with elements.grid("size_curves", 270):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):

@@ -1,9 +1,10 @@
-"""Six short lessons: what is known, a question, and where to look for the answer with one's own eyes."""
+"""Short lessons: what is known, a question, and where to look for the answer with one's own eyes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kpnviz.models.checkpoints import current_name
 from kpnviz.ui.controls import BY_HAND
 from kpnviz.ui.presets import PRESETS, Preset
 from kpnviz.ui.state import GAIN, LEFT, PHOTO, SHAKE, TOP
@@ -88,6 +89,33 @@ LESSONS = (
         _BEYOND,
     ),
     Lesson(
+        "Matching",
+        "How does a network know where the scene went? The papers stack the frames as channels of one picture "
+        "and leave it to the network to find the motion: that took a million steps on a GPU. Most networks here "
+        "are shown it. A **matching cost** compares frame $i$, moved by $d$, with frame 0 in a window around the "
+        "pixel, in units of the noise ($g$): it is 0 where only noise differs, and large where the scene does. "
+        "The softmax of minus the cost would be a kernel already: non-local means over the burst. The network "
+        "learns what a distance of patches cannot know: how to smooth, and when to trust a frame.",
+        r"C_i(d;\, x) = \operatorname*{mean}_{\text{window}} \tfrac12 \big(g_i(x+d) - g_0(x)\big)^2 - 1",
+        "kpnviz; the idea is that of non-local means",
+        "In a flat sky, which displacement has the least cost?",
+        ("The true shift", "None: all cost about 0", "No shift at all"),
+        1,
+        "Nothing tells one patch of sky from another: all differ by noise alone. Nor does it matter, since any "
+        "of them gives the same value, and the more are averaged, the better. At an edge only displacements "
+        "along it are cheap; at a corner, only the true one.",
+        Preset(
+            "Matching",
+            "The first rows are the costs of each frame, dark where it matches; below them is what the networks "
+            "made of it. Compare a flat place, an edge and a corner: is the match a point, a line, or "
+            "everywhere? And what does *MKPN stacked*, which is not shown the costs, do?",
+            pixel=(40, 60),
+            scene={PHOTO: "mies", TOP: 80, LEFT: 60, GAIN: 2.0, SHAKE: "±2"},
+            methods=("mkpn", "mkpn-stacked"),
+            display={"look": "matching"},
+        ),
+    ),
+    Lesson(
         "Kernel size",
         "Where the scene is flat, more pixels are more measurements of the same thing: a large kernel averages more "
         "of them. Where it is not, neighbors are something else. MKPN predicts kernels of several sizes for each "
@@ -123,11 +151,12 @@ LESSONS = (
         "training needs another α; the card of each network beside its weights says how it was trained.)",
         Preset(
             "Annealing",
-            "Small shifts, within reach of all. In frames 1 to 7, is the cross (where the kernel looks) near the ring "
-            "(where the scene went)? Compare KPN with KPN no-anneal: has that one all its weight on frame 0?",
+            "Small shifts, within reach of all. In frames 1 to 7, is the cross (where the kernel looks) near the "
+            "ring (where the scene went)? *KPN stacked* was annealed, *KPN no-anneal* was not: in so short a "
+            "training neither finds the motion. *KPN 5×5* is shown what matching says, and needs no annealing.",
             pixel=(40, 60),
             scene={PHOTO: "mies", TOP: 80, LEFT: 60, GAIN: 2.0, SHAKE: "±2"},
-            methods=("kpn", "kpn-no-anneal", "mkpn"),
+            methods=("kpn", "kpn-stacked", "kpn-no-anneal-stacked"),
         ),
     ),
     Lesson(
@@ -145,11 +174,11 @@ LESSONS = (
         "for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
-            "Change the gain in Explore and watch kernels and shares. KPN blind takes no assumed noise: does it tell "
-            "noise from texture at gain ×16?",
+            "Change the gain in Explore and watch kernels and shares. *KPN blind* takes no assumed noise: does it "
+            "tell noise from texture at gain ×16?",
             pixel=(62, 58),
             scene={PHOTO: "dog", TOP: 150, LEFT: 110, GAIN: 16.0},
-            methods=("kpn", "kpn-blind", "mkpn"),
+            methods=("kpn", "mkpn", current_name("kpn-blind")),
         ),
     ),
 )

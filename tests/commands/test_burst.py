@@ -131,7 +131,8 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         codes = np.rint(255 * expected(0.15 + 0.8 * np.repeat(frame[..., None], 3, axis=2))).astype(np.uint8)
         (tmp_path / f"IMG_{i}.jpg").write_bytes(pillow(codes, "JPEG", quality=98))
     names = [f"IMG_{i}.jpg" for i in range(3)]
-    assert run("denoise", *names, "-o", "out.png", "--color", "--json") == 0
+    checkpoints.save(tmp_path / "checkpoints" / "eight.safetensors", tiny("mkpn-stacked"), {})
+    assert run("denoise", *names, "-o", "out.png", "--color", "--json", "--model", "eight") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert len(report["frames"]) == 8 and set(report["frames"]) == set(names)

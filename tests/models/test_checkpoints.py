@@ -19,7 +19,7 @@ from ..conftest import burst_tensors, tiny
 @pytest.fixture
 def saved(tmp_path, monkeypatch):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
-    network = tiny("mkpn")
+    network = tiny("mkpn-stacked")
     checkpoints.save(tmp_path / "mkpn.safetensors", network, {"training": {"steps": 3}})
     return network, tmp_path / "mkpn.safetensors"
 
@@ -172,7 +172,7 @@ def test_a_card_is_bounded_before_anything_is_built(saved, changes, sentence):
 
 @pytest.mark.parametrize("config", [{"sizes": (1, 101), "frames": 1}, {"frames": 64, "noise_map": False}])
 def test_unusual_values_in_their_range_work(saved, config):
-    network = tiny("mkpn", **config)
+    network = tiny("mkpn-stacked", **config)
     checkpoints.save(saved[1], network, {})
     assert checkpoints.load_network("mkpn").config == network.config
 

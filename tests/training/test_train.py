@@ -150,7 +150,7 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
 def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     """They agree on the time, also while one of them validates."""
     values = {
-        "model": "mkpn",
+        "model": "mkpn-stacked",
         "photos": str(photos),
         "minutes": 0.1,
         "batch": 4,
@@ -159,21 +159,21 @@ def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     }
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run_script(values, tmp_path, *launcher, timeout=120)
-    rows = list(csv.DictReader((tmp_path / "runs" / "mkpn" / "log.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / "runs" / "mkpn-stacked" / "log.csv").read_text().splitlines()))
     assert len(rows) >= 2 and float(rows[-1]["seconds"]) >= 6
 
 
 def test_a_run_of_another_config_is_not_overwritten(photos, small_zoo, tmp_path):
     train(quick(photos, steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
-    before = (tmp_path / "mkpn" / "state.pt").read_bytes()
+    before = (tmp_path / "mkpn-stacked" / "state.pt").read_bytes()
     with pytest.raises(ValueError, match="a run of another config is kept there \\(seed was 0, is 1\\)"):
         train(quick(photos, steps=2, seed=1), tmp_path, tmp_path / "o.safetensors", show_progress=False)
-    assert (tmp_path / "mkpn" / "state.pt").read_bytes() == before
+    assert (tmp_path / "mkpn-stacked" / "state.pt").read_bytes() == before
 
 
 def test_a_damaged_state_is_an_error_not_a_restart(photos, small_zoo, tmp_path):
     train(quick(photos, steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
-    (tmp_path / "mkpn" / "state.pt").write_bytes(b"nothing of use")
+    (tmp_path / "mkpn-stacked" / "state.pt").write_bytes(b"nothing of use")
     with pytest.raises(ValueError, match=r"state\.pt: the run cannot be resumed"):
         train(quick(photos, steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
 
