@@ -138,6 +138,35 @@ def alignment_and_differences(rows: Rows) -> None:
                 )
 
 
+LEAD = ("mkpn", "kpn", "kpn-l3", "kpn-l9", "kpn-l25", "mkpn-stacked", "nlm", "wiener-merge")
+"""What is compared at the top of the page."""
+
+
+def lead(rows: Rows) -> None:
+    """PSNR less that of the yardstick on the same bursts against the gain, a line a method."""
+    gains = [gain for gain in TEST_GAINS if (YARDSTICK, gain) in rows]
+    found = {
+        title(name): [difference(rows[name, gain], rows[YARDSTICK, gain]) for gain in gains]
+        for name in LEAD
+        if all((name, gain) in rows for gain in gains)
+    }
+    found = {name: line for name, line in found.items() if all(math.isfinite(mean) for mean, _ in line)}
+    if not found:
+        return
+    st.markdown(f"**Better than {title(YARDSTICK)} by**, dB of PSNR on the same bursts")
+    figure = figures.curves(
+        gains,
+        {name: [mean for mean, _ in line] for name, line in found.items()},
+        "gain",
+        f"PSNR less that of {title(YARDSTICK)}, dB",
+        log2=True,
+        errors={name: [se for _, se in line] for name, line in found.items()},
+        tick_text=[f"×{gain:g}" for gain in gains],
+        height=420,
+    )
+    elements.chart(figure, "lead")
+
+
 def against_gain(rows: Rows, names: Sequence[str], metric: str, key: str) -> None:
     """The metric against the gain, a line a method, with standard errors."""
     gains = [gain for gain in TEST_GAINS if any((name, gain) in rows for name in names)]
@@ -282,6 +311,8 @@ def show(results: Results) -> None:
         )
     rows = {(row.model, row.gain): row for row in results.rows if row.plain and row.motion == motion}
     paper = motion == "whole-pixel"
+    st.markdown(f"{MOTION_NOTES[motion]} {beyond_training(TEST_GAINS)}")
+    lead(rows)
 
     st.subheader("Table 1, ours and the paper's" if paper else "The methods of Table 1", anchor=False)
     table(rows, TABLE_1, list(GAINS), metric, paper=paper)
@@ -310,7 +341,6 @@ def show(results: Results) -> None:
             st.caption("No results of these yet.")
             continue
         table(rows, [*measured, *in_file(rows, ["mkpn"])], TEST_GAINS, metric, paper and names[0] in STACKED)
-    st.caption(f"{beyond_training(TEST_GAINS)} {MOTION_NOTES[motion]}")
 
     st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
     other_cases(results, motion, metric)
