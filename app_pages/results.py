@@ -138,8 +138,8 @@ def alignment_and_differences(rows: Rows) -> None:
                 )
 
 
+# What is compared at the top of the page.
 LEAD = ("mkpn", "kpn", "kpn-l3", "kpn-l9", "kpn-l25", "mkpn-stacked", "nlm", "wiener-merge")
-"""What is compared at the top of the page."""
 
 
 def lead(rows: Rows) -> None:
