@@ -247,6 +247,7 @@ class _Matching(_Stacked):
         return {
             **super().card(),
             "start": start,
+            "annealing": "none",
             "optimizer": "Muon (momentum 0.95, weight decay 0.01) for inner convolutions, AdamW at half the rate for "
             "the last ones, biases and scales",
             "loss": f"mean of log(basic loss + {_LOG_FLOOR:g}); lambda_1 {self.lambda_1:g}, after the sRGB "
