@@ -9,13 +9,13 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements, export, link
-from kpnviz.ui.assumed_noise import assumed_noise
+from kpnviz.ui.assumed_noise import assumed_noise, assumed_payloads
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import LENS, METHODS
+from kpnviz.ui.state import GAIN, LENS, LENS_DISPLAY, METHODS
 
 
 @st.fragment
@@ -28,28 +28,38 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
         pixel = None
     if pixel is not None:
         pixel_table(burst, estimates, *pixel)
-    downloads(recipe.photo, burst, estimates, pixel)
+    downloads(recipe, burst, estimates, pixel)
     st.caption(PROTOCOL + ".")
 
 
-def downloads(photo: str, burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
+def downloads(recipe: BurstRecipe, burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
     """Files of what is on the page, made when they are asked for."""
-    here = link.link(st.context.url, st.session_state.to_dict())
+    state = st.session_state.to_dict()
+    here = link.link(st.context.url, state)
     rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
+
+    def interactive() -> str:
+        methods = tuple(estimate.model for estimate in estimates)
+        payload = cache.lens_payload(recipe, methods)
+        assumed = assumed_payloads(recipe, methods, export.PAGE_BYTES - len(payload))
+        look = {"gain": state[GAIN], "pixel": pixel, "display": state[LENS_DISPLAY], "assumed": assumed}
+        return export.interactive_page(burst, estimates, payload, here, **look)
+
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
-        ("Report", "html", "text/html", lambda: export.report(burst, estimates, pixel, here)),
-        ("Burst and kernels", "npz", "application/zip", lambda: export.npz(burst, estimates, pixel)),
-        ("Statistics" if pixel else "Scores", "csv", "text/csv", lambda: export.table_csv(rows)),
+        ("Interactive page (HTML)", "_interactive.html", "text/html", interactive),
+        ("Report (HTML)", ".html", "text/html", lambda: export.report(burst, estimates, pixel, here)),
+        ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(burst, estimates, pixel)),
+        ("Statistics (CSV)" if pixel else "Scores (CSV)", ".csv", "text/csv", lambda: export.table_csv(rows)),
     ]
-    name = f"kpnviz_{photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
+    name = f"kpnviz_{recipe.photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
     with st.container(horizontal=True, gap="small"):
-        for label, suffix, mime, make in files:
+        for label, ending, mime, make in files if estimates else files[1:]:
             st.download_button(
-                f"{label} ({suffix.upper()})",
+                label,
                 make,
-                f"{name}.{suffix}",
+                f"{name}{ending}",
                 mime,
-                key=f"download_{suffix}",
+                key=f"download{ending}",
                 icon=":material/download:",
                 on_click="ignore",
             )

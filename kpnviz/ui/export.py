@@ -1,10 +1,12 @@
-"""What one takes away from a comparison: NPZ, CSV and a report that is one HTML file."""
+"""What one takes away from a comparison: NPZ, CSV, and a report or a page with the live lens, each one HTML file."""
 
 from __future__ import annotations
 
 import base64
 import csv
 import dataclasses
+import gzip
+import hashlib
 import html
 import io
 import json
@@ -21,7 +23,8 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.models.checkpoints import CheckpointError, read_card
 from kpnviz.models.zoo import title_of
-from kpnviz.ui.kernel_lens import Pixel
+from kpnviz.photos import gallery
+from kpnviz.ui.kernel_lens import DISPLAY, SCRIPTS, Pixel, source, with_header
 from kpnviz.ui.numbers import pixel_statistics
 
 # ColorBrewer RdBu, as in the lens: blue below zero, red above.
@@ -119,11 +122,91 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
         f'<p><a href="{html.escape(link)}">{html.escape(link)}</a></p>',
         _recipe(burst, estimates),
     ]
+    return _document(title, _STYLE, "".join(parts))
+
+
+PAGE_BYTES = 11 * 2**20
+"""An interactive page holds other assumed noise where the payloads together are no larger: 15 MB of HTML."""
+
+
+def interactive_page(
+    burst: Burst,
+    estimates: Sequence[Estimate],
+    payload: bytes,
+    link: str,
+    *,
+    gain: float | None = None,
+    pixel: Pixel | None = None,
+    display: Mapping[str, Any] | None = None,
+    assumed: Mapping[str, bytes] | None = None,
+) -> str:
+    """The kernel lens as one HTML file that needs nothing else: no server, no network.
+
+    payload   of the burst and its estimates (kernel_lens.pack); it lies in the page as base64 of gzip
+    gain      of the sensor, for the heading
+    pixel     (y, x), pinned when the page is opened
+    display   how the lens shows the burst, where not as in kernel_lens.DISPLAY
+    assumed   method -> kernel_lens.pack_assumed; without it the page has no slider of the assumed noise
+
+    The page may run the script that is in it and no other, and may fetch nothing: its policy says so to the browser.
+    """
+    methods = ", ".join(title_of(estimate.model) for estimate in estimates)
+    recipe = burst.recipe
+    photo = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
+    title = photo + ("" if gain is None else f", gain ×{gain:g}")
+    facts = [f"{len(burst)} frames of {burst.height}×{burst.width} pixels"]
+    if recipe is not None:
+        facts += [] if recipe.crop is None else ["crop at y {}, x {}".format(*recipe.crop)]
+        facts.append(f"seed {recipe.seed}")
+    if methods:
+        facts.append(f"denoised by {methods}")
+    order = {"number": 1, "pinned": pixel, "display": DISPLAY | dict(display or {})}
+    if not assumed:
+        order["display"]["assumed"] = DISPLAY["assumed"]
+    script = source(*SCRIPTS, "page.js")
+    columns = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
+    table = [{name: row[name] for name in ("picture", *columns)} for row in scores(burst, estimates)]
+    parts = [
+        f"<header><h1>{html.escape(title)}</h1><p>{html.escape(' · '.join(facts))}</p>{_USE}</header>",
+        f'<div id="lens"><p>{_WAIT}</p></div>',
+        f'<template id="parts"><style>{source("lens.css")}</style>{source("lens.html")}</template>',
+        '<div class="text"><h2>Scores</h2>',
+        _table(table, columns),
+        f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>",
+        "<h2>How to see it again</h2>",
+        "<p>In this file, on any computer, offline. In the app, which can change the burst and the networks, "
+        f'where it runs at this address: <a href="{html.escape(link)}">{html.escape(link)}</a></p>',
+        "" if assumed else f"<p>{_WITHOUT_ASSUMED}</p>",
+        "<h2>What it was made of</h2>",
+        _PHOTOS if recipe is not None and recipe.photo in gallery() else "",
+        _recipe(burst, estimates),
+        "</div>",
+        f'<script type="text/plain" id="payload">{_packed(with_header(order, payload))}</script>',
+        *(
+            f'<script type="text/plain" data-method="{html.escape(name)}">{_packed(data)}</script>'
+            for name, data in (assumed or {}).items()
+        ),
+        f'<script type="module">{script}</script>',
+    ]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+    )
+    policy += "base-uri 'none'; form-action 'none'"
+    return _document(f"kpnviz: {title}", _STYLE + _PAGE_STYLE, "".join(parts), policy)
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, mtime=0)).decode()
+
+
+def _document(title: str, style: str, body: str, policy: str = "") -> str:
+    rule = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{rule}'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
+        f"<title>{html.escape(title)}</title><style>{style}</style></head>"
+        f"<body><main>{body}</main></body></html>\n"
     )
 
 
@@ -173,7 +256,12 @@ def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
             card = read_card(estimate.model)
         except CheckpointError:
             continue
-        rows.append((f"network {estimate.model}", f"sha256 {card.get('sha256')}"))
+        rows.append(
+            (
+                f"network {estimate.model}",
+                f"sha256 {card.get('sha256')}, license {card.get('license', 'not said')}",
+            )
+        )
     lines = "".join(
         f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
         for name, value in rows
@@ -235,5 +323,36 @@ th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid va
 th { color: var(--soft); } :is(th, td):first-child { text-align: left; white-space: nowrap; }
 .kernels th, .kernels td { border: 0; padding: 0.2rem; text-align: center; }
 .recipe td { text-align: left; overflow-wrap: anywhere; }
+@media (max-width: 600px) { .recipe :is(th, td) { display: block; } .recipe th { border: 0; padding-bottom: 0; } }
 @media print { .pictures { grid-template-columns: repeat(4, 1fr); } }
+"""
+
+_USE = (
+    "<p>Each network filters every frame with a <b>kernel</b> of its own at every pixel, and takes the mean. "
+    "<b>Move over the picture</b> to see the kernels (on a touch screen, drag); a click pins a pixel, arrow keys move "
+    "it; the button <b>?</b> lists all keys.</p>"
+)
+_WAIT = "The pictures and kernels come here. They need JavaScript and a browser of 2023 or later."
+_WITHOUT_ASSUMED = (
+    "Here the networks are told the true noise. The slider of the assumed noise is in the app only: what it needs "
+    "would make this file too large."
+)
+_PHOTOS = (
+    '<p>Photos: <a href="https://github.com/gianni-rosato/gb82-image-set">GB82 image set</a>, '
+    '<a href="https://creativecommons.org/publicdomain/zero/1.0/">CC0 1.0</a>. '
+    "kpnviz: MIT license.</p>"
+)
+
+# The lens takes its colors from where Streamlit has them, and counts in the root's type.
+_PAGE_STYLE = """
+:root {
+  --st-text-color: var(--text); --st-background-color: var(--paper); --st-primary-color: var(--link);
+  --st-font: system-ui, sans-serif; font-size: 93.75%;
+}
+body { font-size: 1rem; }
+main { max-width: none; padding: 0.8rem 1.5rem 1.5rem; }
+header h1 { margin: 0; } header p { margin: 0.15rem 0; } header { margin-bottom: 0.5rem; }
+b { color: var(--text); font-weight: 600; }
+.text { max-width: 72rem; }
+@media (max-width: 600px) { main { padding-inline: 0.8rem; } }
 """

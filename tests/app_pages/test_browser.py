@@ -461,6 +461,13 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     assumed_noise_is_there(
         page
     )  # Streamlit drops a file that was asked for when the script has run twice more
+    buttons = page.get_by_test_id("stDownloadButton").all_inner_texts()
+    assert [text.split("\n")[-1] for text in buttons] == [
+        "Interactive page (HTML)",
+        "Report (HTML)",
+        "Burst and kernels (NPZ)",
+        "Statistics (CSV)",
+    ]
     file = saved(page, page.get_by_role("button", name="Report (HTML)").click)
     assert file.suggested_filename == "kpnviz_dog_y50_x60.html"
     report = tmp_path / "report.html"
@@ -481,6 +488,31 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     file = saved(page, page.get_by_role("button", name="Statistics (CSV)").click)
     rows = list(csv.DictReader(io.StringIO(Path(file.path()).read_text(encoding="utf-8"))))
     assert len(rows) == 16
+
+
+def test_the_interactive_page_is_downloaded_as_the_lens_is(page, estimates, chromium, tmp_path):
+    assumed_noise_is_there(page)
+    hover(page, 50, 60)
+    page.mouse.down()
+    page.mouse.up()
+    page.locator(".lens").press("3")
+    page.locator(".lens").press("t")
+    page.wait_for_url("**pixel=50~60**frame=3**look=frames**")
+    at_rest(page)
+    expected = lens(page, "[l.data.id, l.cursor, l.pinned, l.display]")
+    file = saved(page, page.get_by_role("button", name="Interactive page (HTML)").click)
+    assert file.suggested_filename == "kpnviz_dog_y50_x60_interactive.html"
+    saved_page = tmp_path / "page.html"
+    file.save_as(saved_page)
+    assert saved_page.stat().st_size < 15e6
+    reader = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    reader.goto(saved_page.as_uri())
+    reader.locator(".lens[data-y]").wait_for()
+    assert lens(reader, "[l.data.id, l.cursor, l.pinned, l.display]") == expected
+    expect(reader.get_by_role("heading", level=1)).to_have_text("Photo “dog”, gain ×4")
+    assert reader.locator(".text a").first.get_attribute("href") == page.url
+    reader.close()
+    assert not reader.errors
 
 
 def test_the_address_opens_the_same_state(page, chromium):

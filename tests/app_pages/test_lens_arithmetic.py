@@ -31,7 +31,7 @@ def script(chromium):
     """Evaluates an expression of the lens' scripts; arguments are `a`."""
     page = chromium.new_page()
     folder = Path(kernel_lens.__file__).parent
-    names = [name for name in kernel_lens._SCRIPTS if name != "lens.js"]  # it exports, as a module does
+    names = [name for name in kernel_lens.SCRIPTS if name != "lens.js"]  # it exports, as a module does
     page.add_script_tag(content="\n".join((folder / name).read_text(encoding="utf-8") for name in names))
 
     def evaluate(expression, **arguments):

@@ -2,8 +2,13 @@
 
 import base64
 import csv
+import dataclasses
+import gzip
+import hashlib
 import io
 import json
+import re
+import tomllib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,7 +20,10 @@ import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.paths import ROOT
 from kpnviz.ui import export
+from kpnviz.ui.assumed_noise import SCALES, assumed_payloads
+from kpnviz.ui.kernel_lens import DISPLAY, pack, pack_assumed, with_header
 from kpnviz.ui.numbers import pixel_statistics
 
 RECIPE = kpnviz.BurstRecipe("dog", crop=(60, 60, 40, 32), noise=kpnviz.NoiseModel.for_gain(2), seed=3)
@@ -125,3 +133,99 @@ def test_kernels_in_the_report_are_symmetric_about_white():
     blue, white, red = np.asarray(Image.open(io.BytesIO(data)))[0].astype(int)
     assert white.tolist() == [247, 247, 247]
     assert blue[2] > blue[0] and red[0] > red[2]
+
+
+MARKUP = ["</script><script>alert(1)</script>", '"><img src=http://a.b/c onerror=alert(1)>', "<!-- &lt; ]]>"]
+
+
+class Scripts(Page):
+    """The scripts of a page, [(attributes, text)], and its policy."""
+
+    def __init__(self, text):
+        self.scripts, self.policy, self.inside = [], "", False
+        super().__init__(text)
+
+    def handle_starttag(self, tag, attributes):
+        super().handle_starttag(tag, attributes)
+        if tag == "script":
+            self.scripts.append((dict(attributes), ""))
+        self.inside = tag == "script"
+        if dict(attributes).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attributes)["content"]
+
+    def handle_data(self, data):
+        if self.inside:
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+        else:
+            super().handle_data(data)
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+
+def test_the_interactive_page_holds_the_payload_and_says_what_it_shows(burst, estimates):
+    payload, other = pack(burst, estimates), b"other noise"
+    link = "http://localhost:8501/?v=1&photo=dog"
+    look = {"look": "sum", "assumed": 1.0}
+    text = export.interactive_page(
+        burst, estimates, payload, link, gain=2.0, pixel=PIXEL, display=look, assumed={"kpn": other}
+    )
+    page = Scripts(text)
+    (kept, data), (of_method, assumed), (_, code) = page.scripts
+    assert kept["id"] == "payload" and of_method["data-method"] == "kpn"
+    order = {"number": 1, "pinned": PIXEL, "display": DISPLAY | look}
+    assert gzip.decompress(base64.b64decode(data)) == with_header(order, payload)
+    assert gzip.decompress(base64.b64decode(assumed)) == other
+    for said in ("Photo “dog”, gain ×2", "8 frames of 40×32 pixels · crop at y 60, x 60 · seed 3", link,
+                 "KPN 5×5", metrics.PROTOCOL, "CC0 1.0", f"{metrics.psnr(burst.mean, burst.truth):.3f}",
+                 str(RECIPE.noise.read_std)):  # fmt: skip
+        assert said in page.text, said
+    # The only script that the browser may run, and nothing that it would fetch.
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    assert f"default-src 'none'; script-src 'sha256-{digest}';" in page.policy
+    assert not re.search(r"\ssrc=|@import|url\(.?(?!data:)\w+:|<link|<iframe", text.replace(data, ""))
+
+
+def test_without_other_assumed_noise_the_interactive_page_shows_the_true_one(burst, estimates):
+    payload = pack(burst, estimates)
+    page = Scripts(export.interactive_page(burst, estimates, payload, "x", display={"assumed": 1.0}))
+    assert len(page.scripts) == 2 and "told the true noise" in page.text
+    data = gzip.decompress(base64.b64decode(page.scripts[0][1]))
+    assert data == with_header({"number": 1, "pinned": None, "display": DISPLAY}, payload)
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_no_name_is_markup_in_the_interactive_page(burst, estimates, name):
+    named = dataclasses.replace(burst, recipe=dataclasses.replace(RECIPE, photo=name))
+    models = [dataclasses.replace(estimates[0], model=name)]
+    text = export.interactive_page(
+        named, models, pack(named, models), f"http://x/?{name}", display={"shown": name}, assumed={name: b"1"}
+    )
+    usual = Scripts(export.interactive_page(burst, estimates[:1], b"", "x", assumed={"mkpn": b"1"}))
+    page = Scripts(text)
+    assert [attributes for attributes, _ in page.scripts][1]["data-method"] == name
+    assert len(page.scripts) == 3 and page.others == usual.others and not page.images
+    assert page.scripts[-1] == usual.scripts[-1] and page.policy == usual.policy
+    assert f"Photo “{name}”" in page.text and "CC0" not in page.text
+
+
+def test_colors_of_files_are_those_of_the_app():
+    with (ROOT / ".streamlit" / "config.toml").open("rb") as file:
+        themes = tomllib.load(file)["theme"]
+    light, dark = export._STYLE.split("prefers-color-scheme: dark")
+    names = {"text": "textColor", "paper": "backgroundColor", "link": "primaryColor"}
+    for style, theme in ((light, themes["light"]), (dark, themes["dark"])):
+        found = dict(re.findall(r"--(text|paper|link): (#\w+)", style))
+        for name, color in ((name, theme[key]) for name, key in names.items()):
+            assert found[name].lstrip("#") * (2 if len(found[name]) == 4 else 1) == color.lstrip("#"), name
+
+
+def test_other_assumed_noise_is_made_where_it_is_not_too_large():
+    recipe = dataclasses.replace(RECIPE, crop=(60, 60, 32, 32))
+    burst, network = kpnviz.synthesize(recipe), kpnviz.load("kpn-l3")
+    expected = pack_assumed(burst, SCALES, [network(burst, scale) for scale in SCALES])
+    size = len(SCALES) * (4 * 32 * 32 + 2 * 8 * 6 * 16 * 16)  # pictures, and 3 + 3 factors of 8 frames
+    assert size < len(expected) < size + 2000
+    assert assumed_payloads(recipe, ["kpn-l3"], size) == {"kpn-l3": expected}
+    assert assumed_payloads(recipe, ["kpn-l3"], size - 1) == {}

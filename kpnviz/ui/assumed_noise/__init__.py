@@ -60,6 +60,14 @@ class _Kitchen:
                 self._asked.pop(old, None)
         return made
 
+    def wait(self, recipe: BurstRecipe, method: str) -> bytes:
+        """The payload of a method, once it is made."""
+        while True:
+            try:
+                return self.order(recipe, method).result(_FORGOTTEN / 4)
+            except (TimeoutError, CancelledError):  # still in the making, or given up: ask again
+                continue
+
     def _make(self, key: Key, burst: Any, network: Denoiser) -> bytes:
         estimates = []
         for scale in SCALES:
@@ -73,6 +81,17 @@ class _Kitchen:
 @st.cache_resource(show_spinner=False)
 def _kitchen() -> _Kitchen:
     return _Kitchen()
+
+
+def assumed_payloads(recipe: BurstRecipe, methods: Sequence[str], most: int) -> dict[str, bytes]:
+    """Of each method, what the slider needs; made now where it was not yet. {} where all are more than `most` bytes."""
+    size = 0
+    for estimate in (cache.estimate(recipe, method) for method in methods):
+        factors = 0 if estimate.kernels is None else estimate.kernels.factors.numel()
+        size += len(SCALES) * (
+            4 * estimate.image.size + 2 * factors
+        )  # float32 and float16, as pack_assumed has them
+    return {} if size > most else {method: _kitchen().wait(recipe, method) for method in methods}
 
 
 @once

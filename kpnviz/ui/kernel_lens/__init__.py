@@ -12,7 +12,8 @@ whether it has followed it already. The payload, little-endian:
     header            JSON, padded with spaces: what `pack` writes, and where each array lies
     arrays            raw, each starting at a multiple of 8 bytes
 
-The browser gets one script: CCv2 wants it inline, so the files named in `_SCRIPTS` are joined in that order.
+The browser gets one script: CCv2 wants it inline, so the files named in `SCRIPTS` are joined in that order. The same
+parts make a page of its own, with `page.js` in place of Streamlit: kpnviz/ui/export.py.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
 
 _ALIGNMENT = 8
-_SCRIPTS = (
+SCRIPTS = (
     "payload.js",
     "layout.js",
     "kernels.js",
@@ -56,6 +57,7 @@ _SCRIPTS = (
     "input.js",
     "lens.js",
 )
+"""What the lens runs, in this order."""
 FOLDER = Path(__file__).parent
 
 Pixel = tuple[int, int]
@@ -217,13 +219,15 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
     return header, arrays
 
 
+def source(*names: str) -> str:
+    """The text of files of this folder, joined."""
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
 @cache
 def _component() -> Callable[..., Any]:
-    def text(*names: str) -> str:
-        return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
-
     return st.components.v2.component(
-        "kpnviz.kernel_lens", html=text("lens.html"), css=text("lens.css"), js=text(*_SCRIPTS)
+        "kpnviz.kernel_lens", html=source("lens.html"), css=source("lens.css"), js=source(*SCRIPTS)
     )
 
 

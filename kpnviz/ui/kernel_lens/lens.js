@@ -566,7 +566,7 @@ class Lens {
 
 const lenses = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function showLens({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".lens");
   if (!lenses.has(root)) lenses.set(root, new Lens(root));
   const lens = lenses.get(root);

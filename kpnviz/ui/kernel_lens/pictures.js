@@ -90,6 +90,8 @@ class Pictures {
     const count = data.panels.length;
     const most = clamp(Math.floor((across + CELL_GAP) / (THUMB - 8 + CELL_GAP)), 1, count);
     this.thumbSize = Math.min(Math.floor((across + CELL_GAP) / most) - CELL_GAP, THUMB + 8);
+    // Now, not when they are painted: what is left for the large picture is measured before.
+    for (const { small } of data.panels) small.style.height = `${Math.round(this.thumbSize / aspect)}px`;
     find(".film").style.gridTemplateColumns = `repeat(${most}, ${this.thumbSize}px)`;
     find(".looking").style.width = stage.beside ? `${this.width}px` : "";
   }
@@ -138,7 +140,6 @@ class Pictures {
       const context = prepare(panel.small, this.thumbSize, height);
       context.imageSmoothingEnabled = true;
       context.drawImage(panel.bitmap, 0, 0, this.thumbSize, height);
-      panel.small.style.height = `${height}px`;
     }
     this.nameFrame();
   }
