@@ -160,9 +160,8 @@ def interactive_page(
         facts.append(f"seed {recipe.seed}")
     if methods:
         facts.append(f"denoised by {methods}")
-    order = {"number": 1, "pinned": pixel, "display": DISPLAY | dict(display or {})}
-    if not assumed:
-        order["display"]["assumed"] = DISPLAY["assumed"]
+    shown = DISPLAY | dict(display or {}) | ({} if assumed else {"assumed": DISPLAY["assumed"]})
+    order = {"number": 1, "pinned": pixel, "display": shown}
     script = source(*SCRIPTS, "page.js")
     columns = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
     table = [{name: row[name] for name in ("picture", *columns)} for row in scores(burst, estimates)]
