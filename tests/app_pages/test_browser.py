@@ -490,31 +490,6 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     assert len(rows) == 16
 
 
-def test_the_interactive_page_is_downloaded_as_the_lens_is(page, estimates, chromium, tmp_path):
-    assumed_noise_is_there(page)
-    hover(page, 50, 60)
-    page.mouse.down()
-    page.mouse.up()
-    page.locator(".lens").press("3")
-    page.locator(".lens").press("t")
-    page.wait_for_url("**pixel=50~60**frame=3**look=frames**")
-    at_rest(page)
-    expected = lens(page, "[l.data.id, l.cursor, l.pinned, l.display]")
-    file = saved(page, page.get_by_role("button", name="Interactive page (HTML)").click)
-    assert file.suggested_filename == "kpnviz_dog_y50_x60_interactive.html"
-    saved_page = tmp_path / "page.html"
-    file.save_as(saved_page)
-    assert saved_page.stat().st_size < 15e6
-    reader = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    reader.goto(saved_page.as_uri())
-    reader.locator(".lens[data-y]").wait_for()
-    assert lens(reader, "[l.data.id, l.cursor, l.pinned, l.display]") == expected
-    expect(reader.get_by_role("heading", level=1)).to_have_text("Photo “dog”, gain ×4")
-    assert reader.locator(".text a").first.get_attribute("href") == page.url
-    reader.close()
-    assert not reader.errors
-
-
 def test_the_address_opens_the_same_state(page, chromium):
     gain_4 = lens(page, "l.data.id")
     page.get_by_role("button", name="×8", exact=True).click()
@@ -615,6 +590,31 @@ def fast_server(chromium, tmp_path_factory):
         patch.setenv("KPNVIZ_CHECKPOINTS", str(folder))
         with serve() as address:
             yield address
+
+
+def test_the_interactive_page_shows_what_the_app_shows(chromium, fast_server, tmp_path):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
+    open_lens(page, f"{fast_server}/?v=1&photo=dog&pixel=50~60&frame=3&look=frames&assumed=1&compare=pair")
+    assumed_noise_is_there(page)
+    at_rest(page)
+    state = "[l.data.id, l.cursor, l.pinned, l.display, l.kernelsAt(50, 60).map((m) => m.sum)]"
+    expected = lens(page, state)
+    file = saved(page, page.get_by_role("button", name="Interactive page (HTML)").click)
+    assert file.suggested_filename == "kpnviz_dog_y50_x60_interactive.html"
+    saved_page = tmp_path / "page.html"
+    file.save_as(saved_page)
+    assert saved_page.stat().st_size < 15e6
+    reader = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    reader.goto(saved_page.as_uri())
+    reader.locator(".lens[data-y]").wait_for()
+    assert lens(reader, state) == expected
+    expect(reader.locator("[name=assumed]")).to_have_value("1")  # the app had what it needs, and gave it
+    expect(reader.get_by_role("heading", level=1)).to_have_text("Photo “dog”, gain ×4")
+    address = reader.locator(".text a").first.get_attribute("href")
+    assert address.partition("?")[2] == page.url.partition("?")[2]
+    page.close()
+    reader.close()
+    assert not page.errors and not reader.errors
 
 
 @pytest.mark.parametrize("first", PAGES)
