@@ -16,7 +16,8 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,19 @@ _CHUNK = 1 << 20
 
 
 def read_frames(
-    files: Iterable[tuple[str, bytes | memoryview | Path]], limits: Limits | None = None
+    files: Iterable[tuple[str, bytes | memoryview | Path]],
+    limits: Limits | None = None,
+    progress: Callable[[str], object] | None = None,
 ) -> FrameStack:
     """Read 2 to 32 frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
-    With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Raises ValueError, one
+    `progress` is called with the name of each file as its decoding begins, and of each member of a ZIP ("zip/member");
+    raising in it ends the reading. With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Raises ValueError, one
     sentence, if no burst can be made of them.
     """
     limits = limits or Limits.from_environment()
     with _turn(limits.readers), _taken(limits) as child:
-        found = child.read(files)
+        found = child.read(files, progress)
         mapping = None
         if os.fstat(child.output.fileno()).st_size:
             # A file without a name in any folder; the memory map keeps it after it is closed here.
@@ -103,30 +107,35 @@ class _Child:
             self.process.__exit__(None, None, None)  # closes the pipes and waits
         self.output.close()
 
-    def read(self, files: Iterable[tuple[str, bytes | memoryview | Path]]) -> dict[str, Any]:
+    def read(
+        self,
+        files: Iterable[tuple[str, bytes | memoryview | Path]],
+        progress: Callable[[str], object] | None = None,
+    ) -> dict[str, Any]:
         """What decoding.py says the files are; FileError if they are no burst."""
         timer = threading.Timer(_PATIENCE * self.limits.seconds, self._stop)
         timer.daemon = True
         timer.start()
-        assert self.process.stdin is not None and self.process.stderr is not None
+        assert self.process.stderr is not None
+        said = []
         try:
-            # It stops reading when it has seen enough to refuse.
-            with contextlib.suppress(BrokenPipeError):
-                for name, data in files:
-                    self._send(name, data)
-                self.process.stdin.close()
-            said = self.process.stderr.read().splitlines()
+            # Files go there in a thread of their own, as here is heard meanwhile which of them is read.
+            with ThreadPoolExecutor(1) as pool:
+                sent = pool.submit(self._send_all, files)
+                try:
+                    for line in self.process.stderr:
+                        said.append(_value(line))
+                        if progress is not None and isinstance(said[-1], str):
+                            progress(said[-1])
+                except BaseException:
+                    self.process.kill()
+                    raise
+            sent.result()
             status = self.process.wait()
         finally:
             timer.cancel()
-        name, last = "the burst", None
-        for line in said:
-            try:
-                last = json.loads(line)
-            except (ValueError, RecursionError):  # a traceback
-                last = None
-            if isinstance(last, str):
-                name = last
+        name = next((value for value in reversed(said) if isinstance(value, str)), "the burst")
+        last = said[-1] if said else None
         if status == 0 and isinstance(last, dict) and "refused" in last:
             raise FileError(last["refused"])
         if status == 0 and isinstance(last, dict):
@@ -140,6 +149,13 @@ class _Child:
     def _stop(self) -> None:
         self.timed_out = True
         self.process.kill()
+
+    def _send_all(self, files: Iterable[tuple[str, bytes | memoryview | Path]]) -> None:
+        assert self.process.stdin is not None
+        # It stops reading when it has seen enough to refuse.
+        with contextlib.suppress(BrokenPipeError), self.process.stdin:
+            for name, data in files:
+                self._send(name, data)
 
     def _send(self, name: str, data: bytes | memoryview | Path) -> None:
         pipe = self.process.stdin
@@ -166,6 +182,14 @@ class _Child:
             raise
         except OSError as error:
             raise FileError(f"{label} cannot be read: {error.strerror}") from error
+
+
+def _value(line: bytes) -> Any:
+    """What a line of JSON says; None if it is none: of a traceback."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 _lock = threading.Lock()

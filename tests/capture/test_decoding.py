@@ -107,6 +107,28 @@ def test_a_process_stands_ready_and_is_taken_once():
     reader._give_up_spare()
 
 
+def test_progress_names_what_is_read_while_it_is_read():
+    (_, first), (_, second) = PAIR
+    begun, at_handing_over = [], []
+
+    def files():
+        yield "a.png", first
+        while begun != ["a.png"]:  # it is said before the next file comes
+            time.sleep(0.01)
+        at_handing_over.extend(begun)
+        yield "b.zip", zipped([("c.png", second), ("d.png", second)])
+
+    assert read_frames(files(), progress=begun.append).names == ("a.png", "b.zip/c.png", "b.zip/d.png")
+    assert at_handing_over == ["a.png"]
+    assert begun == ["a.png", "b.zip", "b.zip/c.png", "b.zip/d.png"]
+
+    def leave(name):
+        raise KeyboardInterrupt(name)
+
+    with pytest.raises(KeyboardInterrupt, match="^0.png$"):
+        read_frames(PAIR, progress=leave)
+
+
 def test_so_many_bursts_are_read_at_once():
     limits = Limits(readers=2, seconds=18)
     now, most, lock = [0], [0], threading.Lock()
