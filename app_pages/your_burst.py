@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz import figures
-from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
@@ -21,26 +22,90 @@ from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
+    OWN_BURST,
     OWN_CANCEL,
     OWN_CHANNEL,
     OWN_COLOR,
     OWN_DENOISE,
     OWN_DISPLAY,
-    OWN_EXAMPLE,
-    OWN_FILES,
+    OWN_LEFT,
     OWN_LENS,
+    OWN_LET_GO,
     OWN_LOOK,
     OWN_METHODS,
+    OWN_MIDDLE,
+    OWN_NOISE,
+    OWN_NOISE_GIVEN,
     OWN_PIXEL,
     OWN_PLOT,
     OWN_SIDE,
+    OWN_TOP,
+    OWN_UPLOADER,
+    control,
     of_size,
+    own_files,
     own_map_frame,
     own_noise,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 
 SIDES = (96, 128, 192, 256)
+# What the choices of this page stand at first.
+FIRST = {
+    OWN_SIDE: 192,
+    OWN_CHANNEL: GRAY,
+    OWN_PLOT: GRAY,
+    OWN_COLOR: True,
+    OWN_LOOK: "Nothing more",
+    OWN_UPLOADER: 0,
+}
+
+
+def uploads() -> list[Any]:
+    """Draw the drop zone; its files, none when one comes back to the page."""
+    state, limits = st.session_state, Limits.from_environment()
+    key = own_files(state[OWN_UPLOADER])
+
+    def removed() -> None:
+        if not state[key]:
+            upload.forget()
+
+    files = st.file_uploader(
+        "Frames",
+        accept_multiple_files=True,
+        key=key,
+        on_change=removed,
+        label_visibility="collapsed",
+        help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; {limits}.",
+    )
+    st.caption(f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · {limits}")
+    get_ready(limits)
+    return files
+
+
+def let_go() -> None:
+    """Back to the example, with an empty drop zone."""
+    upload.forget()
+    st.session_state[OWN_UPLOADER] += 1
+
+
+def whose(methods: tuple[str, ...]) -> None:
+    """Say whose burst it is and what the lens compares, and give the way back to the example."""
+    own = st.session_state.get(OWN_BURST)
+    text = "**An example**, until you drop files."
+    if own is not None:
+        count = len(own.ids)
+        text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
+    if methods:
+        text += f" **Drag the edge**: left of it the noisy reference, right of it {title_of(methods[-1])}'s picture."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(text)
+        if own is not None:
+            with st.container(width="content"):
+                st.button(
+                    "Let it go", key=OWN_LET_GO, icon=":material/close:", on_click=let_go,
+                    help="Forgets your burst and shows the example again.",
+                )  # fmt: skip
 
 
 def frames_of(burst: Upload) -> None:
@@ -95,9 +160,12 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             "x ~ N(y, read_std² + shot_gain · y), white = 1. Edit the assumed noise:",
             help="The more noise a network assumes, the more it smooths.",
         )
-        rows = st.data_editor(
-            upload.noise_at_first(burst),
-            key=own_noise(burst.ids),
+        state, key = st.session_state, own_noise(burst.ids)
+        if key not in state:  # the page was elsewhere: a new table begins with what the last one came to
+            state[OWN_NOISE_GIVEN] = state.get(OWN_NOISE) or upload.noise_at_first(burst)
+        rows = state[OWN_NOISE] = st.data_editor(
+            state[OWN_NOISE_GIVEN],
+            key=key,
             hide_index=True,
             disabled=["channel", "source"],
             column_config={
@@ -114,10 +182,9 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             shown = st.segmented_control(
                 "Plot",
                 channels,
-                default=channels[0],
                 format_func=CHANNELS.__getitem__,
                 required=True,
-                key=OWN_PLOT,
+                **control(OWN_PLOT),
             )
     noises = {
         channel: NoiseModel(float(row["read_std"]), float(row["shot_gain"]))
@@ -147,7 +214,7 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
     with st.container(horizontal=True, vertical_alignment="center"):
         go = st.button("Denoise", type="primary", icon=":material/auto_fix_high:", key=OWN_DENOISE)
         if burst.own.stack.channels == 3:
-            color = st.toggle("In color", value=True, key=OWN_COLOR, help="Each channel with its own noise.")
+            color = st.toggle("In color", help="Each channel with its own noise.", **control(OWN_COLOR))
     denoised = upload.kept_picture(burst, method, noises, color)
     if go and denoised is None:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -174,53 +241,60 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
     )
 
 
-def lens(burst: Upload, methods: tuple[str, ...], noises: dict[int, NoiseModel]) -> None:
-    st.subheader("Inside: the kernels", anchor=False)
-    stack = burst.own.stack
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = st.segmented_control("Pixels a side", SIDES, default=128, required=True, key=OWN_SIDE)
-        side = min(side, stack.height, stack.width)
-        top, left = (stack.height - side) // 2, (stack.width - side) // 2
-        with st.container(width=240):
-            if stack.height > side:
-                top = st.slider("Top, px", 0, stack.height - side, top, key=of_size("own_top", side))
-        with st.container(width=240):
-            if stack.width > side:
-                left = st.slider("Left, px", 0, stack.width - side, left, key=of_size("own_left", side))
-        channels = channels_of(stack)
-        channel = GRAY
-        if len(channels) > 1:
-            channel = st.segmented_control(
-                "Channel",
-                channels,
-                default=GRAY,
-                format_func=CHANNELS.__getitem__,
-                required=True,
-                key=OWN_CHANNEL,
-            )
+def part(stack: FrameStack) -> tuple[tuple[int, int, int], int]:
+    """Draw the choice of what is in the lens: a square part, (top, left, side), of a channel."""
+    st.subheader("In the lens", anchor=False)
+    state, lengths = st.session_state, (stack.height, stack.width)
+    side = st.segmented_control("Pixels a side", SIDES, required=True, **control(OWN_SIDE))
+    side = min(side, *lengths)
+    half = side // 2
+    middle = state.get(OWN_MIDDLE) or (stack.height // 2, stack.width // 2)
+
+    def move() -> None:
+        state[OWN_MIDDLE] = (state[OWN_TOP] + half, state[OWN_LEFT] + half)
+
+    for label, key, at, length in zip(
+        ("Top, px", "Left, px"), (OWN_TOP, OWN_LEFT), middle, lengths, strict=True
+    ):
+        state[key] = min(max(at - half, 0), length - side)
+        if length > side:
+            st.slider(label, 0, length - side, key=key, on_change=move)
+    channel, channels = GRAY, channels_of(stack)
+    if len(channels) > 1:
+        channel = st.segmented_control(
+            "Channel", channels, format_func=CHANNELS.__getitem__, required=True, **control(OWN_CHANNEL)
+        )
+    return (state[OWN_TOP], state[OWN_LEFT], side), channel
+
+
+def lens(
+    burst: Upload,
+    methods: tuple[str, ...],
+    noise: NoiseModel,
+    channel: int,
+    crop: tuple[int, int, int],
+    waiting: DeltaGenerator,
+) -> None:
     with st.spinner("Denoising …"):
-        payload = upload.lens_payload(burst, methods, channel, noises[channel], (top, left, side))
+        payload = upload.lens_payload(burst, methods, channel, noise, crop)
+    waiting.empty()
     pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
     look = st.segmented_control(
-        "Look at",
-        ["Nothing more", "Assumed noise", "Maps"],
-        default="Nothing more",
-        required=True,
-        key=OWN_LOOK,
+        "Look at", ["Nothing more", "Assumed noise", "Maps"], required=True, **control(OWN_LOOK)
     )
     if look == "Nothing more":
         return
     method = methods[-1]
     shown = upload.inside(payload, len(methods) - 1)
     # What was pinned in a larger part may lie outside of this one.
-    if pixel is None or max(pixel) >= side:
+    if pixel is None or max(pixel) >= crop[2]:
         pixel = shown.start
     if look == "Maps":
         maps(burst, shown, method, pixel)
         return
     bar = elements.progress_bar("own_assumed", f"Denoising with {title_of(method)} …")
     found = upload.with_assumed_noise(
-        burst, method, channel, noises[channel], (top, left, side),
+        burst, method, channel, noise, crop,
         lambda share: bar.progress(share, f"Denoising {len(upload.ASSUMED)} times with {title_of(method)} …"),
     )  # fmt: skip
     bar.empty()
@@ -309,41 +383,48 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
 
 begin(
     "What does it do with your photos?",
-    "Drop a burst: 2 or more photos of one scene taken one after the other. They are aligned, their noise is measured "
-    "from what differs between them, and a network denoises them, at any size. They stay on this computer's server "
-    "and go with your session.",
+    "**Drop a burst**: 2 or more photos of one scene taken one after the other. They are aligned, their noise is "
+    "measured from what differs between them, and a network denoises them, at any size. They stay on this computer's "
+    "server and go with your session.",
 )
-limits = Limits.from_environment()
-files = st.file_uploader(
-    "Frames",
-    accept_multiple_files=True,
-    key=OWN_FILES,
-    label_visibility="collapsed",
-    help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; {limits}.",
-)
-st.caption(f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · {limits}")
-get_ready(limits)
-example = st.toggle("Use an example burst", key=OWN_EXAMPLE) if not files else False
+for key, value in (FIRST | {OWN_METHODS: default_methods()[-2:]}).items():
+    st.session_state.setdefault(key, value)
+files = uploads()
+problem, bar = st.container(), st.empty()
+above, stage, whole, below = (st.container() for _ in range(4))
+with stage:
+    waiting = st.empty()
+    # Once the lens is on the page, it stays there while the next pictures are made.
+    if OWN_LENS not in st.session_state:
+        with waiting:
+            elements.skeleton("Denoising …")
 
 try:
-    with st.spinner("Reading, aligning and measuring the noise …"):
-        burst = upload.current(files or [], example)
-    if burst is not None:
-        names = available()
-        with st.sidebar:
-            methods = tuple(
-                st.multiselect(
-                    "Methods", names, default=default_methods()[-2:], format_func=title_of, max_selections=3,
-                    key=OWN_METHODS,
-                )
-            )  # fmt: skip
-        burst = upload.for_methods(burst, methods)
+    burst = upload.current(files, bar.progress)
+    bar.empty()
+    with st.sidebar:
+        methods = tuple(
+            st.multiselect(
+                "Methods", available(), format_func=title_of, max_selections=3, **control(OWN_METHODS)
+            )
+        )
+        crop, channel = part(burst.own.stack)
+    with above:
+        whose(methods)
+    burst = upload.for_methods(burst, methods)
+    with below:
         frames_of(burst)
         noises = noise_of(burst)
-        if not methods:
-            st.info("Choose a method in the sidebar.")
+    with stage:
+        if methods:
+            lens(burst, methods, noises[channel], channel, crop, waiting)
         else:
+            waiting.info("Choose a method in the sidebar.")
+    if methods:
+        with whole:
             whole_picture(burst, methods[-1], noises)
-            lens(burst, methods, noises)
 except (ValueError, OSError) as error:
-    elements.failure(error)
+    bar.empty()
+    waiting.empty()
+    with problem:
+        elements.failure(error)

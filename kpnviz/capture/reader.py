@@ -44,9 +44,9 @@ def read_frames(
 ) -> FrameStack:
     """Read 2 to 32 frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
-    `progress` is called with the name of each file as its decoding begins, and of each member of a ZIP ("zip/member");
-    raising in it ends the reading. With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Raises ValueError, one
-    sentence, if no burst can be made of them.
+    With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
+    the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); raising in it ends the
+    reading. Raises ValueError, one sentence, if no burst can be made of them.
     """
     limits = limits or Limits.from_environment()
     with _turn(limits.readers), _taken(limits) as child:

@@ -97,6 +97,19 @@ def grid(key: str, width: int) -> DeltaGenerator:
     return st.container(key=f"{key}_grid")
 
 
+_SKELETON = """<style>
+.skeleton { height: min(60vh, 34rem); display: grid; place-items: center; border-radius: 0.5rem;
+  background: color-mix(in srgb, currentColor 7%, transparent); animation: breathe 2s ease-in-out infinite; }
+@keyframes breathe { 50% { opacity: 0.55; } }
+@media (prefers-reduced-motion: reduce) { .skeleton { animation: none; } }
+</style>"""
+
+
+def skeleton(text: str) -> None:
+    """A calm field where a large picture will be, with what is waited for."""
+    st.html(f"{_SKELETON}<div class='skeleton' role='status'>{html.escape(text)}</div>")
+
+
 def decibels(image: np.ndarray, burst: Burst) -> str:
     """'31.40 dB', or nothing for a burst without a truth."""
     return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"

@@ -84,17 +84,22 @@ LESSON_PIXEL, LESSON_DISPLAY = (
 )  # as PIXEL and LENS_DISPLAY, of the lesson's lens
 LESSON_LENS = "lesson_lens"  # the kernel lens of the lesson
 
-# --- Your burst ---
-OWN_FILES, OWN_EXAMPLE = "own_files", "own_example"  # the uploads; whether to take the example instead
+# --- Your burst: what was read and chosen, in keys that no widget owns ---
+OWN_BURST = "_own_burst"  # the Upload that was read; none: the example is shown
+OWN_UPLOADER = "_own_uploader"  # counts the drop zones; see own_files
 OWN_METHODS = "own_methods"  # names of the networks chosen
-OWN_BURST = "_own_burst"  # the Upload that was read
+OWN_NOISE = "_own_noise"  # rows of the table of its noise, as they were edited
+OWN_NOISE_GIVEN = "_own_noise_given"  # rows that the table on the page was given; it remembers edits of them
 OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
 OWN_PLOT, OWN_CHANNEL = "own_plot", "own_channel"  # channel of the noise plot, and of the lens
 OWN_DENOISE, OWN_CANCEL, OWN_COLOR = "own_denoise", "own_cancel", "own_color"  # the whole picture
+OWN_LET_GO = "own_let_go"  # the button that brings the example back
 OWN_SIDE = "own_side"  # pixels a side of the part in the lens
+OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
+OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
 OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
 OWN_LOOK = "own_look"  # what is shown under the lens
@@ -157,6 +162,11 @@ def if_sizes(method: str) -> str:
     return f"if_sizes_{method}"
 
 
+def own_files(uploader: int) -> str:
+    """The drop zone; one that is to be empty again is another one."""
+    return f"own_files_{uploader}"
+
+
 def own_noise(ids: tuple[str, ...]) -> str:
     """The table of an upload's noise."""
     return f"own_noise_{hash(ids)}"
@@ -168,5 +178,5 @@ def own_map_frame(frames: int) -> str:
 
 
 def of_size(name: str, size: object) -> str:
-    """A slider or choice (`rows`, `columns`, `own_top`, `own_left`, `own_assumed_side`) with limits set by a size."""
+    """A slider or choice (`rows`, `columns`, `own_assumed_side`) with limits set by a size."""
     return f"{name}_{size}"

@@ -1,7 +1,7 @@
 """A session's own burst: read once from its uploads, kept on disk, gone with the session.
 
-Nothing here is cached for all sessions: what a person uploads is seen by nobody else. A session keeps one burst, one
-denoised picture, one lens, and one of each look into it.
+Nothing of it is cached for all sessions: what a person uploads is seen by nobody else. A session keeps one burst, one
+denoised picture, one lens, and one of each look into it, also while other pages are visited.
 """
 
 from __future__ import annotations
@@ -27,8 +27,19 @@ from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
+from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
-from kpnviz.ui.state import OWN_ASSUMED, OWN_BURST, OWN_MAPS, OWN_PAYLOAD, OWN_PICTURE, OWN_PIXEL
+from kpnviz.ui.state import (
+    OWN_ASSUMED,
+    OWN_BURST,
+    OWN_DISPLAY,
+    OWN_MAPS,
+    OWN_MIDDLE,
+    OWN_NOISE,
+    OWN_PAYLOAD,
+    OWN_PICTURE,
+    OWN_PIXEL,
+)
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
@@ -48,25 +59,56 @@ class Upload:
     thumbnails: list[np.ndarray]
 
 
-def current(files: Sequence[Any], example: bool) -> Upload | None:
-    """The burst of the uploaded files (or the example), read when they change; ValueError if they are none."""
-    ids = tuple(file.file_id for file in files) or (("example",) if example else ())
+def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
+    """The burst of the uploaded files, read when they change; without files the one read last, else the example.
+
+    `progress` is called with the share done and a sentence (Markdown); raising in it ends the reading. ValueError if
+    the files are no burst: none is kept then.
+    """
+    ids = tuple(file.file_id for file in files)
     kept: Upload | None = st.session_state.get(OWN_BURST)
+    if not ids:
+        # A drop zone forgets its files when its page is left.
+        return kept or example()
     if kept is not None and kept.ids == ids:
         return kept
-    for name in (OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS, OWN_PIXEL):
-        st.session_state.pop(name, None)
-    if not ids:
-        return None
-    if files:
-        ordered = sorted(files, key=lambda file: natural(file.name))
-        stack = read_frames((file.name, file.getbuffer()) for file in ordered)
-    else:
-        stack = _example()
-    own = prepare(stack)
-    upload = Upload(ids, own, _fits(own), [_thumbnail(stack, i) for i in range(len(stack))])
-    st.session_state[OWN_BURST] = upload
+    forget()
+    count, begun = len(files), 0
+
+    def say(name: str) -> None:
+        nonlocal begun
+        begun += "/" not in name  # else it is a member of the ZIP that was named before
+        progress((begun - 1) / (count + 1), f"Reading {begun} of {count}: {plain(name)}")
+
+    progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
+    ordered = sorted(files, key=lambda file: natural(file.name))
+    stack = read_frames(((file.name, file.getbuffer()) for file in ordered), progress=say)
+    progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
+    upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
     return upload
+
+
+def forget() -> None:
+    """Let the session's burst go, with all that was made and chosen of it."""
+    for name in (
+        *(OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS),
+        *(OWN_NOISE, OWN_MIDDLE, OWN_PIXEL, OWN_DISPLAY),
+    ):
+        st.session_state.pop(name, None)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def example() -> Upload:
+    """A shaken burst in color of a photo of the gallery, of which the files say nothing; the same for all sessions."""
+    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
+    codes = np.stack([burst.frames for burst in bursts], axis=1)
+    names = tuple(f"example {i}" for i in range(len(codes)))
+    return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
+
+
+def _prepared(ids: tuple[str, ...], stack: FrameStack) -> Upload:
+    own = prepare(stack)
+    return Upload(ids, own, _fits(own), [_thumbnail(stack, i) for i in range(len(stack))])
 
 
 def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
@@ -260,10 +302,3 @@ def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
     planes = stack.developed(np.stack([overview(stack, frame, c, pixels=40_000) for c in channels]))
     image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
     return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-
-
-def _example() -> FrameStack:
-    """A shaken burst in color of a photo of the gallery, of which the files say nothing."""
-    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
-    codes = np.stack([burst.frames for burst in bursts], axis=1)
-    return FrameStack(codes, tuple(range(len(codes))), tuple(f"example {i}" for i in range(len(codes))))

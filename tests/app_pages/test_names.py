@@ -39,7 +39,7 @@ def test_no_name_is_markup(chromium, server):
 
     def upload(*named):
         page.reload()
-        page.get_by_text("Use an example burst").wait_for()
+        page.get_by_text("An example, until you drop files.").wait_for()
         page.locator("[data-test-script-state=notRunning]").wait_for()
         files.set_input_files(
             [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in named]

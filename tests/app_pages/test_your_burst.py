@@ -16,23 +16,31 @@ from kpnviz.analysis.maps import frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.prepare import prepare
+from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
+from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.outside import Limits
 from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture
 from kpnviz.ui import upload
+from kpnviz.ui.controls import default_methods
+from kpnviz.ui.kernel_lens import unpack
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
     OWN_DENOISE,
-    OWN_EXAMPLE,
+    OWN_LET_GO,
     OWN_LOOK,
     OWN_MAPS,
+    OWN_METHODS,
+    OWN_NOISE,
+    OWN_PAYLOAD,
     OWN_PIXEL,
     own_map_frame,
+    widget,
 )
 
 from .conftest import PATIENCE_MS
@@ -45,17 +53,23 @@ def open_page(**state):
     return app.run().switch_page("app_pages/your_burst.py").run()
 
 
-def test_the_page_waits_for_files():
-    app = open_page()
-    assert not app.exception and not app.error
-    assert not app.subheader
+def subheaders(app):
+    return [element.value for element in app.main.subheader]
 
 
-def test_the_example_is_aligned_measured_and_denoised():
+def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     app = open_page()
-    app.toggle(key=OWN_EXAMPLE).set_value(True).run()
     assert not app.exception and not app.error
-    assert app.subheader[0].value == "8 frames of 288 × 288 pixels"
+    assert OWN_BURST not in app.session_state and OWN_PAYLOAD in app.session_state
+    header, arrays = unpack(app.session_state[OWN_PAYLOAD][1])
+    last = default_methods()[-1]
+    assert header["panels"][0]["kind"] == "frame" and header["methods"][-1]["title"] == title_of(last)
+    own = upload.example().own
+    noise = own.estimate_noise(GRAY).noise
+    expected = load(last)(own.channel(GRAY, noise).crop(48, 48, 192, 192)).image
+    np.testing.assert_allclose(arrays[header["panels"][-1]["image"]], expected, atol=1e-6)
+    assert any("An example" in m.value for m in app.markdown)
+    assert subheaders(app)[-2:] == ["8 frames of 288 × 288 pixels", "Noise"]
     shifts = app.dataframe[0].value
     assert len(shifts) == 8 and shifts["undone"].any() and list(shifts["used"]) == [True] * 8
     true = NoiseModel.for_gain(4)
@@ -70,11 +84,11 @@ def test_the_example_is_aligned_measured_and_denoised():
 @pytest.fixture(scope="module")
 def looked():
     """The page on its example, MKPN chosen last, with a pinned pixel; what the lens shows, denoised apart."""
-    app = open_page(own_example=True, own_methods=["kpn-l5", "mkpn"], own_side=96)
+    app = open_page(own_methods=["kpn-l5", "mkpn"], own_side=96)
     app.session_state[OWN_PIXEL] = (40, 50)
     app.run()
-    own = app.session_state[OWN_BURST].own
-    row = upload.noise_at_first(app.session_state[OWN_BURST])[0]
+    own = upload.example().own
+    row = upload.noise_at_first(upload.example())[0]
     noise = NoiseModel(row["read_std"], row["shot_gain"])
     return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
 
@@ -86,14 +100,14 @@ def decoded(values):
 
 
 def charts(app):
-    """The figures under the lens; the first on the page is the noise fit."""
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][1:]
+    """The figures under the lens; the last on the page is the noise fit."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][:-1]
 
 
 def test_more_and_less_noise_is_assumed(looked):
     app, burst = looked
     assert not charts(app) and OWN_ASSUMED not in app.session_state
-    app.segmented_control(key=OWN_LOOK).set_value("Assumed noise").run()
+    app.segmented_control(key=widget(OWN_LOOK)).set_value("Assumed noise").run()
     assert not app.exception and not app.error
     (figure,) = charts(app)
     assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
@@ -114,7 +128,7 @@ def test_more_and_less_noise_is_assumed(looked):
 
 def test_maps_are_those_of_the_lens(looked):
     app, burst = looked
-    app.segmented_control(key=OWN_LOOK).set_value("Maps").run()
+    app.segmented_control(key=widget(OWN_LOOK)).set_value("Maps").run()
     app.segmented_control(key=own_map_frame(8)).set_value(3).run()
     assert not app.exception and not app.error
     share, spread, entropy, arrows = charts(app)
@@ -122,9 +136,90 @@ def test_maps_are_those_of_the_lens(looked):
     for figure, values in ((share, expected.share), (spread, expected.spread), (entropy, expected.entropy)):
         np.testing.assert_allclose(decoded(figure["data"][0]["z"]), values, atol=5e-3 * np.abs(values).max())
     assert decoded(arrows["data"][0]["z"]).shape == (96, 96)
-    own = app.session_state[OWN_BURST].own
+    own = upload.example().own
     assert any(str(own.shifts[own.order[3]]) in c.value for c in app.caption)
     assert app.session_state[OWN_MAPS][0][-1] == 3
+
+
+def read_in(app, files):
+    """Have the drop zone hold files, (name, bytes) each, and run the page."""
+    zone = app.get("file_uploader")[0]
+    zone.set_value([(name, data, "image/png") for name, data in files]).run()
+    assert not app.exception
+    return app
+
+
+def pictures(folder, recipe):
+    write_burst(folder, [synthesize(recipe)])
+    return [
+        (path.name, path.read_bytes())
+        for path in [*sorted(folder.glob("frame_*.png")), folder / "burst.json"]
+    ]
+
+
+RECIPE = BurstRecipe("dog", crop=(60, 90, 96, 112), frames=4, noise=NoiseModel.for_gain(4), seed=1)
+
+
+def test_a_burst_and_what_was_chosen_stay_while_other_pages_are_visited(tmp_path):
+    app = open_page(own_methods=["kpn-l5"], own_side=96)
+    files = pictures(tmp_path, RECIPE)
+    read_in(app, files)
+    assert not app.error
+    kept = app.session_state[OWN_BURST]
+    assert len(kept.ids) == 5 and subheaders(app)[-2] == "4 frames of 112 × 96 pixels"
+    app.multiselect[0].set_value(["mkpn"])
+    app.segmented_control(key=widget(OWN_LOOK)).set_value("Maps").run()
+    payload = app.session_state[OWN_PAYLOAD]
+    app.switch_page("app_pages/learn.py").run()
+    app.switch_page("app_pages/your_burst.py").run()
+    assert not app.exception and not app.error
+    assert app.session_state[OWN_BURST] is kept and subheaders(app)[-2] == "4 frames of 112 × 96 pixels"
+    assert any("Your burst of 5 files" in m.value for m in app.markdown)
+    assert app.session_state[OWN_METHODS] == ["mkpn"] and len(charts(app)) == 4
+    assert app.session_state[OWN_PAYLOAD] is payload  # it is not denoised again
+    # A burst takes the place of the one before, not of the drop zone's files alone.
+    read_in(app, files[:2])
+    assert app.session_state[OWN_BURST] is not kept and subheaders(app)[-2] == "2 frames of 112 × 96 pixels"
+    app.button(key=OWN_LET_GO).click().run()
+    assert OWN_BURST not in app.session_state and subheaders(app)[-2] == "8 frames of 288 × 288 pixels"
+    assert app.get("file_uploader")[0].value == []
+
+
+def test_files_that_are_taken_away_bring_the_example_back(tmp_path):
+    app = read_in(open_page(own_methods=["kpn-l5"]), pictures(tmp_path, RECIPE))
+    assert OWN_BURST in app.session_state
+    read_in(app, [])
+    assert OWN_BURST not in app.session_state and subheaders(app)[-2] == "8 frames of 288 × 288 pixels"
+
+
+def test_edited_noise_stays(monkeypatch):
+    app = open_page(own_methods=["kpn-l5"], own_side=96)
+    rows = [dict(row) for row in app.session_state[OWN_NOISE]]
+    rows[0]["read_std"] = 0.2
+    app.session_state[OWN_NOISE] = rows
+    app.switch_page("app_pages/learn.py").run()
+    app.switch_page("app_pages/your_burst.py").run()
+    assert app.session_state[OWN_NOISE][0]["read_std"] == 0.2
+    noise = NoiseModel(0.2, rows[0]["shot_gain"])
+    assert app.session_state[OWN_PAYLOAD][0][-2] == noise
+
+
+def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(upload.st, "session_state", {})
+    files = pictures(tmp_path, RECIPE)
+    said = []
+
+    class File(io.BytesIO):
+        def __init__(self, name, data):
+            super().__init__(data)
+            self.name = self.file_id = name
+
+    found = upload.current([File(*file) for file in files], lambda share, text: said.append((share, text)))
+    names = sorted((name for name, _ in files), key=natural)
+    read = [(share, text.replace("\\", "")) for share, text in said[1:-1]]
+    assert read == [(i / 6, f"Reading {i + 1} of 5: {name}") for i, name in enumerate(names)]
+    assert said[-1] == (5 / 6, "Aligning 4 frames and measuring their noise …")
+    assert len(found.own.stack) == 4
 
 
 def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
@@ -140,6 +235,13 @@ def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
         upload.for_methods(mine, ("eight", "five"))
 
 
+# Resolves when the lens shows pictures of that height.
+of_height = """(e, height) => new Promise((done) => {
+  const look = () => (e.lens.data.height === height ? done() : setTimeout(look, 20));
+  look();
+})"""
+
+
 @pytest.mark.browser
 def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 90, 96, 112), noise=NoiseModel.for_gain(4), seed=1)
@@ -148,13 +250,27 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     page.set_default_timeout(PATIENCE_MS)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(server)
-    page.get_by_role("link", name="Your burst").click()
+    page.goto(f"{server}/your_burst")
+    # It opens with an example, before and after at an edge that can be dragged.
+    lens = page.locator(".lens[data-y]")
+    lens.wait_for()
+    assert lens.evaluate("(e) => [e.lens.compare, e.lens.other]") == ["wipe", "frame"]
+    expect(page.get_by_text("An example, until you drop files.")).to_be_visible()
+    zone = page.get_by_test_id("stFileUploaderDropzone").bounding_box()
+    assert zone["y"] + zone["height"] < lens.bounding_box()["y"]
     frames = sorted(tmp_path.glob("frame_*.png"))
     files = page.locator("input[type=file]")
     files.set_input_files([*frames, tmp_path / "burst.json"])
-    expect(page.get_by_role("heading", name="8 frames of 112 × 96 pixels")).to_be_visible()
-    page.locator(".lens[data-y]").wait_for()
+    heading = page.get_by_role("heading", name="8 frames of 112 × 96 pixels")
+    expect(heading).to_be_visible()
+    lens.evaluate(of_height, 96)
+    # It stays while another page is visited.
+    page.get_by_role("link", name="Learn").click()
+    expect(heading).to_have_count(0)
+    page.get_by_role("link", name="Your burst").click()
+    expect(heading).to_be_visible()
+    expect(page.get_by_text("Your burst of 9 files")).to_be_visible()
+    lens.evaluate(of_height, 96)
     page.get_by_role("button", name="Denoise", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download 16-bit PNG").click()
@@ -164,9 +280,11 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expected = srgb_encode(np.clip(load(method)(synthesize(recipe)).image, 0, 1))
     written = read_picture("denoised.png", data, Limits()).codes[0] / 65535
     np.testing.assert_allclose(written, expected, atol=1e-3)
+    page.get_by_role("button", name="Let it go").click()
+    expect(page.get_by_role("heading", name="8 frames of 288 × 288 pixels")).to_be_visible()
+    expect(page.get_by_text("An example, until you drop files.")).to_be_visible()
+    expect(files).to_have_count(1)  # the drop zone is a new one
     # What is no picture is refused in a sentence, and the server goes on.
-    page.reload()
-    page.get_by_role("link", name="Your burst").click()
     broken = io.BytesIO()
     Image.new("1", (9, 9)).save(broken, "PNG")
     files.set_input_files([{"name": "black.png", "mimeType": "image/png", "buffer": broken.getvalue()}])
