@@ -13,7 +13,15 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
+from kpnviz.ui.controls import (
+    KERNEL_VIEWS,
+    MOST_IF_SHIFT,
+    WHAT_IF,
+    burst_controls,
+    method_controls,
+    pin,
+    pixel_controls,
+)
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     IF_ANEW,
@@ -24,6 +32,7 @@ from kpnviz.ui.state import (
     IF_METHOD,
     IF_NONNEGATIVE,
     IF_RENORMALIZE,
+    IF_SIZES,
     KERNELS_VIEW,
     MAPS_FRAME,
     MAPS_METHOD,
@@ -33,7 +42,6 @@ from kpnviz.ui.state import (
     RESPONSE_FRAME,
     RESPONSE_SCALE,
     control,
-    if_sizes,
     of_size,
 )
 
@@ -255,6 +263,13 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     method = choose_method(methods, IF_METHOD)
     before = cache.estimate(recipe, method)
     field = cache.kernels_of(recipe, method)
+    state = st.session_state
+    for key, value in WHAT_IF.items():
+        state.setdefault(key, value)
+    # What was chosen for another network or burst may not be here.
+    state[IF_DROPPED] = [i for i in state[IF_DROPPED] if i < field.frames]
+    state[IF_SIZES] = [size for size in state[IF_SIZES] if size in field.sizes]
+    state[IF_FRAME] = min(state[IF_FRAME], len(burst) - 1)
     with elements.grid("if", 340):
         left, right = st.container(), st.container()
     with left:
@@ -262,8 +277,8 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
             "Drop frames",
             range(field.frames),
             selection_mode="multi",
-            key=IF_DROPPED,
             help="Their kernels become 0.",
+            **control(IF_DROPPED),
         )
         sizes: list[int] = []
         if len(field.sizes) > 1:
@@ -271,26 +286,27 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
                 "Keep only the sizes",
                 field.sizes,
                 selection_mode="multi",
-                key=if_sizes(method),
                 help="The fused kernel is then the mean of those. None chosen: all.",
+                **control(IF_SIZES),
             )
-        nonnegative = st.toggle("Zero the negative weights", key=IF_NONNEGATIVE, help="Of the fused kernel.")
+        nonnegative = st.toggle(
+            "Zero the negative weights", help="Of the fused kernel.", **control(IF_NONNEGATIVE)
+        )
         renormalize = st.toggle(
             "Renormalize",
-            key=IF_RENORMALIZE,
-            value=True,
             help="Scale each pixel's kernels so that their shares sum to what they did: brightness stays. Off: what is "
             "taken away is missing, and the picture gets darker or brighter.",
+            **control(IF_RENORMALIZE),
         )
     with right:
-        frame = st.segmented_control("Shift frame", range(len(burst)), key=IF_FRAME, default=1, required=True)
+        frame = st.segmented_control("Shift frame", range(len(burst)), required=True, **control(IF_FRAME))
         a, b = st.columns(2)
-        dy = a.number_input("by dy, px", -16, 16, 0, key=IF_DY, help="Down.")
-        dx = b.number_input("by dx, px", -16, 16, 0, key=IF_DX, help="To the right.")
+        most = MOST_IF_SHIFT
+        dy = a.number_input("by dy, px", -most, most, help="Down.", **control(IF_DY))
+        dx = b.number_input("by dx, px", -most, most, help="To the right.", **control(IF_DX))
         anew = st.toggle(
             "The network sees the shifted burst",
-            key=IF_ANEW,
-            value=True,
+            **control(IF_ANEW),
             help="On: kernels are predicted anew. Off: the old kernels meet the shifted frame.",
         )
     change = cache.Change(
@@ -316,14 +332,9 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     )
 
 
-VIEWS = {
-    "Decomposition": decomposition,
-    "Maps": maps,
-    "Frequencies": frequency,
-    "Mean of a region": region,
-    "Disagreement": disagree,
-    "What if": what_if,
-}
+VIEWS = dict(
+    zip(KERNEL_VIEWS.values(), (decomposition, maps, frequency, region, disagree, what_if), strict=True)
+)
 
 begin(
     "What are the kernels made of, and what do they do?",

@@ -25,6 +25,14 @@ from kpnviz.ui.state import (
     DRAWN,
     FRAMES,
     GAIN,
+    IF_ANEW,
+    IF_DROPPED,
+    IF_DX,
+    IF_DY,
+    IF_FRAME,
+    IF_NONNEGATIVE,
+    IF_RENORMALIZE,
+    IF_SIZES,
     LEFT,
     METHODS,
     MOVING,
@@ -101,6 +109,29 @@ DEFAULTS: dict[str, Any] = {
     MOVING: False,
     SEED: 0,
 }
+MOST_IF_SHIFT = 16
+WHAT_IF: dict[str, Any] = {
+    IF_DROPPED: [],
+    IF_SIZES: [],
+    IF_NONNEGATIVE: False,
+    IF_RENORMALIZE: True,
+    IF_FRAME: 1,
+    IF_DY: 0,
+    IF_DX: 0,
+    IF_ANEW: True,
+}
+"""What if, on the page Kernels: what is changed at first, which is nothing."""
+
+KERNEL_VIEWS = {
+    "decomposition": "Decomposition",
+    "maps": "Maps",
+    "frequencies": "Frequencies",
+    "region": "Mean of a region",
+    "disagreement": "Disagreement",
+    "what-if": "What if",
+}
+"""Views of the page Kernels, as a link writes them, and their titles."""
+
 _DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
 
 

@@ -25,24 +25,36 @@ from kpnviz.ui.controls import (
     BY_HAND,
     CROPS,
     DEFAULTS,
+    KERNEL_VIEWS,
     MAX_FRAMES,
     MAX_GAIN,
     MAX_METHODS,
     MAX_SEED,
     MAX_SHIFT,
+    MOST_IF_SHIFT,
     REDUCTION,
     SHAKES,
+    WHAT_IF,
     Shifts,
     default_methods,
     shifts_for,
 )
 from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS, Pixel
+from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.state import (
     CROP,
     FRAMES,
     GAIN,
+    IF_DROPPED,
+    IF_DX,
+    IF_DY,
+    IF_FRAME,
+    IF_METHOD,
+    IF_SIZES,
+    KERNELS_VIEW,
     LEFT,
     LENS_DISPLAY,
+    LESSON,
     LINK_PROBLEM,
     METHODS,
     MOVING,
@@ -74,13 +86,19 @@ _LENS = (
     "look",
     "assumed",
 )
-_KNOWN = {"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS}
+_KNOWN = {
+    *{"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS},
+    *{KERNELS_VIEW, IF_METHOD, *WHAT_IF, LESSON},
+}
+_FIRST_VIEW = next(iter(KERNEL_VIEWS))
+_MAX_SIZE = 99  # of a kernel, pixels a side: what a network has is seen where it is shown
 _MAX_STOPS = (-2.0, 4.0)
 _ASSUMED = (-2.0, 2.0)
 
 
 def write(state: Mapping[str, Any]) -> dict[str, str]:
-    """The query of a state: its scene, methods and pinned pixel, and how the lens shows it where not as usual."""
+    """The query of a state: its scene, methods and pinned pixel, and where not as usual, how the lens shows it, the
+    view and the what-if of Kernels, and the lesson."""
     query = {
         "v": VERSION,
         "photo": state[PHOTO],
@@ -104,6 +122,18 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
             query[name] = "~".join(f"{v:g}" for v in value) if name == "view" else f"{value}"
     if "linear" in query:
         query["linear"] = "1"
+    titles = {title: name for name, title in KERNEL_VIEWS.items()}
+    view = titles.get(state.get(KERNELS_VIEW, ""), _FIRST_VIEW)
+    if view != _FIRST_VIEW:
+        query[KERNELS_VIEW] = view
+    if state.get(IF_METHOD):
+        query[IF_METHOD] = state[IF_METHOD]
+    for name, usual in WHAT_IF.items():
+        value = state.get(name, usual)
+        if value != usual:
+            query[name] = "~".join(map(str, sorted(value))) if isinstance(usual, list) else f"{int(value)}"
+    if state.get(LESSON):
+        query[LESSON] = f"{state[LESSON] + 1}"
     if state.get(TEACH):
         query["teach"] = "1"
     return query
@@ -144,6 +174,9 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     state[PIXEL] = reader.pixel(size)
     state[TEACH] = bool(reader.whole("teach", 0, 1, 0))
     state[LENS_DISPLAY] = reader.display(size, state[FRAMES])
+    state[KERNELS_VIEW] = KERNEL_VIEWS[reader.choice(KERNELS_VIEW, tuple(KERNEL_VIEWS), _FIRST_VIEW)]
+    state |= reader.what_if(state[FRAMES])
+    state[LESSON] = reader.whole(LESSON, 1, len(LESSONS), 1) - 1
     problems = "; ".join(reader.problems)
     return state, f"Not all of this link could be followed: {problems}." if problems else ""
 
@@ -235,6 +268,32 @@ class _Reader:
         if (y, x) != (pair[0], pair[1]):
             self.wrong(f"pixel {_quoted(said)} lies outside the crop, {y}~{x} is the nearest")
         return y, x
+
+    def numbers(self, name: str, low: int, high: int, what: str) -> list[int]:
+        """Whole numbers joined by ~, in order; those that are not within their bounds are left out."""
+        said = self.query.get(name, "")
+        parts = said[:400].split("~") if said else []
+        numbers = {int(part) for part in parts if part.isdecimal() and part.isascii() and len(part) < 9}
+        inside = sorted(number for number in numbers if low <= number <= high)
+        if len(inside) != len(parts):
+            self.wrong(
+                f"{name} {_quoted(said)} are not {what} of {low} to {high} joined by ~, others are left out"
+            )
+        return inside
+
+    def what_if(self, frames: int) -> dict[str, Any]:
+        state = {
+            name: bool(self.whole(name, 0, 1, usual)) if isinstance(usual, bool) else usual
+            for name, usual in WHAT_IF.items()
+        }
+        state[IF_DROPPED] = self.numbers(IF_DROPPED, 0, frames - 1, "frames")
+        state[IF_SIZES] = self.numbers(IF_SIZES, 1, _MAX_SIZE, "kernel sizes")
+        state[IF_FRAME] = self.whole(IF_FRAME, 0, frames - 1, min(WHAT_IF[IF_FRAME], frames - 1))
+        for name in (IF_DY, IF_DX):
+            state[name] = self.whole(name, -MOST_IF_SHIFT, MOST_IF_SHIFT, 0)
+        if IF_METHOD in self.query and available():
+            state[IF_METHOD] = self.choice(IF_METHOD, available(), available()[-1])
+        return state
 
     def display(self, size: int, frames: int) -> dict[str, Any]:
         display: dict[str, Any] = {

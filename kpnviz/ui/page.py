@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from kpnviz.paths import ROOT
-from kpnviz.ui import link
+from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.elements import plain
-from kpnviz.ui.state import LINK_PROBLEM, SHARE, TEACH
+from kpnviz.ui.state import LINK_PROBLEM, TEACH
 from kpnviz.ui.theme_watch import theme_watch
 
 PAGES = {
@@ -74,20 +74,6 @@ def begin(title: str, introduction: str, tools: Callable[[], None] | None = None
             with st.container(width="content"):
                 tools()
         with st.container(width="content"):
-            _share()
+            copy_link()
     st.markdown(introduction)
     theme_watch()
-
-
-@st.fragment
-def _share() -> None:
-    """The link to what is on the page now: a fragment that runs when it is opened."""
-    popover = st.popover("Copy link", icon=":material/link:", on_change="rerun", key=SHARE)
-    if not popover.open:
-        return
-    state = st.session_state.to_dict()
-    with popover:
-        st.markdown("Opens what you see now: the burst, the methods and the pinned pixel.")
-        st.code(link.link(st.context.url, state | {TEACH: False}), language=None, wrap_lines=True)
-        st.markdown("In **teacher mode**, with larger type and the controls folded away:")
-        st.code(link.link(st.context.url, state | {TEACH: True}), language=None, wrap_lines=True)

@@ -37,7 +37,7 @@ THEME = "theme"  # what runs the page again when the theme is switched
 # --- The link ---
 LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a page has shown it
 WRITTEN = "_written"  # the query that was last written to the address
-SHARE = "share"  # the popover that gives the link
+SHARE = "share"  # the button that copies it
 
 # --- The controls of the burst ---
 PICKER = "picker"  # the scene picker
@@ -64,6 +64,7 @@ IF_DROPPED = "if_dropped"  # frames left out
 IF_NONNEGATIVE = "if_nonnegative"  # whether negative weights are zeroed
 IF_RENORMALIZE = "if_renormalize"  # whether the shares are scaled back
 IF_FRAME, IF_DY, IF_DX = "if_frame", "if_dy", "if_dx"  # the frame that is shifted, and by how much
+IF_SIZES = "if_sizes"  # kernel sizes that are kept; none: all
 IF_ANEW = "if_anew"  # whether the network sees the shifted burst
 
 # --- Noise, Sizes, Results ---
@@ -155,11 +156,6 @@ def lens_order(lens: str) -> str:
 def lens_seen(lens: str) -> str:
     """The pixel and display that a lens knows of."""
     return f"_{lens}_seen"
-
-
-def if_sizes(method: str) -> str:
-    """The kernel sizes that are kept, of a method."""
-    return f"if_sizes_{method}"
 
 
 def own_files(uploader: int) -> str:

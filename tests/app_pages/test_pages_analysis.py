@@ -19,7 +19,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache
 from kpnviz.ui.controls import DEFAULTS, recipe_of
-from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION
+from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -133,7 +133,7 @@ def test_a_dropped_frame_shows_in_the_shares(burst):
     text = texts(app)
     assert f"sum to {kernels.sum() / 8:.3f} as it is" in text
     assert f"and to {kernels[1:].sum() / 8:.3f} here" in text
-    app.toggle(key=IF_RENORMALIZE).set_value(True).run()
+    app.toggle(key=widget(IF_RENORMALIZE)).set_value(True).run()
     assert f"and to {kernels.sum() / 8:.3f} here" in texts(app)
 
 

@@ -11,7 +11,17 @@ from kpnviz.models.checkpoints import available
 from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
 from kpnviz.ui import link
-from kpnviz.ui.controls import BY_HAND, CROPS, DEFAULTS, MAX_SHIFT, SHAKES, default_methods, recipe_of
+from kpnviz.ui.controls import (
+    BY_HAND,
+    CROPS,
+    DEFAULTS,
+    KERNEL_VIEWS,
+    MAX_SHIFT,
+    SHAKES,
+    default_methods,
+    recipe_of,
+)
+from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.state import FRAMES, GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
@@ -44,6 +54,17 @@ def states(draw):
         "pixel": draw(st.none() | st.tuples(*[st.integers(0, crop - 1)] * 2)),
         "display": {name: display[name] for name in shown},
         "teach": draw(st.booleans()),
+        "kernels_view": draw(st.sampled_from(list(KERNEL_VIEWS.values()))),
+        "if_method": draw(st.sampled_from(available())),
+        "if_dropped": sorted(draw(st.sets(st.integers(0, frames - 1)))),
+        "if_sizes": sorted(draw(st.sets(st.sampled_from([1, 3, 5, 7, 9])))),
+        "if_nonnegative": draw(st.booleans()),
+        "if_renormalize": draw(st.booleans()),
+        "if_frame": draw(st.integers(0, frames - 1)),
+        "if_dy": draw(st.integers(-16, 16)),
+        "if_dx": draw(st.integers(-16, 16)),
+        "if_anew": draw(st.booleans()),
+        "lesson": draw(st.integers(0, len(LESSONS) - 1)),
     }
 
 
@@ -54,7 +75,8 @@ def test_a_link_opens_what_was_there(state):
     found, problem = link.read(dict(parse_qsl(urlsplit(url).query)))
     assert problem == ""
     assert recipe_of(DEFAULTS | found) == recipe_of(state)
-    others = ("methods", "pixel", "display", "teach")
+    others = set(found) - set(DEFAULTS)
+    assert others == set(state) - set(DEFAULTS)
     assert {name: found[name] for name in others} == {name: state[name] for name in others}
 
 
@@ -89,6 +111,15 @@ def test_a_link_opens_what_was_there(state):
         ({"pixel": "middle"}, "“middle”", {"pixel": None}),
         ({"mode": "sgned"}, "“sgned”", {"display": {"mode": "signed"}}),
         ({"view": "0~0"}, "“0~0”", {"display": {}}),
+        ({"kernels_view": "mps"}, "“mps”", {"kernels_view": "Maps"}),
+        ({"if_dropped": "0~8~1"}, "“0~8~1”", {"if_dropped": [0, 1]}),
+        ({"if_dropped": "one~2~2"}, "“one~2~2”", {"if_dropped": [2]}),
+        ({"if_sizes": "-1"}, "“-1”", {"if_sizes": []}),
+        ({"frames": "1"}, "", {"if_frame": 0}),
+        ({"if_frame": "9"}, "“9”", {"if_frame": 7}),
+        ({"if_dy": "99"}, "“99”", {"if_dy": 16}),
+        ({"if_method": "mkp"}, "“mkp”", {"if_method": "mkpn"}),
+        ({"lesson": "7"}, "“7”", {"lesson": 5}),
         ({"v": "2"}, "version “2”", {}),
         ({"color": "1"}, "“color”", {}),
         ({"photo": "`**x**`\n" * 99}, "**x**", {"photo": "dog"}),
