@@ -22,6 +22,7 @@ from kpnviz.ui.controls import (
     pin,
     pixel_controls,
 )
+from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     IF_ANEW,
@@ -33,19 +34,23 @@ from kpnviz.ui.state import (
     IF_NONNEGATIVE,
     IF_RENORMALIZE,
     IF_SIZES,
+    KERNELS_DISPLAY,
+    KERNELS_LENS,
+    KERNELS_PIXEL,
     KERNELS_VIEW,
     MAPS_FRAME,
     MAPS_METHOD,
     PAIR,
     PARTS_FRAME,
     PARTS_METHOD,
+    PIXEL,
     RESPONSE_FRAME,
     RESPONSE_SCALE,
     control,
     of_size,
 )
 
-MAP_WIDTH = 380  # pixels, the least that a figure is given
+MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
 def choose_method(methods: tuple[str, ...], key: str) -> str:
@@ -53,10 +58,12 @@ def choose_method(methods: tuple[str, ...], key: str) -> str:
     return elements.choose("Method", methods, key, methods[-1], title_of)
 
 
-def choose_frame(frames: int, key: str, all_frames: bool = False) -> int:
+def choose_frame(frames: int, key: str, all_frames: bool = False, first: int | None = None) -> int:
     """Draw the choice of a frame; -1 stands for all of them."""
     options = [*([-1] if all_frames else []), *range(frames)]
-    return elements.choose("Frame", options, key, options[0], lambda i: "all" if i < 0 else str(i))
+    return elements.choose(
+        "Frame", options, key, options[0] if first is None else first, lambda i: "all" if i < 0 else str(i)
+    )
 
 
 def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> str:
@@ -103,24 +110,37 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
     )
 
 
+def displaced(burst: Burst, frames: int, pixel: tuple[int, int], reach: int) -> int:
+    """The frame of those whose scene at the pixel moved furthest among the ones that a kernel's reach can follow."""
+    shifts = burst.shifts_at(*pixel)
+    if shifts is None or frames < 2:
+        return min(1, frames - 1)
+    far = np.abs(np.asarray(shifts)[1:frames]).max(axis=1)
+    # Where none is within reach, the nearest.
+    return 1 + int(np.where(far <= reach, far, -far).argmax())
+
+
 def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     burst = cache.burst_of(recipe)
     with st.container(horizontal=True):
         method = choose_method(methods, MAPS_METHOD)
         field = cache.kernels_of(recipe, method)
-        frame = choose_frame(field.frames, MAPS_FRAME)
+        frame = choose_frame(
+            field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
+        )
     shown = cache.maps_of(recipe, method, frame)
     dark = elements.is_dark()
-    common: dict[str, Any] = dict(step=2, pixel=pixel)
+    common: dict[str, Any] = dict(step=2, pixel=pixel, height=MAP_HEIGHT)
     true = burst.shifts_at(*pixel)
     shift = None if true is None else (float(true[frame][0]), float(true[frame][1]))
     arrows = figures.displacement(
-        displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel
+        displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel, height=MAP_HEIGHT
     )
     # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
     widest = max(field.reach * 2**0.5, 0.5)
     bits = max(2 * np.log2(max(field.sizes)), 1.0)
     cells = [
+        ("Displacement of the centroid", arrows),
         ("Share of the frame", figures.image_map(shown.share, "", diverging=True, dark=dark, **common)),
         (
             "Spread",
@@ -129,7 +149,6 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
             ),
         ),
         ("Entropy", figures.image_map(shown.entropy, "bits", limits=(0, bits), **common)),
-        ("Displacement of the centroid", arrows),
     ]
     with elements.grid("maps", MAP_WIDTH):
         for name, figure in cells:
@@ -332,14 +351,31 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     )
 
 
+def stage(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    """The pictures of the lens: a click on them pins the pixel that the view is about."""
+    state = st.session_state
+    state[KERNELS_PIXEL] = pixel
+
+    def take() -> None:
+        state[PIXEL] = state[KERNELS_PIXEL]
+
+    kernel_lens(
+        cache.stage_payload(recipe, methods),
+        KERNELS_LENS,
+        pixel=KERNELS_PIXEL,
+        display=KERNELS_DISPLAY,
+        on_pin=take,
+    )
+
+
 VIEWS = dict(
     zip(KERNEL_VIEWS.values(), (decomposition, maps, frequency, region, disagree, what_if), strict=True)
 )
 
 begin(
     "What are the kernels made of, and what do they do?",
-    "At the **pinned pixel** and over the whole picture. Choose a view; the pixel, the burst and the methods are in "
-    "the sidebar.",
+    "At the **pinned pixel** and over the whole picture. Choose a view, and **click in the picture** to pin another "
+    "pixel; the burst and the methods are in the sidebar.",
 )
 with st.sidebar:
     recipe = burst_controls()
@@ -360,4 +396,8 @@ else:
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
-        VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)
+        left, right = elements.beside("kernels")
+        with left:
+            stage(recipe, methods, pixel)
+        with right:
+            VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)

@@ -68,6 +68,14 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
 
 
+@st.cache_resource(max_entries=6, show_spinner=False)
+def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
+    """The same pictures alone, to pick a pixel from."""
+    burst = burst_of(recipe)
+    estimates = [estimate(recipe, method) for method in methods]
+    return pack(burst, estimates, interesting_pixel(burst), alone=True)
+
+
 def interesting_pixel(burst: Burst) -> Pixel:
     """A pixel worth a first look, (y, x): on the strongest edge, away from the border."""
     image = burst.mean if burst.truth is None else burst.truth

@@ -55,6 +55,11 @@ STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
 KERNELS_VIEW = "kernels_view"  # which part of the page is shown
+KERNELS_LENS = "kernels_lens"  # the lens' pictures, to pick a pixel from
+KERNELS_PIXEL, KERNELS_DISPLAY = (
+    "kernels_pixel",
+    "kernels_display",
+)  # the pixel that is shown, and that lens' display
 PARTS_METHOD, PARTS_FRAME = "parts_method", "parts_frame"  # whose kernel is taken apart
 MAPS_METHOD, MAPS_FRAME = "maps_method", "maps_frame"  # whose statistics are drawn
 RESPONSE_FRAME, RESPONSE_SCALE = "response_frame", "response_scale"  # frequency response: frame, dB or linear

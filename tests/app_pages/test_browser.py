@@ -517,6 +517,8 @@ def test_the_address_opens_the_same_state(page, chromium):
 
 def test_a_click_copies_the_link_at_once(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assumed_noise_is_there(page)
+    page.wait_for_load_state("networkidle")
     sent = len(page.sent)
     for name, link in (("Copy link", page.url), ("for class", f"{page.url}&teach=1")):
         page.get_by_role("button", name=name).click()
@@ -532,6 +534,23 @@ def test_a_click_copies_the_link_at_once(page):
     assert field.evaluate("(e) => e.value.slice(e.selectionStart, e.selectionEnd)") == page.url
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
+
+
+def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5")
+    # It shows the pixel that the view is about, without the lens' own kernels.
+    expect(page.get_by_role("spinbutton", name="y")).to_have_value(str(lens(page, "l.cursor[0]")))
+    expect(page.get_by_role("region", name="Kernels")).to_be_hidden()
+    hover(page, 30, 40)
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**pixel=30~40**")
+    expect(page.get_by_role("spinbutton", name="y")).to_have_value("30")
+    expect(page.get_by_role("spinbutton", name="x")).to_have_value("40")
+    at_rest(page)
+    no_exception(page)
+    page.close()
 
 
 def test_back_in_the_browser_takes_the_last_change_back(page):

@@ -18,8 +18,18 @@ from kpnviz.evaluation.results import Results, Row, write_results
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache
-from kpnviz.ui.controls import DEFAULTS, recipe_of
-from kpnviz.ui.state import IF_RENORMALIZE, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
+from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
+from kpnviz.ui.kernel_lens import unpack
+from kpnviz.ui.state import (
+    IF_RENORMALIZE,
+    MAPS_FRAME,
+    METRIC,
+    PIXEL,
+    PIXEL_X,
+    PIXEL_Y,
+    RESULTS_MOTION,
+    widget,
+)
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -124,6 +134,19 @@ def test_without_a_method_the_page_asks_for_one():
         app = open_page(name, methods=[])
         assert not app.exception
         assert "Choose a method" in app.info[0].value
+
+
+def test_maps_open_on_the_frame_that_moved_furthest_within_reach():
+    shifts = ((0, 0), (1, 1), (9, 0), (0, -5), (2, 4), (0, 0), (3, 3), (-1, 0))
+    app = open_page("kernels", kernels_view="Maps", pixel=(40, 52), shake=BY_HAND, shifts=shifts)
+    assert not app.exception and not app.error
+    assert app.session_state[MAPS_FRAME] == 3 and "dy 0, dx -5 px" in texts(app)
+    (first, *_) = (
+        m.value for m in app.markdown if m.value in ("**Displacement of the centroid**", "**Spread**")
+    )
+    assert first == "**Displacement of the centroid**"
+    header, _ = unpack(cache.stage_payload(recipe_of(DEFAULTS | SMALL), ("mkpn",)))
+    assert header["alone"] and [m["kernels"] for m in header["methods"]] == [None]
 
 
 def test_a_dropped_frame_shows_in_the_shares(burst):

@@ -87,11 +87,16 @@ LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
 
 
 def pack(
-    burst: Burst, estimates: Sequence[Estimate], start: Pixel | None = None, clean: np.ndarray | None = None
+    burst: Burst,
+    estimates: Sequence[Estimate],
+    start: Pixel | None = None,
+    clean: np.ndarray | None = None,
+    alone: bool = False,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
 
     clean   the frames without noise, [N, H, W], where they are known: the ideal kernels need them
+    alone   the pictures alone, to pick a pixel from: without kernels, and without what `pack_assumed` brings
 
     Pictures travel as float32, kernel factors [N, F, h, w] and clean frames as float16. Raises ValueError beyond
     MAX_BYTES.
@@ -120,7 +125,7 @@ def pack(
         methods.append({"title": title_of(estimate.model), "panel": len(panels), "kernels": None})
         panels.append(panel("method", estimate.model, title_of(estimate.model), estimate.image))
         field = estimate.kernels
-        if field is not None:
+        if field is not None and not alone:
             methods[-1]["kernels"] = {
                 "sizes": list(field.sizes),
                 "separable": field.separable,
@@ -139,7 +144,8 @@ def pack(
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
-        "burst": burst_id(burst),
+        "burst": "" if alone else burst_id(burst),
+        "alone": alone,
         "noise": dataclasses.asdict(burst.noise),
         "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
@@ -231,11 +237,18 @@ def _component() -> Callable[..., Any]:
     )
 
 
-def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LENS_DISPLAY) -> Pixel | None:
+def kernel_lens(
+    payload: bytes,
+    key: str,
+    pixel: str = PIXEL,
+    display: str = LENS_DISPLAY,
+    on_pin: Callable[[], None] | None = None,
+) -> Pixel | None:
     """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned.
 
     `pixel` and `display` name what st.session_state knows of it: the pinned pixel and the options that are not as in
-    DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them.
+    DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them. `on_pin` is
+    called after a person pinned a pixel, or let it go.
     """
     state = st.session_state
     told, seen = lens_order(key), lens_seen(key)
@@ -247,6 +260,8 @@ def kernel_lens(payload: bytes, key: str, pixel: str = PIXEL, display: str = LEN
         at = (state[key]["pinned"] or {}).get("at")
         state[pixel] = None if at is None else (int(at[0]), int(at[1]))
         state[seen] = (state[pixel], state[display])
+        if on_pin is not None:
+            on_pin()
 
     def take_display() -> None:
         if key not in state:

@@ -136,6 +136,7 @@ class Lens {
     this.rows.build();
     this.assumed.take();
     this.root.classList.toggle("without-kernels", !this.kernelMethods.length);
+    this.root.classList.toggle("alone", data.alone); // pictures to pick a pixel from
     this.laidOut = "";
     this.layOut();
     this.invalidate("bitmaps", "pictures", "cursor");
