@@ -542,9 +542,8 @@ def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):
     # It shows the pixel that the view is about, without the lens' own kernels.
     expect(page.get_by_role("spinbutton", name="y")).to_have_value(str(lens(page, "l.cursor[0]")))
     expect(page.get_by_role("region", name="Kernels")).to_be_hidden()
-    hover(page, 30, 40)
-    page.mouse.down()
-    page.mouse.up()
+    page.wait_for_load_state("networkidle")
+    page.mouse.click(*point(page, 30, 40))
     page.wait_for_url("**pixel=30~40**")
     expect(page.get_by_role("spinbutton", name="y")).to_have_value("30")
     expect(page.get_by_role("spinbutton", name="x")).to_have_value("40")
