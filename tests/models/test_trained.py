@@ -3,14 +3,17 @@
 `pytest tests/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
 from kpnviz.analysis.kernel_stats import centroid, frame_share, spread
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
-from kpnviz.burst import Burst, BurstRecipe, MovingObject, synthesize
+from kpnviz.burst import MOTIONS, Burst, BurstRecipe, MovingObject, synthesize
 from kpnviz.denoise import load
-from kpnviz.evaluation.results import read_results
+from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.results import difference, read_results
 from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, ZOO
@@ -154,14 +157,40 @@ def test_what_the_readme_says_of_the_table():
     """Of the papers' claims, those that these networks bear out on the Kodak photos."""
     results = read_results()
 
-    def score(name, gain):
-        return results.row(name, gain).psnr
+    def lead(one, other, gain, motion="whole-pixel"):
+        return difference(*(results.row(name, gain, motion=motion) for name in (one, other)))
 
-    gains = TEST_GAINS
-    for gain in gains:
-        assert score("kpn-l1", gain) < score("kpn-l3", gain) < score("kpn-l5", gain)
-        assert score("kpn", gain) > max(score("kpn-no-anneal", gain), score("kpn-blind", gain))
-    growth = [score("kpn-l25", gain) - score("kpn-l5", gain) for gain in gains]
-    assert growth == sorted(growth) and growth[0] < 0 < growth[-2]
-    more_frames = [score("kpn", gain) - score("kpn-1frame", gain) for gain in gains]
-    assert more_frames == sorted(more_frames) and more_frames[1] < 0 < more_frames[2]
+    def sure(one, other, gain, motion="whole-pixel"):
+        """Ahead by more than two standard errors."""
+        mean, error = lead(one, other, gain, motion)
+        return mean > 2 * error
+
+    for motion, gain in itertools.product(MOTIONS, TEST_GAINS):
+        assert sure("kpn-l3", "kpn-l1", gain, motion) and sure("kpn-l5", "kpn-l3", gain, motion)
+        assert sure("mkpn", "mkpn-stacked", gain, motion)
+        for baseline in BASELINES:
+            if motion != "whole-pixel":
+                assert sure("mkpn", baseline, gain, motion), (baseline, motion, gain)
+            assert lead("mkpn", baseline, gain, motion)[0] > -0.7
+        assert (motion == "sub-pixel" and gain < 4) or sure("kpn-l9", "kpn-l5", gain, motion)
+    for gain in TEST_GAINS:
+        assert sure("mkpn", "kpn", gain)
+        assert gain == 1 or sure("mkpn", "kpn-l5", gain)
+    assert sure("kpn-l25", "kpn-l9", 1) and sure("kpn-l9", "kpn-l25", 16)
+    assert sure("kpn-l25", "mkpn", 1) and sure("mkpn", "kpn-l25", 16)
+    assert all(
+        abs(lead("mkpn", name, g)[0]) < 0.125 for name in ("kpn-l9", "kpn-l11", "kpn-l13") for g in TEST_GAINS
+    )
+    for gain, least in ((1, 3), (8, 2)):
+        one, eight, sixteen = (
+            results.row("mkpn", gain, motion="sub-pixel", frames=n).psnr for n in (1, 8, 16)
+        )
+        assert eight > one + least and sixteen > eight
+    for gain, mkpn, l25 in ((1, 0.86, 0.9), (4, 0.75, 0.75), (8, 0.6, 0.6)):
+        assert results.row("mkpn", gain).alignment > mkpn and results.row("kpn-l25", gain).alignment > l25
+        assert all(
+            abs(results.row(f"{n}-stacked", gain).alignment) < 0.015 for n in ("kpn", "kpn-l5", "mkpn")
+        )
+    for gain in (4, 16):
+        for without in ("kpn-no-anneal-stacked", "kpn-blind-stacked"):
+            assert sure("kpn-stacked", without, gain)
