@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.noise import GAINS, NoiseModel, noise_std, stabilize, unstabilize
 from kpnviz.paths import ROOT
 
@@ -45,9 +44,11 @@ def test_relative_to_white_training_reaches_all_gains():
 
 
 def test_the_readme_marks_the_gains_beyond_training():
-    header = next(line for line in (ROOT / "README.md").read_text().splitlines() if "gain ×1 |" in line)
-    for gain in TEST_GAINS:
-        assert (f"gain ×{gain} †" in header) == NoiseModel.for_gain(gain).beyond_training
+    header = next(
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| PSNR, dB | ×1")
+    )
+    for gain in (1, 4, 8):
+        assert (f"×{gain} †" in header) == NoiseModel.for_gain(gain).beyond_training
 
 
 @pytest.mark.parametrize("level", [0.0, 0.02, 0.5, 1.0])

@@ -282,7 +282,7 @@ def test_keys(page):
     root.press("Shift+ArrowDown")
     root.press("ArrowLeft")
     expect(page.locator('.lens[data-y="30"][data-x="19"]')).to_be_attached()
-    expect(page.locator(".live")).to_contain_text("Pixel y 30, x 19")
+    expect(page.locator(".lens .live")).to_contain_text("Pixel y 30, x 19")
     root.press("3")
     expect(page.locator(".thumb").first).to_contain_text("Frame 3")
     page.wait_for_url("**frame=3**")  # a choice that rests is told to Python

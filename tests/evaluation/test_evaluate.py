@@ -393,7 +393,7 @@ def test_bursts_are_aligned_once_for_all_methods(monkeypatch):
 
 def test_networks_of_a_fixed_number_of_frames_are_measured_on_these():
     matching = Denoiser(tiny("mkpn"), "mkpn")
-    chosen = {"kpn": Denoiser(tiny("kpn"), "kpn"), "matching": matching, "mean": BASELINES["mean"]}
+    chosen = {"kpn": Denoiser(tiny("kpn-stacked"), "kpn"), "matching": matching, "mean": BASELINES["mean"]}
     plan = left_to_do(plan_of(chosen, ("sub-pixel",), (4,), frames=(2, 8)), chosen, [])
     assert {case.frames: names for case, names in plan.items()} == {
         2: ["matching", "mean"],
@@ -549,9 +549,11 @@ def test_a_whole_run_writes_results_beside_the_checkpoints(tmp_path, capsys, mon
         for gain in GAINS
         for scale in NOISE_SCALES
     }
-    # This network takes 8 frames and no other number.
     expected |= {
-        ("nlm", Case(motion="sub-pixel", gain=g, frames=n)) for g in TEST_GAINS for n in (1, 2, 4, 16)
+        (name, Case(motion="sub-pixel", gain=g, frames=n))
+        for name in ("mkpn", "nlm")
+        for g in TEST_GAINS
+        for n in (1, 2, 4, 16)
     }
     assert found == expected
     assert {row.weights for row in results.rows if row.model == "mkpn"} == {card["sha256"][:12]}
