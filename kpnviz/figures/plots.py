@@ -60,9 +60,16 @@ def gain_matrix(
     figure = go.Figure(
         go.Heatmap(
             z=values, x=list(true), y=list(assumed), colorscale=SEQUENTIAL, colorbar=color_bar(f"PSNR, {unit}"),
-            texttemplate="%{z:.1f}", textfont=dict(size=14),
             hovertemplate=f"gain %{{x}}, assumed %{{y}}<br>%{{z:.2f}} {unit}<extra></extra>",
         )
+    )  # fmt: skip
+    # Black on the light half of the colors, white on the dark one: what Plotly chooses itself is a gray.
+    cells = [(x, y, values[i, j]) for i, y in enumerate(assumed) for j, x in enumerate(true)]
+    middle = float(values.min() + 0.5 * np.ptp(values))
+    figure.add_scatter(
+        x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], text=[f"{value:.1f}" for *_, value in cells],
+        textfont=dict(size=14, color=["black" if value > middle else "white" for *_, value in cells]),
+        mode="text", hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     for column, row in enumerate(np.argmax(values, axis=0)):
         if np.ptp(values[:, column]) < 0.01:  # nothing is best where all are alike

@@ -127,6 +127,10 @@ def test_the_best_of_each_column_is_framed():
     figure = figures.gain_matrix(values, ["×1", "×2", "×4"], ["×1", "×2", "×8"])
     boxes = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in figure.layout.shapes]
     np.testing.assert_allclose(boxes, [(0, 0), (1, 1)])
+    (numbers,) = traces(figure, "scatter")
+    assert [float(text) for text in numbers.text] == pytest.approx(np.asarray(values).ravel(), abs=0.05)
+    light = np.asarray(values).ravel() > (np.min(values) + np.max(values)) / 2
+    assert [color == "black" for color in numbers.textfont.color] == light.tolist()
 
 
 def test_categories_have_flat_colors_and_a_legend_with_their_shares():
