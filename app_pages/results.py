@@ -57,8 +57,8 @@ MOTION_NOTES = {
 STACKED_NOTE = (
     "These see the frames as the channels of one picture and have to find the motion by themselves: the papers "
     "gave them a million steps on a GPU, we 8,000 on one CPU core each, in which they learn to denoise frame 0 "
-    "and little more. The last four leave out one part of KPN each: all frames but one, annealing, the noise "
-    "map, the kernels."
+    "and little more. *1frame*, *no-anneal*, *blind* and *direct* leave out one part of KPN each: the other "
+    "frames, annealing, the noise map, the kernels."
 )
 
 # The rows of one kind of motion, by method and gain.

@@ -169,8 +169,8 @@ LESSONS = (
         "The same burst, but the assumed noise is four times the true one. What do the kernels do?",
         ("They widen", "They shrink", "They stay: the frames are the same"),
         0,
-        "More noise asks for more averaging. A test holds KPN, KPN L5, KPN L25 and MKPN to this: from half "
-        "the noise to twice as much, their kernels widen. The page *Noise* shows it "
+        "More noise asks for more averaging. A test holds every network with matching to this: from a quarter of the "
+        "noise to the true one, its kernels widen, and frame 0 loses weight to the others. The page *Noise* shows it "
         "for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
