@@ -94,8 +94,8 @@ def beyond_training(gains: Iterable[float]) -> str:
 _GAIN_HELP = (
     f"The higher the gain, the noisier; ×1 to ×8 are the paper's. {beyond_training((*GAINS, MAX_GAIN))} That is: "
     f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest of any "
-    "training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to that, some are as "
-    "noisy.)"
+    "training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to that, some are "
+    "as noisy.)"
 )
 
 DEFAULTS: dict[str, Any] = {
