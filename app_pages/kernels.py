@@ -38,6 +38,9 @@ from kpnviz.ui.state import (
     KERNELS_LENS,
     KERNELS_PIXEL,
     KERNELS_VIEW,
+    KINDS_COUNT,
+    KINDS_FRAME,
+    KINDS_METHOD,
     MAPS_FRAME,
     MAPS_METHOD,
     PAIR,
@@ -50,6 +53,7 @@ from kpnviz.ui.state import (
     of_size,
 )
 
+MOST_KINDS = range(2, 9)
 MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
@@ -162,6 +166,38 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
         + shift_text(burst, frame, pixel, field.reach)
         + (" It is the green arrow." if shift not in (None, (0, 0)) else "")
         + arrow
+    )
+
+
+def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    burst = cache.burst_of(recipe)
+    with st.container(horizontal=True):
+        method = choose_method(methods, KINDS_METHOD)
+        field = cache.kernels_of(recipe, method)
+        frame = choose_frame(field.frames, KINDS_FRAME, all_frames=True)
+        count = elements.choose("Kinds", MOST_KINDS, KINDS_COUNT, 5, str)
+    found = cache.kinds_of(recipe, method, None if frame < 0 else frame, count)
+    # Each cell of the grid stands for 2x2 pixels.
+    index = np.kron(found.index, np.ones((2, 2), int))[: burst.height, : burst.width]
+    names = [f"Kind {kind + 1}" for kind in range(len(found.kernels))]
+    image = displayed(cache.estimate(recipe, method).image, burst.white_level)
+    with elements.grid("kinds", 340):
+        left, right = st.container(gap="xsmall"), st.container(gap="xsmall")
+    with left:
+        st.markdown("**Where each kind is**")
+        elements.chart(figures.category_map(index, names, figures.PALETTE, pixel, 340, image), "kinds_map")
+    with right:
+        st.markdown("**The mean kernel of each kind**")
+        numbers = [str(i) for i in (range(field.frames) if frame < 0 else [frame])]
+        rows = figures.kernel_rows(
+            list(map(list, found.kernels)), names, numbers, "frame",
+            dark=elements.is_dark(), height=80 + 62 * len(names), colors=figures.PALETTE,
+        )  # fmt: skip
+        elements.chart(rows, "kinds_kernels")
+    st.caption(
+        "k-means sorts the kernels of all places by how alike they are, weight by weight, into "
+        f"{len(names)} kinds, the narrowest first. It knows kernels alone, not the picture under them. These kinds "
+        f"hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind {index[pixel] + 1}."
     )
 
 
@@ -369,7 +405,9 @@ def stage(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
 
 
 VIEWS = dict(
-    zip(KERNEL_VIEWS.values(), (decomposition, maps, frequency, region, disagree, what_if), strict=True)
+    zip(
+        KERNEL_VIEWS.values(), (decomposition, maps, kinds, frequency, region, disagree, what_if), strict=True
+    )
 )
 
 begin(

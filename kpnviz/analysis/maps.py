@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
+from scipy.spatial.distance import cdist
 from skimage.feature import peak_local_max, structure_tensor, structure_tensor_eigenvalues
 from skimage.filters import gaussian
 
@@ -17,6 +19,9 @@ from kpnviz.kernels import KernelField
 from kpnviz.local_conv import effective_kernels
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision
+_FITTED_CELLS = (
+    4096  # kinds are found on so many cells of the grid, evenly spread; each cell then gets the nearest
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +42,86 @@ def frame_maps(field: KernelField, frame: int) -> FrameMaps:
     """The statistics of a frame's kernels over the whole picture; see kernel_stats for each."""
     if not 0 <= frame < field.frames:
         raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
-    h, w = field.factors.shape[3:]
-    step = max(1, _BLOCK_WEIGHTS // (max(field.sizes) ** 2 * w))
     shares, spreads, entropies, centers = [], [], [], []
-    for top in range(0, h, step):
-        factors = field.factors[:1, frame : frame + 1, :, top : top + step].float().cpu()
-        with torch.inference_mode():
-            dense = effective_kernels(factors, field.sizes, field.separable)[0, 0]  # [K, K, rows, w]
-        kernels = dense.permute(2, 3, 0, 1).numpy()
+    for (kernels,) in _blocks(field, [frame]):
         shares.append(mass(kernels) / field.frames)
         spreads.append(spread(kernels))
         entropies.append(entropy(kernels))
         centers.append(centroid(kernels))
     return FrameMaps(*(np.concatenate(parts) for parts in (shares, spreads, entropies, centers)))
+
+
+def _blocks(field: KernelField, frames: list[int], thin: int = 1) -> Iterator[np.ndarray]:
+    """Kernels as predicted, a few rows of the grid at a time, of every thin-th cell: [N, rows, columns, K, K]."""
+    factors = field.factors[:1, frames, :, ::thin, ::thin]
+    h, w = factors.shape[3:]
+    step = max(1, _BLOCK_WEIGHTS // (len(frames) * max(field.sizes) ** 2 * w))
+    for top in range(0, h, step):
+        with torch.inference_mode():
+            block = factors[..., top : top + step, :].float().cpu()
+            dense = effective_kernels(block, field.sizes, field.separable)[0]  # [N, K, K, rows, columns]
+        yield dense.permute(0, 3, 4, 1, 2).numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class KernelKinds:
+    """Kinds of kernels over a picture: each cell's kernels are more like the mean of their kind than of any other.
+
+    index      [h, w], the kind of each cell of the grid on which kernels are predicted, as in FrameMaps
+    kernels    [kinds, N, K, K], the mean of each kind; the narrowest first. N is 1 where one frame was looked at
+    explained  1 - (mean squared distance from the mean of the kind) / (from the mean of all), 0 to 1: how much of the
+               kernels' variety the kinds hold; 1 where all are alike
+    """
+
+    index: np.ndarray
+    kernels: np.ndarray
+    explained: float
+
+
+def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -> KernelKinds:
+    """k-means of the kernels over a picture: those of one frame, or of all frames together.
+
+    The squared distance of two kernels is the sum of the squares of their weights' differences: what they would make
+    of a frame of white noise differs by so much. Starting points are drawn by k-means++ from a fixed seed. Of
+    kernels of fewer than `count` kinds, fewer come back. Raises ValueError for a frame that the field does not have, or
+    a count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}; at least one kind is needed")
+    if frame is not None and not 0 <= frame < field.frames:
+        raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
+    frames = list(range(field.frames)) if frame is None else [frame]
+    h, w = field.factors.shape[3:]
+    N, K = len(frames), max(field.sizes)
+
+    def vectors(kernels: np.ndarray) -> np.ndarray:
+        return np.moveaxis(kernels, 0, 2).reshape(-1, N * K * K).astype(np.float64)
+
+    thin = max(1, round((h * w / _FITTED_CELLS) ** 0.5))
+    sample = np.concatenate([vectors(kernels) for kernels in _blocks(field, frames, thin)])
+    alike = sample.var(axis=0).sum() <= 1e-12 * (sample**2).sum(axis=1).mean()  # but for rounding
+    count = 1 if alike else min(count, len(np.unique(sample, axis=0)))
+    seeds = sample[:1] if count == 1 else kmeans2(sample, count, iter=30, minit="++", rng=0)[0]
+
+    # Every cell gets the nearest; then the means of what each got.
+    index, squares = [], 0.0
+    sums = np.zeros_like(seeds)
+    for kernels in _blocks(field, frames):
+        points = vectors(kernels)
+        nearest = cdist(points, seeds, "sqeuclidean").argmin(axis=1)
+        np.add.at(sums, nearest, points)
+        squares += float((points**2).sum())
+        index.append(nearest)
+    kind, cells = np.unique(np.concatenate(index), return_inverse=True)
+    counts = np.bincount(cells)[:, None]
+    means = sums[kind] / counts
+    within = squares - float((counts * means**2).sum())
+    total = squares - float((sums.sum(axis=0) ** 2).sum()) / (h * w)
+    means = means.reshape(-1, N, K, K)
+    order = np.argsort(spread(np.abs(means).mean(axis=1)), kind="stable")
+    return KernelKinds(
+        np.argsort(order)[cells].reshape(h, w), means[order], 1.0 if len(kind) == 1 else 1 - within / total
+    )
 
 
 def mean_kernels(field: KernelField, top: int, bottom: int, left: int, right: int) -> np.ndarray:

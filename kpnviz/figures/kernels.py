@@ -19,11 +19,12 @@ def kernel_rows(
     column_axis: str,
     dark: bool = False,
     height: int = 320,
+    colors: Sequence[str] = (),
 ) -> go.Figure:
     """A table of kernels [K, K] (K may differ; None leaves a gap) on one scale, symmetric about 0.
 
     Weights are colored by their signed root, as in the kernel lens: weak kernels are to be seen beside
-    strong ones. The color bar's ticks are weights. `column_axis` says what the columns are.
+    strong ones. The color bar's ticks are weights. `column_axis` says what the columns are, `colors` mark rows.
     """
     K = max(kernel.shape[-1] for row in kernels for kernel in row if kernel is not None)
     board = _Board(len(kernels) * (K + 1) - 1, len(column_titles) * (K + 1) - 1)
@@ -36,6 +37,11 @@ def kernel_rows(
     figure = board.figure(dark, height)
     middle = (K - 1) / 2
     _ticks(figure.layout.xaxis, [j * (K + 1) + middle for j in range(len(column_titles))], column_titles)
+    if colors:
+        row_titles = [
+            f'{name} <span style="color:{color}">■</span>'
+            for name, color in zip(row_titles, colors, strict=False)
+        ]
     _ticks(figure.layout.yaxis, [i * (K + 1) + middle for i in range(len(row_titles))], row_titles)
     figure.update_xaxes(side="top", tickangle=0, title=dict(text=column_axis, standoff=4))
     return figure.update_layout(margin=dict(l=80, t=52))

@@ -122,14 +122,21 @@ def category_map(
     colors: Sequence[str],
     pixel: tuple[int, int] | None = None,
     height: int = 460,
+    picture: np.ndarray | None = None,
 ) -> go.Figure:
-    """A map [H, W] of categories, index into `names`, with a legend that gives each one's share of pixels."""
+    """A map [H, W] of categories, index into `names`, with a legend that gives each one's share of pixels.
+
+    picture   [H, W] displayed values, 0 to 1, that the colors lie over
+    """
     count = len(names)
     scale = [(edge, colors[i]) for i in range(count) for edge in (i / count, (i + 1) / count)]
-    figure = go.Figure(
+    figure = go.Figure()
+    if picture is not None:
+        figure.add_heatmap(z=picture, zmin=0, zmax=1, colorscale="Gray", showscale=False, hoverinfo="skip")
+    figure.add_trace(
         go.Heatmap(
             z=index, zmin=-0.5, zmax=count - 0.5, colorscale=scale, showscale=False,
-            text=np.asarray(names, dtype=object)[index],
+            opacity=1 if picture is None else 0.55, text=np.asarray(names, dtype=object)[index],
             hovertemplate="y %{y}, x %{x}<br>%{text}<extra></extra>",
         )
     )  # fmt: skip

@@ -15,7 +15,7 @@ import streamlit as st
 from skimage.filters import gaussian, sobel
 
 from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
-from kpnviz.analysis.maps import FrameMaps, frame_maps
+from kpnviz.analysis.maps import FrameMaps, KernelKinds, frame_maps, kernel_kinds
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
@@ -95,6 +95,11 @@ def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
     return frame_maps(kernels_of(recipe, method), frame)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def kinds_of(recipe: BurstRecipe, method: str, frame: int | None, count: int) -> KernelKinds:
+    return kernel_kinds(kernels_of(recipe, method), frame, count)
 
 
 def kernels_of(recipe: BurstRecipe, method: str) -> KernelField:

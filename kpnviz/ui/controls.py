@@ -126,6 +126,7 @@ WHAT_IF: dict[str, Any] = {
 KERNEL_VIEWS = {
     "decomposition": "Decomposition",
     "maps": "Maps",
+    "kinds": "Kinds",
     "frequencies": "Frequencies",
     "region": "Mean of a region",
     "disagreement": "Disagreement",

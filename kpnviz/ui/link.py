@@ -72,7 +72,7 @@ VERSION = "1"
 
 _SHAKE_NAMES = {"±2": "small", BY_HAND: "hand"}  # others are written as they are
 _SHAKES = {_SHAKE_NAMES.get(label, label): label for label in (*SHAKES, BY_HAND)}
-_MODES = ("picture", "signed", "absolute")
+_MODES = ("picture", "signed", "absolute", "kernels")
 _LENS = (
     "frame",
     "mode",

@@ -62,6 +62,11 @@ KERNELS_PIXEL, KERNELS_DISPLAY = (
 )  # the pixel that is shown, and that lens' display
 PARTS_METHOD, PARTS_FRAME = "parts_method", "parts_frame"  # whose kernel is taken apart
 MAPS_METHOD, MAPS_FRAME = "maps_method", "maps_frame"  # whose statistics are drawn
+KINDS_METHOD, KINDS_FRAME, KINDS_COUNT = (
+    "kinds_method",
+    "kinds_frame",
+    "kinds_count",
+)  # of whose kernels, how many
 RESPONSE_FRAME, RESPONSE_SCALE = "response_frame", "response_scale"  # frequency response: frame, dB or linear
 PAIR = "pair"  # two methods that are compared
 IF_METHOD = "if_method"  # what if: the method

@@ -12,6 +12,7 @@ from kpnviz.analysis.maps import (
     disagreement,
     frame_maps,
     frequency_response,
+    kernel_kinds,
     mean_kernels,
     pixel_classes,
     squared_error,
@@ -46,6 +47,48 @@ def test_frame_maps_are_the_statistics_of_the_kernels_as_predicted(field, monkey
 def test_an_unknown_frame_is_named(field):
     with pytest.raises(ValueError, match="frame is 3; this field has frames 0 to 2"):
         frame_maps(field, 3)
+
+
+@pytest.mark.parametrize("thin_out", [False, True])
+def test_kinds_are_found_where_they_were_put(monkeypatch, thin_out):
+    """Three kinds, laid out in stripes: deltas, boxes, and a shifted delta in frame 1; a little noise on all."""
+    monkeypatch.setattr("kpnviz.analysis.maps._BLOCK_WEIGHTS", 500)  # several blocks
+    if thin_out:
+        monkeypatch.setattr("kpnviz.analysis.maps._FITTED_CELLS", 40)
+    kinds = np.zeros((3, 2, 3, 3))
+    kinds[0, :, 1, 1] = 1
+    kinds[1, 0, 1, 1], kinds[1, 1, 0, 1] = 1, 1
+    kinds[2] = 1 / 9
+    place = np.arange(14)[:, None] // 5 + np.zeros((1, 12), int)
+    rng = np.random.default_rng(0)
+    dense = kinds[place] + rng.normal(0, 0.01, (14, 12, 2, 3, 3))
+    factors = torch.from_numpy(dense.reshape(14, 12, 2, 9)).permute(2, 3, 0, 1)[None].float()
+    field = KernelField(factors, (3,), False, 28, 24)
+    found = kernel_kinds(field, None, 3)
+    # In the order of how wide they are, both frames together.
+    np.testing.assert_array_equal(found.index, place)
+    for kind in range(3):
+        np.testing.assert_allclose(found.kernels[kind], dense[place == kind].mean(axis=0), atol=1e-6)
+    rest = ((dense - found.kernels[place]) ** 2).sum(axis=(2, 3, 4)).mean()
+    variety = ((dense - dense.mean(axis=(0, 1))) ** 2).sum(axis=(2, 3, 4)).mean()
+    assert found.explained == pytest.approx(1 - rest / variety, abs=1e-6)
+    # Frame 0 alone does not tell the first two apart.
+    first = kernel_kinds(field, 0, 2)
+    np.testing.assert_array_equal(first.index, place == 2)
+    assert first.kernels.shape == (2, 1, 3, 3)
+
+
+def test_of_kernels_that_are_all_alike_there_is_one_kind():
+    factors = torch.ones(1, 2, 9, 4, 5) * torch.linspace(0.1, 0.3, 9)[:, None, None]
+    found = kernel_kinds(KernelField(factors, (3,), False, 8, 10), None, 5)
+    assert found.kernels.shape == (1, 2, 3, 3) and not found.index.any() and found.explained == 1
+
+
+def test_kinds_of_an_unknown_frame_or_number_are_named(field):
+    with pytest.raises(ValueError, match="frame is 3; this field has frames 0 to 2"):
+        kernel_kinds(field, 3)
+    with pytest.raises(ValueError, match="count is 0; at least one kind is needed"):
+        kernel_kinds(field, 0, 0)
 
 
 def test_mean_kernels_are_the_mean_of_kernels(field, monkeypatch):

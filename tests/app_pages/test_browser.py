@@ -374,6 +374,24 @@ def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
     assert lens(page, "l.assumed.power") == 0
 
 
+def test_kernels_are_drawn_all_over_the_picture(page):
+    picture = "(e) => e.lens.pictures.stages[1].picture.toDataURL()"
+    before = page.locator(".lens").evaluate(picture)
+    page.get_by_label("Show", exact=True).locator("visible=true").select_option("kernels")
+    expect(page.get_by_text("Kernels of frame 0, 8 px apart")).to_be_visible()
+    painted(page)
+    reference = page.locator(".lens").evaluate(picture)
+    assert reference != before
+    page.locator(".lens").press("3")
+    expect(page.get_by_text("Kernels of frame 3, 8 px apart")).to_be_visible()
+    painted(page)
+    assert page.locator(".lens").evaluate(picture) != reference
+    for _ in range(2):
+        page.locator(".lens").press("+")
+    expect(page.get_by_text("Kernels of frame 3, 4 px apart")).to_be_visible()
+    page.wait_for_url("**mode=kernels**")
+
+
 def test_the_crop_is_dragged(page):
     assumed_noise_is_there(page)
     identity = lens(page, "l.data.id")

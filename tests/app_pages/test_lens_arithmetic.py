@@ -202,3 +202,16 @@ def test_pictures_keep_their_shape(script):
             )
             assert wide["width"] * pictures <= width
             assert tall["width"] / 0.5 <= max(760, width / 0.5)
+
+
+@pytest.mark.parametrize(("scale", "step"), [(3.28, 8), (26, 1), (25.9, 2), (0.1, 512), (60, 1)])
+def test_kernels_all_over_are_as_wide_as_can_be_seen_and_a_power_of_two_apart(script, scale, step):
+    assert script("carpetStep(a.scale)", scale=scale) == step
+
+
+def test_kernels_all_over_stand_in_the_middle_of_each_cell_that_is_seen(script):
+    found = script("carpetPixels(5, 0, 9, 4.5, 13, 34, 4)")
+    # Cells that begin at rows 4, 8 and 12, and at columns 0 and 4: of the last row only row 12 is left.
+    assert found == [[y, x] for y in (6, 10, 12) for x in (2, 6)]
+    everywhere = script("carpetPixels(0, 0, 13, 34, 13, 34, 1)")
+    assert everywhere == [[y, x] for y in range(13) for x in range(34)]

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.analysis.counterfactuals import shift_frame
+from kpnviz.analysis.maps import kernel_kinds
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
@@ -147,6 +148,14 @@ def test_maps_open_on_the_frame_that_moved_furthest_within_reach():
     assert first == "**Displacement of the centroid**"
     header, _ = unpack(cache.stage_payload(recipe_of(DEFAULTS | SMALL), ("mkpn",)))
     assert header["alone"] and [m["kernels"] for m in header["methods"]] == [None]
+
+
+def test_kinds_of_kernels_are_counted_and_the_pinned_pixels_is_named(burst):
+    app = open_page("kernels", kernels_view="Kinds", pixel=(40, 53), kinds_method="mkpn", kinds_count=3)
+    assert not app.exception and not app.error
+    found = kernel_kinds(kpnviz.load("mkpn")(burst).kernels, None, 3)
+    assert f"These kinds hold {found.explained:.0%}" in texts(app)
+    assert f"the pinned pixel is of kind {found.index[20, 26] + 1}." in texts(app)
 
 
 def test_a_dropped_frame_shows_in_the_shares(burst):

@@ -144,6 +144,18 @@ def test_categories_have_flat_colors_and_a_legend_with_their_shares():
         assert heatmap.colorscale[below][1] == heatmap.colorscale[below + 1][1] == color
     assert [trace.name for trace in traces(figure, "scatter")] == ["a: 62%", "b: 0%", "c: 38%"]
     assert np.asarray(heatmap.text).tolist() == [["a", "a", "c", "c"], ["a", "a", "a", "c"]]
+    over = figures.category_map(index, ["a", "b", "c"], ["#111111"] * 3, picture=np.full((2, 4), 0.5))
+    picture, colors = traces(over, "heatmap")
+    assert (np.asarray(picture.z) == 0.5).all() and 0 < colors.opacity < 1  # the picture is seen through it
+
+
+def test_rows_of_kernels_carry_the_colors_of_the_map():
+    figure = figures.kernel_rows(
+        [[np.eye(3)], [np.eye(3)]], ["a", "b"], ["0"], "frame", colors=["#111111", "#222222"]
+    )
+    assert ["#111111" in figure.layout.yaxis.ticktext[0], "#222222" in figure.layout.yaxis.ticktext[1]] == [
+        True
+    ] * 2
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -50,6 +50,7 @@ SCRIPTS = (
     "text.js",
     "paint.js",
     "figure.js",
+    "carpet.js",
     "wipe.js",
     "pictures.js",
     "views.js",
@@ -76,10 +77,10 @@ DISPLAY: dict[str, Any] = {
     "assumed": 0.0,
 }
 """How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
-frame, mean or a model's name); stops: brightness as a power of two; linear: without the sRGB transfer; view: the part
-that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or pair (side by side) of the
-panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each frame, one of LOOKS; assumed:
-the assumed noise, as a power of two of the true one, -2 to 2."""
+frame, mean or a model's name), or kernels (all over the picture); stops: brightness as a power of two; linear: without
+the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or
+pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each
+frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2."""
 
 COMPARE = ("wipe", "pair", "one")
 LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")

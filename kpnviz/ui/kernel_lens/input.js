@@ -1,6 +1,6 @@
 // What a person does with the lens: pointers, wheel, keys and controls, turned into calls of Lens.
 
-const MODES = ["picture", "signed", "absolute"];
+const MODES = ["picture", "signed", "absolute", "kernels"];
 const DOUBLE_CLICK_MS = 350;
 const STILL_A_CLICK = 4; // CSS pixels
 
@@ -206,7 +206,7 @@ class Input {
       "]": () => lens.chooseFrame(lens.frame + 1),
       f: () => lens.setFlicker(true),
       w: () => lens.chooseCompare(lens.compare === "wipe" ? "one" : "wipe"),
-      e: () => ((lens.mode = next(MODES, lens.mode)), redraw()),
+      e: () => ((lens.mode = next(lens.modes, lens.mode)), redraw()),
       l: () => ((lens.linear = !lens.linear), redraw()),
       t: () => lens.chooseLook(next(lens.rows.looks, lens.look)),
       c: () => ((lens.each = !lens.each), redraw()),

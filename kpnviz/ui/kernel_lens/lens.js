@@ -98,6 +98,7 @@ class Lens {
     if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "mean";
     if (!has(this.other)) this.other = "frame";
     if (!this.rows.looks.includes(this.look)) this.look = "kernels";
+    if (!this.modes.includes(this.mode)) this.mode = "picture";
   }
 
   // What of the display Python is told, for links.
@@ -158,6 +159,11 @@ class Lens {
   get chosenMethod() {
     const named = (panel) => this.kernelMethods.find((method) => this.data.panels[method.panel] === panel);
     return named(this.shownPanel) ?? named(this.otherPanel) ?? this.kernelMethods.at(-1);
+  }
+
+  // What the large pictures may show.
+  get modes() {
+    return this.kernelMethods.length ? MODES : MODES.filter((mode) => mode !== "kernels");
   }
 
   get scale() {
@@ -431,6 +437,7 @@ class Lens {
     this.palette = PALETTES[dark ? "dark" : "light"];
     this.ink = {
       text: style.color,
+      paper: color("--st-background-color") || (dark ? "#000" : "#fff"),
       line: dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.3)",
       faint: dark ? "rgba(0, 0, 0, 0.4)" : "rgba(255, 255, 255, 0.5)",
       shift: color("--shift"),
@@ -537,9 +544,12 @@ class Lens {
     const reset = this.find(".reset");
     reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
     reset.disabled = this.view.zoom === 1;
-    const picture = mode === "picture";
-    this.find(".error").hidden = picture;
-    if (picture) return;
+    this.find("option[value=kernels]").hidden = !this.modes.includes("kernels");
+    this.find(".carpet").hidden = mode !== "kernels";
+    if (mode === "kernels") this.find(".carpet p").textContent = carpetText(this);
+    const error = mode === "signed" || mode === "absolute";
+    this.find(".error").hidden = !error;
+    if (!error) return;
     const { css } = this.palette;
     this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
     const range = this.pictures.errorRange;

@@ -89,6 +89,12 @@ function drawSquare(canvas, size, side, boxSize, colorOf, line) {
   return { context, left, unit };
 }
 
+// The color of a weight (relative to the end of the scale) over a picture: as dense as it is strong.
+function dense(weight, { colors }) {
+  const color = colors[Math.round((weight < 0 ? 0.28 : 1.72) * STEPS)];
+  return ((color & 0xffffff) | (Math.round(210 * Math.min(Math.abs(signedRoot(weight)), 1)) << 24)) >>> 0;
+}
+
 // One kernel; marks: centroid and true shift, (dy, dx) in pixels, or null.
 function drawKernel(canvas, size, { weights, K, max, boxSize, palette, ink, centroid, shift }) {
   const colorOf = (i) => palette.at(signedRoot(weights[i] / max));
@@ -107,13 +113,7 @@ function drawCosts(canvas, size, { weights, K, max, boxSize, ink, centroid, shif
 function drawPatch(canvas, size, { patch, side, shown, weights, K, max, palette, ink, shift }) {
   const { context, unit } = drawSquare(canvas, size, side, side, (i) => gray(shown(patch[i])), ink.line);
   const left = (size - unit * K) / 2;
-  const ends = { positive: palette.colors[Math.round(1.72 * STEPS)], negative: palette.colors[Math.round(0.28 * STEPS)] };
-  const colorOf = (i) => {
-    const strength = Math.min(Math.abs(signedRoot(weights[i] / max)), 1);
-    const color = weights[i] < 0 ? ends.negative : ends.positive;
-    return ((color & 0xffffff) | (Math.round(210 * strength) << 24)) >>> 0;
-  };
-  bitmap(K, K, colorOf, cellBitmap);
+  bitmap(K, K, (i) => dense(weights[i] / max, palette), cellBitmap);
   context.drawImage(cellBitmap, left, left, unit * K, unit * K);
   cased(context, "#ffb000", 1, () => context.rect(left, left, unit * K, unit * K));
   drawMarks(context, size, unit, { centroid: null, shift, ink });

@@ -111,10 +111,11 @@ class Pictures {
   colorsOf(image, panel) {
     const { lens } = this;
     const white = lens.data.white_level;
-    const gain = (lens.mode === "picture" ? 2 ** lens.stops : 1) / white;
+    const picture = lens.mode === "picture" || lens.mode === "kernels";
+    const gain = (picture ? 2 ** lens.stops : 1) / white;
     const reference = lens.panelNamed(lens.against);
     const shown = this.transfer;
-    if (lens.mode === "picture" || panel === reference) return (i) => gray(shown(image[i] * gain));
+    if (picture || panel === reference) return (i) => gray(shown(image[i] * gain));
     const range = this.errorRange;
     const size = lens.mode === "absolute" ? Math.abs : (error) => error;
     const other = lens.imageOf(reference);
@@ -193,9 +194,11 @@ class Pictures {
   }
 
   drawPanel(context, panel) {
-    const { view, data } = this.lens;
+    const { view, data, mode, kernelMethods } = this.lens;
     const { scale } = this;
+    const method = kernelMethods.find((one) => data.panels[one.panel] === panel);
     context.drawImage(panel.bitmap, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
+    if (mode === "kernels" && method) return drawCarpet(context, this.size, this.lens, method);
     if (scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, this.lens.imageOf(panel));
   }
 
