@@ -118,3 +118,15 @@ def test_pages_have_no_loose_strings():
                 path,
                 node.lineno,
             )
+
+
+def test_loading_a_network_does_without_torchs_compiler():
+    """It costs 1.4 s, before the first picture, and nothing here is compiled by it."""
+    code = (
+        "import sys, kpnviz\n"
+        "for name in kpnviz.available(): kpnviz.load(name)\n"
+        "print(len(kpnviz.available()), 'torch._dynamo' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, found = result.stdout.split()
+    assert int(count) >= 10 and found == "False"

@@ -194,15 +194,7 @@ def _app(options: argparse.Namespace) -> int:
 
     _check_app_is_installed()
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(ROOT / "app.py"),
-        "--server.port",
-        str(options.port),
-    ]
+    command = [sys.executable, "-m", "kpnviz.ui.server", "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
     stop_by_exception()

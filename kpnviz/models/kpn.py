@@ -136,6 +136,8 @@ class KernelNetwork(_BurstNetwork):
 
     def _start_from_boxes(self) -> None:
         """At step 0 every kernel is a box, 1/K^2 everywhere, within some percent: each size is a plain blur."""
+        if self.head.weight.is_meta:  # as in he_normal_
+            return
         start = []
         for size in self.config.sizes:
             channels = factor_channels((size,), self.config.separable)

@@ -33,7 +33,7 @@ from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.local_conv import local_conv
 from kpnviz.matching import matching_costs, window_sides
 from kpnviz.models.kpn import ModelConfig, reflect_to_multiple
-from kpnviz.models.unet import UNet
+from kpnviz.models.unet import UNet, he_normal_
 from kpnviz.noise import stabilize_frames
 
 ENCODED, MIXED = 24, 64
@@ -102,7 +102,7 @@ class MatchingNetwork(nn.Module):
         """At step 0 the kernels are those of matching alone."""
         for name, layer in self.named_modules():
             if isinstance(layer, nn.Conv2d) and not name.startswith("trunk."):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                he_normal_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
         last = [self.head] if self.config.direct else [self.head, self.reference_head, self.sharpness]

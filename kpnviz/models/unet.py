@@ -78,6 +78,13 @@ MATCHING = TrunkConfig(encoder=(64, 96, 128), decoder=(96, 64), convs=2, leak=0.
 TRUNKS = {"base": BASE, "paper": PAPER, "matching": MATCHING}
 
 
+def he_normal_(weight: Tensor, leak: float = 0.0) -> None:
+    """Fill weights with He's normal distribution, for ReLU or leaky ReLU after them."""
+    # On the meta device there is nothing to fill, and torch would import its compiler for it: 1.4 s.
+    if not weight.is_meta:
+        nn.init.kaiming_normal_(weight, leak, nonlinearity="leaky_relu")
+
+
 class Block(nn.Sequential):
     """`convs` times: 3x3 convolution, zero padding, stride one, ReLU or leaky ReLU."""
 
@@ -85,7 +92,7 @@ class Block(nn.Sequential):
         layers: list[nn.Module] = []
         for i in range(convs):
             conv = nn.Conv2d(channels_in if i == 0 else channels, channels, 3, padding=1)
-            nn.init.kaiming_normal_(conv.weight, leak, nonlinearity="leaky_relu")
+            he_normal_(conv.weight, leak)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             layers += [conv, nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)]
         super().__init__(*layers)

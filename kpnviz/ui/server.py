@@ -1,0 +1,34 @@
+"""The app's server, `python -m kpnviz.ui.server`: Streamlit, made ready for its first visitor while it starts.
+
+Options are those of `streamlit run`, which serves app.py too; then the first visitor waits for what is done here.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from kpnviz.paths import ROOT
+
+
+def warm_up() -> None:
+    """Import what pages need, and make what the first page shows: compiled code is loaded with the first picture."""
+    from kpnviz.ui import cache, export, link, numbers, page, presets  # noqa: F401
+    from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
+
+    try:
+        cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))
+    except ValueError:
+        return  # the page will say so, to whom it concerns
+
+
+def main() -> None:
+    """Serve the app until it is stopped."""
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    from streamlit.web.cli import main as streamlit
+
+    streamlit(["run", str(ROOT / "app.py"), *sys.argv[1:]], prog_name="kpnviz")
+
+
+if __name__ == "__main__":
+    main()
