@@ -141,7 +141,9 @@ def load_network(name: str | Path) -> Network:
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.get("sha256"):
         said = str(card.get("sha256"))
-        raise CheckpointError(f"{path}: its sha256 begins with {digest[:12]}, its card says {said[:12]}")
+        raise CheckpointError(
+            f"{path}: its sha256 begins with {digest[:12]}, its card says {visible(said, 12)}"
+        )
     config = config_of(path.with_suffix(".json"), card)
     with torch.device("meta"):  # shapes, without memory
         expected = {key: value.shape for key, value in build(config).state_dict().items()}

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kpnviz.outside import whole
+from kpnviz.outside import real, whole
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class TrunkConfig:
         for width in (*self.encoder, *self.decoder):
             whole("trunk: width", width, 1, 2048)
         whole("trunk: convs", self.convs, 1, 8)
-        if not isinstance(self.leak, int | float) or not 0 <= self.leak <= 1:
-            raise ValueError(f"trunk: leak is {self.leak!r}; it is a number from 0 to 1")
+        real("trunk: leak", self.leak, 0, 1)
         if len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
             raise ValueError(
                 f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; a decoder has two blocks "

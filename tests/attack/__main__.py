@@ -1,18 +1,22 @@
-"""`python -m tests.attack [N] [--first CASE]`: N mutated files, and every bomb at its full size, against the process
-that reads files. What each bomb took is printed: time, peak memory of that process, sampled, and growth of this one.
+"""`python -m tests.attack [N] [--first CASE]`: N mutated files, each a burst or a sentence that names a file.
+
+With `--checkpoints` N damaged checkpoints, with `--links` N links instead, and with `--bombs` every bomb at its full
+size. What each bomb took is printed: time, peak memory of the process that reads files, sampled, and growth of this one.
 A fault is an exception, a crash, or a sentence that names no file.
 
 Mutated files are read in forks of this process, which has the imports already, within the limits that every upload has;
-bombs, as an upload is, in a process of its own. `--bombs` leaves out the mutated ones.
+bombs, as an upload is, in a process of its own.
 """
 
 import argparse
 import json
 import os
+import tempfile
 import threading
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 from kpnviz.capture import decoding
 from kpnviz.outside import FileError, Limits
@@ -90,6 +94,18 @@ def read_as_uploads_are(files, limits):
     return sentence, seconds, peak[0], grown
 
 
+def damage(cases):
+    from .weights import checkpoint, loads
+
+    models = ("mkpn-stacked", "kpn-l5", "kpn-direct")
+    with tempfile.TemporaryDirectory() as folder:
+        whole = [checkpoint(Path(folder), model) for model in models]
+        loaded = sum(
+            loads(case, *whole[case % len(models)], Path(folder, "hurt.safetensors")) for case in cases
+        )
+    print(f"{len(cases)} damaged checkpoints: {loaded} became a network, the others a sentence")
+
+
 def memory_mb(pid, what):
     try:
         with open(f"/proc/{pid}/status") as file:
@@ -102,9 +118,21 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=2000, help="mutated files (2000)")
     parser.add_argument("--first", type=int, default=0, help="number of the first case (0)")
-    parser.add_argument("--bombs", action="store_true", help="only the bombs")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--bombs", action="store_true", help="the bombs instead")
+    what.add_argument("--checkpoints", action="store_true", help="N damaged checkpoints instead")
+    what.add_argument("--links", action="store_true", help="N links instead")
     options = parser.parse_args()
-    if not options.bombs:
+    cases = range(options.first, options.first + options.count)
+    if options.checkpoints:
+        damage(cases)
+    elif options.links:
+        from .links import follow
+
+        print(
+            f"{len(cases)} links: {sum(map(follow, cases))} followed as they are, the others with a sentence"
+        )
+    elif not options.bombs:
         mutations(options.first, options.count)
     for what, files, expected in bombs() if options.bombs else ():
         sent = sum(len(data) for _, data in files)

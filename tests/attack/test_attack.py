@@ -11,6 +11,8 @@ from kpnviz.outside import FileError, Limits
 
 from ..capture.picture_makers import samples
 from .files import LIMITS, bombs, check_sentence, mutated, read_here
+from .links import follow
+from .weights import checkpoint, loads
 
 CASES = 400
 IN_ITS_PROCESS = 40
@@ -63,3 +65,15 @@ def test_bombs_are_refused_before_they_go_off():
         if sentence is not None:
             assert sentence in said.get("refused", ""), (what, said)
             check_sentence(said["refused"], files)
+
+
+@pytest.mark.parametrize("model", ["mkpn-stacked", "kpn-l5"])
+def test_damaged_checkpoints_become_a_network_or_a_sentence(tmp_path, model):
+    data, card = checkpoint(tmp_path, model)
+    loaded = sum(loads(case, data, card, tmp_path / "hurt.safetensors") for case in range(150))
+    assert 0 < loaded < 75
+
+
+def test_links_lead_to_a_valid_state():
+    followed = sum(follow(case) for case in range(400))
+    assert 0 < followed < 200
