@@ -1,8 +1,8 @@
 """`python -m tests.attack [N] [--first CASE]`: N mutated files, each a burst or a sentence that names a file.
 
 With `--checkpoints` N damaged checkpoints, with `--links` N links instead, and with `--bombs` every bomb at its full
-size. What each bomb took is printed: time, peak memory of the process that reads files, sampled, and growth of this one.
-A fault is an exception, a crash, or a sentence that names no file.
+size. What each bomb took is printed: time, peak memory of the process that reads files, sampled, and growth of this
+one. A fault is an exception, a crash, or a sentence that names no file.
 
 Mutated files are read in forks of this process, which has the imports already, within the limits that every upload has;
 bombs, as an upload is, in a process of its own.
