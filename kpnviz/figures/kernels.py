@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from kpnviz.figures.style import DIVERGING, SEQUENTIAL, color_bar, finish, picture_axes
+from kpnviz.figures.style import DIVERGING, SEQUENTIAL, color_bar, finish, fit_to_width, picture_axes
 
 _NEGATIVE, _POSITIVE = "#4393c3", "#d6604d"
 
@@ -44,7 +44,8 @@ def kernel_rows(
         ]
     _ticks(figure.layout.yaxis, [i * (K + 1) + middle for i in range(len(row_titles))], row_titles)
     figure.update_xaxes(side="top", tickangle=0, title=dict(text=column_axis, standoff=4))
-    return figure.update_layout(margin=dict(l=80, t=52))
+    figure.update_layout(margin=dict(l=80, t=52))
+    return fit_to_width(figure, board.weights.shape, bar=True)
 
 
 def decomposition(
@@ -94,7 +95,8 @@ def decomposition(
         _add_bars(figure, bars)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    return figure
+    figure.update_layout(margin_b=28)  # letters under the last row do not shrink with it
+    return fit_to_width(figure, board.weights.shape, bar=True)
 
 
 def response_map(
@@ -149,9 +151,7 @@ class _Board:
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,
             hovertemplate="%{text}<br>weight %{customdata:.4f}<extra></extra>",
-            # At the top, where the kernels are, also on a narrow page that draws them smaller.
             colorbar=color_bar("weight") | dict(
-                lenmode="pixels", len=min(height - 70, 220), y=1, yanchor="top",
                 tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=[f"{mark:.2g}" for mark in marks]
             ),
         )  # fmt: skip
@@ -162,7 +162,8 @@ class _Board:
         for text, x, y in self.labels:
             figure.add_annotation(x=x, y=y, text=text, showarrow=False, yanchor="top")
         picture_axes(figure, *self.weights.shape, titles=False)
-        return finish(figure, height, left=8, bottom=8)
+        # Right of the color bar's title, which Plotly would cut where kernels are small.
+        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=20)
 
 
 def _add_bars(figure: go.Figure, bars: Mapping[str, list]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish, picture_axes
+from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish, fit_to_width, picture_axes
 
 _SHIFT = "#0f9d76"
 
@@ -41,7 +41,7 @@ def image_map(
     picture_axes(figure, values.shape[0] * step, values.shape[1] * step)
     if pixel is not None:
         _mark(figure, *pixel)
-    return finish(figure, height)
+    return fit_to_width(finish(figure, height), values.shape, bar=True)
 
 
 def displacement(
@@ -92,9 +92,8 @@ def displacement(
         )  # fmt: skip
     picture_axes(figure, *picture.shape)
     figure.update_layout(showlegend=False)
-    finish(figure, height)
-    figure.layout.meta = {"arrow_scale": scale}
-    return figure
+    finish(figure, height).update_layout(meta={"arrow_scale": scale})
+    return fit_to_width(figure, picture.shape, bar=False)
 
 
 def arrow_scale(figure: go.Figure) -> float:
@@ -113,7 +112,7 @@ def boxed(picture: np.ndarray, top: int, bottom: int, left: int, right: int, hei
     box = dict(x0=left - 0.5, x1=right - 0.5, y0=top - 0.5, y1=bottom - 0.5)
     figure.add_shape(type="rect", **box, line=dict(color=MARK, width=2.5))
     picture_axes(figure, *picture.shape)
-    return finish(figure, height)
+    return fit_to_width(finish(figure, height), picture.shape, bar=False)
 
 
 def category_map(

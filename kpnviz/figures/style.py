@@ -54,6 +54,26 @@ def color_bar(title: str) -> dict:
     return dict(title=dict(text=title, side="right", font=dict(size=14)), thickness=14, len=1, outlinewidth=0)
 
 
+COLOR_BAR_WIDTH = 75
+"""Pixels that a color bar, its ticks and its title take."""
+
+
+def fit_to_width(figure: go.Figure, squares: tuple[int, ...], bar: bool) -> go.Figure:
+    """Say that a figure of `squares`, (rows, columns), need not be taller than its width allows.
+
+    Where it is shown narrow, there would be an empty band under it. `bar`: it has a color bar at its right. Called
+    last, when margins and height are known.
+    """
+    rows, columns = squares
+    margin = figure.layout.margin
+    fit = {
+        "squares": rows / columns,
+        "beside": margin.l + margin.r + (COLOR_BAR_WIDTH if bar else 0),
+        "around": margin.t + margin.b,
+    }
+    return figure.update_layout(meta=(figure.layout.meta or {}) | {"fit": fit})
+
+
 def finish(figure: go.Figure, height: int, left: int = 56, bottom: int = 44, top: int = 12) -> go.Figure:
     for axis in (figure.layout.xaxis, figure.layout.yaxis):
         axis.update(tickfont=dict(size=13), title=dict(font=dict(size=14)))

@@ -56,11 +56,26 @@ _CHART_STYLE = """<style>
 </style>"""
 
 
+_LEAST_HEIGHT = 170  # pixels, for the title of a color bar
+
+
 def chart(figure: Figure, key: str) -> None:
     """Show a figure as wide as its container, its text in the color of the page's."""
     st.html(_CHART_STYLE)
     bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-    st.plotly_chart(figure, key=key, config=bar)
+    fit = (figure.layout.meta or {}).get("fit")
+    if fit is None:
+        st.plotly_chart(figure, key=key, config=bar)
+        return
+    name = re.sub("[^A-Za-z0-9_-]", "-", f"{key}_fit")  # as Streamlit makes a class of a key
+    # 100cqw: the width of the container, which is what counts, not that of the window.
+    width = f"calc((100cqw - {fit['beside']}px) * {fit['squares']:.4f} + {fit['around']}px)"
+    height = f"height: clamp({_LEAST_HEIGHT}px, {width}, {figure.layout.height}px) !important;"
+    st.html(
+        f"<style>.st-key-{name} {{ container-type: inline-size; }} .st-key-{name} > div {{ {height} }}</style>"
+    )
+    with st.container(key=name):
+        st.plotly_chart(figure, key=key, config=bar, height="stretch")
 
 
 def progress_bar(key: str, text: str) -> DeltaGenerator:

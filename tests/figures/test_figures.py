@@ -149,6 +149,20 @@ def test_categories_have_flat_colors_and_a_legend_with_their_shares():
     assert (np.asarray(picture.z) == 0.5).all() and 0 < colors.opacity < 1  # the picture is seen through it
 
 
+def test_figures_of_squares_say_how_tall_their_width_lets_them_be(rng):
+    """At every width, the height at which nothing is left empty: margins, and squares as high as they are wide."""
+    for figure, rows, columns, bar in (
+        (figures.kernel_rows([[np.eye(3)] * 4] * 2, ["a", "b"], list("abcd"), "frame"), 7, 15, 75),
+        (figures.image_map(rng.random((20, 30)), "px"), 20, 30, 75),
+        (figures.boxed(rng.random((9, 12)), 1, 3, 2, 5), 9, 12, 0),
+    ):
+        fit, margin = figure.layout.meta["fit"], figure.layout.margin
+        width = 640
+        height = (width - fit["beside"]) * fit["squares"] + fit["around"]
+        square = (width - margin.l - margin.r - bar) / columns
+        assert height - margin.t - margin.b == pytest.approx(rows * square)
+
+
 def test_rows_of_kernels_carry_the_colors_of_the_map():
     figure = figures.kernel_rows(
         [[np.eye(3)], [np.eye(3)]], ["a", "b"], ["0"], "frame", colors=["#111111", "#222222"]
