@@ -10,22 +10,45 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.denoise import load
 from kpnviz.evaluation.benchmark import machine
+from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 
-CHANGES = 6
+CHANGES = 20
 MOVES = 120
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PATIENCE_MS = 120_000
-_LENS = ".lens[data-y]"
+_LENS = ".lens[data-y]"  # it has painted pictures
+_KERNELS = f"{_LENS}:not(.without-kernels)"
 _CROP = 128
+_PAYLOAD = 1_000_000  # bytes; a message that is larger has pictures and kernels
 
-# From the key that moves the slider until a lens with another burst has been painted; seconds.
+# When the page sent something to the server, and what came from there: [milliseconds, bytes].
+_LISTEN = """
+window.sent = [];
+window.received = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", ({ data }) => received.push([performance.now(), data.byteLength ?? data.size]));
+  }
+  send(data) {
+    sent.push([performance.now(), data.byteLength ?? data.length]);
+    super.send(data);
+  }
+};
+"""
+
+# From the key that moves the slider until a lens with another burst has been painted: milliseconds of both.
 _WATCH = """(element) => {
   const lens = element.lens;
   const before = lens.data.id;
@@ -33,7 +56,7 @@ _WATCH = """(element) => {
     const listen = ({ timeStamp }) => {
       const look = () =>
         requestAnimationFrame(
-          lens.data.id === before || lens.pending ? look : () => done((performance.now() - timeStamp) / 1000),
+          lens.data.id === before || lens.pending ? look : () => done([timeStamp, performance.now()]),
         );
       look();
     };
@@ -95,26 +118,36 @@ def browser() -> Iterator[Any]:
 
 
 def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
-    """All figures: {machine, app: {browser, methods, pixels, first_page_seconds, change_seconds, hover_ms}}.
+    """All figures: {machine, app: {browser, methods, pixels, first_page_seconds, ..., change_seconds, hover_ms}}.
 
     first_page_seconds   from the start of the server's process until the kernels are on the page
+    frames_seconds       from the page's opening until the noisy frames are on it
     change_seconds       from a key on the gain slider until the new burst's pictures and kernels are painted
-                         {median, worst, all}
+                         {median, p95, worst, all, parts}; parts are medians: until the page has told the server, until
+                         the answer has come, and until it is painted; and what networks alone take, here
     hover_ms             from a move of the mouse until the kernels of the new pixel are painted {p50, p95, moves}
     """
     with browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(_PATIENCE_MS)
+        page.add_init_script(_LISTEN)
         begun = time.perf_counter()
         with serve() as address:
-            page.goto(f"{address}/?v=1&crop={_CROP}&gain=2")
+            opened = time.perf_counter()
+            page.goto(f"{address}/?v=1&crop={_CROP}&gain=2", wait_until="commit")
             page.locator(_LENS).wait_for()
+            frames = time.perf_counter() - opened
+            page.locator(_KERNELS).wait_for()
             first = time.perf_counter() - begun
             page.wait_for_load_state("networkidle")
             hover = _hover(page, moves)
-            seconds = [_change(page) for _ in range(changes)]
-            methods = page.locator(".lens").evaluate("(e) => e.lens.data.methods.map((m) => m.title)")
+            found = [_change(page) for _ in range(changes)]
+            methods, names = page.locator(".lens").evaluate(
+                "(e) => [e.lens.data.methods.map((m) => m.title),"
+                " e.lens.data.methods.map((m) => e.lens.data.panels[m.panel].name)]"
+            )
         version = chromium.version
+    seconds, asked, answered, painted = zip(*found, strict=True)
     return {
         "machine": machine(),
         "app": {
@@ -122,22 +155,47 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
             "methods": methods,
             "pixels": f"{_CROP}x{_CROP}",
             "first_page_seconds": first,
+            "frames_seconds": frames,
             "change_seconds": {
                 "median": statistics.median(seconds),
+                "p95": float(np.quantile(seconds, 0.95)),
                 "worst": max(seconds),
                 "all": seconds,
+                "parts": {
+                    "asked": statistics.median(asked),
+                    "answered": statistics.median(answered),
+                    "painted": statistics.median(painted),
+                    "networks": _networks_seconds(names),
+                },
             },
             "hover_ms": hover,
         },
     }
 
 
-def _change(page: Any) -> float:
+def _change(page: Any) -> tuple[float, float, float, float]:
+    """Seconds from a key until the new burst is painted; of them until it was asked for, came, and was painted."""
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
     page.locator(".lens").evaluate(_WATCH)
     page.keyboard.press("ArrowRight")
-    return page.evaluate("() => window.changed")
+    (begun, done), sent, received = page.evaluate("async () => [await window.changed, sent, received]")
+    asked = next(at for at, _ in sent if at >= begun)
+    came = max(at for at, size in received if asked <= at <= done and size > _PAYLOAD)
+    return tuple(ms / 1000 for ms in (done - begun, asked - begun, came - asked, done - came))  # type: ignore[return-value]
+
+
+def _networks_seconds(names: Sequence[str]) -> float:
+    """What the networks alone take for such a burst, one after the other: the median of three, once they are warm."""
+    burst = synthesize(BurstRecipe("dog", (64, 64, _CROP, _CROP), NoiseModel.for_gain(2)))
+    networks = [load(name) for name in names]
+    times = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        for network in networks:
+            network(burst)
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times[1:])
 
 
 def _hover(page: Any, moves: int) -> dict:
@@ -156,14 +214,18 @@ def as_text(report: dict) -> str:
     """The report in a few lines."""
     app = report["app"]
     change, hover = app["change_seconds"], app["hover_ms"]
+    parts = change["parts"]
     return "\n".join(
         [
             ", ".join(f"{key} {value}" for key, value in report["machine"].items() if value),
             f"{app['browser']}; burst of {app['pixels']} pixels; {', '.join(app['methods'])}",
             "",
             f"first page, from the server's start   {app['first_page_seconds']:7.2f} s",
-            f"new gain to new picture, median       {change['median']:7.2f} s   worst of {len(change['all'])}: "
-            f"{change['worst']:.2f} s",
+            f"noisy frames, from its opening        {app['frames_seconds']:7.2f} s",
+            f"new gain to new picture, median       {change['median']:7.2f} s   p95: {change['p95']:.2f} s, "
+            f"worst of {len(change['all'])}: {change['worst']:.2f} s",
+            f"  until the server was asked {parts['asked']:.3f} s, had answered {parts['answered']:.3f} s, "
+            f"the answer was painted {parts['painted']:.3f} s; networks alone {parts['networks']:.3f} s",
             f"hover to paint, p50                   {hover['p50']:7.1f} ms  p95: {hover['p95']:.1f} ms, "
             f"{hover['moves']} moves",
         ]

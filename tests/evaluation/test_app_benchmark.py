@@ -16,7 +16,14 @@ REPORT = {
         "methods": ["KPN L5", "MKPN"],
         "pixels": "128x128",
         "first_page_seconds": 4.25,
-        "change_seconds": {"median": 0.5, "worst": 0.75, "all": [0.5, 0.5, 0.75]},
+        "frames_seconds": 1.5,
+        "change_seconds": {
+            "median": 0.5,
+            "p95": 0.625,
+            "worst": 0.75,
+            "all": [0.5, 0.5, 0.75],
+            "parts": {"asked": 0.011, "answered": 0.432, "painted": 0.057, "networks": 0.321},
+        },
         "hover_ms": {"p50": 20.04, "p95": 24.06, "moves": 120},
     },
 }
@@ -24,8 +31,24 @@ REPORT = {
 
 def test_the_text_holds_every_figure():
     text = app_benchmark.as_text(REPORT)
-    for figure in ("4.25 s", "0.50 s", "worst of 3: 0.75 s", "20.0 ms", "p95: 24.1 ms", "120 moves"):
+    for figure in (
+        "4.25 s",
+        "1.50 s",
+        "0.50 s",
+        "p95: 0.62 s",
+        "worst of 3: 0.75 s",
+        "20.0 ms",
+        "p95: 24.1 ms",
+    ):
         assert figure in text
+    for part in (
+        "asked 0.011 s",
+        "answered 0.432 s",
+        "painted 0.057 s",
+        "networks alone 0.321 s",
+        "120 moves",
+    ):
+        assert part in text
     assert "a processor" in text and "KPN L5, MKPN" in text and "None" not in text
 
 
@@ -49,6 +72,11 @@ def test_without_playwright_one_sentence_says_how_to_get_it(monkeypatch, capsys)
 def test_it_measures_a_real_browser():
     app = app_benchmark.run(changes=1, moves=12)["app"]
     assert app["methods"] and 0 < app["first_page_seconds"] < 120
-    assert len(app["change_seconds"]["all"]) == 1 and 0 < app["change_seconds"]["worst"] < 60
+    assert 0 < app["frames_seconds"] <= app["first_page_seconds"]
+    change = app["change_seconds"]
+    assert len(change["all"]) == 1 and 0 < change["worst"] < 60
+    parts = change["parts"]
+    assert parts["asked"] + parts["answered"] + parts["painted"] == pytest.approx(change["worst"])
+    assert all(seconds > 0 for seconds in parts.values())
     assert 0 < app["hover_ms"]["p50"] <= app["hover_ms"]["p95"] < 10_000
     assert 6 <= app["hover_ms"]["moves"] <= 12
