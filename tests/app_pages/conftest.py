@@ -4,12 +4,13 @@ import os
 import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import sync_playwright
 
+import kpnviz
 from kpnviz.evaluation.app_benchmark import serve
+from kpnviz.ui.controls import DEFAULTS, recipe_of
 
-PATIENCE_MS = 60_000  # for a loaded machine; nothing waits longer than it must
-expect.set_options(timeout=PATIENCE_MS)
+from .lens_driver import METHODS, open_lens, watch
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +31,19 @@ def chromium():
 def server(chromium):
     with serve() as address:
         yield address
+
+
+@pytest.fixture
+def page(chromium, server):
+    """The page with its kernels on it; no test may leave an error in the console."""
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
+    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
+    yield page
+    page.close()
+    assert not page.errors
+
+
+@pytest.fixture(scope="module")
+def estimates():
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
+    return [kpnviz.load(method)(burst) for method in METHODS]

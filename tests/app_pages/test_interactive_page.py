@@ -14,7 +14,7 @@ from kpnviz.ui.assumed_noise import SCALES
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import pack, pack_assumed
 
-from .test_browser import METHODS, color, hover, lens, painted, point, watch
+from .lens_driver import METHODS, color, hover, lens, painted, point, watch
 
 pytestmark = pytest.mark.browser
 

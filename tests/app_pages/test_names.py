@@ -8,7 +8,7 @@ from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.color import srgb_encode
 
 from ..capture.picture_makers import pillow, zipped
-from .conftest import PATIENCE_MS
+from .lens_driver import PATIENCE_MS
 
 AWAY = "127.0.0.1:9"  # where nobody listens; the request would be seen all the same
 NAMES = [

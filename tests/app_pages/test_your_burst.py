@@ -43,7 +43,7 @@ from kpnviz.ui.state import (
     widget,
 )
 
-from .conftest import PATIENCE_MS
+from .lens_driver import PATIENCE_MS
 
 
 def open_page(**state):

@@ -1,141 +1,40 @@
-"""The app in a real browser: the kernel lens is driven with mouse and keys."""
+"""The kernel lens in a real browser: driven with mouse and keys, and held to the Python core."""
 
 import csv
 import dataclasses
 import io
-import re
-import shutil
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 
 import kpnviz
 from kpnviz.analysis.ideal import ideal_kernels
 from kpnviz.analysis.metrics import psnr
-from kpnviz.evaluation.app_benchmark import serve
-from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.paths import CHECKPOINTS
 from kpnviz.photos import gallery
 from kpnviz.ui.controls import DEFAULTS, recipe_of
-from kpnviz.ui.page import PAGES
 
-from .conftest import PATIENCE_MS
+from .lens_driver import (
+    METHODS,
+    PATIENCE_MS,
+    assumed_noise_is_there,
+    at_rest,
+    click_pixel,
+    color,
+    hover,
+    lens,
+    open_lens,
+    painted,
+    point,
+    saved,
+    wait_for_another,
+    watch,
+)
 
 pytestmark = pytest.mark.browser
-
-METHODS = ("kpn-l5", "mkpn")
-
-
-def watch(page):
-    """Errors that the page logs, and the messages that it sends to the server."""
-    page.set_default_timeout(PATIENCE_MS)
-    page.errors, page.sent = [], []
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("websocket", lambda socket: socket.on("framesent", lambda _: page.sent.append(1)))
-    return page
-
-
-def open_lens(page, address):
-    page.goto(address)
-    page.locator(".lens[data-y]").wait_for()
-    at_rest(page)
-    return page
-
-
-@pytest.fixture
-def page(chromium, server):
-    """The page with its kernels on it; no test may leave an error in the console."""
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
-    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
-    yield page
-    page.close()
-    assert not page.errors
-
-
-@pytest.fixture(scope="module")
-def estimates():
-    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
-    return [kpnviz.load(method)(burst) for method in METHODS]
-
-
-def lens(page, expression):
-    """Evaluate an expression of the lens object `l` and its element `e`."""
-    return page.locator(".lens").evaluate(f"(e) => {{ const l = e.lens; return {expression}; }}")
-
-
-def point(page, y, x):
-    """Where pixel (y, x) of the large picture is on the screen, at any zoom."""
-    box = page.locator(".stage.shown").bounding_box()
-    view, scale = lens(page, "l.view"), lens(page, "l.scale")
-    return box["x"] + (x + 0.5 - view["x"]) * scale, box["y"] + (y + 0.5 - view["y"]) * scale
-
-
-def wait_for_another(page, identity):
-    """Wait until the lens shows another payload than this; the new one's identity."""
-    page.locator(".lens").evaluate(
-        "(e, id) => new Promise((done) => { const look = () => "
-        "e.lens.data.id === id ? setTimeout(look, 20) : done(); look(); })",
-        identity,
-    )
-    return lens(page, "l.data.id")
-
-
-def at_rest(page):
-    """Wait until the script has run."""
-    page.locator("[data-test-script-state=notRunning]").first.wait_for(state="attached")
-
-
-def no_exception(page):
-    assert page.get_by_test_id("stException").all_inner_texts() == []
-
-
-def hover(page, y, x):
-    # The page may still be moving into place: then the point is looked up anew.
-    for _ in range(50):
-        page.mouse.move(*point(page, y, x))
-        page.evaluate("() => new Promise(requestAnimationFrame)")
-        if lens(page, "l.cursor") == [y, x]:
-            break
-    expect(page.locator(f'.lens[data-y="{y}"][data-x="{x}"]')).to_be_attached()
-
-
-def click_pixel(page, y, x):
-    """Pin a pixel of the large picture."""
-    # Where the page moved between the look and the click, another pixel was meant: let go, and once more.
-    for _ in range(20):
-        page.mouse.click(*point(page, y, x))
-        if lens(page, "[...l.cursor, l.pinned]") == [y, x, True]:
-            return
-        page.locator(".lens").press("Escape")
-    raise AssertionError(f"y {y}, x {x} could not be pinned")
-
-
-def assumed_noise_is_there(page):
-    """Wait until the lens has all that other assumed noise gives, and no message is on its way."""
-    page.wait_for_function(
-        "() => globalThis.kpnvizAssumed?.methods.every((name) => globalThis.kpnvizAssumed.brought.has(name))"
-    )
-    sent = None
-    while sent != len(page.sent):
-        sent = len(page.sent)
-        page.wait_for_timeout(500)
-
-
-def choose(page, box, option):
-    """Choose from a list that opens; a page that is still moving closes it at once."""
-    for _ in range(20):
-        page.get_by_role("combobox", name=box).click()
-        try:
-            return page.get_by_role("option", name=option).click(timeout=PATIENCE_MS / 20)
-        except TimeoutError:
-            page.keyboard.press("Escape")
-    raise AssertionError(f"{option} could not be chosen in {box}")
 
 
 def test_hover_changes_the_kernels_without_asking_python(page):
@@ -407,18 +306,6 @@ def test_the_crop_is_dragged(page):
     assert page.locator(".crop").bounding_box()["x"] == pytest.approx(crop["x"] + 30, abs=2)
 
 
-def color(page, panel, y, x):
-    """Red, green and blue of a picture's pixel as it is painted, in 0..255."""
-    return lens(
-        page,
-        f"Array.from(l.panelNamed('{panel}').bitmap.getContext('2d').getImageData({x}, {y}, 1, 1).data).slice(0, 3)",
-    )
-
-
-def painted(page):
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
 def test_pictures_are_shown_linear_or_after_the_srgb_transfer(page, estimates):
     value = float(np.clip(estimates[1].image[64, 64], 0, 1))
     srgb = 1.055 * value ** (1 / 2.4) - 0.055  # IEC 61966-2-1, above 0.0031
@@ -470,12 +357,6 @@ def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
     expect(handle).to_be_hidden()
 
 
-def saved(page, click):
-    with page.expect_download() as download:
-        click()
-    return download.value
-
-
 def test_the_lens_is_saved_as_a_picture(page):
     hover(page, 40, 50)
     file = saved(page, page.get_by_role("button", name="PNG").click)
@@ -524,241 +405,3 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     file = saved(page, page.get_by_role("button", name="Statistics (CSV)").click)
     rows = list(csv.DictReader(io.StringIO(Path(file.path()).read_text(encoding="utf-8"))))
     assert len(rows) == 16
-
-
-def test_the_address_opens_the_same_state(page, chromium):
-    gain_4 = lens(page, "l.data.id")
-    page.get_by_role("button", name="×8", exact=True).click()
-    page.wait_for_url("**gain=8**")
-    wait_for_another(page, gain_4)
-    click_pixel(page, 30, 40)
-    page.get_by_text("at the pinned pixel: y 30, x 40").wait_for()
-    page.locator(".lens").press("+")
-    page.locator(".lens").press("2")
-    page.wait_for_url("**frame=2&view=**")
-    expected = lens(page, "[l.data.id, l.cursor, l.pinned, l.display]")
-    other = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(other, page.url)
-    expect(other.locator('.lens[data-pinned="true"]')).to_be_attached()
-    assert lens(other, "[l.data.id, l.cursor, l.pinned, l.display]") == expected
-    # Sessions are apart: what one lets go, the other keeps.
-    other.locator(".lens").press("Escape")
-    other.get_by_text("at the pinned pixel").wait_for(state="detached")
-    expect(page.get_by_text("at the pinned pixel")).to_be_visible()
-    other.close()
-    assert not other.errors
-
-
-def test_a_click_copies_the_link_at_once(page):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    assumed_noise_is_there(page)
-    page.wait_for_load_state("networkidle")
-    sent = len(page.sent)
-    for name, link in (("Copy link", page.url), ("for class", f"{page.url}&teach=1")):
-        page.get_by_role("button", name=name).click()
-        expect(page.get_by_role("button", name="Copied")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == link
-        expect(page.get_by_role("button", name=name)).to_be_visible()
-    assert len(page.sent) == sent
-    # A page that came by http has no clipboard.
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    page.get_by_role("button", name="Copy link").click()
-    field = page.get_by_role("textbox", name="Link")
-    expect(field).to_have_value(page.url)
-    assert field.evaluate("(e) => e.value.slice(e.selectionStart, e.selectionEnd)") == page.url
-    page.keyboard.press("Escape")
-    expect(field).to_be_hidden()
-
-
-def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5")
-    # It shows the pixel that the view is about, without the lens' own kernels.
-    expect(page.get_by_role("spinbutton", name="y")).to_have_value(str(lens(page, "l.cursor[0]")))
-    expect(page.get_by_role("region", name="Kernels")).to_be_hidden()
-    page.wait_for_load_state("networkidle")
-    click_pixel(page, 30, 40)
-    page.wait_for_url("**pixel=30~40**")
-    expect(page.get_by_role("spinbutton", name="y")).to_have_value("30")
-    expect(page.get_by_role("spinbutton", name="x")).to_have_value("40")
-    at_rest(page)
-    no_exception(page)
-    page.close()
-
-
-def test_back_in_the_browser_takes_the_last_change_back(page):
-    before = lens(page, "l.data.id")
-    page.get_by_role("button", name="×8", exact=True).click()
-    page.wait_for_url("**gain=8**")
-    wait_for_another(page, before)
-    page.go_back()
-    page.wait_for_url("**gain=4**")
-    page.locator(".lens").evaluate(
-        "(e, id) => new Promise((done) => { const look = () => "
-        "e.lens.data.id === id ? done() : setTimeout(look, 20); look(); })",
-        before,
-    )
-
-
-def test_a_shift_is_edited_in_the_table(page):
-    before = lens(page, "l.data.id")
-    choose(page, "Camera shake", "by hand, frame by frame")
-    page.wait_for_url("**shifts=0~0_2~-1**")
-    assert lens(page, "l.data.id") == before  # it starts from the shake that was there
-    table = page.get_by_test_id("stDataFrame")
-    at_rest(page)
-    editor = page.locator(".gdg-input")
-    while not editor.count():  # the page may still be moving into place
-        table.scroll_into_view_if_needed()
-        box = table.bounding_box()
-        page.mouse.dblclick(box["x"] + 0.55 * box["width"], box["y"] + 1.5 * box["height"] / 8)
-        page.wait_for_timeout(500)
-    editor.fill("7")
-    expect(editor).to_have_value("7")
-    editor.press("Enter")
-    page.wait_for_url("**shifts=0~0_7~-1**")
-    wait_for_another(page, before)
-    assert lens(page, "l.data.shifts")[1] == [7, -1]
-
-
-def test_no_page_logs_an_error_and_all_share_the_scene(page):
-    page.get_by_role("button", name="×2", exact=True).click()
-    page.wait_for_url("**gain=2**")
-    for name, title in PAGES.items():
-        if name == "explore":
-            continue
-        page.get_by_test_id("stTopNavLink").filter(has_text=re.compile(f"^{title}$")).click()
-        page.wait_for_url(f"**/{name}?v=1**gain=2**")
-        page.get_by_role("heading", level=1).wait_for()
-        at_rest(page)
-        no_exception(page)
-
-
-FAST = ("kpn-l3", "kpn-l5")
-CONTENT = {
-    "explore": ".st-key-lens .lens[data-y]",
-    "kernels": ".st-key-parts .heatmaplayer",
-    "noise": "h3:has-text('True noise against assumed noise')",
-    "sizes": "h3:has-text('Which size is best where?')",
-    "results": "h3:has-text('Table 1, ours and the paper')",
-    "learn": ".st-key-lesson_lens .lens[data-y]",
-    "your_burst": "input[type=file]",
-}
-"""What each page shows and no other does."""
-
-
-@pytest.fixture(scope="module")
-def fast_server(chromium, tmp_path_factory):
-    """A server that has the two smallest networks only: its pages are soon complete."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name in (*[f"{model}.{kind}" for model in FAST for kind in ("json", "safetensors")], "results.csv"):
-        shutil.copy(CHECKPOINTS / name, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KPNVIZ_CHECKPOINTS", str(folder))
-        with serve() as address:
-            yield address
-
-
-def test_the_interactive_page_shows_what_the_app_shows(chromium, fast_server, tmp_path):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
-    open_lens(page, f"{fast_server}/?v=1&photo=dog&pixel=50~60&frame=3&look=frames&assumed=1&compare=pair")
-    assumed_noise_is_there(page)
-    at_rest(page)
-    state = "[l.data.id, l.cursor, l.pinned, l.display, l.kernelsAt(50, 60).map((m) => m.sum)]"
-    expected = lens(page, state)
-    file = saved(page, page.get_by_role("button", name="Interactive page (HTML)").click)
-    assert file.suggested_filename == "kpnviz_dog_y50_x60_interactive.html"
-    saved_page = tmp_path / "page.html"
-    file.save_as(saved_page)
-    assert saved_page.stat().st_size < 15e6
-    reader = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    reader.goto(saved_page.as_uri())
-    reader.locator(".lens[data-y]").wait_for()
-    assert lens(reader, state) == expected
-    expect(reader.locator("[name=assumed]")).to_have_value("1")  # the app had what it needs, and gave it
-    expect(reader.get_by_role("heading", level=1)).to_have_text("Photo “dog”, gain ×4")
-    address = reader.locator(".text a").first.get_attribute("href")
-    assert address.partition("?")[2] == page.url.partition("?")[2]
-    page.close()
-    reader.close()
-    assert not page.errors and not reader.errors
-
-
-@pytest.mark.parametrize("first", PAGES)
-def test_whatever_page_comes_after_another_it_has_methods_and_content(chromium, fast_server, first):
-    """Sessions in which nobody touches a control: each begins on another page, and from there goes 1, 2, ... pages on.
-
-    Together they go from each page to each other once, and every page is left by a first click once.
-    """
-    names, place = list(PAGES), list(PAGES).index(first)
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    page.goto(f"{fast_server}/{'' if first == 'explore' else first}")
-    page.locator(CONTENT[first]).first.wait_for(state="attached")
-    for step in range(1, len(names)):
-        place = (place + step) % len(names)
-        name = names[place]
-        page.get_by_test_id("stTopNavLink").filter(has_text=re.compile(f"^{PAGES[name]}$")).click()
-        page.locator(f"{CONTENT[name]}, [data-testid=stAlert]").first.wait_for(state="attached")
-        expect(page.get_by_test_id("stAlert")).to_have_count(0)
-        if name in ("explore", "kernels", "noise"):
-            chosen = re.compile(".*".join(map(title_of, FAST)), re.DOTALL)
-            expect(page.get_by_test_id("stMultiSelect")).to_have_text(chosen, timeout=PATIENCE_MS)
-        expect(page).to_have_url(re.compile(f"methods={'~'.join(FAST)}"))
-        no_exception(page)
-    page.close()
-    # Streamlit's script asks for its server beside the page of the address first, and is answered with a 404.
-    assert not [error for error in page.errors if "404" not in error]
-
-
-def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light"))
-    page.goto(f"{fast_server}/kernels?v=1&crop=96")
-    page.locator(CONTENT["kernels"]).first.wait_for(state="attached")
-    scale = "JSON.stringify(document.querySelector('.js-plotly-plot')?.data?.[0].colorscale)"
-    light = page.wait_for_function(scale).json_value()
-    page.emulate_media(color_scheme="dark")  # nothing is clicked
-    page.wait_for_function(f"(light) => ({scale} ?? light) !== light", arg=light)
-    page.close()
-
-
-def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
-    page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
-    page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")
-    at_rest(page)
-    no_exception(page)
-    expect(page.get_by_role("radio", name="128")).to_be_checked()
-
-
-def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
-    with serve() as address:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{address}/learn?v=1&gain=8")
-        page.wait_for_url("**/learn?v=1&photo=dog**gain=8**")
-        page.get_by_test_id("stTopNavLink").filter(has_text="Explore").wait_for()
-        page.close()
-
-
-def test_a_bad_link_is_quoted_as_it_was_written(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    wrong = ["~~a~~ **b** `c` $d$ :red[e] <b>f</b>", ":smile: a--b -> http://g.h www.i.j k@l.m"]
-    page.goto(f"{server}/?v=1&methods=kpn-l5&photo={quote(wrong[0])}&mode={quote(wrong[1])}&pixel=0~0_0~0")
-    alert = page.get_by_test_id("stAlert")
-    alert.wait_for()
-    expect(alert).to_contain_text("pixel “0~0_0~0” is not y~x")
-    shown = alert.inner_text().replace("\u2060", "")  # a word joiner keeps an address from becoming a link
-    assert all(f"“{text}”" in shown for text in wrong)
-    assert alert.locator("del, strong, b, code, a, .katex, .stMarkdownColoredText").count() == 0
-    page.close()
-
-
-def test_teacher_mode_has_larger_type_and_folded_controls(chromium, server, page):
-    teacher = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(teacher, f"{server}/?teach=1")
-    expect(teacher.get_by_test_id("stExpandSidebarButton")).to_be_visible()
-    expect(teacher.get_by_role("spinbutton", name="Seed")).not_to_be_in_viewport()
-    expect(page.get_by_test_id("stExpandSidebarButton")).to_have_count(0)
-    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
-    teacher.wait_for_function(f"(usual) => {size} >= 1.3 * usual", arg=page.evaluate(size))
-    teacher.close()
-    assert not teacher.errors
