@@ -426,7 +426,7 @@ view = st.segmented_control(
 )
 try:
     with st.spinner("Denoising …"):
-        estimates = [cache.estimate(recipe, method) for method in methods]
+        estimates = cache.estimates(recipe, methods)
 except ValueError as error:
     elements.failure(error)
 else:

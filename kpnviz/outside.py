@@ -45,12 +45,14 @@ _SETTINGS = {
     "readers": ("KPNVIZ_MAX_READERS", 1),
     "memory_bytes": ("KPNVIZ_READ_MEGABYTES", 10**6),
     "seconds": ("KPNVIZ_READ_SECONDS", 1),
+    "computing": ("KPNVIZ_MAX_COMPUTING", 1),
+    "cache_bytes": ("KPNVIZ_CACHE_MEGABYTES", 10**6),
 }
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What reading a burst may take; what is beyond is refused.
+    """What reading a burst may take, beyond which it is refused; and what all visitors of the app share.
 
     frames          of a burst
     pixels          of one frame
@@ -60,6 +62,9 @@ class Limits:
                     0: eight times `pixels`
     readers         bursts that are read at once; more wait for their turn
     memory_bytes    of the process that reads;  seconds of processor time that it has
+    computing       visitors' computations at once; more wait for their turn. 0: as many as there are cores, as more
+                    would share them and all end later
+    cache_bytes     what the app keeps of what it computed
     """
 
     frames: int = 32
@@ -70,10 +75,14 @@ class Limits:
     readers: int = 2
     memory_bytes: int = 1_000_000_000
     seconds: int = 20
+    computing: int = 0
+    cache_bytes: int = 800_000_000
 
     def __post_init__(self) -> None:
         if self.total_pixels == 0:
             object.__setattr__(self, "total_pixels", 8 * self.pixels)
+        if self.computing == 0:
+            object.__setattr__(self, "computing", cores())
         for field in dataclasses.fields(self):
             if not getattr(self, field.name) > 0:
                 raise ValueError(f"limit {field.name} is {getattr(self, field.name)!r}; it must be above 0")
@@ -97,6 +106,11 @@ class Limits:
             f"up to {self.frames} frames of {self.pixels / 1e6:g} megapixels, {self.file_bytes / 1e6:g} MB a file, "
             f"{self.total_bytes / 1e6:g} MB in all"
         )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:

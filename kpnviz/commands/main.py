@@ -182,7 +182,7 @@ def _add_evaluation(commands) -> None:
 
 
 def _check_app_is_installed() -> None:
-    missing = [name for name in ("streamlit", "plotly") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("streamlit", "plotly", "cachetools") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
             f"the app needs {' and '.join(missing)}, not installed here: pip install 'kpnviz[app]'"

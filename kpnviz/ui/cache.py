@@ -1,4 +1,4 @@
-"""What the pages show, computed once: caches keyed on recipes and names, bounded, shared by all sessions.
+"""What the pages show, computed once: kept under recipes and names, within so many bytes, shared by all sessions.
 
 What they return is shared between sessions too: nobody writes into it.
 """
@@ -6,7 +6,6 @@ What they return is shared between sessions too: nobody writes into it.
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +21,9 @@ from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
+from kpnviz.ui import work
 from kpnviz.ui.kernel_lens import Pixel, pack
+from kpnviz.ui.work import kept, kept_at_once
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
@@ -33,12 +34,8 @@ SHOWN_SCALES = SCALES[::2]
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
 
-# One burst is denoised at a time: a network takes all cores by itself, and numba's threads are not to
-# be started from two sessions at once.
-one_at_a_time = threading.Lock()
 
-
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept_at_once
 def burst_of(recipe: BurstRecipe) -> Burst:
     return synthesize(recipe)
 
@@ -51,16 +48,23 @@ def denoiser(method: str) -> Denoiser:
 def denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: bool = True) -> Estimate:
     """Run a method, when it is this session's turn."""
     network = denoiser(method)
-    with one_at_a_time:
+    with work.turn():
+        work.share_cores()
         return network(burst, noise_scale, keep_kernels)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@kept
 def estimate(recipe: BurstRecipe, method: str) -> Estimate:
     return denoise(method, burst_of(recipe))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+def estimates(recipe: BurstRecipe, methods: tuple[str, ...]) -> list[Estimate]:
+    """Those of several methods; what is not kept is made in one turn, with the pictures to pick a pixel from."""
+    stage_payload(recipe, methods)
+    return [estimate(recipe, method) for method in methods]
+
+
+@kept
 def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """What the kernel lens shows of a recipe."""
     burst = burst_of(recipe)
@@ -68,7 +72,7 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@kept
 def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """The same pictures alone, to pick a pixel from."""
     burst = burst_of(recipe)
@@ -86,13 +90,13 @@ def interesting_pixel(burst: Burst) -> Pixel:
     return int(y) + margin, int(x) + margin
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
     """A method's picture of a burst, [H, W], without its kernels: many fit."""
     return denoise(method, burst_of(recipe), keep_kernels=False).image
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@kept
 def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
     return frame_maps(kernels_of(recipe, method), frame)
 
@@ -132,7 +136,7 @@ class Changed:
     kernels: ChangedKernels
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@kept
 def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
     """The picture and kernels of a burst after a change."""
     burst, field = burst_of(recipe), kernels_of(recipe, method)
@@ -166,12 +170,13 @@ class Sweep:
     psnr: tuple[float | None, ...]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@kept
 def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     """What a method makes of a burst with each assumed noise."""
     burst = burst_of(recipe)
     images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
     for scale in SCALES:
+        work.let_others()
         estimate = denoise(method, burst, scale)
         if estimate.kernels is None:
             raise ValueError(f"{method} predicts the picture itself: it has no kernels")
@@ -186,7 +191,7 @@ def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     return Sweep(tuple(images), tuple(fields), tuple(spreads), tuple(shares), tuple(entropies), tuple(scores))
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
+@kept
 def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, assumed_gain: float) -> float:
     """PSNR in dB of the recipe's burst, made at one gain, when the assumed noise is that of another."""
     burst = burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))

@@ -26,7 +26,8 @@ from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce
-from kpnviz.ui.cache import denoise, denoiser, interesting_pixel, one_at_a_time
+from kpnviz.ui import work
+from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.state import (
@@ -84,7 +85,8 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     ordered = sorted(files, key=lambda file: natural(file.name))
     stack = read_frames(((file.name, file.getbuffer()) for file in ordered), progress=say)
     progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
-    upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
+    with work.turn():
+        upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
     return upload
 
 
@@ -168,14 +170,11 @@ def picture(
     for n, channel in enumerate(channels):
 
         def advance(share: float, n: int = n) -> None:
-            # Between two tiles, other sessions have their turn.
-            one_at_a_time.release()
-            try:
-                progress((n + share) / len(channels))
-            finally:
-                one_at_a_time.acquire()
+            progress((n + share) / len(channels))
+            work.let_others()
 
-        with one_at_a_time:
+        with work.turn():
+            work.share_cores()
             source = own.channel(channel, noises[channel])
             planes[n] = tiled(source, keep_kernels=False, progress=advance).image
     developed, white = own.stack.developed(planes), own.stack.white_level
@@ -210,7 +209,8 @@ def lens_payload(
         return kept[1]
     top, left, side = crop
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
-    payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
+    with work.turn():
+        payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
     st.session_state[OWN_PAYLOAD] = (key, payload)
     return payload
 

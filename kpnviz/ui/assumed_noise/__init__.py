@@ -12,33 +12,38 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import cache as once
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from cachetools import LRUCache
 
-from kpnviz.burst import BurstRecipe
+from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Denoiser
-from kpnviz.ui import cache
-from kpnviz.ui.kernel_lens import FOLDER, burst_id, pack_assumed, with_header
+from kpnviz.outside import Limits
+from kpnviz.ui import cache, work
+from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
 from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
 """Of the assumed noise, beside the true one."""
 
 _FORGOTTEN = 4.0  # seconds after which nobody asks for a burst any more
-_KEPT = 6  # payloads, up to 48 MB each
+_SHARE = 1 / 4  # of what may be kept, for payloads
 
 Key = tuple[BurstRecipe, str]
 
 
 class _Kitchen:
-    """Payloads that are being made, or were: bounded, shared by all sessions."""
+    """Payloads that are being made, or were: within so many bytes, shared by all sessions."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="assumed-noise")
-        self._lock = threading.Lock()
-        self._made: dict[Key, Future[bytes]] = {}
+        self._lock = threading.RLock()  # what is made before `order` has ended is kept by the same thread
+        self._begun: dict[Key, Future[bytes]] = {}
+        most = max(MAX_BYTES + 2**20, int(_SHARE * Limits.from_environment().cache_bytes))
+        self._made: LRUCache[Key, Future[bytes]] = LRUCache(most, _size)
         self._asked: dict[Key, float] = {}
 
     def order(self, recipe: BurstRecipe, method: str) -> Future[bytes]:
@@ -46,18 +51,12 @@ class _Kitchen:
         key = (recipe, method)
         burst, network = cache.burst_of(recipe), cache.denoiser(method)
         with self._lock:
-            self._asked[key] = time.monotonic()
-            made = self._made.pop(key, None)
-            if (
-                made is None
-                or made.cancelled()
-                or isinstance(made.exception() if made.done() else None, CancelledError)
-            ):
-                made = self._pool.submit(self._make, key, burst, network)
-            self._made[key] = made  # last: dropped last
-            for old in list(self._made)[:-_KEPT]:
-                self._made.pop(old).cancel()
-                self._asked.pop(old, None)
+            made = self._made.get(key) or self._begun.get(key)
+            if made is None:
+                made = self._begun[key] = self._pool.submit(self._make, key, burst, network)
+                made.add_done_callback(partial(self._keep, key))
+            if key in self._begun:
+                self._asked[key] = time.monotonic()
         return made
 
     def wait(self, recipe: BurstRecipe, method: str) -> bytes:
@@ -68,14 +67,27 @@ class _Kitchen:
             except (TimeoutError, CancelledError):  # still in the making, or given up: ask again
                 continue
 
-    def _make(self, key: Key, burst: Any, network: Denoiser) -> bytes:
+    def _make(self, key: Key, burst: Burst, network: Denoiser) -> bytes:
+        def still_asked() -> None:
+            if time.monotonic() - self._asked[key] > _FORGOTTEN:
+                raise CancelledError
+
         estimates = []
         for scale in SCALES:
-            if time.monotonic() - self._asked.get(key, 0) > _FORGOTTEN:
-                raise CancelledError
-            with cache.one_at_a_time:
+            with work.turn(self, still_asked, background=True):
+                work.share_cores()
                 estimates.append(network(burst, scale))
         return pack_assumed(burst, SCALES, estimates)
+
+    def _keep(self, key: Key, made: Future[bytes]) -> None:
+        with self._lock:
+            del self._begun[key], self._asked[key]
+            if not isinstance(made.exception(), CancelledError):
+                self._made[key] = made
+
+
+def _size(made: Future[bytes]) -> int:
+    return 1000 if made.exception() else len(made.result())
 
 
 @st.cache_resource(show_spinner=False)
@@ -117,7 +129,7 @@ def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
     if asked.get("burst") == burst:
         missing = [method for method in methods if method not in asked["have"]]
         for method, made in [(method, _kitchen().order(recipe, method)) for method in missing]:
-            if made.done() and not made.cancelled():
+            if made.done() and not isinstance(made.exception(), CancelledError):
                 if made.exception() is None:
                     header["method"], payload = method, made.result()
                     break
