@@ -101,7 +101,7 @@ def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
     return frame_maps(kernels_of(recipe, method), frame)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@kept
 def kinds_of(recipe: BurstRecipe, method: str, frame: int | None, count: int) -> KernelKinds:
     return kernel_kinds(kernels_of(recipe, method), frame, count)
 

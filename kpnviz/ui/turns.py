@@ -95,9 +95,9 @@ class Turns:
         self._enter(place)
 
     def share(self, cores: int) -> int:
-        """Cores for each of those who compute or wait, at least 1: threads of many would stand in each other's way."""
+        """Cores for each of those who compute, at least 1: threads of many would stand in each other's way."""
         with self._changed:
-            return max(1, cores // min(self.places, max(1, len(self._busy) + len(self._line))))
+            return max(1, cores // max(1, len(self._busy)))
 
     @property
     def idle(self) -> bool:

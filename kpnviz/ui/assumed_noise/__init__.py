@@ -51,12 +51,13 @@ class _Kitchen:
         key = (recipe, method)
         burst, network = cache.burst_of(recipe), cache.denoiser(method)
         with self._lock:
-            made = self._made.get(key) or self._begun.get(key)
+            if key in self._made:
+                return self._made[key]
+            self._asked[key] = time.monotonic()
+            made = self._begun.get(key)
             if made is None:
                 made = self._begun[key] = self._pool.submit(self._make, key, burst, network)
                 made.add_done_callback(partial(self._keep, key))
-            if key in self._begun:
-                self._asked[key] = time.monotonic()
         return made
 
     def wait(self, recipe: BurstRecipe, method: str) -> bytes:
