@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,17 @@ _WATCH = """(element) => {
 
 
 @contextmanager
-def serve(seconds: float = 60) -> Iterator[str]:
-    """A server of the app on a free port of this machine; its address. ValueError if it does not start in time."""
+def serve(seconds: float = 60, app: Path | None = None) -> Iterator[str]:
+    """A server of the app, or of a script around it, on a free port of this machine; its address.
+
+    ValueError if it does not start in time.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
-    command = [sys.executable, "-m", "kpnviz.ui.server", *options]
+    what = ["kpnviz.ui.server"] if app is None else ["streamlit", "run", str(app)]
+    command = [sys.executable, "-m", *what, *options]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:

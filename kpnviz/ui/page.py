@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kpnviz.paths import ROOT
+from kpnviz.ui import work
 from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.elements import plain
 from kpnviz.ui.state import LINK_PROBLEM, TEACH
@@ -35,6 +36,9 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
 [data-testid="stElementContainer"]:has([data-testid="stSpinner"]) {
   position: fixed; top: 0.75rem; right: 2rem; z-index: 1000; width: auto;
+}
+[data-testid="stLayoutWrapper"]:has(> .st-key-waiting) {
+  position: fixed; bottom: 1.5rem; right: 2rem; z-index: 1000; width: auto; backdrop-filter: blur(12px);
 }
 </style>"""
 
@@ -65,6 +69,8 @@ def begin(title: str, introduction: str, tools: Callable[[], None] | None = None
     st.html(_STYLE + (_COMPACT_STYLE if tools else ""))
     if state.get(TEACH):
         st.html(_TEACHER_STYLE)
+    with st.container(key="waiting"):
+        work.note_at(st.empty())
     problem = state.pop(LINK_PROBLEM, "")
     if problem:
         st.warning(plain(problem, 1000))

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 import torch
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from kpnviz.outside import Limits
@@ -35,6 +36,7 @@ _TRIM_EVERY = 2.0  # seconds
 turns = Turns(_LIMITS.computing)
 kept_values = Kept(_LIMITS.cache_bytes)
 _trimmed = 0.0
+_page = threading.local()  # a script has a thread of its own
 
 
 def kept(function: Callable[P, R]) -> Callable[P, R]:
@@ -90,6 +92,11 @@ def turn(
         _give_back()
 
 
+def note_at(place: DeltaGenerator) -> None:
+    """Where the page says that its session waits: an empty place, which moves nothing on the page when it is filled."""
+    _page.note = place
+
+
 def let_others() -> None:
     """Between two parts of long work: those who wait by now come first; it ends here if it is not wanted any more."""
     with turns.aside(again_last=True):
@@ -115,25 +122,24 @@ def _wait(made: threading.Event) -> None:
 
 
 class _Note:
-    """What a page says while its session waits: it lies over the page, and moves nothing on it."""
+    """What a page says while its session waits."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._shown: Any = None
-        self._ahead = 0
+        self._said = 0
 
     def tell(self, ahead: int) -> None:
-        if time.monotonic() - self._since < _TELL_AFTER or ahead == self._ahead:
+        place = getattr(_page, "note", None)
+        if place is None or ahead == self._said or time.monotonic() - self._since < _TELL_AFTER:
             return
-        self._ahead = ahead
-        text = f"Others are before you: {ahead} computation{'s' if ahead > 1 else ''}."
-        show = self._shown.toast if self._shown else st.toast
-        self._shown = show(text, icon=":material/hourglass_top:", duration="infinite")
+        self._said = ahead
+        before = "One computation comes" if ahead == 1 else f"{ahead} computations come"
+        place.info(f"{before} before yours …", icon=":material/hourglass_top:")
 
     def remove(self) -> None:
-        note, self._shown = self._shown, None
-        if note is not None:
-            note.empty()
+        if self._said:
+            self._said = 0
+            _page.note.empty()
 
 
 def _give_back() -> None:
