@@ -128,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--app", action="store_true", help="measure the app instead, in a real browser (needs Playwright)"
     )
+    bench.add_argument(
+        "--load",
+        type=integer(1, 200),
+        metavar="N",
+        help="measure N visitors at once instead, in real browsers (needs Playwright and psutil)",
+    )
+    bench.add_argument(
+        "--waves", type=integer(1, 1000), help="with --load: how often N visitors come and go (1)"
+    )
     bench.set_defaults(run=_bench)
 
     _add_evaluation(commands)
@@ -182,7 +191,9 @@ def _add_evaluation(commands) -> None:
 
 
 def _check_app_is_installed() -> None:
-    missing = [name for name in ("streamlit", "plotly", "cachetools") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("streamlit", "plotly", "cachetools") if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise ValueError(
             f"the app needs {' and '.join(missing)}, not installed here: pip install 'kpnviz[app]'"
@@ -237,8 +248,15 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from kpnviz.evaluation import app_benchmark, benchmark
+    from kpnviz.evaluation import app_benchmark, app_load, benchmark
 
+    if options.waves and not options.load:
+        raise WrongOptionError("waves: only with --load")
+    if options.load:
+        _check_app_is_installed()
+        report = app_load.run(options.load, options.waves or 1)
+        print(json.dumps(report, indent=2) if options.json else app_load.as_text(report))
+        return 0
     if options.app:
         _check_app_is_installed()
         report = app_benchmark.run()

@@ -28,9 +28,9 @@ MOVES = 120
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PATIENCE_MS = 120_000
-_LENS = ".lens[data-y]"  # it has painted pictures
-_KERNELS = f"{_LENS}:not(.without-kernels)"
-_CROP = 128
+LENS = ".lens[data-y]"  # it has painted pictures
+KERNELS = f"{LENS}:not(.without-kernels)"
+CROP = 128
 _PAYLOAD = 1_000_000  # bytes; a message that is larger has pictures and kernels
 
 # When the page sent something to the server, and what came from there: [milliseconds, bytes].
@@ -139,10 +139,10 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
         begun = time.perf_counter()
         with serve() as address:
             opened = time.perf_counter()
-            page.goto(f"{address}/?v=1&crop={_CROP}&gain=2", wait_until="commit")
-            page.locator(_LENS).wait_for()
+            page.goto(f"{address}/?v=1&crop={CROP}&gain=2", wait_until="commit")
+            page.locator(LENS).wait_for()
             frames = time.perf_counter() - opened
-            page.locator(_KERNELS).wait_for()
+            page.locator(KERNELS).wait_for()
             first = time.perf_counter() - begun
             page.wait_for_load_state("networkidle")
             hover = _hover(page, moves)
@@ -158,7 +158,7 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
         "app": {
             "browser": f"Chromium {version}",
             "methods": methods,
-            "pixels": f"{_CROP}x{_CROP}",
+            "pixels": f"{CROP}x{CROP}",
             "first_page_seconds": first,
             "frames_seconds": frames,
             "change_seconds": {
@@ -180,19 +180,24 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
 
 def _change(page: Any) -> tuple[float, float, float, float]:
     """Seconds from a key until the new burst is painted; of them until it was asked for, came, and was painted."""
-    slider = page.get_by_role("slider", name="Sensor gain")
-    slider.focus()
-    page.locator(".lens").evaluate(_WATCH)
-    page.keyboard.press("ArrowRight")
+    begin_change(page)
     (begun, done), sent, received = page.evaluate("async () => [await window.changed, sent, received]")
     asked = next(at for at, _ in sent if at >= begun)
     came = max(at for at, size in received if asked <= at <= done and size > _PAYLOAD)
     return tuple(ms / 1000 for ms in (done - begun, asked - begun, came - asked, done - came))  # type: ignore[return-value]
 
 
+def begin_change(page: Any) -> None:
+    """Turn up the gain by one step: `window.changed` of the page will tell when the key was pressed and it was painted."""
+    slider = page.get_by_role("slider", name="Sensor gain")
+    slider.focus()
+    page.locator(".lens").evaluate(_WATCH)
+    page.keyboard.press("ArrowRight")
+
+
 def _networks_seconds(names: Sequence[str]) -> float:
     """What the networks alone take for such a burst, one after the other: the median of three, once they are warm."""
-    burst = synthesize(BurstRecipe("dog", (64, 64, _CROP, _CROP), NoiseModel.for_gain(2)))
+    burst = synthesize(BurstRecipe("dog", (64, 64, CROP, CROP), NoiseModel.for_gain(2)))
     networks = [load(name) for name in names]
     times = []
     for _ in range(4):
