@@ -188,7 +188,7 @@ def _change(page: Any) -> tuple[float, float, float, float]:
 
 
 def begin_change(page: Any) -> None:
-    """Turn up the gain by one step: `window.changed` of the page will tell when the key was pressed and it was painted."""
+    """Turn up the gain by one step: the page's `window.changed` will tell the milliseconds of the key and of the paint."""
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
     page.locator(".lens").evaluate(_WATCH)

@@ -131,6 +131,7 @@ def run(visitors: int, waves: int = 1, changes: int = CHANGES) -> dict:
                 visitor.page.close()
             time.sleep(_REST)
             after.append(rss())
+            peak = max(peak, after[-1])
     return {
         "machine": machine(),
         "load": {

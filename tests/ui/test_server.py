@@ -1,11 +1,11 @@
 """What the server has ready when its first visitor comes."""
 
-from kpnviz.ui import cache, server
+from kpnviz.ui import cache, server, work
 from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
 
 def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
-    cache.lens_payload.clear()
+    work.kept_values.clear()
     server.warm_up()
     monkeypatch.setattr(cache, "pack", None)  # nothing is packed any more
     assert len(cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))) > 2**20
@@ -13,6 +13,6 @@ def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
 
 def test_without_a_network_it_serves_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
-    cache.lens_payload.clear()
+    work.kept_values.clear()
     server.warm_up()
-    cache.lens_payload.clear()
+    work.kept_values.clear()
