@@ -1,10 +1,11 @@
-"""Plain Python threads for compiled loops that release the GIL."""
+"""Compiled loops that release the GIL, and plain Python threads for them."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -29,3 +30,15 @@ def in_threads(run: Callable[[int], None], count: int) -> None:
         helper.join()
     if failures:
         raise failures[0]
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """numba.njit without the GIL. What is compiled is kept beside the code, in the user's cache, or where
+    NUMBA_CACHE_DIR says; where nothing can be written, each process compiles anew.
+    """
+    from numba import njit
+
+    try:
+        return njit(nogil=True, cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:
+        return njit(nogil=True, **options)(function)  # type: ignore[no-any-return]

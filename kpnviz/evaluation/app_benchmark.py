@@ -188,7 +188,7 @@ def _change(page: Any) -> tuple[float, float, float, float]:
 
 
 def begin_change(page: Any) -> None:
-    """Turn up the gain by one step: the page's `window.changed` will tell the milliseconds of the key and of the paint."""
+    """Turn up the gain by one step; the page's `window.changed` will tell when the key and the paint were, in ms."""
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
     page.locator(".lens").evaluate(_WATCH)

@@ -37,6 +37,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kpnviz.threads import compiled
+
 LANES = 8  # floats per vector. 16 (one AVX-512 register) is no faster: its loads straddle cache lines.
 BLOCK = 256  # half-resolution columns per block: long runs, since each new memory page costs a TLB miss
 LEFT = LANES  # where a row of factors begins; before it, the neighbor that bilinear interpolation needs
@@ -419,14 +421,6 @@ def _deinterleave(row: np.ndarray, scale: np.float32, planes: np.ndarray) -> Non
         odd[row.size // 2] = 0
 
 
-def _compile(function: Callable[..., None]) -> Callable[..., None]:
-    try:
-        compiled: Callable[..., None] = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither __pycache__ nor the user's cache directory can be written
-        compiled = njit(nogil=True)(function)
-    return compiled
-
-
 @functools.cache
 def forward_kernel(layout: Layout) -> Callable[..., None]:
     """f(frames [N, H, W], factors [N, F, h, w], y0, y1, scale, out [slots, H, W]), y0 even.
@@ -459,7 +453,7 @@ def forward_kernel(layout: Layout) -> Callable[..., None]:
                 for slot in range(slots):
                     _interleave(sums[y - y0, slot], scale, out[slot, y, 2 * j0 : min(2 * (j0 + columns), W)])
 
-    return _compile(forward)
+    return compiled(forward)
 
 
 @functools.cache
@@ -492,4 +486,4 @@ def backward_kernel(layout: Layout) -> Callable[..., None]:
                     backward_tile(config, window, y, rows[y % 2], planes, grads, j)  # type: ignore[call-arg]
                 _downsample_row(grads, y, j0, columns, total)
 
-    return _compile(backward)
+    return compiled(backward)

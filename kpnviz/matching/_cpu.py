@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from kpnviz.local_conv import reflect_pad
-from kpnviz.threads import in_threads
+from kpnviz.threads import compiled, in_threads
 
 from . import CAP
 
@@ -68,7 +67,7 @@ def _planes(frames: Tensor) -> np.ndarray:
 
 
 def _compiled(function):
-    return njit(fastmath=True, nogil=True, error_model="numpy", cache=True)(function)
+    return compiled(function, fastmath=True, error_model="numpy")
 
 
 @_compiled

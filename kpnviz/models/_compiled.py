@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from kpnviz.threads import in_threads
+from kpnviz.threads import compiled, in_threads
 
 _BLOCK = 256  # pixels
 
@@ -43,6 +43,10 @@ def separable_factors(
     return factors
 
 
+def _compiled(function):
+    return compiled(function, fastmath=True)
+
+
 @njit(inline="always")
 def _exp(x):
     """e^x for x <= 0, as p(x / 64)^64 with its Taylor polynomial p: within 1e-5 of it down to x = -16, and tiny beyond.
@@ -60,7 +64,7 @@ def _exp(x):
     return p * p
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled
 def _block(signed, logits, found, trust, out, scratch, N, C, K, P, first, n, sizes, scales):
     zero, one, two = np.uintp(0), np.uintp(1), np.uintp(2)
     # Rows of scratch: of each frame its largest logits, how well it was found, and its share; running values; sums.
@@ -127,7 +131,7 @@ def _block(signed, logits, found, trust, out, scratch, N, C, K, P, first, n, siz
         start += two * sizes[k]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled
 def _largest(x, at, stride, count, scratch, running, n, to):
     """scratch[to] = the largest of `count` rows of x, `stride` apart; running values take one row each."""
     last = count - np.uintp(1)
@@ -139,7 +143,7 @@ def _largest(x, at, stride, count, scratch, running, n, to):
             scratch[b + p] = max(scratch[a + p], x[at + r * stride + p])
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled
 def _softmax_row(logits, x, scratch, maximum, scale, out, row, running, n):
     for p in range(n):
         out[row + p] = _exp(scale * (logits[x + p] - scratch[maximum + p]))
@@ -147,7 +151,7 @@ def _softmax_row(logits, x, scratch, maximum, scale, out, row, running, n):
         scratch[running + p] += out[row + p]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled
 def _add_signed(signed, row, scratch, factor, out, sums, n):
     for p in range(n):
         out[row + p] = signed[row + p] + scratch[factor + p] * out[row + p]

@@ -310,18 +310,6 @@ def test_the_result_does_not_depend_on_the_number_of_threads():
     assert torch.equal(results[0][1], results[1][1])
 
 
-def test_kernels_compile_where_no_cache_can_be_written(monkeypatch):
-    from kpnviz.local_conv import _cpu_kernels
-
-    def njit(cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(_cpu_kernels, "njit", njit)
-    assert _cpu_kernels._compile(len) is len
-
-
 def test_importing_imports_neither_numba_nor_triton():
     code = "import sys, kpnviz.local_conv; sys.exit(bool({'numba', 'triton'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
