@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from kpnviz.evaluation.app_benchmark import serve
 from kpnviz.paths import ROOT
 
-from .test_browser import lens, open_lens, watch
+from .lens_driver import lens, open_lens, watch
 
 pytestmark = pytest.mark.browser
 
