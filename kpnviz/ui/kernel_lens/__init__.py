@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kpnviz.analysis.best_size import SIZE_CLASSES, TIE, WINDOW_SIGMA, BestSize
 from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
@@ -54,6 +55,7 @@ SCRIPTS = (
     "wipe.js",
     "pictures.js",
     "views.js",
+    "sizes.js",
     "rows.js",
     "input.js",
     "lens.js",
@@ -93,14 +95,19 @@ def pack(
     start: Pixel | None = None,
     clean: np.ndarray | None = None,
     alone: bool = False,
+    best: BestSize | None = None,
+    most: int = MAX_BYTES,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
 
     clean   the frames without noise, [N, H, W], where they are known: the ideal kernels need them
     alone   the pictures alone, to pick a pixel from: without kernels, and without what `pack_assumed` brings
+    best    which kernel size is best where, of these estimates: the lens then shows the map beside the picture, and in
+            place of its views the kernels of all estimates for one frame
+    most    bytes
 
     Pictures travel as float32, kernel factors [N, F, h, w] and clean frames as float16. Raises ValueError beyond
-    MAX_BYTES.
+    `most` bytes.
     """
     arrays: list[np.ndarray] = []
 
@@ -145,7 +152,7 @@ def pack(
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
-        "burst": "" if alone else burst_id(burst),
+        "burst": "" if alone or best else burst_id(burst),
         "alone": alone,
         "noise": dataclasses.asdict(burst.noise),
         "clean": None if clean is None else add(clean, np.float16),
@@ -155,8 +162,18 @@ def pack(
         "panels": panels,
         "methods": methods,
         "start": list(start or (burst.height // 2, burst.width // 2)),
+        "sizes": None,
     }
-    return _write(header, arrays)
+    if best is not None:
+        header["sizes"] = {
+            "titles": SIZE_CLASSES,
+            "classes": best.classes,
+            "local": add(best.local, np.float32),
+            "index": None if best.index is None else add(best.index + 1, np.uint8),
+            "sigma": WINDOW_SIGMA,
+            "tie": TIE,
+        }
+    return _write(header, arrays, most)
 
 
 def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Estimate]) -> bytes:
@@ -194,12 +211,12 @@ def _padding(length: int) -> int:
     return -length % _ALIGNMENT
 
 
-def _write(header: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
+def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int = MAX_BYTES) -> bytes:
     size = sum(array.nbytes + _padding(array.nbytes) for array in arrays)
-    if size > MAX_BYTES:
+    if size > most:
         raise ValueError(
-            f"these pictures and kernels are {size / 2**20:.0f} MB, more than the {MAX_BYTES / 2**20:.0f} MB "
-            "that are sent to the browser; choose a smaller crop or fewer methods"
+            f"these pictures and kernels are {size / 2**20:.0f} MB, more than the {most / 2**20:.0f} MB "
+            "that are sent to the browser; choose a smaller crop or fewer methods or frames"
         )
     digest = hashlib.blake2b(digest_size=8)
     blocks, places, offset = [], [], 0

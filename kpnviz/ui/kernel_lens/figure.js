@@ -1,12 +1,12 @@
 // The lens as a picture to take away: what is on the page, drawn again on one canvas.
 
-const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against), dialog, .note, .live, .handle, [hidden]";
+const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .live, .handle, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 // A canvas with the pictures, kernels, scales and numbers of a lens, at `scale` pixels a CSS pixel.
 function drawFigure(root, scale = 2) {
   const origin = root.getBoundingClientRect();
-  const bottoms = [...root.querySelectorAll(".film, .foot")].map((part) => part.getBoundingClientRect().bottom);
+  const bottoms = [...root.querySelectorAll(".film, .foot, .rows")].map((part) => part.getBoundingClientRect().bottom);
   const height = Math.max(...bottoms) - origin.top;
   const canvas = document.createElement("canvas");
   canvas.width = Math.round((origin.width + 2 * FIGURE_MARGIN) * scale);

@@ -19,13 +19,14 @@ class Input {
 
   listen() {
     const { lens } = this;
-    const stages = lens.find(".stages");
-    stages.addEventListener("pointerenter", () => this.takeFocus());
-    stages.addEventListener("pointerdown", (event) => this.onDown(event));
-    stages.addEventListener("pointermove", (event) => this.onMove(event));
-    stages.addEventListener("pointerup", (event) => this.onUp(event));
-    stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
-    stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    for (const stages of lens.root.querySelectorAll(".stages")) {
+      stages.addEventListener("pointerenter", () => this.takeFocus());
+      stages.addEventListener("pointerdown", (event) => this.onDown(event));
+      stages.addEventListener("pointermove", (event) => this.onMove(event));
+      stages.addEventListener("pointerup", (event) => this.onUp(event));
+      stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+      stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    }
     this.onScroll = () => (this.scrolledAt = performance.now());
     document.addEventListener("scroll", this.onScroll, true);
     lens.root.addEventListener("keydown", (event) => this.onKey(event));
@@ -34,6 +35,7 @@ class Input {
     lens.root.addEventListener("input", ({ target }) => this.onControl(target));
     lens.root.addEventListener("pointerdown", ({ target }) => this.foldMenus(target));
     this.onClick(".rows", "[data-frame]", ({ frame }) => lens.chooseFrame(Number(frame)));
+    this.onClick(".rows", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
     this.onClick(".film", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look }) => lens.chooseLook(look));
     lens.find("[name=assumed]").addEventListener("dblclick", () => lens.assumed.moveTo(0));
@@ -80,6 +82,7 @@ class Input {
   onControl({ name, value, checked }) {
     const { lens } = this;
     if (name === "compare") return lens.chooseCompare(value);
+    if (name === "frame") return lens.chooseFrame(Number(value));
     if (name === "assumed") return lens.assumed.moveTo(Number(value));
     if (name === "shown" || name === "other") return lens.choosePanel(value, name === "other");
     if (name === "mode" || name === "against") lens[name] = value;

@@ -25,6 +25,26 @@ function stageSize(width, height, pictures, aspect, type = 1) {
   return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE, LARGEST_STAGE) * aspect)) };
 }
 
+const SMALLEST_PAIR = 300; // pictures that stand beside each other are at least so wide
+const SIZES_TEXT = 44; // under a kernel of the page Sizes: its true width, its name and two scores
+
+// The page Sizes: one or two pictures and perhaps a map of `aspect`, beside each other where there is room, and under them
+// `count` kernels in as few lines as they are not below SMALLEST_KERNEL in. In a window that has `height` for pictures and
+// kernels: whether the map stands beside the pictures, the width of each, columns, and the side of a kernel.
+function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
+  const fitting = clamp(Math.floor((width + CELL_GAP) / (SMALLEST_KERNEL * type + CELL_GAP)), 1, count);
+  const lines = Math.ceil(count / fitting);
+  const columns = Math.ceil(count / lines);
+  const across = (width - maps * DESK_GAP - (pictures - 1) * CELL_GAP) / (pictures + maps);
+  const beside = across >= SMALLEST_PAIR;
+  const each = beside ? across : (width - (pictures - 1) * CELL_GAP) / pictures;
+  const kernels = (height - SMALLEST_STAGE) / lines - SIZES_TEXT * type;
+  const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
+  const side = Math.floor(clamp(kernels, Math.min(SMALLEST_KERNEL * type, fit), Math.min(fit, LARGEST_KERNEL)));
+  const left = height - lines * (side + SIZES_TEXT * type);
+  return { beside, columns, side, stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)) };
+}
+
 // How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
 // kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
 // width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.

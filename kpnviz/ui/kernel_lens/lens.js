@@ -33,6 +33,7 @@ class Lens {
     this.flicker = false;
     this.pictures = new Pictures(this);
     this.rows = new Rows(this);
+    this.sizes = new Sizes(this);
     this.ideal = new Ideal(this);
     this.assumed = new Assumed(this);
     this.reported = {};
@@ -97,7 +98,7 @@ class Lens {
     const method = this.kernelMethods.at(-1) ?? this.data.methods.at(-1);
     if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "mean";
     if (!has(this.other)) this.other = "frame";
-    if (!this.rows.looks.includes(this.look)) this.look = "kernels";
+    if (!this.rows.looks.includes(this.look)) this.look = this.rows.looks[0];
     if (!this.modes.includes(this.mode)) this.mode = "picture";
   }
 
@@ -132,6 +133,7 @@ class Lens {
     this.smooth = null;
     this.ideal.reset();
     this.pictures.build();
+    this.sizes.build();
     this.rows.buildTabs();
     this.choosePanels();
     this.rows.build();
@@ -164,6 +166,13 @@ class Lens {
   // What the large pictures may show.
   get modes() {
     return this.kernelMethods.length ? MODES : MODES.filter((mode) => mode !== "kernels");
+  }
+
+  // Methods whose kernels are outlined around the pixel: where all sizes are compared, those of the large pictures.
+  get outlined() {
+    if (!this.data.sizes) return this.kernelMethods;
+    const seen = [this.shownPanel, ...(this.compare === "one" ? [] : [this.otherPanel])];
+    return this.kernelMethods.filter(({ panel }) => seen.includes(this.data.panels[panel]));
   }
 
   get scale() {
@@ -297,7 +306,7 @@ class Lens {
   chooseFrame(frame) {
     if (frame < 0 || frame >= this.frames) return;
     this.frame = frame;
-    if (this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
+    if (!this.data.sizes && this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
       this[this.compare === "one" ? "shown" : "other"] = "frame";
     this.redraw();
   }
@@ -402,6 +411,10 @@ class Lens {
     this.laidOut = identity;
     const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
     const seen = window.innerHeight - this.top - 8;
+    if (this.data.sizes) {
+      for (let pass = 0; pass < 2; pass++) this.sizes.layOut(width, seen, type); // bars may have wrapped in the first
+      return this.invalidate("bitmaps", "pictures", "cursor");
+    }
     const bottom = (selector) => this.find(selector).getBoundingClientRect().bottom - this.root.getBoundingClientRect().top;
     const around = () => this.find(".looking").offsetHeight - this.find(".stages").offsetHeight;
     for (let pass = 0; pass < 2; pass++) this.pictures.layOut(width, seen - around(), type); // the film has a height now
@@ -459,9 +472,13 @@ class Lens {
     if (!this.data || !this.ink || !this.pictures.size[0]) return;
     const stale = this.stale;
     this.stale = new Set();
-    if (stale.has("bitmaps")) this.pictures.paintBitmaps();
+    if (stale.has("bitmaps")) {
+      this.pictures.paintBitmaps();
+      this.sizes.paintBitmaps();
+    }
     if (stale.has("bitmaps") || stale.has("pictures")) {
       this.pictures.paint();
+      this.sizes.paint();
       this.writeControls();
     }
     this.paintCursor();
@@ -492,6 +509,7 @@ class Lens {
     this.autoMax = Math.max(0, ...this.found.flatMap(({ cells }) => cells.map(({ weights }) => strongest(weights))));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
     this.pictures.paintCursor(this.shifts);
+    this.sizes.paintCursor(this.shifts);
     this.rows.paint();
     this.writeWeights();
     this.find(".pixel").textContent = `y ${y}, x ${x}`;

@@ -41,6 +41,10 @@ function readArrays(header, bytes) {
   for (const panel of header.panels) panel.image = arrays[panel.image].values;
   for (const method of header.methods)
     if (method.kernels) method.kernels.factors = arrays[method.kernels.factors];
+  if (header.sizes) {
+    header.sizes.local = arrays[header.sizes.local].values;
+    if (header.sizes.index !== null) header.sizes.index = arrays[header.sizes.index].values;
+  }
   if (header.moving) header.moving.object_at = arrays[header.moving.object_at].values;
   return header;
 }

@@ -75,10 +75,16 @@ class Pictures {
 
   // As large as the window allows; small pictures, as many in a line as fit.
   layOut(width, height, type) {
+    const { data, compare } = this.lens;
+    const pictures = compare === "pair" ? 2 : 1;
+    this.place(stageSize(width, height, pictures, data.width / data.height, type), width);
+  }
+
+  // The large pictures get a width, and stand beside something or alone. Returns their size.
+  place(stage, width = stage.width) {
     const { data, compare, find } = this.lens;
     const pictures = compare === "pair" ? 2 : 1;
     const aspect = data.width / data.height;
-    const stage = stageSize(width, height, pictures, aspect, type);
     this.size = [stage.width, Math.round(stage.width / aspect)];
     this.beside = stage.beside;
     this.width = pictures * stage.width + (pictures - 1) * CELL_GAP;
@@ -94,6 +100,7 @@ class Pictures {
     for (const { small } of data.panels) small.style.height = `${Math.round(this.thumbSize / aspect)}px`;
     find(".film").style.gridTemplateColumns = `repeat(${most}, ${this.thumbSize}px)`;
     find(".looking").style.width = stage.beside ? `${this.width}px` : "";
+    return this.size;
   }
 
   // --- painting ---------------------------------------------------------------------------------
@@ -184,13 +191,19 @@ class Pictures {
       }
     }
     for (const panel of lens.data.panels) {
-      panel.thumb.setAttribute("aria-pressed", panel === lens.shownPanel || (panel === lens.otherPanel && lens.compare !== "one"));
-      panel.thumb.dataset.side = panel === lens.shownPanel ? "shown" : panel === lens.otherPanel && lens.compare !== "one" ? "other" : "";
+      panel.thumb.dataset.side = this.sideOf(panel);
+      panel.thumb.setAttribute("aria-pressed", Boolean(this.sideOf(panel)));
       panel.thumb.title = panel.about;
       panel.score.textContent = this.scoreOf(panel);
     }
     this.wipe.place();
     lens.root.classList.toggle("flickering", lens.flicker);
+  }
+
+  // Where a panel is on the stage: shown, other, or "".
+  sideOf(panel) {
+    const { shownPanel, otherPanel, compare } = this.lens;
+    return panel === shownPanel ? "shown" : panel === otherPanel && compare !== "one" ? "other" : "";
   }
 
   drawPanel(context, panel) {
@@ -240,7 +253,7 @@ class Pictures {
     const left = (x - lens.view.x) * scale;
     const top = (y - lens.view.y) * scale;
     const here = stage.role === "shown" ? lens.shownPanel : lens.otherPanel;
-    const sizes = lens.kernelMethods.map(({ kernels }) => kernels.K);
+    const sizes = lens.outlined.map(({ kernels }) => kernels.K);
     const reach = (Math.max(1, ...sizes) - 1) / 2;
     const [x0, x1] = [left - reach * scale, left + (reach + 1) * scale];
     const [y0, y1] = [top - reach * scale, top + (reach + 1) * scale];
@@ -256,7 +269,7 @@ class Pictures {
       context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
     for (const K of new Set(sizes)) cased(context, MARK, 1.25, () => square((K - 1) / 2));
     if (scale > 8) cased(context, MARK, 1, () => square(0));
-    if (!shifts || lens.frame === 0 || ![here, lens.otherPanel].includes(lens.framePanel)) return;
+    if (stage.role === "map" || !shifts || lens.frame === 0 || ![here, lens.otherPanel].includes(lens.framePanel)) return;
     if (here !== lens.framePanel && lens.compare !== "wipe") return;
     const [dy, dx] = shifts[lens.frame];
     const ring = [mx + dx * scale, my + dy * scale];

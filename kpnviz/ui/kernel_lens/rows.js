@@ -10,7 +10,7 @@ class Rows {
   buildTabs() {
     const { lens } = this;
     const tabs = Object.entries(VIEWS)
-      .filter(([, { available }]) => !available || available(lens))
+      .filter(([name, { available }]) => (lens.data.sizes ? name === "sizes" : !available || available(lens)))
       .map(([name, { title }]) => {
         const tab = makeButton("tab", "", title);
         tab.role = "tab";
@@ -28,7 +28,7 @@ class Rows {
   build() {
     const { lens } = this;
     this.rows = this.view.rows(lens).map((row) => {
-      row.cells = Array.from({ length: row.count }, (_, i) => this.makeCell(i));
+      row.cells = Array.from({ length: row.count }, (_, i) => this.makeCell(i, row.panels?.[i]));
       row.score = make("span", "score");
       row.lines = make("span", "lines");
       row.running = make("i", "");
@@ -62,11 +62,13 @@ class Rows {
     return `${lens.data.id} ${lens.look} ${lens.look === "ideal" ? lens.chosenMethod.title : ""}`;
   }
 
-  makeCell(i) {
-    const cell = { canvas: make("canvas", ""), bar: make("i", ""), number: make("b", "", `${i}`), text: make("span", "share") };
+  // The cell of frame i, or of the method of a panel.
+  makeCell(i, panel) {
+    const cell = { canvas: make("canvas", ""), bar: make("i", ""), number: make("b", "", panel ? shortTitle(panel) : `${i}`), text: make("span", "share") };
     cell.bars = make("span", "bar-box", cell.bar);
     cell.element = makeButton("cell", "", cell.canvas, cell.bars, make("span", "label", cell.number, cell.text));
-    cell.element.dataset.frame = i;
+    if (panel) cell.element.append((cell.more = make("span", "more")));
+    Object.assign(cell.element.dataset, panel ? { name: panel.name } : { frame: i });
     return cell;
   }
 
@@ -88,7 +90,10 @@ class Rows {
   // The box in which the rows are, and how large a kernel is in it.
   layOut(width, height, type) {
     const counts = this.rows.map(({ count }) => Math.max(count, 1));
-    const { named, columns, side } = arrange(counts, width, height, type);
+    this.place(arrange(counts, width, height, type));
+  }
+
+  place({ named, columns, side }) {
     this.side = side;
     const box = this.lens.find(".rows");
     box.classList.toggle("stacked", !named);
@@ -111,14 +116,21 @@ class Rows {
       row.progress.hidden = progress === undefined;
       if (progress !== undefined) row.running.style.width = `${100 * clamp(progress, 0, 1)}%`;
     }
-    this.rows.forEach(({ cells }) =>
-      cells.forEach(({ element }, i) => element.setAttribute("aria-pressed", i === lens.frame)),
+    this.rows.forEach(({ cells, panels }) =>
+      cells.forEach(({ element }, i) => {
+        const side = panels && lens.pictures.sideOf(panels[i]);
+        element.setAttribute("aria-pressed", panels ? Boolean(side) : i === lens.frame);
+        if (panels) element.dataset.side = side;
+      }),
     );
   }
 
-  paintCell(cell, { draw, bar, text, tip, dim }) {
+  paintCell(cell, { draw, bar, reach, text, more, strong, tip, dim }) {
     draw(cell.canvas, this.side);
-    cell.bars.hidden = bar === undefined;
+    cell.bars.hidden = bar === undefined && !reach;
+    if (reach) Object.assign(cell.bar.style, { width: `${100 * reach.share}%`, background: reach.color });
+    if (cell.more) cell.more.textContent = more;
+    cell.element.classList.toggle("strong", Boolean(strong));
     if (bar !== undefined) {
       cell.bar.style.width = `${clamp(Math.abs(bar), 0, 1) * 100}%`;
       cell.bar.classList.toggle("negative", bar < 0);

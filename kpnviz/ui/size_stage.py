@@ -1,0 +1,61 @@
+"""All kernel sizes on one burst, for the page Sizes: computed once, shared by all sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from kpnviz.analysis.best_size import BestSize, best_size
+from kpnviz.analysis.maps import squared_error
+from kpnviz.burst import BurstRecipe
+from kpnviz.models.checkpoints import available
+from kpnviz.models.zoo import MATCHED
+from kpnviz.ui import cache
+from kpnviz.ui.kernel_lens import pack
+
+SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
+"""The networks that are compared: one for each kernel size, and MKPN, which has several."""
+
+MAX_BYTES = 96 * 2**20
+"""Of what the lens is sent: 256x256 pixels with nine networks and eight frames is 60 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class SizeStage:
+    """Of each method: its squared error of displayed values, [H, W]; which size is best where; and for the lens."""
+
+    errors: dict[str, np.ndarray]
+    best: BestSize
+    payload: bytes
+
+
+def single_size(method: str) -> int | None:
+    """The kernel size of a method; None for one that has several."""
+    sizes = MATCHED[method].sizes
+    return sizes[0] if len(sizes) == 1 else None
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def size_stage(
+    recipe: BurstRecipe, methods: tuple[str, ...], _progress: Callable[[float, str], object]
+) -> SizeStage:
+    """Denoise a recipe's burst by all methods; `_progress` gets the share done, 0 to 1, and whose turn it is."""
+    burst = cache.burst_of(recipe)
+    if burst.truth is None:
+        raise ValueError("the burst has no truth to measure a picture against")
+    estimates = []
+    for done, method in enumerate(methods):
+        _progress(done / len(methods), method)
+        estimates.append(cache.estimate(recipe, method))
+    errors = {e.model: squared_error(e.image, burst.truth, burst.white_level) for e in estimates}
+    best = best_size(list(errors.values()), [single_size(method) for method in methods])
+    start = cache.interesting_pixel(burst)
+    return SizeStage(errors, best, pack(burst, estimates, start, best=best, most=MAX_BYTES))
+
+
+def sized_methods() -> tuple[str, ...]:
+    """Those of SIZED that are trained here."""
+    return tuple(name for name in SIZED if name in available())
