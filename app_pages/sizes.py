@@ -5,6 +5,7 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr, pixel_classes
 from kpnviz.analysis.metrics import PROTOCOL, inner
+from kpnviz.burst import BurstRecipe
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.controls import burst_controls, usable
@@ -12,7 +13,21 @@ from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu
 from kpnviz.ui.size_stage import SIZED, SizeStage, single_size, size_stage, sized_methods
-from kpnviz.ui.state import SIZES_DISPLAY, SIZES_LENS
+from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS
+
+
+def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
+    """The burst denoised by each method, with progress where this session has not shown it last."""
+    state = st.session_state
+    if state.get(SIZES_DRAWN) != (recipe, methods):
+        bar = elements.progress_bar("sizes", "Denoising …")
+        for done, method in enumerate(methods):
+            bar.progress(done / len(methods), f"Denoising with {title_of(method)} …")
+            cache.estimate(recipe, method)
+        bar.empty()
+    shown = size_stage(recipe, methods)
+    state[SIZES_DRAWN] = (recipe, methods)
+    return shown
 
 
 @st.fragment
@@ -68,11 +83,8 @@ if len(methods) < 2:
         f"{recipe.frames} frames, among {', '.join(map(title_of, SIZED))}."
     )
 else:
-    bar = elements.progress_bar("sizes", "Denoising …")
     try:
-        shown = size_stage(
-            recipe, methods, lambda done, method: bar.progress(done, f"Denoising with {title_of(method)} …")
-        )
+        shown = denoised(recipe, methods)
     except ValueError as error:
         elements.failure(error)
     else:
@@ -82,4 +94,3 @@ else:
         stage(shown)
         burst = cache.burst_of(recipe)
         size_curves(shown, pixel_classes(burst.truth, burst.white_level))
-    bar.empty()

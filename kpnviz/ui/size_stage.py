@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,17 +38,12 @@ def single_size(method: str) -> int | None:
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def size_stage(
-    recipe: BurstRecipe, methods: tuple[str, ...], _progress: Callable[[float, str], object]
-) -> SizeStage:
-    """Denoise a recipe's burst by all methods; `_progress` gets the share done, 0 to 1, and whose turn it is."""
+def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
+    """Compare what all methods make of a recipe's burst."""
     burst = cache.burst_of(recipe)
     if burst.truth is None:
         raise ValueError("the burst has no truth to measure a picture against")
-    estimates = []
-    for done, method in enumerate(methods):
-        _progress(done / len(methods), method)
-        estimates.append(cache.estimate(recipe, method))
+    estimates = [cache.estimate(recipe, method) for method in methods]
     errors = {e.model: squared_error(e.image, burst.truth, burst.white_level) for e in estimates}
     best = best_size(list(errors.values()), [single_size(method) for method in methods])
     start = cache.interesting_pixel(burst)

@@ -82,6 +82,7 @@ NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and 
 NOISE_SIDE = "noise_side"  # pixels a side of the crops
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
+SIZES_DRAWN = "_sizes_drawn"  # the recipe and methods that were shown last
 RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
 METRIC = "metric"  # PSNR or SSIM
 ROBUST_GAIN = "robust_gain"  # gain of the plots of wrong noise estimates and of numbers of frames

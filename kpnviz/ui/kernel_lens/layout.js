@@ -26,6 +26,7 @@ function stageSize(width, height, pictures, aspect, type = 1) {
 }
 
 const SMALLEST_PAIR = 300; // pictures that stand beside each other are at least so wide
+const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
 const SIZES_TEXT = 44; // under a kernel of the page Sizes: its true width, its name and two scores
 
 // The page Sizes: one or two pictures and perhaps a map of `aspect`, beside each other where there is room, and under them
@@ -38,7 +39,8 @@ function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
   const across = (width - maps * DESK_GAP - (pictures - 1) * CELL_GAP) / (pictures + maps);
   const beside = across >= SMALLEST_PAIR;
   const each = beside ? across : (width - (pictures - 1) * CELL_GAP) / pictures;
-  const kernels = (height - SMALLEST_STAGE) / lines - SIZES_TEXT * type;
+  const least = beside && across > ROOMY ? ROOMY_STAGE : SMALLEST_STAGE;
+  const kernels = (height - least) / lines - SIZES_TEXT * type;
   const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
   const side = Math.floor(clamp(kernels, Math.min(SMALLEST_KERNEL * type, fit), Math.min(fit, LARGEST_KERNEL)));
   const left = height - lines * (side + SIZES_TEXT * type);

@@ -3,6 +3,7 @@
 const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large; ordered by lightness, color-blind safe
 const NO_CLASS = "#8a8f98";
 const ASIDE = 210; // CSS pixels: with so much room at the right of the map, its legend stands there
+const NOTE_GAP = 6; // CSS pixels above the note
 const HEAVY = 0.6; // of the map's color over the picture
 
 // What is best at one place: `local` has the PSNR in dB of each method there, `classes` the class of each (null: it has
@@ -35,7 +36,7 @@ class Sizes {
     this.picture = make("canvas", "picture");
     this.marks = make("canvas", "marks");
     this.stage = { role: "map", marks: this.marks, element: make("div", "stage map", this.picture, this.marks) };
-    lens.find(".best .stages").append(this.stage.element);
+    lens.find(".map-of-sizes .stages").append(this.stage.element);
     lens.find("[name=same]").home = lens.find("[name=same]").closest("label").parentNode;
   }
 
@@ -52,12 +53,14 @@ class Sizes {
     const { lens, data } = this;
     const { find } = lens;
     lens.root.classList.toggle("sizes", Boolean(data));
-    find(".best").hidden = !this.hasMap;
+    find(".map-of-sizes").hidden = !this.hasMap;
     find(".of-frame").hidden = !data;
     // How large a pixel is drawn matters more here: its switch stands in the bar.
     const same = find("[name=same]");
     (data ? find(".of-frame").parentNode.insertBefore(same.closest("label"), find(".of-frame").nextSibling) : same.home.append(same.closest("label")));
     if (!data) return;
+    // One weight of 1x1 is as strong as the sum of all of 25x25: on one scale of colors the large ones would be blank.
+    if (!this.began) this.began = lens.each = true;
     const moved = (i) => (i === 0 ? ", the reference" : lens.data.shifts ? `, moved by ${offset(lens.data.shifts[i])} px` : "");
     find("[name=frame]").replaceChildren(...Array.from({ length: lens.frames }, (_, i) => new Option(`${i}${moved(i)}`, i)));
     if (!this.hasMap) return;
@@ -76,7 +79,7 @@ class Sizes {
       ...this.shown.map(({ title, number, share }) =>
         entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${percent(share)} of the pixels`),
       ),
-      entry("linear-gradient(135deg, #333, #ddd)", "none", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
+      entry("linear-gradient(135deg, #333, #ddd)", "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
     );
   }
 
@@ -102,19 +105,17 @@ class Sizes {
     const { lens } = this;
     const { find, data } = lens;
     const height = (selector) => find(selector).offsetHeight;
-    const top = find(".best .top");
     const around = height(".looking") - height(".looking .stages");
     const maps = this.hasMap ? 1 : 0;
     const pictures = lens.compare === "pair" ? 2 : 1;
-    const below = DESK_GAP / 2 + height(".inside") - height(".rows");
+    const below = DESK_GAP / 2 + height(".inside") - height(".rows") - height(".note") - NOTE_GAP; // one reads the note later
     const aspect = data.width / data.height;
     const places = sizesDesk(width, seen - around - below, pictures, maps, aspect, lens.kernelMethods.length, type);
     const { beside, stage, side, columns } = places;
     this.size = lens.pictures.place({ beside, width: stage });
     for (const property of ["width", "height"]) this.stage.element.style[property] = `${this.size[property === "width" ? 0 : 1]}px`;
     const room = width - (pictures + maps) * stage - DESK_GAP - (pictures - 1) * CELL_GAP;
-    find(".best").classList.toggle("aside", beside && room >= ASIDE * type);
-    top.style.minHeight = beside ? `${around - 5}px` : "";
+    find(".map-of-sizes").classList.toggle("aside", beside && room >= ASIDE * type);
     lens.root.classList.toggle("beside", beside);
     lens.rows.place({ named: true, columns, side });
     find(".rows").style.maxHeight = "";
@@ -186,8 +187,8 @@ VIEWS.sizes = {
         const { weights, centroid, share } = cells[Math.min(frame, cells.length - 1)];
         const panel = lens.data.panels[lens.kernelMethods[m].panel];
         return {
-          text: `${lens.pictures.scoreOf(panel)}`,
-          more: `here ${local[m].toFixed(1)}`,
+          text: panel.scores?.psnr == null ? "" : `${panel.scores.psnr.toFixed(1)} dB`,
+          more: `here ${local[m].toFixed(1)} dB`,
           strong: m === best,
           tip:
             `${panel.title}: ${K}×${K} px; frame ${frame} has a share of ${signed(100 * share, 1)} %. PSNR ${lens.pictures.scoreOf(panel)} over the picture, ` +
@@ -205,10 +206,11 @@ VIEWS.sizes = {
     };
   },
   note: (lens) =>
-    `The bar under a kernel is as wide as the kernel truly is; full, it is ${lens.largest} px. Right of the name: PSNR over the ` +
-    `picture, in dB; here: in a Gaussian window (σ = ${lens.data.sizes.sigma} px) around the pixel, bold where it is highest. ` +
+    `The bar under a kernel is as wide as the kernel truly is, and full at ${lens.largest} px. PSNR: of the whole picture; here: in a ` +
+    `Gaussian window (σ = ${lens.data.sizes.sigma} px) around the pixel, bold where it is highest. ` +
     (lens.sizes.hasMap
-      ? `In the map a class of sizes counts with its best one, and a pixel is colored where that is ${lens.data.sizes.tie} dB or more ahead of ` +
-        "all other classes." + (lens.data.sizes.classes.includes(null) ? " MKPN mixes sizes, and does not compete." : "")
+      ? "In the map, over the truth, a class counts with the best of its sizes in that window, and a pixel is colored where " +
+        `one class is ${lens.data.sizes.tie} dB or more ahead of all others.` +
+        (lens.data.sizes.classes.includes(null) ? " MKPN has several sizes: it is of no class." : "")
       : "All these sizes are of one class, so there is no map of which class is best where."),
 };
