@@ -44,7 +44,7 @@ def size_curves(shown: SizeStage, classes) -> None:
     shares = [float((classes[inner(classes.shape)] == i).mean()) for i in range(len(PIXEL_CLASSES))]
     scores = {method: class_psnr(error, classes) for method, error in shown.errors.items()}
     x = [size for method in scores if (size := single_size(method))]
-    with elements.grid("size_curves", 270):
+    with elements.grid("size_curves", 225):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name.capitalize()}**: {shares[i]:.0%} of the pixels")

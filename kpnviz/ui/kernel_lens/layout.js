@@ -43,7 +43,7 @@ function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
   const kernels = (height - least) / lines - SIZES_TEXT * type;
   const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
   const side = Math.floor(clamp(kernels, Math.min(SMALLEST_KERNEL * type, fit), Math.min(fit, LARGEST_KERNEL)));
-  const left = height - lines * (side + SIZES_TEXT * type);
+  const left = beside ? height - lines * (side + SIZES_TEXT * type) : LARGEST_STAGE;
   return { beside, columns, side, stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)) };
 }
 

@@ -505,7 +505,7 @@ class Lens {
   paintCursor() {
     const [y, x] = this.cursor;
     this.shifts = this.shiftsAt(y, x);
-    this.found = this.kernelsAt(y, x);
+    this.found = this.data.sizes ? this.sizes.foundAt(y, x) : this.kernelsAt(y, x);
     this.autoMax = Math.max(0, ...this.found.flatMap(({ cells }) => cells.map(({ weights }) => strongest(weights))));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
     this.pictures.paintCursor(this.shifts);

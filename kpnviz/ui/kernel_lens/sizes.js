@@ -2,8 +2,9 @@
 
 const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large; ordered by lightness, color-blind safe
 const NO_CLASS = "#8a8f98";
+const SMALLEST_MARKED = 30; // CSS pixels: marks would cover a smaller kernel
 const ASIDE = 210; // CSS pixels: with so much room at the right of the map, its legend stands there
-const NOTE_GAP = 6; // CSS pixels above the note
+const NOTE_GAP = 15; // CSS pixels above the note
 const HEAVY = 0.6; // of the map's color over the picture
 
 // What is best at one place: `local` has the PSNR in dB of each method there, `classes` the class of each (null: it has
@@ -24,6 +25,9 @@ function sharesOf(index, count) {
   for (const number of index) counts[(number + count) % (count + 1)] += 1;
   return counts.map((those) => those / index.length);
 }
+
+// A share that is not 0 is not written as 0.
+const shareText = (share) => (share > 0 && share < 0.005 ? "< 1 %" : percent(share));
 
 const shortTitle = ({ title }) => title.replace(/^KPN (?=L\d)/, "");
 
@@ -71,13 +75,13 @@ class Sizes {
     const entry = (color, name, members, share, tip) => {
       const swatch = make("i", "swatch");
       swatch.style.background = color;
-      const item = make("span", "entry", swatch, make("b", "", name), members, ` ${percent(share)}`);
+      const item = make("span", "entry", swatch, make("b", "", name), members, ` ${shareText(share)}`);
       item.title = tip;
       return item;
     };
     find(".shares").replaceChildren(
       ...this.shown.map(({ title, number, share }) =>
-        entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${percent(share)} of the pixels`),
+        entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${shareText(share)} of the pixels`),
       ),
       entry("linear-gradient(135deg, #333, #ddd)", "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
     );
@@ -92,6 +96,20 @@ class Sizes {
   localAt(y, x) {
     const { height: H, width: W } = this.lens.data;
     return this.data.classes.map((_, m) => this.data.local[(m * H + y) * W + x]);
+  }
+
+  // As Lens.kernelsAt, of the chosen frame alone: the mouse does not wait for 25x25 weights of all the others.
+  foundAt(y, x) {
+    const { lens } = this;
+    return lens.kernelMethods.map(({ kernels }) => {
+      const { values, shape: [N, ...rest] } = kernels.factors;
+      const frame = Math.min(lens.frame, N - 1);
+      const length = rest.reduce((a, b) => a * b);
+      const factors = { values: values.subarray(frame * length, (frame + 1) * length), shape: [1, ...rest] };
+      const [weights] = effectiveKernels({ ...kernels, factors }, y, x);
+      const { mass, centroid } = kernelStats(weights, kernels.K);
+      return { K: kernels.K, cells: [{ weights, centroid, share: mass / N }] };
+    });
   }
 
   colorOf(m) {
@@ -184,7 +202,8 @@ VIEWS.sizes = {
     const best = local.indexOf(Math.max(...local));
     return {
       cells: found.map(({ K, cells }, m) => {
-        const { weights, centroid, share } = cells[Math.min(frame, cells.length - 1)];
+        const [{ weights, centroid, share }] = cells;
+        const marks = lens.marks && (!lens.sameScale || (lens.rows.side * K) / lens.largest >= SMALLEST_MARKED);
         const panel = lens.data.panels[lens.kernelMethods[m].panel];
         return {
           text: panel.scores?.psnr == null ? "" : `${panel.scores.psnr.toFixed(1)} dB`,
@@ -197,8 +216,8 @@ VIEWS.sizes = {
           draw: (canvas, size) =>
             drawKernel(canvas, size, {
               ...{ weights, K, boxSize: lens.sameScale ? lens.largest : K, palette: lens.palette, ink: lens.ink, max: lens.endOf(weights) },
-              centroid: lens.marks ? centroid : null,
-              shift: lens.marks && frame > 0 ? lens.shifts?.[frame] : null,
+              centroid: marks ? centroid : null,
+              shift: marks && frame > 0 ? lens.shifts?.[frame] : null,
             }),
         };
       }),
