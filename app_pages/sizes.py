@@ -13,7 +13,7 @@ from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu
 from kpnviz.ui.size_stage import SIZED, SizeStage, single_size, size_stage, sized_methods
-from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS
+from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS, TEACH
 
 
 def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
@@ -69,7 +69,9 @@ def size_curves(shown: SizeStage, classes) -> None:
 
 begin(
     "How large should a kernel be?",
-    "One burst, denoised with kernels of every size. **Move over a picture** to see each size's kernel for that pixel; "
+    ""  # in front of a class the title is enough, and pictures need the room
+    if st.session_state.get(TEACH)
+    else "One burst, denoised with kernels of every size. **Move over a picture** to see each size's kernel for that pixel; "
     "click a kernel to see its picture.",
     tools=preset_menu,
 )

@@ -79,7 +79,9 @@ def begin(title: str, introduction: str, tools: Callable[[], None] | None = None
         if tools is not None:
             with st.container(width="content"):
                 tools()
-        with st.container(width="content"):
-            copy_link()
-    st.markdown(introduction)
+        if not state.get(TEACH):  # its room is needed, and the address is there
+            with st.container(width="content"):
+                copy_link()
+    if introduction:
+        st.markdown(introduction)
     theme_watch()

@@ -11,6 +11,7 @@ import streamlit as st
 from kpnviz.models.checkpoints import available
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
 from kpnviz.ui.kernel_lens import Pixel
+from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import (
     GAIN,
     LEFT,
@@ -19,9 +20,11 @@ from kpnviz.ui.state import (
     MOVING,
     PHOTO,
     PIXEL,
+    PRESENTED,
     SEED,
     SHAKE,
     SHIFTS,
+    TEACH,
     TOP,
     preset_button,
 )
@@ -123,8 +126,15 @@ def shown_preset(presets: Sequence[Preset] = PRESETS) -> Preset | None:
 
 
 def preset_menu(presets: Sequence[Preset] = PRESETS) -> None:
-    """A menu with a button for each preset, and what to look for in it."""
+    """A menu with a button for each preset, and what to look for in it; for a class, one after the other by key."""
+    state = st.session_state
     shown = shown_preset(presets)
+    if shown is not None:
+        state[PRESENTED] = presets.index(shown)
+    if state.get(TEACH):
+        titles = [preset.title for preset in presets]
+        presenter(titles, state.get(PRESENTED), shown is not None, lambda number: presets[number].apply())
+        return
     with st.popover("Examples", icon=":material/visibility:", width="content"):
         for preset in presets:
             st.button(

@@ -30,6 +30,8 @@ METHODS = "methods"  # names of the networks chosen
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
 LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
 TEACH = "teach"  # teacher mode: large type, the controls folded away
+PRESENTER = "presenter"  # what steps through examples in teacher mode
+PRESENTED = "_presented"  # number of the example that was shown last
 PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
 THEME = "theme"  # what runs the page again when the theme is switched

@@ -29,6 +29,7 @@ class Input {
     }
     this.onScroll = () => (this.scrolledAt = performance.now());
     document.addEventListener("scroll", this.onScroll, true);
+    lens.root.addEventListener("pointerleave", () => this.borrowed && lens.root.blur());
     lens.root.addEventListener("keydown", (event) => this.onKey(event));
     lens.root.addEventListener("keyup", (event) => this.onKeyUp(event));
     lens.root.addEventListener("blur", () => lens.setFlicker(false));
@@ -75,8 +76,9 @@ class Input {
 
   // Keys work as soon as the mouse is on a picture, unless the keyboard is in use elsewhere.
   takeFocus() {
-    if (document.activeElement === document.body)
-      this.lens.root.focus({ preventScroll: true, focusVisible: false });
+    if (document.activeElement !== document.body) return;
+    this.lens.root.focus({ preventScroll: true, focusVisible: false });
+    this.borrowed = true; // until the mouse leaves: a click keeps it
   }
 
   onControl({ name, value, checked }) {
@@ -111,6 +113,7 @@ class Input {
   onDown(event) {
     const { lens } = this;
     const at = this.position(event);
+    this.borrowed = false;
     if (!at || event.button !== 0) return;
     const stage = event.target.closest(".stage");
     stage.setPointerCapture(event.pointerId);

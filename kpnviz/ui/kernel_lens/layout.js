@@ -4,13 +4,15 @@ const SMALLEST_KERNEL = 72;
 const LARGEST_KERNEL = 176;
 const SMALLEST_STAGE = 420;
 const LARGEST_STAGE = 760;
+const MOST_LARGER = 1.25; // kernels grow with large letters, up to this
 const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
 const CELL_GAP = 6;
 const CELL_TEXT = 24; // under a kernel: its share, and the gap to the next line
 const ROW_GAP = 8; // between methods
 const NAME_WIDTH = 118; // of a method's name and numbers, where they stand beside its kernels
-const NAME_HEIGHT = 44; // where they stand above
+const [NAME_HEIGHT, NAME_LINE] = [44, 26]; // where they stand above: in two lines, or in one
+const ONE_LINE = 480; // for which a name and its numbers need so much width
 const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -22,18 +24,19 @@ function stageSize(width, height, pictures, aspect, type = 1) {
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
   const each = (room - (pictures - 1) * CELL_GAP) / pictures;
-  return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE, LARGEST_STAGE) * aspect)) };
+  return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE / clamp(type, 1, 1.3), LARGEST_STAGE) * aspect)) };
 }
 
 const SMALLEST_PAIR = 300; // pictures that stand beside each other are at least so wide
 const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
-const SIZES_TEXT = 44; // under a kernel of the page Sizes: its true width, its name and two scores
+const SIZES_TEXT = 38; // under a kernel of the page Sizes: its true width, its name and two scores
 
 // The page Sizes: one or two pictures and perhaps a map of `aspect`, beside each other where there is room, and under them
 // `count` kernels in as few lines as they are not below SMALLEST_KERNEL in. In a window that has `height` for pictures and
 // kernels: whether the map stands beside the pictures, the width of each, columns, and the side of a kernel.
 function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
-  const fitting = clamp(Math.floor((width + CELL_GAP) / (SMALLEST_KERNEL * type + CELL_GAP)), 1, count);
+  const smallest = SMALLEST_KERNEL * clamp(type, 1, MOST_LARGER);
+  const fitting = clamp(Math.floor((width + CELL_GAP) / (smallest + CELL_GAP)), 1, count);
   const lines = Math.ceil(count / fitting);
   const columns = Math.ceil(count / lines);
   const across = (width - maps * DESK_GAP - (pictures - 1) * CELL_GAP) / (pictures + maps);
@@ -42,7 +45,7 @@ function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
   const least = beside && across > ROOMY ? ROOMY_STAGE : SMALLEST_STAGE;
   const kernels = (height - least) / lines - SIZES_TEXT * type;
   const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
-  const side = Math.floor(clamp(kernels, Math.min(SMALLEST_KERNEL * type, fit), Math.min(fit, LARGEST_KERNEL)));
+  const side = Math.floor(clamp(kernels, Math.min(smallest, fit), Math.min(fit, LARGEST_KERNEL * type)));
   const left = beside ? height - lines * (side + SIZES_TEXT * type) : LARGEST_STAGE;
   return { beside, columns, side, stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)) };
 }
@@ -51,25 +54,35 @@ function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
 // kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
 // width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.
 function arrange(counts, width, height, type = 1) {
-  const named = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
+  const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
+  const found = arrangeNamed(beside, counts, width, height, type);
+  if (found.fits || !beside) return found;
+  const above = arrangeNamed(false, counts, width, height, type);
+  return above.fits ? above : found; // rather all in sight
+}
+
+// The same with names beside the kernels, or above them; and whether all are in sight.
+function arrangeNamed(named, counts, width, height, type) {
+  const smallest = SMALLEST_KERNEL * clamp(type, 1, MOST_LARGER);
   const [wide, high] = named
     ? [width - NAME_WIDTH * type, height]
-    : [width, height - NAME_HEIGHT * type * counts.length];
+    : [width, height - (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type * counts.length];
   const most = Math.max(1, ...counts);
   if (!Number.isFinite(height)) {
     const fitting = clamp(Math.floor((wide + CELL_GAP) / (SMALLEST_KERNEL + CELL_GAP)), 1, most);
     const columns = Math.ceil(most / Math.ceil(most / fitting));
-    return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL) };
+    return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL), fits: true };
   }
   let best = null;
   for (let columns = 1; columns <= most; columns++) {
     const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
     const across = Math.floor((wide + CELL_GAP) / columns) - CELL_GAP;
-    if (best && across < SMALLEST_KERNEL) break;
+    if (best && across < smallest) break;
     const down = Math.floor((high - ROW_GAP * (counts.length - 1)) / lines - CELL_TEXT * type);
-    const side = clamp(Math.min(across, down), Math.min(SMALLEST_KERNEL, across), LARGEST_KERNEL);
+    const side = clamp(Math.min(across, down), Math.min(smallest, across), LARGEST_KERNEL * type);
     // The larger; of equals those that take less height.
     if (!best || side > best.side || (side === best.side && lines < best.lines)) best = { columns, lines, side };
   }
-  return { named, columns: best.columns, side: best.side };
+  const fits = best.lines * (best.side + CELL_TEXT * type) + ROW_GAP * (counts.length - 1) <= high;
+  return { named, columns: best.columns, side: best.side, fits };
 }

@@ -3,6 +3,7 @@
 const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
 const FOOT_HEIGHT = 30; // CSS pixels of the color scale under the kernels
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
+const LARGE_TYPE = 1.2; // from here on they are meant for a class
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
 
 class Lens {
@@ -28,6 +29,7 @@ class Lens {
     this.heldMax = null;
     this.sameScale = false;
     this.marks = true;
+    this.weight = 1; // of lines: twice as thick where letters are large
     this.summed = null; // how many frames the sum has; null: all
     this.window = 2; // of matching: 3^window cells a side
     this.flicker = false;
@@ -406,10 +408,12 @@ class Lens {
     const width = this.find(".desk").clientWidth;
     if (!width) return;
     const slider = this.find(".assumed").hidden;
-    const identity = `${width} ${window.innerHeight} ${this.top} ${this.compare} ${this.rows.built} ${slider}`;
+    const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
+    const identity = `${width} ${window.innerHeight} ${this.top} ${this.compare} ${this.rows.built} ${slider} ${type}`;
     if (identity === this.laidOut) return;
     this.laidOut = identity;
-    const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
+    this.weight = type > LARGE_TYPE ? 2 : 1;
+    this.root.classList.toggle("teach", this.weight > 1);
     const seen = window.innerHeight - this.top - 8;
     if (this.data.sizes) {
       for (let pass = 0; pass < 2; pass++) this.sizes.layOut(width, seen, type); // bars may have wrapped in the first
@@ -481,6 +485,7 @@ class Lens {
       this.sizes.paint();
       this.writeControls();
     }
+    this.ink.weight = this.weight;
     this.paintCursor();
     if (this.movedAt) this.measure(this.movedAt);
     this.movedAt = 0;

@@ -115,7 +115,7 @@ function drawPatch(canvas, size, { patch, side, shown, weights, K, max, palette,
   const left = (size - unit * K) / 2;
   bitmap(K, K, (i) => dense(weights[i] / max, palette), cellBitmap);
   context.drawImage(cellBitmap, left, left, unit * K, unit * K);
-  cased(context, "#ffb000", 1, () => context.rect(left, left, unit * K, unit * K));
+  cased(context, "#ffb000", ink.weight, () => context.rect(left, left, unit * K, unit * K));
   drawMarks(context, size, unit, { centroid: null, shift, ink });
 }
 
@@ -132,18 +132,18 @@ function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
   const arms = () => {
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 1.5 * dx, y + 1.5 * dy);
-      context.lineTo(x + 4.5 * dx, y + 4.5 * dy);
+      context.moveTo(x + 1.5 * ink.weight * dx, y + 1.5 * ink.weight * dy);
+      context.lineTo(x + 4.5 * ink.weight * dx, y + 4.5 * ink.weight * dy);
     }
   };
-  cased(context, ink.text, 1, arms, ink.faint, 1);
+  cased(context, ink.text, ink.weight, arms, ink.faint, 1);
 }
 
 // A ring where the scene went; at the edge of the box an arrow head, if that lies outside.
 function drawShift(context, size, [x, y], radius, ink) {
   const half = size / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
-  if (out <= 1) return cased(context, ink.shift, 1.25, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, 1);
+  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, 1);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];

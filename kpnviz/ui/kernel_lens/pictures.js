@@ -264,10 +264,10 @@ class Pictures {
         if (across) (context.moveTo(a, at), context.lineTo(b, at));
         else (context.moveTo(at, a), context.lineTo(at, b));
     };
-    cased(context, "rgba(255, 255, 255, 0.6)", 0.75, path, "rgba(0, 0, 0, 0.2)");
+    cased(context, "rgba(255, 255, 255, 0.6)", 0.75 * lens.weight, path, "rgba(0, 0, 0, 0.2)");
     const square = (r) =>
       context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
-    for (const K of new Set(sizes)) cased(context, MARK, 1.25, () => square((K - 1) / 2));
+    for (const K of new Set(sizes)) cased(context, MARK, 1.25 * lens.weight, () => square((K - 1) / 2));
     if (scale > 8) cased(context, MARK, 1, () => square(0));
     if (stage.role === "map" || !shifts || lens.frame === 0 || ![here, lens.otherPanel].includes(lens.framePanel)) return;
     if (here !== lens.framePanel && lens.compare !== "wipe") return;
@@ -276,6 +276,6 @@ class Pictures {
     // In a wipe, only on the frame's side of the edge.
     const onLeft = ring[0] < this.wipe.at * w;
     if (lens.compare === "wipe" && onLeft !== (lens.otherPanel === lens.framePanel)) return;
-    cased(context, lens.ink.shift, 1.5, () => context.arc(...ring, Math.max(4, scale * 0.6), 0, 2 * Math.PI));
+    cased(context, lens.ink.shift, 1.5 * lens.weight, () => context.arc(...ring, Math.max(4, scale * 0.6), 0, 2 * Math.PI));
   }
 }
