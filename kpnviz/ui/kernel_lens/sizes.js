@@ -68,6 +68,7 @@ class Sizes {
     const moved = (i) => (i === 0 ? ", the reference" : lens.data.shifts ? `, moved by ${offset(lens.data.shifts[i])} px` : "");
     find("[name=frame]").replaceChildren(...Array.from({ length: lens.frames }, (_, i) => new Option(`${i}${moved(i)}`, i)));
     if (!this.hasMap) return;
+    find(".rule").textContent = this.rule;
     const shares = sharesOf(data.index, data.titles.length);
     this.shown = data.titles
       .map((title, number) => ({ title, number, share: shares[number] }))
@@ -77,6 +78,8 @@ class Sizes {
       swatch.style.background = color;
       const item = make("span", "entry", swatch, make("b", "", name), members, ` ${shareText(share)}`);
       item.title = tip;
+      item.style.setProperty("--share", share);
+      item.style.setProperty("--color", color);
       return item;
     };
     find(".shares").replaceChildren(
@@ -84,6 +87,16 @@ class Sizes {
         entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${shareText(share)} of the pixels`),
       ),
       entry("linear-gradient(135deg, #333, #ddd)", "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
+    );
+  }
+
+  // How the map is made.
+  get rule() {
+    const { tie, sigma, classes } = this.data;
+    return (
+      `In the map, over the truth, a class counts with the best of its sizes in a Gaussian window (σ = ${sigma} px), and a pixel is ` +
+      `colored where one class is ${tie} dB or more ahead of all others.` +
+      (classes.includes(null) ? " MKPN has several sizes: it is of no class." : "")
     );
   }
 
@@ -133,7 +146,9 @@ class Sizes {
     this.size = lens.pictures.place({ beside, width: stage });
     for (const property of ["width", "height"]) this.stage.element.style[property] = `${this.size[property === "width" ? 0 : 1]}px`;
     const room = width - (pictures + maps) * stage - DESK_GAP - (pictures - 1) * CELL_GAP;
-    find(".map-of-sizes").classList.toggle("aside", beside && room >= ASIDE * type);
+    this.aside = this.hasMap && beside && room >= ASIDE * type;
+    find(".map-of-sizes").classList.toggle("aside", this.aside);
+    find(".note").textContent = VIEWS.sizes.note(lens);
     lens.root.classList.toggle("beside", beside);
     lens.rows.place({ named: true, columns, side });
     find(".rows").style.maxHeight = "";
@@ -227,9 +242,7 @@ VIEWS.sizes = {
   note: (lens) =>
     `The bar under a kernel is as wide as the kernel truly is, and full at ${lens.largest} px. PSNR: of the whole picture; here: in a ` +
     `Gaussian window (σ = ${lens.data.sizes.sigma} px) around the pixel, bold where it is highest. ` +
-    (lens.sizes.hasMap
-      ? "In the map, over the truth, a class counts with the best of its sizes in that window, and a pixel is colored where " +
-        `one class is ${lens.data.sizes.tie} dB or more ahead of all others.` +
-        (lens.data.sizes.classes.includes(null) ? " MKPN has several sizes: it is of no class." : "")
+    (lens.sizes.aside ? "" : lens.sizes.hasMap
+      ? lens.sizes.rule
       : "All these sizes are of one class, so there is no map of which class is best where."),
 };
