@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 from skimage.feature import peak_local_max, structure_tensor, structure_tensor_eigenvalues
-from skimage.filters import gaussian
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.metrics import inner
@@ -200,14 +199,6 @@ def class_psnr(error: np.ndarray, classes: np.ndarray) -> list[float]:
         with np.errstate(divide="ignore"):
             values.append(float(-10 * np.log10(chosen.mean())) if chosen.size else float("nan"))
     return values
-
-
-def best_of(errors: Sequence[np.ndarray], sigma: float = 4.0) -> np.ndarray:
-    """Which of several squared_error maps is least around each pixel: index [H, W].
-
-    Each map is smoothed by a Gaussian of `sigma` pixels first: one pixel's error is mostly luck.
-    """
-    return np.stack([gaussian(error, sigma) for error in errors]).argmin(axis=0)
 
 
 def _displayed(image: np.ndarray, white_level: float) -> np.ndarray:

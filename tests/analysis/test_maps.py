@@ -7,7 +7,6 @@ import torch
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.analysis.maps import (
     PIXEL_CLASSES,
-    best_of,
     class_psnr,
     disagreement,
     frame_maps,
@@ -161,11 +160,3 @@ def test_class_psnr_of_one_class_is_the_psnr():
     left, right, _ = class_psnr(error, halves)
     np.testing.assert_allclose(left, -10 * np.log10(error[8:-8, 8:25].mean()))
     np.testing.assert_allclose(right, -10 * np.log10(error[8:-8, 25:-8].mean()))
-
-
-def test_the_best_is_the_least_error_around_a_pixel():
-    left, right = np.zeros((20, 40)), np.zeros((20, 40))
-    left[:, 20:], right[:, :20] = 1, 1
-    right[10, 30] = 2  # one unlucky pixel does not decide
-    index = best_of([left, right])
-    assert (index[:, :18] == 0).all() and (index[:, 22:] == 1).all()

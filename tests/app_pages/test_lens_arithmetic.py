@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from kpnviz.analysis.best_size import TIE, best_size
 from kpnviz.analysis.ideal import ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, mass
 from kpnviz.analysis.metrics import psnr
@@ -16,7 +17,7 @@ from kpnviz.color import srgb_encode
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.matching import matching_costs
 from kpnviz.noise import NoiseModel, stabilize
-from kpnviz.ui import kernel_lens
+from kpnviz.ui import kernel_lens, presenter
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +34,9 @@ def script(chromium):
     folder = Path(kernel_lens.__file__).parent
     names = [name for name in kernel_lens.SCRIPTS if name != "lens.js"]  # it exports, as a module does
     page.add_script_tag(content="\n".join((folder / name).read_text(encoding="utf-8") for name in names))
+    steps = (Path(presenter.__file__).parent / "presenter.js").read_text(encoding="utf-8")
+    alone = f"globalThis.stepTo = (() => {{ {steps.partition('class Presenter')[0]} return stepTo; }})()"
+    page.add_script_tag(content=alone)
 
     def evaluate(expression, **arguments):
         return page.evaluate(
@@ -215,3 +219,54 @@ def test_kernels_all_over_stand_in_the_middle_of_each_cell_that_is_seen(script):
     assert found == [[y, x] for y in (6, 10, 12) for x in (2, 6)]
     everywhere = script("carpetPixels(0, 0, 13, 34, 13, 34, 1)")
     assert everywhere == [[y, x] for y in range(13) for x in range(34)]
+
+
+def test_the_class_of_sizes_that_leads_is_that_of_python(script):
+    rng = np.random.default_rng(3)
+    sizes = [1, 3, 5, 25, None, 11]
+    found = best_size([rng.gamma(0.3, 0.01, (20, 20)) for _ in sizes], sizes)
+    for y, x in [(0, 0), (19, 19), (10, 3), (4, 17), (12, 12)]:
+        local = found.local[:, y, x].tolist()
+        leading = script("leadAt(a.local, a.classes)", local=local, classes=found.classes)
+        number = found.classes[leading["first"]]
+        assert local[leading["first"]] == max(v for v, c in zip(local, found.classes, strict=True) if c is not None)
+        assert found.classes[leading["second"]] != number
+        assert found.index[y, x] == (number if leading["lead"] >= TIE else -1)
+
+
+def test_shares_of_the_classes_of_sizes(script):
+    # In the payload 0 is a tie, 1 the first class.
+    assert script("sharesOf([0, 1, 1, 3, 0, 0, 3, 3], 3)") == [2 / 8, 0, 3 / 8, 3 / 8]
+
+
+@pytest.mark.parametrize("type_", [1, 1.4])
+@pytest.mark.parametrize("pictures", [1, 2])
+@pytest.mark.parametrize(("width", "height"), [(358, 600), (436, 700), (736, 600), (916, 530), (1216, 530), (1860, 860)])
+def test_nine_kernels_the_picture_and_the_map_fit_their_place(script, width, height, pictures, type_):
+    found = script("sizesDesk(a.w, a.h, a.n, 1, 1, 9, a.t)", w=width, h=height, n=pictures, t=type_)
+    columns, side, stage = found["columns"], found["side"], found["stage"]
+    assert columns * (side + 6) - 6 <= width
+    assert 72 <= side <= 176 * type_
+    across = pictures + (1 if found["beside"] else 0)
+    assert across * stage + (20 if found["beside"] else 0) + (pictures - 1) * 6 <= width
+    if found["beside"] and stage > 300:  # below, the page is scrolled
+        assert stage + -(-9 // columns) * (side + 38 * type_) <= height
+
+
+def test_a_page_of_1280_by_800_shows_nine_kernels_in_a_row(script):
+    found = script("sizesDesk(916, 530, 1, 1, 1, 9)")
+    assert found["columns"] == 9 and found["side"] >= 72 and found["stage"] >= 420
+
+
+def test_large_letters_come_with_large_kernels(script):
+    """All in sight: names stand above the kernels where they would not fit beside them."""
+    usual, large = (script("arrange([8, 8, 8], 776, 520, a.t)", t=t) for t in (1, 1.4))
+    assert large["side"] >= 1.2 * 72 and large["fits"]
+    assert usual["named"] and not large["named"]
+
+
+@pytest.mark.parametrize(
+    ("at", "step", "to"), [(None, 1, 0), (None, -1, 6), (0, 1, 1), (6, 1, 6), (3, -1, 2), (0, -1, 0)]
+)
+def test_steps_through_examples_end_at_the_ends(script, at, step, to):
+    assert script("stepTo(a.at, a.step, 7)", at=at, step=step) == to
