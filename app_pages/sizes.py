@@ -12,7 +12,7 @@ from kpnviz.ui.controls import burst_controls, usable
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu
-from kpnviz.ui.size_stage import SIZED, SizeStage, single_size, size_stage, sized_methods
+from kpnviz.ui.size_stage import SIZED, SizeStage, first_look, single_size, size_stage, sized_methods
 from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS, TEACH
 
 
@@ -32,9 +32,8 @@ def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
 
 @st.fragment
 def stage(shown: SizeStage) -> None:
-    """The pictures, the map and the kernels. It opens on the smallest size beside the largest."""
-    sizes = [method for method in shown.errors if single_size(method)]
-    st.session_state.setdefault(SIZES_DISPLAY, {"other": sizes[0], "shown": sizes[-1], "look": "sizes"})
+    """The pictures, the map and the kernels."""
+    st.session_state.setdefault(SIZES_DISPLAY, first_look())
     kernel_lens(shown.payload, SIZES_LENS, display=SIZES_DISPLAY)
     link.sync_address()
 

@@ -41,6 +41,7 @@ from kpnviz.ui.controls import (
 )
 from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS, Pixel
 from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.size_stage import first_look, sized_methods
 from kpnviz.ui.state import (
     CROP,
     FRAMES,
@@ -63,6 +64,7 @@ from kpnviz.ui.state import (
     SEED,
     SHAKE,
     SHIFTS,
+    SIZES_DISPLAY,
     TEACH,
     TOP,
     WRITTEN,
@@ -88,7 +90,7 @@ _LENS = (
 )
 _KNOWN = {
     *{"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS},
-    *{KERNELS_VIEW, IF_METHOD, *WHAT_IF, LESSON},
+    *{KERNELS_VIEW, IF_METHOD, *WHAT_IF, LESSON, "sizes"},
 }
 _FIRST_VIEW = next(iter(KERNEL_VIEWS))
 _MAX_SIZE = 99  # of a kernel, pixels a side: what a network has is seen where it is shown
@@ -132,11 +134,20 @@ def write(state: Mapping[str, Any]) -> dict[str, str]:
         value = state.get(name, usual)
         if value != usual:
             query[name] = "~".join(map(str, sorted(value))) if isinstance(usual, list) else f"{int(value)}"
+    compared = _compared(state.get(SIZES_DISPLAY) or {}, state[FRAMES])
+    if compared != _compared({}, state[FRAMES]):
+        query["sizes"] = compared
     if state.get(LESSON):
         query[LESSON] = f"{state[LESSON] + 1}"
     if state.get(TEACH):
         query["teach"] = "1"
     return query
+
+
+def _compared(display: Mapping[str, Any], frames: int) -> str:
+    """What the page Sizes compares: the left and the right picture, and the frame of the kernels."""
+    shown = first_look() | dict(display)
+    return f"{shown['other']}~{shown['shown']}~{min(shown['frame'], frames - 1)}"
 
 
 def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -174,6 +185,7 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     state[PIXEL] = reader.pixel(size)
     state[TEACH] = bool(reader.whole("teach", 0, 1, 0))
     state[LENS_DISPLAY] = reader.display(size, state[FRAMES])
+    state[SIZES_DISPLAY] = reader.sizes(state[FRAMES])
     state[KERNELS_VIEW] = KERNEL_VIEWS[reader.choice(KERNELS_VIEW, tuple(KERNEL_VIEWS), _FIRST_VIEW)]
     state |= reader.what_if(state[FRAMES])
     state[LESSON] = reader.whole(LESSON, 1, len(LESSONS), 1) - 1
@@ -281,6 +293,21 @@ class _Reader:
             )
         return inside
 
+    def sizes(self, frames: int) -> dict[str, Any]:
+        """The pictures and the frame of the page Sizes."""
+        if "sizes" not in self.query:
+            return first_look()
+        said = self.query["sizes"]
+        other, shown, frame = [*said[:200].split("~"), "", ""][:3]
+        here = (*sized_methods(), "frame", "mean", "truth")
+        if other in here and shown in here and frame in map(str, range(frames)):
+            return first_look() | {"other": other, "shown": shown, "frame": int(frame)}
+        self.wrong(
+            f"sizes {_quoted(said)} are not two pictures and a frame joined by ~, the smallest and the largest size are "
+            "shown"
+        )
+        return first_look()
+
     def what_if(self, frames: int) -> dict[str, Any]:
         state = {
             name: bool(self.whole(name, 0, 1, usual)) if isinstance(usual, bool) else usual
@@ -348,6 +375,8 @@ def open_session() -> None:
 
 
 def _is_named(key: str, named: Iterable[str]) -> bool:
+    if key == SIZES_DISPLAY:
+        return "sizes" in named
     return key in named or (key == LENS_DISPLAY and bool(set(_LENS) & set(named)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -48,6 +49,12 @@ def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     best = best_size(list(errors.values()), [single_size(method) for method in methods])
     start = cache.interesting_pixel(burst)
     return SizeStage(errors, best, pack(burst, estimates, start, best=best, most=MAX_BYTES))
+
+
+def first_look() -> dict[str, Any]:
+    """How the lens shows them at first: the smallest size beside the largest."""
+    sizes = [method for method in sized_methods() if single_size(method)] or [""]
+    return {"other": sizes[0], "shown": sizes[-1], "frame": 0, "look": "sizes"}
 
 
 def sized_methods() -> tuple[str, ...]:

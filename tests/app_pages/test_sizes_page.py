@@ -129,7 +129,7 @@ def test_any_two_sizes_are_compared(page, burst, estimates):
         ".getImageData((x + 0.5) * l.scale, (y + 0.5) * l.scale, 1, 1).data).slice(0, 3))"
     )
     assert lens(page, read) == [color(page, SIZED[4], 60, 10), color(page, SIZED[1], 60, 80)]
-    page.wait_for_url(re.compile(f"sizes={SIZED[4]}~{SIZED[1]}"))
+    page.wait_for_url(re.compile(f"sizes={SIZED[4]}~{SIZED[1]}~0"))
     page.reload()
     page.locator(".lens[data-y]").wait_for()
     assert lens(page, "[l.other, l.shown]") == [SIZED[4], SIZED[1]]

@@ -45,7 +45,7 @@ CONTENT = {
     "explore": ".st-key-lens .lens[data-y]",
     "kernels": ".st-key-parts .heatmaplayer",
     "noise": "h3:has-text('True noise against assumed noise')",
-    "sizes": "h3:has-text('Which size is best where?')",
+    "sizes": ".st-key-sizes_lens .lens.sizes[data-y]",
     "results": "h3:has-text('Table 1, ours and the paper')",
     "learn": ".st-key-lesson_lens .lens[data-y]",
     "your_burst": "input[type=file]",

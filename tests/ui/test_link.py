@@ -22,6 +22,7 @@ from kpnviz.ui.controls import (
     recipe_of,
 )
 from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.size_stage import first_look, sized_methods
 from kpnviz.ui.state import FRAMES, GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
@@ -65,6 +66,12 @@ def states(draw):
         "if_dx": draw(st.integers(-16, 16)),
         "if_anew": draw(st.booleans()),
         "lesson": draw(st.integers(0, len(LESSONS) - 1)),
+        "sizes_display": {
+            "other": draw(st.sampled_from([*sized_methods(), "truth"])),
+            "shown": draw(st.sampled_from(sized_methods())),
+            "frame": draw(st.integers(0, frames - 1)),
+            "look": "sizes",
+        },
     }
 
 
@@ -111,6 +118,9 @@ def test_a_link_opens_what_was_there(state):
         ({"pixel": "middle"}, "“middle”", {"pixel": None}),
         ({"mode": "sgned"}, "“sgned”", {"display": {"mode": "signed"}}),
         ({"view": "0~0"}, "“0~0”", {"display": {}}),
+        ({"sizes": "kpn-l3~kpn-l4~0"}, "“kpn-l3~kpn-l4~0”", {"sizes_display": first_look()}),
+        ({"sizes": "kpn-l3~kpn-l5~9"}, "“kpn-l3~kpn-l5~9”", {"sizes_display": first_look()}),
+        ({"sizes": "mean~mkpn"}, "“mean~mkpn”", {"sizes_display": first_look()}),
         ({"kernels_view": "mps"}, "“mps”", {"kernels_view": "Maps"}),
         ({"if_dropped": "0~8~1"}, "“0~8~1”", {"if_dropped": [0, 1]}),
         ({"if_dropped": "one~2~2"}, "“one~2~2”", {"if_dropped": [2]}),
