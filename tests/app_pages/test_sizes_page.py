@@ -249,7 +249,6 @@ def test_in_front_of_a_class_kernels_are_larger_and_marks_thicker(chromium, serv
     open_lens(usual, f"{server}/?v=1&methods=kpn-l5~mkpn")
     for page in (usual, teacher):
         at_rest(page)
-    teacher.wait_for_function("document.querySelector('.presenter') === null || true")
     expect(teacher.locator(".lens.teach")).to_be_attached()
     painted(teacher)
     side = [page.locator(".cell canvas").first.bounding_box()["width"] for page in (usual, teacher)]
