@@ -3,7 +3,7 @@
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr, pixel_classes
+from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr
 from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import BurstRecipe
 from kpnviz.models.zoo import title_of
@@ -38,10 +38,11 @@ def stage(shown: SizeStage) -> None:
     link.sync_address()
 
 
-def size_curves(shown: SizeStage, classes) -> None:
+def size_curves(shown: SizeStage) -> None:
     st.subheader("Which pixels want which size?", anchor=False)
-    shares = [float((classes[inner(classes.shape)] == i).mean()) for i in range(len(PIXEL_CLASSES))]
-    scores = {method: class_psnr(error, classes) for method, error in shown.errors.items()}
+    inside = shown.classes[inner(shown.classes.shape)]
+    shares = [float((inside == i).mean()) for i in range(len(PIXEL_CLASSES))]
+    scores = {method: class_psnr(error, shown.classes) for method, error in shown.errors.items()}
     x = [size for method in scores if (size := single_size(method))]
     with elements.grid("size_curves", 225):
         for i, name in enumerate(PIXEL_CLASSES):
@@ -93,5 +94,4 @@ else:
         if missing:
             st.caption("Not trained here yet: " + ", ".join(missing) + ".")
         stage(shown)
-        burst = cache.burst_of(recipe)
-        size_curves(shown, pixel_classes(burst.truth, burst.white_level))
+        size_curves(shown)

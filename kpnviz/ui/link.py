@@ -303,8 +303,8 @@ class _Reader:
         if other in here and shown in here and frame in map(str, range(frames)):
             return first_look() | {"other": other, "shown": shown, "frame": int(frame)}
         self.wrong(
-            f"sizes {_quoted(said)} are not two pictures and a frame joined by ~, the smallest and the largest size are "
-            "shown"
+            f"sizes {_quoted(said)} are not two pictures and a frame joined by ~, the smallest and the largest size "
+            "are shown"
         )
         return first_look()
 

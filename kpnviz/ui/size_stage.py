@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.analysis.best_size import BestSize, best_size
-from kpnviz.analysis.maps import squared_error
+from kpnviz.analysis.maps import pixel_classes, squared_error
 from kpnviz.burst import BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
@@ -25,10 +25,12 @@ MAX_BYTES = 96 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class SizeStage:
-    """Of each method: its squared error of displayed values, [H, W]; which size is best where; and for the lens."""
+    """Of each method its squared error of displayed values, [H, W]; which size is best where; the class of each pixel
+    (maps.pixel_classes); and what the lens is sent."""
 
     errors: dict[str, np.ndarray]
     best: BestSize
+    classes: np.ndarray
     payload: bytes
 
 
@@ -48,7 +50,8 @@ def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     errors = {e.model: squared_error(e.image, burst.truth, burst.white_level) for e in estimates}
     best = best_size(list(errors.values()), [single_size(method) for method in methods])
     start = cache.interesting_pixel(burst)
-    return SizeStage(errors, best, pack(burst, estimates, start, best=best, most=MAX_BYTES))
+    classes = pixel_classes(burst.truth, burst.white_level)
+    return SizeStage(errors, best, classes, pack(burst, estimates, start, best=best, most=MAX_BYTES))
 
 
 def first_look() -> dict[str, Any]:

@@ -229,7 +229,9 @@ def test_the_class_of_sizes_that_leads_is_that_of_python(script):
         local = found.local[:, y, x].tolist()
         leading = script("leadAt(a.local, a.classes)", local=local, classes=found.classes)
         number = found.classes[leading["first"]]
-        assert local[leading["first"]] == max(v for v, c in zip(local, found.classes, strict=True) if c is not None)
+        assert local[leading["first"]] == max(
+            v for v, c in zip(local, found.classes, strict=True) if c is not None
+        )
         assert found.classes[leading["second"]] != number
         assert found.index[y, x] == (number if leading["lead"] >= TIE else -1)
 
@@ -241,7 +243,9 @@ def test_shares_of_the_classes_of_sizes(script):
 
 @pytest.mark.parametrize("type_", [1, 1.4])
 @pytest.mark.parametrize("pictures", [1, 2])
-@pytest.mark.parametrize(("width", "height"), [(358, 600), (436, 700), (736, 600), (916, 530), (1216, 530), (1860, 860)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(358, 600), (436, 700), (736, 600), (916, 530), (1216, 530), (1860, 860)]
+)
 def test_nine_kernels_the_picture_and_the_map_fit_their_place(script, width, height, pictures, type_):
     found = script("sizesDesk(a.w, a.h, a.n, 1, 1, 9, a.t)", w=width, h=height, n=pictures, t=type_)
     columns, side, stage = found["columns"], found["side"], found["stage"]
