@@ -71,8 +71,8 @@ begin(
     "How large should a kernel be?",
     ""  # in front of a class the title is enough, and pictures need the room
     if st.session_state.get(TEACH)
-    else "One burst, denoised with kernels of every size. **Move over a picture** to see each size's kernel for that pixel; "
-    "click a kernel to see its picture.",
+    else "One burst, denoised with kernels of every size. **Move over a picture** to see each size's kernel for that "
+    "pixel; click a kernel to see its picture.",
     tools=preset_menu,
 )
 with st.sidebar:

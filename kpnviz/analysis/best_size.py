@@ -9,8 +9,8 @@ import numpy as np
 from skimage.filters import gaussian
 
 SIZE_CLASSES = ("small", "middle", "large")
-"""Kernels that reach at most 1 px from their middle, 2 to 4 px, and further: the eight neighbors; what a hand usually
-shifts a frame by and some room; all beyond. See size_class."""
+"""Kernels that reach 1 px from their middle at most, the nearest neighbors; 2 to 4 px, the usual shake of ±2 px and as
+much around it; and further. See size_class."""
 
 WINDOW_SIGMA = 4.0  # px; one pixel's error is mostly luck
 TIE = 0.1  # dB
@@ -42,7 +42,7 @@ def best_size(errors: Sequence[np.ndarray], sizes: Sequence[int | None]) -> Best
 
         local = -10 log10(error averaged by a Gaussian of WINDOW_SIGMA pixels)
 
-    A class counts with the best of its sizes. `sizes` has the kernel size of each method, None for one that has several.
+    A class counts with the best of its sizes. `sizes` has the kernel size of each method, None for one with several.
     """
     local = np.stack(
         [-10 * np.log10(np.maximum(gaussian(error, WINDOW_SIGMA), _NO_ERROR)) for error in errors]

@@ -1,6 +1,6 @@
 // The lens as a picture to take away: what is on the page, drawn again on one canvas.
 
-const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .live, .handle, [hidden]";
+const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .rule, .live, .handle, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 // A canvas with the pictures, kernels, scales and numbers of a lens, at `scale` pixels a CSS pixel.
@@ -45,7 +45,7 @@ function drawElement(context, element) {
     context.fillStyle = gradient;
     return context.fillRect(left, top, width, height);
   }
-  if (element.matches(".bar-box, .bar-box i, .progress, .progress i, .chip, .label b")) {
+  if (element.matches(".bar-box, .bar-box i, .progress, .progress i, .chip, .label b, .swatch")) {
     context.fillStyle = style.backgroundColor;
     context.fillRect(left, top, width, height);
   }

@@ -86,7 +86,7 @@ class Sizes {
       ...this.shown.map(({ title, number, share }) =>
         entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${shareText(share)} of the pixels`),
       ),
-      entry("linear-gradient(135deg, #333, #ddd)", "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
+      entry(NO_CLASS, "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
     );
   }
 
