@@ -27,7 +27,7 @@ function stageSize(width, height, pictures, aspect, type = 1) {
   return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE / clamp(type, 1, 1.3), LARGEST_STAGE) * aspect)) };
 }
 
-const SMALLEST_PAIR = 300; // pictures that stand beside each other are at least so wide
+const SMALLEST_PAIR = 280; // pictures that stand beside each other are at least so wide
 const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
 const SIZES_TEXT = 38; // under a kernel of the page Sizes: its true width, its name and two scores
 

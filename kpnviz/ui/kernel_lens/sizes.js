@@ -41,7 +41,8 @@ class Sizes {
     this.marks = make("canvas", "marks");
     this.stage = { role: "map", marks: this.marks, element: make("div", "stage map", this.picture, this.marks) };
     lens.find(".map-of-sizes .stages").append(this.stage.element);
-    lens.find("[name=same]").home = lens.find("[name=same]").closest("label").parentNode;
+    this.same = lens.find("[name=same]").closest("label");
+    this.menu = this.same.parentNode;
   }
 
   get data() {
@@ -60,9 +61,8 @@ class Sizes {
     find(".map-of-sizes").hidden = !this.hasMap;
     find(".of-frame").hidden = !data;
     // How large a pixel is drawn matters more here: its switch stands in the bar.
-    const same = find("[name=same]");
-    (data ? find(".of-frame").parentNode.insertBefore(same.closest("label"), find(".of-frame").nextSibling) : same.home.append(same.closest("label")));
-    if (!data) return;
+    if (!data) return this.menu.append(this.same);
+    find(".of-frame").after(this.same);
     // One weight of 1x1 is as strong as the sum of all of 25x25: on one scale of colors the large ones would be blank.
     if (!this.began) this.began = lens.each = true;
     const moved = (i) => (i === 0 ? ", the reference" : lens.data.shifts ? `, moved by ${offset(lens.data.shifts[i])} px` : "");
@@ -70,7 +70,7 @@ class Sizes {
     if (!this.hasMap) return;
     find(".rule").textContent = this.rule;
     const shares = sharesOf(data.index, data.titles.length);
-    this.shown = data.titles
+    const shown = data.titles
       .map((title, number) => ({ title, number, share: shares[number] }))
       .filter(({ number }) => data.classes.includes(number));
     const entry = (color, name, members, share, tip) => {
@@ -83,8 +83,8 @@ class Sizes {
       return item;
     };
     find(".shares").replaceChildren(
-      ...this.shown.map(({ title, number, share }) =>
-        entry(CLASS_COLORS[number], title, ` ${this.membersOf(number)}`, share, `${title} kernels lead by ${data.tie} dB or more on ${shareText(share)} of the pixels`),
+      ...shown.map(({ title, number, share }) =>
+        entry(CLASS_COLORS[number], title, this.membersOf(number), share, `${title} kernels lead by ${data.tie} dB or more on ${shareText(share)} of the pixels`),
       ),
       entry(NO_CLASS, "tie", "", shares.at(-1), `No class leads by ${data.tie} dB: the picture is left gray`),
     );
@@ -135,16 +135,17 @@ class Sizes {
   layOut(width, seen, type) {
     const { lens } = this;
     const { find, data } = lens;
-    const height = (selector) => find(selector).offsetHeight;
-    const around = height(".looking") - height(".looking .stages");
+    const high = (selector) => find(selector).offsetHeight;
+    const around = high(".looking") - high(".looking .stages");
     const maps = this.hasMap ? 1 : 0;
     const pictures = lens.compare === "pair" ? 2 : 1;
-    const below = DESK_GAP / 2 + height(".inside") - height(".rows") - height(".note") - NOTE_GAP; // one reads the note later
+    const below = DESK_GAP / 2 + high(".inside") - high(".rows") - high(".note") - NOTE_GAP; // one reads the note later
     const aspect = data.width / data.height;
     const places = sizesDesk(width, seen - around - below, pictures, maps, aspect, lens.kernelMethods.length, type);
     const { beside, stage, side, columns } = places;
     this.size = lens.pictures.place({ beside, width: stage });
-    for (const property of ["width", "height"]) this.stage.element.style[property] = `${this.size[property === "width" ? 0 : 1]}px`;
+    const [w, h] = this.size;
+    Object.assign(this.stage.element.style, { width: `${w}px`, height: `${h}px` });
     const room = width - (pictures + maps) * stage - DESK_GAP - (pictures - 1) * CELL_GAP;
     this.aside = this.hasMap && beside && room >= ASIDE * type;
     find(".map-of-sizes").classList.toggle("aside", this.aside);
@@ -164,9 +165,9 @@ class Sizes {
     const rgb = CLASS_COLORS.map((hex) => [5, 3, 1].map((i) => parseInt(hex.slice(i, i + 2), 16))); // ABGR
     const colorOf = (i) => {
       const value = 255 * lens.pictures.transfer(image[i] / white);
-      const class_ = rgb[data.index[i] - 1];
-      const mixed = (class_ ?? [value, value, value]).map((c) => Math.round(class_ ? HEAVY * c + (1 - HEAVY) * value : c));
-      return mixed.reduce((packed, c) => packed * 256 + c, 255) >>> 0;
+      const color = rgb[data.index[i] - 1];
+      if (!color) return gray(value / 255);
+      return color.reduce((packed, c) => packed * 256 + Math.round(HEAVY * c + (1 - HEAVY) * value), 255) >>> 0;
     };
     this.bitmap = bitmap(H, W, colorOf, this.bitmap);
   }
