@@ -127,7 +127,7 @@ function drawProduct(canvas, size, { products, K, max, boxSize, palette, ink }) 
 // Thin, around a weight or beside its middle: the weights stay in sight.
 function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
-  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], Math.max(3.5, unit * 0.62), ink);
+  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink);
   if (!centroid) return;
   const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
   const arms = () => {
