@@ -96,7 +96,7 @@ def pack(
     clean: np.ndarray | None = None,
     alone: bool = False,
     best: BestSize | None = None,
-    most: int = MAX_BYTES,
+    most: int | None = None,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
 
@@ -104,7 +104,7 @@ def pack(
     alone   the pictures alone, to pick a pixel from: without kernels, and without what `pack_assumed` brings
     best    which kernel size is best where, of these estimates: the lens then shows the map beside the picture, and in
             place of its views the kernels of all estimates for one frame
-    most    bytes
+    most    bytes; else MAX_BYTES
 
     Pictures travel as float32, kernel factors [N, F, h, w] and clean frames as float16. Raises ValueError beyond
     `most` bytes.
@@ -173,7 +173,7 @@ def pack(
             "sigma": WINDOW_SIGMA,
             "tie": TIE,
         }
-    return _write(header, arrays, most)
+    return _write(header, arrays, most or MAX_BYTES)
 
 
 def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Estimate]) -> bytes:
@@ -194,7 +194,7 @@ def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Esti
         "images": 0,
         "factors": list(range(1, 1 + len(factors))),
     }
-    return _write(header, arrays)
+    return _write(header, arrays, MAX_BYTES)
 
 
 def burst_id(burst: Burst) -> str:
@@ -211,7 +211,7 @@ def _padding(length: int) -> int:
     return -length % _ALIGNMENT
 
 
-def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int = MAX_BYTES) -> bytes:
+def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int) -> bytes:
     size = sum(array.nbytes + _padding(array.nbytes) for array in arrays)
     if size > most:
         raise ValueError(
