@@ -8,7 +8,7 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements, export, link
+from kpnviz.ui import cache, elements, export, link, work
 from kpnviz.ui.assumed_noise import assumed_noise, assumed_payloads
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
@@ -65,6 +65,15 @@ def downloads(recipe: BurstRecipe, burst: Burst, estimates: list[Estimate], pixe
             )
 
 
+def frames_first(recipe: BurstRecipe, methods: tuple[str, ...]) -> bool:
+    """Where there is no lens yet and the networks have to run first, show one with the frames: whether it did."""
+    there = LENS in st.session_state or work.is_kept(cache.lens_payload, recipe, methods)
+    early = bool(methods) and not there
+    if early:
+        kernel_lens(cache.frames_payload(recipe), key=LENS)
+    return early
+
+
 preset = shown_preset()
 begin(
     "What does the network do at this pixel?",
@@ -81,8 +90,11 @@ with st.sidebar:
     methods = method_controls()
 
 try:
+    early = frames_first(recipe, methods)
     with status, st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…"):
         cache.lens_payload(recipe, methods)
+    if early:
+        st.rerun()
 except ValueError as error:
     elements.failure(error)
 else:

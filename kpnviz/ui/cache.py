@@ -72,6 +72,13 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
 
 
+@kept_at_once
+def frames_payload(recipe: BurstRecipe) -> bytes:
+    """What the lens shows of a recipe before any network has run."""
+    burst = burst_of(recipe)
+    return pack(burst, [], interesting_pixel(burst))
+
+
 @kept
 def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """The same pictures alone, to pick a pixel from."""

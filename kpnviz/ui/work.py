@@ -52,6 +52,11 @@ def kept_at_once(function: Callable[P, R]) -> Callable[P, R]:
     return _kept(function, at_once)
 
 
+def is_kept(function: Callable[..., Any], *args: Hashable) -> bool:
+    """Whether what a function of `kept` returns for these arguments is there, so that it returns at once."""
+    return (function.__qualname__, args, ()) in kept_values
+
+
 def _kept(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **more: P.kwargs) -> R:

@@ -98,7 +98,8 @@ class Lens {
     // Where nothing is known of the truth, errors are differences from the mean.
     if (!has(this.against)) this.against = this.truth ? "truth" : "mean";
     const method = this.kernelMethods.at(-1) ?? this.data.methods.at(-1);
-    if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "mean";
+    // Before any network has run there is none to choose: the first that comes is shown then.
+    if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "";
     if (!has(this.other)) this.other = "frame";
     if (!this.rows.looks.includes(this.look)) this.look = this.rows.looks[0];
     if (!this.modes.includes(this.mode)) this.mode = "picture";
@@ -152,7 +153,7 @@ class Lens {
   }
 
   get shownPanel() {
-    return this.panelNamed(this.shown);
+    return this.panelNamed(this.shown) ?? this.panelNamed("mean");
   }
 
   get otherPanel() {
