@@ -53,6 +53,7 @@ ASSUMED, ASSUMED_ASKED = (
     "assumed",
     "_assumed_asked",
 )  # what brings other assumed noise, and what it asked for last
+ASSUMED_GIVEN = "_assumed_given"  # {(burst, method): when it was last sent there, monotonic seconds}
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---

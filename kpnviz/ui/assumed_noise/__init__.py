@@ -24,7 +24,7 @@ from kpnviz.denoise import Denoiser
 from kpnviz.outside import Limits
 from kpnviz.ui import cache, work
 from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
-from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED
+from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED, ASSUMED_GIVEN
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
 """Of the assumed noise, beside the true one."""
@@ -128,11 +128,15 @@ def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
     header: dict[str, Any] = {"burst": burst, "methods": list(methods), "method": None, "failed": []}
     payload = b""
     if asked.get("burst") == burst:
-        missing = [method for method in methods if method not in asked["have"]]
+        # It asks again while the last one, of up to 48 MB, is on its way: that one is not sent twice.
+        now = time.monotonic()
+        given = {key: at for key, at in state.get(ASSUMED_GIVEN, {}).items() if now - at < _FORGOTTEN}
+        missing = [name for name in methods if name not in asked["have"] and (burst, name) not in given]
         for method, made in [(method, _kitchen().order(recipe, method)) for method in missing]:
             if made.done() and not isinstance(made.exception(), CancelledError):
                 if made.exception() is None:
                     header["method"], payload = method, made.result()
+                    state[ASSUMED_GIVEN] = given | {(burst, method): now}
                     break
                 header["failed"].append(method)
     _component()(data=with_header(header, payload), key=ASSUMED, on_ask_change=take)
