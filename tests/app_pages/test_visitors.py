@@ -73,8 +73,11 @@ def address(chromium, networks):
             yield f"{address}/?v=1&methods=kpn-l5~mkpn&crop=96"
 
 
-def visitor(chromium):
-    return watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+def visitor(chromium, address):
+    """A page on which the networks' pictures are."""
+    page = open_lens(watch(chromium.new_page(viewport={"width": 1280, "height": 900})), address)
+    until(page, lambda: len(lens(page, "l.data.methods")) == 2)
+    return page
 
 
 def until(page, condition):
@@ -86,7 +89,7 @@ def until(page, condition):
 
 
 def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium, networks, address):
-    page = open_lens(visitor(chromium), f"{address}&gain=2&seed=7")
+    page = visitor(chromium, f"{address}&gain=2&seed=7")
     before = lens(page, "l.data.id")
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
@@ -108,7 +111,7 @@ def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium,
 
 
 def test_who_waits_is_told_and_a_closed_tab_frees_its_place(chromium, networks, address):
-    pages = [open_lens(visitor(chromium), f"{address}&gain=2&seed={seed}") for seed in (1, 2, 3)]
+    pages = [visitor(chromium, f"{address}&gain=2&seed={seed}") for seed in (1, 2, 3)]
     note = ".st-key-waiting"
     with networks.held():
         for count, page in enumerate(pages):
