@@ -213,9 +213,9 @@ class _Matching(_Stacked):
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
-        self.started_at = 0
+        self.start = "random weights"
         if config.start is not None:
-            self.started_at = start_from(config.start, config.model, self.network)
+            self.start = start_from(config.start, config.model, self.network)
 
     def optimizers(self, config: RunConfig, learning_rate: float) -> list[torch.optim.Optimizer]:
         return optimizers.muon(self.network, learning_rate)
@@ -241,12 +241,9 @@ class _Matching(_Stacked):
             return (picture_loss(prediction, batch, self.lambda_1) + _LOG_FLOOR).log().mean(), 1.0
 
     def card(self) -> dict:
-        start = "random weights"
-        if self.started_at:
-            start = f"the weights of {self.started_at} steps in which all networks that match shared a trunk"
         return {
             **super().card(),
-            "start": start,
+            "start": self.start,
             "annealing": "none",
             "optimizer": "Muon (momentum 0.95, weight decay 0.01) for inner convolutions, AdamW at half the rate for "
             "the last ones, biases and scales",
@@ -263,7 +260,7 @@ class _Shared(_Matching):
     in_parts = True
 
     def __init__(self, config: TrainingConfig) -> None:
-        self.name, self.config, self.frames, self.started_at = SHARED, config, 8, 0
+        self.name, self.config, self.frames, self.start = SHARED, config, 8, "random weights"
         self.lambda_1 = self.usual_lambda_1 if config.lambda_1 is None else config.lambda_1
         self.names = shared_models()
         trunk = TRUNKS[config.trunk or "matching"]
@@ -311,8 +308,8 @@ def shared_models() -> list[str]:
     return [n for n, c in MATCHED.items() if c.noise_map and not c.direct]
 
 
-def start_from(folder: Path, model: str, network: nn.Module) -> int:
-    """Give a network the weights that a shared run wrote for it; returns the run's steps.
+def start_from(folder: Path, model: str, network: nn.Module) -> str:
+    """Give a network the weights that a shared run wrote for it, or that were trained from those; returns which.
 
     A network that the run did not train takes those of KPN 5x5 as far as they have the same names and shapes.
     """
@@ -320,7 +317,8 @@ def start_from(folder: Path, model: str, network: nn.Module) -> int:
     file = Path(folder) / f"{model if model in names else names[0]}.safetensors"
     try:
         found, card = checkpoints.load_network(file).state_dict(), checkpoints.read_card(file)
-        step = int(card["training"]["steps"])
+        training = card["training"]
+        steps, before = int(training["steps"]), str(training["start"])
     except (checkpoints.CheckpointError, KeyError, ValueError) as error:
         raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
@@ -328,7 +326,9 @@ def start_from(folder: Path, model: str, network: nn.Module) -> int:
     if not fitting or (model in names and len(fitting) < len(own)):
         raise ValueError(f"start: {file} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
-    return step
+    if "shared" in training:
+        return f"the weights of {steps} steps in which all networks that match shared a trunk"
+    return f"the weights of {file.stem}, {steps} steps from {before}"
 
 
 def picture_loss(prediction: KernelField | Tensor, batch: Batch, lambda_1: float) -> Tensor:

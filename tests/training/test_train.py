@@ -258,11 +258,19 @@ def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, 
         written = load_file(tmp_path / SHARED / f"{source}.safetensors")
         config = quick(photos, model, start=tmp_path / SHARED, steps=1, learning_rate=1e-12, crop=24)
         card = train(config, tmp_path, tmp_path / f"{model}.safetensors", show_progress=False)
-        assert "6 steps" in card["training"]["start"]
+        assert card["training"]["start"].startswith("the weights of 6 steps in which all")
         for key, value in load_file(tmp_path / f"{model}.safetensors").items():
             trained = kept[f"{prefix}networks.{source}.{key}"]
             torch.testing.assert_close(written[key], trained.half())
             torch.testing.assert_close(value, written[key], atol=2e-3, rtol=2e-3)
+    # What was trained from it may be a start as well; the card then says both.
+    tuned = quick(photos, "kpn", start=tmp_path / SHARED, steps=2, crop=24)
+    train(tuned, tmp_path, tmp_path / "tuned" / "kpn.safetensors", show_progress=False)
+    again = dataclasses.replace(tuned, model="kpn-blind", start=tmp_path / "tuned")
+    card = train(again, tmp_path / "again", tmp_path / "again.safetensors", show_progress=False)
+    assert card["training"]["start"].startswith(
+        "the weights of kpn, 2 steps from the weights of 6 steps in which"
+    )
 
 
 def test_networks_that_stack_frames_have_no_start(tmp_path):
