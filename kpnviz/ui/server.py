@@ -5,8 +5,10 @@ Options are those of `streamlit run`, which serves app.py too; then the first vi
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+from contextlib import suppress
 
 from kpnviz.paths import ROOT
 
@@ -16,10 +18,12 @@ def warm_up() -> None:
     from kpnviz.ui import cache, export, link, numbers, page, presets  # noqa: F401
     from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
-    try:
+    with suppress(ValueError):  # the page will say so, to whom it concerns
         cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))
-    except ValueError:
-        return  # the page will say so, to whom it concerns
+    # Streamlit collects garbage after every run of a script: 0.2 s, in which nothing is sent, for all that was imported
+    # here. That stays anyway: it need not be looked at again.
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -62,4 +62,5 @@ def first_look() -> dict[str, Any]:
 
 def sized_methods() -> tuple[str, ...]:
     """Those of SIZED that are trained here."""
-    return tuple(name for name in SIZED if name in available())
+    here = available()
+    return tuple(name for name in SIZED if name in here)
