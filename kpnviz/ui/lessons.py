@@ -106,7 +106,7 @@ LESSONS = (
         "along it are cheap; at a corner, only the true one.",
         Preset(
             "Matching",
-            "The first rows are the costs of each frame, dark where it matches; below them is what the networks "
+            "The first rows are the costs of each frame, bright where it matches; below them is what the networks "
             "made of it. Compare a flat place, an edge and a corner: is the match a point, a line, or "
             "everywhere? And what does *MKPN stacked*, which is not shown the costs, do?",
             pixel=(40, 60),
