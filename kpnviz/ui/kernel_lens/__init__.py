@@ -35,7 +35,7 @@ from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.ui.state import LENS_DISPLAY, PIXEL, lens_order, lens_seen
+from kpnviz.ui.state import LENS_DISPLAY, PIXEL, lens_drawn, lens_order, lens_seen
 
 MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
@@ -297,6 +297,7 @@ def kernel_lens(
     if new_lens or state.get(seen) != now:  # or set elsewhere
         state[told] = {"number": order["number"] + 1, **wanted}
         state[seen] = now
+    state[lens_drawn(key)] = (pixel, display, *now)
     _component()(
         data=with_header(state[told], payload),
         key=key,
@@ -304,6 +305,16 @@ def kernel_lens(
         on_display_change=take_display,
     )
     return state[pixel]
+
+
+def is_behind(key: str) -> bool:
+    """Whether the page still shows what a lens stood for before a person's last change.
+
+    The browser may tell two components' events in one message; then only the fragment of one of them runs again, and
+    it has to see to the other.
+    """
+    pixel, display, *drawn = st.session_state.get(lens_drawn(key), (PIXEL, LENS_DISPLAY))
+    return bool(drawn) and drawn != [st.session_state.get(pixel), st.session_state.get(display)]
 
 
 def with_header(header: dict[str, Any], rest: bytes) -> bytes:
