@@ -3,6 +3,7 @@
 import os
 
 import hypothesis
+import pytest
 import torch
 
 from kpnviz.models.kpn import ModelConfig
@@ -15,6 +16,15 @@ hypothesis.settings.load_profile("untimed")
 
 # Processes that share a machine (pytest -n) share its cores.
 torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))))
+
+
+def pytest_collection_modifyitems(items):
+    """A browser that shares two cores with servers and other tests now and then misses a click, or is too slow for all
+    patience. Its tests are run again then, twice at most; the report counts that."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
 
 TINY = TrunkConfig(encoder=(4, 6, 8), decoder=(6,), convs=1)
 TINY_MATCHING = TrunkConfig(encoder=(4, 6, 8), decoder=(6, 6), convs=1, leak=0.1)
