@@ -15,7 +15,7 @@ from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import GAIN, LENS, LENS_DISPLAY, METHODS
+from kpnviz.ui.state import GAIN, LENS, LENS_DISPLAY, LINK_PROBLEM, METHODS
 
 
 @st.fragment
@@ -75,6 +75,7 @@ def frames_first(recipe: BurstRecipe, methods: tuple[str, ...]) -> bool:
 
 
 preset = shown_preset()
+problem = st.session_state.get(LINK_PROBLEM, "")
 begin(
     "What does the network do at this pixel?",
     f":material/visibility: **{preset.title}.** {preset.look}"
@@ -94,6 +95,7 @@ try:
     with status, st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…"):
         cache.lens_payload(recipe, methods)
     if early:
+        st.session_state[LINK_PROBLEM] = problem  # what was said of the link is to stay
         st.rerun()
 except ValueError as error:
     elements.failure(error)

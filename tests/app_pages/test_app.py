@@ -15,7 +15,7 @@ from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.ui import controls, kernel_lens, link
+from kpnviz.ui import cache, controls, kernel_lens, link
 from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
@@ -324,3 +324,16 @@ def test_two_sessions_share_nothing():
     other.run()
     assert other.slider(key=widget(GAIN)).value == DEFAULTS["gain"]
     assert other.session_state[PIXEL] is None
+
+
+def test_the_frames_are_shown_before_networks_run_that_were_not_run_yet(monkeypatch):
+    shown = []
+    made = cache.frames_payload
+    monkeypatch.setattr(cache, "frames_payload", lambda recipe: shown.append(recipe) or made(recipe))
+    for _ in range(2):  # the second visitor's are there
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+        app.query_params.update({"seed": "4711", "methods": "kpn-l5", "crop": "96", "nonsense": "1"})
+        app.run()
+        assert not app.exception
+        assert "nonsense" in app.warning[0].value  # said in the first of two runs, and still there
+        assert [recipe.seed for recipe in shown] == [4711]

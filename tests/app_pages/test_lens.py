@@ -96,17 +96,6 @@ def test_the_sum_is_taken_step_by_step(page):
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_frames_are_there_before_the_networks_have_run(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    page.goto(f"{server}/?v=1&methods=kpn-l5~mkpn&seed=77")  # a burst that nobody has denoised
-    page.locator(".lens.without-kernels[data-y]").wait_for(state="attached")
-    page.locator(".lens[data-y]:not(.without-kernels)").wait_for()
-    at_rest(page)
-    expect(page.get_by_label("Picture", exact=True).locator("visible=true")).to_have_value("mkpn")
-    page.close()
-    assert not page.errors
-
-
 def test_one_screen_holds_pictures_and_kernels(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
     open_lens(page, f"{server}/?v=1&methods=kpn-l3~kpn-l5~mkpn")
