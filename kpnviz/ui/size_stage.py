@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from kpnviz.analysis.best_size import BestSize, best_size
 from kpnviz.analysis.maps import pixel_classes, squared_error
@@ -15,6 +14,7 @@ from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
 from kpnviz.ui import cache
 from kpnviz.ui.kernel_lens import pack
+from kpnviz.ui.work import kept
 
 SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
 """The networks that are compared: one for each kernel size, and MKPN, which has several."""
@@ -40,7 +40,7 @@ def single_size(method: str) -> int | None:
     return sizes[0] if len(sizes) == 1 else None
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
+@kept
 def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     """Compare what all methods make of a recipe's burst."""
     burst = cache.burst_of(recipe)
