@@ -7,25 +7,14 @@ which example is wanted, not how far to go: where keys come faster than pages, n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
+from kpnviz.ui.component import component
 from kpnviz.ui.state import PRESENTER
 
 _FOLDER = Path(__file__).parent
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    def text(name: str) -> str:
-        return (_FOLDER / name).read_text(encoding="utf-8")
-
-    return st.components.v2.component(
-        "kpnviz.presenter", html=text("presenter.html"), css=text("presenter.css"), js=text("presenter.js")
-    )
 
 
 def presenter(titles: Sequence[str], at: int | None, shown: bool, show: Callable[[int], None]) -> None:
@@ -41,6 +30,6 @@ def presenter(titles: Sequence[str], at: int | None, shown: bool, show: Callable
         if number is not None and 0 <= int(number) < len(titles):
             show(int(number))
 
-    _component()(
+    component(_FOLDER, "presenter")(
         data={"titles": list(titles), "at": at, "shown": shown}, key=PRESENTER, on_example_change=take
     )

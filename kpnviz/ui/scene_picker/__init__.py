@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,6 +14,7 @@ from PIL import Image
 from kpnviz.burst import BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.photos import gallery, photo_path, read_scene
+from kpnviz.ui.component import component
 
 _FOLDER = Path(__file__).parent
 _THUMBNAIL = 72
@@ -46,23 +45,13 @@ def _preview(photo: str, reduction: int) -> str:
     return _data_url(Image.fromarray(np.round(255 * encoded).astype(np.uint8)))
 
 
-@cache
-def _component() -> Callable[..., Any]:
-    def text(name: str) -> str:
-        return (_FOLDER / name).read_text(encoding="utf-8")
-
-    return st.components.v2.component(
-        "kpnviz.scene_picker", html=text("picker.html"), css=text("picker.css"), js=text("picker.js")
-    )
-
-
 def scene_picker(recipe: BurstRecipe, key: str, on_change: Callable[[], None]) -> None:
     """Show the photo and the square crop of a recipe; a new choice is `chosen(key)` in `on_change`."""
     if recipe.crop is None:
         raise ValueError("crop is None; the scene picker moves a crop")
     height, width = read_scene(recipe.photo, recipe.reduction).shape
     top, left, size, _ = recipe.crop
-    _component()(
+    component(_FOLDER, "picker")(
         data={
             "photos": _thumbnails(),
             "photo": recipe.photo,
