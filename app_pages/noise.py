@@ -8,14 +8,14 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.models.checkpoints import available, current_name
-from kpnviz.models.zoo import title_of
+from kpnviz.models.checkpoints import available
+from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
-BLIND = current_name("kpn-blind")
+BLIND = "kpn-blind"  # beside the methods that are chosen
 
 
 def scale_text(scale: float) -> str:
@@ -25,7 +25,12 @@ def scale_text(scale: float) -> str:
 
 def default_method(methods: Sequence[str]) -> str:
     """The last method that takes an assumed noise, if there is one: the most to see."""
-    return ([method for method in methods if method != BLIND] or list(methods))[-1]
+    return ([method for method in methods if not is_blind(method)] or list(methods))[-1]
+
+
+def is_blind(method: str) -> bool:
+    """Whether a method takes no assumed noise."""
+    return method in ZOO and not ZOO[method].noise_map
 
 
 def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, cache.Sweep]:
@@ -92,9 +97,10 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
                 elements.chart(figure, f"noise_{name}")
+    flat = " and ".join(title_of(method) for method in sweeps if is_blind(method))
     blind = (
-        f" {title_of(BLIND)} takes no assumed noise: its lines are flat."
-        if BLIND in sweeps
+        f" Of networks that take no assumed noise lines are flat: {flat}."
+        if flat
         else f" {title_of(BLIND)}, which takes no assumed noise, is not among the networks here."
     )
     st.caption(

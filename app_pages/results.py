@@ -54,6 +54,12 @@ MOTION_NOTES = {
     "no one shift of a frame is right everywhere.",
 }
 
+ABLATIONS = tuple(name for name in MATCHED if name not in TABLE_1)
+ABLATIONS_NOTE = (
+    "*KPN blind* is not told how noisy the frames are, and matches as if their noise were always the same. *KPN "
+    "direct* predicts no kernels but the pixel itself, as a correction of the mean of the frames that matching makes. "
+    "All else is as in KPN 5×5."
+)
 STACKED_NOTE = (
     "These see the frames as the channels of one picture and have to find the motion by themselves: the papers "
     "gave them a million steps on a GPU, we 8,000 on one CPU core each, in which they learn to denoise frame 0 "
@@ -329,9 +335,10 @@ def show(results: Results) -> None:
             against_size(rows, metric)
     alignment_and_differences(rows)
 
-    for heading, words, names in (
-        ("Other ways to denoise", "", tuple(BASELINES)),
-        ("Frames stacked, as the papers print it", STACKED_NOTE, tuple(STACKED)),
+    for heading, words, names, beside in (
+        ("Other ways to denoise", "", tuple(BASELINES), "mkpn"),
+        ("One part of KPN left out", ABLATIONS_NOTE, ABLATIONS, "kpn"),
+        ("Frames stacked, as the papers print it", STACKED_NOTE, tuple(STACKED), "mkpn"),
     ):
         measured = in_file(rows, names)
         st.subheader(heading, anchor=False)
@@ -340,7 +347,7 @@ def show(results: Results) -> None:
         if not measured:
             st.caption("No results of these yet.")
             continue
-        table(rows, [*measured, *in_file(rows, ["mkpn"])], TEST_GAINS, metric, paper and names[0] in STACKED)
+        table(rows, [*measured, *in_file(rows, [beside])], TEST_GAINS, metric, paper and names[0] in STACKED)
 
     st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
     other_cases(results, motion, metric)

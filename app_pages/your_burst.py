@@ -17,6 +17,7 @@ from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.outside import Limits
 from kpnviz.ui import elements, upload
+from kpnviz.ui.cache import denoiser
 from kpnviz.ui.controls import default_methods
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -333,7 +334,9 @@ def assumed_noise(
             height=230,
         )
         elements.chart(figure, "own_assumed_kernels")
-    blind = " It takes no assumed noise: nothing changes." if method == "kpn-blind" else ""
+    blind = (
+        "" if denoiser(method).network.config.noise_map else " It takes no assumed noise: nothing changes."
+    )
     st.caption(
         f"{title_of(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
         "the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "

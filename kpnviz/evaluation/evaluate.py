@@ -22,7 +22,7 @@ from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
-ROBUSTNESS = ("kpn", "mkpn", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
+ROBUSTNESS = ("kpn", "mkpn", "kpn-blind", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
 """What is also given a wrong assumed noise (times NOISE_SCALES) in a whole run."""
 
 FRAME_COUNTS = (1, 2, 4, 16)

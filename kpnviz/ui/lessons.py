@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kpnviz.models.checkpoints import current_name
 from kpnviz.ui.controls import BY_HAND
 from kpnviz.ui.presets import PRESETS, Preset
 from kpnviz.ui.state import GAIN, LEFT, PHOTO, SHAKE, TOP
@@ -174,11 +173,11 @@ LESSONS = (
         "for any burst, and what a wrong estimate costs in decibels.",
         Preset(
             "Noise estimate",
-            "Change the gain in Explore and watch kernels and shares. *KPN blind* takes no assumed noise: does it "
-            "tell noise from texture at gain ×16?",
+            "*KPN blind* takes no assumed noise, and matches as if the noise were always the same. At this gain, ×16, "
+            "its frames hardly match, so that it averages little; change the gain in Explore and watch.",
             pixel=(62, 58),
             scene={PHOTO: "dog", TOP: 150, LEFT: 110, GAIN: 16.0},
-            methods=("kpn", "mkpn", current_name("kpn-blind")),
+            methods=("kpn", "mkpn", "kpn-blind"),
         ),
     ),
 )

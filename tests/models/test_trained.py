@@ -174,6 +174,10 @@ def test_what_the_readme_says_of_the_table():
                 assert sure("mkpn", baseline, gain, motion), (baseline, motion, gain)
             assert lead("mkpn", baseline, gain, motion)[0] > -0.7
         assert (motion == "sub-pixel" and gain < 4) or sure("kpn-l9", "kpn-l5", gain, motion)
+        assert sure("kpn", "kpn-blind", gain, motion) and sure("kpn", "kpn-direct", gain, motion)
+        assert 0.3 < lead("kpn", "kpn-direct", gain, motion)[0] < 1.25
+        assert sure("kpn-direct-stacked", "kpn-stacked", gain, motion)
+    assert results.row("kpn-blind", 8).alignment < 0.1 and lead("kpn", "kpn-blind", 8)[0] > 4.6
     for gain in TEST_GAINS:
         assert sure("mkpn", "kpn", gain)
         assert sure("mkpn", "kpn-l5", gain)
