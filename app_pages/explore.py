@@ -105,4 +105,4 @@ else:
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."
         )
     lens_and_numbers(recipe, methods)
-    assumed_noise(recipe, methods, LENS)
+    assumed_noise(recipe, methods)

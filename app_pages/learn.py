@@ -49,7 +49,7 @@ def look(lesson: Lesson, number: int) -> None:
     with st.spinner("Denoising …"):
         payload = cache.lens_payload(recipe, methods)
     kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
-    assumed_noise(recipe, methods, LESSON_LENS)
+    assumed_noise(recipe, methods)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")
 

@@ -31,23 +31,21 @@ _PATIENCE_MS = 120_000
 LENS = ".lens[data-y]"  # it has painted pictures
 KERNELS = f"{LENS}:not(.without-kernels)"
 CROP = 128
-_PAYLOAD = 1_000_000  # bytes; a message that is larger has pictures and kernels
 
-# When the page sent something to the server, and what came from there: [milliseconds, bytes].
+# When the page sent something to the server, milliseconds.
 _LISTEN = """
 window.sent = [];
-window.received = [];
 window.WebSocket = class extends WebSocket {
-  constructor(...given) {
-    super(...given);
-    this.addEventListener("message", ({ data }) => received.push([performance.now(), data.byteLength ?? data.size]));
-  }
   send(data) {
-    sent.push([performance.now(), data.byteLength ?? data.length]);
+    sent.push(performance.now());
     super.send(data);
   }
 };
 """
+
+# When pictures and kernels had come, milliseconds.
+_PARCELS = """() => performance.getEntriesByType("resource")
+  .filter(({ name }) => name.includes("/parcels/")).map(({ responseEnd }) => responseEnd)"""
 
 # From the key that moves the slider until a lens with another burst has been painted: milliseconds of both.
 _WATCH = """(element) => {
@@ -181,9 +179,9 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
 def _change(page: Any) -> tuple[float, float, float, float]:
     """Seconds from a key until the new burst is painted; of them until it was asked for, came, and was painted."""
     begin_change(page)
-    (begun, done), sent, received = page.evaluate("async () => [await window.changed, sent, received]")
-    asked = next(at for at, _ in sent if at >= begun)
-    came = max(at for at, size in received if asked <= at <= done and size > _PAYLOAD)
+    (begun, done), sent = page.evaluate("async () => [await window.changed, sent]")
+    asked = next(at for at in sent if at >= begun)
+    came = max(at for at in page.evaluate(_PARCELS) if asked <= at <= done)
     return tuple(ms / 1000 for ms in (done - begun, asked - begun, came - asked, done - came))  # type: ignore[return-value]
 
 

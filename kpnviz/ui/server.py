@@ -1,6 +1,7 @@
 """The app's server, `python -m kpnviz.ui.server`: Streamlit, made ready for its first visitor while it starts.
 
-Options are those of `streamlit run`, which serves app.py too; then the first visitor waits for what is done here.
+Options are those of `streamlit run`. That serves app.py too, but then the first visitor waits for what is done here,
+and there are no parcels.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import gc
 import sys
 import threading
 from contextlib import suppress
-
-from kpnviz.paths import ROOT
+from pathlib import Path
 
 
 def warm_up() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     from streamlit.web.cli import main as streamlit
 
-    streamlit(["run", str(ROOT / "app.py"), *sys.argv[1:]], prog_name="kpnviz")
+    streamlit(["run", str(Path(__file__).with_name("asgi.py")), *sys.argv[1:]], prog_name="kpnviz")
 
 
 if __name__ == "__main__":

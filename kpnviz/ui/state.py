@@ -49,11 +49,8 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 
 # --- Explore ---
 LENS = "lens"  # the kernel lens
-ASSUMED, ASSUMED_ASKED = (
-    "assumed",
-    "_assumed_asked",
-)  # what brings other assumed noise, and what it asked for last
-ASSUMED_GIVEN = "_assumed_given"  # {(burst, method): when it was last sent there, monotonic seconds}
+ASSUMED = "assumed"  # what brings other assumed noise
+BY_MESSAGE = "_by_message"  # this session's browser could not fetch a parcel: it is sent messages
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
@@ -165,11 +162,6 @@ def lesson_answer(lesson: int) -> str:
 def lens_order(lens: str) -> str:
     """What a lens was last told to show, with a number that grows."""
     return f"_{lens}_order"
-
-
-def lens_drawn(key: str) -> str:
-    """What a lens stood for when it was last drawn: see kernel_lens.is_behind."""
-    return f"_{key}_drawn"
 
 
 def lens_seen(lens: str) -> str:

@@ -181,9 +181,8 @@ class Kept:
                 if other is None:
                     done = self._making[key] = threading.Event()
                     break
-            wait(
-                other
-            )  # what it made may be too large to be kept, or it may have failed: then it is this one's turn
+            # What it makes may be too large to be kept, or it may fail: then it is this one's turn.
+            wait(other)
         try:
             value = make()
             self.put(key, value)

@@ -26,6 +26,7 @@ from .lens_driver import (
     color,
     hover,
     lens,
+    no_exception,
     open_lens,
     painted,
     point,
@@ -408,3 +409,38 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     file = saved(page, page.get_by_role("button", name="Statistics (CSV)").click)
     rows = list(csv.DictReader(io.StringIO(Path(file.path()).read_text(encoding="utf-8"))))
     assert len(rows) == 16
+
+
+def test_pictures_and_kernels_are_fetched_as_they_are(chromium, server):
+    page = watch(chromium.new_page())
+    received, parcels = [], []
+    page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda message: received.append(len(message)))
+    )
+    page.on("response", lambda answer: parcels.append(answer) if "/parcels/" in answer.url else None)
+    open_lens(page, f"{server}/sizes?v=1&crop=64")  # on a page below the app's address
+    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
+    page.locator(".lens:not(.without-kernels)").wait_for()
+    assumed_noise_is_there(page)
+    assert sum(received) < 2_000_000 and len(parcels) >= 4
+    for answer in parcels:
+        assert answer.ok and answer.header_value("content-encoding") == "identity"
+    assert max(int(answer.header_value("content-length")) for answer in parcels) > 5_000_000
+    page.close()
+
+
+def test_where_they_cannot_be_fetched_they_come_in_messages(chromium, server):
+    page = watch(chromium.new_page())
+    page.route("**/parcels/**", lambda route: route.fulfill(status=502, body="Bad gateway"))
+    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
+    page.locator(".lens:not(.without-kernels)").wait_for()
+    click_pixel(page, 50, 60)
+    page.get_by_text("at the pinned pixel: y 50, x 60").wait_for()
+    identity = lens(page, "l.data.id")
+    page.get_by_role("button", name="×8", exact=True).click()
+    wait_for_another(page, identity)
+    page.wait_for_timeout(1500)
+    assert not page.locator("[name=assumed]").is_visible()  # it needs parcels
+    no_exception(page)
+    page.close()
+    assert page.errors and all("502" in error for error in page.errors)

@@ -1,8 +1,9 @@
 """The assumed noise as a slider in the lens: what a burst gives with 1/4 to 4 times its noise, in the background.
 
-A component without a face stands beside the lens. Once a burst has rested on the page it asks for what is missing, one
-method after the other; networks run in a thread of their own, between those that a person waits for. What comes is
-handed to the lens in the browser, which interpolates it (kernel_lens.pack_assumed).
+A component without a face stands beside the lens. Once a burst has rested on the page it fetches what is missing
+(parcels.py), one method after the other; networks run in a thread of their own, between those that a person waits for.
+What comes is handed to the lens in the browser, which interpolates it (kernel_lens.pack_assumed). Where parcels are not
+served, the lens has no such slider.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache as once
 from functools import partial
 from pathlib import Path
@@ -22,9 +23,10 @@ from cachetools import LRUCache
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Denoiser
 from kpnviz.outside import Limits
-from kpnviz.ui import cache, work
-from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, is_behind, pack_assumed, with_header
-from kpnviz.ui.state import ASSUMED, ASSUMED_ASKED, ASSUMED_GIVEN
+from kpnviz.ui import cache, parcels, work
+from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
+from kpnviz.ui.parcels import GivenUpError
+from kpnviz.ui.state import ASSUMED, BY_MESSAGE
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
 """Of the assumed noise, beside the true one."""
@@ -46,10 +48,11 @@ class _Kitchen:
         self._made: LRUCache[Key, Future[bytes]] = LRUCache(most, _size)
         self._asked: dict[Key, float] = {}
 
-    def order(self, recipe: BurstRecipe, method: str) -> Future[bytes]:
-        """The payload of a method, in the making; it is given up if it is not asked for again soon."""
-        key = (recipe, method)
-        burst, network = cache.burst_of(recipe), cache.denoiser(method)
+    def order(self, recipe: BurstRecipe, method: str) -> parcels.Order:
+        """What gives the payload of a method, in the making; that is given up if it is not asked for again soon."""
+        return partial(self._order, (recipe, method), cache.burst_of(recipe), cache.denoiser(method))
+
+    def _order(self, key: Key, burst: Burst, network: Denoiser) -> Future[bytes]:
         with self._lock:
             if key in self._made:
                 return self._made[key]
@@ -62,16 +65,20 @@ class _Kitchen:
 
     def wait(self, recipe: BurstRecipe, method: str) -> bytes:
         """The payload of a method, once it is made."""
+        order = self.order(recipe, method)
         while True:
             try:
-                return self.order(recipe, method).result(_FORGOTTEN / 4)
-            except (TimeoutError, CancelledError):  # still in the making, or given up: ask again
+                return order().result(_FORGOTTEN / 4)
+            except (
+                TimeoutError,
+                GivenUpError,
+            ):  # still in the making, or begun for somebody who left: ask again
                 continue
 
     def _make(self, key: Key, burst: Burst, network: Denoiser) -> bytes:
         def still_asked() -> None:
             if time.monotonic() - self._asked[key] > _FORGOTTEN:
-                raise CancelledError
+                raise GivenUpError
 
         estimates = []
         for scale in SCALES:
@@ -83,7 +90,7 @@ class _Kitchen:
     def _keep(self, key: Key, made: Future[bytes]) -> None:
         with self._lock:
             del self._begun[key], self._asked[key]
-            if not isinstance(made.exception(), CancelledError):
+            if not isinstance(made.exception(), GivenUpError):
                 self._made[key] = made
 
 
@@ -114,31 +121,13 @@ def _component() -> Callable[..., Any]:
     return st.components.v2.component("kpnviz.assumed_noise", html="<i hidden></i>", js=text)
 
 
-@st.fragment
-def assumed_noise(recipe: BurstRecipe, methods: Sequence[str], lens: str) -> None:
-    """Bring the lens of that key what a recipe's burst gives with other assumed noise."""
-    state = st.session_state
-    if is_behind(lens):
-        st.rerun()
+def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
+    """Let the lens fetch what a recipe's burst gives with other assumed noise."""
+    if st.session_state.get(BY_MESSAGE):
+        return
     burst = burst_id(cache.burst_of(recipe))
-
-    def take() -> None:
-        if ASSUMED in state:  # not where it asked last of all, and its page was left
-            state[ASSUMED_ASKED] = state[ASSUMED]["ask"]
-
-    asked = state.get(ASSUMED_ASKED) or {}
-    header: dict[str, Any] = {"burst": burst, "methods": list(methods), "method": None, "failed": []}
-    payload = b""
-    if asked.get("burst") == burst:
-        # It asks again while the last one, of up to 48 MB, is on its way: that one is not sent twice.
-        now = time.monotonic()
-        given = {key: at for key, at in state.get(ASSUMED_GIVEN, {}).items() if now - at < _FORGOTTEN}
-        missing = [name for name in methods if name not in asked["have"] and (burst, name) not in given]
-        for method, made in [(method, _kitchen().order(recipe, method)) for method in missing]:
-            if made.done() and not isinstance(made.exception(), CancelledError):
-                if made.exception() is None:
-                    header["method"], payload = method, made.result()
-                    state[ASSUMED_GIVEN] = given | {(burst, method): now}
-                    break
-                header["failed"].append(method)
-    _component()(data=with_header(header, payload), key=ASSUMED, on_ask_change=take)
+    offered = {
+        method: parcels.offer(f"{burst} {method}", _kitchen().order(recipe, method)) for method in methods
+    }
+    if all(offered.values()):
+        _component()(data=with_header({"burst": burst, "parcels": offered}), key=ASSUMED)

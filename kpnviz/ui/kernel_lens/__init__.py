@@ -1,12 +1,12 @@
 """The kernel lens: the pictures of a burst, and under them the kernels of the pixel at the cursor.
 
-A components-v2 canvas. Python sends one `bytes` payload per set of estimates; the browser interpolates the kernel
+A components-v2 canvas. Python makes one payload per set of estimates; the browser interpolates the kernel
 factors, multiplies and draws them itself, so the kernels follow the mouse without a round trip. Only a
 pinned pixel and the options of display come back, once they rest.
 
-What is sent is an order, then the payload. The order, in the same way as the payload's header, is the pinned pixel
-and the options of display where Python set them (a link, a preset, another page); its number tells the browser
-whether it has followed it already. The payload, little-endian:
+What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
+set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; and
+where the payload is to be fetched (parcels.py), or null: then that follows. The payload, little-endian:
 
     uint32            length of the header
     header            JSON, padded with spaces: what `pack` writes, and where each array lies
@@ -35,7 +35,8 @@ from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.ui.state import LENS_DISPLAY, PIXEL, lens_drawn, lens_order, lens_seen
+from kpnviz.ui import parcels
+from kpnviz.ui.state import BY_MESSAGE, LENS_DISPLAY, PIXEL, lens_order, lens_seen
 
 MAX_BYTES = 48 * 2**20
 """A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
@@ -137,7 +138,7 @@ def pack(
             methods[-1]["kernels"] = {
                 "sizes": list(field.sizes),
                 "separable": field.separable,
-                "factors": add(field.factors[0].float().cpu().numpy(), np.float16),
+                "factors": add(field.factors[0].half().cpu().numpy(), np.float16),
             }
     if burst.truth is not None:
         panels.append(panel("truth", "truth", "Truth", burst.truth))
@@ -186,8 +187,8 @@ def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Esti
     """
     images = np.stack([estimate.image for estimate in estimates])
     fields = [estimate.kernels for estimate in estimates if estimate.kernels is not None]
-    factors = [field.factors[0].float().cpu().numpy() for field in fields]
-    arrays: list[np.ndarray] = [images.astype(np.float32), *(array.astype(np.float16) for array in factors)]
+    factors = [field.factors[0].half().cpu().numpy() for field in fields]
+    arrays: list[np.ndarray] = [images.astype(np.float32), *factors]
     header = {
         "burst": burst_id(burst),
         "scales": list(scales),
@@ -219,28 +220,34 @@ def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int) -> bytes
             "that are sent to the browser; choose a smaller crop or fewer methods or frames"
         )
     digest = hashlib.blake2b(digest_size=8)
-    blocks, places, offset = [], [], 0
+    blocks: list[bytes | memoryview] = []
+    places, offset = [], 0
     for array in arrays:
-        block = array.tobytes()
+        block = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         digest.update(block)
         places.append({"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset})
         blocks += [block, b"\0" * _padding(len(block))]
         offset += len(block) + _padding(len(block))
     digest.update(json.dumps(header).encode())
-    return with_header(header | {"arrays": places, "id": digest.hexdigest()}, b"".join(blocks))
+    return with_header(header | {"arrays": places, "id": digest.hexdigest()}, *blocks)
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The header and the arrays of a payload: the inverse of `pack`, as the browser reads it."""
-    (length,) = struct.unpack_from("<I", payload)
-    header = json.loads(payload[4 : 4 + length])
+    header, begin = _header(payload)
     arrays = [
-        np.frombuffer(
-            payload, place["dtype"], int(np.prod(place["shape"])), 4 + length + place["offset"]
-        ).reshape(place["shape"])
+        np.frombuffer(payload, place["dtype"], int(np.prod(place["shape"])), begin + place["offset"]).reshape(
+            place["shape"]
+        )
         for place in header["arrays"]
     ]
     return header, arrays
+
+
+def _header(payload: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a payload, and where it ends."""
+    (length,) = struct.unpack_from("<I", payload)
+    return json.loads(payload[4 : 4 + length]), 4 + length
 
 
 def source(*names: str) -> str:
@@ -297,28 +304,26 @@ def kernel_lens(
     if new_lens or state.get(seen) != now:  # or set elsewhere
         state[told] = {"number": order["number"] + 1, **wanted}
         state[seen] = now
-    state[lens_drawn(key)] = (pixel, display, *now)
+    identity = _header(payload)[0]["id"]
+    address = None if state.get(BY_MESSAGE) else parcels.offer(identity, payload)
+    parcel = address and {"address": address, "id": identity}
     _component()(
-        data=with_header(state[told], payload),
+        data=with_header(state[told] | {"parcel": parcel}, b"" if parcel else payload),
         key=key,
         on_pinned_change=take_pinned,
         on_display_change=take_display,
+        on_refused_change=_send_messages,
     )
     return state[pixel]
 
 
-def is_behind(key: str) -> bool:
-    """Whether the page still shows what a lens stood for before a person's last change.
-
-    The browser may tell two components' events in one message; then only the fragment of one of them runs again, and
-    it has to see to the other.
-    """
-    pixel, display, *drawn = st.session_state.get(lens_drawn(key), (PIXEL, LENS_DISPLAY))
-    return bool(drawn) and drawn != [st.session_state.get(pixel), st.session_state.get(display)]
+def _send_messages() -> None:
+    """This session's browser cannot fetch parcels."""
+    st.session_state[BY_MESSAGE] = True
 
 
-def with_header(header: dict[str, Any], rest: bytes) -> bytes:
+def with_header(header: dict[str, Any], *rest: bytes | memoryview) -> bytes:
     """A header, padded to a multiple of 8 bytes, before the rest."""
     text = json.dumps(header).encode()
     text += b" " * _padding(4 + len(text))
-    return b"".join([struct.pack("<I", len(text)), text, rest])
+    return b"".join([struct.pack("<I", len(text)), text, *rest])

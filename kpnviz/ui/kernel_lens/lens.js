@@ -54,6 +54,7 @@ class Lens {
     this.input.destroy();
     this.ideal.destroy();
     this.assumed.destroy();
+    this.coming?.stop.abort();
     clearTimeout(this.reportTimer);
     clearTimeout(this.announceTimer);
     clearInterval(this.player);
@@ -65,10 +66,38 @@ class Lens {
   update(bytes, report) {
     this.report = report;
     const [order, payload] = readHeader(bytes);
-    const [header, arrays] = readHeader(payload);
-    if (header.id !== this.data?.id) this.load(readArrays(header, arrays));
-    if (order.number !== this.followed) this.follow(order);
+    const id = order.parcel?.id;
+    if (id && id === this.coming?.id) this.coming.order = order;
+    else {
+      this.coming?.stop.abort();
+      this.coming = null;
+      if (id && id !== this.data?.id) this.fetch(order);
+      else this.take(order, payload);
+    }
     this.takeTheme();
+  }
+
+  // Show what Python offers, once it is here; what was there stays until then.
+  async fetch(order) {
+    const coming = (this.coming = { id: order.parcel.id, order, stop: new AbortController() });
+    try {
+      const payload = await fetchParcel(order.parcel.address, coming.stop.signal);
+      if (coming === this.coming) this.take(coming.order, payload);
+    } catch (error) {
+      if (coming.stop.signal.aborted) return;
+      console.warn(`kpnviz: ${error.message}: pictures and kernels will come in messages`);
+      this.report("refused", coming.id);
+    } finally {
+      if (coming === this.coming) this.coming = null;
+    }
+  }
+
+  take(order, payload) {
+    if (payload.length) {
+      const [header, arrays] = readHeader(payload);
+      if (header.id !== this.data?.id) this.load(readArrays(header, arrays));
+    }
+    if (order.number !== this.followed) this.follow(order);
     this.settle();
   }
 

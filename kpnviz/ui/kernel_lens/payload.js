@@ -12,6 +12,13 @@ const HALF = Float32Array.from({ length: 65536 }, (_, bits) => {
 
 const ARRAY_TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
 
+// The bytes that Python offers at an address: parcels.py.
+async function fetchParcel(address, signal) {
+  const answer = await fetch(new URL(address, document.baseURI), { signal });
+  if (!answer.ok) throw Object.assign(new Error(`${answer.status} ${address}`), { status: answer.status });
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
 // A header, and the bytes after it.
 function readHeader(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
@@ -21,10 +28,10 @@ function readHeader(bytes) {
 
 // The header with arrays in place of their numbers. float16 stays as its bits; HALF reads them.
 function readArrays(header, bytes) {
-  // The message may start at an odd address, typed arrays may not.
-  const buffer = bytes.slice().buffer;
+  // What came in a message may start at an odd address, typed arrays may not.
+  const { buffer, byteOffset } = bytes.byteOffset % 8 ? bytes.slice() : bytes;
   const arrays = header.arrays.map(({ dtype, shape, offset }) => ({
-    values: new ARRAY_TYPES[dtype](buffer, offset, shape.reduce((a, b) => a * b, 1)),
+    values: new ARRAY_TYPES[dtype](buffer, byteOffset + offset, shape.reduce((a, b) => a * b, 1)),
     shape,
   }));
   if (header.scales) {
