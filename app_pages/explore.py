@@ -1,6 +1,7 @@
 """Explore: one burst, a few methods, and the kernels of the pixel under the mouse."""
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -28,32 +29,39 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
         pixel = None
     if pixel is not None:
         pixel_table(burst, estimates, *pixel)
-    downloads(recipe, burst, estimates, pixel)
+    rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
+    downloads(recipe, methods, pixel, rows)
     st.caption(PROTOCOL + ".")
 
 
-def downloads(recipe: BurstRecipe, burst: Burst, estimates: list[Estimate], pixel: Pixel | None) -> None:
-    """Files of what is on the page, made when they are asked for."""
+def downloads(
+    recipe: BurstRecipe, methods: tuple[str, ...], pixel: Pixel | None, rows: list[dict[str, Any]]
+) -> None:
+    """Files of what is on the page, made when they are asked for.
+
+    Streamlit keeps what makes them as long as a session, so that it holds names, and looks up burst and estimates.
+    """
     state = st.session_state.to_dict()
+    look = {"gain": state[GAIN], "pixel": pixel, "display": state[LENS_DISPLAY]}
     here = link.link(st.context.url, state)
-    rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
+
+    def shown() -> tuple[Burst, list[Estimate]]:
+        return cache.burst_of(recipe), [cache.estimate(recipe, method) for method in methods]
 
     def interactive() -> str:
-        methods = tuple(estimate.model for estimate in estimates)
         payload = cache.lens_payload(recipe, methods)
         assumed = assumed_payloads(recipe, methods, export.PAGE_BYTES - len(payload))
-        look = {"gain": state[GAIN], "pixel": pixel, "display": state[LENS_DISPLAY], "assumed": assumed}
-        return export.interactive_page(burst, estimates, payload, here, **look)
+        return export.interactive_page(*shown(), payload, here, **look, assumed=assumed)
 
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Interactive page (HTML)", "_interactive.html", "text/html", interactive),
-        ("Report (HTML)", ".html", "text/html", lambda: export.report(burst, estimates, pixel, here)),
-        ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(burst, estimates, pixel)),
+        ("Report (HTML)", ".html", "text/html", lambda: export.report(*shown(), pixel, here)),
+        ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(*shown(), pixel)),
         ("Statistics (CSV)" if pixel else "Scores (CSV)", ".csv", "text/csv", lambda: export.table_csv(rows)),
     ]
     name = f"kpnviz_{recipe.photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")
     with st.container(horizontal=True, gap="small"):
-        for label, ending, mime, make in files if estimates else files[1:]:
+        for label, ending, mime, make in files if methods else files[1:]:
             st.download_button(
                 label,
                 make,

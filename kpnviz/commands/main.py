@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "--load",
         type=integer(1, 200),
         metavar="N",
-        help="measure N visitors at once instead, in real browsers (needs Playwright and psutil)",
+        help="measure N visitors at once instead, one of them in a real browser (needs Playwright and psutil)",
     )
     bench.add_argument(
         "--waves", type=integer(1, 1000), help="with --load: how often N visitors come and go (1)"
@@ -248,23 +248,27 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from kpnviz.evaluation import app_benchmark, app_load, benchmark
-
     if options.waves and not options.load:
         raise WrongOptionError("waves: only with --load")
     if options.load:
         _check_app_is_installed()
-        report = app_load.run(options.load, options.waves or 1)
-        print(json.dumps(report, indent=2) if options.json else app_load.as_text(report))
+        from kpnviz.ui.bench import many_visitors
+
+        report = many_visitors.run(options.load, options.waves or 1)
+        print(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
         return 0
     if options.app:
         _check_app_is_installed()
-        report = app_benchmark.run()
-        print(json.dumps(report, indent=2) if options.json else app_benchmark.as_text(report))
+        from kpnviz.ui.bench import one_page
+
+        report = one_page.run()
+        print(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
         return 0
     for side in options.sides or ():
         if side % 2:
             raise WrongOptionError(f"sides: {side} is not an even number of pixels")
+    from kpnviz.evaluation import benchmark
+
     report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
     print(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
     return 0

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from kpnviz.evaluation.app_benchmark import serve
+from kpnviz.ui.bench.one_page import serve
 
 from .lens_driver import (
     PATIENCE_MS,

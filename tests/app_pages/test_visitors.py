@@ -6,8 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from kpnviz.evaluation.app_benchmark import serve
 from kpnviz.paths import ROOT
+from kpnviz.ui.bench.one_page import serve
 
 from .lens_driver import lens, open_lens, watch
 

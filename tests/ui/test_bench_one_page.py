@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kpnviz.commands.main import main
-from kpnviz.evaluation import app_benchmark
+from kpnviz.ui.bench import one_page
 
 REPORT = {
     "machine": {"processor": "a processor", "gpu": None},
@@ -30,7 +30,7 @@ REPORT = {
 
 
 def test_the_text_holds_every_figure():
-    text = app_benchmark.as_text(REPORT)
+    text = one_page.as_text(REPORT)
     for figure in (
         "4.25 s",
         "1.50 s",
@@ -53,11 +53,11 @@ def test_the_text_holds_every_figure():
 
 
 def test_the_command_prints_text_or_json(monkeypatch, capsys):
-    monkeypatch.setattr(app_benchmark, "run", lambda: REPORT)
+    monkeypatch.setattr(one_page, "run", lambda: REPORT)
     assert main(["bench", "--app", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == REPORT
     assert main(["bench", "--app"]) == 0
-    assert capsys.readouterr().out.strip() == app_benchmark.as_text(REPORT)
+    assert capsys.readouterr().out.strip() == one_page.as_text(REPORT)
 
 
 def test_without_playwright_one_sentence_says_how_to_get_it(monkeypatch, capsys):
@@ -68,9 +68,9 @@ def test_without_playwright_one_sentence_says_how_to_get_it(monkeypatch, capsys)
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not any(map(shutil.which, app_benchmark._BROWSERS)), reason="no browser is installed")
+@pytest.mark.skipif(not any(map(shutil.which, one_page._BROWSERS)), reason="no browser is installed")
 def test_it_measures_a_real_browser():
-    app = app_benchmark.run(changes=1, moves=12)["app"]
+    app = one_page.run(changes=1, moves=12)["app"]
     assert app["methods"] and 0 < app["first_page_seconds"] < 120
     assert 0 < app["frames_seconds"] <= app["first_page_seconds"]
     change = app["change_seconds"]
