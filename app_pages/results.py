@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -67,6 +68,13 @@ STACKED_NOTE = (
     "frames, annealing, the noise map, the kernels."
 )
 
+ALIGNMENT_NOTE = (
+    "The slope of the kernels' centroids on the true shifts: 1 where the kernels of the other frames go where the "
+    "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach."
+)
+
+METHOD = {"method": st.column_config.TextColumn("method", width=240)}
+
 # The rows of one kind of motion, by method and gain.
 Rows = dict[tuple[str, float], Row]
 
@@ -87,18 +95,20 @@ def table(rows: Rows, names: Sequence[str], gains: Sequence[float], metric: str,
     """A row a method, a column a gain; with the paper's figures beside them."""
     form = "%.2f" if metric in ("PSNR", "alignment") else "%.3f"
     unit = " dB" if metric == "PSNR" else ""
-    cells, columns = [], {}
+    cells: list[dict[str, object]] = []
+    columns: dict[str, Any] = {}
     for name in names:
         line: dict[str, object] = {"method": title(name)}
         for gain in gains:
-            line[f"×{gain:g}"] = value(rows.get((name, gain)), metric)
+            found = value(rows.get((name, gain)), metric)
+            line[f"×{gain:g}"] = 0.0 if found and abs(found) < 0.005 else found  # not −0.00
             if paper and gain in GAINS:
                 theirs = PAPER_TABLE_1.get(name.removesuffix(STACKED_SUFFIX), {}).get(int(gain))
                 line[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
         cells.append(line)
     for name in list(cells[0])[1:]:
         columns[name] = st.column_config.NumberColumn(f"{name}{unit}", format=form)
-    st.dataframe(cells, column_config=columns, hide_index=True, height="content")
+    st.dataframe(cells, column_config=METHOD | columns, hide_index=True, height="content", placeholder="")
 
 
 def in_file(rows: Rows, names: Sequence[str]) -> list[str]:
@@ -117,39 +127,74 @@ def differences(rows: Rows, names: Sequence[str]) -> None:
             mean, se = difference(row, yardstick) if row and yardstick else (math.nan, math.nan)
             line[f"×{gain:g} dB"] = f"{mean:+.2f} ± {se:.2f}" if math.isfinite(mean) else ""
         cells.append(line)
-    st.dataframe(cells, hide_index=True, height="content")
+    st.dataframe(cells, column_config=METHOD, hide_index=True, height="content")
 
 
-def alignment_and_differences(rows: Rows) -> None:
-    """Two tables beside each other, as far as the file has what they need."""
-    aligning = {name for (name, _), row in rows.items() if math.isfinite(row.alignment)}
+def alignment_table(rows: Rows) -> None:
+    aligning = aligning_in(rows)
+    if not aligning:
+        return
+    with st.expander("Alignment: where kernels follow the scene"):
+        st.markdown(ALIGNMENT_NOTE)
+        table(rows, aligning, TEST_GAINS, "alignment")
+
+
+def differences_table(rows: Rows) -> None:
     kept = {name for (name, _), row in rows.items() if row.psnrs}
-    with elements.grid("alignment", 420):
-        if aligning:
-            with st.container(gap="xsmall"):
-                st.markdown("**Alignment**: slope of the kernels' centroids on the true shifts")
-                table(rows, [name for name in ZOO if name in aligning], TEST_GAINS, "alignment")
-                st.caption(
-                    "1 where the kernels of the other frames go where the scene went, 0 where they stay. At textured "
-                    "pixels, in frames whose true shift is within the kernel's reach."
-                )
-        if YARDSTICK in kept:
-            with st.container(gap="xsmall"):
-                st.markdown(f"**Better than {title(YARDSTICK)} by**")
-                names = [name for name in (*ZOO, *BASELINES) if name in kept and name != YARDSTICK]
-                differences(rows, names)
-                st.caption(
-                    "Means of the differences in PSNR burst by burst, ± one standard error, bursts of one photo taken "
-                    "together. A difference of less than two standard errors says nothing."
-                )
+    if YARDSTICK not in kept:
+        return
+    with st.expander(f"Better than {title(YARDSTICK)} by"):
+        differences(rows, [name for name in (*ZOO, *BASELINES) if name in kept and name != YARDSTICK])
+        st.caption(
+            "Means of the differences in PSNR burst by burst, ± one standard error, bursts of one photo taken "
+            "together. A difference of less than two standard errors says nothing."
+        )
+
+
+def aligning_in(rows: Rows) -> list[str]:
+    """The networks whose alignment has been measured."""
+    return [
+        name
+        for name in ZOO
+        if any(n == name and math.isfinite(row.alignment) for (n, _), row in rows.items())
+    ]
 
 
 # What is compared at the top of the page.
-LEAD = ("mkpn", "kpn", "kpn-l3", "kpn-l9", "kpn-l25", "mkpn-stacked", "nlm", "wiener-merge")
+LEAD = ("mkpn", "kpn", "kpn-l9", "kpn-l25", "nlm", "wiener-merge")
+LEAD_ALIGNMENT = ("mkpn", "kpn", "kpn-l9", "kpn-l25", "kpn-blind", "mkpn-stacked")
 
 
 def lead(rows: Rows) -> None:
-    """PSNR less that of the yardstick on the same bursts against the gain, a line a method."""
+    """How good the pictures are, and whether the kernels follow the scene, against the gain: a line a method."""
+    with elements.grid("lead", 420):
+        with st.container(gap="xsmall"):
+            differences_chart(rows)
+        with st.container(gap="xsmall"):
+            alignment_chart(rows)
+
+
+def alignment_chart(rows: Rows) -> None:
+    names = [name for name in LEAD_ALIGNMENT if name in aligning_in(rows)]
+    if not names:
+        return
+    gains = [gain for gain in TEST_GAINS if any((name, gain) in rows for name in names)]
+    found = {title(n): [value(rows.get((n, gain)), "alignment") for gain in gains] for n in names}
+    st.markdown("**Alignment**: 1 where kernels go where the scene went, 0 where they stay")
+    figure = figures.curves(
+        gains,
+        found,
+        "gain",
+        "slope of centroids on true shifts",
+        log2=True,
+        tick_text=[f"×{gain:g}" for gain in gains],
+        height=420,
+    )
+    elements.chart(figure, "alignment")
+
+
+def differences_chart(rows: Rows) -> None:
+    """PSNR less that of the yardstick on the same bursts."""
     gains = [gain for gain in TEST_GAINS if (YARDSTICK, gain) in rows]
     found = {
         title(name): [difference(rows[name, gain], rows[YARDSTICK, gain]) for gain in gains]
@@ -316,16 +361,8 @@ def show(results: Results) -> None:
             "Download CSV", results_path().read_bytes(), "results.csv", "text/csv", on_click="ignore"
         )
     rows = {(row.model, row.gain): row for row in results.rows if row.plain and row.motion == motion}
-    paper = motion == "whole-pixel"
     st.markdown(f"{MOTION_NOTES[motion]} {beyond_training(TEST_GAINS)}")
     lead(rows)
-
-    st.subheader("Table 1, ours and the paper's" if paper else "The methods of Table 1", anchor=False)
-    table(rows, TABLE_1, list(GAINS), metric, paper=paper)
-    missing = [title(name) for name in TABLE_1 if not in_file(rows, [name])]
-    notes = [f"Right of ours, the {PAPER_NOTE}."] if paper else []
-    notes += [f"No results here yet: {', '.join(missing)}."] if missing else []
-    st.caption(" ".join(notes))
     with elements.grid("plots", 420):
         with st.container(gap="xsmall"):
             st.markdown(f"**{metric} against gain**")
@@ -333,26 +370,33 @@ def show(results: Results) -> None:
         with st.container(gap="xsmall"):
             st.markdown(f"**{metric} against kernel size**")
             against_size(rows, metric)
-    alignment_and_differences(rows)
+    st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
+    other_cases(results, motion, metric)
 
+    st.subheader("Tables", anchor=False)
+    paper = motion == "whole-pixel"
+    with st.expander("Table 1, ours and the paper's" if paper else "The methods of Table 1"):
+        table(rows, TABLE_1, list(GAINS), metric, paper=paper)
+        missing = [title(name) for name in TABLE_1 if not in_file(rows, [name])]
+        notes = [f"Right of ours, the {PAPER_NOTE}."] if paper else []
+        notes += [f"No results here yet: {', '.join(missing)}."] if missing else []
+        st.caption(" ".join(notes))
+    alignment_table(rows)
+    differences_table(rows)
     for heading, words, names, beside in (
         ("Other ways to denoise", "", tuple(BASELINES), "mkpn"),
         ("One part of KPN left out", ABLATIONS_NOTE, ABLATIONS, "kpn"),
         ("Frames stacked, as the papers print it", STACKED_NOTE, tuple(STACKED), "mkpn"),
     ):
         measured = in_file(rows, names)
-        st.subheader(heading, anchor=False)
-        if words:
-            st.markdown(words)
         if not measured:
-            st.caption("No results of these yet.")
             continue
-        table(rows, [*measured, *in_file(rows, [beside])], TEST_GAINS, metric, paper and names[0] in STACKED)
-
-    st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
-    other_cases(results, motion, metric)
-    st.subheader("What it costs", anchor=False)
-    cost(rows)
+        with st.expander(heading):
+            st.markdown(words)
+            wanted = [*measured, *in_file(rows, [beside])]
+            table(rows, wanted, TEST_GAINS, metric, paper and names[0] in STACKED)
+    with st.expander("What it costs"):
+        cost(rows)
     machine = [
         elements.plain(f"{key} {text}", 120)
         for key, text in results.stamp.items()

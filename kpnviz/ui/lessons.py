@@ -174,7 +174,8 @@ LESSONS = (
         Preset(
             "Noise estimate",
             "*KPN blind* takes no assumed noise, and matches as if the noise were always the same. At this gain, ×16, "
-            "its frames hardly match, so that it averages little; change the gain in Explore and watch.",
+            "noise makes every displacement match as badly: its kernels of frames 1 to 7 are flat, and follow nothing. "
+            "In Explore, turn the gain down.",
             pixel=(62, 58),
             scene={PHOTO: "dog", TOP: 150, LEFT: 110, GAIN: 16.0},
             methods=("kpn", "mkpn", "kpn-blind"),

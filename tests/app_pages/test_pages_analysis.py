@@ -296,7 +296,7 @@ def test_results_of_every_kind_of_motion(two_networks):
     write_results(two_networks / "results.csv", Results({}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
-    assert set(charts(app)) == {"lead", "against_gain", "against_size", "against_frames"}
+    assert set(charts(app)) == {"lead", "alignment", "against_gain", "against_size", "against_frames"}
     # At the top, MKPN: 1.05 dB before KPN L5 at both gains.
     line = next(trace for trace in charts(app)["lead"]["data"] if trace["name"] == "MKPN")
     assert line["y"] == pytest.approx([1.05, 1.05])

@@ -46,7 +46,7 @@ CONTENT = {
     "kernels": ".st-key-parts .heatmaplayer",
     "noise": "h3:has-text('True noise against assumed noise')",
     "sizes": ".st-key-sizes_lens .lens.sizes[data-y]",
-    "results": "h3:has-text('Table 1, ours and the paper')",
+    "results": "summary:has-text('Table 1, ours and the paper')",
     "learn": ".st-key-lesson_lens .lens[data-y]",
     "your_burst": "input[type=file]",
 }
