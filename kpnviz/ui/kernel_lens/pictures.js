@@ -94,7 +94,8 @@ class Pictures {
     }
     const across = stage.beside ? this.width : width;
     const count = data.panels.length;
-    const most = clamp(Math.floor((across + CELL_GAP) / (THUMB - 8 + CELL_GAP)), 1, count);
+    const least = this.lens.weight > 1 ? THUMB - 20 : THUMB - 8; // for a class, in one line: it looks at the large one
+    const most = clamp(Math.floor((across + CELL_GAP) / (least + CELL_GAP)), 1, count);
     this.thumbSize = Math.min(Math.floor((across + CELL_GAP) / most) - CELL_GAP, THUMB + 8);
     // Now, not when they are painted: what is left for the large picture is measured before.
     for (const { small } of data.panels) small.style.height = `${Math.round(this.thumbSize / aspect)}px`;
