@@ -9,7 +9,12 @@ docs/ARCHITECTURE.md says what each public name is. The operator is `kpnviz.loca
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# Threads of torch that have done their part spin for milliseconds in wait of the next, on the cores that our compiled
+# loops want: with two cores a network took a third longer. Read once, when torch is imported (GNU's OpenMP).
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim

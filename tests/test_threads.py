@@ -1,4 +1,8 @@
-"""Compiled loops where nothing can be written."""
+"""Compiled loops where nothing can be written; threads that do not stand in each other's way."""
+
+import os
+import subprocess
+import sys
 
 import numba
 import pytest
@@ -23,3 +27,15 @@ def test_loops_compile_where_no_cache_can_be_written(monkeypatch):
 @pytest.mark.parametrize("number", [3, 4.5])
 def test_a_compiled_function_is_the_function(number):
     assert compiled(lambda x: 2 * x + 1)(number) == 2 * number + 1
+
+
+@pytest.mark.parametrize("before, after", [(None, "1000"), ("7", "7")])
+def test_threads_of_torch_do_not_spin_for_long(before, after):
+    """What is set before stays."""
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    environment |= {} if before is None else {"GOMP_SPINCOUNT": before}
+    program = "import sys, kpnviz, os; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["False", after]
