@@ -161,20 +161,23 @@ class MatchingNetwork(nn.Module):
 
     def _scene(self, g: Tensor, plain: Tensor) -> Tensor:
         """What the trunk sees, [B, 5, H', W']: reference, matched mean, the noise left in it, and brightness."""
-        separable, N = self.config.separable, g.shape[1]
-        mean = local_conv(g, plain, (2 * self.reach + 1,), separable=separable)[:, None]
-        if separable:
+        mean = local_conv(g, plain, (2 * self.reach + 1,), separable=self.config.separable)[:, None]
+        left = F.interpolate(_in_strips(self._left, plain)[:, None], scale_factor=2)
+        base = F.pad(mean, (_BASE // 2,) * 4, mode="replicate")
+        for box in ((_BASE, 1), (1, _BASE)):
+            base = F.avg_pool2d(base, box, 1)
+        fine = [_squash(x) for x in ((g[:, :1] - base) / 8, (mean - base) / 8, (mean - base) / 32)]
+        brightness = torch.log1p(mean.clamp(min=0)) / 2 - 1.2
+        return torch.cat((4 * fine[0], 4 * fine[1], 8 * fine[2], 2 * left, brightness), 1)
+
+    def _left(self, plain: Tensor) -> Tensor:
+        """Standard deviation of the noise that these kernels leave, in units of a frame's: [B, h, w]."""
+        if self.config.separable:
             vertical, horizontal = plain.square().chunk(2, 2)
             power = (vertical.sum(2) * horizontal.sum(2)).sum(1)
         else:
             power = plain.square().sum((1, 2))
-        left = F.interpolate(
-            power.sqrt()[:, None] / N, scale_factor=2
-        )  # standard deviation, in units of a frame's
-        base = F.avg_pool2d(F.pad(mean, (_BASE // 2,) * 4, mode="replicate"), _BASE, 1)
-        fine = [_squash(x) for x in ((g[:, :1] - base) / 8, (mean - base) / 8, (mean - base) / 32)]
-        brightness = torch.log1p(mean.clamp(min=0)) / 2 - 1.2
-        return torch.cat((4 * fine[0], 4 * fine[1], 8 * fine[2], 2 * left, brightness), 1)
+        return power.sqrt() / plain.shape[1]
 
     def _factors(self, costs: Tensor, t: Tensor, e0: Tensor, e: Tensor, mean: Tensor) -> Tensor:
         """Costs and features -> the factors of all frames, [B, N, F, h, w]."""
