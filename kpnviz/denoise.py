@@ -15,6 +15,7 @@ from torch import Tensor
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
+from kpnviz.models.kpn import widened
 from kpnviz.models.zoo import Network
 from kpnviz.noise import NoiseModel
 
@@ -68,6 +69,9 @@ class Denoiser:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
         self.network, self.name, self.tile = network, name, tile
         self.margin = -(-network.margin // stride) * stride
+        self._reach = (
+            max(network.config.sizes) // 4 * 2 + 2
+        )  # pixels, even: as far as a kernel reaches, or further
 
     def __call__(
         self,
@@ -101,13 +105,15 @@ class Denoiser:
                 else:
                     frames = burst.window(*window)[:needed]
                 inputs = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32))[None].to(device)
-                prediction = self.network(inputs, read_std, shot_gain)
-                if isinstance(prediction, KernelField):
-                    result = prediction.apply(inputs)
+                if self.network.config.direct:
+                    result = self.network(inputs, read_std, shot_gain)
+                else:
+                    # Kernels of the core, and of so much around it as they reach: there they are applied, too.
+                    part, core = widened(core, self._reach, inputs.shape[-2:])
+                    prediction = self.network(inputs, read_std, shot_gain, part)
+                    result = prediction.apply(inputs[..., *part])
                     if keep_kernels:
                         factors = self._collect(factors, prediction, core, place, (H, W))
-                else:
-                    result = prediction
                 image[place] = result[0][core].float().cpu().numpy()
                 if progress is not None:
                     progress(done / len(tiles))

@@ -17,7 +17,7 @@ def lively(name):
     """A small network whose kernels vary a lot."""
     network = tiny(name)
     if not network.config.direct:
-        nn.init.normal_(network.head.weight, std=0.1)
+        nn.init.normal_(network.head.weight, std=0.02 if network.config.matching else 0.1)
     return network
 
 
@@ -36,7 +36,8 @@ def test_the_tile_size_does_not_matter(name, H, W):
         tiled = Denoiser(network, name, tile=tile)(burst)
         np.testing.assert_allclose(tiled.image, whole.image, atol=1e-5)
         if whole.kernels is not None:
-            torch.testing.assert_close(tiled.kernels.factors, whole.kernels.factors, rtol=0, atol=1e-5)
+            # Factors are up to 40 here.
+            torch.testing.assert_close(tiled.kernels.factors, whole.kernels.factors, rtol=0, atol=7e-5)
         without = Denoiser(network, name, tile=tile)(burst, keep_kernels=False)
         assert without.kernels is None
         np.testing.assert_array_equal(without.image, tiled.image)

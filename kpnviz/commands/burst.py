@@ -97,7 +97,7 @@ def add_commands(commands: Any) -> None:
     _add_color(denoise, "each channel, not luminance")
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
-        "--tile", type=integer(1, 65536), default=512, help="side of a tile: memory against time (512)"
+        "--tile", type=integer(1, 65536), default=640, help="side of a tile: memory against time (640)"
     )
     denoise.set_defaults(run=_denoise)
 
@@ -114,7 +114,7 @@ def add_commands(commands: Any) -> None:
     )
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
     _add_color(kernels, "each channel, not luminance")
-    kernels.set_defaults(run=_kernels, tile=512)
+    kernels.set_defaults(run=_kernels, tile=640)
 
 
 def _command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:

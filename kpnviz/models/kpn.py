@@ -7,6 +7,7 @@ are shown what matching says are in :mod:`kpnviz.models.matched`; both have one 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,9 @@ from kpnviz.models.unet import BASE, TrunkConfig, UNet
 from kpnviz.noise import noise_std
 from kpnviz.outside import whole
 from kpnviz.sampling import reflect_index
+
+Part = tuple[slice, slice]
+"""Rows and columns of a picture, with their first and behind their last."""
 
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
@@ -147,19 +151,26 @@ class KernelNetwork(_BurstNetwork):
             self.head.bias.copy_(box)  # type: ignore[union-attr]
             self.head.weight.normal_().mul_(0.1 * box[:, None, None, None] / self.head.in_channels**0.5)
 
-    def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> KernelField:
-        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the kernels."""
+    def forward(
+        self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part | None = None
+    ) -> KernelField:
+        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the kernels.
+
+        part   rows and columns whose kernels are wanted, beginning at even ones; None: all
+        """
         B, N, H, W = frames.shape
+        part = part or (slice(0, H), slice(0, W))
         features, _ = self.features(frames, read_std, shot_gain)  # [B, C, h', w']
         # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
         with torch.autocast(frames.device.type, enabled=False):
-            half = features[..., : (H + 1) // 2, : (W + 1) // 2].float()  # [B, C, h, w]
+            half = features[..., *half_of(part)].float()  # [B, C, h, w]
             # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
             # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
             weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]  # type: ignore[index]
             factors = torch.baddbmm(bias, weight, half.flatten(2))  # [B, N*F, h*w]
         factors = factors.view(B, N, self.channels, *half.shape[2:])
-        return KernelField(factors, self.config.sizes, self.config.separable, H, W)
+        height, width = (s.stop - s.start for s in part)
+        return KernelField(factors, self.config.sizes, self.config.separable, height, width)
 
 
 class DirectNetwork(_BurstNetwork):
@@ -184,6 +195,19 @@ class DirectNetwork(_BurstNetwork):
         with torch.autocast(frames.device.type, enabled=False):
             image = self.head(torch.cat((up, full), dim=1).float())  # [B, 1, H', W']
         return image[:, 0, : frames.shape[2], : frames.shape[3]]
+
+
+def half_of(part: Part) -> Part:
+    """The same part at half resolution, where a cell is 2x2 pixels."""
+    rows, columns = (slice(s.start // 2, (s.stop + 1) // 2) for s in part)
+    return rows, columns
+
+
+def widened(part: Part, by: int, size: Sequence[int]) -> tuple[Part, Part]:
+    """A part with `by` around it, as far as a picture of that height and width goes; and where in it the part lies."""
+    outer = [slice(max(s.start - by, 0), min(s.stop + by, n)) for s, n in zip(part, size, strict=True)]
+    inner = [slice(s.start - o.start, s.stop - o.start) for s, o in zip(part, outer, strict=True)]
+    return (outer[0], outer[1]), (inner[0], inner[1])
 
 
 def reflect_to_multiple(frames: Tensor, stride: int) -> Tensor:

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.local_conv import local_conv
 from kpnviz.matching import matching_costs, window_sides
-from kpnviz.models.kpn import ModelConfig, reflect_to_multiple
+from kpnviz.models.kpn import ModelConfig, Part, half_of, reflect_to_multiple, widened
 from kpnviz.models.unet import UNet, he_normal_
 from kpnviz.noise import stabilize_frames
 
@@ -120,8 +120,13 @@ class MatchingNetwork(nn.Module):
         """Windows of a large burst must begin at multiples of this, so that pooling sees the same blocks."""
         return 2 * self.config.trunk.stride
 
-    def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> KernelField | Tensor:
-        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> kernels (or picture)."""
+    def forward(
+        self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part | None = None
+    ) -> KernelField | Tensor:
+        """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> kernels (or picture).
+
+        part   rows and columns whose kernels are wanted, beginning at even ones; None: all
+        """
         B, N, H, W = frames.shape
         full = reflect_to_multiple(frames, self.stride)  # [B, N, H', W']
         if not self.config.noise_map:
@@ -135,19 +140,23 @@ class MatchingNetwork(nn.Module):
             plain = _in_strips(self._plain_factors, costs)
             inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
         t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
+        wanted = half_of(part or (slice(0, H), slice(0, W)))
+        if not self.config.direct:
+            # Encoders reach one cell further.
+            seen, wanted = widened(wanted, 1, costs.shape[-2:])
+            costs, t = costs[..., *seen], t[..., *seen]
         e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
         e = self.encoder(costs[:, 1:].flatten(0, 1)).unflatten(0, (B, N - 1))  # [B, N-1, E, h, w]
         mean = e.mean(1) if N > 1 else torch.zeros_like(e0)
-        half = (H + 1) // 2, (W + 1) // 2
         if self.config.direct:
             image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
             std = torch.sqrt(read_std[:, None, None] ** 2 + shot_gain[:, None, None] * image.clamp(min=0))
             features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
-        maps = (x[..., : half[0], : half[1]] for x in (costs, t, e0, e, mean))
-        factors = _in_strips(self._factors, *maps)
-        return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, H, W)
+        factors = _in_strips(self._factors, *(x[..., *wanted] for x in (costs, t, e0, e, mean)))
+        height, width = (H, W) if part is None else (s.stop - s.start for s in part)
+        return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
 
     def _plain_factors(self, costs: Tensor) -> Tensor:
         """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""

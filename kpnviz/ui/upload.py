@@ -47,7 +47,7 @@ ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS = 1_500_000
-_TILE = 512
+_TILE = 640
 
 
 @dataclass(frozen=True, eq=False)
