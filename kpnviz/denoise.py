@@ -69,9 +69,8 @@ class Denoiser:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
         self.network, self.name, self.tile = network, name, tile
         self.margin = -(-network.margin // stride) * stride
-        self._reach = (
-            max(network.config.sizes) // 4 * 2 + 2
-        )  # pixels, even: as far as a kernel reaches, or further
+        # As far as a kernel reaches, or further: pixels, even.
+        self._reach = max(network.config.sizes) // 4 * 2 + 2
 
     def __call__(
         self,

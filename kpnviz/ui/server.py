@@ -29,9 +29,17 @@ def warm_up() -> None:
 def main() -> None:
     """Serve the app until it is stopped."""
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    import click
     from streamlit.web.cli import main as streamlit
 
-    streamlit(["run", str(Path(__file__).with_name("asgi.py")), *sys.argv[1:]], prog_name="kpnviz")
+    command = ["run", str(Path(__file__).with_name("asgi.py")), *sys.argv[1:]]
+    try:
+        streamlit(command, prog_name="kpnviz", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # Ctrl-C; `kpnviz app` says that it stopped
+        sys.exit(130)
 
 
 if __name__ == "__main__":

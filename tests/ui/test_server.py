@@ -1,8 +1,11 @@
 """What the server has ready when its first visitor comes."""
 
+import asyncio
 import gc
 
-from kpnviz.ui import cache, server, work
+import pytest
+
+from kpnviz.ui import cache, parcels, server, work
 from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
 
@@ -21,3 +24,28 @@ def test_without_a_network_it_serves_all_the_same(monkeypatch, tmp_path):
     server.warm_up()
     work.kept_values.clear()
     gc.unfreeze()
+
+
+@pytest.mark.parametrize("headless, opened", [(False, ["http://localhost:8599/own"]), (True, [])])
+def test_the_app_is_shown_in_a_browser_where_there_is_one(monkeypatch, headless, opened):
+    monkeypatch.setattr(parcels, "_served", False)  # it would be from here on: asgi has the routes
+    from kpnviz.ui import asgi
+
+    options = {
+        "server.headless": headless,
+        "server.port": 8599,
+        "server.baseUrlPath": "/own/",
+        "server.address": None,
+        "server.sslCertFile": None,
+    }
+    monkeypatch.setattr(asgi.st, "get_option", options.__getitem__)
+    monkeypatch.setattr(asgi, "_UNTIL_IT_ANSWERS", 0)
+    found = []
+    monkeypatch.setattr(asgi.webbrowser, "open", found.append)
+
+    async def start():
+        async with asgi.open_browser(None):
+            await asyncio.sleep(0.2)
+
+    asyncio.run(start())
+    assert found == opened

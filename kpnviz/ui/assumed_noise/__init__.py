@@ -69,11 +69,8 @@ class _Kitchen:
         while True:
             try:
                 return order().result(_FORGOTTEN / 4)
-            except (
-                TimeoutError,
-                GivenUpError,
-            ):  # still in the making, or begun for somebody who left: ask again
-                continue
+            except (TimeoutError, GivenUpError):
+                continue  # still in the making, or begun for somebody who left: ask again
 
     def _make(self, key: Key, burst: Burst, network: Denoiser) -> bytes:
         def still_asked() -> None:
