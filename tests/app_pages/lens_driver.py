@@ -1,5 +1,7 @@
 """What tests do with the kernel lens in a real browser: look, wait, point, click."""
 
+import time
+
 from playwright.sync_api import TimeoutError, expect
 
 PATIENCE_MS = 60_000  # for a loaded machine; nothing waits longer than it must
@@ -37,13 +39,17 @@ def point(page, y, x):
     return box["x"] + (x + 0.5 - view["x"]) * scale, box["y"] + (y + 0.5 - view["y"]) * scale
 
 
+def until(page, condition):
+    """Wait until something is so; asked again and again, as the page may put another lens into the place of one."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        page.wait_for_timeout(20)
+
+
 def wait_for_another(page, identity):
     """Wait until the lens shows another payload than this; the new one's identity."""
-    page.locator(".lens").evaluate(
-        "(e, id) => new Promise((done) => { const look = () => "
-        "e.lens.data.id === id ? setTimeout(look, 20) : done(); look(); })",
-        identity,
-    )
+    until(page, lambda: lens(page, "l.data.id") != identity)
     return lens(page, "l.data.id")
 
 

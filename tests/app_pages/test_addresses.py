@@ -16,6 +16,7 @@ from .lens_driver import (
     lens,
     no_exception,
     open_lens,
+    until,
     wait_for_another,
     watch,
 )
@@ -90,11 +91,7 @@ def test_back_in_the_browser_takes_the_last_change_back(page):
     wait_for_another(page, before)
     page.go_back()
     page.wait_for_url("**gain=4**")
-    page.locator(".lens").evaluate(
-        "(e, id) => new Promise((done) => { const look = () => "
-        "e.lens.data.id === id ? done() : setTimeout(look, 20); look(); })",
-        before,
-    )
+    until(page, lambda: lens(page, "l.data.id") == before)
 
 
 def test_a_shift_is_edited_in_the_table(page):

@@ -31,6 +31,7 @@ from .lens_driver import (
     painted,
     point,
     saved,
+    until,
     wait_for_another,
     watch,
 )
@@ -133,8 +134,7 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
     assert len(pictures) == 6
     assert lens(page, "l.display.look") == "ideal"  # what a link is told
     # The ideal kernels are those of the chosen method's size, and better than it is.
-    page.locator(".lens").evaluate("(e) => new Promise((done) => { const look = () => "
-        "e.lens.ideal.scores?.done >= 20 ? done() : setTimeout(look, 50); look(); })")  # fmt: skip
+    until(page, lambda: lens(page, "l.ideal.scores?.done >= 20"))
     scores = lens(page, "l.ideal.scores")
     assert scores["ideal"] > scores["network"]
     burst = kpnviz.synthesize(recipe_of(DEFAULTS))

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from kpnviz.paths import ROOT
 from kpnviz.ui.bench.one_page import serve
 
-from .lens_driver import lens, open_lens, watch
+from .lens_driver import lens, open_lens, until, watch
 
 pytestmark = pytest.mark.browser
 
@@ -78,14 +78,6 @@ def visitor(chromium, address):
     page = open_lens(watch(chromium.new_page(viewport={"width": 1280, "height": 900})), address)
     until(page, lambda: len(lens(page, "l.data.methods")) == 2)
     return page
-
-
-def until(page, condition):
-    for _ in range(3000):
-        if condition():
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError("it did not come")
 
 
 def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium, networks, address):
