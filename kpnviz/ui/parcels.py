@@ -91,7 +91,10 @@ async def _made(order: Order, request: Request) -> bytes | None:
     """What was ordered, once it is there; None when nobody waits for it any more."""
     while not await request.is_disconnected():
         made = order()
-        await asyncio.wait([asyncio.wrap_future(made)], timeout=_ASK_EVERY)
+        waited = asyncio.wrap_future(made)
+        # Whoever hangs up looks at no exception; asyncio would write of each that nobody did.
+        waited.add_done_callback(asyncio.Future.exception)
+        await asyncio.wait([waited], timeout=_ASK_EVERY)
         if made.done() and not isinstance(made.exception(), GivenUpError):
             return made.result()
     return None

@@ -1,5 +1,6 @@
 """What lenses fetch: parcels, over a real connection."""
 
+import gc
 import socket
 import threading
 import time
@@ -125,3 +126,21 @@ def test_nobody_asks_for_it_when_the_browser_has_hung_up(server, monkeypatch):
     before = len(asked)
     time.sleep(1)
     assert len(asked) == before
+
+
+def test_nothing_is_written_of_what_was_given_up_when_nobody_waits(server, monkeypatch, caplog):
+    monkeypatch.setattr(parcels, "_ASK_EVERY", 0.05)
+    orders = [Future()]
+    address = parcels.offer("one", lambda: orders[0])
+    host, port = server.removeprefix("http://").removesuffix("/kernels").split(":")
+    with socket.create_connection((host, int(port))) as browser:
+        browser.sendall(f"GET /kernels/{address} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        time.sleep(0.5)
+    time.sleep(0.5)
+    orders[0].set_exception(GivenUpError())
+    time.sleep(0.2)
+    parcels._offered.clear()
+    orders.clear()  # with them goes what was waited for
+    gc.collect()
+    time.sleep(0.2)
+    assert "never retrieved" not in caplog.text
