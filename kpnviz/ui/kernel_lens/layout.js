@@ -4,6 +4,7 @@ const SMALLEST_KERNEL = 72;
 const LARGEST_KERNEL = 176;
 const SMALLEST_STAGE = 420;
 const LARGEST_STAGE = 760;
+const CLASS_SHARE = 0.29; // of the width, for a picture where letters are large: a class is to see the kernels
 const MOST_LARGER = 1.25; // kernels grow with large letters, up to this
 const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
@@ -23,7 +24,8 @@ function stageSize(width, height, pictures, aspect, type = 1) {
   const beside = width >= NARROW;
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
-  const each = (room - (pictures - 1) * CELL_GAP) / pictures;
+  const most = beside && pictures === 1 && type > 1 ? CLASS_SHARE * width : room;
+  const each = (Math.min(room, most) - (pictures - 1) * CELL_GAP) / pictures;
   return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE / clamp(type, 1, 1.3), LARGEST_STAGE) * aspect)) };
 }
 
