@@ -1,6 +1,7 @@
 """Explore: one burst, a few methods, and the kernels of the pixel under the mouse."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import streamlit as st
@@ -16,11 +17,15 @@ from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import GAIN, LENS, LENS_DISPLAY, LINK_PROBLEM, METHODS
+from kpnviz.ui.state import GAIN, IN_PARTS, LENS, LENS_DISPLAY, LINK_PROBLEM, METHODS
 
 
 @st.fragment
-def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
+def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[str, ...]) -> None:
+    """The lens, and where all methods are ready what stands under it."""
+    if ready != methods:
+        kernel_lens(cache.early_payload(recipe, methods, ready), key=LENS)
+        return
     burst = cache.burst_of(recipe)
     estimates = [cache.estimate(recipe, method) for method in methods]
     pixel = kernel_lens(cache.lens_payload(recipe, methods), key=LENS)
@@ -73,13 +78,37 @@ def downloads(
             )
 
 
-def frames_first(recipe: BurstRecipe, methods: tuple[str, ...]) -> bool:
-    """Where there is no lens yet and the networks have to run first, show one with the frames: whether it did."""
-    there = LENS in st.session_state or work.is_kept(cache.lens_payload, recipe, methods)
-    early = bool(methods) and not there
-    if early:
-        kernel_lens(cache.frames_payload(recipe), key=LENS)
-    return early
+def ready_to_show(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the methods whose results are to be shown now: all that come in time, else those that are there.
+
+    What was on the page before stays so long. A page without a lens gets one with the frames at once.
+    """
+    state = st.session_state
+    *of, shown = state.get(IN_PARTS, (None, None, ()))
+    if of != [recipe, methods]:
+        shown = ()
+    ready = cache.ready(recipe, methods)
+    if LENS in state and len(ready) <= len(shown):
+        cache.made_in_time(recipe, in_order_of_view(methods))
+        ready = cache.ready(recipe, methods)
+        if len(ready) <= len(
+            shown
+        ):  # not all of them at a time fit into what is kept: they are made once more, together
+            ready = methods
+    state[IN_PARTS] = (recipe, methods, ready)
+    return ready
+
+
+def in_order_of_view(methods: tuple[str, ...]) -> list[str]:
+    """First those of the large pictures, which are at first the last one's."""
+    display = st.session_state.get(LENS_DISPLAY, {})
+    large = [display.get(name) for name in ("shown", "other")]
+    last_first = list(reversed(methods))
+    return sorted(last_first, key=lambda method: method not in large)
+
+
+def denoising(methods: tuple[str, ...]) -> AbstractContextManager[None]:
+    return st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…")
 
 
 preset = shown_preset()
@@ -99,12 +128,18 @@ with st.sidebar:
     methods = method_controls()
 
 try:
-    early = frames_first(recipe, methods)
-    with status, st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…"):
-        cache.lens_payload(recipe, methods)
-    if early:
+    ready = methods
+    if not work.is_kept(cache.lens_payload, recipe, methods):
+        with status, denoising(methods):
+            ready = ready_to_show(recipe, methods)
+    if ready != methods:
+        lens_and_numbers(recipe, methods, ready)
+        with status, denoising(methods):
+            cache.made_in_time(recipe, in_order_of_view(methods))
         st.session_state[LINK_PROBLEM] = problem  # what was said of the link is to stay
         st.rerun()
+    with status, denoising(methods):
+        cache.lens_payload(recipe, methods)
 except ValueError as error:
     elements.failure(error)
 else:
@@ -112,5 +147,5 @@ else:
         st.info(
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."
         )
-    lens_and_numbers(recipe, methods)
+    lens_and_numbers(recipe, methods, ready)
     assumed_noise(recipe, methods)

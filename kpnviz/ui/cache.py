@@ -6,7 +6,8 @@ What they return is shared between sessions too: nobody writes into it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,9 @@ SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 
 SHOWN_SCALES = SCALES[::2]
 """Those whose pictures and kernels are kept."""
+
+PATIENCE = 0.7
+"""Seconds for which the results of all methods are waited for; then those that are there are shown."""
 
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
@@ -64,6 +68,22 @@ def estimates(recipe: BurstRecipe, methods: tuple[str, ...]) -> list[Estimate]:
     return [estimate(recipe, method) for method in methods]
 
 
+def made_in_time(recipe: BurstRecipe, methods: Sequence[str]) -> None:
+    """Let methods denoise, in this order, until PATIENCE is over: one at least, if one has not yet."""
+    begun = time.monotonic()
+    with work.turn():
+        for method in methods:
+            if not work.is_kept(estimate, recipe, method):
+                estimate(recipe, method)
+                if time.monotonic() - begun > PATIENCE:
+                    return
+
+
+def ready(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the methods that have denoised."""
+    return tuple(method for method in methods if work.is_kept(estimate, recipe, method))
+
+
 @kept
 def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """What the kernel lens shows of a recipe."""
@@ -73,10 +93,12 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
 
 
 @kept_at_once
-def frames_payload(recipe: BurstRecipe) -> bytes:
-    """What the lens shows of a recipe before any network has run."""
+def early_payload(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[str, ...]) -> bytes:
+    """The same before all methods have denoised: what those that are `ready` made, and places for the others."""
     burst = burst_of(recipe)
-    return pack(burst, [], interesting_pixel(burst))
+    clean = burst_of(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames if ready else None
+    made = [estimate(recipe, method) if method in ready else method for method in methods]
+    return pack(burst, made, interesting_pixel(burst), clean)
 
 
 @kept

@@ -34,12 +34,14 @@ _STYLE = """<style>
 .st-key-theme, .st-key-assumed { position: absolute; }
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
-[data-testid="stElementContainer"]:has([data-testid="stSpinner"]) {
-  position: fixed; top: 0.75rem; right: 2rem; z-index: 1000; width: auto;
-}
+[data-testid="stElementContainer"]:has([data-testid="stSpinner"]),
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) {
-  position: fixed; bottom: 1.5rem; right: 2rem; z-index: 1000; width: auto; backdrop-filter: blur(12px);
+  position: fixed; bottom: 1.25rem; right: 2rem; z-index: 1000; width: auto; backdrop-filter: blur(12px);
 }
+[data-testid="stElementContainer"]:has([data-testid="stSpinner"]) {
+  padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
+}
+[data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
 </style>"""
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.

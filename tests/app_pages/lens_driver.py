@@ -23,6 +23,7 @@ def watch(page):
 def open_lens(page, address):
     page.goto(address)
     page.locator(".lens[data-y]").wait_for()
+    until(page, lambda: not lens(page, "l.waiting"))
     at_rest(page)
     return page
 
@@ -49,7 +50,7 @@ def until(page, condition):
 
 def wait_for_another(page, identity):
     """Wait until the lens shows another payload than this; the new one's identity."""
-    until(page, lambda: lens(page, "l.data.id") != identity)
+    until(page, lambda: lens(page, f"!l.waiting && l.data.id !== '{identity}'"))
     return lens(page, "l.data.id")
 
 

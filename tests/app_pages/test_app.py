@@ -15,7 +15,7 @@ from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.ui import cache, controls, kernel_lens, link
+from kpnviz.ui import cache, controls, kernel_lens, link, work
 from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
@@ -37,6 +37,7 @@ from kpnviz.ui.state import (
     preset_button,
     widget,
 )
+from kpnviz.ui.turns import Kept
 
 SMALL = {"crop": 96}
 
@@ -184,6 +185,19 @@ def test_what_other_noise_gives_is_packed_for_the_same_burst():
     assert unpack(kernel_lens.pack_assumed(burst, (2,), direct))[0]["factors"] == []
 
 
+def test_a_method_that_is_still_at_work_has_a_place_and_no_picture():
+    burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 21, 34)))
+    header, arrays = unpack(pack(burst, ["kpn-l5", random_estimate(burst, (3,), True, "mkpn")]))
+    waiting, ready = header["panels"][2:4]
+    assert waiting == {"kind": "method", "name": "kpn-l5", "title": "KPN L5", "image": None, "scores": None}
+    assert arrays[ready["image"]].shape == (21, 34) and ready["scores"]["psnr"] > 0
+    assert [(method["title"], method["panel"]) for method in header["methods"]] == [
+        ("KPN L5", 2),
+        ("MKPN", 3),
+    ]
+    assert [method["kernels"] is None for method in header["methods"]] == [True, False]
+
+
 def test_a_burst_without_truth_or_a_single_pixel_can_be_packed():
     burst = Burst(np.full((1, 1, 1), 0.5, np.float32), NoiseModel(0.1, 0.01))
     header, _ = unpack(pack(burst, [random_estimate(burst, (3,), True, "kpn-l3")]))
@@ -326,14 +340,35 @@ def test_two_sessions_share_nothing():
     assert other.session_state[PIXEL] is None
 
 
+def test_results_in_parts_that_cannot_be_kept_all_at_a_time_come_together(monkeypatch):
+    most = 6 * 2**20  # what MKPN makes of 96x96 pixels, and little more
+    monkeypatch.setattr(work, "kept_values", Kept(most))
+    monkeypatch.setattr(cache, "PATIENCE", 0)
+    made = cache.early_payload
+    shown = []
+    monkeypatch.setattr(
+        cache, "early_payload", lambda recipe, *rest: shown.append(rest[-1]) or made(recipe, *rest)
+    )
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app.query_params.update({"seed": "4712", "methods": "kpn-l5~kpn-l9~mkpn", "crop": "96"})
+    app.run()
+    assert not app.exception
+    assert shown[:2] == [(), ("mkpn",)] and len(shown) <= 3
+    assert app.get("download_button")  # what stands under the lens when all has come
+
+
 def test_the_frames_are_shown_before_networks_run_that_were_not_run_yet(monkeypatch):
     shown = []
-    made = cache.frames_payload
-    monkeypatch.setattr(cache, "frames_payload", lambda recipe: shown.append(recipe) or made(recipe))
+    made = cache.early_payload
+    monkeypatch.setattr(
+        cache,
+        "early_payload",
+        lambda recipe, *rest: shown.append((recipe.seed, *rest)) or made(recipe, *rest),
+    )
     for _ in range(2):  # the second visitor's are there
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         app.query_params.update({"seed": "4711", "methods": "kpn-l5", "crop": "96", "nonsense": "1"})
         app.run()
         assert not app.exception
         assert "nonsense" in app.warning[0].value  # said in the first of two runs, and still there
-        assert [recipe.seed for recipe in shown] == [4711]
+        assert shown == [(4711, ("kpn-l5",), ())]

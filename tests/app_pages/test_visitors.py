@@ -8,12 +8,13 @@ from playwright.sync_api import expect
 
 from kpnviz.paths import ROOT
 from kpnviz.ui.bench.one_page import serve
+from kpnviz.ui.cache import PATIENCE
 
-from .lens_driver import lens, open_lens, until, watch
+from .lens_driver import METHODS, at_rest, lens, open_lens, until, wait_for_another, watch
 
 pytestmark = pytest.mark.browser
 
-# The app, with networks that write down which burst they are given, and wait while there is a file "hold".
+# The app, with networks that write down which burst they are given, and wait while there is a file "hold <name>".
 APP = f"""
 import runpy, sys, time
 from pathlib import Path
@@ -28,7 +29,7 @@ def held(self, burst, noise_scale=1.0, *arguments, **more):
     if noise_scale == 1:
         with open(FOLDER / "log", "a") as log:
             log.write(f"{{burst.recipe.seed}} {{burst.noise.read_std:.4f}} {{self.name}}\\n")
-        while (FOLDER / "hold").exists():
+        while (FOLDER / f"hold {{self.name}}").exists():
             time.sleep(0.01)
     return call(self, burst, noise_scale, *arguments, **more)
 
@@ -42,17 +43,25 @@ class Networks:
     """What networks of a server were given, as "seed read_std name"; they can be made to wait."""
 
     def __init__(self, folder):
-        self.hold, self.log = folder / "hold", folder / "log"
+        self.folder, self.log = folder, folder / "log"
+
+    def hold(self, name):
+        return self.folder / f"hold {name}"
 
     @contextlib.contextmanager
     def held(self):
-        """What happens while they wait; what they are given from here on."""
+        """What happens while they wait, or those that are not let go; what they are given from here on."""
         self.log.write_text("")
-        self.hold.touch()
+        for name in METHODS:
+            self.hold(name).touch()
         try:
             yield
         finally:
-            self.hold.unlink()
+            for name in METHODS:
+                self.let_go(name)
+
+    def let_go(self, name):
+        self.hold(name).unlink(missing_ok=True)
 
     def given(self):
         return self.log.read_text().splitlines()
@@ -75,9 +84,7 @@ def address(chromium, networks):
 
 def visitor(chromium, address):
     """A page on which the networks' pictures are."""
-    page = open_lens(watch(chromium.new_page(viewport={"width": 1280, "height": 900})), address)
-    until(page, lambda: len(lens(page, "l.data.methods")) == 2)
-    return page
+    return open_lens(watch(chromium.new_page(viewport={"width": 1280, "height": 900})), address)
 
 
 def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium, networks, address):
@@ -85,19 +92,76 @@ def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium,
     before = lens(page, "l.data.id")
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
+    noise = page.get_by_text("Noise at white")
     with networks.held():
-        page.keyboard.press("ArrowRight")
-        until(page, networks.given)  # the first change's first network is at work
-        for _ in range(3):
-            said = page.get_by_text("Noise at white").inner_text()
+        for change in range(4):
+            said = noise.inner_text()
             page.keyboard.press("ArrowRight")
-            expect(page.get_by_text("Noise at white")).not_to_have_text(said)  # the script knows of it
+            expect(noise).not_to_have_text(said)  # the script knows of it
+            if change == 0:
+                until(page, networks.given)  # the first change's first network is at work
         last = float(re.search(r"read_std (\S+)", page.get_by_text("read_std").inner_text())[1])
-    until(page, lambda: lens(page, "l.data.id") != before)
+    wait_for_another(page, before)
     first, *others = networks.given()
-    assert first.startswith("7 ") and first.endswith(" kpn-l5") and f"{last:.4f}" not in first
-    assert others == [f"7 {last:.4f} kpn-l5", f"7 {last:.4f} mkpn"]
+    assert first.startswith("7 ") and first.endswith(" mkpn") and f"{last:.4f}" not in first
+    assert others == [f"7 {last:.4f} mkpn", f"7 {last:.4f} kpn-l5"]
     assert lens(page, "l.data.noise.read_std") == pytest.approx(last, abs=6e-5)
+    page.close()
+    assert not page.errors
+
+
+PICTURES = "l.data.panels.filter((panel) => panel.image).map((panel) => panel.name)"
+
+
+def test_results_are_shown_one_after_the_other_where_they_take_long(chromium, networks, address):
+    page = visitor(chromium, f"{address}&gain=2&seed=5&shown=kpn-l5&other=mean")
+    before = lens(page, "l.data.id")
+    with networks.held():
+        page.get_by_role("button", name="×8", exact=True).click()
+        until(page, networks.given)
+        page.wait_for_timeout(1000 * PATIENCE)
+        networks.let_go("kpn-l5")  # that of the large picture is the first
+        until(page, lambda: lens(page, "l.data.id") != before)
+        assert lens(page, PICTURES) == ["frame", "mean", "kpn-l5", "truth"]
+        assert lens(page, "[l.shownPanel.name, l.otherPanel.name, l.found.length]") == ["kpn-l5", "mean", 1]
+        assert page.locator(".thumb.waiting .title, .row.waiting .name").all_inner_texts() == [
+            "MKPN",
+            "MKPN\n…",
+        ]
+        box = page.locator(".rows").bounding_box()
+        # What is to come can be chosen: the mean stands in for it.
+        page.locator(".thumb.waiting").click()
+        until(page, lambda: lens(page, "[l.shown, l.shownPanel.name]") == ["mkpn", "mean"])
+        expect(page.get_by_role("button", name="Interactive page")).to_be_visible()
+    wait_for_another(page, before)
+    assert lens(page, PICTURES) == ["frame", "mean", "kpn-l5", "mkpn", "truth"]
+    assert lens(page, "l.shownPanel.name") == "mkpn" and page.locator(".waiting").count() == 0
+    assert page.locator(".rows").bounding_box() == box  # nothing moved
+    at_rest(page)
+    assert [text.split()[-1] for text in networks.given()] == ["kpn-l5", "mkpn"]
+    page.close()
+    assert not page.errors
+
+
+def test_what_a_link_shows_waits_for_the_networks(chromium, networks, address):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    with networks.held():
+        page.goto(
+            f"{address}&gain=2&seed=6&shown=kpn-l5&other=mkpn&mode=signed&against=mkpn&look=ideal&compare=pair"
+        )
+        page.locator(".lens.waiting[data-y]").wait_for()
+        assert lens(page, PICTURES) == ["frame", "mean", "truth"]
+        assert lens(page, "[l.shownPanel.name, l.otherPanel.name]") == ["mean", "frame"]
+        until(page, networks.given)
+    until(page, lambda: not lens(page, "l.waiting"))
+    assert lens(page, "[l.shown, l.other, l.against, l.look]") == ["kpn-l5", "mkpn", "mkpn", "ideal"]
+    assert lens(page, "[l.shownPanel.name, l.otherPanel.name, l.reference.name]") == [
+        "kpn-l5",
+        "mkpn",
+        "mkpn",
+    ]
+    at_rest(page)
+    assert all(part in page.url for part in ("shown=kpn-l5", "other=mkpn", "against=mkpn", "look=ideal"))
     page.close()
     assert not page.errors
 
@@ -121,4 +185,4 @@ def test_who_waits_is_told_and_a_closed_tab_frees_its_place(chromium, networks, 
         until(page, lambda page=page: lens(page, "l.data.noise.read_std") > 0.02)
         page.close()
         assert not page.errors
-    assert [text.split()[0] for text in networks.given()] == ["1", "1", "3", "3"]
+    assert [text.split()[0] for text in networks.given()] == ["1", "3", "1", "3"]

@@ -47,7 +47,7 @@ window.WebSocket = class extends WebSocket {
 _PARCELS = """() => performance.getEntriesByType("resource")
   .filter(({ name }) => name.includes("/parcels/")).map(({ responseEnd }) => responseEnd)"""
 
-# From the key that moves the slider until a lens with another burst has been painted: milliseconds of both.
+# From the key that moves the slider until all methods' results for another burst are painted: milliseconds of both.
 _WATCH = """(element) => {
   const lens = element.lens;
   const before = lens.data.id;
@@ -55,7 +55,7 @@ _WATCH = """(element) => {
     const listen = ({ timeStamp }) => {
       const look = () =>
         requestAnimationFrame(
-          lens.data.id === before || lens.pending ? look : () => done([timeStamp, performance.now()]),
+          lens.data.id === before || lens.waiting || lens.pending ? look : () => done([timeStamp, performance.now()]),
         );
       look();
     };

@@ -33,7 +33,7 @@ class Visitor:
     def __init__(self, address: str) -> None:
         self.address = address
         self.failures: list[str] = []
-        self._lens: tuple[str, bool] | None = None  # what was fetched last, and whether it has kernels
+        self._lens: tuple[str, bool, bool] | None = None  # what came last; has it kernels, has it all
         self._fetched = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gain: tuple[str, float] | None = None  # the slider's id, and where it stands
@@ -66,7 +66,7 @@ class Visitor:
         self._gain = slider, round(min(gain + _STEP, _MOST), 1)
         before, begun = self._lens, time.monotonic()
         await self._ask()
-        while self._lens == before:
+        while self._lens == before or not self._lens[2]:
             await self._next()
         return time.monotonic() - begun
 
@@ -123,8 +123,10 @@ class Visitor:
         self._tasks[what] = asyncio.create_task(work, name=name)
 
     async def _fetch_lens(self, parcel: dict[str, str]) -> None:
-        payload = await self._get(parcel["address"])
-        self._lens = parcel["id"], any(method["kernels"] for method in _header(payload)["methods"])
+        header = _header(await self._get(parcel["address"]))
+        has_kernels = any(method["kernels"] for method in header["methods"])
+        has_all = all(panel["image"] is not None for panel in header["panels"])
+        self._lens = parcel["id"], has_kernels, has_all
         self._fetched.set()
 
     async def _fetch_assumed(self, addresses: Any) -> None:

@@ -92,7 +92,7 @@ LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
 
 def pack(
     burst: Burst,
-    estimates: Sequence[Estimate],
+    estimates: Sequence[Estimate | str],
     start: Pixel | None = None,
     clean: np.ndarray | None = None,
     alone: bool = False,
@@ -100,6 +100,8 @@ def pack(
     most: int | None = None,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
+
+    A method that is still at work has its name in place of its estimate: the lens keeps a place for what comes.
 
     clean   the frames without noise, [N, H, W], where they are known: the ideal kernels need them
     alone   the pictures alone, to pick a pixel from: without kernels, and without what `pack_assumed` brings
@@ -116,14 +118,15 @@ def pack(
         arrays.append(np.ascontiguousarray(array, dtype=dtype))
         return len(arrays) - 1
 
-    def panel(kind: str, name: str, title: str, image: np.ndarray) -> dict[str, Any]:
+    def panel(kind: str, name: str, title: str, image: np.ndarray | None) -> dict[str, Any]:
         scores = None
-        if burst.truth is not None and kind != "truth":
+        if burst.truth is not None and image is not None and kind != "truth":
             scores = {
                 "psnr": _finite(psnr(image, burst.truth, burst.white_level)),
                 "ssim": _finite(ssim(image, burst.truth, burst.white_level)),
             }
-        return {"kind": kind, "name": name, "title": title, "image": add(image, np.float32), "scores": scores}
+        index = None if image is None else add(image, np.float32)
+        return {"kind": kind, "name": name, "title": title, "image": index, "scores": scores}
 
     panels = [
         panel("frame", "frame", "Frame", burst.reference),
@@ -131,9 +134,13 @@ def pack(
     ]
     methods = []
     for estimate in estimates:
-        methods.append({"title": title_of(estimate.model), "panel": len(panels), "kernels": None})
-        panels.append(panel("method", estimate.model, title_of(estimate.model), estimate.image))
-        field = estimate.kernels
+        name, image, field = (
+            (estimate, None, None)
+            if isinstance(estimate, str)
+            else (estimate.model, estimate.image, estimate.kernels)
+        )
+        methods.append({"title": title_of(name), "panel": len(panels), "kernels": None})
+        panels.append(panel("method", name, title_of(name), image))
         if field is not None and not alone:
             methods[-1]["kernels"] = {
                 "sizes": list(field.sizes),

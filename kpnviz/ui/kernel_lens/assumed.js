@@ -45,7 +45,7 @@ class Assumed {
     for (const method of lens.data.methods) {
       const panel = lens.data.panels[method.panel];
       const found = shelf?.brought.get(panel.name);
-      if (!found || method.scales) continue;
+      if (!found || method.scales || !panel.image) continue;
       const own = found.scales.findIndex((scale) => scale > 1);
       const among = (others, mine) => [...others.slice(0, own), mine, ...others.slice(own)];
       method.scales = among(found.scales, 1);

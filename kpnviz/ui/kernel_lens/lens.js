@@ -123,11 +123,11 @@ class Lens {
 
   // What is chosen stays where there still is such; else the last method beside the reference.
   choosePanels() {
-    const has = (name) => this.data.panels.some((panel) => panel.name === name);
+    const has = (name) => this.data.panels.some((panel) => panel.name === name); // or it is to come
     // Where nothing is known of the truth, errors are differences from the mean.
     if (!has(this.against)) this.against = this.truth ? "truth" : "mean";
-    const method = this.kernelMethods.at(-1) ?? this.data.methods.at(-1);
-    // Before any network has run there is none to choose: the first that comes is shown then.
+    // While all are to come there is none to choose: the first that comes is shown then.
+    const method = this.kernelMethods.at(-1) ?? (this.waiting ? undefined : this.data.methods.at(-1));
     if (!has(this.shown)) this.shown = method ? this.data.panels[method.panel].name : "";
     if (!has(this.other)) this.other = "frame";
     if (!this.rows.looks.includes(this.look)) this.look = this.rows.looks[0];
@@ -159,6 +159,7 @@ class Lens {
     this.frame = Math.min(this.frame, this.frames - 1);
     this.truth = data.panels.find((panel) => panel.kind === "truth");
     this.framePanel = data.panels.find(({ kind }) => kind === "frame");
+    this.waiting = data.panels.some(({ image }) => !image); // for methods that are still at work
     this.kernelMethods = data.methods.filter((method) => method.kernels);
     for (const { kernels } of this.kernelMethods) kernels.K = Math.max(...kernels.sizes);
     this.largest = Math.max(1, ...this.kernelMethods.map(({ kernels }) => kernels.K));
@@ -170,6 +171,7 @@ class Lens {
     this.choosePanels();
     this.rows.build();
     this.assumed.take();
+    this.root.classList.toggle("waiting", this.waiting);
     this.root.classList.toggle("without-kernels", !this.kernelMethods.length);
     this.root.classList.toggle("alone", data.alone); // pictures to pick a pixel from
     this.laidOut = "";
@@ -177,16 +179,23 @@ class Lens {
     this.invalidate("bitmaps", "pictures", "cursor");
   }
 
+  // A panel that has a picture.
   panelNamed(name) {
-    return this.data.panels.find((panel) => panel.name === name);
+    return this.data.panels.find((panel) => panel.name === name && panel.image);
   }
 
+  // What stands in for what is to come is the mean, and the frame beside it.
   get shownPanel() {
     return this.panelNamed(this.shown) ?? this.panelNamed("mean");
   }
 
   get otherPanel() {
-    return this.panelNamed(this.other);
+    return this.panelNamed(this.other) ?? this.framePanel;
+  }
+
+  // What errors are taken against.
+  get reference() {
+    return this.panelNamed(this.against) ?? this.truth ?? this.panelNamed("mean");
   }
 
   // The method of the large picture, or the last one that has kernels.
@@ -197,7 +206,7 @@ class Lens {
 
   // What the large pictures may show.
   get modes() {
-    return this.kernelMethods.length ? MODES : MODES.filter((mode) => mode !== "kernels");
+    return this.kernelMethods.length || this.waiting ? MODES : MODES.filter((mode) => mode !== "kernels");
   }
 
   // Methods whose kernels are outlined around the pixel: where all sizes are compared, those of the large pictures.

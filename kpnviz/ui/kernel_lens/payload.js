@@ -45,7 +45,8 @@ function readArrays(header, bytes) {
     const { values, shape } = arrays[header.clean];
     header.clean = { values: Float32Array.from(values, (bits) => HALF[bits]), shape };
   }
-  for (const panel of header.panels) panel.image = arrays[panel.image].values;
+  // A method that is still at work has a panel without a picture.
+  for (const panel of header.panels) panel.image = panel.image === null ? null : arrays[panel.image].values;
   for (const method of header.methods)
     if (method.kernels) method.kernels.factors = arrays[method.kernels.factors];
   if (header.sizes) {

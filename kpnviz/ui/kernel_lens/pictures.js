@@ -48,6 +48,7 @@ class Pictures {
 
   // The method whose PSNR leads all others' by what can be seen, or undefined.
   bestMethod() {
+    if (this.lens.waiting) return;
     const scored = this.lens.data.panels
       .filter(({ kind, scores }) => kind === "method" && scores?.psnr != null)
       .sort((a, b) => b.scores.psnr - a.scores.psnr);
@@ -65,7 +66,8 @@ class Pictures {
     panel.thumb = makeButton("thumb panel", "", panel.small, panel.label, panel.score, panel.value);
     Object.assign(panel.thumb.dataset, { kind: panel.kind, name: panel.name });
     const { psnr, ssim } = panel.scores ?? {};
-    panel.ownScore = !panel.scores ? "" : psnr == null ? "= truth" : `${psnr.toFixed(2)} dB`;
+    panel.thumb.classList.toggle("waiting", !panel.image);
+    panel.ownScore = !panel.image ? "…" : !panel.scores ? "" : psnr == null ? "= truth" : `${psnr.toFixed(2)} dB`;
     const parts = [panel.title, panel.kind === "truth" ? "noise-free frame 0" : panel.ownScore];
     if (ssim != null) parts.push(`SSIM ${ssim.toFixed(3)}`);
     if (star) parts.push(`★ its PSNR leads all other methods' here by ${VISIBLE_LEAD} dB or more`);
@@ -121,7 +123,7 @@ class Pictures {
     const white = lens.data.white_level;
     const picture = lens.mode === "picture" || lens.mode === "kernels";
     const gain = (picture ? 2 ** lens.stops : 1) / white;
-    const reference = lens.panelNamed(lens.against);
+    const { reference } = lens;
     const shown = this.transfer;
     if (picture || panel === reference) return (i) => gray(shown(image[i] * gain));
     const range = this.errorRange;
@@ -144,7 +146,7 @@ class Pictures {
     const { lens } = this;
     const { height: H, width: W, panels } = lens.data;
     const height = Math.round((this.thumbSize * H) / W);
-    for (const panel of panels) {
+    for (const panel of panels.filter(({ image }) => image)) {
       panel.bitmap = bitmap(H, W, this.colorsOf(lens.imageOf(panel), panel), panel.bitmap);
       const context = prepare(panel.small, this.thumbSize, height);
       context.imageSmoothingEnabled = true;
@@ -199,6 +201,7 @@ class Pictures {
     }
     this.wipe.place();
     lens.root.classList.toggle("flickering", lens.flicker);
+    lens.root.classList.toggle("paired", lens.compare === "pair");
   }
 
   // Where a panel is on the stage: shown, other, or "".
@@ -241,7 +244,7 @@ class Pictures {
     const { lens } = this;
     const [y, x] = lens.cursor;
     for (const stage of this.stages) if (!stage.element.hidden) this.paintMarks(stage, shifts);
-    for (const panel of lens.data.panels)
+    for (const panel of lens.data.panels.filter(({ image }) => image))
       panel.value.textContent = signed(lens.imageOf(panel)[y * lens.data.width + x], 3);
   }
 

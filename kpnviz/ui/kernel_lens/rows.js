@@ -41,6 +41,7 @@ class Rows {
       row.panel = panel;
       row.body = row.count ? make("div", "cells", ...row.cells.map(({ element }) => element)) : make("p", "without", "predicts the picture itself: it has no kernels");
       row.element = make("div", `row ${row.kind ?? ""}`, make("div", "name", title, row.score, row.progress, row.lines), row.body);
+      row.element.classList.toggle("waiting", Boolean(row.waiting));
       if (row.method) row.element.dataset.method = row.title;
       return row;
     });
@@ -50,7 +51,7 @@ class Rows {
     lens.find(".note").textContent = !this.rows.length
       ? "There is no method here: choose one, and its kernels stand here."
       : this.rows.some(({ count }) => count)
-        ? this.view.note(lens)
+        ? (this.view.note(lens) ?? "")
         : "";
     this.legend();
     this.built = this.identity;
@@ -59,7 +60,7 @@ class Rows {
   // What the rows on the page were built for.
   get identity() {
     const { lens } = this;
-    return `${lens.data.id} ${lens.look} ${lens.look === "ideal" ? lens.chosenMethod.title : ""}`;
+    return `${lens.data.id} ${lens.look} ${lens.look === "ideal" ? lens.chosenMethod?.title : ""}`;
   }
 
   // The cell of frame i, or of the method of a panel.
@@ -109,7 +110,7 @@ class Rows {
     }
     for (const row of this.rows) {
       row.score.textContent = row.panel ? lens.pictures.scoreOf(row.panel) : "";
-      if (!row.count) continue;
+      if (!row.count || row.waiting) continue;
       const { cells, lines, progress } = this.view.contents(lens, row.method ? { ...row, found: lens.foundOf(row.method) } : row);
       cells.forEach((content, i) => this.paintCell(row.cells[i], content));
       this.writeLines(row, lines.filter(Boolean));

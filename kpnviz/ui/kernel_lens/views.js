@@ -11,7 +11,8 @@ const methodRows = (lens) =>
   lens.data.methods.map((method) => ({
     method,
     title: method.title,
-    count: method.kernels ? method.kernels.factors.shape[0] : 0,
+    waiting: !lens.data.panels[method.panel].image, // still at work: the place of its kernels
+    count: method.kernels ? method.kernels.factors.shape[0] : lens.data.panels[method.panel].image ? 0 : lens.frames,
   }));
 
 // What all views of kernels have in common: the share of a frame, and the numbers beside a method's name.
@@ -206,8 +207,9 @@ const VIEWS = {
 
   ideal: {
     title: "Ideal",
-    available: (lens) => Boolean(lens.data.clean && lens.truth && lens.kernelMethods.length),
+    available: (lens) => Boolean(lens.truth && (lens.waiting || (lens.data.clean && lens.kernelMethods.length))),
     rows: (lens) => {
+      if (!lens.chosenMethod) return methodRows(lens);
       const method = lens.chosenMethod;
       const [count, K] = [method.kernels.factors.shape[0], method.kernels.K];
       return [
@@ -250,6 +252,7 @@ const VIEWS = {
       };
     },
     note: (lens) =>
+      lens.chosenMethod &&
       `The best that ${lens.chosenMethod.kernels.K}×${lens.chosenMethod.kernels.K} kernels could be around this pixel, if one ` +
       `knew the scene: of all kernels, separable or not, those with the least expected squared error over ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels. ` +
       "No network can know them; how far it is from them says what its kernel size still allows.",
