@@ -83,18 +83,21 @@ def ready_to_show(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, .
 
     What was on the page before stays so long. A page without a lens gets one with the frames at once.
     """
+    if work.is_kept(cache.lens_payload, recipe, methods):
+        return methods
     state = st.session_state
     *of, shown = state.get(IN_PARTS, (None, None, ()))
     if of != [recipe, methods]:
         shown = ()
     ready = cache.ready(recipe, methods)
     if LENS in state and len(ready) <= len(shown):
-        cache.made_in_time(recipe, in_order_of_view(methods))
-        ready = cache.ready(recipe, methods)
-        if len(ready) <= len(
-            shown
-        ):  # not all of them at a time fit into what is kept: they are made once more, together
-            ready = methods
+        with work.turn():
+            cache.made_in_time(recipe, in_order_of_view(methods))
+            ready = cache.ready(recipe, methods)
+            if len(ready) <= len(shown):  # they do not all fit into what is kept: they are made together
+                ready = methods
+            if ready == methods:
+                cache.lens_payload(recipe, methods)
     state[IN_PARTS] = (recipe, methods, ready)
     return ready
 
@@ -128,18 +131,16 @@ with st.sidebar:
     methods = method_controls()
 
 try:
-    ready = methods
-    if not work.is_kept(cache.lens_payload, recipe, methods):
-        with status, denoising(methods):
-            ready = ready_to_show(recipe, methods)
+    with status, denoising(methods):
+        ready = ready_to_show(recipe, methods)
+        if ready == methods:
+            cache.lens_payload(recipe, methods)
     if ready != methods:
         lens_and_numbers(recipe, methods, ready)
         with status, denoising(methods):
             cache.made_in_time(recipe, in_order_of_view(methods))
         st.session_state[LINK_PROBLEM] = problem  # what was said of the link is to stay
         st.rerun()
-    with status, denoising(methods):
-        cache.lens_payload(recipe, methods)
 except ValueError as error:
     elements.failure(error)
 else:
