@@ -10,14 +10,15 @@ from contextlib import asynccontextmanager
 import streamlit as st
 
 from kpnviz.paths import ROOT
-from kpnviz.ui import parcels
+from kpnviz.ui import parcels, warm_up
 
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 
 
 @asynccontextmanager
-async def open_browser(_: object) -> AsyncIterator[None]:
-    """Show the app in a browser, as `streamlit run app.py` does; it leaves that to an application like this one."""
+async def come_up(_: object) -> AsyncIterator[None]:
+    """Let visitors in once all is warm, and show the app in a browser: Streamlit leaves that to an app with routes."""
+    await asyncio.get_running_loop().run_in_executor(None, warm_up.begin().join)
     if not st.get_option("server.headless"):
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
         host, port = st.get_option("server.address") or "localhost", st.get_option("server.port")
@@ -27,6 +28,4 @@ async def open_browser(_: object) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(
-    ROOT / "app.py", routes=parcels.routes(st.get_option("server.baseUrlPath")), lifespan=open_browser
-)
+app = st.App(ROOT / "app.py", routes=parcels.routes(st.get_option("server.baseUrlPath")), lifespan=come_up)

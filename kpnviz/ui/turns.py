@@ -39,7 +39,7 @@ class _Place:
 
 @dataclass(eq=False)
 class Turns:
-    """So many computations at a time, one of each owner, in order of arrival; background work when nobody waits.
+    """So many computations at a time, one of each owner, in order of arrival; background work while there is no other.
 
     `wanted` is called before work begins, again and again while it waits, and where the work says that it can end
     (`check`): it raises when nobody wants the work any more, which frees the place.
@@ -143,6 +143,9 @@ class Turns:
 
     def _is_next(self, place: _Place) -> bool:
         if len(self._busy) >= self.places:
+            return False
+        background, _ = place.rank
+        if background and not all(other.rank[0] for other in self._busy):
             return False
         owners = {other.owner for other in self._busy}
         return place is next((other for other in self._line if other.owner not in owners), None)

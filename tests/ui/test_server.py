@@ -2,16 +2,17 @@
 
 import asyncio
 import gc
+import threading
 
 import pytest
 
-from kpnviz.ui import cache, parcels, server, work
+from kpnviz.ui import cache, parcels, warm_up, work
 from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
 
 def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
     work.kept_values.clear()
-    server.warm_up()
+    warm_up.warm_up()
     assert gc.get_freeze_count() > 100_000  # of what was imported, garbage is collected no more
     gc.unfreeze()
     monkeypatch.setattr(cache, "pack", None)  # nothing is packed any more
@@ -21,13 +22,15 @@ def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
 def test_without_a_network_it_serves_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
     work.kept_values.clear()
-    server.warm_up()
+    warm_up.warm_up()
     work.kept_values.clear()
     gc.unfreeze()
 
 
 @pytest.mark.parametrize("headless, opened", [(False, ["http://localhost:8599/own"]), (True, [])])
-def test_the_app_is_shown_in_a_browser_where_there_is_one(monkeypatch, headless, opened):
+def test_it_lets_visitors_in_when_it_is_warm_and_is_shown_in_a_browser_where_there_is_one(
+    monkeypatch, headless, opened
+):
     monkeypatch.setattr(parcels, "_served", False)  # it would be from here on: asgi has the routes
     from kpnviz.ui import asgi
 
@@ -40,12 +43,17 @@ def test_the_app_is_shown_in_a_browser_where_there_is_one(monkeypatch, headless,
     }
     monkeypatch.setattr(asgi.st, "get_option", options.__getitem__)
     monkeypatch.setattr(asgi, "_UNTIL_IT_ANSWERS", 0)
-    found = []
+    found, warm = [], threading.Event()
     monkeypatch.setattr(asgi.webbrowser, "open", found.append)
+    monkeypatch.setattr(warm_up, "warm_up", warm.wait)
+    warm_up.begin.cache_clear()
 
     async def start():
-        async with asgi.open_browser(None):
+        asyncio.get_running_loop().call_later(0.2, warm.set)
+        async with asgi.come_up(None):
+            assert warm.is_set()
             await asyncio.sleep(0.2)
 
     asyncio.run(start())
+    warm_up.begin.cache_clear()
     assert found == opened

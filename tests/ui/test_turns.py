@@ -98,6 +98,18 @@ def test_background_work_waits_until_nobody_else_does():
     assert [text for text in visitors.join() if text[0] == "+"] == ["+a", "+b", "+background"]
 
 
+def test_background_work_does_not_begin_beside_others_even_where_a_place_is_free():
+    visitors = Visitors(places=2)
+    visitors.arrive("a")
+    visitors.arrive("background", background=True)
+    time.sleep(0.05)
+    visitors.end("a")
+    until(lambda: "+background" in visitors.told)
+    visitors.arrive("b")  # who does not wait for it
+    visitors.end("b", "background")
+    assert visitors.join() == ["+a", "-a", "+background", "+b", "-b", "-background"]
+
+
 def test_what_is_not_wanted_any_more_never_begins_and_frees_its_place():
     visitors = Visitors(places=1)
     for name in "abc":
