@@ -32,7 +32,7 @@ SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 SHOWN_SCALES = SCALES[::2]
 """Those whose pictures and kernels are kept."""
 
-PATIENCE = 0.7
+PATIENCE = 1.0
 """Seconds for which the results of all methods are waited for; then those that are there are shown."""
 
 MATRIX_GAINS = (1, 2, 4, 8, 16)
