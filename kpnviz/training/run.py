@@ -6,6 +6,7 @@ import contextlib
 import copy
 import csv
 import dataclasses
+import gc
 import io
 import math
 import os
@@ -152,6 +153,8 @@ def world_of_processes() -> Iterator[World]:
         yield World(rank, size, device)
     finally:
         if size > 1:
+            # DistributedDataParallel refers to itself. Still there when Python ends, it aborts the process.
+            gc.collect()
             dist.destroy_process_group()
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import nn
 from kpnviz.models import unet, zoo
 from kpnviz.models.checkpoints import load_network
 from kpnviz.models.kpn import ModelConfig
+from kpnviz.training import run
 from kpnviz.training.optimizers import Muon, orthogonalized, parameter_groups
 from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor
 from kpnviz.training.train import SHARED, TrainingConfig, shared_models, train, train_all
@@ -147,12 +149,28 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
         torch.testing.assert_close(two[name].float(), value.float(), rtol=0, atol=2e-3)
 
 
+def test_what_refers_to_itself_is_gone_before_processes_part(monkeypatch):
+    """A DistributedDataParallel that is still there when Python ends aborts its process."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(run.dist, "init_process_group", lambda backend: None)
+    parted = []
+    monkeypatch.setattr(run.dist, "destroy_process_group", lambda: parted.append(there()))
+    with run.world_of_processes():
+        model = nn.Linear(1, 1)
+        model.own = [model]
+        there = weakref.ref(model)
+        del model
+        assert there() is not None
+    assert parted == [None]
+
+
 def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     """They agree on the time, also while one of them validates."""
     values = {
         "model": "mkpn-stacked",
         "photos": str(photos),
-        "minutes": 0.1,
+        "minutes": 0.03,
         "batch": 4,
         "crop": 24,
         "validate_every": 1,
@@ -160,7 +178,7 @@ def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run_script(values, tmp_path, *launcher, timeout=120)
     rows = list(csv.DictReader((tmp_path / "runs" / "mkpn-stacked" / "log.csv").read_text().splitlines()))
-    assert len(rows) >= 2 and float(rows[-1]["seconds"]) >= 6
+    assert len(rows) >= 2 and float(rows[-1]["seconds"]) >= 1.8
 
 
 def test_a_run_of_another_config_is_not_overwritten(photos, small_zoo, tmp_path):
