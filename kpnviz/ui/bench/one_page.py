@@ -131,23 +131,19 @@ def browser() -> Iterator[Any]:
 def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
     """All figures: {machine, app: {browser, methods, pixels, first_page_seconds, ..., change_seconds, hover_ms}}.
 
-    first_page_seconds   from the start of the server's process until the kernels are on the page
-    frames_seconds       from the page's opening until the noisy frames are on it
+    first_page_seconds   from the start of the server's process until the kernels are on the first visitor's page
+    frames_seconds       from that page's opening until the noisy frames are on it
+    link_seconds         from the opening of a link to a burst that nobody has looked at until its frames and kernels
+                         are on the page {frames, kernels}
     change_seconds       from a key on the gain slider until the new burst's pictures and kernels are painted
                          {median, p95, worst, all, parts}; parts are medians: until the page has told the server, until
                          the answer has come, and until it is painted; and what networks alone take, here
     hover_ms             from a move of the mouse until the kernels of the new pixel are painted {p50, p95, moves}
     """
     with browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(_PATIENCE_MS)
-        page.add_init_script(_LISTEN)
-        begun = time.time()
+        page, begun = _new_page(chromium), time.time()
         with serve() as address:
-            opened = time.time()
-            page.goto(f"{address}/?v=1&crop={CROP}&gain=2", wait_until="commit")
-            page.locator(KERNELS).wait_for()
-            painted = page.evaluate("painted")
+            opened, painted = _open(page, address)
             page.wait_for_load_state("networkidle")
             hover = _hover(page, moves)
             found = [_change(page) for _ in range(changes)]
@@ -155,6 +151,8 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
                 "(e) => [e.lens.data.methods.map((m) => m.title),"
                 " e.lens.data.methods.map((m) => e.lens.data.panels[m.panel].name)]"
             )
+            page.close()
+            followed, linked = _open(_new_page(chromium), f"{address}/?v=1&crop={CROP}&gain=2&seed=1")
         version = chromium.version
     seconds, asked, answered, shown = zip(*found, strict=True)
     return {
@@ -165,6 +163,7 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
             "pixels": f"{CROP}x{CROP}",
             "first_page_seconds": painted["kernels"] - begun,
             "frames_seconds": painted["frames"] - opened,
+            "link_seconds": {what: at - followed for what, at in linked.items()},
             "change_seconds": {
                 "median": statistics.median(seconds),
                 "p95": float(np.quantile(seconds, 0.95)),
@@ -180,6 +179,21 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
             "hover_ms": hover,
         },
     }
+
+
+def _new_page(chromium: Any) -> Any:
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(_PATIENCE_MS)
+    page.add_init_script(_LISTEN)
+    return page
+
+
+def _open(page: Any, address: str) -> tuple[float, dict[str, float]]:
+    """When an address was opened, and when frames and kernels were painted: seconds since 1970."""
+    opened = time.time()
+    page.goto(address, wait_until="commit")
+    page.locator(KERNELS).wait_for()
+    return opened, page.evaluate("painted")
 
 
 def _change(page: Any) -> tuple[float, float, float, float]:
@@ -236,6 +250,8 @@ def as_text(report: dict) -> str:
             "",
             f"first page, from the server's start   {app['first_page_seconds']:7.2f} s",
             f"noisy frames, from its opening        {app['frames_seconds']:7.2f} s",
+            f"a link's frames, from its opening     {app['link_seconds']['frames']:7.2f} s   its kernels: "
+            f"{app['link_seconds']['kernels']:.2f} s",
             f"new gain to new picture, median       {change['median']:7.2f} s   p95: {change['p95']:.2f} s, "
             f"worst of {len(change['all'])}: {change['worst']:.2f} s",
             f"  until the server was asked {parts['asked']:.3f} s, had answered {parts['answered']:.3f} s, "
