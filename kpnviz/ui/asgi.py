@@ -12,13 +12,14 @@ import streamlit as st
 from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
 
+_PATIENCE = 5.0  # seconds; a first start compiles for longer, which is better waited for on a page with its frames
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 
 
 @asynccontextmanager
 async def come_up(_: object) -> AsyncIterator[None]:
-    """Let visitors in once all is warm, and show the app in a browser: Streamlit leaves that to an app with routes."""
-    await asyncio.get_running_loop().run_in_executor(None, warm_up.begin().join)
+    """Let visitors in once all is warm; and show the app in a browser, which Streamlit leaves to an app with routes."""
+    await asyncio.get_running_loop().run_in_executor(None, warm_up.begin().join, _PATIENCE)
     if not st.get_option("server.headless"):
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
         host, port = st.get_option("server.address") or "localhost", st.get_option("server.port")
