@@ -12,7 +12,9 @@ import streamlit as st
 from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
 
-_PATIENCE = 5.0  # seconds; a first start compiles for longer, which is better waited for on a page with its frames
+_PATIENCE = (
+    5.0  # seconds; a first start compiles for longer, which is better waited for on a page with its frames
+)
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 
 
