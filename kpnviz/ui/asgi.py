@@ -13,7 +13,7 @@ from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
 
 _PATIENCE = (
-    5.0  # seconds; a first start compiles for longer, which is better waited for on a page with its frames
+    5.0  # seconds; where a first start compiles for longer, it is waited for on a page with its frames
 )
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 

@@ -36,6 +36,10 @@ class _Place:
     wanted: Callable[[], object]
     tell: Callable[[int], object]
 
+    @property
+    def background(self) -> bool:
+        return self.rank[0]
+
 
 @dataclass(eq=False)
 class Turns:
@@ -91,7 +95,7 @@ class Turns:
         self._leave(place)
         yield
         if again_last:
-            place.rank = (place.rank[0], next(self._arrivals))
+            place.rank = (place.background, next(self._arrivals))
         self._enter(place)
 
     def share(self, cores: int) -> int:
@@ -144,8 +148,7 @@ class Turns:
     def _is_next(self, place: _Place) -> bool:
         if len(self._busy) >= self.places:
             return False
-        background, _ = place.rank
-        if background and not all(other.rank[0] for other in self._busy):
+        if place.background and not all(other.background for other in self._busy):
             return False
         owners = {other.owner for other in self._busy}
         return place is next((other for other in self._line if other.owner not in owners), None)

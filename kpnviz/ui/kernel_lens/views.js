@@ -8,12 +8,10 @@ const strongest = (weights) => weights.reduce((max, weight) => Math.max(max, Mat
 const percent = (share) => `${signed(100 * share, 0)} %`;
 
 const methodRows = (lens) =>
-  lens.data.methods.map((method) => ({
-    method,
-    title: method.title,
-    waiting: !lens.data.panels[method.panel].image, // still at work: the place of its kernels
-    count: method.kernels ? method.kernels.factors.shape[0] : lens.data.panels[method.panel].image ? 0 : lens.frames,
-  }));
+  lens.data.methods.map((method) => {
+    const waiting = !lens.data.panels[method.panel].image; // still at work: the row keeps the place of its kernels
+    return { method, title: method.title, waiting, count: method.kernels?.factors.shape[0] ?? (waiting ? lens.frames : 0) };
+  });
 
 // What all views of kernels have in common: the share of a frame, and the numbers beside a method's name.
 function shareCell(lens, i, { share, adds }) {
