@@ -12,9 +12,7 @@ import streamlit as st
 from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
 
-_PATIENCE = (
-    5.0  # seconds; where a first start compiles for longer, it is waited for on a page with its frames
-)
+_PATIENCE = 5.0  # seconds; for what a first start compiles one waits on a page with its frames
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 
 
