@@ -102,7 +102,8 @@ class _BurstNetwork(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels beyond which nothing of the burst reaches an output."""
-        return self.config.trunk.reach + 2 + max(self.config.sizes) // 2
+        # Features at half resolution are interpolated to a pixel from cells that lie within 2 pixels of it.
+        return max(self.config.trunk.reach + 2, max(self.config.sizes) // 2)
 
     @property
     def stride(self) -> int:
@@ -187,6 +188,11 @@ class DirectNetwork(_BurstNetwork):
             nn.Conv2d(width, 1, 3, padding=1),
         )
         self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def margin(self) -> int:
+        """Pixels beyond which nothing of the burst reaches an output."""
+        return self.config.trunk.reach + 2 + 3  # each convolution of the head needs one pixel more
 
     def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> Tensor:
         """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the picture [B, H, W]."""

@@ -112,8 +112,13 @@ class MatchingNetwork(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels beyond which nothing of the burst reaches an output."""
-        seen = window_sides(self.config.windows)[-1] // 2 + self.reach + 1  # by matching
-        return seen + self.reach + _BASE // 2 + 2 * (self.config.trunk.reach + 2) + 2
+        sides = window_sides(self.config.windows)
+        # A cell at half resolution is 2x2 pixels; costs compare pixels up to `reach` away, smoothed by one more.
+        narrow, wide = (side // 2 - 1 + self.reach + 1 for side in (sides[:2][-1], sides[-1]))
+        # Cells that a pixel is interpolated from; `direct` has two convolutions there instead.
+        start = 1 + 2 * 2 if self.config.direct else 2
+        scene = start + 2 * self.config.trunk.reach + _BASE // 2 + 2 + narrow
+        return max(scene, start + 2 + wide)
 
     @property
     def stride(self) -> int:

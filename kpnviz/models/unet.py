@@ -55,14 +55,36 @@ class TrunkConfig:
     def reach(self) -> int:
         """Pixels beyond which nothing of the input reaches an output: what tiles must overlap by.
 
-        Every 3x3 convolution reaches one pixel of its own level; pooling and bilinear upsampling
-        reach less than two pixels of the coarser level together.
+        Exact: the largest over all places that a pixel may have in a block of `stride` pixels.
         """
-        levels = len(self.encoder)
-        down = sum(self.convs * 2**level for level in range(levels))
-        up = sum(self.convs * 2**level for level in range(levels - 1 - len(self.decoder), levels - 1))
-        pooling = sum(2 * 2**level for level in range(1, levels))
-        return down + up + pooling
+        first = len(self.encoder) - 1 - len(self.decoder)  # the decoder ends here: 0 full resolution, 1 half
+        distances = []
+        for pixel in range(self.stride):
+            low, high = self._seen(first, pixel // 2**first)
+            distances += [pixel - low, high - pixel]
+        return max(distances)
+
+    def _seen(self, level: int, cell: int) -> tuple[int, int]:
+        """First and last pixel of the input that an output of the decoder depends on, `cell` at `level`.
+
+        The walk goes backwards through :class:`UNet`. A convolution needs one cell more on either side; bilinear
+        upsampling needs the coarse cells (i - 1) // 2 and the one after it for the fine cell i; pooling needs the fine
+        cells 2 i and 2 i + 1 for the coarse cell i.
+        """
+        low = high = cell
+        skips = {}
+        bottom = len(self.encoder) - 1
+        for up in range(level, bottom):
+            low, high = low - self.convs, high + self.convs
+            skips[up] = low, high
+            low, high = (low - 1) // 2, (high + 1) // 2
+        for down in range(bottom, -1, -1):
+            if down in skips:
+                low, high = min(low, skips[down][0]), max(high, skips[down][1])
+            low, high = low - self.convs, high + self.convs
+            if down:
+                low, high = 2 * low, 2 * high + 1
+        return low, high
 
 
 BASE = TrunkConfig(encoder=(32, 64, 128, 128, 128), decoder=(128, 128, 64), convs=2)

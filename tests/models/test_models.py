@@ -1,5 +1,7 @@
 """Structure of the networks against the papers' numbers, and what must hold for every model kind."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,10 @@ from torch import nn
 
 from kpnviz.kernels import KernelField
 from kpnviz.models.kpn import ModelConfig
-from kpnviz.models.unet import BASE, PAPER, TrunkConfig, UNet
+from kpnviz.models.unet import BASE, MATCHING, PAPER, TrunkConfig, UNet
 from kpnviz.models.zoo import STACKED, ZOO, build, config_of, title_of
 
-from ..conftest import TINY, burst_tensors, tiny
+from ..conftest import TINY, TINY_MATCHING, burst_tensors, tiny
 
 KINDS = [
     f"{name}-stacked"
@@ -84,28 +86,60 @@ def test_fresh_networks_start_from_boxes():
         assert kernel.sum(axis=(1, 2)) == pytest.approx(np.ones(8), abs=0.06)
 
 
-@pytest.mark.parametrize("config", [BASE, PAPER, TINY])
+@pytest.mark.parametrize("config", [BASE, PAPER, MATCHING, TINY, TINY_MATCHING])
 def test_reach_of_the_trunk(config):
-    """Nothing beyond `reach` changes an output; just inside, something does (by gradients in float64)."""
+    """The farthest pixel with a gradient, in float64, over all places in a block of `stride` pixels."""
     # The widths do not matter to it, and those of PAPER would take long.
-    levels = len(config.encoder)
-    narrow = TrunkConfig((2,) * levels, (2,) * (levels - 2), config.convs)
+    narrow = TrunkConfig((2,) * len(config.encoder), (2,) * len(config.decoder), config.convs)
     assert narrow.reach == config.reach
     torch.manual_seed(0)
     # Random signs would cancel; positive weights let every path count.
     trunk = UNet(1, narrow).double()
     for p in trunk.parameters():
         nn.init.uniform_(p, 0.01, 0.02)
-    side = -(-(2 * config.reach + 8) // config.stride) * config.stride
-    x = torch.rand(
-        1, 1, 8 * config.stride // config.stride * 8, side, dtype=torch.float64, requires_grad=True
-    )
-    half, _ = trunk(x)
-    middle = half.shape[-1] // 2
-    half[0, :, half.shape[-2] // 2, middle].sum().backward()
-    touched = x.grad[0, 0].abs().sum(0).nonzero().ravel()
-    seen = max(2 * middle - int(touched[0]), int(touched[-1]) - 2 * middle)
-    assert config.reach * 0.6 < seen <= config.reach
+    stride, step = config.stride, 2 if len(config.decoder) == len(config.encoder) - 2 else 1
+    middle = -(-config.reach // stride) * stride
+    x = torch.rand(1, 1, stride, 2 * middle + 2 * stride, dtype=torch.float64, requires_grad=True)
+    features, _ = trunk(x)
+    seen = 0
+    for pixel in range(middle, middle + stride):
+        gradient = torch.autograd.grad(features[..., pixel // step].sum(), x, retain_graph=True)[0]
+        touched = gradient[0, 0].abs().sum(0).nonzero().ravel()
+        seen = max(seen, pixel - int(touched[0]), int(touched[-1]) - pixel)
+    assert seen == config.reach
+
+
+@pytest.mark.parametrize(
+    "name", ["kpn-l5-stacked", "kpn-direct-stacked", "kpn", "kpn-l25", "mkpn", "kpn-direct"]
+)
+def test_the_margin_is_what_an_output_depends_on(name):
+    """Pixels beyond it change nothing, whatever the place in a block; a fifth within it, they do."""
+    network, frames = tiny(name), 3 if config_of(name).matching else 8
+    torch.manual_seed(1)
+    for key, parameter in network.named_parameters():
+        if key.split(".")[0] in ("head", "reference_head", "sharpness") and parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.02 if network.config.matching else 0.1)
+    margin, stride = network.margin, network.stride
+    middle = -(-margin // stride) * stride
+    one, other = torch.rand(2, 1, frames, stride, 2 * middle + 2 * stride)
+    noise = torch.tensor([0.05]), torch.tensor([0.01])
+
+    def column(burst, x):
+        result = network(burst, *noise)
+        return (result if isinstance(result, torch.Tensor) else result.apply(burst))[..., x]
+
+    def changed_from(distance, x):
+        burst = other.clone()
+        burst[..., max(x - distance + 1, 0) : x + distance] = one[
+            ..., max(x - distance + 1, 0) : x + distance
+        ]
+        return not torch.equal(column(burst, x), before[x])
+
+    with torch.inference_mode():
+        pixels = range(middle, middle + stride)
+        before = {x: column(one, x) for x in pixels}
+        assert not any(changed_from(margin + 1, x) for x in pixels)
+        assert any(changed_from(math.floor(0.8 * margin), x) for x in pixels)
 
 
 def test_the_papers_preset_has_its_blocks():
