@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
-from kpnviz.noise import GAINS, NoiseModel, noise_std, stabilize, unstabilize
+from kpnviz.noise import GAINS, NoiseModel, noise_std, stabilize, stabilize_frames, unstabilize
 from kpnviz.paths import ROOT
 
 
@@ -112,3 +113,19 @@ def test_stabilized_noise_has_deviation_one_and_its_mean_comes_back_unbiased(noi
     np.testing.assert_allclose(unstabilize(stable, noise), samples, atol=1e-6)
     # 0.1 % of white; the plain inverse misses by 0.8 % at gain 8.
     assert unstabilize(stable.mean(), noise, 1.0) == pytest.approx(level, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    "read_std, shot_gain, floor", [(0.0, 0.1, 0.05), (0.02, 0.01, 0.02), (0.0, 1e-4, 1e-3)]
+)
+def test_below_zero_the_unit_is_read_noise_half_a_photon_or_a_step_of_10_bits(read_std, shot_gain, floor):
+    """The slope there is 1 / r: r is read_std, but at least shot_gain / 2 (half a photon) and 0.001."""
+    noise = NoiseModel(read_std, shot_gain)
+    values = np.array([[-0.5, -0.01, 0.0]], np.float32)
+    expected = [[-0.5 / floor, -0.01 / floor, 0.0]]
+    np.testing.assert_allclose(stabilize(values, noise), expected, rtol=1e-6)
+    frames = stabilize_frames(
+        torch.from_numpy(values)[None, None], torch.tensor([read_std]), torch.tensor([shot_gain])
+    )
+    np.testing.assert_allclose(frames[0, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(unstabilize(np.array(expected), noise), values, rtol=1e-6)

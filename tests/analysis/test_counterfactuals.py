@@ -92,6 +92,16 @@ def test_shares_near_zero_are_not_blown_up(frames):
     np.testing.assert_array_equal(nothing.at(3, 4), 0)
 
 
+def test_a_share_below_the_smallest_is_scaled_as_if_it_were_that(frames):
+    """Frame 0 keeps .01 of the mass, the others go: scaled to 1 it would be noise, 100 times as large."""
+    share = np.array([0.01, 0.59, 0.4])
+    factors = torch.tensor(N * share, dtype=torch.float32)[None, :, None, None, None].expand(1, N, 1, 7, 9)
+    field = KernelField(factors, (1,), False, H, W)
+    changed = ChangedKernels(drop_frames(field, [1, 2]), False, field)
+    np.testing.assert_allclose(changed.apply(frames), 0.01 / SMALLEST_SHARE * frames[0], rtol=1e-5)
+    np.testing.assert_allclose(changed.at(6, 9).sum() / N, 0.01 / SMALLEST_SHARE, rtol=1e-5)
+
+
 @pytest.mark.parametrize("separable", [True, False])
 def test_sizes_kept_are_those_of_the_field(separable):
     field = random_field(separable=separable)

@@ -193,3 +193,13 @@ def test_unusual_values_in_their_range_work(saved, config):
 def test_a_card_keeps_to_its_schema(saved, text, sentence):
     saved[1].with_suffix(".json").write_text(text)
     refused(sentence)
+
+
+def test_a_file_larger_than_any_network_is_refused_unread(saved, monkeypatch):
+    """The limit is four bytes for each of MOST_PARAMETERS, and a megabyte beside them."""
+    _, path = saved
+    monkeypatch.setattr(checkpoints, "MOST_PARAMETERS", 10**6)
+    with path.open("r+b") as file:
+        file.truncate(5_000_001)  # sparse: takes no room
+    monkeypatch.setattr(type(path), "read_bytes", lambda self: pytest.fail("it was read"))
+    refused(r"has 5 MB; no network here is as large")
