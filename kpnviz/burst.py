@@ -330,7 +330,8 @@ class Burst:
         if self.shifts is None:
             return None
         table = [self.shifts, *([] if self.moving_shifts is None else self.moving_shifts)]
-        return np.moveaxis(np.asarray(table, dtype=np.float32)[self.object_at], 2, 0)
+        shifts: np.ndarray = np.asarray(table, dtype=np.float32)[self.object_at]
+        return np.moveaxis(shifts, 2, 0)
 
 
 def _float32(name: str, values: Any) -> np.ndarray:
