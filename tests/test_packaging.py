@@ -13,7 +13,8 @@ import pytest
 import kpnviz
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 DOCUMENTS = [
     ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PROJECT["license-files"])
@@ -133,3 +134,9 @@ def test_the_license_names_what_ships():
     assert parts == {"MIT", "CC0-1.0", "LicenseRef-Kodak-Unrestricted"}
     first_lines = [(ROOT / name).read_text().split("\n")[0] for name in PROJECT["license-files"]]
     assert first_lines == ["MIT License", "# Photos of the gallery", "# Photos of the test set"]
+
+
+def test_the_public_modules_are_checked_strictly():
+    strict = [table for table in SETTINGS["tool"]["mypy"]["overrides"] if table.get("disallow_untyped_defs")]
+    modules = {name for table in strict for name in table["module"]}
+    assert modules == {"kpnviz", "kpnviz.local_conv", *kpnviz._LATE.values()}
