@@ -1,15 +1,28 @@
-# Everything a fresh machine with Python 3.11 needs: `make app`, `make test`.
-PYTHON ?= python3.11
+# Everything that a fresh machine with Python 3.11 to 3.14 needs: `make app`, `make test`.
+
+WORKS := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
+# The newest one that is there. Each is tried: some names only tell that there is none, and Debian's may lack venv.
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	$$name $(WORKS) 2>/dev/null && echo $$name && break; done)
+# PyTorch without CUDA, which takes gigabytes on Linux. With CUDA: make clean app TORCH_INDEX=
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup app test lint bench clean
+.PHONY: setup app test lint wheel bench clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py
+	@test -x $(BIN)/python || $(or $(PYTHON),false) $(WORKS) 2>/dev/null || { echo "PYTHON is '$(PYTHON)';" \
+		"kpnviz needs Python 3.11 to 3.14, with venv. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/python -m pip install --quiet --retries 2 --timeout 15 --no-deps --constraint constraints.txt \
+		--index-url $(TORCH_INDEX) torch || echo "No PyTorch from $(TORCH_INDEX); pip takes it from where it takes the rest."
+endif
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
@@ -24,6 +37,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What a package index would get, looked through and run.
+wheel: setup
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python tests/check_wheel.py dist/*.whl
 
 bench: setup
 	$(BIN)/kpnviz bench

@@ -108,7 +108,8 @@ class MovingObject:
             radius = radius * (
                 1 + sum(a * np.cos((k + 2) * angle + b) for k, (a, b) in enumerate(self.outline))
             )
-        return np.clip((radius - np.hypot(dy, dx)) / self.softness + 0.5, 0, 1).astype(np.float32)
+        cover: np.ndarray = np.clip((radius - np.hypot(dy, dx)) / self.softness + 0.5, 0, 1)
+        return cover.astype(np.float32)
 
 
 def draw_objects(
@@ -292,20 +293,20 @@ class Burst:
 
     @property
     def height(self) -> int:
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
     @property
     def width(self) -> int:
-        return self.frames.shape[2]
+        return int(self.frames.shape[2])
 
     @property
     def reference(self) -> np.ndarray:
-        return self.frames[0]
+        return np.asarray(self.frames[0])
 
     @property
     def mean(self) -> np.ndarray:
         """The plain mean of the frames, [H, W]: what averaging gives when nothing is aligned."""
-        return self.frames.mean(axis=0)
+        return np.asarray(self.frames.mean(axis=0))
 
     def noise_map(self, scale: float = 1.0) -> np.ndarray:
         """The assumed noise that a network is given: std of frame 0 [H, W] (eq. 8), times `scale`."""
@@ -322,14 +323,15 @@ class Burst:
         if self.moving_mask is None:
             return np.zeros(self.frames.shape[1:], dtype=np.uint8)
         shown = self.moving_mask > 0.5  # of no more than one object at a pixel
-        return (shown.argmax(axis=0) + 1).astype(np.uint8) * shown.any(axis=0)
+        return np.where(shown.any(axis=0), shown.argmax(axis=0) + 1, 0).astype(np.uint8)
 
     def shift_map(self) -> np.ndarray | None:
         """True shifts of every pixel of frame 0, [N, H, W, 2], (dy, dx); None if they are not known."""
         if self.shifts is None:
             return None
         table = [self.shifts, *([] if self.moving_shifts is None else self.moving_shifts)]
-        return np.moveaxis(np.asarray(table, dtype=np.float32)[self.object_at], 2, 0)
+        shifts: np.ndarray = np.asarray(table, dtype=np.float32)[self.object_at]
+        return np.moveaxis(shifts, 2, 0)
 
 
 def _float32(name: str, values: Any) -> np.ndarray:
@@ -426,7 +428,7 @@ def _window(scene: np.ndarray, start: np.ndarray, size: tuple[int, int]) -> np.n
         reflect_index(length, int(first), int(first) + side)
         for length, first, side in zip(scene.shape, start, size, strict=True)
     )
-    return scene[np.ix_(rows, columns)]
+    return np.asarray(scene[np.ix_(rows, columns)])
 
 
 def _paste(

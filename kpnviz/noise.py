@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from kpnviz.color import Array
+
 MOST_NOISE = 1000.0
 """Largest read_std and shot_gain (white = 1): their squares, and pictures with such noise, fit float32."""
 
@@ -83,7 +85,8 @@ class NoiseModel:
     def add_to(self, scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A noisy measurement of a scene (eq. 7): any shape, intensity, unclipped; float32."""
         std = np.sqrt(self.read_std**2 + self.shot_gain * np.maximum(scene.astype(np.float64), 0))
-        return (scene + std * rng.standard_normal(scene.shape)).astype(np.float32)
+        noisy: np.ndarray = scene + std * rng.standard_normal(scene.shape)
+        return noisy.astype(np.float32)
 
     def scaled(self, factor: float) -> NoiseModel:
         """The model whose standard deviation is `factor` times this one's at every intensity."""
@@ -96,10 +99,11 @@ _LEAST_STD = 1e-3
 """A step of 10 bits: what stabilizing takes read_std to be at least, as values below 0 are divided by it."""
 
 
-def noise_std(reference, read_std, shot_gain):
+def noise_std(reference: Array, read_std: float | Array, shot_gain: float | Array) -> Array:
     """Eq. 8 for arrays or tensors; read_std and shot_gain broadcast (a batch has one of each per burst)."""
     lib = torch if isinstance(reference, torch.Tensor) else np
-    return lib.sqrt(read_std**2 + shot_gain * lib.clip(reference, 0, None))
+    std: Array = lib.sqrt(read_std**2 + shot_gain * lib.clip(reference, 0, None))
+    return std
 
 
 def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
@@ -113,7 +117,7 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
     """
     r, s = _floored(noise)
     image = image.astype(np.float64)
-    return 2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r)
+    return np.asarray(2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r))
 
 
 def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:
@@ -138,7 +142,7 @@ def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.n
         square = std**2 * ((z**2 + 1) * ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
     else:
         square = np.maximum(values, 0) ** 2
-    return r * values + s / 4 * square
+    return np.asarray(r * values + s / 4 * square)
 
 
 def _floored(noise: NoiseModel) -> tuple[float, float]:

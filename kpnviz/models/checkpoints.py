@@ -56,7 +56,7 @@ def current_name(name: str) -> str:
     return name + STACKED_SUFFIX if name not in names and name + STACKED_SUFFIX in names else name
 
 
-def save(path: Path, network: nn.Module, card: dict) -> dict:
+def save(path: Path, network: nn.Module, card: dict[str, Any]) -> dict[str, Any]:
     """Write weights (fp16) to `path` and the card to `path` with suffix .json; returns the card written.
 
     `network` is any module whose `config` has a `to_dict()`. The card gets its config and the weights' sha256, size and
@@ -83,7 +83,7 @@ def save(path: Path, network: nn.Module, card: dict) -> dict:
     return read_card(path)
 
 
-def read_card(name: str | Path) -> dict:
+def read_card(name: str | Path) -> dict[str, Any]:
     """The card of a model: a name of :func:`available`, or the path of a .safetensors file.
 
     It has name, config, params, bytes and sha256, and the config builds a network: else CheckpointError.
@@ -119,7 +119,7 @@ def read_card(name: str | Path) -> dict:
 _KINDS = {str: "a text", int: "a whole number", dict: "an object"}
 
 
-def config_of(path: Path, card: dict) -> ModelConfig:
+def config_of(path: Path, card: dict[str, Any]) -> ModelConfig:
     """The config in a card; CheckpointError if it builds no network."""
     try:
         return ModelConfig.from_dict(card["config"])
