@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from kpnviz.capture.raw import kind_of, read_float_tiff, read_raw
+from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
 from kpnviz.outside import (
     DIRECTORY_BYTES,
     JSON_BYTES,
@@ -131,10 +131,9 @@ class Burst:
                 "noise": frame.noise,
                 "noise_source": "the DNG's NoiseProfile" if frame.noise else "",
             }
-        elif kind == "float tiff":
-            codes = read_float_tiff(label, data, self.limits)
         else:
-            picture = read_picture(label, data, self.limits)
+            read = read_color_tiff if kind == "color tiff" else read_picture
+            picture = read(label, data, self.limits)
             codes = picture.codes
             self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
         if self.shape is not None:
