@@ -477,6 +477,26 @@ def test_read_burst_gives_what_a_network_takes(tmp_path):
         read_burst("nowhere")
 
 
+def test_the_truth_of_a_written_burst_is_known_however_its_frames_are_named(tmp_path):
+    recipe = BurstRecipe("dog", crop=(60, 60, 64, 72), seed=3)
+    gray, colors = (synthesize(recipe),), synthesize_color(recipe)
+    for name, bursts in (("gray", gray), ("color", colors)):
+        write_burst(tmp_path / name, bursts)
+        truths = [burst.truth for burst in bursts]
+        # Of the luminance of color frames, the luminance of the truth.
+        expected = truths[0] if name == "gray" else np.tensordot(LUMINANCE_WEIGHTS, truths, 1)
+        frames = sorted((tmp_path / name).glob("frame_*.png"))
+        for files in (tmp_path / name, [*frames, tmp_path / name / "truth.png"], frames, frames[:3]):
+            np.testing.assert_allclose(read_burst(files).truth, expected, atol=2e-5)
+    np.testing.assert_allclose(read_burst(tmp_path / "color", channel=2).truth, colors[2].truth, atol=2e-5)
+    # Without it, or with a burst.json that names what lies elsewhere, there is none.
+    (tmp_path / "elsewhere.png").write_bytes((tmp_path / "gray" / "truth.png").read_bytes())
+    metadata = tmp_path / "gray" / "burst.json"
+    metadata.write_text(metadata.read_text().replace('"truth.png"', '"../elsewhere.png"'))
+    (tmp_path / "gray" / "truth.png").unlink()
+    assert read_burst(tmp_path / "gray").truth is None
+
+
 def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
     from scipy.ndimage import gaussian_filter
 
