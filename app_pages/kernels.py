@@ -199,7 +199,8 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         "k-means sorts the kernels of all places by how alike they are, weight by weight, into "
         f"{len(names)} kinds, the narrowest first: their mean kernels have a spread of {widths} px (the mean over the "
         "frames, each weighted by its sum of |weights|). It knows kernels alone, not the picture under them. "
-        f"These kinds hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind {index[pixel] + 1}."
+        f"These kinds hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind "
+        f"{index[pixel] + 1}."
     )
 
 
