@@ -292,6 +292,10 @@ def test_npz_of_kpnviz():
             dict(moving_mask=np.zeros((1, 20, 30))),
             "b.npz: moving_mask and moving_shifts do not fit the frames",
         ),
+        (
+            dict(moving_mask=np.full((1, 20, 30), 2.0), moving_shifts=np.zeros((1, 8, 2))),
+            "b.npz: moving_mask holds values beyond 0 to 1",
+        ),
         (dict(recipe="{"), "b.npz: recipe is not that of a burst"),
         (dict(recipe='{"photo": "dog", "seed": -1}'), "b.npz: recipe is not that of a burst: seed is -1"),
         (dict(recipe='{"seed": 1, "grain": 2}'), "b.npz: recipe is not that of a burst"),
