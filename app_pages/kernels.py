@@ -194,10 +194,13 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
             dark=elements.is_dark(), height=80 + 62 * len(names), colors=figures.PALETTE,
         )  # fmt: skip
         elements.chart(rows, "kinds_kernels")
+    widths = " / ".join(f"{width:.2f}" for width in found.spread)
     st.caption(
         "k-means sorts the kernels of all places by how alike they are, weight by weight, into "
-        f"{len(names)} kinds, the narrowest first. It knows kernels alone, not the picture under them. These kinds "
-        f"hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind {index[pixel] + 1}."
+        f"{len(names)} kinds, the narrowest first: their mean kernels have a spread of {widths} px (the mean over the "
+        "frames, each weighted by its sum of |weights|). It knows kernels alone, not the picture under them. "
+        f"These kinds hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind "
+        f"{index[pixel] + 1}."
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, real, whole
+from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, MOST_SHIFT, check_unmasked, real, visible, whole
 from kpnviz.photos import gallery, photo_path, read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 
@@ -95,10 +95,13 @@ class MovingObject:
             if len(pair) != 2:
                 raise ValueError(f"moving object: {name} is {pair}; it is (y, x)")
             object.__setattr__(self, name, pair)
-        for wave in self.outline:
-            if len(wave) != 2 or len(self.outline) > 64:
-                raise ValueError("moving object: outline is not up to 64 pairs of amplitude and phase")
-            real("moving object: outline", max(wave, key=abs), -1e3, 1e3)
+        if len(self.outline) > 64 or any(len(wave) != 2 for wave in self.outline):
+            raise ValueError("moving object: outline is not up to 64 pairs of amplitude and phase")
+        outline = tuple(
+            tuple(real("moving object: a number of outline", value, -1e3, 1e3) for value in wave)
+            for wave in self.outline
+        )
+        object.__setattr__(self, "outline", outline)
 
     def coverage(self, dy: np.ndarray, dx: np.ndarray) -> np.ndarray:
         """How much of what lies (dy, dx) pixels from its center the object hides, in 0..1; any shape, float32."""
@@ -253,8 +256,11 @@ class Burst:
     truth        [H, W] noise-free frame 0, or None
     shifts       [N, 2] (dy, dx) in pixels, or None: the scene at (y, x) of frame 0 lies at (y+dy, x+dx) of
                  frame i. A network that aligns puts the centroid of kernel i there.
-    moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], and the
-                 objects' shifts [M, N, 2]; or None
+    moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], 0 to 1,
+                 and the objects' shifts [M, N, 2]; or None
+
+    Arrays are copied: what is done to them later does not change the burst. Raises ValueError, one sentence, for values
+    that are masked, not finite or beyond 10^6, and for shapes that do not fit the frames.
     """
 
     frames: np.ndarray
@@ -267,26 +273,35 @@ class Burst:
     recipe: BurstRecipe | None = None
 
     def __post_init__(self) -> None:
-        for name in ("frames", "truth", "moving_mask"):
-            if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _float32(name, values))
-        for name in ("shifts", "moving_shifts"):
-            if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, np.asarray(values))
+        if not isinstance(self.noise, NoiseModel):
+            raise ValueError(f"noise is {visible(repr(self.noise))}; it is a NoiseModel")
         object.__setattr__(
             self, "white_level", real("white_level", self.white_level, LEAST_WHITE, MOST_LIGHT)
         )
+        object.__setattr__(self, "frames", _light("frames", self.frames))
         if self.frames.ndim != 3 or 0 in self.frames.shape:
             raise ValueError(
                 f"frames has shape {self.frames.shape}; a burst is [N, H, W] with 1 or more of each"
             )
-        if not np.isfinite(self.frames).all():
-            bad = int(np.argwhere(~np.isfinite(self.frames).all(axis=(1, 2)))[0, 0])
-            raise ValueError(f"frames: frame {bad} holds values that are not finite (NaN or infinity)")
-        if (worst := max(self.frames.max(), -self.frames.min())) > MOST_LIGHT:
-            raise ValueError(f"frames: a value of {worst:g} is beyond {MOST_LIGHT:g} (white = 1)")
-        if self.truth is not None and self.truth.shape != self.frames.shape[1:]:
-            raise ValueError(f"truth has shape {self.truth.shape}; the frames have {self.frames.shape[1:]}")
+        N, H, W = self.frames.shape
+        if (self.moving_mask is None) != (self.moving_shifts is None):
+            raise ValueError("moving_mask and moving_shifts come together, or both are None")
+        M = 0 if self.moving_mask is None else len(self.moving_mask)
+        if self.moving_mask is not None and not 1 <= M <= _MOST_OBJECTS:
+            raise ValueError(f"moving_mask is of {M} objects; 1 to {_MOST_OBJECTS} are taken")
+        shapes = {"truth": (H, W), "moving_mask": (M, H, W), "shifts": (N, 2), "moving_shifts": (M, N, 2)}
+        for name, shape in shapes.items():
+            if (values := getattr(self, name)) is None:
+                continue
+            values = _offsets(name, values) if name.endswith("shifts") else _light(name, values)
+            if values.shape != shape:
+                of = "the masks and the frames" if name == "moving_shifts" else "the frames"
+                raise ValueError(f"{name} has shape {values.shape}; of {of} it is {shape}")
+            object.__setattr__(self, name, values)
+        if self.moving_mask is not None and not (
+            self.moving_mask.min() >= -_ROUNDING and self.moving_mask.max() <= 1 + _ROUNDING
+        ):
+            raise ValueError("moving_mask holds values beyond 0 to 1; it is how much of a pixel is covered")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -334,13 +349,36 @@ class Burst:
         return np.moveaxis(shifts, 2, 0)
 
 
-def _float32(name: str, values: Any) -> np.ndarray:
-    """An array of intensities as float32, in the order of its axes; ValueError if it holds something else."""
+_MOST_OBJECTS = 255  # object_at numbers them in 8 bits
+_ROUNDING = 1e-4  # of a mask that was averaged down
+
+
+def _light(name: str, values: Any) -> np.ndarray:
+    """A copy of intensities as float32, in the order of their axes; ValueError for anything else."""
+    check_unmasked(name, values)
     array = np.asarray(values)
     if array.dtype.kind != "f":
         raise ValueError(f"{name} has dtype {array.dtype}; intensities are floating point, white = 1")
     with np.errstate(over="ignore"):  # that becomes infinite, which is said
-        return np.ascontiguousarray(array, dtype=np.float32)
+        array = np.array(array, dtype=np.float32, order="C")
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if not np.isfinite((low, high)).all():
+        where = ""
+        if array.ndim == 3:
+            where = f": {'frame' if name == 'frames' else 'mask'} {np.argwhere(~np.isfinite(array))[0, 0]}"
+        raise ValueError(f"{name}{where} holds values that are not finite (NaN or infinity)")
+    if (worst := max(high, -low)) > MOST_LIGHT:
+        raise ValueError(f"{name}: a value of {worst:g} is beyond {MOST_LIGHT:g} (white = 1)")
+    return array
+
+
+def _offsets(name: str, values: Any) -> np.ndarray:
+    """A copy of shifts in pixels, integers or floating point; ValueError for anything else."""
+    check_unmasked(name, values)
+    array = np.array(values)
+    if array.dtype.kind not in "iuf" or not (np.abs(array.astype(np.float64)) <= MOST_SHIFT).all():
+        raise ValueError(f"{name} holds what is no shift in pixels, a number up to {MOST_SHIFT:g}")
+    return array
 
 
 def synthesize(recipe: BurstRecipe) -> Burst:

@@ -84,9 +84,15 @@ class Denoiser:
         noise_scale   the assumed noise as a multiple of the burst's (1: the truth)
         keep_kernels  False for large bursts whose kernels nobody looks at: memory is bounded by a tile
         progress      called with the share that is done, 0..1, after each tile; raise in it to cancel
+
+        Raises ValueError for a burst of a number of frames that the network does not take, and for a network whose
+        weights are not float32.
         """
         begun = time.perf_counter()
-        device = next(self.network.parameters()).device
+        weights = next(self.network.parameters())
+        if weights.dtype != torch.float32:
+            raise ValueError(f"{self.name} has weights of {weights.dtype}; float32 is taken: network.float()")
+        device = weights.device
         needed = self._frames_needed(burst)
         noise = burst.noise.scaled(noise_scale)
         read_std, shot_gain = (

@@ -11,8 +11,13 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 MOST_LIGHT = 1e6
 """Largest intensity (white = 1) of a frame, either sign: squares and products of such values fit float32."""
+
+MOST_SHIFT = 1e6
+"""Largest shift of a frame, in pixels."""
 
 LEAST_WHITE = 1e-6
 """Smallest white level, and smallest span of codes between black and white times 1/65535."""
@@ -127,6 +132,12 @@ def real(name: str, value: Any, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least <= float(value) <= most:
         raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
     return float(value)
+
+
+def check_unmasked(name: str, values: Any) -> None:
+    """ValueError for a masked array some of whose values are masked: what is under the mask would be computed with."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked values; give it values there first: {name}.filled(...)")
 
 
 def visible(text: object, most: int = NAME) -> str:

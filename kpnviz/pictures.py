@@ -6,6 +6,7 @@ import io
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageFile
 
 from kpnviz.outside import MOST_LIGHT, MOST_PARTS, MOST_VALUES, FileError, Limits, one_line
 
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _STRIP = 64  # rows that are converted at a time
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _REFUSED = {
@@ -23,6 +25,17 @@ _REFUSED = {
     "YCbCr": "is YCbCr without a transfer to RGB; convert it to RGB",
     "HSV": "is HSV; convert it to RGB",
 }
+_WHITE_IS_0, _BLACK_IS_0, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6  # PhotometricInterpretation of a TIFF
+_NEITHER_GRAY_NOR_RGB = {
+    4: "is a mask, not a picture",
+    5: _REFUSED["CMYK"],
+    8: _REFUSED["LAB"],
+    9: _REFUSED["LAB"],
+    10: _REFUSED["LAB"],
+    32844: "is LogL; convert it to floating-point gray",
+    32845: "is LogLuv; convert it to floating-point RGB",
+}
+_SIGNED, _FLOAT, _COMPLEX = 2, 3, (5, 6)  # SampleFormat of a TIFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +74,29 @@ def check_light(name: str, values: np.ndarray) -> None:
         )
 
 
+def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats: Sequence[int]) -> None:
+    """FileError for a TIFF whose values are not gray, RGB or a palette, or are numbers of a kind that is not read.
+
+    photometric  its PhotometricInterpretation (262), None if it has none
+    bits         its BitsPerSample (258);  formats  its SampleFormat (339), empty where it has none: unsigned integers
+    """
+    if photometric is None:
+        raise FileError(f"{name} does not say how its values are colors (TIFF PhotometricInterpretation)")
+    if photometric in _NEITHER_GRAY_NOR_RGB:
+        raise FileError(f"{name} {_NEITHER_GRAY_NOR_RGB[photometric]}")
+    if photometric not in (_WHITE_IS_0, _BLACK_IS_0, _RGB, _PALETTE, _YCBCR):
+        raise FileError(
+            f"{name} has the TIFF PhotometricInterpretation {photometric}; gray, RGB and palettes are read"
+        )
+    if _SIGNED in formats or any(kind in formats for kind in _COMPLEX):
+        kind = "signed" if _SIGNED in formats else "complex"
+        raise FileError(f"{name} has {kind} values; save it with unsigned integers or as floating point")
+    if _FLOAT in formats and photometric == _WHITE_IS_0:
+        raise FileError(f"{name} is a floating-point TIFF whose 0 is white; save it with 0 as black")
+    if _FLOAT not in formats and not {1, 2, 4, 8, 16, 32}.issuperset(bits):
+        raise FileError(f"{name} has {max(bits)} bits a sample; save it with 8 or 16")
+
+
 def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     """Decode a PNG, JPEG, TIFF or WebP, told by its content.
 
@@ -76,6 +112,10 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     except Image.DecompressionBombError:
         raise FileError(f"{name} has too many pixels to be decoded") from None
     except Image.UnidentifiedImageError:
+        if data[:4] in _TIFF_MAGIC:
+            raise FileError(
+                f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
+            ) from None
         raise FileError(f"{name} is not a picture that can be read: PNG, JPEG, TIFF, WebP") from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
@@ -141,7 +181,7 @@ def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
 def _check_parts(name: str, data: bytes) -> None:
     """FileError for a file of so many parts that walking through them would take long; damage is left to decoders."""
     parts, at = 0, 0
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if data[:4] in _TIFF_MAGIC:
         try:
             check_pages(name, tiff_tags(name, data)[1])
         except struct.error:
@@ -165,8 +205,14 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         check_pages(name, getattr(file, "n_frames", 1))
     if file.mode in _REFUSED:
         raise FileError(f"{name} {_REFUSED[file.mode]}")
-    if file.format == "TIFF" and 1 in file.tag_v2.get(258, ()):  # type: ignore[attr-defined]
-        raise FileError(f"{name} {_REFUSED['1']}")
+    white_is_0 = False
+    if file.format == "TIFF":
+        tags = file.tag_v2  # type: ignore[attr-defined]
+        photometric, bits = tags.get(262), tags.get(258, ())
+        check_tiff(name, photometric, bits, tags.get(339, ()))
+        if 1 in bits:
+            raise FileError(f"{name} {_REFUSED['1']}")
+        white_is_0 = photometric == _WHITE_IS_0
     notes: list[str] = []
     codes: np.ndarray
     if file.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
@@ -177,6 +223,8 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         check_light(name, codes)
     elif file.mode.startswith("I;16"):
         codes = _planes(file, np.uint16)
+        if white_is_0:  # Pillow turns 8 bits around, but not 16
+            np.invert(codes, out=codes)
     elif "16" in rawmode:
         codes = _sixteen_bit_color(name, data, rawmode)
     elif file.mode == "I":
@@ -185,12 +233,14 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         if file.mode == "P":
             notes.append("it has a palette: few colors, and no noise that could be measured")
         codes = _planes(file, np.uint8, "L" if file.mode in ("L", "LA", "La") else "RGB")
-    return Picture(_upright(codes, file.getexif().get(0x0112, 1)), tuple(notes))
+    return Picture(codes, tuple(notes))
 
 
 def _planes(file: Image.Image, dtype: Any, mode: str | None = None) -> np.ndarray:
-    """The first three channels, or the one, of a picture, converted to a mode: [C, H, W]; by strips, to need little
-    memory beside it."""
+    """The first three channels, or the one, of a picture, converted to a mode and upright: [C, H, W].
+
+    Converted by strips, to need little memory beside it.
+    """
     W, H = file.size
     codes: np.ndarray | None = None
     for top in range(0, H, _STRIP):
@@ -201,7 +251,8 @@ def _planes(file: Image.Image, dtype: Any, mode: str | None = None) -> np.ndarra
             codes = np.empty((len(rows), H, W), dtype)
         codes[:, top : top + _STRIP] = rows
     assert codes is not None
-    return codes
+    # Pillow itself turns a TIFF when it loads it, and then takes the orientation off: so it is asked for afterwards.
+    return upright(codes, file.getexif().get(0x0112, 1))
 
 
 def _rawmode(file: ImageFile.ImageFile) -> str:
@@ -235,7 +286,7 @@ def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
     return codes
 
 
-def _upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
+def upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
     """Apply EXIF orientation 1..8 to [C, H, W], a view; anything else is no orientation."""
     if orientation in (5, 6, 7, 8):
         codes = codes.swapaxes(1, 2)

@@ -319,6 +319,69 @@ def test_frames_that_are_no_intensities_are_one_sentence(frames, sentence):
         Burst(frames, NoiseModel(0.1, 0))
 
 
+FRAMES = np.full((4, 8, 9), 0.5)
+MASKS = dict(moving_mask=np.zeros((2, 8, 9)), moving_shifts=np.zeros((2, 4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (dict(shifts=np.zeros((2, 2))), r"shifts has shape \(2, 2\); of the frames it is \(4, 2\)"),
+        (dict(shifts=[[0, 0], [0, 1], [0, np.nan], [0, 0]]), "shifts holds what is no shift in pixels"),
+        (dict(shifts=[[0, 0], [0, 1], [0, 1e300], [0, 0]]), "shifts holds what is no shift in pixels"),
+        (dict(shifts=[["0", "1"]] * 4), "shifts holds what is no shift in pixels"),
+        (dict(truth=np.full((8, 9), np.nan)), "truth holds values that are not finite"),
+        (dict(truth=np.full((8, 9), 1e7)), r"truth: a value of 1e\+07 is beyond"),
+        (dict(truth=np.zeros((8, 8))), r"truth has shape \(8, 8\); of the frames it is \(8, 9\)"),
+        (dict(truth=np.zeros((8, 9), int)), "truth has dtype int64"),
+        (MASKS | dict(moving_mask=np.zeros((3, 3))), r"moving_mask has shape \(3, 3\); of the frames it is \(3, 8"),
+        (MASKS | dict(moving_mask=np.full((2, 8, 9), 2.0)), "moving_mask holds values beyond 0 to 1"),
+        (MASKS | dict(moving_mask=np.full((2, 8, 9), np.nan)), "moving_mask: mask 0 holds values that are not finite"),
+        (MASKS | dict(moving_mask=np.zeros((0, 8, 9))), "moving_mask is of 0 objects; 1 to 255"),
+        (MASKS | dict(moving_mask=np.zeros((256, 8, 9))), "moving_mask is of 256 objects; 1 to 255"),
+        (MASKS | dict(moving_shifts=np.zeros((2, 3, 2))), r"moving_shifts has shape \(2, 3, 2\); of the masks and"),
+        (MASKS | dict(moving_shifts=None), "moving_mask and moving_shifts come together"),
+        (MASKS | dict(moving_mask=None), "moving_mask and moving_shifts come together"),
+        (dict(noise=None), "noise is None; it is a NoiseModel"),
+        (dict(noise=(0.1, 0.1)), r"noise is \(0.1, 0.1\); it is a NoiseModel"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_frames_is_one_sentence(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Burst(**{"frames": FRAMES, "noise": SILENT} | values)
+
+
+def test_a_burst_has_arrays_of_its_own():
+    given = MASKS | dict(frames=FRAMES, truth=FRAMES[0], shifts=np.zeros((4, 2), np.int64))
+    given = {name: np.array(values, order="C") for name, values in given.items()}
+    given |= {name: given[name].astype(np.float32) for name in ("frames", "truth", "moving_mask")}
+    burst = Burst(**given, noise=SILENT)
+    before = {name: getattr(burst, name).copy() for name in given}
+    for values in given.values():
+        values[...] = 1
+    for name in given:
+        np.testing.assert_array_equal(getattr(burst, name), before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["frames", "truth", "moving_mask", "shifts", "moving_shifts"])
+def test_masked_values_are_refused(name):
+    values = MASKS | dict(frames=FRAMES, truth=FRAMES[0], shifts=np.zeros((4, 2)))
+    whole = np.ma.masked_array(values[name], np.zeros(values[name].shape, bool))
+    np.testing.assert_array_equal(getattr(Burst(**values | {name: whole}, noise=SILENT), name), values[name])
+    whole[(0,) * whole.ndim] = np.ma.masked
+    with pytest.raises(ValueError, match=f"^{name} has masked values"):
+        Burst(**values | {name: whole}, noise=SILENT)
+
+
+def test_an_objects_outline_is_of_numbers():
+    for wave in ((0.1, float("nan")), (float("nan"), 0.1), (0.1, float("inf")), (0.1, "1"), (1e9, 0)):
+        with pytest.raises(ValueError, match="moving object: a number of outline is"):
+            MovingObject("dog", (0, 0), 5, (0, 0), ((0.1, 0.2), wave))
+    with pytest.raises(ValueError, match="outline is not up to 64 pairs"):
+        MovingObject("dog", (0, 0), 5, (0, 0), ((0.1, 0.2, 0.3),))
+    assert MovingObject("dog", (0, 0), 5, (0, 0), ([np.float32(0.5), 1],)).outline == ((0.5, 1.0),)
+
+
 def test_numpy_scalars_are_numbers():
     recipe = BurstRecipe(
         "dog",

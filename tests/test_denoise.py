@@ -106,3 +106,25 @@ def test_load_takes_a_device_and_a_tile(tmp_path):
         load(path, device="abacus")
     with pytest.raises(ValueError, match="tile is 33; tiles are a multiple"):
         load(path, tile=33)
+
+
+@pytest.mark.parametrize("name", ["mkpn", "kpn", "kpn-direct", "mkpn-stacked"])
+def test_the_default_dtype_of_pytorch_changes_nothing(name):
+    burst = synthesize(BurstRecipe("dog", crop=(60, 60, 32, 40)))
+    plain = load(name)(burst)
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        torch.set_default_dtype(dtype)
+        try:
+            found = load(name)(burst)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        np.testing.assert_array_equal(found.image, plain.image)
+        assert found.kernels is None or found.kernels.factors.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_dtype_are_named(dtype):
+    burst = synthesize(BurstRecipe("dog", crop=(60, 60, 32, 40)))
+    network = load("kpn-l3").network.to(dtype)
+    with pytest.raises(ValueError, match=f"^own has weights of {dtype}; float32 is taken: network.float"):
+        Denoiser(network, "own")(burst)

@@ -1,4 +1,4 @@
-"""The best kernels that there could be around a pixel, where the scene is known: what a kernel's size allows."""
+"""The kernels that would be best over a window around a pixel, if they were the same there and the scene were known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.sampling import reflect_index
 
 WINDOW = 15
-"""Pixels a side over which kernels are to be good. One pixel alone any kernel can hit."""
+"""Pixels a side over which kernels are to be good. At one pixel alone almost any can be scaled to give the truth."""
 
 _LEAST_VARIANCE = 1e-12
 
@@ -16,7 +16,8 @@ _LEAST_VARIANCE = 1e-12
 def ideal_kernels(
     clean: np.ndarray, truth: np.ndarray, noise: NoiseModel, K: int, y: int, x: int, window: int = WINDOW
 ) -> np.ndarray:
-    """The kernels [N, K, K] with the least expected squared error over a window of pixels q around (y, x).
+    """The kernels [N, K, K] that, the same at all pixels q of a window around (y, x), have the least expected squared
+    error there.
 
         w = argmin sum_q E (N t(q) - sum_i sum_ab w_i[a, b] x_i(q + (a, b) - K // 2))^2
           = argmin |N t - A w|^2 + sum_u V_u w_u^2,      V_u: the noise variance that weight u meets, summed over q
@@ -26,12 +27,44 @@ def ideal_kernels(
     K       pixels a side, odd; kernels need not be separable
     window  pixels a side, odd; what lies beyond the picture is left out
 
-    The mean over the frames of patch times kernel is the estimate, as of predicted kernels. Solved as
+    The mean over the frames of patch times kernel is the estimate, as of predicted kernels. A network's kernels change
+    from pixel to pixel, so its picture can be better; held over the window, they are not (:func:`expected_error`).
+    Solved as
 
         w = V^-1 A' (A V^-1 A' + 1)^-1 N t
 
-    so that there are as many equations as pixels of the window, however many weights.
+    so that there are as many equations as pixels of the window, however many weights. ValueError for an even K or
+    window, and for a pixel outside of the picture.
     """
+    A, t, V = _window(clean, truth, noise, K, y, x, window)
+    scaled = A / np.maximum(V, _LEAST_VARIANCE)
+    weights = scaled.T @ np.linalg.solve(A @ scaled.T + np.eye(len(A)), t)
+    return weights.reshape(len(clean), K, K)
+
+
+def expected_error(
+    kernels: np.ndarray,
+    clean: np.ndarray,
+    truth: np.ndarray,
+    noise: NoiseModel,
+    y: int,
+    x: int,
+    window: int = WINDOW,
+) -> float:
+    """Root mean square error to be expected of kernels [N, K, K] that are the same at all n pixels of a window.
+
+    sqrt((|N t - A w|^2 + sum_u V_u w_u^2) / n) / N,    what :func:`ideal_kernels` makes least; in linear intensity
+    """
+    A, t, V = _window(clean, truth, noise, kernels.shape[-1], y, x, window)
+    weights = kernels.ravel().astype(np.float64)
+    squares = np.square(t - A @ weights).sum() + (V * weights**2).sum()
+    return float(np.sqrt(squares / len(t)) / len(clean))
+
+
+def _window(
+    clean: np.ndarray, truth: np.ndarray, noise: NoiseModel, K: int, y: int, x: int, window: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A [n, N K K], what each weight sees of each pixel of the window; N t [n]; V [N K K]."""
     N, H, W = clean.shape
     for name, side in (("K", K), ("window", window)):
         if side < 1 or side % 2 == 0:
@@ -47,7 +80,4 @@ def ideal_kernels(
     seen = views[:, rows[:, None], columns].transpose(1, 2, 0, 3, 4)  # [rows, columns, N, K, K]
     A = seen.reshape(len(rows) * len(columns), -1)  # [q, u]
     t = N * truth[rows[:, None], columns].astype(np.float64).ravel()
-    V = (noise.read_std**2 + noise.shot_gain * np.maximum(A, 0)).sum(axis=0)
-    scaled = A / np.maximum(V, _LEAST_VARIANCE)
-    weights = scaled.T @ np.linalg.solve(A @ scaled.T + np.eye(len(A)), t)
-    return weights.reshape(N, K, K)
+    return A, t, (noise.read_std**2 + noise.shot_gain * np.maximum(A, 0)).sum(axis=0)

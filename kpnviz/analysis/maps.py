@@ -68,12 +68,15 @@ class KernelKinds:
 
     index      [h, w], the kind of each cell of the grid on which kernels are predicted, as in FrameMaps
     kernels    [kinds, N, K, K], the mean of each kind; the narrowest first. N is 1 where one frame was looked at
+    spread     [kinds] in pixels, growing: how wide each kind is, the mean of its frames' spreads, each weighted by the
+               sum of |w| there (a frame without weight has no width)
     explained  1 - (mean squared distance from the mean of the kind) / (from the mean of all), 0 to 1: how much of the
                kernels' variety the kinds hold; 1 where all are alike
     """
 
     index: np.ndarray
     kernels: np.ndarray
+    spread: np.ndarray
     explained: float
 
 
@@ -117,9 +120,15 @@ def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -
     within = squares - float((counts * means**2).sum())
     total = squares - float((sums.sum(axis=0) ** 2).sum()) / (h * w)
     means = means.reshape(-1, N, K, K)
-    order = np.argsort(spread(np.abs(means).mean(axis=1)), kind="stable")
+    # Of each frame by itself: frames whose kernels sit at different places are not one wide kernel.
+    weight = np.maximum(np.abs(means).sum(axis=(2, 3)), np.finfo(float).tiny)  # [kinds, N]
+    widths = np.average(spread(means), axis=1, weights=weight)
+    order = np.argsort(widths, kind="stable")
     return KernelKinds(
-        np.argsort(order)[cells].reshape(h, w), means[order], 1.0 if len(kind) == 1 else 1 - within / total
+        np.argsort(order)[cells].reshape(h, w),
+        means[order],
+        widths[order],
+        1.0 if len(kind) == 1 else 1 - within / total,
     )
 
 

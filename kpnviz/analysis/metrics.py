@@ -6,6 +6,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from kpnviz.color import displayed
+from kpnviz.outside import check_unmasked
 
 CROP = 8
 """Pixels of each side that the metrics leave out."""
@@ -24,11 +25,17 @@ def inner(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(rows, H - rows), slice(columns, W - columns)
 
 
+SSIM_SIDE = 11
+"""Pixels a side of the window of SSIM."""
+
+
 def _compared(image: np.ndarray, white_level: float) -> np.ndarray:
     return displayed(image[inner(image.shape)].astype(np.float64), white_level)
 
 
 def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.ndarray, np.ndarray]:
+    check_unmasked("image", image)
+    check_unmasked("truth", truth)
     if image.ndim != 2 or image.shape != truth.shape:
         raise ValueError(f"image has shape {image.shape}, truth {truth.shape}; both are [H, W] and alike")
     return _compared(image, white_level), _compared(truth, white_level)
@@ -37,7 +44,7 @@ def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.
 def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] linear intensity; see PROTOCOL.
 
-    Infinite for equal pictures.
+    Infinite for equal pictures. ValueError for shapes that differ, and for masked values.
     """
     a, b = _pair(image, truth, white_level)
     if np.array_equal(a, b):
@@ -45,14 +52,23 @@ def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> floa
     return float(peak_signal_noise_ratio(b, a, data_range=1))
 
 
+def has_ssim(shape: tuple[int, ...]) -> bool:
+    """Whether pictures [H, W] are large enough for SSIM: its window fits into what is compared."""
+    return min(shape) >= SSIM_SIDE + 2 * CROP
+
+
 def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
     """Structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5); [H, W] linear; see PROTOCOL.
 
-    NaN for pictures smaller than its 11x11 window.
+    ValueError for shapes that differ, for masked values, and for pictures whose compared part is smaller than its 11x11
+    window (:func:`has_ssim`).
     """
     a, b = _pair(image, truth, white_level)
-    if min(a.shape) < 11:
-        return float("nan")
+    if not has_ssim(image.shape):
+        least = SSIM_SIDE + 2 * CROP
+        raise ValueError(
+            f"image has {image.shape[0]}x{image.shape[1]} pixels; SSIM needs {least}x{least} or more"
+        )
     return float(
         structural_similarity(
             b, a, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False

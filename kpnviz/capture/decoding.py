@@ -24,12 +24,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from kpnviz.capture.raw import kind_of, read_float_tiff, read_raw
+from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
 from kpnviz.outside import (
     DIRECTORY_BYTES,
     JSON_BYTES,
     LEAST_WHITE,
     MOST_LIGHT,
+    MOST_SHIFT,
     FileError,
     Limits,
     one_line,
@@ -46,7 +47,6 @@ ENCODED_NOTE = (
     "These files are sRGB-encoded and were taken back to linear light; a camera's processing (tone curve, "
     "sharpening, compression, clipping at 0) makes their noise differ a little from the model."
 )
-_MOST_SHIFT = 1e6
 _NPZ = (
     "frames",
     "read_std",
@@ -131,10 +131,9 @@ class Burst:
                 "noise": frame.noise,
                 "noise_source": "the DNG's NoiseProfile" if frame.noise else "",
             }
-        elif kind == "float tiff":
-            codes = read_float_tiff(label, data, self.limits)
         else:
-            picture = read_picture(label, data, self.limits)
+            read = read_color_tiff if kind == "color tiff" else read_picture
+            picture = read(label, data, self.limits)
             codes = picture.codes
             self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
         if self.shape is not None:
@@ -301,6 +300,10 @@ class Burst:
         assert mask is not None and moved is not None
         self._check_pixels_in_all(label, (N + M) * H * W)
         for one in mask.parts(M):
+            if not (one.min() >= 0 and one.max() <= 1):
+                raise FileError(
+                    f"{label}: moving_mask holds values beyond 0 to 1, how much of a pixel is covered"
+                )
             self._write_light(f"{label}: moving_mask", one.reshape(1, H, W))
         shifts = _shifts(label, moved.numbers().reshape(-1, 2), M * N)
         assert shifts is not None
@@ -437,7 +440,7 @@ def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:
         shifts = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         shifts = np.empty(0)
-    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= _MOST_SHIFT:
+    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= MOST_SHIFT:
         raise FileError(f"{name}: shifts are not (dy, dx) of each of the {frames} frames")
     whole = np.rint(shifts).astype(np.int64)
     found: list[list[float]] = (whole if np.array_equal(whole, shifts) else shifts).tolist()

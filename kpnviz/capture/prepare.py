@@ -14,6 +14,7 @@ from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
+from kpnviz.color import luminance
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reflect_index
 
@@ -194,15 +195,19 @@ class ChannelView:
         if stack.moving_mask is not None and stack.moving_shifts is not None:
             mask = stack.moving_mask[:, rows, columns]
             moving_shifts = (stack.moving_shifts - undone)[:, order]
-        if self.channel != GRAY or stack.channels == 1:
-            if stack.truth is not None:
-                truth = stack.truth[max(self.channel, 0), rows, columns]
-            if (
-                not undone.any()
-                and order == list(range(len(stack)))
-                and (height, width) == (stack.height, stack.width)
-            ):
-                recipe = stack.recipe
+        if stack.truth is not None:
+            planes = stack.truth[:, rows, columns]
+            if self.channel == GRAY and stack.channels == 3:
+                truth = luminance(np.moveaxis(planes, 0, -1))
+            else:
+                truth = planes[max(self.channel, 0)]
+        if (
+            (self.channel != GRAY or stack.channels == 1)
+            and not undone.any()
+            and order == list(range(len(stack)))
+            and (height, width) == (stack.height, stack.width)
+        ):
+            recipe = stack.recipe
         frames = self.window(rows, columns)
         return Burst(frames, self.noise, stack.white_level, truth, shifts, mask, moving_shifts, recipe)
 

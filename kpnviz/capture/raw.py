@@ -1,4 +1,4 @@
-"""Camera raw, DNG and floating-point color TIFF: runs in the process that reads files (decoding.py)."""
+"""Camera raw, DNG, and TIFFs that Pillow does not read: runs in the process that reads files (decoding.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kpnviz.outside import FileError, Limits, one_line
-from kpnviz.pictures import check_light, check_pages, check_pixels, tiff_tags
+from kpnviz.pictures import Picture, check_light, check_pages, check_pixels, check_tiff, tiff_tags, upright
 
 # What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -28,7 +28,9 @@ _MAGIC = (
     (0, b"\0MRM"),
 )
 _TIFF = (b"II*\0", b"MM\0*")
-_DNG_VERSION, _MAKE, _SUB_IFDS, _PHOTOMETRIC, _SAMPLE_FORMAT, _CFA = 50706, 271, 330, 262, 339, 32803
+_DNG_VERSION, _MAKE, _SUB_IFDS, _PHOTOMETRIC, _CFA = 50706, 271, 330, 262, 32803
+_BLACK_IS_0, _RGB = 1, 2
+_BITS, _ORIENTATION, _PLANES, _PLANAR, _SAMPLE_FORMAT, _FLOAT = 258, 274, 284, 2, 339, 3
 _NOISE_PROFILE = 51041
 _MOST_GAIN = 100  # of white balance, and of an entry of a color matrix
 
@@ -48,7 +50,7 @@ class RawFrame:
 
 
 def kind_of(name: str, data: bytes) -> str:
-    """'raw' for camera raw and DNG, 'float tiff' for floating-point color, else 'picture'; by content."""
+    """'raw' for camera raw and DNG, 'color tiff' for what :func:`read_color_tiff` reads, else 'picture'; by content."""
     if any(data[offset : offset + len(magic)] == magic for offset, magic in _MAGIC):
         return "raw"
     if data[:4] not in _TIFF:
@@ -62,8 +64,10 @@ def kind_of(name: str, data: bytes) -> str:
         return "picture"
     if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == (_CFA,) or (_MAKE in tags and _SUB_IFDS in tags):
         return "raw"
-    formats = tags.get(_SAMPLE_FORMAT, ())
-    return "float tiff" if len(formats) > 1 and 3 in formats else "picture"
+    formats, bits = tags.get(_SAMPLE_FORMAT, ()), tags.get(_BITS, ())
+    if len(formats) > 1 and _FLOAT in formats:
+        return "color tiff"
+    return "color tiff" if len(bits) > 1 and 16 in bits and tags.get(_PLANES) == (_PLANAR,) else "picture"
 
 
 def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
@@ -162,31 +166,41 @@ def noise_profile(data: bytes) -> list[list[float]] | None:
     return None
 
 
-def read_float_tiff(name: str, data: bytes, limits: Limits) -> np.ndarray:
-    """A TIFF of three floating-point samples a pixel, taken for linear light: [3, H, W] float32."""
+def read_color_tiff(name: str, data: bytes, limits: Limits) -> Picture:
+    """A TIFF of three samples a pixel that Pillow does not read: floating point, or 16 bits in separate planes.
+
+    Floating point is taken for linear light, float32; 16 bits are sRGB-encoded, as those of other pictures. Upright,
+    alpha dropped. Raises FileError, one sentence that names the file.
+    """
     import tifffile
 
     try:
-        check_pages(name, tiff_tags(name, data)[1])
+        tags, pages = tiff_tags(name, data)
+        check_pages(name, pages)
+        photometric = next(iter(tags.get(_PHOTOMETRIC, ())), None)
+        check_tiff(name, photometric, tags.get(_BITS, ()), tags.get(_SAMPLE_FORMAT, ()))
+        if photometric not in (_BLACK_IS_0, _RGB):
+            raise FileError(f"{name} is a TIFF of several values a pixel that are not RGB; convert it to RGB")
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
             check_pixels(name, page.imagewidth, page.imagelength, limits)
             if page.samplesperpixel not in (3, 4) or page.imagedepth != 1:
-                raise FileError(
-                    f"{name} is a floating-point TIFF of shape {page.shape}; [H, W] and [H, W, 3] are read"
-                )
+                raise FileError(f"{name} is a TIFF of shape {page.shape}; [H, W] and [H, W, 3] are read")
             codes = page.asarray()
-            planar = page.planarconfig == 2
+            planar = page.planarconfig == _PLANAR
     except (FileError, MemoryError):
         raise
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
     if codes.ndim != 3 or codes.shape[0 if planar else 2] not in (3, 4):
-        raise FileError(
-            f"{name} is a floating-point TIFF of shape {codes.shape}; [H, W] and [H, W, 3] are read"
-        )
-    codes = codes[:3] if planar else codes[..., :3].transpose(2, 0, 1)
-    with np.errstate(over="ignore"):  # what does not fit is said by check_light
-        codes = codes.astype(np.float32, copy=False)
-    check_light(name, codes)
-    return codes
+        raise FileError(f"{name} is a TIFF of shape {codes.shape}; [H, W] and [H, W, 3] are read")
+    codes = codes if planar else codes.transpose(2, 0, 1)
+    notes = ("transparency was dropped",) if len(codes) > 3 else ()
+    codes = codes[:3]
+    if codes.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what does not fit is said by check_light
+            codes = codes.astype(np.float32, copy=False)
+        check_light(name, codes)
+    else:
+        codes = codes.astype(np.uint16, copy=False)  # in the byte order of this machine
+    return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), notes)

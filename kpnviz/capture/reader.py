@@ -27,7 +27,7 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.capture.decoding import FORMAT, METADATA, base_name, how_to_start, natural
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import FileError, Limits, one_line, visible
+from kpnviz.outside import JSON_BYTES, FileError, Limits, one_line, visible
 
 __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frames"]
 
@@ -68,11 +68,12 @@ def get_ready(limits: Limits | None = None) -> None:
 
 
 def files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
-    """(name, path) of files and of the files in folders; with each folder's burst.json, once.
+    """(name, path) of files and of the files in folders; with each folder's burst.json, once, and its truth.
 
     A folder's files come in the order of their names with numbers counted (frame_2 before frame_10).
     """
     described: set[Path] = set()
+    given: set[Path] = set()
     for path in map(Path, paths):
         folder, inside = path.parent, [path]
         if path.is_dir():
@@ -83,11 +84,34 @@ def files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
             )
         for file in inside:
             if file.name != METADATA:
+                given.add(file.resolve())
                 yield file.name, file
         metadata = folder / METADATA
         if folder not in described and metadata.is_file():
             described.add(folder)
             yield METADATA, metadata
+    # Frames that are named one by one have the truth that lies beside them, too.
+    for folder in described:
+        truth = _truth_in(folder)
+        if truth is not None and truth.resolve() not in given:
+            yield truth.name, truth
+
+
+def _truth_in(folder: Path) -> Path | None:
+    """The noise-free picture that a folder's burst.json names, if it is there."""
+    try:
+        with open(folder / METADATA, "rb") as file:
+            name = json.loads(file.read(JSON_BYTES))["truth"]
+        path = folder / name
+        return path if name == path.name and path.is_file() else None
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        KeyError,
+        TypeError,
+    ):  # whoever reads burst.json says what is wrong
+        return None
 
 
 class _Child:

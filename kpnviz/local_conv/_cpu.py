@@ -50,7 +50,7 @@ class _LocalConv(torch.autograd.Function):
         items = B if reduce == "mean" else B * N
         x = _array(frames, items, -1, H, W)
         f = _array(factors, items, x.shape[1], F, *factors.shape[3:])
-        out = torch.empty(items, layout.slots, H, W)
+        out = torch.empty(items, layout.slots, H, W, dtype=torch.float32)
         y = out.numpy()
         kernel, scale = forward_kernel(layout), np.float32(reduction_scale(reduce, N, S))
         tasks = [(item, y0) for item in range(items) for y0 in range(0, H, STRIP)]
@@ -73,7 +73,7 @@ class _LocalConv(torch.autograd.Function):
         x = _array(frames, B * N, H, W)
         f = _array(factors, B * N, F, *factors.shape[3:])
         g = _array(grad_out, B if reduce == "mean" else B * N, layout.slots, H, W)
-        grad = torch.zeros(factors.shape)
+        grad = torch.zeros(factors.shape, dtype=torch.float32)
         d = _array(grad, *f.shape)
         kernel, scale = backward_kernel(layout), np.float32(reduction_scale(reduce, N, S))
 

@@ -12,10 +12,10 @@ Network = KernelNetwork | DirectNetwork | MatchingNetwork
 
 
 def build(config: ModelConfig) -> Network:
-    """The network of a config, with fresh weights."""
+    """The network of a config, with fresh weights, in float32 whatever PyTorch's default dtype is."""
     if config.matching:
-        return MatchingNetwork(config)
-    return DirectNetwork(config) if config.direct else KernelNetwork(config)
+        return MatchingNetwork(config).float()
+    return (DirectNetwork(config) if config.direct else KernelNetwork(config)).float()
 
 
 _TABLE_1: dict[str, ModelConfig] = {

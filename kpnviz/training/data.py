@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,16 @@ class PhotoBank:
         training = [s for i, s in enumerate(scenes) if i % hold_out] or scenes
         return cls(training, crop, device), validation
 
+    def check_motions(self, motions: Sequence[str]) -> None:
+        """ValueError if no photo is large enough for bursts that move in one of these ways: see :meth:`batch`."""
+        for motion in motions:
+            if motion != "whole-pixel" and not self._fine.photos:
+                needed = 2 * self.crop + 4 * self.misalignment.large + _STRIDE
+                raise ValueError(
+                    f"photos: none is large enough for {motion} bursts of {self.crop} pixels; "
+                    f"{needed} pixels a side are needed"
+                )
+
     @staticmethod
     def largest_crop(scenes: list[np.ndarray]) -> int:
         """The side of the largest window, sub-pixel bursts included, that fits all scenes."""
@@ -150,9 +161,8 @@ class PhotoBank:
         if motion not in MOTIONS:
             raise ValueError(f"motion is {motion!r}; choose one of {', '.join(MOTIONS)}")
         fine = motion != "whole-pixel"
+        self.check_motions([motion])
         windows, scale = (self._fine, 2) if fine else (self._pixel, 1)
-        if not windows.photos:
-            raise ValueError(f"photos: none is large enough for {motion} bursts of {self.crop} pixels")
         rng = np.random.default_rng([seed, step])
         starts, widths = windows.draw(size, rng)
         shake = dataclasses.replace(self.misalignment, subpixel=fine)
@@ -214,7 +224,9 @@ class PhotoBank:
         shifts = np.where(transpose[:, None, None], shifts[..., ::-1], shifts)
         white, read_std, shot_gain = tensor(white_level), tensor(reads), tensor(shots)
         clean = clean * white[:, None, None, None]
-        grain = torch.randn((size, *clean.shape[1:]), generator=generator, device=device)[mine]
+        grain = torch.randn(
+            (size, *clean.shape[1:]), generator=generator, device=device, dtype=torch.float32
+        )[mine]
         noisy = clean + noise_std(clean, *(x[:, None, None, None] for x in (read_std, shot_gain))) * grain
         return Batch(noisy, clean[:, 0], white, read_std, shot_gain, tensor(shifts))
 

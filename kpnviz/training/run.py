@@ -198,7 +198,9 @@ class Run:
         bar.set_description(self.task.name)
         while (progress := self._progress()) < 1:
             begun = time.perf_counter()
-            losses.append(self._step(model, bank, progress))
+            loss = self._step(model, bank, progress)
+            if world.is_main:  # which alone writes the log, and forgets them when it has
+                losses.append(loss)
             self.seconds += time.perf_counter() - begun
             done = self._progress() >= 1
             if world.is_main and (self.step % config.validate_every == 0 or done):

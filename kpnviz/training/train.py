@@ -37,6 +37,9 @@ VALIDATED = "mkpn"
 FRAMES = (2, 8)
 """Fewest and most frames of a burst that such networks are trained on."""
 
+LEAST_VALIDATED = 16
+"""Pixels a side of the smallest burst for validation: the part of it whose kernels are looked at."""
+
 _LOG_FLOOR = 1e-5
 _DRAWN = 1  # with seed and step, the stream of what a step draws
 
@@ -79,17 +82,22 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     a function of seed and t). A state of another config is an error, never overwritten; so is a run that another
     process is at. Loss and validation, on photos held out of training, go to log.csv there.
     """
-    find_photos(config.photos)  # an error before the folder is made
+    find_photos(config.photos)  # an error before anything is begun
     folder = Path(runs) / config.model
-    with world_of_processes() as world, held(folder) if world.is_main else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(world_of_processes())
         torch.manual_seed(config.seed)
         if config.model == SHARED:
             task: _Stacked | _Matching | _Shared = _Shared(config)
         else:
             task = (_Matching if config_of(config.model).matching else _Stacked)(config)
-        run = Run(config, folder, world, task)
+        # Photos that do not fit are an error before the run's folder is made.
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
+        bank.check_motions(task.motions)
         task.prepare(held_out, world.device)
+        if world.is_main:
+            stack.enter_context(held(folder))
+        run = Run(config, folder, world, task)
         run.train(bank, show_progress)
         if not world.is_main:
             return {}
@@ -297,6 +305,7 @@ class SharedNetworks(nn.Module):
         first = next(iter(configs.values()))
         self.trunk: UNet = MatchingNetwork(first).trunk
         self.networks = nn.ModuleDict({name: MatchingNetwork(c, self.trunk) for name, c in configs.items()})
+        self.float()  # whatever PyTorch's default dtype is
 
     def forward(self, name: str, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> KernelField:
         result: KernelField = self.networks[name](frames, read_std, shot_gain)
@@ -376,8 +385,17 @@ def validation_bursts(
     motions: tuple[str, ...] = ("whole-pixel",),
     side: int = 128,
 ) -> dict[str, Batch]:
-    """Fixed bursts from scenes that training does not see: eight for each gain, four if there are several motions."""
-    bank = PhotoBank(scenes, min(side, PhotoBank.largest_crop(scenes)), device)
+    """Fixed bursts from scenes that training does not see: eight for each gain, four if there are several motions.
+
+    Smaller than `side` where a scene is. ValueError for a scene that is too small for bursts of LEAST_VALIDATED pixels.
+    """
+    side = min(side, PhotoBank.largest_crop(scenes))
+    if side < LEAST_VALIDATED:
+        smallest, needed = min(min(s.shape) for s in scenes), LEAST_VALIDATED - side
+        raise ValueError(
+            f"photos: one of {smallest} pixels a side is kept for validation, which needs {smallest + 2 * needed}"
+        )
+    bank = PhotoBank(scenes, side, device)
     count = 8 if len(motions) == 1 else 4
     return {
         f"gain {gain}" if len(motions) == 1 else f"{motion} gain {gain}": bank.batch(

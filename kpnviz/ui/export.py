@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import kpnviz
-from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
+from kpnviz.analysis.metrics import PROTOCOL, has_ssim, psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
@@ -89,7 +89,7 @@ def scores(burst: Burst, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
         {
             "picture": title,
             "psnr_db": None if truth is None else psnr(image, truth, white),
-            "ssim": None if truth is None else ssim(image, truth, white),
+            "ssim": ssim(image, truth, white) if truth is not None and has_ssim(truth.shape) else None,
             "seconds": seconds,
         }
         for title, image, seconds in pictures

@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -54,19 +54,26 @@ def kept_at_once(function: Callable[P, R]) -> Callable[P, R]:
 
 def is_kept(function: Callable[..., Any], *args: Hashable) -> bool:
     """Whether what a function of `kept` returns for these arguments is there, so that it returns at once."""
-    return (function.__qualname__, args, ()) in kept_values
+    return _key(function, args) in kept_values
 
 
 def _kept(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **more: P.kwargs) -> R:
-        key = (function.__qualname__, args, tuple(more.items()))
+        key = _key(function, args, more)
         if key in kept_values:
             return kept_values.get(key, lambda: function(*args, **more), _wait)
         with enter():
             return kept_values.get(key, lambda: function(*args, **more), _wait)
 
     return call
+
+
+def _key(
+    function: Callable[..., Any], args: tuple[Any, ...], more: Mapping[str, Any] | None = None
+) -> Hashable:
+    """What the value of a call is kept under: two modules may have functions of one name."""
+    return function.__module__, function.__qualname__, args, tuple((more or {}).items())
 
 
 @contextmanager

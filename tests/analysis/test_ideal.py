@@ -1,11 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.denoise import load
 from kpnviz.noise import NoiseModel
 
 NOISE = NoiseModel(0.05, 0.01)
+RNG = np.random.default_rng(3)
 CLEAN = np.random.default_rng(0).uniform(0.1, 0.9, (3, 12, 13))
 
 
@@ -58,6 +62,44 @@ def test_less_noise_less_error():
         )
 
     assert error(NoiseModel(0.001, 0)) < 0.5 * error(NoiseModel(0.1, 0))
+
+
+def test_the_expected_error_of_one_weight_on_a_flat_scene():
+    """(1 - w) c is missing, and noise of w^2 v / N comes in."""
+    c, N, w = 0.4, 5, 0.8
+    clean, v = np.full((N, 9, 9), c), NOISE.read_std**2 + NOISE.shot_gain * c
+    found = expected_error(np.full((N, 1, 1), w), clean, clean[0], NOISE, 4, 4, window=5)
+    assert found == pytest.approx(np.sqrt(((1 - w) * c) ** 2 + w**2 * v / N), rel=1e-9)
+
+
+def test_the_expected_error_is_that_of_many_noisy_frames():
+    kernels, (y, x) = RNG.normal(0.1, 0.1, (3, 3, 3)), (6, 5)
+    draws = NOISE.add_to(np.repeat(CLEAN[None], 2000, axis=0).astype(np.float32), np.random.default_rng(1))
+    squares = [
+        (np.einsum("dnab,nab->d", draws[:, :, q - 1 : q + 2, p - 1 : p + 2], kernels) / 3 - CLEAN[0, q, p])
+        ** 2
+        for q in range(y - 2, y + 3)
+        for p in range(x - 2, x + 3)
+    ]
+    found = expected_error(kernels, CLEAN, CLEAN[0], NOISE, y, x, window=5)
+    assert found == pytest.approx(np.sqrt(np.mean(squares)), rel=0.01)
+
+
+@pytest.mark.parametrize("gain", [1, 8])
+def test_no_kernels_that_stay_the_same_over_the_window_have_less_expected_error(gain):
+    """Neither others near them, nor those that trained networks predict: at any pixel."""
+    recipe = BurstRecipe("dog", (60, 90, 48, 48), noise=NoiseModel.for_gain(gain), seed=1)
+    burst = synthesize(recipe)
+    clean = synthesize(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames
+    for method in ("kpn-l5", "mkpn"):
+        field = load(method)(burst).kernels
+        for y, x in ((0, 0), (20, 31), (47, 9), (24, 24)):
+            where = clean, burst.truth, burst.noise, y, x
+            ideal = ideal_kernels(*where[:3], max(field.sizes), y, x)
+            least = expected_error(ideal, *where)
+            assert least < expected_error(field.at(y, x), *where)
+            for size in (1e-3, 1e-1):
+                assert least < expected_error(ideal + RNG.normal(0, size, ideal.shape), *where)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_kinds_are_found_where_they_were_put(monkeypatch, thin_out):
     factors = torch.from_numpy(dense.reshape(14, 12, 2, 9)).permute(2, 3, 0, 1)[None].float()
     field = KernelField(factors, (3,), False, 28, 24)
     found = kernel_kinds(field, None, 3)
-    # In the order of how wide they are, both frames together.
+    # In the order of how wide they are.
     np.testing.assert_array_equal(found.index, place)
     for kind in range(3):
         np.testing.assert_allclose(found.kernels[kind], dense[place == kind].mean(axis=0), atol=1e-6)
@@ -75,6 +75,22 @@ def test_kinds_are_found_where_they_were_put(monkeypatch, thin_out):
     first = kernel_kinds(field, 0, 2)
     np.testing.assert_array_equal(first.index, place == 2)
     assert first.kernels.shape == (2, 1, 3, 3)
+
+
+def test_kinds_come_by_how_wide_each_frames_kernel_is():
+    """Deltas that sit apart in two frames are narrower than a row of three, though all frames together are wider."""
+    apart, row, faint = np.zeros((3, 2, 5, 5))
+    apart[0, 0, 0] = apart[1, 4, 4] = 1  # spread 0; of both frames together sqrt(8)
+    row[:, 2, 1:4] = 1 / 3  # sqrt(2 / 3)
+    faint[0, 2, 1:4] = 2 / 3
+    faint[1] = 1e-9  # hardly there: a box of spread 2
+    place = np.arange(12)[:, None] // 4 + np.zeros((1, 8), int)
+    dense = np.stack([faint, apart, 3 * row])[place]
+    factors = torch.from_numpy(dense.reshape(12, 8, 2, 25)).permute(2, 3, 0, 1)[None].double()
+    found = kernel_kinds(KernelField(factors, (5,), False, 24, 16), None, 3)
+    assert (found.index[4:8] == 0).all() and (found.index[:4] > 0).all() and (found.index[8:] > 0).all()
+    np.testing.assert_allclose(found.spread, [0, (2 / 3) ** 0.5, (2 / 3) ** 0.5], atol=1e-6)
+    np.testing.assert_allclose(found.kernels[0], apart, atol=1e-7)
 
 
 def test_of_kernels_that_are_all_alike_there_is_one_kind():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from kpnviz.analysis.metrics import psnr, ssim
+from kpnviz.analysis.metrics import has_ssim, psnr, ssim
 from kpnviz.color import srgb_decode, srgb_encode
 
 
@@ -50,7 +50,26 @@ def test_ssim_is_wangs_formula():
 def test_tiny_pictures():
     one = np.full((1, 1), 0.5)
     assert psnr(one, one + 0.1) < 40
-    assert np.isnan(ssim(one, one))
+    # An 11x11 window, inside of the 8 pixels that each side loses: 27.
+    large = np.full((27, 30), 0.5)
+    assert ssim(large, large) == pytest.approx(1) and has_ssim(large.shape)
+    for shape in ((3, 3), (26, 200), (200, 26)):
+        assert not has_ssim(shape)
+        with pytest.raises(
+            ValueError, match=f"image has {shape[0]}x{shape[1]} pixels; SSIM needs 27x27 or more"
+        ):
+            ssim(np.zeros(shape), np.zeros(shape))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_masked_values_are_refused(metric):
+    plain = np.full((40, 40), 0.5)
+    hidden = np.ma.masked_array(plain, np.zeros((40, 40), bool))
+    assert metric(hidden, plain) == metric(plain, plain)  # none is masked
+    hidden[20, 20] = np.ma.masked
+    for pair, name in (((hidden, plain), "image"), ((plain, hidden), "truth")):
+        with pytest.raises(ValueError, match=f"{name} has masked values"):
+            metric(*pair)
 
 
 def test_unlike_shapes_are_named():

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import kpnviz
-from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.metrics import psnr
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import gallery
@@ -133,10 +133,8 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
         pictures.add(page.locator(".cell canvas").nth(3).screenshot())
     assert len(pictures) == 6
     assert lens(page, "l.display.look") == "ideal"  # what a link is told
-    # The ideal kernels are those of the chosen method's size, and better than it is.
-    until(page, lambda: lens(page, "l.ideal.scores?.done >= 20"))
-    scores = lens(page, "l.ideal.scores")
-    assert scores["ideal"] > scores["network"]
+    # The ideal kernels are those of the chosen method's size, and both errors are of this pixel.
+    until(page, lambda: lens(page, "l.ideal.found && !l.ideal.isStale"))
     burst = kpnviz.synthesize(recipe_of(DEFAULTS))
     clean = kpnviz.synthesize(dataclasses.replace(burst.recipe, noise=NoiseModel(0, 0))).frames
     expected = ideal_kernels(clean, burst.truth, burst.noise, 11, 64, 40)
@@ -144,6 +142,10 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
     np.testing.assert_allclose(
         np.reshape(found, expected.shape), expected, atol=2e-2 * np.abs(expected).max()
     )
+    network = estimates[-1].kernels.at(64, 40)
+    for row, kernels in enumerate((expected, network)):
+        error = expected_error(kernels, clean, burst.truth, burst.noise, 64, 40)
+        expect(page.locator(".row").nth(row)).to_contain_text(f"± {100 * error:.2f} % expected")
 
 
 def test_pictures_come_onto_the_stage_from_the_film(page):

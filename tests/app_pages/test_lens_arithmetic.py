@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kpnviz.analysis.best_size import TIE, best_size
-from kpnviz.analysis.ideal import ideal_kernels
+from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, mass
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
@@ -156,12 +156,19 @@ def test_ideal_kernels(script):
     burst = synthesize(RECIPE)
     clean = synthesize(dataclasses.replace(RECIPE, noise=NoiseModel(0, 0))).frames
     for y, x in [(0, 0), (H - 1, 20), (11, 20)]:
-        found = script(
-            "idealKernels(a.clean, a.truth, a.noise, 5, a.y, a.x).map((w) => Array.from(w))",
+        others = np.random.default_rng(0).normal(size=(3, 5, 5))
+        found, least, error = script(
+            "((around) => { const found = idealKernels(around); return ["
+            "found.map((w) => Array.from(w)), expectedError(around, found), expectedError(around, a.others)]; })"
+            "(windowAround(a.clean, a.truth, a.noise, 5, a.y, a.x))",
             clean=array(clean), truth=burst.truth.ravel().tolist(), noise=dataclasses.asdict(burst.noise), y=y, x=x,
+            others=others.reshape(3, 25).tolist(),
         )  # fmt: skip
-        expected = ideal_kernels(clean, burst.truth, burst.noise, 5, y, x)
+        known = clean, burst.truth, burst.noise
+        expected = ideal_kernels(*known, 5, y, x)
         np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-6)
+        assert least == pytest.approx(expected_error(expected, *known, y, x), rel=1e-6)
+        assert error == pytest.approx(expected_error(others, *known, y, x), rel=1e-6)
 
 
 def test_the_srgb_transfer(script):

@@ -154,6 +154,8 @@ def test_kinds_of_kernels_are_counted_and_the_pinned_pixels_is_named(burst):
     app = open_page("kernels", kernels_view="Kinds", pixel=(40, 53), kinds_method="mkpn", kinds_count=3)
     assert not app.exception and not app.error
     found = kernel_kinds(kpnviz.load("mkpn")(burst).kernels, None, 3)
+    widths = " / ".join(f"{width:.2f}" for width in found.spread)
+    assert f"the narrowest first: their mean kernels have a spread of {widths} px" in texts(app)
     assert f"These kinds hold {found.explained:.0%}" in texts(app)
     assert f"the pinned pixel is of kind {found.index[20, 26] + 1}." in texts(app)
 

@@ -188,7 +188,8 @@ def with_nan():
             tiff(np.full((8, 8, 3), np.inf, np.float32), photometric="rgb"),
             "b.x holds values that are not finite",
         ),
-        (tiff(np.zeros((8, 8), np.int32)), "b.x has 32-bit integers"),
+        (tiff(np.zeros((8, 8), np.uint32)), "b.x has 32-bit integers"),
+        (tiff(np.zeros((8, 8), np.int32)), "b.x has signed values"),
         (pillow(RGB8[:9], "PNG"), "b.x has 21x9 pixels and a.png has 21x13"),
         (pillow(RGB8[..., 0], "PNG"), "b.x is another kind of picture than a.png"),
         (write_png16(RGB16), "b.x is another kind of picture than a.png"),
@@ -290,6 +291,10 @@ def test_npz_of_kpnviz():
         (
             dict(moving_mask=np.zeros((1, 20, 30))),
             "b.npz: moving_mask and moving_shifts do not fit the frames",
+        ),
+        (
+            dict(moving_mask=np.full((1, 20, 30), 2.0), moving_shifts=np.zeros((1, 8, 2))),
+            "b.npz: moving_mask holds values beyond 0 to 1",
         ),
         (dict(recipe="{"), "b.npz: recipe is not that of a burst"),
         (dict(recipe='{"photo": "dog", "seed": -1}'), "b.npz: recipe is not that of a burst: seed is -1"),
@@ -474,6 +479,26 @@ def test_read_burst_gives_what_a_network_takes(tmp_path):
         read_burst(tmp_path, channel=1)
     with pytest.raises(ValueError, match="nowhere: there is no such file or folder"):
         read_burst("nowhere")
+
+
+def test_the_truth_of_a_written_burst_is_known_however_its_frames_are_named(tmp_path):
+    recipe = BurstRecipe("dog", crop=(60, 60, 64, 72), seed=3)
+    gray, colors = (synthesize(recipe),), synthesize_color(recipe)
+    for name, bursts in (("gray", gray), ("color", colors)):
+        write_burst(tmp_path / name, bursts)
+        truths = [burst.truth for burst in bursts]
+        # Of the luminance of color frames, the luminance of the truth.
+        expected = truths[0] if name == "gray" else np.tensordot(LUMINANCE_WEIGHTS, truths, 1)
+        frames = sorted((tmp_path / name).glob("frame_*.png"))
+        for files in (tmp_path / name, [*frames, tmp_path / name / "truth.png"], frames, frames[:3]):
+            np.testing.assert_allclose(read_burst(files).truth, expected, atol=2e-5)
+    np.testing.assert_allclose(read_burst(tmp_path / "color", channel=2).truth, colors[2].truth, atol=2e-5)
+    # Without it, or with a burst.json that names what lies elsewhere, there is none.
+    (tmp_path / "elsewhere.png").write_bytes((tmp_path / "gray" / "truth.png").read_bytes())
+    metadata = tmp_path / "gray" / "burst.json"
+    metadata.write_text(metadata.read_text().replace('"truth.png"', '"../elsewhere.png"'))
+    (tmp_path / "gray" / "truth.png").unlink()
+    assert read_burst(tmp_path / "gray").truth is None
 
 
 def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():

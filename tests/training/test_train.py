@@ -22,6 +22,7 @@ from kpnviz.models import unet, zoo
 from kpnviz.models.checkpoints import load_network
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.training import run
+from kpnviz.training import train as training
 from kpnviz.training.optimizers import Muon, orthogonalized, parameter_groups
 from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor
 from kpnviz.training.train import SHARED, TrainingConfig, shared_models, train, train_all
@@ -179,6 +180,85 @@ def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     run_script(values, tmp_path, *launcher, timeout=120)
     rows = list(csv.DictReader((tmp_path / "runs" / "mkpn-stacked" / "log.csv").read_text().splitlines()))
     assert len(rows) >= 2 and float(rows[-1]["seconds"]) >= 1.8
+
+
+@pytest.mark.parametrize(
+    ("side", "model", "crop", "sentence"),
+    [
+        (
+            72,
+            "mkpn",
+            16,
+            "none is large enough for sub-pixel bursts of 16 pixels; 112 pixels a side are needed",
+        ),
+        (72, "mkpn-stacked", 16, "one of 72 pixels a side is kept for validation, which needs 112"),
+        (
+            180,
+            "mkpn",
+            64,
+            "none is large enough for sub-pixel bursts of 64 pixels; 208 pixels a side are needed",
+        ),
+        (72, "mkpn", 64, "none of 8 is large enough for windows of 64 pixels|none of 2 is large enough"),
+    ],
+)
+def test_photos_that_are_too_small_are_one_sentence_and_leave_nothing(
+    small_zoo, tmp_path, side, model, crop, sentence
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (side, side, 3), np.uint8)).save(
+            folder / f"{i}.png"
+        )
+    with pytest.raises(ValueError, match=sentence):
+        train(quick(folder, model, crop=crop), tmp_path / "runs", tmp_path / "out.safetensors", False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_photos_of_the_size_that_is_asked_for_are_enough(small_zoo, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (112, 112, 3), np.uint8)).save(
+            folder / f"{i}.png"
+        )
+    train(quick(folder, "mkpn", crop=16, steps=2), tmp_path / "runs", tmp_path / "out.safetensors", False)
+    assert (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_losses_are_kept_until_the_log_has_them_and_by_the_other_processes_not_at_all(
+    photos, small_zoo, monkeypatch, tmp_path, rank
+):
+    alive, most = weakref.WeakSet(), []
+
+    def step(self, model, bank, progress):
+        loss = torch.tensor(1.0)
+        alive.add(loss)
+        self.step += 1
+        most.append(len(alive))
+        return loss
+
+    monkeypatch.setattr(run.Run, "_step", step)
+    monkeypatch.setattr(run.Run, "_record", lambda self, loss, progress: {})
+    monkeypatch.setattr(run.Run, "_save", lambda self: None)
+    config = quick(photos, steps=30, validate_every=10)
+    task = training._Stacked(config)
+    run.Run(config, tmp_path, run.World(rank, 1, "cpu"), task).train(None, show_progress=False)
+    assert len(most) == 30 and max(most) <= (11 if rank == 0 else 2)
+
+
+def test_training_computes_in_float32_whatever_the_default_is(photos, small_zoo, tmp_path):
+    plain = train(quick(photos, "mkpn", steps=2), tmp_path / "a", tmp_path / "a.safetensors", False)
+    torch.set_default_dtype(torch.float64)
+    try:
+        double = train(quick(photos, "mkpn", steps=2), tmp_path / "b", tmp_path / "b.safetensors", False)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert plain["params"] == double["params"]
+    assert {value.dtype for value in load_network(tmp_path / "b.safetensors").state_dict().values()} == {
+        torch.float32
+    }
 
 
 def test_a_run_of_another_config_is_not_overwritten(photos, small_zoo, tmp_path):

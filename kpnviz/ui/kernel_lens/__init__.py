@@ -31,7 +31,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.analysis.best_size import SIZE_CLASSES, TIE, WINDOW_SIGMA, BestSize
-from kpnviz.analysis.metrics import psnr, ssim
+from kpnviz.analysis.metrics import has_ssim, psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
@@ -123,7 +123,7 @@ def pack(
         if burst.truth is not None and image is not None and kind != "truth":
             scores = {
                 "psnr": _finite(psnr(image, burst.truth, burst.white_level)),
-                "ssim": _finite(ssim(image, burst.truth, burst.white_level)),
+                "ssim": ssim(image, burst.truth, burst.white_level) if has_ssim(image.shape) else None,
             }
         index = None if image is None else add(image, np.float32)
         return {"kind": kind, "name": name, "title": title, "image": index, "scores": scores}

@@ -8,6 +8,8 @@ function scaleBeside(scales, power) {
   return { low: high - 1, high, share: (place - powers[high - 1]) / (powers[high] - powers[high - 1]) };
 }
 
+const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.py
+
 // PSNR in dB as kpnviz/analysis/metrics.py has it: after the transfer, clipped, without the border.
 function psnrOf(image, truth, H, W, white) {
   const [top, left] = [Math.min(BORDER, (H - 1) >> 1), Math.min(BORDER, (W - 1) >> 1)];

@@ -1,10 +1,11 @@
-// The arithmetic of kpnviz/analysis/ideal.py: the kernels that would be best around a pixel, where the scene is known.
+// The arithmetic of kpnviz/analysis/ideal.py: the kernels that would be best over a window around a pixel, if they were
+// the same there and the scene were known.
 
 const IDEAL_WINDOW = 15; // pixels a side
 
-// The kernels [N] of K*K weights that, applied to all pixels of a window around (y, x), have the least expected squared
-// error there. frames: noise-free [N, H, W]; truth [H, W]; noise as Python has it.
-function idealKernels({ values, shape: [N, H, W] }, truth, { read_std, shot_gain }, K, y, x, window = IDEAL_WINDOW) {
+// What the weights of N kernels of K*K meet at the pixels of a window around (y, x). frames: noise-free [N, H, W];
+// truth [H, W]; noise as Python has it.
+function windowAround({ values, shape: [N, H, W] }, truth, { read_std, shot_gain }, K, y, x, window = IDEAL_WINDOW) {
   const [r, half, taps] = [(K - 1) / 2, (window - 1) / 2, K * K];
   const [rows, columns] = [axis(y - half, y + half, H), axis(x - half, x + half, W)];
   const n = rows.length * columns.length;
@@ -28,6 +29,11 @@ function idealKernels({ values, shape: [N, H, W] }, truth, { read_std, shot_gain
         }
       q += 1;
     }
+  return { N, taps, n, unknowns, patches, wanted, variance };
+}
+
+// The kernels [N] of K*K weights that, the same at all pixels of a window, have the least expected squared error there.
+function idealKernels({ N, taps, n, unknowns, patches, wanted, variance }) {
   // w = V^-1 A' (A V^-1 A' + 1)^-1 t: as many equations as pixels, however many weights there are.
   const scaled = new Float64Array(n * unknowns);
   for (let i = 0, u = 0; i < scaled.length; i++, u = u + 1 === unknowns ? 0 : u + 1)
@@ -45,6 +51,19 @@ function idealKernels({ values, shape: [N, H, W] }, truth, { read_std, shot_gain
     for (let u = 0; u < unknowns; u++)
       weights[Math.floor(u / taps)][u % taps] += solved[p] * scaled[p * unknowns + u];
   return weights;
+}
+
+// Root mean square error to be expected of kernels [N] that are the same at all pixels of a window, linear intensity.
+function expectedError({ N, taps, n, unknowns, patches, wanted, variance }, kernels) {
+  let squares = 0;
+  const weights = Float64Array.from({ length: unknowns }, (_, u) => kernels[Math.floor(u / taps)][u % taps]);
+  for (let q = 0; q < n; q++) {
+    let rest = wanted[q];
+    for (let u = 0, i = q * unknowns; u < unknowns; u++) rest -= patches[i + u] * weights[u];
+    squares += rest * rest;
+  }
+  for (let u = 0; u < unknowns; u++) squares += variance[u] * weights[u] ** 2;
+  return Math.sqrt(squares / n) / N;
 }
 
 // Pixels from first to last that lie on an axis of n.
@@ -74,11 +93,8 @@ function solvePositive(A, b, n) {
 }
 
 const REST_MS = 70; // the mouse has come to rest
-const GRID = 12; // pixels a side of the grid at which PSNR is measured
-const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.py
-const FEW_WEIGHTS = 2000; // beyond, the grid has half as many a side
 
-// The ideal kernels of the pixel at which the mouse rests, and meanwhile what such kernels reach over the picture.
+// The ideal kernels of the pixel at which the mouse rests, and the errors to be expected of them and of the network's.
 class Ideal {
   constructor(lens) {
     this.lens = lens;
@@ -87,28 +103,18 @@ class Ideal {
 
   reset() {
     clearTimeout(this.timer);
-    this.found = null; // as Lens.applied has it
-    this.scores = null; // {ideal, network, done, all}: PSNR in dB
+    this.found = null; // as Lens.applied has it, with {error, network}: expected errors, linear intensity
     this.about = "";
-    this.measured = null;
   }
 
   destroy() {
     clearTimeout(this.timer);
   }
 
-  get method() {
-    return this.lens.chosenMethod;
-  }
-
   // What ideal kernels are asked for now.
   get wanted() {
-    return `${this.lens.data.id} ${this.method.title} ${this.lens.cursor}`;
-  }
-
-  // What is measured over the picture.
-  get measuring() {
-    return `${this.lens.data.id} ${this.method.title} ${this.lens.assumed.power}`;
+    const { data, cursor, assumed, chosenMethod } = this.lens;
+    return `${data.id} ${chosenMethod.title} ${cursor} ${assumed.power}`;
   }
 
   get isStale() {
@@ -117,63 +123,24 @@ class Ideal {
 
   // At every paint of the view: computes once the mouse rests.
   follow() {
-    if (this.measured?.about !== this.measuring) this.begin();
     clearTimeout(this.timer);
     if (this.isStale) this.timer = setTimeout(() => this.solve(), REST_MS);
-    else this.timer = setTimeout(() => this.measure(), 20);
-  }
-
-  at(y, x) {
-    const { lens, method } = this;
-    const [count] = method.kernels.factors.shape;
-    const { shape, values } = lens.data.clean;
-    const frames = { values, shape: [count, shape[1], shape[2]] };
-    return idealKernels(frames, lens.truth.image, lens.data.noise, method.kernels.K, y, x);
   }
 
   solve() {
     const { lens } = this;
-    const { cursor } = lens;
-    this.found = lens.applied(this.at(...cursor), this.method.kernels.K, ...cursor);
+    const { cursor, chosenMethod: method } = lens;
+    const { K, factors } = method.kernels;
+    const { shape, values } = lens.data.clean;
+    const frames = { values, shape: [factors.shape[0], shape[1], shape[2]] };
+    const around = windowAround(frames, lens.truth.image, lens.data.noise, K, ...cursor);
+    const kernels = idealKernels(around);
+    this.found = {
+      ...lens.applied(kernels, K, ...cursor),
+      error: expectedError(around, kernels),
+      network: expectedError(around, lens.assumed.kernelsAt(method, ...cursor)),
+    };
     this.about = this.wanted;
-    lens.invalidate("cursor");
-  }
-
-  // The pixels of the grid, of this burst and method.
-  begin() {
-    const { height, width } = this.lens.data;
-    const [count] = this.method.kernels.factors.shape;
-    const side = count * this.method.kernels.K ** 2 > FEW_WEIGHTS ? GRID / 2 : GRID;
-    const place = (i, n) => {
-      const border = Math.min(BORDER, (n - 1) >> 1);
-      return border + Math.round(((i + 0.5) / side) * (n - 1 - 2 * border));
-    };
-    const pixels = Array.from({ length: side * side }, (_, i) => [place(Math.floor(i / side), height), place(i % side, width)]);
-    // Not row by row: the first few speak for the whole picture.
-    const shuffled = pixels.map((_, i) => pixels[(i * 61) % pixels.length]);
-    this.measured = { about: this.measuring, pixels: shuffled, done: 0, ideal: 0, network: 0 };
-    this.scores = null;
-  }
-
-  // The error at another pixel of the grid.
-  measure() {
-    const { lens, measured } = this;
-    if (lens.look !== "ideal" || this.isStale || measured.done === measured.pixels.length) return;
-    const [y, x] = measured.pixels[measured.done];
-    const { width, white_level: white } = lens.data;
-    const at = y * width + x;
-    const truth = encode(lens.truth.image[at] / white);
-    const { sum } = lens.applied(this.at(y, x), this.method.kernels.K, y, x);
-    measured.ideal += (encode(sum / white) - truth) ** 2;
-    measured.network += (encode(lens.imageOf(lens.data.panels[this.method.panel])[at] / white) - truth) ** 2;
-    measured.done += 1;
-    const decibels = (squares) => -10 * Math.log10(squares / measured.done);
-    this.scores = {
-      ideal: decibels(measured.ideal),
-      network: decibels(measured.network),
-      done: measured.done,
-      all: measured.pixels.length,
-    };
     lens.invalidate("cursor");
   }
 }

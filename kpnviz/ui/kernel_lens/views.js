@@ -216,22 +216,25 @@ const VIEWS = {
       ];
     },
     contents(lens, row) {
-      const scores = lens.ideal.scores;
+      const { ideal } = lens;
+      const found = ideal.isStale ? null : ideal.found;
+      const error = (value, whose) => ({
+        text: `± ${((100 * value) / lens.data.white_level).toFixed(2)} % expected`,
+        tip:
+          `The root mean square error to be expected of ${whose} if they were the same at all ` +
+          `${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one, in % of white`,
+      });
       if (row.method) {
         const content = VIEWS.kernels.contents(lens, row);
-        content.lines[2] = scores && {
-          text: `${scores.network.toFixed(2)} dB at those`,
-          tip: "PSNR of this network at the same pixels of the grid",
-        };
+        content.lines[2] = found && error(found.network, "these kernels");
         return content;
       }
-      const ideal = lens.ideal.found;
-      if (!ideal) return { cells: [], lines: [{ text: "rest on a pixel" }] };
-      const { K, cells, sum } = ideal;
+      if (!ideal.found) return { cells: [], lines: [{ text: "rest on a pixel" }] };
+      const { K, cells, sum } = ideal.found;
       return {
         cells: cells.map(({ weights, centroid, ...rest }, i) => ({
           ...shareCell(lens, i, rest),
-          dim: lens.ideal.isStale,
+          dim: !found,
           draw: (canvas, size) =>
             drawKernel(canvas, size, {
               ...{ weights, K, boxSize: K, palette: lens.palette, ink: lens.ink, max: lens.endOf(weights) },
@@ -239,20 +242,20 @@ const VIEWS = {
               shift: lens.marks && i > 0 ? lens.shifts?.[i] : null,
             }),
         })),
-        lines: [
-          { text: `= ${signed(sum)}`, kind: "total", tip: "What these kernels make of the noisy frames" },
-          { text: `truth ${signed(lens.truth.image[lens.cursor[0] * lens.data.width + lens.cursor[1]])}` },
-          scores && {
-            text: `${scores.ideal.toFixed(2)} dB at ${scores.done} px`,
-            tip: `PSNR that such kernels reach at ${scores.done} of the ${scores.all} pixels of a grid over the picture`,
-          },
-        ].filter(Boolean),
+        lines: found
+          ? [
+              { text: `= ${signed(sum)}`, kind: "total", tip: "What these kernels make of the noisy frames" },
+              { text: `truth ${signed(lens.truth.image[lens.cursor[0] * lens.data.width + lens.cursor[1]])}` },
+              error(found.error, "these kernels, the least that any have,"),
+            ]
+          : [{ text: "rest on a pixel" }],
       };
     },
     note: (lens) =>
       lens.chosenMethod &&
-      `The best that ${lens.chosenMethod.kernels.K}×${lens.chosenMethod.kernels.K} kernels could be around this pixel, if one ` +
-      `knew the scene: of all kernels, separable or not, those with the least expected squared error over ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels. ` +
-      "No network can know them; how far it is from them says what its kernel size still allows.",
+      `The ${lens.chosenMethod.kernels.K}×${lens.chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
+      `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is their expected error there, and that of the ` +
+      "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
+      "picture may be better.",
   },
 };
