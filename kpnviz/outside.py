@@ -26,6 +26,9 @@ MOST_PARTS = 100_000
 MOST_VALUES = 1_000_000
 """Numbers in one tag of a TIFF."""
 
+MOST_OBJECTS = 8
+"""Moving objects of a burst; those that are drawn (`burst.draw_objects`) are up to three."""
+
 DIRECTORY_BYTES = 1_000_000
 """What a ZIP says about its members."""
 
@@ -57,7 +60,7 @@ class Limits:
     frames          of a burst
     pixels          of one frame
     file_bytes      of one file, and of a member of a ZIP
-    total_bytes     of all files, and of all that a ZIP or NPZ holds
+    total_bytes     of all files, and of all that a ZIP or NPZ holds; numbers of an NPZ have 4 bytes each, as they are kept
     total_pixels    of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit color;
                     0: eight times `pixels`
     readers         bursts that are read at once; more wait for their turn
