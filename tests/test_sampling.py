@@ -48,7 +48,7 @@ SIDES = (1, 2, 3, 5, 6, 29, 1000, 4000, 8000, 31_000_000)
 def test_a_reduced_picture_is_bounded_whatever_its_shape(shape, pixels):
     down, across = reduction(*shape, pixels)
     h, w = shape[0] // down, shape[1] // across
-    assert 1 <= h and 1 <= w and h * w <= pixels
+    assert min(h, w) >= 1 and h * w <= pixels
     # By no more than it takes, and by the same in both directions where both have so many pixels.
     assert h * w > pixels / 5 or (down, across) == (1, 1)
     assert down == across or min(shape) < max(down, across)

@@ -26,7 +26,7 @@ from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
-from kpnviz.ui import work
+from kpnviz.ui import uploads, work
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
@@ -83,9 +83,11 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
 
     progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
     ordered = sorted(files, key=lambda file: natural(file.name))
-    # getvalue() is what Streamlit holds; getbuffer() would be a copy of it.
-    contents = ((file.name, file.getvalue()) for file in ordered)
-    stack = read_frames(contents, progress=say, wanted=work.still_wanted)
+    contents = [(file.name, uploads.contents_of(file)) for file in ordered]
+    try:
+        stack = read_frames(contents, progress=say, wanted=work.still_wanted)
+    finally:
+        uploads.were_read(files)
     progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
     with work.turn():
         upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
