@@ -29,8 +29,6 @@ _PATIENCE = 5.0  # seconds; for what a first start compiles one waits on a page 
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
 _CLEAN_EVERY = 10.0  # seconds
 
-uploads = Uploads()
-
 
 class ClosedSessions(SessionStorage):
     """Sessions whose tab was closed, for as long as it may come back. Streamlit's own storage looks at the clock only
@@ -53,31 +51,29 @@ class ClosedSessions(SessionStorage):
         return [*self._kept.values()]
 
 
-class App(st.App):
-    """Streamlit's app, with our own keeping of uploads and of closed sessions, which lets them go by the clock."""
-
-    def _create_runtime(self) -> Runtime:
-        self.closed = ClosedSessions(st.get_option("server.disconnectedSessionTTL"))
-        return Runtime(
-            RuntimeConfig(
-                script_path=str(self.script_path),
-                media_file_storage=MemoryMediaFileStorage("/media"),
-                uploaded_file_manager=uploads,
-                cache_storage_manager=create_default_cache_storage_manager(),
-                session_storage=self.closed,
-            )
+def create_runtime() -> Runtime:
+    """Streamlit's runtime with our own keeping of uploads and of closed sessions."""
+    return Runtime(
+        RuntimeConfig(
+            script_path=str(ROOT / "app.py"),
+            media_file_storage=MemoryMediaFileStorage("/media"),
+            uploaded_file_manager=uploads,
+            cache_storage_manager=create_default_cache_storage_manager(),
+            session_storage=closed_sessions,
         )
+    )
 
-    async def clean(self) -> None:
-        """Let go, again and again, what is over."""
-        while True:
-            await asyncio.sleep(_CLEAN_EVERY)
-            self.closed.list()
-            uploads.let_old_ones_go()
+
+async def clean() -> None:
+    """Let go, again and again, what is over."""
+    while True:
+        await asyncio.sleep(_CLEAN_EVERY)
+        closed_sessions.list()
+        uploads.let_old_ones_go()
 
 
 @asynccontextmanager
-async def come_up(app: App) -> AsyncIterator[None]:
+async def come_up(_: object) -> AsyncIterator[None]:
     """Let visitors in once all is warm; and show the app in a browser, which Streamlit leaves to an app with routes."""
     await asyncio.get_running_loop().run_in_executor(None, warm_up.begin().join, _PATIENCE)
     if not st.get_option("server.headless"):
@@ -86,7 +82,7 @@ async def come_up(app: App) -> AsyncIterator[None]:
         address = f"{scheme}://{host}:{port}/{st.get_option('server.baseUrlPath').strip('/')}"
         loop = asyncio.get_running_loop()
         loop.call_later(_UNTIL_IT_ANSWERS, lambda: loop.run_in_executor(None, webbrowser.open, address))
-    cleaning = asyncio.create_task(app.clean())
+    cleaning = asyncio.create_task(clean())
     yield
     cleaning.cancel()
     with suppress(asyncio.CancelledError):
@@ -111,9 +107,13 @@ def pages(base: str) -> Sequence[BaseRoute]:
 
 
 _BASE = st.get_option("server.baseUrlPath")
-app = App(
+uploads = Uploads()
+closed_sessions = ClosedSessions(st.get_option("server.disconnectedSessionTTL"))
+app = st.App(
     ROOT / "app.py",
     routes=[*parcels.routes(_BASE), *pages(_BASE)],
     lifespan=come_up,
     middleware=[Middleware(UploadGate, uploads=uploads, base=_BASE)],
 )
+# `streamlit run` reads this file to find an st.App, and would not see one in a class of our own.
+app._create_runtime = create_runtime  # type: ignore[method-assign]

@@ -50,7 +50,7 @@ def test_it_lets_visitors_in_when_it_is_warm_and_is_shown_in_a_browser_where_the
 
     async def start():
         asyncio.get_running_loop().call_later(0.2, warm.set)
-        async with asgi.come_up(asgi.app):
+        async with asgi.come_up(None):
             assert warm.is_set()
             await asyncio.sleep(0.2)
 

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from streamlit.file_util import get_static_dir
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
+from streamlit.web.server.app_discovery import discover_asgi_app
 from streamlit.web.server.starlette import starlette_routes
 
 from kpnviz.outside import FileError, Limits
@@ -275,21 +276,20 @@ def test_closed_sessions_and_old_files_go_by_the_clock(monkeypatch):
 
     monkeypatch.setattr(parcels, "_served", False)
     monkeypatch.setattr(asgi, "_CLEAN_EVERY", 0.01)
-    app = asgi.App(asgi.ROOT / "app.py")
-    runtime = app._create_runtime()
-    type(runtime)._instance = None  # there may be another one
+    runtime = asgi.create_runtime()
+    type(runtime)._instance = None  # the next one of this process is not to find it
     assert runtime.uploaded_file_mgr is asgi.uploads
-    app.closed = asgi.ClosedSessions(seconds=0)
+    monkeypatch.setattr(asgi, "closed_sessions", asgi.ClosedSessions(seconds=0))
     session = OneSession()
     session.id, gone = "A", weakref.ref(session)
-    app.closed.save(SimpleNamespace(session=session))
+    asgi.closed_sessions.save(SimpleNamespace(session=session))
     del session
-    assert app.closed.get("A") is None and gone() is not None
+    assert asgi.closed_sessions.get("A") is None and gone() is not None
     looked = []
     monkeypatch.setattr(asgi.uploads, "let_old_ones_go", lambda: looked.append(gone()))
 
     async def until_it_has_looked():
-        cleaning = asyncio.create_task(app.clean())
+        cleaning = asyncio.create_task(asgi.clean())
         while not looked:
             await asyncio.sleep(0.01)
         cleaning.cancel()
@@ -316,3 +316,16 @@ def test_pages_say_where_their_server_is(monkeypatch):
     assert html.count(script) == 1 and html.index(script) < html.index("<script type=")
     plain = (Path(get_static_dir()) / "index.html").read_text()
     assert html.replace(script, "") == plain
+
+
+def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(monkeypatch):
+    from kpnviz.ui import asgi, parcels
+
+    monkeypatch.setattr(parcels, "_served", False)
+    assert discover_asgi_app(Path(asgi.__file__)).app_name == "app"
+    made = []
+    monkeypatch.setattr(asgi.app, "_create_runtime", lambda: made.append(asgi.create_runtime()) or made[0])
+    monkeypatch.setattr(asgi.app, "_runtime", None)
+    served = asgi.app._build_starlette_app()
+    type(made[0])._instance = None
+    assert served.user_middleware[0].cls is UploadGate
