@@ -20,7 +20,7 @@ from kpnviz.ui.presets import preset_menu, shown_preset
 from kpnviz.ui.state import GAIN, IN_PARTS, LENS, LENS_DISPLAY, LINK_PROBLEM, METHODS
 
 
-@st.fragment
+@elements.fragment
 def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[str, ...]) -> None:
     """The lens, and where all methods are ready what stands under it."""
     if ready != methods:
@@ -131,6 +131,7 @@ with st.sidebar:
     methods = method_controls()
 
 try:
+    cache.check_lens(recipe, methods)
     with status, denoising(methods):
         ready = ready_to_show(recipe, methods)
         if ready == methods:

@@ -430,9 +430,6 @@ view = st.segmented_control(
 try:
     with st.spinner("Denoising …"):
         estimates = cache.estimates(recipe, methods)
-except ValueError as error:
-    elements.failure(error)
-else:
     with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
@@ -442,3 +439,5 @@ else:
             stage(recipe, methods, pixel)
         with right:
             VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)
+except ValueError as error:
+    elements.failure(error)

@@ -111,7 +111,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
     )
 
 
-@st.fragment
+@elements.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     st.subheader("True noise against assumed noise", anchor=False)
     method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), title_of)

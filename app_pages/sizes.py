@@ -12,13 +12,22 @@ from kpnviz.ui.controls import burst_controls, usable
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
 from kpnviz.ui.presets import preset_menu
-from kpnviz.ui.size_stage import SIZED, SizeStage, first_look, single_size, size_stage, sized_methods
+from kpnviz.ui.size_stage import (
+    MAX_BYTES,
+    SIZED,
+    SizeStage,
+    first_look,
+    single_size,
+    size_stage,
+    sized_methods,
+)
 from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS, TEACH
 
 
 def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     """The burst denoised by each method, with progress where this session has not shown it last."""
     state = st.session_state
+    cache.check_lens(recipe, methods, MAX_BYTES, sizes=True)
     if state.get(SIZES_DRAWN) != (recipe, methods):
         bar = elements.progress_bar("sizes", "Denoising …")
         for done, method in enumerate(methods):
@@ -30,7 +39,7 @@ def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     return shown
 
 
-@st.fragment
+@elements.fragment
 def stage(shown: SizeStage) -> None:
     """The pictures, the map and the kernels."""
     st.session_state.setdefault(SIZES_DISPLAY, first_look())

@@ -49,6 +49,7 @@ from kpnviz.ui.state import (
     own_noise,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
+from kpnviz.ui.uploads import let_all_go
 
 SIDES = (96, 128, 192, 256)
 # What the choices of this page stand at first.
@@ -87,6 +88,7 @@ def uploads() -> list[Any]:
 def let_go() -> None:
     """Back to the example, with an empty drop zone."""
     upload.forget()
+    let_all_go()
     st.session_state[OWN_UPLOADER] += 1
 
 

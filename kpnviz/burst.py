@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, MOST_SHIFT, check_unmasked, real, visible, whole
+from kpnviz.outside import (
+    LEAST_WHITE,
+    MOST_LIGHT,
+    MOST_OBJECTS,
+    MOST_SHIFT,
+    check_unmasked,
+    real,
+    visible,
+    whole,
+)
 from kpnviz.photos import gallery, photo_path, read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 
@@ -185,6 +194,8 @@ class BurstRecipe:
                 )
             crop = tuple(whole("crop: a number", value, -(10**6), 10**6) for value in self.crop)
             object.__setattr__(self, "crop", crop)
+        if len(self.objects) > MOST_OBJECTS:
+            raise ValueError(f"moving has {len(self.objects)} objects; a burst has up to {MOST_OBJECTS}")
         if self.misalignment.subpixel and self.shifts is None and self.reduction % 2:
             raise ValueError(
                 f"reduction is {self.reduction}; shifts by half pixels need an even one (whole pixels of the photo)"

@@ -31,6 +31,9 @@ MOST_PARTS = 100_000
 MOST_VALUES = 1_000_000
 """Numbers in one tag of a TIFF."""
 
+MOST_OBJECTS = 8
+"""Moving objects of a burst; those that are drawn (`burst.draw_objects`) are up to three."""
+
 DIRECTORY_BYTES = 1_000_000
 """What a ZIP says about its members."""
 
@@ -52,6 +55,7 @@ _SETTINGS = {
     "seconds": ("KPNVIZ_READ_SECONDS", 1),
     "computing": ("KPNVIZ_MAX_COMPUTING", 1),
     "cache_bytes": ("KPNVIZ_CACHE_MEGABYTES", 10**6),
+    "upload_bytes": ("KPNVIZ_UPLOAD_MEGABYTES", 10**6),
 }
 
 
@@ -62,7 +66,8 @@ class Limits:
     frames          of a burst
     pixels          of one frame
     file_bytes      of one file, and of a member of a ZIP
-    total_bytes     of all files, and of all that a ZIP or NPZ holds
+    total_bytes     of all files, and of all that a ZIP or NPZ holds, numbers of an NPZ with the 4 bytes each that they
+                    have when they are kept
     total_pixels    of all frames: what the temporary file on disk may grow to, 6 bytes each for 16-bit color;
                     0: eight times `pixels`
     readers         bursts that are read at once; more wait for their turn
@@ -70,6 +75,7 @@ class Limits:
     computing       visitors' computations at once; more wait for their turn. 0: as many as there are cores, as more
                     would share them and all end later
     cache_bytes     what the app keeps of what it computed
+    upload_bytes    files that visitors have sent, all together, in the server's memory
     """
 
     frames: int = 32
@@ -82,6 +88,7 @@ class Limits:
     seconds: int = 20
     computing: int = 0
     cache_bytes: int = 800_000_000
+    upload_bytes: int = 1_000_000_000
 
     def __post_init__(self) -> None:
         if self.total_pixels == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -17,18 +19,30 @@ def reflect_index(length: int, start: int, stop: int) -> np.ndarray:
     return np.where(index >= length, period - index, index)
 
 
-def box_reduce(image: np.ndarray, factor: int) -> np.ndarray:
+def box_reduce(image: np.ndarray, factor: int | tuple[int, int]) -> np.ndarray:
     """Mean over factor x factor blocks of [H, W, ...]; rows and columns that fill no block are dropped.
 
-    In linear light this is what a sensor with larger pixels would have seen; it takes noise and
-    compression artifacts out of a photo (MKPN paper, section 3.1).
+    A pair of factors is (rows, columns) of a block. In linear light this is what a sensor with larger pixels would
+    have seen; it takes noise and compression artifacts out of a photo (MKPN paper, section 3.1).
     """
-    if factor < 1:
+    down, across = factor if isinstance(factor, tuple) else (factor, factor)
+    if min(down, across) < 1:
         raise ValueError(f"factor is {factor!r}; a photo is reduced by 1 or more")
-    H, W = image.shape[0] // factor, image.shape[1] // factor
+    H, W = image.shape[0] // down, image.shape[1] // across
     if min(H, W) < 1:
         raise ValueError(
             f"factor is {factor}; a photo of {image.shape[0]}x{image.shape[1]} is too small for it"
         )
-    blocks = image[: H * factor, : W * factor].reshape(H, factor, W, factor, *image.shape[2:])
+    blocks = image[: H * down, : W * across].reshape(H, down, W, across, *image.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+
+
+def reduction(height: int, width: int, pixels: int) -> tuple[int, int]:
+    """Factors (rows, columns) by which :func:`box_reduce` leaves at most `pixels` of a picture, whatever its shape.
+
+    They are equal, unless the shorter side has not so many pixels: then the longer one is reduced by more.
+    """
+    factor = max(1, math.ceil((height * width / pixels) ** 0.5))
+    down = min(factor, height)
+    across = min(max(factor, math.ceil(height // down * width / pixels)), width)
+    return min(max(factor, math.ceil(height * (width // across) / pixels)), height), across

@@ -72,6 +72,13 @@ def test_kinds_of_motion():
     assert max(thing.diameter for thing in large.objects) > 0.15 * 288 and large.shifts == ((0, 0),) * 4
 
 
+def test_a_burst_has_few_moving_objects():
+    moving = with_motion(BurstRecipe("city", (60, 60, 40, 48), frames=4), "moving").objects[:1]
+    assert len(BurstRecipe("city", moving=8 * moving).objects) == 8
+    with pytest.raises(ValueError, match="moving has 9 objects; a burst has up to 8"):
+        BurstRecipe("city", moving=9 * moving)
+
+
 @pytest.mark.parametrize(
     "photos, motion, sentence",
     [

@@ -30,6 +30,7 @@ from kpnviz.outside import (
     JSON_BYTES,
     LEAST_WHITE,
     MOST_LIGHT,
+    MOST_OBJECTS,
     MOST_SHIFT,
     FileError,
     Limits,
@@ -234,6 +235,7 @@ class Burst:
         self._check_count(N)
         check_pixels(label, W, H, self.limits)
         self._check_pixels_in_all(label, N * H * W)
+        self._check_kept(label, {"frames": frames} | arrays)
         for frame in frames.parts(N):
             self._write_light(f"{label}: frames", frame.reshape(C, H, W))
         noise = None
@@ -281,6 +283,18 @@ class Burst:
             "recipe": recipe,
         }
 
+    def _check_kept(self, label: str, arrays: dict[str, _Array]) -> None:
+        """FileError if what is kept of an NPZ, its numbers as float32, is more than all files may have: a mask of one
+        bit a pixel packs to nothing."""
+        kept = 0
+        for key, array in arrays.items():
+            kept += 4 * math.prod(array.shape)
+            if kept > self.limits.total_bytes:
+                raise FileError(
+                    f"{label}: {key} takes the burst beyond {self.limits.total_bytes / 1e6:g} MB, the limit in all "
+                    "(4 bytes a number)"
+                )
+
     def _write_light(self, label: str, values: np.ndarray) -> None:
         with np.errstate(over="ignore"):  # what does not fit float32 is said by check_light
             values = values.astype(np.float32, copy=False)
@@ -295,10 +309,11 @@ class Burst:
         mask, moved = arrays.get("moving_mask"), arrays.get("moving_shifts")
         M = moved.shape[0] if moved is not None and moved.shape else 0
         fits = mask is not None and mask.shape == (M, H, W) and moved is not None and moved.shape == (M, N, 2)
-        if not fits or not 0 < M <= 255:
+        if not fits or not M:
             raise FileError(f"{label}: moving_mask and moving_shifts do not fit the frames")
+        if M > MOST_OBJECTS:
+            raise FileError(f"{label} has {M} moving objects; a burst has up to {MOST_OBJECTS}")
         assert mask is not None and moved is not None
-        self._check_pixels_in_all(label, (N + M) * H * W)
         for one in mask.parts(M):
             if not (one.min() >= 0 and one.max() <= 1):
                 raise FileError(

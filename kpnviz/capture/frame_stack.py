@@ -29,8 +29,8 @@ class FrameStack:
     levels      (black, white) codes of linear light; None: sRGB-encoded (integers), or 0 and 1 (float)
     noise       of each channel, as the files say it, and who says so; or None: nobody does
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
-    truth       [C, H, W] and shifts [N, 2], where known; so are the next four, of a Burst
-    white_level, moving_mask [M, H, W], moving_shifts [M, N, 2], recipe
+    truth_place which of the codes are the truth, and shifts [N, 2], where known; so are the next four, of a Burst
+    white_level, moving_mask [M, H, W] (on disk as the codes are), moving_shifts [M, N, 2], recipe
     development (matrix, white balance) of raw planes
     notes       sentences for people
     mapping     of the temporary file that holds the codes
@@ -43,7 +43,7 @@ class FrameStack:
     noise: tuple[NoiseModel, ...] | None = None
     noise_source: str = ""
     known: bool = False
-    truth: np.ndarray | None = None
+    truth_place: int | None = None
     shifts: np.ndarray | None = None
     white_level: float = 1.0
     moving_mask: np.ndarray | None = None
@@ -85,15 +85,24 @@ class FrameStack:
 
         channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green.
         """
+        return self._light(self.places[frame], channel, rows, columns)
+
+    def truth(self, channel: int, rows: Any, columns: Any) -> np.ndarray | None:
+        """The same of the truth; None where it is not known."""
+        if self.truth_place is None:
+            return None
+        return self._light(self.truth_place, channel, rows, columns)
+
+    def _light(self, place: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
         if channel == GRAY and self.channels == 3 and self.development is None:
             weighted = [
-                np.float32(weight) * self.light(frame, c, rows, columns)
+                np.float32(weight) * self._light(place, c, rows, columns)
                 for c, weight in enumerate(LUMINANCE_WEIGHTS)
             ]
             return sum(weighted[1:], start=weighted[0])
         if channel == GRAY:
             channel = 0 if self.channels == 1 else 1
-        plane = self.codes[self.places[frame], channel]
+        plane = self.codes[place, channel]
         plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
         light = self.linear(plane)
         if (

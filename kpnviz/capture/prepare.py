@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
-from kpnviz.color import luminance
 from kpnviz.noise import NoiseModel
-from kpnviz.sampling import box_reduce, reflect_index
+from kpnviz.sampling import box_reduce, reduction, reflect_index
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
 
 _OVERVIEW_PIXELS = 1_000_000
+_PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
 _BLOCK, _BLOCKS = 256, 32
+
+
+def _nothing() -> None:
+    """What is done between parts of the work where nobody waits."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,26 @@ class Shift:
         return f"shift {dy:+.1f}, {dx:+.1f} px{', undone' if any(self.undone) else ''}"
 
 
-def overview(stack: FrameStack, frame: int, channel: int = GRAY, pixels: int | None = None) -> np.ndarray:
-    """A frame in linear light, box-reduced to at most about `pixels`: [h, w] float32, read by strips."""
-    factor = _reduction(stack, pixels or _OVERVIEW_PIXELS)
-    rows = max(1, 256 // factor) * factor
-    strips = [
-        box_reduce(
-            stack.light(frame, channel, slice(top, min(top + rows, stack.height)), slice(None)), factor
-        )
-        for top in range(0, stack.height - factor + 1, rows)
-    ]
-    return np.concatenate(strips)
-
-
-def _reduction(stack: FrameStack, pixels: int) -> int:
-    factor = max(1, int(np.ceil((stack.height * stack.width / pixels) ** 0.5)))
-    return min(factor, stack.height, stack.width)
+def overview(
+    stack: FrameStack,
+    frame: int,
+    channel: int = GRAY,
+    pixels: int | None = None,
+    between: Callable[[], object] = _nothing,
+) -> np.ndarray:
+    """A frame in linear light, box-reduced to at most `pixels`: [h, w] float32. It is read in parts; `between` is
+    called before each."""
+    down, across = factors = reduction(stack.height, stack.width, pixels or _OVERVIEW_PIXELS)
+    h, w = stack.height // down, stack.width // across
+    wide = min(w, max(1, _PART_PIXELS // (down * across)))
+    high = max(1, _PART_PIXELS // (down * across * wide))
+    small = np.empty((h, w), dtype=np.float32)
+    for top, left in itertools.product(range(0, h, high), range(0, w, wide)):
+        between()
+        bottom, right = min(top + high, h), min(left + wide, w)
+        rows, columns = slice(top * down, bottom * down), slice(left * across, right * across)
+        small[top:bottom, left:right] = box_reduce(stack.light(frame, channel, rows, columns), factors)
+    return small
 
 
 def sharpness(image: np.ndarray) -> float:
@@ -138,10 +147,10 @@ class OwnBurst:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
         return ChannelView(self, channel, noise)
 
-    def estimate_noise(self, channel: int = GRAY) -> NoiseFit:
+    def estimate_noise(self, channel: int = GRAY, between: Callable[[], object] = _nothing) -> NoiseFit:
         """Fit the noise of a channel over all frames that were found, on up to 32 blocks spread over the picture.
 
-        ValueError if there is nothing to estimate from.
+        `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
         found = {i: shift.whole for i, shift in enumerate(self.shifts) if shift.measured is not None}
         if len(found) < 2:
@@ -151,7 +160,8 @@ class OwnBurst:
         margin = max(max(abs(dy), abs(dx)) for dy, dx in found.values())
         if min(self.stack.height, self.stack.width) < 2 * margin + 64:
             margin = 0
-        return estimate_noise(_blocks(self.stack, channel, found, margin), _clipped(self.stack))
+        blocks = _blocks(self.stack, channel, found, margin, between)
+        return estimate_noise(blocks, _clipped(self.stack))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,18 +199,13 @@ class ChannelView:
         rows, columns = slice(top, top + height), slice(left, left + width)
         stack, order = self.burst.stack, list(self.burst.order)
         undone = np.array([shift.undone for shift in self.burst.shifts])
-        truth = shifts = mask = moving_shifts = recipe = None
+        shifts = mask = moving_shifts = recipe = None
         if stack.shifts is not None:
             shifts = (stack.shifts - undone)[order]
         if stack.moving_mask is not None and stack.moving_shifts is not None:
             mask = stack.moving_mask[:, rows, columns]
             moving_shifts = (stack.moving_shifts - undone)[:, order]
-        if stack.truth is not None:
-            planes = stack.truth[:, rows, columns]
-            if self.channel == GRAY and stack.channels == 3:
-                truth = luminance(np.moveaxis(planes, 0, -1))
-            else:
-                truth = planes[max(self.channel, 0)]
+        truth = stack.truth(self.channel, rows, columns)
         if (
             (self.channel != GRAY or stack.channels == 1)
             and not undone.any()
@@ -236,7 +241,11 @@ def read_shifted(
 
 
 def _blocks(
-    stack: FrameStack, channel: int, shifts: dict[int, tuple[int, int]], margin: int = 0
+    stack: FrameStack,
+    channel: int,
+    shifts: dict[int, tuple[int, int]],
+    margin: int = 0,
+    between: Callable[[], object] = _nothing,
 ) -> Iterator[np.ndarray]:
     """Blocks of frames {number: shift}, [N, h, w] each, shifts undone; up to 32, spread over the picture."""
     H, W = stack.height, stack.width
@@ -244,6 +253,7 @@ def _blocks(
     lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
     places = [(top, left) for top in tops for left in lefts]
     for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
+        between()
         place = top, min(top + _BLOCK, H - margin), left, min(left + _BLOCK, W - margin)
         yield np.stack([read_shifted(stack, i, channel, shift, *place) for i, shift in shifts.items()])
 
@@ -256,18 +266,24 @@ def _clipped(stack: FrameStack) -> tuple[float, float] | None:
     return (0.0, 1.0) if stack.encoded else None
 
 
-def prepare(stack: FrameStack, frames: int | None = None, align: bool | None = None) -> OwnBurst:
-    """Find the reference, align, choose frames.
+def prepare(
+    stack: FrameStack,
+    frames: int | None = None,
+    align: bool | None = None,
+    between: Callable[[], object] = _nothing,
+) -> OwnBurst:
+    """Find the reference, align, choose frames. Shifts are found on at most 1 megapixel of each frame.
 
     frames   that the network takes, see :meth:`OwnBurst.taking`; None: any number
     align    undo shifts beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
+    between  called between parts of the work, each of which takes a second or so; raise in it to end the work
 
     The reference is the sharpest frame; of a synthetic burst it is its frame 0. A frame that cannot be aligned is used
     as it is (kernels that find their own way may make something of it), unless there are others enough.
     """
     total = len(stack)
-    overviews = [overview(stack, i) for i in range(total)]
+    overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
     reference = 0 if stack.known else int(np.argmax(scores))
     apply = not stack.known if align is None else align
@@ -276,6 +292,7 @@ def prepare(stack: FrameStack, frames: int | None = None, align: bool | None = N
     for i in range(total):
         measured: tuple[float, float] | None = (0.0, 0.0)
         if i != reference:
+            between()
             measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
         shift = Shift(measured)
         far = max(map(abs, shift.whole)) > REACH
@@ -305,19 +322,21 @@ def _measure(
     noise: NoiseModel,
 ) -> tuple[float, float] | None:
     """The shift of a frame in pixels: on the overviews, then on nine windows spread over the picture."""
-    factor = _reduction(stack, _OVERVIEW_PIXELS)
-    shift = find_shift(coarse_a, coarse_b, noise.scaled(1 / factor))
-    if shift is not None and factor > 1:
-        dy, dx = (round(d * factor) for d in shift)
+    factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
+    shift = find_shift(coarse_a, coarse_b, noise.scaled(1 / float(factors.prod()) ** 0.5))
+    if shift is not None and factors.max() > 1:
+        shift = shift * factors
+        dy, dx = map(round, shift)
         here = _contact_sheet(stack, reference, (0, 0))
-        rest = find_shift(here, _contact_sheet(stack, frame, (dy, dx)), noise, reach=2 * factor)
-        shift = shift * factor if rest is None else rest + np.array([dy, dx])
+        there = _contact_sheet(stack, frame, (dy, dx))
+        rest = find_shift(here, there, noise, reach=2 * int(factors.max()))
+        shift = shift if rest is None else rest + np.array([dy, dx])
     return None if shift is None else (float(shift[0]), float(shift[1]))
 
 
 def _contact_sheet(stack: FrameStack, frame: int, shift: tuple[int, int]) -> np.ndarray:
     """Three by three windows of up to 256x256 from all over a shifted frame, laid side by side."""
-    h, w = min(_BLOCK, stack.height // 3), min(_BLOCK, stack.width // 3)
+    h, w = (min(_BLOCK, max(1, length // 3)) for length in (stack.height, stack.width))
     tops = [(stack.height - h) * i // 2 for i in range(3)]
     lefts = [(stack.width - w) * i // 2 for i in range(3)]
     return np.block(

@@ -12,6 +12,7 @@ import functools
 import json
 import mmap
 import os
+import queue
 import signal
 import subprocess
 import tempfile
@@ -34,23 +35,29 @@ __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frame
 _PATIENCE = 3
 """Wall time that reading may take, as a multiple of the processor time that it has: others compute as well."""
 
+_ASK_EVERY = 0.5  # seconds
 _CHUNK = 1 << 20
+
+
+def _nothing() -> None:
+    """What is asked where there is nobody who could have left."""
 
 
 def read_frames(
     files: Iterable[tuple[str, bytes | memoryview | Path]],
     limits: Limits | None = None,
     progress: Callable[[str], object] | None = None,
+    wanted: Callable[[], object] = _nothing,
 ) -> FrameStack:
     """Read 2 to 32 frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
-    the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); raising in it ends the
-    reading. Raises ValueError, one sentence, if no burst can be made of them.
+    the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a
+    second. Raising in either ends the reading. Raises ValueError, one sentence, if no burst can be made of them.
     """
     limits = limits or Limits.from_environment()
-    with _turn(limits.readers), _taken(limits) as child:
-        found = child.read(files, progress)
+    with _turn(limits.readers, wanted), _taken(limits) as child:
+        found = child.read(files, progress, wanted)
         mapping = None
         if os.fstat(child.output.fileno()).st_size:
             # A file without a name in any folder; the memory map keeps it after it is closed here.
@@ -135,19 +142,22 @@ class _Child:
         self,
         files: Iterable[tuple[str, bytes | memoryview | Path]],
         progress: Callable[[str], object] | None = None,
+        wanted: Callable[[], object] = _nothing,
     ) -> dict[str, Any]:
         """What decoding.py says the files are; FileError if they are no burst."""
         timer = threading.Timer(_PATIENCE * self.limits.seconds, self._stop)
         timer.daemon = True
         timer.start()
-        assert self.process.stderr is not None
         said = []
         try:
-            # Files go there in a thread of their own, as here is heard meanwhile which of them is read.
-            with ThreadPoolExecutor(1) as pool:
+            # One thread sends the files and another one listens which of them is read; this one asks whether
+            # anybody still waits for it.
+            with ThreadPoolExecutor(2) as pool:
                 sent = pool.submit(self._send_all, files)
+                lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+                pool.submit(self._listen, lines)
                 try:
-                    for line in self.process.stderr:
+                    while line := _next(lines, wanted):
                         said.append(_value(line))
                         if progress is not None and isinstance(said[-1], str):
                             progress(said[-1])
@@ -173,6 +183,15 @@ class _Child:
     def _stop(self) -> None:
         self.timed_out = True
         self.process.kill()
+
+    def _listen(self, lines: queue.SimpleQueue[bytes]) -> None:
+        """Put there what the process says, line by line, and b"" when it has ended."""
+        assert self.process.stderr is not None
+        try:
+            for line in self.process.stderr:
+                lines.put(line)
+        finally:
+            lines.put(b"")
 
     def _send_all(self, files: Iterable[tuple[str, bytes | memoryview | Path]]) -> None:
         assert self.process.stdin is not None
@@ -208,6 +227,13 @@ class _Child:
             raise FileError(f"{label} cannot be read: {error.strerror}") from error
 
 
+def _next(lines: queue.SimpleQueue[bytes], wanted: Callable[[], object]) -> bytes:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return lines.get(timeout=_ASK_EVERY)
+        wanted()
+
+
 def _value(line: bytes) -> Any:
     """What a line of JSON says; None if it is none: of a traceback."""
     try:
@@ -240,9 +266,21 @@ def _taken(limits: Limits) -> Iterator[_Child]:
 
 
 @functools.cache
-def _turn(readers: int) -> threading.Semaphore:
+def _places(readers: int) -> threading.Semaphore:
     """So many bursts are read at once."""
     return threading.Semaphore(readers)
+
+
+@contextlib.contextmanager
+def _turn(readers: int, wanted: Callable[[], object]) -> Iterator[None]:
+    """Wait for a place, as long as it is wanted."""
+    places = _places(readers)
+    while not places.acquire(timeout=_ASK_EVERY):
+        wanted()
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
@@ -263,6 +301,7 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         white_level=found.get("white_level", 1.0),
         shifts=None if found.get("shifts") is None else np.array(found["shifts"]),
         recipe=_recipe(source, found.get("recipe")),
+        truth_place=found.get("truth_place"),
         notes=tuple(found.get("notes", ())),
         mapping=mapping,
     )
@@ -270,11 +309,9 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
     if found.get("development") is not None:
         matrix, balance = found["development"]
         more["development"] = np.array(matrix), np.array(balance)
-    if found.get("truth_place") is not None:
-        more["truth"] = stack.linear(codes[found["truth_place"]])
     if found.get("moving"):
         masks = np.frombuffer(mapping or b"", np.float32, found["moving"] * H * W, codes.nbytes)
-        more["moving_mask"] = masks.reshape(-1, H, W).copy()
+        more["moving_mask"] = masks.reshape(-1, H, W)
         more["moving_shifts"] = np.array(found["moving_shifts"]).reshape(-1, N, 2)
     return dataclasses.replace(stack, **more)
 

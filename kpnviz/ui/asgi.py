@@ -1,19 +1,75 @@
-"""The app as it is served: Streamlit's pages, and what their lenses fetch."""
+"""The app as it is served: Streamlit's pages, what their lenses fetch, and what visitors may upload."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import webbrowser
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import streamlit as st
+from cachetools import TTLCache
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Route
+from streamlit.file_util import get_static_dir
+from streamlit.runtime import Runtime, RuntimeConfig
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.session_manager import SessionInfo, SessionStorage
+from streamlit.web.cache_storage_manager_config import create_default_cache_storage_manager
 
 from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
+from kpnviz.ui.uploads import UploadGate, Uploads
 
 _PATIENCE = 5.0  # seconds; for what a first start compiles one waits on a page with its frames
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
+_CLEAN_EVERY = 10.0  # seconds
+
+
+class ClosedSessions(SessionStorage):
+    """Sessions whose tab was closed, for as long as it may come back. Streamlit's own storage looks at the clock only
+    when another tab is closed."""
+
+    def __init__(self, seconds: float, most: int = 128) -> None:
+        self._kept: TTLCache[str, SessionInfo] = TTLCache(most, seconds)
+
+    def get(self, session_id: str) -> SessionInfo | None:
+        return self._kept.get(session_id)
+
+    def save(self, session_info: SessionInfo) -> None:
+        self._kept[session_info.session.id] = session_info
+
+    def delete(self, session_id: str) -> None:
+        self._kept.pop(session_id, None)
+
+    def list(self) -> list[SessionInfo]:
+        self._kept.expire()
+        return [*self._kept.values()]
+
+
+def create_runtime() -> Runtime:
+    """Streamlit's runtime with our own keeping of uploads and of closed sessions."""
+    return Runtime(
+        RuntimeConfig(
+            script_path=str(ROOT / "app.py"),
+            media_file_storage=MemoryMediaFileStorage("/media"),
+            uploaded_file_manager=uploads,
+            cache_storage_manager=create_default_cache_storage_manager(),
+            session_storage=closed_sessions,
+        )
+    )
+
+
+async def clean() -> None:
+    """Let go, again and again, what is over."""
+    while True:
+        await asyncio.sleep(_CLEAN_EVERY)
+        closed_sessions.list()
+        uploads.let_old_ones_go()
 
 
 @asynccontextmanager
@@ -26,7 +82,38 @@ async def come_up(_: object) -> AsyncIterator[None]:
         address = f"{scheme}://{host}:{port}/{st.get_option('server.baseUrlPath').strip('/')}"
         loop = asyncio.get_running_loop()
         loop.call_later(_UNTIL_IT_ANSWERS, lambda: loop.run_in_executor(None, webbrowser.open, address))
+    cleaning = asyncio.create_task(clean())
     yield
+    cleaning.cancel()
+    with suppress(asyncio.CancelledError):
+        await cleaning
 
 
-app = st.App(ROOT / "app.py", routes=parcels.routes(st.get_option("server.baseUrlPath")), lifespan=come_up)
+def pages(base: str) -> Sequence[BaseRoute]:
+    """The app's pages at addresses of their own, which say where the server is.
+
+    Streamlit's script asks for it beside the page's address else, at /noise/_stcore/health, where there is nothing.
+    """
+    prefix = f"/{base.strip('/')}".rstrip("/")
+    where = f"<script>window.__streamlit = {{BACKEND_BASE_URL: location.origin + {json.dumps(prefix + '/')}}}</script>"
+    html = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
+
+    async def answer(_: Request) -> HTMLResponse:
+        return HTMLResponse(
+            html.replace("<head>", "<head>" + where, 1), headers={"Cache-Control": "no-cache"}
+        )
+
+    return [Route(f"{prefix}/{file.stem}", answer) for file in sorted((ROOT / "app_pages").glob("*.py"))]
+
+
+_BASE = st.get_option("server.baseUrlPath")
+uploads = Uploads()
+closed_sessions = ClosedSessions(st.get_option("server.disconnectedSessionTTL"))
+app = st.App(
+    ROOT / "app.py",
+    routes=[*parcels.routes(_BASE), *pages(_BASE)],
+    lifespan=come_up,
+    middleware=[Middleware(UploadGate, uploads=uploads, base=_BASE)],
+)
+# `streamlit run` reads this file to find an st.App, and would not see one in a class of our own.
+app._create_runtime = create_runtime  # type: ignore[method-assign]

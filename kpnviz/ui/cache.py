@@ -23,7 +23,7 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import work
-from kpnviz.ui.kernel_lens import Pixel, pack
+from kpnviz.ui.kernel_lens import MAX_BYTES, Pixel, check_size, pack, payload_bytes
 from kpnviz.ui.work import kept, kept_at_once
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
@@ -82,6 +82,16 @@ def made_in_time(recipe: BurstRecipe, methods: Sequence[str]) -> None:
 def ready(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the methods that have denoised."""
     return tuple(method for method in methods if work.is_kept(estimate, recipe, method))
+
+
+def check_lens(
+    recipe: BurstRecipe, methods: Sequence[str], most: int = MAX_BYTES, sizes: bool = False
+) -> None:
+    """ValueError, before a network has run, if what the lens shows of a recipe is more than is sent to a browser."""
+    height, width = burst_of(recipe).frames.shape[1:]
+    networks = [denoiser(method).network.config for method in methods]
+    size = payload_bytes(recipe.frames, height, width, networks, bool(recipe.objects), sizes)
+    check_size(size, most)
 
 
 @kept

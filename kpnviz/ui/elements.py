@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -20,6 +21,7 @@ from kpnviz.color import displayed
 from kpnviz.figures import Figure
 from kpnviz.outside import NAME, visible
 
+P = ParamSpec("P")
 Option = TypeVar("Option")
 
 _SENTENCE = 400  # characters of a message
@@ -41,6 +43,19 @@ def plain(text: object, most: int = NAME) -> str:
 def failure(error: object) -> None:
     """Show an error's sentence, without its full stop; it may quote what a stranger wrote."""
     st.error(f"{plain(error, _SENTENCE)}.")
+
+
+def fragment(function: Callable[P, None]) -> Callable[P, None]:
+    """st.fragment, with the sentence of a ValueError in its place: it also runs by itself, where nobody catches it."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **more: P.kwargs) -> None:
+        try:
+            function(*args, **more)
+        except ValueError as error:
+            failure(error)
+
+    return st.fragment(run)
 
 
 def is_dark() -> bool:

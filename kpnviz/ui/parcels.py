@@ -103,4 +103,7 @@ async def _made(order: Order, request: Request) -> bytes | None:
 async def _pieces(contents: bytes) -> AsyncIterator[memoryview]:
     whole = memoryview(contents)
     for start in range(0, len(whole), _PIECE):
+        # Here the server may hear that the browser has hung up; else all the rest is written to nobody, and asyncio
+        # logs each piece.
+        await asyncio.sleep(0)
         yield whole[start : start + _PIECE]

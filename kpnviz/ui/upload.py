@@ -25,8 +25,8 @@ from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
-from kpnviz.sampling import box_reduce
-from kpnviz.ui import work
+from kpnviz.sampling import box_reduce, reduction
+from kpnviz.ui import uploads, work
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
@@ -46,7 +46,7 @@ CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
-_PREVIEW_PIXELS = 1_500_000
+_PREVIEW_PIXELS, _THUMBNAIL_PIXELS = 1_500_000, 40_000
 _TILE = 640
 
 
@@ -83,7 +83,11 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
 
     progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
     ordered = sorted(files, key=lambda file: natural(file.name))
-    stack = read_frames(((file.name, file.getbuffer()) for file in ordered), progress=say)
+    contents = [(file.name, uploads.contents_of(file)) for file in ordered]
+    try:
+        stack = read_frames(contents, progress=say, wanted=work.still_wanted)
+    finally:
+        uploads.were_read(files)
     progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
     with work.turn():
         upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
@@ -109,8 +113,9 @@ def example() -> Upload:
 
 
 def _prepared(ids: tuple[str, ...], stack: FrameStack) -> Upload:
-    own = prepare(stack)
-    return Upload(ids, own, _fits(own), [_thumbnail(stack, i) for i in range(len(stack))])
+    pause = work.pauses()
+    own = prepare(stack, between=pause)
+    return Upload(ids, own, _fits(own, pause), [_thumbnail(stack, i, pause) for i in range(len(stack))])
 
 
 def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
@@ -182,8 +187,8 @@ def picture(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
     )
     codes = codes[..., 0] if len(channels) == 1 else codes
-    factor = max(1, int(np.ceil((own.stack.height * own.stack.width / _PREVIEW_PIXELS) ** 0.5)))
-    small = np.stack([box_reduce(plane, factor) for plane in developed], axis=-1)
+    factors = reduction(own.stack.height, own.stack.width, _PREVIEW_PIXELS)
+    small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
     preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
     kept = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
     st.session_state[OWN_PICTURE] = (key, kept)
@@ -286,19 +291,20 @@ def maps(shown: Inside, frame: int) -> FrameMaps:
     return kept[1]
 
 
-def _fits(own: OwnBurst) -> dict[int, NoiseFit | str]:
+def _fits(own: OwnBurst, pause: Callable[[], None]) -> dict[int, NoiseFit | str]:
     fits: dict[int, NoiseFit | str] = {}
     for channel in channels_of(own.stack):
         try:
-            fits[channel] = own.estimate_noise(channel)
+            fits[channel] = own.estimate_noise(channel, pause)
         except ValueError as error:
             fits[channel] = str(error)
     return fits
 
 
-def _thumbnail(stack: FrameStack, frame: int) -> np.ndarray:
+def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None]) -> np.ndarray:
     """About 200x150 pixels of a frame in sRGB, uint8."""
     channels = range(3) if stack.channels == 3 else [GRAY]
-    planes = stack.developed(np.stack([overview(stack, frame, c, pixels=40_000) for c in channels]))
+    small = [overview(stack, frame, c, _THUMBNAIL_PIXELS, pause) for c in channels]
+    planes = stack.developed(np.stack(small))
     image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
     return image[0] if len(image) == 1 else image.transpose(1, 2, 0)

@@ -32,6 +32,7 @@ _LIMITS = Limits.from_environment()
 _CORES = torch.get_num_threads()
 _TELL_AFTER = 0.5  # seconds that somebody waits before a note says so
 _TRIM_EVERY = 2.0  # seconds
+_PART = 0.5  # seconds of work, after which others may compute
 
 turns = Turns(_LIMITS.computing)
 kept_values = Kept(_LIMITS.cache_bytes)
@@ -94,7 +95,7 @@ def turn(
     # A download is made outside of the script of its session.
     session = owner or (context.session_id if context else threading.get_ident())
     note = _Note()
-    wanted, tell = (_still_wanted, note.tell) if context else (wanted, nothing)
+    wanted, tell = (still_wanted, note.tell) if context else (wanted, nothing)
     try:
         with turns.turn(session, wanted, tell, background):
             note.remove()
@@ -115,12 +116,28 @@ def let_others() -> None:
         pass
 
 
+def pauses() -> Callable[[], None]:
+    """What long work of many small parts calls between them: twice a second it lets others compute."""
+    since = time.monotonic()
+
+    def pause() -> None:
+        nonlocal since
+        if time.monotonic() - since < _PART:
+            turns.check()
+            return
+        let_others()
+        since = time.monotonic()
+
+    return pause
+
+
 def share_cores() -> None:
     """Let networks of this thread compute on its share of the cores."""
     torch.set_num_threads(turns.share(_CORES))
 
 
-def _still_wanted() -> None:
+def still_wanted() -> None:
+    """End the script here if its session has a newer change, or its tab was closed."""
     TEACH in st.session_state  # noqa: B015
 
 
@@ -130,7 +147,7 @@ def _wait(made: threading.Event) -> None:
     with turns.aside():
         while not made.wait(PATIENCE):
             if context:
-                _still_wanted()
+                still_wanted()
 
 
 class _Note:

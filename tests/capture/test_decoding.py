@@ -259,7 +259,7 @@ def test_arrays_of_an_npz_may_lie_in_any_order_and_dtype():
     for stored in (np.asfortranarray(frames), frames.astype(np.float16), frames.astype(">f4")):
         stack = read_frames([("n.npz", npz(frames=stored, truth=np.asfortranarray(stored[0])))])
         np.testing.assert_array_equal(stack.codes[list(stack.places), 0], stored.astype(np.float32))
-        np.testing.assert_array_equal(stack.truth[0], stored[0].astype(np.float32))
+        np.testing.assert_array_equal(stack.truth(0, slice(None), slice(None)), stored[0].astype(np.float32))
 
 
 NAMES = {

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import io
 import os
+import signal
 import struct
 import tempfile
 import zlib
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps
+from scipy.ndimage import gaussian_filter1d
 
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize, synthesize_color
-from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture import reader
+from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.prepare import OwnBurst, prepare, read_burst, sharpness
-from kpnviz.capture.reader import files_of, natural, read_frames
+from kpnviz.capture.reader import files_of, get_ready, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.noise import NoiseModel
@@ -275,7 +279,7 @@ def test_npz_of_kpnviz():
     arrays = dict(frames=burst.frames, read_std=burst.noise.read_std, shot_gain=burst.noise.shot_gain)
     stack = read_frames([("b.npz", npz(**arrays, truth=burst.truth, shifts=burst.shifts))])
     np.testing.assert_array_equal(stack.codes[list(stack.places), 0], burst.frames)
-    np.testing.assert_array_equal(stack.truth[0], burst.truth)
+    np.testing.assert_array_equal(stack.truth(0, *ALL), burst.truth)
     np.testing.assert_array_equal(stack.shifts, burst.shifts)
     assert stack.noise == (burst.noise,) and stack.known
     for changes, sentence in [
@@ -309,6 +313,32 @@ def test_npz_of_kpnviz():
         read_frames([("b.npz", npz(frames=np.zeros((2, 500, 500))))], Limits(total_bytes=100_000))
 
 
+def moving(objects, side=50):
+    return dict(
+        frames=np.zeros((2, side, side), np.float16) + 0.5,
+        moving_mask=np.zeros((objects, side, side), bool),
+        moving_shifts=np.zeros((objects, 2, 2), np.int8),
+    )
+
+
+def test_what_an_npz_holds_counts_as_it_is_kept():
+    """A mask of one bit a pixel packs to nothing, and is 4 bytes a pixel."""
+    stack = read_frames([("b.npz", npz(**moving(8)))], Limits(total_bytes=101_000))
+    assert stack.moving_mask.shape == (8, 50, 50)
+    # It stays on disk: nothing of it is copied.
+    on_disk = np.frombuffer(stack.mapping, np.float32)
+    assert np.shares_memory(stack.moving_mask, on_disk) and np.shares_memory(stack.codes, on_disk)
+    with pytest.raises(
+        ValueError, match="b.npz: moving_mask takes the burst beyond 0.0999 MB, the limit in all"
+    ):
+        read_frames([("b.npz", npz(**moving(8)))], Limits(total_bytes=99_900))
+    with pytest.raises(ValueError, match="b.npz: truth takes the burst beyond"):
+        arrays = dict(frames=moving(1)["frames"], truth=np.zeros((50, 50), np.float16))
+        read_frames([("b.npz", npz(**arrays))], Limits(total_bytes=29_900))
+    with pytest.raises(ValueError, match="b.npz has 9 moving objects; a burst has up to 8"):
+        read_frames([("b.npz", npz(**moving(9)))])
+
+
 @pytest.mark.parametrize("color", [False, True])
 def test_a_written_burst_comes_back(tmp_path, color):
     recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), white_level=0.5, seed=2)
@@ -325,7 +355,7 @@ def test_a_written_burst_comes_back(tmp_path, color):
             assert burst.frames.min() < -0.1  # noise below zero survives
             for i in range(8):
                 np.testing.assert_allclose(stack.light(i, c, *ALL), burst.frames[i], atol=0.51 * step)
-            np.testing.assert_allclose(stack.truth[c], burst.truth, atol=0.51 * step)
+            np.testing.assert_allclose(stack.truth(c, *ALL), burst.truth, atol=0.51 * step)
     assert synthesize_color(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
 
 
@@ -563,6 +593,79 @@ def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
     burst = synthesize(BurstRecipe("city", frames=3, shifts=shifts, noise=NoiseModel.for_gain(2)))
     found = prepare(as_stack(burst.frames), frames=3, align=True).shifts
     np.testing.assert_allclose([shift.measured for shift in found], shifts, atol=0.25)
+
+
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_thin_pictures_are_aligned_on_few_pixels(monkeypatch, rows, tall):
+    """An overview whose reduction ended at the shorter side was 31 megapixels of a picture of 31,000,000 x 1."""
+    most = 20_000
+    monkeypatch.setattr("kpnviz.capture.prepare._OVERVIEW_PIXELS", most)
+    monkeypatch.setattr("kpnviz.capture.prepare._PART_PIXELS", most)
+    rng = np.random.default_rng(rows)
+    scene = gaussian_filter1d(rng.random((rows, 200_050)), 3, axis=1).astype(np.float32)
+    frames = np.stack([scene[:, 50:], scene[:, 9:-41]])[:, None]  # what lay at x lies at x + 41
+    stack = as_stack(np.swapaxes(frames, 2, 3)[:, 0] if tall else frames[:, 0])
+    read, compared, light, find = [], [], FrameStack.light, find_shift
+
+    def count_read(self, *args):
+        read.append(light(self, *args))
+        return read[-1]
+
+    def count_compared(a, b, *args, **more):
+        compared.append(a.size)
+        return find(a, b, *args, **more)
+
+    monkeypatch.setattr(FrameStack, "light", count_read)
+    monkeypatch.setattr("kpnviz.capture.prepare.find_shift", count_compared)
+    own = prepare(stack, align=True)
+    assert max(part.size for part in read) <= most and max(compared) <= most
+    along = [shift.measured[0 if tall else 1] for shift in own.shifts]
+    assert abs(abs(along[1 - own.reference]) - 41) < 1 and along[own.reference] == 0
+
+
+def test_what_nobody_waits_for_ends():
+    class LeftError(Exception):
+        pass
+
+    calls = []
+
+    def leave():
+        calls.append(1)
+        if len(calls) == 5:
+            raise LeftError
+
+    burst = synthesize(BurstRecipe("city", crop=(60, 60, 80, 80), frames=6))
+    with pytest.raises(LeftError):
+        prepare(as_stack(burst.frames), between=leave)
+    own = prepare(as_stack(burst.frames))
+    calls.clear()
+    with pytest.raises(LeftError):
+        for _ in range(5):
+            own.estimate_noise(between=leave)
+    assert len(calls) == 5
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process cannot be stopped here")
+def test_reading_ends_when_nobody_waits_for_it():
+    class LeftError(Exception):
+        pass
+
+    def leave():
+        raise LeftError
+
+    files = [("a.png", write_png16(RGB16)), ("b.png", write_png16(RGB16))]
+    limits = Limits(readers=1, seconds=19)
+    get_ready(limits)
+    child = reader._spare[0].process
+    os.kill(child.pid, signal.SIGSTOP)  # it would be read for ever
+    with pytest.raises(LeftError):
+        read_frames(files, limits, wanted=leave)
+    assert child.poll() is not None
+    # Those who wait for a place may leave too, and take none.
+    with reader._turn(1, leave), pytest.raises(LeftError):
+        read_frames(files, limits, wanted=leave)
+    assert len(read_frames(files, limits, wanted=leave)) == 2
 
 
 def test_a_frame_that_is_not_found_is_used_as_it_is_and_said():

@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -34,6 +35,8 @@ from kpnviz.analysis.best_size import SIZE_CLASSES, TIE, WINDOW_SIGMA, BestSize
 from kpnviz.analysis.metrics import has_ssim, psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
+from kpnviz.kernels import factor_channels
+from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import title_of
 from kpnviz.ui import parcels
 from kpnviz.ui.state import BY_MESSAGE, LENS_DISPLAY, PIXEL, lens_order, lens_seen
@@ -184,6 +187,33 @@ def pack(
     return _write(header, arrays, most or MAX_BYTES)
 
 
+def payload_bytes(
+    frames: int, height: int, width: int, networks: Sequence[ModelConfig], objects: bool, sizes: bool = False
+) -> int:
+    """About how many bytes `pack` writes of a synthetic burst and these networks: known before one of them has run.
+
+    objects  whether something moves in the burst;  sizes  with the map of the best size, and without clean frames
+    """
+    pixels, grid = height * width, ((height + 1) // 2) * ((width + 1) // 2)
+    pictures = frames + 2 + len(networks) + 1  # the reference once more, the mean, the truth
+    factors = sum(
+        factor_channels(network.sizes, network.separable) * (frames if network.matching else network.frames)
+        for network in networks
+        if not network.direct
+    )
+    others = 4 * len(networks) + 1 if sizes else 2 * frames
+    return 4 * pixels * pictures + 2 * grid * factors + pixels * (others + objects)
+
+
+def check_size(size: int, most: int = MAX_BYTES) -> None:
+    """ValueError for a payload of so many bytes, if it is too large to be sent."""
+    if size > most:
+        raise ValueError(
+            f"these pictures and kernels are {math.ceil(size / 2**20)} MB, more than the {most / 2**20:.0f} MB "
+            "that are sent to the browser; choose a smaller crop or fewer methods or frames"
+        )
+
+
 def pack_assumed(burst: Burst, scales: Sequence[float], estimates: Sequence[Estimate]) -> bytes:
     """The payload of what one method makes of a burst that it is told has `scales` times its noise.
 
@@ -220,12 +250,7 @@ def _padding(length: int) -> int:
 
 
 def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int) -> bytes:
-    size = sum(array.nbytes + _padding(array.nbytes) for array in arrays)
-    if size > most:
-        raise ValueError(
-            f"these pictures and kernels are {size / 2**20:.0f} MB, more than the {most / 2**20:.0f} MB "
-            "that are sent to the browser; choose a smaller crop or fewer methods or frames"
-        )
+    check_size(sum(array.nbytes + _padding(array.nbytes) for array in arrays), most)
     digest = hashlib.blake2b(digest_size=8)
     blocks: list[bytes | memoryview] = []
     places, offset = [], 0

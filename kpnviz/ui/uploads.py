@@ -1,0 +1,274 @@
+"""Uploaded files: Streamlit holds them in the server's memory; here that has a total, and an end.
+
+A file is taken under an address that a page asked for, once, if there is room for it before its first byte comes: for
+its session, and for the server. Where there is none, files that were read already make room; else it is refused, which
+the page says when it wants to read it. After LIFE a file is let go in any case.
+
+What `st.file_uploader` gives a page are empty files with names: their contents are here alone (`contents_of`), so that
+what is let go is free, whatever else a session remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.stats import Stat
+from streamlit.runtime.uploaded_file_manager import UploadedFileManager, UploadedFileRec, UploadFileUrlInfo
+
+from kpnviz.outside import FileError, Limits, visible
+
+LIFE = 30 * 60.0
+"""Seconds after which a file that was uploaded is let go, and within which it must have arrived."""
+
+_ENVELOPE = 2**20  # bytes around a file, in which a browser sends it
+_MOST_ADDRESSES = 1000  # that a session may have; a burst has up to 32 files
+
+_ADDRESS = "_stcore/upload_file"
+
+
+@dataclass(eq=False)
+class _File:
+    """A file that a page asked for.
+
+    size      bytes that it has, or was said to have while it arrives; they count
+    data      None: it is arriving, was never sent, or is gone; then `refused` says why
+    was_read  a page has made of it what it wanted: it goes first
+    """
+
+    name: str
+    kind: str = ""
+    size: int = 0
+    data: bytes | None = None
+    refused: str = ""
+    since: float = 0.0
+    arriving: bool = False
+    was_read: bool = False
+
+
+class Uploads(UploadedFileManager):
+    """The uploaded files of all sessions; safe to use from many threads."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        address: str = _ADDRESS,
+    ) -> None:
+        limits = limits or Limits.from_environment()
+        self.most = limits.upload_bytes
+        self._together = limits.total_bytes
+        self.most_of_one = min(self._together + _ENVELOPE, self.most)
+        self._clock, self._address = clock, address
+        self._files: dict[str, dict[str, _File]] = {}
+        self._lock = threading.RLock()
+
+    # --- What Streamlit asks for ---
+
+    @property
+    def stats_families(self) -> Sequence[str]:
+        return ()
+
+    def get_stats(self, family_names: Sequence[str] | None = None) -> Mapping[str, Sequence[Stat]]:
+        return {}
+
+    def get_upload_urls(self, session_id: str, file_names: Sequence[str]) -> list[UploadFileUrlInfo]:
+        """Addresses that nobody can guess, for files that a page is about to send."""
+        with self._lock:
+            files = self._files.setdefault(session_id, {})
+            found = []
+            for name in file_names[:_MOST_ADDRESSES]:
+                while len(files) >= _MOST_ADDRESSES:
+                    del files[next(iter(files))]
+                file_id = secrets.token_hex(16)
+                files[file_id] = _File(visible(name))
+                address = f"/{self._address}/{session_id}/{file_id}"
+                found.append(UploadFileUrlInfo(file_id, address, address))
+            return found
+
+    def add_file(self, session_id: str, file: UploadedFileRec) -> None:
+        with self._lock:
+            known = self._files.get(session_id, {}).get(file.file_id)
+            if known is not None:  # else it went while it arrived
+                known.name, known.kind = file.name, file.type
+                known.data, known.size, known.since = file.data, len(file.data), self._clock()
+
+    def get_files(self, session_id: str, file_ids: Sequence[str]) -> list[UploadedFileRec]:
+        with self._lock:
+            files = self._files.get(session_id, {})
+            known = {file_id: files[file_id] for file_id in file_ids if file_id in files}
+            return [UploadedFileRec(file_id, file.name, file.kind, b"") for file_id, file in known.items()]
+
+    def remove_file(self, session_id: str, file_id: str) -> None:
+        with self._lock:
+            self._files.get(session_id, {}).pop(file_id, None)
+
+    def remove_session_files(self, session_id: str) -> None:
+        with self._lock:
+            self._files.pop(session_id, None)
+
+    # --- What pages ask for ---
+
+    def contents(self, session_id: str, file_id: str, name: str) -> bytes:
+        """What was uploaded; FileError, a sentence, if it was refused or let go."""
+        with self._lock:
+            file = self._files.get(session_id, {}).get(file_id)
+            if file is None:
+                raise FileError(f"{visible(name)} is gone; drop it once more")
+            if file.data is None:
+                raise FileError(file.refused or f"{file.name} has not arrived")
+            return file.data
+
+    def read(self, session_id: str, file_ids: Iterable[str]) -> None:
+        """They have been read: they are the first to go."""
+        with self._lock:
+            for file_id in file_ids:
+                if (file := self._files.get(session_id, {}).get(file_id)) is not None:
+                    file.was_read = True
+
+    # --- What the server asks for ---
+
+    @property
+    def held(self) -> int:
+        """Bytes of all files, those that arrive included."""
+        with self._lock:
+            return sum(file.size for file in self._all())
+
+    def begin(self, session_id: str, file_id: str, size: int) -> bool:
+        """Make room for a file of so many bytes: whether it may be sent. LookupError if no page asked for it."""
+        with self._lock:
+            file = self._files.get(session_id, {}).get(file_id)
+            if file is None or file.arriving or file.data is not None:
+                raise LookupError(file_id)
+            self.let_old_ones_go()
+            mine, everyones = (self.most_of_one, session_id), (self.most, None)
+            for most, whose in (mine, everyones):
+                if not self._made_room(size, most, whose):
+                    why = (
+                        f"your uploads would have more than {self._together / 1e6:g} MB together"
+                        if whose
+                        else f"the server holds all the uploads that it can, {self.most / 1e6:g} MB; try again in some "
+                        "minutes"
+                    )
+                    file.refused = f"{file.name} was not taken: {why}"
+                    return False
+            file.size, file.since, file.arriving, file.refused = size, self._clock(), True, ""
+            return True
+
+    def end(self, session_id: str, file_id: str) -> None:
+        """A file has arrived, or will not any more."""
+        with self._lock:
+            file = self._files.get(session_id, {}).get(file_id)
+            if file is not None:
+                file.arriving = False
+                if file.data is None:
+                    file.size = 0
+
+    def let_old_ones_go(self) -> None:
+        with self._lock:
+            for file in self._all():
+                if file.data is not None and self._clock() - file.since > LIFE:
+                    self._let_go(file, f"{LIFE / 60:g} minutes after it came")
+
+    def _all(self, session_id: str | None = None) -> Iterator[_File]:
+        sessions = self._files.values() if session_id is None else [self._files.get(session_id, {})]
+        return (file for files in sessions for file in files.values())
+
+    def _made_room(self, size: int, most: int, session_id: str | None) -> bool:
+        """Whether so many bytes more are at most `most`, once the oldest of those that were read are gone."""
+        free = most - size - sum(file.size for file in self._all(session_id))
+        old = [file for file in self._all(session_id) if file.was_read and file.data is not None]
+        old.sort(key=lambda file: file.since)
+        if free + sum(file.size for file in old) < 0:
+            return False
+        for file in old:
+            if free >= 0:
+                break
+            free += file.size
+            self._let_go(file, "for newer ones")
+        return True
+
+    @staticmethod
+    def _let_go(file: _File, why: str) -> None:
+        file.data, file.size = None, 0
+        file.refused = f"{file.name} was let go {why}; drop it once more"
+
+
+def contents_of(file: Any) -> bytes:
+    """What is in a file of `st.file_uploader`; FileError, a sentence, if it was refused or let go."""
+    manager, session_id = _here()
+    if isinstance(manager, Uploads):
+        return manager.contents(session_id, file.file_id, file.name)
+    return bytes(file.getvalue())  # of Streamlit's own manager, elsewhere; getbuffer() would copy it
+
+
+def were_read(files: Iterable[Any]) -> None:
+    """Say of files of `st.file_uploader` that a page has made of them what it wanted."""
+    manager, session_id = _here()
+    if isinstance(manager, Uploads):
+        manager.read(session_id, [file.file_id for file in files])
+
+
+def let_all_go() -> None:
+    """Let go of all that this session has uploaded."""
+    manager, session_id = _here()
+    if manager is not None:
+        manager.remove_session_files(session_id)
+
+
+def _here() -> tuple[UploadedFileManager | None, str]:
+    context = get_script_run_ctx(suppress_warning=True)
+    return (context.uploaded_file_mgr, context.session_id) if context else (None, "")
+
+
+class UploadGate:
+    """In front of Streamlit, which reads an upload before it asks whether it may: asks `uploads` first."""
+
+    def __init__(self, app: ASGIApp, uploads: Uploads, base: str = "") -> None:
+        prefix = re.escape(f"/{base.strip('/')}".rstrip("/"))
+        self._app, self._uploads = app, uploads
+        self._path = re.compile(rf"{prefix}/{_ADDRESS}/([^/]+)/([^/]+)")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = None
+        if scope["type"] == "http" and scope["method"] == "PUT":
+            found = self._path.fullmatch(scope["path"])
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or "transfer-encoding" in request.headers:
+            await PlainTextResponse("Say how long the file is.", 411)(scope, receive, send)
+            return
+        session_id, file_id = found.groups()
+        try:
+            taken = self._uploads.begin(session_id, file_id, int(length))
+        except LookupError:
+            await PlainTextResponse("No page asked for this file.", 403)(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(LIFE):
+                if taken:
+                    await self._app(scope, receive, send)
+                else:
+                    # The browser is told that all is well, so that it runs the page, which will say what is not. It
+                    # listens when it has sent all.
+                    async for _ in request.stream():
+                        pass
+                    await Response(status_code=204)(scope, receive, send)
+        except (TimeoutError, ClientDisconnect):
+            pass
+        finally:
+            if taken:
+                self._uploads.end(session_id, file_id)
