@@ -108,7 +108,7 @@ class Ideal {
 
   // What is measured over the picture.
   get measuring() {
-    return `${this.lens.data.id} ${this.method.title} ${this.lens.assumed.power}`;
+    return `${this.lens.data.id} ${this.method.title} ${this.lens.assumed.applied}`;
   }
 
   get isStale() {
