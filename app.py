@@ -4,7 +4,7 @@ import streamlit as st
 
 from kpnviz.paths import PACKAGE
 from kpnviz.ui.link import open_session
-from kpnviz.ui.page import pages
+from kpnviz.ui.page import SIDEBAR, pages
 from kpnviz.ui.state import TEACH
 
 open_session()
@@ -12,6 +12,6 @@ st.set_page_config(
     "kpnviz",
     page_icon=PACKAGE / "ui" / "icon.png",
     layout="wide",
-    initial_sidebar_state="collapsed" if st.session_state[TEACH] else 300,
+    initial_sidebar_state="collapsed" if st.session_state[TEACH] else SIDEBAR,
 )
 st.navigation(pages(), position="top").run()

@@ -114,16 +114,20 @@ def denoising(methods: tuple[str, ...]) -> AbstractContextManager[None]:
     return st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…")
 
 
-preset = shown_preset()
+def introduce() -> None:
+    """What is to be seen, written when the pictures are drawn that it speaks of."""
+    preset = shown_preset()
+    introduction.markdown(
+        f":material/visibility: **{preset.title}.** {preset.look}"
+        if preset
+        else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
+        "**Move over the picture** to see the kernels."
+    )
+
+
 problem = st.session_state.get(LINK_PROBLEM, "")
-begin(
-    "What does the network do at this pixel?",
-    f":material/visibility: **{preset.title}.** {preset.look}"
-    if preset
-    else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
-    "**Move over the picture** to see the kernels.",
-    tools=preset_menu,
-)
+begin("What does the network do at this pixel?", tools=preset_menu)
+introduction = st.container()  # with the text of the pictures that are still there
 status = st.empty()
 
 with st.sidebar:
@@ -137,6 +141,7 @@ try:
         if ready == methods:
             cache.lens_payload(recipe, methods)
     if ready != methods:
+        introduce()
         lens_and_numbers(recipe, methods, ready)
         with status, denoising(methods):
             cache.made_in_time(recipe, in_order_of_view(methods))
@@ -145,6 +150,7 @@ try:
 except ValueError as error:
     elements.failure(error)
 else:
+    introduce()
     if not methods and st.session_state[METHODS]:
         st.info(
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."

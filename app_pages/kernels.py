@@ -7,12 +7,20 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.kernel_stats import centroid, spread
-from kpnviz.analysis.maps import disagreement, frequency_response, mean_kernels
+from kpnviz.analysis.maps import (
+    FrameMaps,
+    KernelKinds,
+    disagreement,
+    frequency_response,
+    mean_kernels,
+)
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
+from kpnviz.denoise import Estimate
+from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements
+from kpnviz.ui import cache, elements, work
 from kpnviz.ui.controls import (
     KERNEL_VIEWS,
     MOST_IF_SHIFT,
@@ -37,6 +45,7 @@ from kpnviz.ui.state import (
     KERNELS_DISPLAY,
     KERNELS_LENS,
     KERNELS_PIXEL,
+    KERNELS_SHOWN,
     KERNELS_VIEW,
     KINDS_COUNT,
     KINDS_FRAME,
@@ -132,7 +141,14 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
         frame = choose_frame(
             field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
         )
-    shown = cache.maps_of(recipe, method, frame)
+    kept = work.is_kept(cache.maps_of, recipe, method, frame)
+    with elements.awaited(kept, "Measuring all kernels …") as place:
+        shown = cache.maps_of(recipe, method, frame)
+        with place():
+            show_maps(burst, field, frame, shown, pixel)
+
+
+def show_maps(burst: Burst, field: KernelField, frame: int, shown: FrameMaps, pixel: tuple[int, int]) -> None:
     dark = elements.is_dark()
     common: dict[str, Any] = dict(step=2, pixel=pixel, height=MAP_HEIGHT)
     true = burst.shifts_at(*pixel)
@@ -176,11 +192,27 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         field = cache.kernels_of(recipe, method)
         frame = choose_frame(field.frames, KINDS_FRAME, all_frames=True)
         count = elements.choose("Kinds", MOST_KINDS, KINDS_COUNT, 5, str)
-    found = cache.kinds_of(recipe, method, None if frame < 0 else frame, count)
+    which = (recipe, method, None if frame < 0 else frame, count)
+    with elements.awaited(
+        work.is_kept(cache.kinds_of, *which), "Sorting the kernels of all places …"
+    ) as place:
+        found = cache.kinds_of(*which)
+        with place():
+            show_kinds(burst, field, frame, found, cache.estimate(recipe, method).image, pixel)
+
+
+def show_kinds(
+    burst: Burst,
+    field: KernelField,
+    frame: int,
+    found: KernelKinds,
+    picture: np.ndarray,
+    pixel: tuple[int, int],
+) -> None:
     # Each cell of the grid stands for 2x2 pixels.
     index = np.kron(found.index, np.ones((2, 2), int))[: burst.height, : burst.width]
     names = [f"Kind {kind + 1}" for kind in range(len(found.kernels))]
-    image = displayed(cache.estimate(recipe, method).image, burst.white_level)
+    image = displayed(picture, burst.white_level)
     with elements.grid("kinds", 340):
         left, right = st.container(gap="xsmall"), st.container(gap="xsmall")
     with left:
@@ -370,8 +402,16 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     change = cache.Change(
         tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalize, frame, (dy, dx), anew
     )
-    with st.spinner("Filtering with the changed kernels …"):
+    kept = work.is_kept(cache.changed, recipe, method, change)
+    with elements.awaited(kept, "Filtering with the changed kernels …") as place:
         after = cache.changed(recipe, method, change)
+        with place():
+            show_what_if(burst, before, field, after, pixel)
+
+
+def show_what_if(
+    burst: Burst, before: Estimate, field: KernelField, after: cache.Changed, pixel: tuple[int, int]
+) -> None:
     # Where frame 0 was shifted, the truth went with it.
     truth = [] if after.burst.truth is None else [("Truth", "", after.burst.truth)]
     scores = elements.decibels(before.image, burst), elements.decibels(after.image, after.burst)
@@ -385,8 +425,8 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     elements.chart(figure, "if_kernels")
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
-        f"{title_of(method)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:.3f} as it is "
-        f"and to {shares[1]:.3f} here. {PROTOCOL}."
+        f"{title_of(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:.3f} as "
+        f"it is and to {shares[1]:.3f} here. {PROTOCOL}."
     )
 
 
@@ -428,16 +468,27 @@ view = st.segmented_control(
     "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )
 try:
-    with st.spinner("Denoising …"):
-        estimates = cache.estimates(recipe, methods)
-    with_kernels = tuple(e.model for e in estimates if e.kernels is not None)
+    with_kernels = tuple(filter(cache.has_kernels, methods))
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        with left:
-            stage(recipe, methods, pixel)
-        with right:
-            VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)
+        denoised = cache.ready(recipe, methods) == methods and work.is_kept(
+            cache.stage_payload, recipe, methods
+        )
+        now = (recipe, methods, view)
+        same = denoised and st.session_state.get(KERNELS_SHOWN) == now
+        with (
+            left,
+            elements.awaited(denoised, "Denoising …") as pictures,
+            right,
+            elements.awaited(same, f"{view} …") as kernels,
+        ):
+            cache.estimates(recipe, methods)
+            with pictures():
+                stage(recipe, methods, pixel)
+            with kernels():
+                VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)
+        st.session_state[KERNELS_SHOWN] = now
 except ValueError as error:
     elements.failure(error)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from kpnviz.ui import cache, elements
+from kpnviz.ui import cache, elements, work
 from kpnviz.ui.assumed_noise import assumed_noise
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -33,7 +33,7 @@ def question(lesson: Lesson, number: int) -> None:
             st.caption("Choose an answer to see the right one.")
             return
         right = answer == lesson.options[lesson.right]
-        verdict = "Yes." if right else f"No: {lesson.options[lesson.right].lower()}."
+        verdict = "Yes." if right else f"No. The right answer: “{lesson.options[lesson.right]}”."
         icon = ":material/check_circle:" if right else ":material/cancel:"
         st.markdown(f"{icon} **{verdict}** {lesson.reveal}")
 
@@ -46,9 +46,10 @@ def look(lesson: Lesson, number: int) -> None:
         st.session_state[LESSON_SHOWN] = number
         st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = state[PIXEL], state[LENS_DISPLAY]
     recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state[METHODS])
-    with st.spinner("Denoising …"):
+    with elements.awaited(work.is_kept(cache.lens_payload, recipe, methods), "Denoising …") as place:
         payload = cache.lens_payload(recipe, methods)
-    kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
+        with place():
+            kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
     assumed_noise(recipe, methods)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")

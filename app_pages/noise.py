@@ -10,7 +10,7 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
-from kpnviz.ui import cache, elements
+from kpnviz.ui import cache, elements, work
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
@@ -33,29 +33,50 @@ def is_blind(method: str) -> bool:
     return method in ZOO and not ZOO[method].noise_map
 
 
-def sweeps_of(recipe: BurstRecipe, methods: tuple[str, ...]) -> dict[str, cache.Sweep]:
-    """The sweep of each method, with progress."""
+def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    """All parts of the page: their places at once, and what is in them as it comes, that of the chosen method first."""
+    burst = cache.burst_of(recipe)
     bar = elements.progress_bar("sweeps", "Denoising …")
-    sweeps = {}
-    for done, method in enumerate(methods):
-        bar.progress(done / len(methods), f"Denoising {len(cache.SCALES)} times with {title_of(method)} …")
-        sweeps[method] = cache.sweep(recipe, method)
-    bar.empty()
-    return sweeps
-
-
-def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int]) -> None:
     st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
-    names = list(sweeps)
     with st.container(horizontal=True):
-        method = elements.choose("Method", names, NOISE_METHOD, default_method(names), title_of)
-        others = range(1, sweeps[method].fields[0].frames)
+        method = elements.choose("Method", methods, NOISE_METHOD, default_method(methods), title_of)
+        others = range(1, cache.denoiser(method).frames or recipe.frames)
         other = elements.choose("Other frame", others, NOISE_FRAME, 1) if others else None
         side = st.segmented_control(
             "Pixels a side", [33, 65, burst.height], key=NOISE_SIDE, default=33, required=True,
             format_func=lambda n: "all" if n == burst.height else str(n),
         )  # fmt: skip
-    shown = sweeps[method]
+
+    kept = {name: work.is_kept(cache.sweep, recipe, name) for name in methods}
+    sweeps: dict[str, cache.Sweep] = {}
+
+    def denoise(name: str) -> cache.Sweep:
+        text = f"Denoising {len(cache.SCALES)} times with {title_of(name)} …"
+        bar.progress(len(sweeps) / len(methods), text)
+        sweeps[name] = cache.sweep(recipe, name)
+        return sweeps[name]
+
+    with elements.awaited(kept[method], f"Denoising with {title_of(method)} …") as for_strips:
+        st.subheader("How the kernels and the picture answer", anchor=False)
+        all_kept, waiting = all(kept.values()), f"Denoising with {len(methods)} networks …"
+        with (
+            elements.awaited(all_kept, waiting) as for_curves,
+            elements.awaited(all_kept, waiting) as for_matrix,
+        ):
+            for name in (method, *(name for name in methods if name != method)):
+                found = denoise(name)
+                if name == method:
+                    with for_strips():
+                        strips(burst, found, other, side, pixel)
+                if not all_kept or len(sweeps) == len(methods):
+                    with for_curves():
+                        curves(sweeps, methods)
+            bar.empty()
+            with for_matrix():
+                matrix(recipe, methods, pixel)
+
+
+def strips(burst: Burst, shown: cache.Sweep, other: int | None, side: int, pixel: tuple[int, int]) -> None:
     assumed = [scale_text(scale) for scale in cache.SHOWN_SCALES]
     elements.strip(
         [
@@ -77,8 +98,9 @@ def strips(burst: Burst, sweeps: dict[str, cache.Sweep], pixel: tuple[int, int])
     elements.chart(figure, "noise_kernels")
 
 
-def curves(sweeps: dict[str, cache.Sweep]) -> None:
-    st.subheader("How the kernels and the picture answer", anchor=False)
+def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
+    """The curves of those of the methods that are there by now."""
+    sweeps = {method: found[method] for method in methods if method in found}
     titles = {method: title_of(method) for method in sweeps}
     ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in cache.SCALES]
     cells: list[tuple[str, str, Mapping[str, Sequence[float | None]]]] = [
@@ -86,7 +108,7 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
         ("Share of frame 0", "median share", {m: s.share for m, s in sweeps.items()}),
         ("Picture", "PSNR, dB", {m: s.psnr for m, s in sweeps.items() if None not in s.psnr}),
     ]
-    with elements.grid("noise_curves", 270):
+    with elements.grid(f"noise_curves_{len(sweeps)}", 270):
         for name, unit, series in cells:
             if not series:
                 continue
@@ -96,8 +118,8 @@ def curves(sweeps: dict[str, cache.Sweep]) -> None:
                     cache.SCALES, {titles[m]: y for m, y in series.items()}, "assumed noise / true noise", unit,
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
-                elements.chart(figure, f"noise_{name}")
-    flat = " and ".join(title_of(method) for method in sweeps if is_blind(method))
+                elements.chart(figure, f"noise_{name}_{len(sweeps)}")
+    flat = " and ".join(title_of(method) for method in methods if is_blind(method))
     blind = (
         f" Of networks that take no assumed noise lines are flat: {flat}."
         if flat
@@ -117,12 +139,15 @@ def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
     method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), title_of)
     small = cache.matrix_recipe(recipe, pixel)
     bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
-    values = cache.noise_matrix(
-        small,
-        method,
-        lambda share: bar.progress(share, f"Denoising {len(cache.MATRIX_GAINS) ** 2} bursts …"),
-    )
-    bar.empty()
+    bursts = f"Denoising {len(cache.MATRIX_GAINS) ** 2} bursts …"
+    with elements.awaited(cache.matrix_is_kept(small, method), bursts) as place:
+        values = cache.noise_matrix(small, method, lambda share: bar.progress(share, bursts))
+        bar.empty()
+        with place():
+            show_matrix(small, values)
+
+
+def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
     gains = [f"×{gain}" for gain in cache.MATRIX_GAINS]
     with elements.grid("matrix", 380):
         left, right = st.container(), st.container()
@@ -158,13 +183,10 @@ frames = st.session_state[FRAMES]
 blind = (BLIND,) if BLIND in available() and BLIND not in methods and takes(BLIND, frames) else ()
 chosen = (*methods, *blind)
 try:
-    with_kernels = tuple(m for m in chosen if cache.estimate(recipe, m).kernels is not None)
+    with_kernels = tuple(filter(cache.has_kernels, chosen))
     if not methods or not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
-        sweeps = sweeps_of(recipe, with_kernels)
-        strips(cache.burst_of(recipe), sweeps, pixel)
-        curves(sweeps)
-        matrix(recipe, with_kernels, pixel)
+        results(recipe, with_kernels, pixel)
 except ValueError as error:
     elements.failure(error)

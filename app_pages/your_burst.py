@@ -1,5 +1,6 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ from kpnviz.ui.state import (
     own_files,
     own_map_frame,
     own_noise,
+    show_in,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 from kpnviz.ui.uploads import let_all_go
@@ -211,7 +213,8 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
     return noises
 
 
-def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> None:
+def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> Callable[[], None] | None:
+    """Draw the whole picture, or the button that asks for it; what denoises it, where it was asked for."""
     st.subheader("The whole picture", anchor=False)
     color = False
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -225,23 +228,28 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
             # A click reruns the page, and the next report of progress ends this run.
             cancel = st.container(width="content")
             cancel.button("Cancel", key=OWN_CANCEL)
-        denoised = upload.picture(
-            burst,
-            method,
-            noises,
-            color,
-            lambda share: bar.progress(share, f"Denoising with {title_of(method)}: {share:.0%}"),
-        )
-        st.rerun()
+
+        def make() -> None:
+            upload.picture(
+                burst,
+                method,
+                noises,
+                color,
+                lambda share: bar.progress(share, f"Denoising with {title_of(method)}: {share:.0%}"),
+            )
+            st.rerun()
+
+        return make
     if denoised is None:
         st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
-        return
+        return None
     preview, png = denoised
     with st.container(width=min(900, max(300, 2 * preview.shape[1]))):
         st.image(preview, caption=f"Denoised with {title_of(method)}", width="stretch")
     st.download_button(
         "Download 16-bit PNG", png, "denoised.png", "image/png", icon=":material/download:", on_click="ignore"
     )
+    return None
 
 
 def part(stack: FrameStack) -> tuple[tuple[int, int, int], int]:
@@ -259,7 +267,7 @@ def part(stack: FrameStack) -> tuple[tuple[int, int, int], int]:
     for label, key, at, length in zip(
         ("Top, px", "Left, px"), (OWN_TOP, OWN_LEFT), middle, lengths, strict=True
     ):
-        state[key] = min(max(at - half, 0), length - side)
+        show_in(key, min(max(at - half, 0), length - side), length - side)
         if length > side:
             st.slider(label, 0, length - side, key=key, on_change=move)
     channel, channels = GRAY, channels_of(stack)
@@ -278,10 +286,25 @@ def lens(
     crop: tuple[int, int, int],
     waiting: DeltaGenerator,
 ) -> None:
-    with st.spinner("Denoising …"):
-        payload = upload.lens_payload(burst, methods, channel, noise, crop)
-    waiting.empty()
-    pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
+    kept = upload.kept_payload(burst, methods, channel, noise, crop)
+    with elements.awaited(kept is not None, "Denoising …") as place:
+        waiting.empty()
+        payload = kept or upload.lens_payload(burst, methods, channel, noise, crop)
+        with place():
+            pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
+            look_further(burst, methods, noise, channel, crop, payload, pixel)
+
+
+def look_further(
+    burst: Upload,
+    methods: tuple[str, ...],
+    noise: NoiseModel,
+    channel: int,
+    crop: tuple[int, int, int],
+    payload: bytes,
+    pixel: tuple[int, int] | None,
+) -> None:
+    """What is chosen to be seen under the lens."""
     look = st.segmented_control(
         "Look at", ["Nothing more", "Assumed noise", "Maps"], required=True, **control(OWN_LOOK)
     )
@@ -399,7 +422,7 @@ problem, bar = st.container(), st.empty()
 above, stage, whole, below = (st.container() for _ in range(4))
 with stage:
     waiting = st.empty()
-    # Once the lens is on the page, it stays there while the next pictures are made.
+    # Once the lens is on the page, it stays there until it is known what it shows next.
     if OWN_LENS not in st.session_state:
         with waiting:
             elements.skeleton("Denoising …")
@@ -410,7 +433,12 @@ try:
     with st.sidebar:
         methods = tuple(
             st.multiselect(
-                "Methods", available(), format_func=title_of, max_selections=3, **control(OWN_METHODS)
+                "Methods",
+                available(),
+                format_func=title_of,
+                max_selections=3,
+                select_all=False,
+                **control(OWN_METHODS),
             )
         )
         crop, channel = part(burst.own.stack)
@@ -420,14 +448,17 @@ try:
     with below:
         frames_of(burst)
         noises = noise_of(burst)
+    make = None
+    if methods:
+        with whole:
+            make = whole_picture(burst, methods[-1], noises)
     with stage:
         if methods:
             lens(burst, methods, noises[channel], channel, crop, waiting)
         else:
             waiting.info("Choose a method in the sidebar.")
-    if methods:
-        with whole:
-            whole_picture(burst, methods[-1], noises)
+    if make is not None:
+        make()
 except (ValueError, OSError) as error:
     bar.empty()
     waiting.empty()

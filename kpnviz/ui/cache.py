@@ -49,6 +49,11 @@ def denoiser(method: str) -> Denoiser:
     return load(method)
 
 
+def has_kernels(method: str) -> bool:
+    """Whether a method predicts kernels, and not the picture itself."""
+    return not denoiser(method).network.config.direct
+
+
 def denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: bool = True) -> Estimate:
     """Run a method, when it is this session's turn."""
     network = denoiser(method)
@@ -250,6 +255,15 @@ def matrix_recipe(recipe: BurstRecipe, pixel: tuple[int, int]) -> BurstRecipe:
     y = min(max(pixel[0] - rows // 2, 0), height - rows)
     x = min(max(pixel[1] - columns // 2, 0), width - columns)
     return dataclasses.replace(recipe, crop=(top + y, left + x, rows, columns), moving=None)
+
+
+def matrix_is_kept(recipe: BurstRecipe, method: str) -> bool:
+    """Whether `noise_matrix` returns at once."""
+    return all(
+        work.is_kept(matrix_cell, recipe, method, true, assumed)
+        for true in MATRIX_GAINS
+        for assumed in MATRIX_GAINS
+    )
 
 
 def noise_matrix(recipe: BurstRecipe, method: str, progress: Callable[[float], object]) -> np.ndarray:

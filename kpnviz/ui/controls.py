@@ -50,6 +50,7 @@ from kpnviz.ui.state import (
     control,
     gain_button,
     shift_table,
+    show_in,
 )
 
 REDUCTION = 2
@@ -243,7 +244,12 @@ def method_controls() -> tuple[str, ...]:
         )
         return ()
     chosen_names = st.multiselect(
-        "Methods", names, format_func=title_of, max_selections=MAX_METHODS, **control(METHODS)
+        "Methods",
+        names,
+        format_func=title_of,
+        max_selections=MAX_METHODS,
+        select_all=False,
+        **control(METHODS),
     )
     return usable(tuple(name for name in names if name in chosen_names))
 
@@ -289,7 +295,8 @@ def pixel_controls(burst: Burst) -> tuple[int, int]:
     """Draw the controls of the pinned pixel; the pixel (y, x)."""
     y, x = pinned_pixel(burst)
     # The pixel may have been pinned elsewhere: the inputs follow.
-    st.session_state[PIXEL_Y], st.session_state[PIXEL_X] = y, x
+    show_in(PIXEL_Y, y, burst.height)
+    show_in(PIXEL_X, x, burst.width)
 
     def pin_inputs() -> None:
         pin(st.session_state[PIXEL_Y], st.session_state[PIXEL_X])

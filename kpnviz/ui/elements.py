@@ -7,7 +7,8 @@ import functools
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -152,6 +153,40 @@ _SKELETON = """<style>
 def skeleton(text: str) -> None:
     """A calm field where a large picture will be, with what is waited for."""
     st.html(f"{_SKELETON}<div class='skeleton' role='status'>{html.escape(text)}</div>")
+
+
+@contextmanager
+def awaited(ready: bool, text: str) -> Iterator[Callable[[], DeltaGenerator]]:
+    """A place for results that take long: what it gives is called once they are there, and is a container for them.
+
+    Where they are not `ready` yet, a skeleton with `text` is there meanwhile, and nothing of what was there before:
+    that belongs to another burst or choice than what the rest of the page shows by now.
+
+        with awaited(is_kept(slow, of), "Computing …") as place:
+            found = slow(of)
+            with place():
+                st.write(found)
+    """
+    if ready:
+        place = st.container()
+        yield lambda: place
+        return
+    empty = st.empty()
+    with empty:
+        skeleton(text)
+    filled = False
+
+    def fill() -> DeltaGenerator:
+        nonlocal filled
+        filled = True
+        return empty.container()
+
+    try:
+        yield fill
+    except Exception:
+        if not filled:
+            empty.empty()
+        raise
 
 
 def decibels(image: np.ndarray, burst: Burst) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 
 import kpnviz
 from kpnviz.analysis.metrics import PROTOCOL, has_ssim, psnr, ssim
-from kpnviz.burst import Burst
+from kpnviz.burst import Burst, BurstRecipe, MovingObject
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.models.checkpoints import CheckpointError, read_card
@@ -244,11 +244,10 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
 
 
 def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
-    rows: list[tuple[str, Any]] = []
-    if burst.recipe is not None:
-        rows += dataclasses.asdict(burst.recipe).items()
-        if burst.recipe.shifts is None and burst.shifts is not None:
-            rows.append(("shifts, sampled (dy, dx)", burst.shifts.tolist()))
+    rows: list[tuple[str, Any]] = [] if burst.recipe is None else _said(burst.recipe)
+    if burst.shifts is not None:
+        shifts = "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts)
+        rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:
         try:
@@ -266,6 +265,42 @@ def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
         for name, value in rows
     )
     return f'<div class="wide"><table class="recipe">{lines}</table></div>'
+
+
+def _said(recipe: BurstRecipe) -> list[tuple[str, Any]]:
+    """What a burst was made of, in words."""
+    rows: list[tuple[str, Any]] = [("photo", recipe.photo)]
+    if recipe.reduction != 1:
+        rows.append(("reduction of the photo", f"{recipe.reduction} times"))
+    if recipe.crop is not None:
+        top, left, height, width = recipe.crop
+        rows.append(("crop", f"{height}×{width} px at y {top}, x {left}"))
+    rows += [
+        ("noise", f"read_std {recipe.noise.read_std}, shot_gain {recipe.noise.shot_gain}"),
+        ("white level", f"{recipe.white_level:g}"),
+        ("frames", recipe.frames),
+    ]
+    shake = recipe.misalignment
+    if recipe.shifts is not None:
+        rows.append(("camera shake", "given for each frame"))
+    elif shake.large == 0:
+        rows.append(("camera shake", "none"))
+    else:
+        steps = "half pixels" if shake.subpixel else "whole pixels"
+        often = f", {shake.rate:g} frames on average within ±{shake.large}" if shake.rate else ""
+        rows.append(("camera shake", f"{steps} within ±{shake.small}{often}"))
+    moving = recipe.moving
+    for item in (moving,) if isinstance(moving, MovingObject) else moving or ():
+        (y, x), (dy, dx) = item.center, item.velocity
+        rows.append(
+            (
+                "moving object",
+                f"of the photo {item.photo}, {item.diameter:g} px wide, at y {y:g}, x {x:g} in frame 0, "
+                f"moves by dy {dy:g}, dx {dx:g} px a frame",
+            )
+        )
+    rows.append(("seed", recipe.seed))
+    return rows
 
 
 def _table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:

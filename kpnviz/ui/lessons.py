@@ -44,8 +44,8 @@ LESSONS = (
         "all the same: the sRGB transfer is steepest near black and stretches what little noise is there.",
         Preset(
             "Noise",
-            "These are signed errors in linear intensity: compare fur and nose in *Frame 0*. Then press **l** for the "
-            "errors after the sRGB transfer: where are they larger now?",
+            "These are signed errors in linear intensity: compare fur and nose in *Frame 0*. Then tick *sRGB transfer* "
+            "under *Light* (on a keyboard: **l**): where are the errors larger now?",
             pixel=(74, 30),
             scene={SHAKE: "none"},
             display={"mode": "signed", "linear": True, "compare": "one", "shown": "frame"},

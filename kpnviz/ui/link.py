@@ -92,6 +92,19 @@ _KNOWN = {
     *{"v", *DEFAULTS, "methods", "pixel", "teach", *_LENS},
     *{KERNELS_VIEW, IF_METHOD, *WHAT_IF, LESSON, "sizes"},
 }
+_SCENE = frozenset({*DEFAULTS, "methods", "pixel"})
+OF_PAGE = {
+    "explore": _SCENE | {*_LENS},
+    "kernels": _SCENE | {KERNELS_VIEW, IF_METHOD, *WHAT_IF},
+    "noise": _SCENE,
+    "sizes": _SCENE - {"methods"} | {"sizes"},
+    "results": frozenset(),
+    "learn": frozenset({LESSON}),
+    "your_burst": frozenset(),
+}
+"""What of the state each page shows, by names of the query: a link that is given away holds that, the version and
+teacher mode. (The address of the page holds all, so that nothing is lost when it is loaded again.)"""
+
 _FIRST_VIEW = next(iter(KERNEL_VIEWS))
 _MAX_SIZE = 99  # of a kernel, pixels a side: what a network has is seen where it is shown
 _MAX_STOPS = (-2.0, 4.0)
@@ -388,7 +401,15 @@ def sync_address() -> None:
         st.query_params.from_dict(query)
 
 
+def page_at(address: str | None) -> str:
+    """The page, of OF_PAGE, at an address."""
+    name = urlsplit(address or "").path.rstrip("/").rpartition("/")[2]
+    return name if name in OF_PAGE else "explore"
+
+
 def link(address: str | None, state: Mapping[str, Any]) -> str:
-    """The whole link to the page at `address`, as it is now."""
+    """The whole link to the page at `address`, with what that page shows now."""
     parts = urlsplit(address or "http://localhost:8501/")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(write(state), safe="~"), ""))
+    names = OF_PAGE[page_at(address)] | {"v", "teach"}
+    query = {name: value for name, value in write(state).items() if name in names}
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query, safe="~"), ""))

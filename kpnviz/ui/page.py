@@ -11,7 +11,8 @@ from kpnviz.paths import ROOT
 from kpnviz.ui import work
 from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.elements import plain
-from kpnviz.ui.state import LINK_PROBLEM, TEACH
+from kpnviz.ui.link import OF_PAGE, page_at
+from kpnviz.ui.state import LINK_PROBLEM, TEACH, open_page
 from kpnviz.ui.theme_watch import theme_watch
 
 PAGES = {
@@ -28,8 +29,20 @@ PAGES = {
 (A folder named pages/ beside app.py would make Streamlit run a page that is opened by its address without app.py.)
 """
 
+# What a link is to, on the pages where it does not hold all that is seen.
+_LINKED = {
+    "results": "this page",
+    "learn": "this lesson",
+    "your_burst": "this page with its example: a burst of your own stays with you",
+}
+
+SIDEBAR = 300
+"""CSS pixels that the sidebar is wide at first."""
+
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next picture is computed; components without a face take no room.
+# The navigation begins beside the sidebar, also where there is none or it is folded: it does not jump from page to
+# page. (A telephone has it in a drawer.)
 _STYLE = """<style>
 .st-key-theme, .st-key-assumed { position: absolute; }
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
@@ -42,7 +55,11 @@ _STYLE = """<style>
   padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
-</style>"""
+@media (min-width: 768px) {
+  .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
+    [data-testid="stTopNav"] { position: absolute; left: SIDEBARpx; right: 0; }
+}
+</style>""".replace("SIDEBAR", str(SIDEBAR))
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.
 _TEACHER_STYLE = "<style>html { font-size: 21px !important; }</style>"
@@ -62,12 +79,13 @@ _COMPACT_STYLE = """<style>
 </style>"""
 
 
-def begin(title: str, introduction: str, tools: Callable[[], None] | None = None) -> None:
+def begin(title: str, introduction: str = "", tools: Callable[[], None] | None = None) -> None:
     """Title and introduction (Markdown): what is seen here, for a person who has not read the papers.
 
     `tools` draws what stands beside the title; with it, the page's elements stand closer to each other.
     """
     state = st.session_state
+    open_page()
     st.html(_STYLE + (_COMPACT_STYLE if tools else ""))
     if state.get(TEACH):
         st.html(_TEACHER_STYLE)
@@ -83,7 +101,8 @@ def begin(title: str, introduction: str, tools: Callable[[], None] | None = None
                 tools()
         if not state.get(TEACH):  # its room is needed, and the address is there
             with st.container(width="content"):
-                copy_link()
+                page = page_at(st.context.url)
+                copy_link(OF_PAGE[page], _LINKED.get(page, "what you see now"))
     if introduction:
         st.markdown(introduction)
     theme_watch()

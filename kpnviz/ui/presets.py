@@ -13,6 +13,7 @@ from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
 from kpnviz.ui.kernel_lens import Pixel
 from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import (
+    EXAMPLES,
     GAIN,
     LEFT,
     LENS_DISPLAY,
@@ -26,7 +27,6 @@ from kpnviz.ui.state import (
     SHIFTS,
     TEACH,
     TOP,
-    preset_button,
 )
 
 
@@ -126,7 +126,7 @@ def shown_preset(presets: Sequence[Preset] = PRESETS) -> Preset | None:
 
 
 def preset_menu(presets: Sequence[Preset] = PRESETS) -> None:
-    """A menu with a button for each preset, and what to look for in it; for a class, one after the other by key."""
+    """A menu of the presets; for a class, one after the other by key."""
     state = st.session_state
     shown = shown_preset(presets)
     if shown is not None:
@@ -135,13 +135,21 @@ def preset_menu(presets: Sequence[Preset] = PRESETS) -> None:
         titles = [preset.title for preset in presets]
         presenter(titles, state.get(PRESENTED), shown is not None, lambda number: presets[number].apply())
         return
-    with st.popover("Examples", icon=":material/visibility:", width="content"):
-        for preset in presets:
-            st.button(
-                preset.title,
-                key=preset_button(preset.title),
-                on_click=preset.apply,
-                type="primary" if preset is shown else "secondary",
-                width="stretch",
-                help=preset.look,
-            )
+
+    def show() -> None:
+        number = state[EXAMPLES]
+        if number is not None:
+            presets[number].apply()
+
+    def title(number: int) -> str:
+        text = presets[number].title
+        return f"**{text}**" if presets[number] is shown else text
+
+    st.menu_button(
+        "Examples",
+        range(len(presets)),
+        key=EXAMPLES,
+        icon=":material/visibility:",
+        format_func=title,
+        on_click=show,
+    )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # --- The burst: the keys of controls.DEFAULTS; a link names them as they are ---
 PHOTO = "photo"  # name of the gallery
@@ -30,9 +31,12 @@ METHODS = "methods"  # names of the networks chosen
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
 LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
 TEACH = "teach"  # teacher mode: large type, the controls folded away
+EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
 PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
+
+DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was drawn since the page was opened
 
 THEME = "theme"  # what runs the page again when the theme is switched
 
@@ -56,6 +60,7 @@ STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
 KERNELS_VIEW = "kernels_view"  # which part of the page is shown
+KERNELS_SHOWN = "_kernels_shown"  # (recipe, methods, view) that was shown last
 KERNELS_LENS = "kernels_lens"  # the lens' pictures, to pick a pixel from
 KERNELS_PIXEL, KERNELS_DISPLAY = (
     "kernels_pixel",
@@ -130,7 +135,7 @@ def control(key: str, on_change: Callable[[], None] | None = None) -> dict[str, 
     after a choice was written. `st.slider("Sensor gain", 1.0, 16.0, **control(GAIN))`, for one.
     """
     state, own = st.session_state, widget(key)
-    state[own] = state[key]  # always anew: what is there may be the value of the last page's widget
+    show_in(own, state[key])
 
     def take() -> None:
         state[key] = state[own]
@@ -138,6 +143,28 @@ def control(key: str, on_change: Callable[[], None] | None = None) -> dict[str, 
             on_change()
 
     return {"key": own, "on_change": take}
+
+
+def show_in(own: str, value: object, limits: object = None) -> None:
+    """Let the widget with the key `own`, which is drawn next, show a value.
+
+    It is told only where it does not show that value already: what it is told replaces what a person has chosen in the
+    browser meanwhile, and of quick presses of a key some would be lost. `limits` are those of the widget's arguments
+    that make another widget of it, as the ends of a slider do.
+    """
+    state = st.session_state
+    drawn = state.setdefault(DRAWN_CONTROLS, (None, {}))[1]
+    if own not in state or state[own] != value or drawn.get(own, ()) != (limits,):
+        state[own] = value
+    drawn[own] = (limits,)
+
+
+def open_page() -> None:
+    """Called as each page begins: on a page that was not the last one, every widget is new, and has to be told."""
+    context = get_script_run_ctx()
+    page = context.page_script_hash if context else None
+    if st.session_state.get(DRAWN_CONTROLS, (None,))[0] != page:
+        st.session_state[DRAWN_CONTROLS] = (page, {})
 
 
 def shift_table(version: int) -> str:
@@ -148,11 +175,6 @@ def shift_table(version: int) -> str:
 def gain_button(gain: int) -> str:
     """The button that sets a gain of the paper."""
     return f"gain_{gain}"
-
-
-def preset_button(title: str) -> str:
-    """The button of a preset."""
-    return f"preset_{title}"
 
 
 def lesson_answer(lesson: int) -> str:

@@ -16,6 +16,7 @@ import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize_color
+from kpnviz.capture.decoding import base_name
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
@@ -24,6 +25,7 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
+from kpnviz.outside import visible
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.ui import uploads, work
@@ -74,15 +76,16 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     if kept is not None and kept.ids == ids:
         return kept
     forget()
+    ordered = sorted(files, key=lambda file: natural(file.name))
+    labels = [visible(base_name(file.name)) for file in ordered]
     count, begun = len(files), 0
 
     def say(name: str) -> None:
         nonlocal begun
-        begun += "/" not in name  # else it is a member of the ZIP that was named before
+        begun += name in labels[begun : begun + 1]  # else it is in the ZIP that was named before
         progress((begun - 1) / (count + 1), f"Reading {begun} of {count}: {plain(name)}")
 
     progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
-    ordered = sorted(files, key=lambda file: natural(file.name))
     contents = [(file.name, uploads.contents_of(file)) for file in ordered]
     try:
         stack = read_frames(contents, progress=say, wanted=work.still_wanted)
@@ -208,16 +211,24 @@ def lens_payload(
     upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
 ) -> bytes:
     """What the kernel lens shows of a square part, (top, left, side), of one channel."""
-    key = (upload.ids, upload.own.order, methods, channel, noise, crop)
-    kept = st.session_state.get(OWN_PAYLOAD)
-    if kept is not None and kept[0] == key:
-        return kept[1]
+    kept = kept_payload(upload, methods, channel, noise, crop)
+    if kept is not None:
+        return kept
     top, left, side = crop
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
     with work.turn():
         payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
-    st.session_state[OWN_PAYLOAD] = (key, payload)
+    st.session_state[OWN_PAYLOAD] = ((upload.ids, upload.own.order, methods, channel, noise, crop), payload)
     return payload
+
+
+def kept_payload(
+    upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
+) -> bytes | None:
+    """What the lens was last sent, if that is of this part."""
+    kept = st.session_state.get(OWN_PAYLOAD)
+    key = (upload.ids, upload.own.order, methods, channel, noise, crop)
+    return kept[1] if kept is not None and kept[0] == key else None
 
 
 @dataclass(frozen=True, eq=False)

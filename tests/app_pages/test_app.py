@@ -24,6 +24,8 @@ from kpnviz.ui.numbers import pixel_statistics
 from kpnviz.ui.page import PAGES
 from kpnviz.ui.presets import PRESETS
 from kpnviz.ui.state import (
+    EXAMPLES,
+    FRAMES,
     GAIN,
     METHODS,
     MOVING,
@@ -34,7 +36,6 @@ from kpnviz.ui.state import (
     TEACH,
     gain_button,
     lesson_answer,
-    preset_button,
     widget,
 )
 from kpnviz.ui.turns import Kept
@@ -104,6 +105,35 @@ def test_controls_change_the_burst():
     assert recipe_of(state).noise == NoiseModel.for_gain(8)
     assert recipe_of(state).moving is not None
     assert recipe_of(state).misalignment == SHAKES["strong"]
+
+
+def told(app):
+    """Names of the widgets whose value Python sets: what a person chose in the browser meanwhile is replaced."""
+    widgets = (*app.slider, *app.multiselect, *app.selectbox, *app.number_input, *app.toggle)
+    return {widget.key for widget in widgets if widget.proto.set_value}
+
+
+def test_a_control_is_told_only_what_was_set_elsewhere():
+    app = open_app(methods=["mkpn"])
+    assert {widget(key) for key in (GAIN, FRAMES, SEED, METHODS)} <= told(app)  # a new page
+    app.slider(key=widget(FRAMES)).set_value(9).run()
+    app.number_input(key=widget(SEED)).set_value(3).run()
+    assert not told(app)  # it may be at 12 by now
+    assert app.session_state[FRAMES] == 9 and app.session_state[SEED] == 3
+    app.button(key=gain_button(8)).click().run()
+    assert told(app) == {widget(GAIN)}
+    app.switch_page("app_pages/noise.py").run()
+    assert {widget(key) for key in (GAIN, FRAMES, SEED, METHODS)} <= told(app)
+    assert app.slider(key=widget(FRAMES)).value == 9
+    assert not app.exception
+
+
+def test_methods_cannot_be_chosen_all_at_once():
+    # Streamlit's "Select all" takes as many as there is room for, which is one, and then offers nothing.
+    app = open_app(methods=["mkpn"])
+    own = AppTest.from_file(str(ROOT / "app_pages" / "your_burst.py"), default_timeout=120).run()
+    for page in (app, own):
+        assert page.multiselect[0].proto.select_all == 0
 
 
 def test_what_is_said_of_training_follows_its_ranges(monkeypatch):
@@ -261,7 +291,7 @@ def test_the_scene_survives_a_change_of_page():
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
 def test_a_preset_is_shown(preset):
     app = open_app()
-    app.button(key=preset_button(preset.title)).click().run()
+    app.menu_button(key=EXAMPLES).click(PRESETS.index(preset)).run()
     assert not app.exception and not app.error
     assert any(preset.look in text.value for text in app.markdown)
     assert app.session_state[PIXEL] == preset.pixel
@@ -298,7 +328,8 @@ def test_a_lesson_asks_before_it_reveals_and_opens_in_explore(number):
     assert any("Yes." in text.value and lesson.reveal in text.value for text in app.markdown)
     wrong = lesson.options[lesson.right - 1]
     app.radio(key=widget(lesson_answer(number))).set_value(wrong).run()
-    assert any("No:" in text.value and lesson.reveal in text.value for text in app.markdown)
+    right = f"No. The right answer: “{lesson.options[lesson.right]}”."
+    assert any(right in text.value and lesson.reveal in text.value for text in app.markdown)
     before = app.session_state[PHOTO], app.session_state[GAIN]
     assert before == (
         DEFAULTS["photo"],

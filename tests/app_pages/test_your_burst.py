@@ -43,6 +43,7 @@ from kpnviz.ui.state import (
     widget,
 )
 
+from ..capture.picture_makers import zipped
 from .lens_driver import PATIENCE_MS
 
 
@@ -220,6 +221,17 @@ def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
     assert read == [(i / 6, f"Reading {i + 1} of 5: {name}") for i, name in enumerate(names)]
     assert said[-1] == (5 / 6, "Aligning 4 frames and measuring their noise …")
     assert len(found.own.stack) == 4
+
+
+@pytest.mark.parametrize("name", ["burst.zip", f"{'a' * 100}.zip"])
+def test_what_is_in_a_zip_does_not_count_as_a_file(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(upload.st, "session_state", {})
+    file = io.BytesIO(zipped(pictures(tmp_path, RECIPE)))
+    file.name = file.file_id = name
+    said = []
+    upload.current([file], lambda share, text: said.append(text.replace("\\", "")))
+    assert len(said[1:-1]) == 6 and all(text.startswith("Reading 1 of 1: ") for text in said[1:-1])
+    assert said[-2].endswith(".zip/frame_03.png") and "Reading 1 of 1: burst.json" in said
 
 
 def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):

@@ -35,6 +35,31 @@ def test_every_mark_is_escaped_and_nothing_else_changes(text, most):
     assert visible(text, most).isprintable() and len(visible(text, most)) <= most
 
 
+def test_results_take_the_place_of_a_skeleton():
+    def page():
+        import streamlit as st
+
+        from kpnviz.ui import elements
+
+        for ready in (False, True):
+            with elements.awaited(ready, "Computing …") as place, place():
+                st.write(f"result {ready}")
+        try:
+            with elements.awaited(False, "Computing …"):
+                raise ValueError("it is too large")
+        except ValueError as error:
+            elements.failure(error)
+        with elements.awaited(False, "More …"):
+            pass
+
+    app = AppTest.from_function(page).run()
+    assert [text.value for text in app.markdown] == ["result False", "result True"]
+    assert len(app.error) == 1
+    assert [block.body.count("class='skeleton'") for block in app.get("html")] == [
+        1
+    ]  # of what is still awaited
+
+
 def test_of_a_long_text_both_ends_are_seen():
     assert visible("frame" * 40 + ".png", 20) == "frameframe…frame.png"
 

@@ -109,7 +109,35 @@ def test_the_report_stands_alone_and_says_how_it_was_made(burst, estimates):
     assert "prefers-color-scheme: dark" in text
     assert link in page.text and metrics.PROTOCOL in page.text and "KPN 5×5" in page.text
     assert f"{metrics.psnr(burst.mean, burst.truth):.3f}" in page.text
-    assert str(RECIPE.noise.read_std) in page.text and str(burst.shifts.tolist()) in page.text
+    assert str(RECIPE.noise.read_std) in page.text
+    assert "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts) in page.text
+
+
+def test_what_a_burst_was_made_of_is_said_in_words():
+    moving = kpnviz.MovingObject("city", center=(20, 24.5), diameter=16, velocity=(0, 2))
+    shaken = kpnviz.Misalignment(2, 16, 1.5, subpixel=True)
+    said = {}
+    for name, changes in {
+        "usual": {},
+        "still": {"misalignment": kpnviz.Misalignment(0, 0, 0), "crop": None},
+        "small": {"misalignment": kpnviz.Misalignment(2, 2, 0), "moving": (moving, moving)},
+        "by hand": {"shifts": ((0, 0), *((1, -2),) * 7), "moving": moving, "reduction": 1},
+        "half pixels": {"misalignment": shaken},
+    }.items():
+        recipe = dataclasses.replace(RECIPE, **changes)
+        burst = kpnviz.Burst(np.zeros((8, 9, 9), np.float32), recipe.noise, recipe=recipe)
+        text = said[name] = Page(export.report(burst, [], None, "x")).text
+        assert not re.search(r"None|[{}\[\]]|'", text.split("How to see it again")[1]), text
+    assert "crop 40×32 px at y 60, x 60" in said["usual"]
+    assert "camera shake whole pixels within ±2, 1.5 frames on average within ±16" in said["usual"]
+    assert "camera shake none" in said["still"] and " crop " not in said["still"]
+    assert "camera shake whole pixels within ±2 moving object" in said["small"]
+    assert said["small"].count("moving object") == 2
+    assert (
+        "of the photo city, 16 px wide, at y 20, x 24.5 in frame 0, moves by dy 0, dx 2 px" in said["by hand"]
+    )
+    assert "camera shake given for each frame" in said["by hand"]
+    assert "camera shake half pixels within ±2" in said["half pixels"]
 
 
 def test_a_burst_without_truth_or_kernels_gets_a_report_too(burst):

@@ -22,6 +22,7 @@ from kpnviz.ui.controls import (
     recipe_of,
 )
 from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.page import PAGES
 from kpnviz.ui.size_stage import first_look, sized_methods
 from kpnviz.ui.state import FRAMES, GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
 
@@ -77,14 +78,36 @@ def states(draw):
 
 @given(states())
 def test_a_link_opens_what_was_there(state):
-    url = link.link("https://example.org/tools/kernels?old=1", state)
-    assert url.startswith("https://example.org/tools/kernels?v=1&photo=")
-    found, problem = link.read(dict(parse_qsl(urlsplit(url).query)))
+    found, problem = link.read(link.write(state))
     assert problem == ""
     assert recipe_of(DEFAULTS | found) == recipe_of(state)
     others = set(found) - set(DEFAULTS)
     assert others == set(state) - set(DEFAULTS)
     assert {name: found[name] for name in others} == {name: state[name] for name in others}
+
+
+@given(states())
+def test_a_link_to_a_page_holds_what_that_page_shows(state):
+    written = link.write(state)
+    held = {}
+    for page in PAGES:
+        url = link.link(f"https://example.org/tools/{page}?old=1", state)
+        assert url.startswith(f"https://example.org/tools/{page}?v=1")
+        held[page] = dict(parse_qsl(urlsplit(url).query))
+        assert held[page].items() <= written.items()
+    scene = {"photo", "top", "left", "crop", "frames", "gain", "shake", "moving", "seed"}
+    for page in ("explore", "kernels", "noise", "sizes"):
+        assert scene <= set(held[page])
+    for page in ("results", "learn", "your_burst"):
+        assert set(held[page]) <= {"v", "teach", "lesson"}
+    only = {"explore": "look", "kernels": "kernels_view", "sizes": "sizes", "learn": "lesson"}
+    for page, name in only.items():
+        assert [other for other in held if name in held[other]] == [page] * (name in written)
+    assert set().union(*map(set, held.values())) == set(written)  # nothing is held by none
+    # The first page has no name in its address.
+    assert link.link("https://example.org/", state) == link.link(
+        "https://example.org/explore", state
+    ).replace("/explore", "/")
 
 
 @pytest.mark.parametrize(

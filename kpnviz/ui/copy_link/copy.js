@@ -1,10 +1,11 @@
 const SAID_MS = 2000; // how long a button says that it has copied
 
-// The address of the page, in teacher mode or without it.
-function linkOf(address, teach) {
+// The address of the page with these names of its query, in teacher mode or without it.
+function linkOf(address, names, teach) {
   const url = new URL(address);
+  for (const name of [...url.searchParams.keys()])
+    if (name !== "v" && !names.includes(name)) url.searchParams.delete(name);
   if (teach) url.searchParams.set("teach", "1");
-  else url.searchParams.delete("teach");
   url.search = url.search.replaceAll("%7E", "~"); // as Python writes it
   return url.href;
 }
@@ -14,13 +15,21 @@ class Share {
     this.find = (selector) => root.querySelector(selector);
     for (const name of ["plain", "teach"]) {
       const button = this.find(`.${name}`);
-      button.addEventListener("click", () => this.copy(button, linkOf(window.location.href, name === "teach")));
+      button.addEventListener("click", () =>
+        this.copy(button, linkOf(window.location.href, this.names, name === "teach")),
+      );
     }
     this.find(".close").addEventListener("click", () => this.close());
     this.find(".by-hand").addEventListener("keydown", (event) => {
       event.stopPropagation(); // letters are Streamlit's shortcuts
       if (event.key === "Escape") this.close();
     });
+  }
+
+  update({ names, what }) {
+    this.names = names;
+    this.find(".plain").title = `Copies the link to ${what}`;
+    this.find(".teach").title = `Copies the link to ${what}, in teacher mode: larger type, the controls folded away`;
   }
 
   async copy(button, link) {
@@ -56,12 +65,11 @@ class Share {
   }
 }
 
-const shares = new WeakSet();
+const shares = new WeakMap();
 
 // Called again for every run of the script.
-export default function ({ parentElement }) {
+export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".share");
-  if (shares.has(root)) return;
-  shares.add(root);
-  new Share(root);
+  if (!shares.has(root)) shares.set(root, new Share(root));
+  shares.get(root).update(data);
 }

@@ -5,8 +5,8 @@ factors, multiplies and draws them itself, so the kernels follow the mouse witho
 pinned pixel and the options of display come back, once they rest.
 
 What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
-set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; and
-where the payload is to be fetched (parcels.py), or null: then that follows. The payload, little-endian:
+set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; the
+lens' name; and where the payload is to be fetched (parcels.py), or null: then that follows. The payload, little-endian:
 
     uint32            length of the header
     header            JSON, padded with spaces: what `pack` writes, and where each array lies
@@ -340,7 +340,7 @@ def kernel_lens(
     address = None if state.get(BY_MESSAGE) else parcels.offer(identity, payload)
     parcel = address and {"address": address, "id": identity}
     _component()(
-        data=with_header(state[told] | {"parcel": parcel}, b"" if parcel else payload),
+        data=with_header(state[told] | {"lens": key, "parcel": parcel}, b"" if parcel else payload),
         key=key,
         on_pinned_change=take_pinned,
         on_display_change=take_display,

@@ -1,4 +1,5 @@
-// Other assumed noise: what Python computed for some scales, and all that lies between them.
+// Other assumed noise: what Python computed for some scales, and all that lies between them. What is on the screen assumes
+// one noise: until every method's results with other noise have come, all of them are shown with the true one.
 
 // Where a power of two lies among scales (growing): the two beside it, and how far it is from the first to the second.
 function scaleBeside(scales, power) {
@@ -25,7 +26,7 @@ function psnrOf(image, truth, H, W, white) {
 class Assumed {
   constructor(lens) {
     this.lens = lens;
-    this.power = 0; // the assumed noise is 2^power times the true one
+    this.power = 0; // the assumed noise that is asked for is 2^power times the true one
     this.onBrought = () => this.take();
     document.addEventListener("kpnviz-assumed", this.onBrought);
   }
@@ -34,10 +35,21 @@ class Assumed {
     document.removeEventListener("kpnviz-assumed", this.onBrought);
   }
 
-  // What has been brought of the burst on the page.
+  // What has been fetched for the burst on the page.
   get shelf() {
     const shelf = globalThis.kpnvizAssumed;
     return shelf && shelf.burst === this.lens.data?.burst ? shelf : null;
+  }
+
+  // Whether every method on the page has its results with other noise.
+  get ready() {
+    const { methods } = this.lens.data;
+    return methods.length > 0 && methods.every(({ scales }) => scales);
+  }
+
+  // The power of what is on the screen.
+  get applied() {
+    return this.ready ? this.power : 0;
   }
 
   // Give each method the fields and pictures of all scales, its own among them.
@@ -70,15 +82,15 @@ class Assumed {
     this.lens.redraw();
   }
 
-  // The pictures at this power.
+  // The pictures with the noise that is assumed.
   mix() {
-    const { lens } = this;
+    const { lens, applied } = this;
     const { height, width, white_level: white, methods, panels } = lens.data;
     for (const method of methods) {
       const panel = panels[method.panel];
       panel.mixed = panel.assumedScore = null;
-      if (this.power === 0 || !method.scales) continue;
-      const { low, high, share } = scaleBeside(method.scales, this.power);
+      if (applied === 0) continue;
+      const { low, high, share } = scaleBeside(method.scales, applied);
       const [a, b] = [method.images[low], method.images[high]];
       panel.mixed = Float32Array.from(a, (value, i) => value * (1 - share) + b[i] * share);
       if (lens.truth) panel.assumedScore = `${psnrOf(panel.mixed, lens.truth.image, height, width, white).toFixed(2)} dB`;
@@ -86,37 +98,40 @@ class Assumed {
     lens.invalidate("bitmaps", "pictures", "cursor");
   }
 
-  // A method's kernels [N] at a pixel, at this power.
+  // A method's kernels [N] at a pixel, with the noise that is assumed.
   kernelsAt(method, y, x) {
     return this.between(method, (kernels) => effectiveKernels(kernels, y, x));
   }
 
-  // What `of` makes of a method's field, [N] of weights, at this power.
+  // What `of` makes of a method's field, [N] of weights, with the noise that is assumed.
   between(method, of) {
-    if (this.power === 0 || !method.fields) return of(method.kernels);
-    const { low, high, share } = scaleBeside(method.scales, this.power);
+    const { applied } = this;
+    if (applied === 0) return of(method.kernels);
+    const { low, high, share } = scaleBeside(method.scales, applied);
     if (share === 0 || share === 1) return of(method.fields[share ? high : low]);
     return mixedKernels(of(method.fields[low]), of(method.fields[high]), share);
   }
 
-  // The slider: there while somebody brings what it needs, and moved once something has come.
+  // The slider: shown as soon as results are being fetched, and moved once all have come.
   write() {
-    const { lens, shelf } = this;
-    const ready = lens.data.methods.some(({ scales }) => scales);
+    const { lens, shelf, ready, applied } = this;
     const slider = lens.find("[name=assumed]");
     lens.find(".assumed").hidden = !shelf || !lens.data.methods.length;
     slider.disabled = !ready;
-    slider.value = this.power;
-    const all = shelf && shelf.methods.every((name) => shelf.brought.has(name));
-    const factor = 2 ** this.power;
-    lens.find("[name=assumed-factor]").textContent = !ready && !all
-      ? "being computed …"
-      : !ready
-        ? "too large: choose a smaller crop"
-        : this.power === 0
-          ? "×1, the true one"
-          : factor > 1
-            ? `×${factor.toFixed(factor % 1 ? 2 : 0)}`
-            : `×1/${(1 / factor).toFixed((1 / factor) % 1 ? 2 : 0)}`;
+    slider.value = applied;
+    const tooLarge = lens.data.methods.some(({ panel }) => shelf?.brought.get(lens.data.panels[panel].name) === null);
+    const wanted = this.power === 0 ? "others are" : `${factorText(this.power)} is`;
+    lens.find("[name=assumed-factor]").textContent = ready
+      ? factorText(this.power)
+      : tooLarge
+        ? "×1; others are too large: choose a smaller crop"
+        : `×1; ${wanted} being computed …`;
   }
+}
+
+// 2 -> ×4, as a multiple of the true noise.
+function factorText(power) {
+  if (power === 0) return "×1, the true one";
+  const factor = 2 ** Math.abs(power);
+  return `×${power > 0 ? "" : "1/"}${factor.toFixed(factor % 1 ? 2 : 0)}`;
 }

@@ -114,7 +114,7 @@ class Ideal {
   // What ideal kernels are asked for now.
   get wanted() {
     const { data, cursor, assumed, chosenMethod } = this.lens;
-    return `${data.id} ${chosenMethod.title} ${cursor} ${assumed.power}`;
+    return `${data.id} ${chosenMethod.title} ${cursor} ${assumed.applied}`;
   }
 
   get isStale() {

@@ -15,6 +15,7 @@ class Input {
 
   destroy() {
     document.removeEventListener("scroll", this.onScroll, true);
+    document.removeEventListener("pointerdown", this.onPress, true);
   }
 
   listen() {
@@ -34,7 +35,8 @@ class Input {
     lens.root.addEventListener("keyup", (event) => this.onKeyUp(event));
     lens.root.addEventListener("blur", () => lens.setFlicker(false));
     lens.root.addEventListener("input", ({ target }) => this.onControl(target));
-    lens.root.addEventListener("pointerdown", ({ target }) => this.foldMenus(target));
+    this.onPress = (event) => this.foldMenus(event.composedPath()[0]);
+    document.addEventListener("pointerdown", this.onPress, true);
     this.onClick(".rows", "[data-frame]", ({ frame }) => lens.chooseFrame(Number(frame)));
     this.onClick(".rows", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
     this.onClick(".film", "[data-name]", ({ name }, event) => lens.choosePanel(name, event.shiftKey));
@@ -68,10 +70,11 @@ class Input {
     lens.sumTo((lens.summed ?? lens.frames) + by);
   }
 
-  // A menu is open until one presses elsewhere.
-  foldMenus(target) {
-    for (const menu of this.lens.root.querySelectorAll("details[open]"))
-      if (!menu.contains(target)) menu.open = false;
+  // A menu is open until one presses elsewhere, anywhere on the page, or Escape. Returns those that were folded.
+  foldMenus(target = null) {
+    const open = [...this.lens.root.querySelectorAll("details[open]")].filter((menu) => !menu.contains(target));
+    for (const menu of open) menu.open = false;
+    return open;
   }
 
   // Keys work as soon as the mouse is on a picture, unless the keyboard is in use elsewhere.
@@ -185,6 +188,10 @@ class Input {
     if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
     // The app has shortcuts of its own (R reruns it); what is typed here is meant for the lens.
     event.stopPropagation();
+    if (event.key === "Escape") {
+      const [folded] = this.foldMenus();
+      if (folded) return folded.querySelector("summary").focus();
+    }
     if (event.target !== lens.root && event.key !== "?") return;
     const action = this.actionOf(event.key, event.shiftKey ? 10 : 1);
     if (!action) return;

@@ -6,6 +6,9 @@ const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
 
+// What each lens of the page showed last, by its name: where one is put into its place anew, it goes on from there.
+const shownLast = (globalThis.kpnvizLenses ??= new Map());
+
 class Lens {
   constructor(root) {
     this.root = root;
@@ -79,6 +82,7 @@ class Lens {
 
   // Show what Python offers, once it is here; what was there stays until then.
   async fetch(order) {
+    this.root.classList.toggle("old", Boolean(this.data)); // the text beside it may speak of the new burst by now
     const coming = (this.coming = { id: order.parcel.id, order, stop: new AbortController() });
     try {
       const payload = await fetchParcel(order.parcel.address, coming.stop.signal);
@@ -93,6 +97,7 @@ class Lens {
   }
 
   take(order, payload) {
+    this.root.classList.remove("old");
     if (payload.length) {
       const [header, arrays] = readHeader(payload);
       if (header.id !== this.data?.id) this.load(readArrays(header, arrays));
@@ -101,10 +106,12 @@ class Lens {
     this.settle();
   }
 
-  // What Python set: the pinned pixel and the options of display.
-  follow({ number, pinned, display }) {
+  // What Python set: the pinned pixel and the options of display. What a person chose since is newer.
+  follow({ number, lens, pinned, display }) {
     const { height, width } = this.data;
-    this.followed = number;
+    const last = shownLast.get(lens);
+    if (lens && last?.number === number) ({ pinned, display } = last);
+    [this.followed, this.name] = [number, lens];
     this.pinned = Boolean(pinned) && pinned[0] < height && pinned[1] < width;
     if (this.pinned) [this.cursor, this.touched] = [pinned, true];
     const { frame, view, assumed, ...rest } = display;
@@ -117,6 +124,7 @@ class Lens {
     else this.resetView();
     clearTimeout(this.reportTimer);
     this.reported = { pinned: this.pinned ? this.cursor : null, display: this.display };
+    this.remember();
     this.layOut();
     this.invalidate("bitmaps", "pictures", "cursor");
   }
@@ -334,7 +342,12 @@ class Lens {
         this.reported[name] = value;
         this.report(name, name === "pinned" ? { at: value } : value);
       }
+      this.remember();
     }, delay);
+  }
+
+  remember() {
+    if (this.name) shownLast.set(this.name, { number: this.followed, ...this.reported });
   }
 
   // The display changed by a person's hand.
@@ -567,7 +580,7 @@ class Lens {
       zoom: this.view.zoom.toFixed(2),
     });
     this.root.classList.toggle("pinned", this.pinned);
-    this.root.classList.toggle("assuming", this.assumed.power !== 0);
+    this.root.classList.toggle("assuming", this.assumed.applied !== 0);
   }
 
   writeWeights() {
