@@ -34,6 +34,7 @@ PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
 PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
+DRAWER = "drawer"  # what closes the sidebar of a phone
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---

@@ -50,6 +50,7 @@ SCRIPTS = (
     "ideal.js",
     "assumed.js",
     "text.js",
+    "roving.js",
     "paint.js",
     "figure.js",
     "carpet.js",
