@@ -67,7 +67,9 @@ def text(lesson: Lesson, title: bool = True) -> None:
 def lesson_steps() -> None:
     """Title and number of the lesson in front of a class, and the next one by key."""
     titles = [lesson.title for lesson in LESSONS]
-    presenter(titles, st.session_state[LESSON], True, lambda number: st.session_state.update({LESSON: number}))
+    presenter(
+        titles, st.session_state[LESSON], True, lambda number: st.session_state.update({LESSON: number})
+    )
 
 
 def look_or_say_why(lesson: Lesson, number: int) -> None:

@@ -21,6 +21,4 @@ def component(folder: Path, name: str, *scripts: Path) -> Callable[..., Any]:
         return (folder / f"{name}.{ending}").read_text(encoding="utf-8")
 
     script = "\n".join([*(path.read_text(encoding="utf-8") for path in scripts), text("js")])
-    return st.components.v2.component(
-        f"kpnviz.{folder.name}", html=text("html"), css=text("css"), js=script
-    )
+    return st.components.v2.component(f"kpnviz.{folder.name}", html=text("html"), css=text("css"), js=script)

@@ -74,5 +74,7 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
     with st.expander(
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):
-        shown = [row | {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")} for row in rows]
+        shown = [
+            row | {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")} for row in rows
+        ]
         st.dataframe(shown, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

@@ -138,7 +138,9 @@ function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
   if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink);
   if (!centroid) return;
-  const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
+  // Where its lines fill whole pixels of the screen: between two, they would be half as strong.
+  const whole = (place) => Math.round(place - ink.weight / 2) + ink.weight / 2;
+  const [x, y] = [whole(middle + centroid[1] * unit), whole(middle + centroid[0] * unit)];
   const arms = () => {
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
       context.moveTo(x + 1.5 * ink.weight * dx, y + 1.5 * ink.weight * dy);

@@ -33,7 +33,7 @@ class Pictures {
 
   // A picture's name over its corner, which is a choice of another one, with its score.
   makeLabel(role) {
-    const label = { select: make("select", ""), score: make("span", "") };
+    const label = { select: make("select", ""), score: make("span", "score") };
     label.select.name = role;
     label.select.setAttribute("aria-label", role === "other" ? "Left picture" : "Picture");
     label.element = make("span", `chip ${role}`, label.select, label.score);
