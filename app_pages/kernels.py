@@ -31,6 +31,7 @@ from kpnviz.ui.controls import (
     pixel_controls,
 )
 from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.numbers import rounded
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     IF_ANEW,
@@ -118,8 +119,8 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
     (dy, dx), width = centroid(fused), spread(fused)
     where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
     st.markdown(
-        f"Share **{fused.sum() / field.frames:.1%}** of the picture · spread **{width:.2f} px** · centroid "
-        f"dy **{dy:.2f}**, dx **{dx:.2f} px**. {where}"
+        f"Share **{fused.sum() / field.frames:z.1%}** of the picture · spread **{width:.2f} px** · centroid "
+        f"dy **{dy:z.2f}**, dx **{dx:z.2f} px**. {where}"
     )
 
 
@@ -327,9 +328,9 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         {
             "picture": title,
             "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else float(
+            "error": None if burst.truth is None else rounded(float(
                 displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level)
-            ),
+            ), 3),
         }
         for title, _, image in pictures
     ]  # fmt: skip
@@ -425,8 +426,8 @@ def show_what_if(
     elements.chart(figure, "if_kernels")
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
-        f"{title_of(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:.3f} as "
-        f"it is and to {shares[1]:.3f} here. {PROTOCOL}."
+        f"{title_of(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:z.3f} as "
+        f"it is and to {shares[1]:z.3f} here. {PROTOCOL}."
     )
 
 

@@ -8,6 +8,7 @@ from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
 from kpnviz.ui.page import begin
+from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import (
     LENS_DISPLAY,
     LESSON,
@@ -17,6 +18,7 @@ from kpnviz.ui.state import (
     LESSON_SHOWN,
     METHODS,
     PIXEL,
+    TEACH,
     control,
     lesson_answer,
 )
@@ -55,30 +57,58 @@ def look(lesson: Lesson, number: int) -> None:
         st.switch_page("app_pages/explore.py")
 
 
-begin(
-    "Learn",
-    "Seven lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
-    "is there to be seen, and need not be what theory says.",
-)
-st.session_state.setdefault(LESSON, 0)
-number = st.segmented_control(
-    "Lesson",
-    range(len(LESSONS)),
-    format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
-    required=True,
-    label_visibility="collapsed",
-    **control(LESSON),
-)
-lesson = LESSONS[number]
-left, right = st.columns([5, 4], gap="large")
-with left:
-    st.header(lesson.title, anchor=False)
+def text(lesson: Lesson, title: bool = True) -> None:
+    if title:
+        st.header(lesson.title, anchor=False)
     st.markdown(lesson.text)
     st.latex(lesson.equation)
     st.caption(f"Equation: {lesson.source}.")
-with right:
-    question(lesson, number)
-try:
-    look(lesson, number)
-except ValueError as error:
-    elements.failure(error)
+
+
+def lesson_steps() -> None:
+    """Title and number of the lesson in front of a class, and the next one by key."""
+    titles = [lesson.title for lesson in LESSONS]
+    presenter(
+        titles, st.session_state[LESSON], True, lambda number: st.session_state.update({LESSON: number})
+    )
+
+
+def look_or_say_why(lesson: Lesson, number: int) -> None:
+    try:
+        look(lesson, number)
+    except ValueError as error:
+        elements.failure(error)
+
+
+st.session_state.setdefault(LESSON, 0)
+if st.session_state.get(TEACH):  # what is asked and what is seen beside each other, on one screen
+    number = st.session_state[LESSON]
+    lesson = LESSONS[number]
+    begin(lesson.title, "", tools=lesson_steps)
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        text(lesson, title=False)
+        question(lesson, number)
+    with right:
+        look_or_say_why(lesson, number)
+else:
+    begin(
+        "Learn",
+        "Seven lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
+        "is there to be seen, and need not be what theory says.",
+    )
+    number = st.segmented_control(
+        "Lesson",
+        range(len(LESSONS)),
+        format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
+        required=True,
+        label_visibility="collapsed",
+        **control(LESSON),
+    )
+    lesson = LESSONS[number]
+    left, right = st.columns([5, 4], gap="large")
+    with left:
+        text(lesson)
+    with right:
+        question(lesson, number)
+    look_or_say_why(lesson, number)

@@ -125,7 +125,7 @@ def differences(rows: Rows, names: Sequence[str]) -> None:
         for gain in TEST_GAINS:
             row, yardstick = rows.get((name, gain)), rows.get((YARDSTICK, gain))
             mean, se = difference(row, yardstick) if row and yardstick else (math.nan, math.nan)
-            line[f"×{gain:g} dB"] = f"{mean:+.2f} ± {se:.2f}" if math.isfinite(mean) else ""
+            line[f"×{gain:g} dB"] = f"{mean:+z.2f} ± {se:.2f}" if math.isfinite(mean) else ""
         cells.append(line)
     st.dataframe(cells, column_config=METHOD, hide_index=True, height="content")
 

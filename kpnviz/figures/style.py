@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-# ColorBrewer RdBu, color-blind safe, blue negative; on a dark page zero is dark.
+# ColorBrewer RdBu, color-blind safe, blue negative. On a dark page zero is dark, and both ends keep their hue: blue and
+# red of the same lightness at each step (OKLCH, hues 248 and 34), not near white.
 DIVERGING = {
     False: [
         "#053061",
@@ -17,7 +18,7 @@ DIVERGING = {
         "#b2182b",
         "#67001f",
     ],
-    True: ["#d9efff", "#8ecbf5", "#3f93cf", "#1f5a8a", "#1b1f26", "#8f3a26", "#d9623f", "#f7a988", "#ffe9dd"],
+    True: ["#6ab7fe", "#2397f1", "#1575be", "#185383", "#1b1f26", "#7d3829", "#b44d36", "#e56549", "#fd8e74"],
 }
 SEQUENTIAL = "Viridis"
 PALETTE = (

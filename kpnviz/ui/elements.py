@@ -69,6 +69,8 @@ _CHART_STYLE = """<style>
 .js-plotly-plot .infolayer text, .js-plotly-plot .xtick text, .js-plotly-plot .ytick text {
   fill: currentColor !important; fill-opacity: 0.88 !important;
 }
+/* Without a mouse Plotly's buttons would lie over legends and maps all the time. */
+@media (hover: none), (max-width: 640px) { .js-plotly-plot .modebar-container { display: none; } }
 </style>"""
 
 

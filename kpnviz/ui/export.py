@@ -310,8 +310,8 @@ def _table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if name == "share":
-            return f"{100 * value:.1f} %"
-        return f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
+            return f"{100 * value:z.1f} %"
+        return f"{value:z.3f}" if isinstance(value, float) else html.escape(str(value))
 
     head = "".join(f"<th>{html.escape(titles.get(name, name))}</th>" for name in rows[0])
     body = "".join(

@@ -31,6 +31,11 @@ _COLUMNS = {
 }
 
 
+def rounded(value: float, digits: int) -> float:
+    """A number as a table shows it, without a minus before a zero."""
+    return round(value, digits) + 0.0
+
+
 def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> list[dict[str, Any]]:
     """One row per method and frame: what the kernels at (y, x) look like in numbers."""
     true = burst.shifts_at(y, x)
@@ -69,4 +74,7 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
     with st.expander(
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):
-        st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)
+        shown = [
+            row | {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")} for row in rows
+        ]
+        st.dataframe(shown, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

@@ -10,6 +10,7 @@ import streamlit as st
 from kpnviz.paths import ROOT
 from kpnviz.ui import work
 from kpnviz.ui.copy_link import copy_link
+from kpnviz.ui.drawer import drawer
 from kpnviz.ui.elements import plain
 from kpnviz.ui.link import OF_PAGE, page_at
 from kpnviz.ui.state import LINK_PROBLEM, TEACH, open_page
@@ -44,7 +45,7 @@ SIDEBAR = 300
 # The navigation begins beside the sidebar, also where there is none or it is folded: it does not jump from page to
 # page. (A telephone has it in a drawer.)
 _STYLE = """<style>
-.st-key-theme, .st-key-assumed { position: absolute; }
+.st-key-theme, .st-key-drawer, .st-key-assumed { position: absolute; }
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
 [data-testid="stElementContainer"]:has([data-testid="stSpinner"]),
@@ -62,7 +63,15 @@ _STYLE = """<style>
 </style>""".replace("SIDEBAR", str(SIDEBAR))
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.
-_TEACHER_STYLE = "<style>html { font-size: 21px !important; }</style>"
+# What is not the picture takes little of the height.
+_TEACHER_STYLE = """<style>
+html { font-size: 21px !important; }
+[data-testid="stHeader"] { height: 2.3rem; min-height: 2.3rem; }
+[data-testid="stMainBlockContainer"] { padding-top: 2.4rem; }
+[data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
+.st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }
+.st-key-class_head p { font-size: 0.82rem; line-height: 1.3; }
+</style>"""
 
 
 def pages() -> list[Any]:
@@ -94,15 +103,30 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
     problem = state.pop(LINK_PROBLEM, "")
     if problem:
         st.warning(plain(problem, 1000))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(title, anchor=False)
-        if tools is not None:
-            with st.container(width="content"):
-                tools()
-        if not state.get(TEACH):  # its room is needed, and the address is there
+    if state.get(TEACH):
+        _class_head(title, introduction, tools)
+    else:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.title(title, anchor=False)
+            if tools is not None:
+                with st.container(width="content"):
+                    tools()
             with st.container(width="content"):
                 page = page_at(st.context.url)
                 copy_link(OF_PAGE[page], _LINKED.get(page, "what you see now"))
-    if introduction:
-        st.markdown(introduction)
+        if introduction:
+            st.markdown(introduction)
     theme_watch()
+    drawer()
+
+
+def _class_head(title: str, introduction: str, tools: Callable[[], None] | None) -> None:
+    """In front of a class: the tools beside title and introduction. (The link is in the browser's address.)"""
+    with st.container(horizontal=True, vertical_alignment="center", key="class_head"):
+        with st.container():
+            st.title(title, anchor=False)
+            if introduction:
+                st.markdown(introduction)
+        if tools is not None:
+            with st.container(width="content"):
+                tools()

@@ -38,6 +38,7 @@ PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
 DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was drawn since the page was opened
 
+DRAWER = "drawer"  # what closes the sidebar of a phone
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +192,12 @@ def test_any_number_of_frames(chromium, server, frames):
 def test_a_click_pins_and_python_follows(page):
     click_pixel(page, 50, 60)
     expect(page.get_by_text("at the pinned pixel: y 50, x 60")).to_be_visible()
-    page.mouse.move(*point(page, 90, 90))
-    expect(page.locator('.lens[data-y="50"][data-pinned="true"]')).to_be_attached()
+    expect(page.locator(".where .pin")).to_have_text("Pinned")
+    hover(page, 90, 90)  # moving shows all the same
+    assert lens(page, "l.pinnedAt") == [50, 60]
+    film = page.locator(".film").bounding_box()
+    page.mouse.move(film["x"] + 5, film["y"] + 5)  # off the picture, the pinned pixel is shown again
+    expect(page.locator('.lens[data-y="50"][data-x="60"][data-pinned="true"]')).to_be_attached()
     page.locator(".lens").press("ArrowRight")
     expect(page.get_by_text("at the pinned pixel: y 50, x 61")).to_be_visible()
     page.locator(".lens").press("Escape")
@@ -218,6 +223,74 @@ def test_keys(page):
     root.press("r")  # Streamlit's shortcut for a rerun
     hover(page, 60, 60)
     assert len(page.sent) == sent
+
+
+def test_tab_stops_once_at_the_pictures_the_tabs_the_film_and_the_kernels(page):
+    hover(page, 40, 40)
+    stops = "(e, part) => [...e.querySelectorAll(`${part} :is(canvas, button)`)].filter((b) => b.tabIndex === 0).length"
+    for part in (".stages", ".tabs", ".film", ".rows"):
+        assert page.locator(".lens").evaluate(stops, part) == 1, part
+    # Native controls keep their own keys: none is within what takes all keys.
+    assert page.locator("[role=application] :is(select, input, button)").count() == 0
+    keys = page.locator(".lens [role=application]")
+    keys.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator('.lens[data-y="41"][data-x="40"]')).to_be_attached()
+    tab = page.get_by_role("tab", name="Kernels")
+    tab.focus()
+    for key, name in (
+        ("ArrowRight", "On the frames"),
+        ("End", "Ideal"),
+        ("ArrowRight", "Kernels"),
+        ("ArrowLeft", "Ideal"),
+        ("Home", "Kernels"),
+    ):
+        page.keyboard.press(key)
+        expect(page.get_by_role("tab", name=name)).to_be_focused()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+    cells, columns = (
+        page.locator(".cell"),
+        lens(page, "getComputedStyle(l.find('.cells')).gridTemplateColumns.split(' ').length"),
+    )
+    cells.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(cells.nth(columns)).to_be_focused()
+    page.keyboard.press("Enter")
+    assert lens(page, "l.frame") == columns
+    page.locator(".thumb").first.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Space")
+    assert lens(page, "l.shown") == "truth"
+
+
+def test_arrow_keys_choose_a_photo_and_tab_stops_at_the_chosen_one(page):
+    identity = lens(page, "l.data.id")
+    photos = page.locator(".thumbnails [role=radio]")
+    place = gallery().index(DEFAULTS["photo"])
+    assert photos.evaluate_all("(all) => all.map((b) => b.tabIndex).indexOf(0)") == place
+    photos.nth(place).focus()
+    sent = len(page.sent)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(photos.nth(place + 2)).to_be_focused()
+    expect(photos.nth(place + 2)).to_have_attribute("aria-checked", "true")
+    wait_for_another(page, identity)
+    assert len(page.sent) <= sent + 2  # Python hears of the photo at which the keys rest
+    expect(page.locator(".photo img")).to_have_attribute("alt", gallery()[place + 2])
+    assert photos.evaluate_all("(all) => all.filter((b) => b.tabIndex === 0).length") == 1
+
+
+def test_ticks_of_a_color_scale_do_not_touch(page):
+    ticks = page.locator(".weights .ticks span")
+    for end in (12.5, 0.55, 0.061, 0.0072):
+        change = "(e, end) => { e.lens.heldMax = end; e.lens.invalidate('cursor'); }"
+        page.locator(".lens").evaluate(change, end)
+        painted(page)
+        boxes = [tick.bounding_box() for tick in ticks.all()]
+        for one, other in itertools.pairwise(boxes):
+            assert other["x"] - (one["x"] + one["width"]) >= 3, end
+        assert float(ticks.last.inner_text()) == pytest.approx(end, rel=0.03)
 
 
 def test_zoom_is_shared_by_all_pictures_and_a_double_click_ends_it(page):

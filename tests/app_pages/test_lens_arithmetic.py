@@ -13,7 +13,8 @@ from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, mass
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
-from kpnviz.color import srgb_encode
+from kpnviz.color import srgb_decode, srgb_encode
+from kpnviz.figures.style import DIVERGING
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.matching import matching_costs
 from kpnviz.noise import NoiseModel, stabilize
@@ -176,6 +177,58 @@ def test_the_srgb_transfer(script):
     np.testing.assert_allclose(
         script("a.values.map(encode)", values=values.tolist()), srgb_encode(np.clip(values, 0, 1)), atol=1e-6
     )
+
+
+def contrast(one, other):
+    """Of two colors in 0..255 (WCAG 2: relative luminance)."""
+    light, dark = sorted(
+        (srgb_decode(np.array(c) / 255) @ [0.2126, 0.7152, 0.0722] for c in (one, other)), reverse=True
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_both_ends_of_the_signed_scale_have_a_hue_of_their_own(script, theme):
+    """Blue below zero and red above, also at the ends; in the browser as in the figures of Python."""
+    assert script("STOPS[a.theme]", theme=theme) == DIVERGING[theme == "dark"]
+    for sign, strong, weak in ((1, 0, 2), (-1, 2, 0)):
+        for power in (0.25, 0.5, 0.75, 1):
+            color = script(
+                "[0, 8, 16].map((s) => (PALETTES[a.theme].at(a.t) >>> s) & 255)", theme=theme, t=sign * power
+            )
+            assert color[strong] - color[weak] > 45
+
+
+@pytest.mark.parametrize("weight", [-1, -0.2, 0, 0.2, 1])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_mark_is_seen_on_any_weight(script, theme, weight):
+    """A cross in the middle of a kernel of equal weights."""
+    draw = """(() => {
+      const canvas = new OffscreenCanvas(60, 60);
+      const ink = { ...INKS[a.theme], text: a.text, weight: 1, shift: "#0f9d76" };
+      const weights = new Float64Array(9).fill(a.weight);
+      const palette = PALETTES[a.theme];
+      const marks = { centroid: [0, 0], shift: null };
+      drawKernel(canvas, 60, { weights, K: 3, max: 1, boxSize: 3, palette, ink, ...marks });
+      const { data } = canvas.getContext("2d").getImageData(22, 22, 16, 16);
+      return Array.from({ length: 256 }, (_, i) => Array.from(data.slice(4 * i, 4 * i + 3)));
+    })()"""
+    colors = script(draw, theme=theme, weight=weight, text="#e6e8eb" if theme == "dark" else "#1f2328")
+    ground, *others = colors  # the first is at a corner, the mark in the middle
+    assert sum(contrast(color, ground) >= 3 for color in others) >= 12
+
+
+@pytest.mark.parametrize(
+    ("total", "picture", "text"),
+    [
+        (0.49502, 0.49498, "picture 0.4950 ✓"),
+        (0.4951, 0.495, "≈ picture 0.4950"),
+        (0.5, 0.495, "picture 0.4950"),
+    ],
+)
+def test_a_tick_stands_beside_numbers_that_are_the_same(script, total, picture, text):
+    found = script("pictureLine(a.total, a.picture)", total=total, picture=picture)
+    assert (found["text"], found["kind"]) == (text, "" if total == 0.5 else "agrees")
 
 
 @pytest.mark.parametrize("frames", [1, 2, 8, 16, 32])

@@ -21,6 +21,7 @@ from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache, work
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import unpack
+from kpnviz.ui.numbers import rounded
 from kpnviz.ui.state import (
     IF_RENORMALIZE,
     MAPS_FRAME,
@@ -78,6 +79,15 @@ def test_the_parts_of_the_pinned_kernel_are_described(burst):
     assert f"spread **{kernel_stats.spread(kernel):.2f} px**" in text
     assert "True shift of frame 0 there: dy 0, dx 0 px." in text
     assert list(charts(app)) == ["parts"]
+
+
+def test_no_number_is_written_as_minus_zero(burst):
+    kernels = kpnviz.load("mkpn")(burst).kernels
+    centers = kernel_stats.centroid(kernels.region(30, 60, 30, 60)[0]).reshape(-1, 2)
+    y, x = divmod(int(np.flatnonzero((centers[:, 0] < 0) & (centers[:, 0] > -0.004))[0]), 30)
+    app = open_page("kernels", pixel=(30 + y, 30 + x))
+    assert "dy **0.00**" in texts(app)
+    assert math.copysign(1, rounded(-0.004, 2)) == 1 and rounded(-0.006, 2) == -0.01
 
 
 @pytest.mark.parametrize(

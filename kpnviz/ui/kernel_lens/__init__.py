@@ -53,6 +53,7 @@ SCRIPTS = (
     "ideal.js",
     "assumed.js",
     "text.js",
+    "roving.js",
     "paint.js",
     "figure.js",
     "carpet.js",

@@ -1,6 +1,6 @@
 // The lens as a picture to take away: what is on the page, drawn again on one canvas.
 
-const LEFT_OUT = ".hint, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .rule, .live, .handle, [hidden]";
+const LEFT_OUT = ".hint, .pin, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .rule, .live, .handle, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 // A canvas with the pictures, kernels, scales and numbers of a lens, at `scale` pixels a CSS pixel.
@@ -50,7 +50,7 @@ function drawElement(context, element) {
     context.fillRect(left, top, width, height);
   }
   context.save();
-  if (element.matches(".rows, .stage, .title")) {
+  if (element.matches(".rows, .stage, .chip")) {
     context.beginPath(); // what is scrolled or cut off on the page is so here
     context.rect(left, top, width, height);
     context.clip();
@@ -62,16 +62,18 @@ function drawElement(context, element) {
   context.restore();
 }
 
+// Word by word: a text may be in several lines.
 function drawText(context, node, style) {
-  const text = node.textContent.trim();
-  if (!text) return;
-  const range = document.createRange();
-  range.selectNodeContents(node);
-  const box = range.getBoundingClientRect();
   context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
   context.fillStyle = style.color;
   context.textBaseline = "middle";
-  context.fillText(text, box.left, box.top + box.height / 2);
+  const range = document.createRange();
+  for (const { 0: word, index } of node.textContent.matchAll(/\S+/g)) {
+    range.setStart(node, index);
+    range.setEnd(node, index + word.length);
+    const box = range.getBoundingClientRect();
+    context.fillText(word, box.left, box.top + box.height / 2);
+  }
 }
 
 // The marks of the legend: paths and circles in a view box of 12 units.

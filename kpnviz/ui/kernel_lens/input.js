@@ -10,7 +10,19 @@ class Input {
   constructor(lens) {
     this.lens = lens;
     this.pointers = new Map(); // those that are down
+    // What takes the keys, and the one tab stop of the pictures: the drawn one, without the choices on it.
+    this.surface = lens.pictures.surface;
+    this.groups = {
+      tabs: new Roving(lens.find(".tabs"), "[role=tab]", (tab) => lens.chooseLook(tab.dataset.look)),
+      film: new Roving(lens.find(".film"), ".thumb"),
+      cells: new Roving(lens.find(".rows"), ".cell"),
+    };
+    this.touches = matchMedia("(hover: none)");
     this.listen();
+  }
+
+  get hint() {
+    return this.touches.matches ? "drag to look, tap to pin" : "move to look, click to pin";
   }
 
   destroy() {
@@ -26,14 +38,15 @@ class Input {
       stages.addEventListener("pointermove", (event) => this.onMove(event));
       stages.addEventListener("pointerup", (event) => this.onUp(event));
       stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+      stages.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && lens.backToPin());
       stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     }
     this.onScroll = () => (this.scrolledAt = performance.now());
     document.addEventListener("scroll", this.onScroll, true);
-    lens.root.addEventListener("pointerleave", () => this.borrowed && lens.root.blur());
+    lens.root.addEventListener("pointerleave", () => this.borrowed && this.surface.blur());
     lens.root.addEventListener("keydown", (event) => this.onKey(event));
     lens.root.addEventListener("keyup", (event) => this.onKeyUp(event));
-    lens.root.addEventListener("blur", () => lens.setFlicker(false));
+    lens.root.addEventListener("focusout", () => lens.setFlicker(false));
     lens.root.addEventListener("input", ({ target }) => this.onControl(target));
     this.onPress = (event) => this.foldMenus(event.composedPath()[0]);
     document.addEventListener("pointerdown", this.onPress, true);
@@ -43,6 +56,7 @@ class Input {
     this.onClick(".tabs", "[data-look]", ({ look }) => lens.chooseLook(look));
     lens.find("[name=assumed]").addEventListener("dblclick", () => lens.assumed.moveTo(0));
     const act = {
+      ".pin": () => (lens.pinned ? lens.release() : lens.pin()),
       ".reset": () => lens.resetView(),
       ".save": () => saveFigure(lens.root, `kernels_y${lens.cursor[0]}_x${lens.cursor[1]}.png`),
       ".ask": () => lens.find(".help").showModal(),
@@ -60,8 +74,12 @@ class Input {
       const element = event.target.closest(selector);
       if (!element) return;
       action(element.dataset, event);
-      if (event.detail > 0) this.lens.root.focus({ preventScroll: true, focusVisible: false });
+      if (event.detail > 0) this.takeKeys();
     });
+  }
+
+  takeKeys() {
+    this.surface.focus({ preventScroll: true, focusVisible: false });
   }
 
   stepSum(by) {
@@ -80,7 +98,7 @@ class Input {
   // Keys work as soon as the mouse is on a picture, unless the keyboard is in use elsewhere.
   takeFocus() {
     if (document.activeElement !== document.body) return;
-    this.lens.root.focus({ preventScroll: true, focusVisible: false });
+    this.takeKeys();
     this.borrowed = true; // until the mouse leaves: a click keeps it
   }
 
@@ -110,7 +128,7 @@ class Input {
   // The event's own time: what waited in the queue counts too.
   follow(at, event) {
     const { lens } = this;
-    if (!lens.pinned) lens.moveTo(...lens.pixelAt(at), event.timeStamp);
+    lens.moveTo(...lens.pixelAt(at), event.timeStamp);
   }
 
   onDown(event) {
@@ -135,7 +153,10 @@ class Input {
     if (this.pointers.size === 2) return this.pinch(event.pointerId, before);
     if (distance(at, pointer.from) > STILL_A_CLICK) pointer.moved = true;
     if (!pointer.moved) return;
-    if (event.pointerType === "touch" || lens.view.zoom === 1) return this.follow(at, event);
+    if (event.pointerType === "touch" || lens.view.zoom === 1) {
+      pointer.looking = true;
+      return this.follow(at, event);
+    }
     const { view, from } = pointer;
     lens.setView(view.y - (at[1] - from[1]) / lens.scale, view.x - (at[0] - from[0]) / lens.scale, view.zoom);
   }
@@ -153,6 +174,8 @@ class Input {
     const { lens } = this;
     const pointer = this.pointers.get(event.pointerId);
     this.pointers.delete(event.pointerId);
+    // A finger takes the pinned pixel along: it leaves the picture as it is lifted, and what it found is to stay.
+    if (pointer?.looking && event.pointerType === "touch" && lens.pinned) lens.pin();
     if (!pointer || pointer.moved) return;
     const clicked = lens.pixelAt(pointer.at);
     const { lastClick } = this;
@@ -160,15 +183,13 @@ class Input {
     const soon = lastClick && event.timeStamp - lastClick.time < DOUBLE_CLICK_MS;
     if (soon && distance(pointer.at, lastClick.at) <= STILL_A_CLICK) {
       // The second click of a double-click takes back what the first did.
-      [lens.pinned, lens.cursor] = [lastClick.pinned, lastClick.cursor];
+      [lens.pinnedAt, lens.cursor] = [lastClick.pinnedAt, lastClick.cursor];
       lens.reportSoon();
       return lens.resetView();
     }
-    this.lastClick = { time: event.timeStamp, at: pointer.at, pinned: lens.pinned, cursor: lens.cursor };
-    const again = lens.pinned && clicked[0] === lens.cursor[0] && clicked[1] === lens.cursor[1];
-    if (again) return lens.release();
+    this.lastClick = { time: event.timeStamp, at: pointer.at, pinnedAt: lens.pinnedAt, cursor: lens.cursor };
     lens.moveTo(...clicked);
-    lens.pin();
+    lens.pinOrRelease();
   }
 
   onWheel(event) {
@@ -192,7 +213,7 @@ class Input {
       const [folded] = this.foldMenus();
       if (folded) return folded.querySelector("summary").focus();
     }
-    if (event.target !== lens.root && event.key !== "?") return;
+    if (event.target !== lens.root && event.target !== this.surface && event.key !== "?") return;
     const action = this.actionOf(event.key, event.shiftKey ? 10 : 1);
     if (!action) return;
     event.preventDefault();
@@ -210,7 +231,7 @@ class Input {
     const next = (values, value) => values[(values.indexOf(value) + 1) % values.length];
     const summing = lens.look === "sum";
     return {
-      Enter: () => (lens.pinned ? lens.release() : lens.pin()),
+      Enter: () => lens.pinOrRelease(),
       Escape: () => lens.release(),
       "+": () => lens.zoomAt(1.5, ...around),
       "=": () => lens.zoomAt(1.5, ...around),

@@ -4,7 +4,7 @@ const SMALLEST_KERNEL = 72;
 const LARGEST_KERNEL = 176;
 const SMALLEST_STAGE = 420;
 const LARGEST_STAGE = 760;
-const CLASS_SHARE = 0.29; // of the width, for a picture where letters are large: a class is to see the kernels
+const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
 const MOST_LARGER = 1.25; // kernels grow with large letters, up to this
 const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
@@ -57,15 +57,17 @@ function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
 // width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.
 function arrange(counts, width, height, type = 1) {
   const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
-  const found = arrangeNamed(beside, counts, width, height, type);
+  const ways = (smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
+  const [found, above] = ways(SMALLEST_KERNEL * clamp(type, 1, MOST_LARGER));
   if (found.fits || !beside) return found;
-  const above = arrangeNamed(false, counts, width, height, type);
-  return above.fits ? above : found; // rather all in sight
+  if (above.fits) return above; // rather all in sight
+  // Large letters: kernels that are no larger than usual, if then all are in sight.
+  const small = ways(SMALLEST_KERNEL).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
+  return small[0] ?? found;
 }
 
 // The same with names beside the kernels, or above them; and whether all are in sight.
-function arrangeNamed(named, counts, width, height, type) {
-  const smallest = SMALLEST_KERNEL * clamp(type, 1, MOST_LARGER);
+function arrangeNamed(named, counts, width, height, type, smallest) {
   const [wide, high] = named
     ? [width - NAME_WIDTH * type, height]
     : [width, height - (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type * counts.length];

@@ -4,6 +4,8 @@ const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are
 const FOOT_HEIGHT = 30; // CSS pixels of the color scale under the kernels
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
+const MOST_TICK_DIGITS = 3; // after the point, where a color scale has five ticks
+const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves the picture (click the picture, Enter)";
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
 
 // What each lens of the page showed last, by its name: where one is put into its place anew, it goes on from there.
@@ -15,7 +17,7 @@ class Lens {
     root.lens = this; // what the tests read
     this.find = (selector) => root.querySelector(selector);
     this.cursor = [0, 0];
-    this.pinned = false;
+    this.pinnedAt = null; // the pixel that is shown while nobody points at a picture
     this.touched = false; // the cursor is where a person put it
     this.frame = 0;
     this.view = { y: 0, x: 0, zoom: 1 };
@@ -112,7 +114,7 @@ class Lens {
     const last = shownLast.get(lens);
     if (lens && last?.number === number) ({ pinned, display } = last);
     [this.followed, this.name] = [number, lens];
-    this.pinned = Boolean(pinned) && pinned[0] < height && pinned[1] < width;
+    this.pinnedAt = pinned && pinned[0] < height && pinned[1] < width ? pinned : null;
     if (this.pinned) [this.cursor, this.touched] = [pinned, true];
     const { frame, view, assumed, ...rest } = display;
     Object.assign(this, rest);
@@ -123,7 +125,7 @@ class Lens {
     if (view) this.setView(...view);
     else this.resetView();
     clearTimeout(this.reportTimer);
-    this.reported = { pinned: this.pinned ? this.cursor : null, display: this.display };
+    this.reported = { pinned: this.pinnedAt, display: this.display };
     this.remember();
     this.layOut();
     this.invalidate("bitmaps", "pictures", "cursor");
@@ -318,17 +320,37 @@ class Lens {
     this.invalidate("cursor");
   }
 
+  get pinned() {
+    return this.pinnedAt !== null;
+  }
+
+  // Whether the pixel that is shown is not the pinned one: the mouse is on another.
+  get isAway() {
+    return this.pinned && this.pinnedAt.some((at, axis) => at !== this.cursor[axis]);
+  }
+
+  // Pin the pixel that is shown; the pinned one is let go.
+  pinOrRelease() {
+    if (this.pinned && !this.isAway) this.release();
+    else this.pin();
+  }
+
   pin() {
-    this.pinned = true;
+    this.pinnedAt = this.cursor;
     this.reportSoon();
     this.invalidate("cursor");
     this.announce();
   }
 
   release() {
-    this.pinned = false;
+    this.pinnedAt = null;
     this.reportSoon();
     this.invalidate("cursor");
+  }
+
+  // Nobody points at a picture any more.
+  backToPin() {
+    if (this.pinned) this.moveTo(...this.pinnedAt);
   }
 
   // Python hears of a pinned pixel and of the display once they rest: not of both clicks of a double-click, nor of
@@ -336,7 +358,7 @@ class Lens {
   reportSoon(delay = 220) {
     clearTimeout(this.reportTimer);
     this.reportTimer = setTimeout(() => {
-      const now = { pinned: this.pinned ? this.cursor : null, display: this.display };
+      const now = { pinned: this.pinnedAt, display: this.display };
       for (const [name, value] of Object.entries(now)) {
         if (JSON.stringify(value) === JSON.stringify(this.reported[name])) continue;
         this.reported[name] = value;
@@ -439,9 +461,11 @@ class Lens {
     return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
   }
 
-  // Move by keys; a pinned pixel stays pinned, and the view follows it out of sight.
+  // Move by keys: the pinned pixel, where there is one. The view follows it out of sight.
   step(dy, dx) {
-    this.moveTo(this.cursor[0] + dy, this.cursor[1] + dx);
+    const from = this.pinnedAt ?? this.cursor;
+    this.moveTo(from[0] + dy, from[1] + dx);
+    if (this.pinned) this.pinnedAt = this.cursor;
     const [y, x] = this.cursor;
     const { view, data } = this;
     const [rows, columns] = [data.height / view.zoom, data.width / view.zoom];
@@ -507,8 +531,7 @@ class Lens {
     this.ink = {
       text: style.color,
       paper: color("--st-background-color") || (dark ? "#000" : "#fff"),
-      line: dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.3)",
-      faint: dark ? "rgba(0, 0, 0, 0.4)" : "rgba(255, 255, 255, 0.5)",
+      ...INKS[dark ? "dark" : "light"],
       shift: color("--shift"),
     };
     const { css } = this.palette;
@@ -570,7 +593,7 @@ class Lens {
     this.rows.paint();
     this.writeWeights();
     this.find(".pixel").textContent = `y ${y}, x ${x}`;
-    this.find(".hint").textContent = this.pinned ? "pinned: click it to let go" : "hover to look, click to pin";
+    this.writePin();
     Object.assign(this.root.dataset, {
       y,
       x,
@@ -583,17 +606,27 @@ class Lens {
     this.root.classList.toggle("assuming", this.assumed.applied !== 0);
   }
 
+  writePin() {
+    const { pinned, pinnedAt, view } = this;
+    const button = this.find(".pin");
+    button.textContent = pinned ? "Pinned" : "Pin";
+    button.title = pinned ? `Let go of the pinned pixel, y ${pinnedAt[0]}, x ${pinnedAt[1]} (click it again, Esc)` : PIN_TITLE;
+    button.setAttribute("aria-pressed", pinned);
+    this.find(".hint").textContent = pinned || view.zoom > 1 ? "" : this.input.hint;
+  }
+
   writeWeights() {
     const end = (this.heldMax ?? this.autoMax) / 2 ** this.contrast || 1;
     this.find(".weights").hidden = !this.kernelMethods.length || this.look === "sum";
     if (this.each) return this.writeScale(".weights", ["−", "each its own", "+"]);
-    this.writeScale(".weights", [-end, -end / 4, 0, end / 4, end]); // even steps of the square root
+    // Even steps of the square root. Weights of many digits leave room for the ends alone.
+    const between = tickDigits(end) > MOST_TICK_DIGITS ? [0] : [-end / 4, 0, end / 4];
+    this.writeScale(".weights", [-end, ...between, end]);
   }
 
   // Numbers (or texts) under a color bar, evenly spaced.
   writeScale(selector, values) {
-    const high = values.at(-1);
-    const digits = high >= 10 ? 1 : high >= 0.1 ? 2 : 4;
+    const digits = tickDigits(values.at(-1));
     const ticks = this.find(`${selector} .ticks`);
     while (ticks.children.length < values.length) ticks.append(make("span", ""));
     while (ticks.children.length > values.length) ticks.lastChild.remove();
@@ -618,7 +651,7 @@ class Lens {
       `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
     const reset = this.find(".reset");
     reset.textContent = `zoom ${this.view.zoom.toFixed(1)}×`;
-    reset.disabled = this.view.zoom === 1;
+    reset.hidden = this.view.zoom === 1;
     this.find("option[value=kernels]").hidden = !this.modes.includes("kernels");
     this.find(".carpet").hidden = mode !== "kernels";
     if (mode === "kernels") this.find(".carpet p").textContent = carpetText(this);

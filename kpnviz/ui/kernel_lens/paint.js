@@ -1,9 +1,10 @@
 // Colors and drawing: numbers in, pixels on a canvas out.
 
-// Diverging, color-blind safe (ColorBrewer RdBu). On a dark page zero is dark, so that calm stays calm.
+// Diverging, color-blind safe (ColorBrewer RdBu), as in figures/style.py. On a dark page zero is dark, so that calm stays
+// calm, and both ends keep their hue.
 const STOPS = {
   light: ["#053061", "#2166ac", "#4393c3", "#92c5de", "#f7f7f7", "#f4a582", "#d6604d", "#b2182b", "#67001f"],
-  dark: ["#d9efff", "#8ecbf5", "#3f93cf", "#1f5a8a", "#1b1f26", "#8f3a26", "#d9623f", "#f7a988", "#ffe9dd"],
+  dark: ["#6ab7fe", "#2397f1", "#1575be", "#185383", "#1b1f26", "#7d3829", "#b44d36", "#e56549", "#fd8e74"],
 };
 const STEPS = 255;
 
@@ -18,6 +19,12 @@ function makePalette(stops) {
   });
   return { colors, css: stops, at: (t) => colors[Math.round((Math.min(Math.max(t, -1), 1) + 1) * STEPS)] };
 }
+
+// Lines over and around kernels. Marks have a casing of `faint`: on any color of the palette one of both is seen.
+const INKS = {
+  light: { line: "rgba(0, 0, 0, 0.3)", faint: "rgba(255, 255, 255, 0.9)" },
+  dark: { line: "rgba(255, 255, 255, 0.28)", faint: "rgba(0, 0, 0, 0.9)" },
+};
 
 const PALETTES = { light: makePalette(STOPS.light), dark: makePalette(STOPS.dark) };
 
@@ -68,6 +75,8 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)", more
 
 // What matching costs: bright where the scene is alike, as in the figures of Python (Viridis).
 const COSTS = makePalette(["#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878", "#440154"]);
+
+const CASING = 2; // CSS pixels that the casing of a mark is wider than the mark
 
 const cellBitmap = new OffscreenCanvas(1, 1);
 
@@ -129,21 +138,23 @@ function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
   if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink);
   if (!centroid) return;
-  const [x, y] = [middle + centroid[1] * unit, middle + centroid[0] * unit];
+  // Where its lines fill whole pixels of the screen: between two, they would be half as strong.
+  const whole = (place) => Math.round(place - ink.weight / 2) + ink.weight / 2;
+  const [x, y] = [whole(middle + centroid[1] * unit), whole(middle + centroid[0] * unit)];
   const arms = () => {
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
       context.moveTo(x + 1.5 * ink.weight * dx, y + 1.5 * ink.weight * dy);
       context.lineTo(x + 4.5 * ink.weight * dx, y + 4.5 * ink.weight * dy);
     }
   };
-  cased(context, ink.text, ink.weight, arms, ink.faint, 1);
+  cased(context, ink.text, ink.weight, arms, ink.faint, CASING);
 }
 
 // A ring where the scene went; at the edge of the box an arrow head, if that lies outside.
 function drawShift(context, size, [x, y], radius, ink) {
   const half = size / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
-  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, 1);
+  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, CASING);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];
@@ -152,5 +163,28 @@ function drawShift(context, size, [x, y], radius, ink) {
   context.moveTo(tipX, tipY);
   context.lineTo(...corner(0.45));
   context.lineTo(...corner(-0.45));
+  context.closePath();
+  context.strokeStyle = ink.faint;
+  context.lineWidth = CASING;
+  context.stroke();
+  context.fill();
+}
+
+// A pin of some height with its tip at (x, y).
+function drawPin(context, x, y, height, color) {
+  const radius = 0.32 * height;
+  const middle = y - height + radius;
+  context.beginPath();
+  context.arc(x, middle, radius, 0.85 * Math.PI, 2.15 * Math.PI); // open below
+  context.lineTo(x, y);
+  context.closePath();
+  context.fillStyle = color;
+  context.strokeStyle = "rgba(0, 0, 0, 0.75)";
+  context.lineWidth = 1.5;
+  context.fill();
+  context.stroke();
+  context.beginPath();
+  context.arc(x, middle, 0.4 * radius, 0, 2 * Math.PI);
+  context.fillStyle = "#15181d";
   context.fill();
 }

@@ -5,6 +5,9 @@ const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
 const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
 const THUMB = 64; // CSS pixels, the least a small picture is wide
 const MARK = "#ffb000";
+const PIN = 18; // CSS pixels, the height of the pin
+const KEYS_LABEL =
+  "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
 
 class Pictures {
   constructor(lens) {
@@ -12,6 +15,9 @@ class Pictures {
     this.wipe = new Wipe(lens);
     this.size = [0, 0]; // of a large picture, CSS pixels
     this.stages = [this.makeStage("other"), this.makeStage("shown")];
+    this.surface = this.stages[1].marks;
+    const attributes = { tabindex: 0, role: "application", "aria-roledescription": "kernel lens", "aria-label": KEYS_LABEL };
+    for (const [name, value] of Object.entries(attributes)) this.surface.setAttribute(name, value);
   }
 
   // A large picture: what it shows is the lens' `other` (left, of a pair) or `shown` panel.
@@ -27,7 +33,7 @@ class Pictures {
 
   // A picture's name over its corner, which is a choice of another one, with its score.
   makeLabel(role) {
-    const label = { select: make("select", ""), score: make("span", "") };
+    const label = { select: make("select", ""), score: make("span", "score") };
     label.select.name = role;
     label.select.setAttribute("aria-label", role === "other" ? "Left picture" : "Picture");
     label.element = make("span", `chip ${role}`, label.select, label.score);
@@ -41,6 +47,7 @@ class Pictures {
     this.star = this.bestMethod();
     find(".stages").replaceChildren(...this.stages.map(({ element }) => element));
     find(".film").replaceChildren(...data.panels.map((panel) => this.makeThumb(panel)));
+    this.lens.input.groups.film.stopAt();
     find(".film").classList.toggle("scored", Boolean(this.lens.truth));
     for (const select of this.lens.root.querySelectorAll("[name=against], [name=shown], [name=other]"))
       select.replaceChildren(...data.panels.map((panel) => new Option(this.titleOf(panel), panel.name)));
@@ -248,14 +255,17 @@ class Pictures {
       panel.value.textContent = signed(lens.imageOf(panel)[y * lens.data.width + x], 3);
   }
 
-  // Crosshair and footprints; on a frame that moved, also where the scene of this pixel went.
+  // The left and top edge of a pixel on a large picture, CSS pixels.
+  cornerOf([y, x]) {
+    return [(x - this.lens.view.x) * this.scale, (y - this.lens.view.y) * this.scale];
+  }
+
+  // Crosshair and footprints; on a frame that moved, also where the scene of this pixel went. And the pinned pixel.
   paintMarks(stage, shifts) {
     const { lens, scale } = this;
     const context = prepare(stage.marks, ...this.size);
     const [w, h] = this.size;
-    const [y, x] = lens.cursor;
-    const left = (x - lens.view.x) * scale;
-    const top = (y - lens.view.y) * scale;
+    const [left, top] = this.cornerOf(lens.cursor);
     const here = stage.role === "shown" ? lens.shownPanel : lens.otherPanel;
     const sizes = lens.outlined.map(({ kernels }) => kernels.K);
     const reach = (Math.max(1, ...sizes) - 1) / 2;
@@ -273,6 +283,7 @@ class Pictures {
       context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
     for (const K of new Set(sizes)) cased(context, MARK, 1.25 * lens.weight, () => square((K - 1) / 2));
     if (scale > 8) cased(context, MARK, 1, () => square(0));
+    if (lens.pinned) this.paintPin(context, reach);
     if (stage.role === "map" || !shifts || lens.frame === 0 || ![here, lens.otherPanel].includes(lens.framePanel)) return;
     if (here !== lens.framePanel && lens.compare !== "wipe") return;
     const [dy, dx] = shifts[lens.frame];
@@ -281,5 +292,16 @@ class Pictures {
     const onLeft = ring[0] < this.wipe.at * w;
     if (lens.compare === "wipe" && onLeft !== (lens.otherPanel === lens.framePanel)) return;
     cased(context, lens.ink.shift, 1.5 * lens.weight, () => context.arc(...ring, Math.max(4, scale * 0.6), 0, 2 * Math.PI));
+  }
+  // A pin on the upper edge of the pinned pixel's footprint, which is outlined also while one looks elsewhere.
+  paintPin(context, reach) {
+    const { scale, size: [w, h], lens } = this;
+    const [left, top] = this.cornerOf(lens.pinnedAt);
+    if (left + scale < 0 || top + scale < 0 || left > w || top > h) return; // out of sight
+    const side = (2 * reach + 1) * scale;
+    const outline = () => context.rect(left - reach * scale, top - reach * scale, side, side);
+    if (lens.isAway) cased(context, MARK, 0.75 * lens.weight, outline);
+    const pin = PIN * Math.sqrt(lens.weight);
+    drawPin(context, clamp(left + scale / 2, pin / 2, w - pin / 2), Math.max(top - reach * scale, pin), pin, MARK);
   }
 }

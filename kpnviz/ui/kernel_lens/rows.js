@@ -14,7 +14,8 @@ class Rows {
       .map(([name, { title }]) => {
         const tab = makeButton("tab", "", title);
         tab.role = "tab";
-        tab.dataset.look = name;
+        tab.dataset.look = tab.id = name;
+        tab.setAttribute("aria-controls", "rows");
         return tab;
       });
     lens.find(".tabs").replaceChildren(...tabs);
@@ -47,6 +48,9 @@ class Rows {
     });
     lens.find(".rows").replaceChildren(...this.rows.map(({ element }) => element));
     for (const tab of lens.find(".tabs").children) tab.setAttribute("aria-selected", tab.dataset.look === lens.look);
+    lens.find(".rows").setAttribute("aria-labelledby", lens.look);
+    lens.input.groups.tabs.stopAt(lens.find(`.tab#${lens.look}`));
+    lens.input.groups.cells.stopAt(this.rows[0]?.cells[lens.frame]?.element);
     lens.find(".steps").hidden = lens.look !== "sum";
     lens.find(".note").textContent = !this.rows.length
       ? "There is no method here: choose one, and its kernels stand here."

@@ -8,6 +8,9 @@ const signed = (value, digits = DIGITS) =>
 const plus = (value, digits) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + signed(value, digits);
 const offset = (shift) => `(${shift.map((d) => plus(d, Number.isInteger(d) ? 0 : 1)).join(", ")})`; // half pixels
 
+// How many digits after the point the ticks of a color scale have that ends at `high`: two that count.
+const tickDigits = (high) => (high >= 10 ? 1 : Math.max(2, 1 - Math.floor(Math.log10(high))));
+
 function make(tag, className, ...children) {
   const element = document.createElement(tag);
   element.className = className;

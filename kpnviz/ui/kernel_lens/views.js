@@ -4,6 +4,8 @@
 // contents(lens, row) of one row: cells [{draw(canvas, size), bar, text, tip, dim}] and lines [text, ...] under its name
 // note(lens)          what there is to know, a sentence or two
 
+const SAME = 2e-3; // sums of kernels in 16 bits differ from the picture by less
+
 const strongest = (weights) => weights.reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
 const percent = (share) => `${signed(100 * share, 0)} %`;
 
@@ -24,12 +26,22 @@ function shareCell(lens, i, { share, adds }) {
   };
 }
 
+// What the picture has there: with a tick where the sum, as it is written, is the same.
+function pictureLine(sum, picture) {
+  const agrees = Math.abs(sum - picture) < SAME * Math.max(1, Math.abs(picture));
+  const text = `picture ${signed(picture)}`;
+  return {
+    text: !agrees ? text : signed(sum) === signed(picture) ? `${text} ✓` : `≈ ${text}`,
+    tip: "The picture's linear value at this pixel. ✓: the sum is the same in all digits shown; ≈: as near as kernels in 16 bits allow",
+    kind: agrees ? "agrees" : "",
+  };
+}
+
 function sumLines({ cells, sum, picture }) {
-  const agrees = Math.abs(sum - picture) < 2e-3 * Math.max(1, Math.abs(picture));
   const shares = cells.reduce((total, { share }) => total + share, 0);
   return [
     { text: `= ${signed(sum)}`, tip: "The sum over the frames of patch times kernel, divided by N, taken here", kind: "total" },
-    { text: `picture ${signed(picture)}${agrees ? " ✓" : ""}`, tip: "The picture's linear value at this pixel", kind: agrees ? "agrees" : "" },
+    pictureLine(sum, picture),
     {
       text: `shares sum to ${percent(shares)}`,
       tip:
@@ -123,7 +135,7 @@ const VIEWS = {
         lines: [
           { text: `= ${signed(total)}`, tip: `What ${among} add up to`, kind: "total" },
           { text: among },
-          { text: `picture ${signed(picture)}`, kind: Math.abs(total - picture) < 2e-3 ? "agrees" : "" },
+          pictureLine(total, picture),
         ],
         progress: picture === 0 ? 0 : total / picture,
       };

@@ -1,18 +1,36 @@
-// Drag the crop, or choose another photo. Python hears of the end of a drag, not of its way.
+// Drag the crop, or choose another photo. Python hears where a drag or arrow keys end, not of the way.
+
+const REST_MS = 350; // after the last arrow key
+
 class Picker {
   constructor(root) {
-    this.root = root;
     this.photo = root.querySelector(".photo");
     this.photo.addEventListener("pointerdown", (event) => this.onDown(event));
     this.photo.addEventListener("pointermove", (event) => this.grip && this.moveTo(event));
     this.photo.addEventListener("pointerup", () => this.drop());
     this.photo.addEventListener("pointercancel", () => this.drop());
     this.photo.addEventListener("keydown", (event) => this.onKey(event));
-    root.querySelector(".thumbnails").addEventListener("click", ({ target }) => {
-      const name = target.dataset.name;
-      if (name && name !== this.data.photo)
-        this.report({ photo: name, top: this.crop[0], left: this.crop[1] });
+    this.thumbnails = root.querySelector(".thumbnails");
+    this.thumbnails.addEventListener("click", ({ target }) => this.choose(target.dataset.name));
+    // As in any group of radio buttons, arrow keys choose.
+    this.roving = new Roving(this.thumbnails, "button", ({ dataset: { name } }) => {
+      this.check(name);
+      clearTimeout(this.resting);
+      this.resting = setTimeout(() => this.choose(name), REST_MS);
     });
+  }
+
+  choose(name) {
+    clearTimeout(this.resting);
+    this.resting = null;
+    if (name && name !== this.data.photo) this.report({ photo: name, top: this.crop[0], left: this.crop[1] });
+  }
+
+  // Mark a photo as the chosen one, at which Tab enters the group.
+  check(name) {
+    for (const button of this.thumbnails.children)
+      button.setAttribute("aria-checked", button.dataset.name === name);
+    this.roving.stopAt(this.thumbnails.querySelector("[aria-checked=true]"));
   }
 
   update(data, report) {
@@ -21,9 +39,7 @@ class Picker {
     this.data = data;
     this.photo.querySelector("img").src = data.preview;
     this.photo.querySelector("img").alt = data.photo;
-    this.root.querySelectorAll("[data-name]").forEach((button) => {
-      button.setAttribute("aria-checked", button.dataset.name === data.photo);
-    });
+    if (!this.resting) this.check(data.photo);
     this.place(data.crop[0], data.crop[1]);
   }
 
@@ -37,7 +53,7 @@ class Picker {
       button.style.backgroundImage = `url(${url})`;
       return button;
     });
-    this.root.querySelector(".thumbnails").replaceChildren(...buttons);
+    this.thumbnails.replaceChildren(...buttons);
   }
 
   // Draw the crop at (top, left), or as near to it as the photo allows.
@@ -93,7 +109,7 @@ class Picker {
     event.stopPropagation();
     this.place(this.crop[0] + move[0], this.crop[1] + move[1]);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.drop(), 250);
+    this.timer = setTimeout(() => this.drop(), REST_MS);
   }
 }
 

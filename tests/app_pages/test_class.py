@@ -1,0 +1,51 @@
+"""In front of a class: a projector of 1280x720 pixels, large letters, keys."""
+
+import pytest
+from playwright.sync_api import expect
+
+from kpnviz.ui.lessons import LESSONS
+from kpnviz.ui.presets import PRESETS
+
+from .lens_driver import assumed_noise_is_there, at_rest, lens, open_lens, until, watch
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def projector(chromium, server):
+    """Opens a page; none may leave an error in the console."""
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 720}))
+    yield lambda address: open_lens(page, f"{server}{address}")
+    page.close()
+    # Streamlit's script asks for its server beside the page of the address first, and is answered with a 404.
+    assert not [error for error in page.errors if "404" not in error]
+
+
+def test_three_methods_fit_the_screen_without_scrolling(projector):
+    page = projector("/?v=1&teach=1&crop=96")
+    page.keyboard.press("PageDown")
+    expect(page.locator(".presenter .title")).to_have_text(PRESETS[0].title)
+    until(page, lambda: not lens(page, "l.waiting"))
+    assumed_noise_is_there(page)
+    at_rest(page)
+    for part in (".looking", ".rows .cell >> nth=23", ".foot"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    until(page, lambda: page.locator(".stage.shown").bounding_box()["width"] >= 350)
+    # Nothing that is written is cut: coordinates, names of pictures.
+    for text in (".where .pixel", ".film .title", ".row .name b", ".chip select"):
+        assert page.locator(text).evaluate_all(
+            "(all) => all.every((e) => e.scrollWidth <= e.clientWidth + 1 || !e.clientWidth)"
+        )
+    bar = page.locator(".looking .bar").first
+    assert bar.evaluate("(e) => [...e.children].every((c) => c.scrollWidth <= c.clientWidth + 1)")
+
+
+def test_lessons_show_their_picture_and_are_stepped_by_key(projector):
+    page = projector("/learn?v=1&teach=1")
+    expect(page.locator(".stage.shown")).to_be_in_viewport(ratio=1)
+    for key, number in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        expect(page.get_by_role("heading", level=1)).to_have_text(LESSONS[number].title)
+        expect(page.locator(".presenter .number")).to_have_text(f"{number + 1} of {len(LESSONS)}")
+        page.wait_for_url(f"**lesson={number + 1}**")
+    expect(page.get_by_text(LESSONS[1].question)).to_be_visible()
