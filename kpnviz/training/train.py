@@ -72,7 +72,7 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     """Train a model, and write its checkpoint to `output`; returns the card.
 
     A shared run writes a checkpoint for each of its networks into the folder `output`, else into its own; it returns
-    the card of the last, MKPN, which is the one that is validated.
+    the card of MKPN, which is the one that is validated.
 
     The state of the run is kept in runs/MODEL/: killed at any moment and started again with the same config, it
     goes on where it was last saved, and with a budget in steps ends with the same weights (batch number t is
@@ -311,24 +311,58 @@ def shared_models() -> list[str]:
 def start_from(folder: Path, model: str, network: nn.Module) -> str:
     """Give a network the weights that a shared run wrote for it, or that were trained from those; returns which.
 
-    A network that the run did not train takes those of KPN 5x5 as far as they have the same names and shapes.
+    A network that the run did not train takes those of one with the same largest kernel, as far as they fit: KPN 5x5
+    for its ablations, L25 for MKPN 25.
     """
-    names = shared_models()
-    file = Path(folder) / f"{model if model in names else names[0]}.safetensors"
+    config = config_of(model)
+    alike = [
+        name
+        for name, other in ((name, config_of(name)) for name in shared_models())
+        if (max(other.sizes), other.separable) == (max(config.sizes), config.separable)
+    ]
+    alike.sort(key=lambda name: name != model)
+    there = [name for name in alike if (Path(folder) / f"{name}.safetensors").exists()]
+    file = Path(folder) / f"{(there or alike or [model])[0]}.safetensors"
     try:
-        found, card = checkpoints.load_network(file).state_dict(), checkpoints.read_card(file)
+        found, card = checkpoints.load_network(file), checkpoints.read_card(file)
         training = card["training"]
         steps, before = int(training["steps"]), str(training["start"])
     except (checkpoints.CheckpointError, KeyError, ValueError) as error:
         raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
-    fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
-    if not fitting or (model in names and len(fitting) < len(own)):
+    fitting = _fitting(found, network)
+    if not fitting or (file.stem == model and len(fitting) < len(own)):
         raise ValueError(f"start: {file} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     if "shared" in training:
         return f"the weights of {steps} steps in which all networks that match shared a trunk"
     return f"the weights of {file.stem}, {steps} steps from {before}"
+
+
+def _fitting(found: nn.Module, network: nn.Module) -> dict[str, Tensor]:
+    """The weights of one network as far as they fit another: those of the same name and shape; and of layers with a row
+    for each factor, the rows of the kernel sizes that both have. The other rows stay as they are."""
+    own, fitting = network.state_dict(), {}
+    rows, own_rows = (_rows(n.config) for n in (found, network))  # type: ignore[arg-type]
+    for name, value in found.state_dict().items():
+        if name in own and own[name].shape == value.shape:
+            fitting[name] = value
+        elif name in own and (layer := name.split(".")[0]) in rows and layer in own_rows:
+            both = [row for row in own_rows[layer] if row in rows[layer]]
+            source, place = ([of[layer].index(row) for row in both] for of in (rows, own_rows))
+            fitting[name] = own[name].clone()
+            fitting[name][place] = value[source]
+    return fitting
+
+
+def _rows(config: ModelConfig) -> dict[str, list]:
+    """What the rows of the layers stand for whose number of rows depends on the kernel sizes."""
+    if config.direct or not config.separable:
+        return {}
+    factors = [(size, axis, tap) for size in config.sizes for axis in "yx" for tap in range(size)]
+    logits = [("logit", row) for row in range(2 * max(config.sizes))]
+    head = [*factors, *logits, "trust"]
+    return {"head": head, "reference_head": head, "size_sharpness": list(config.sizes)}
 
 
 def picture_loss(prediction: KernelField | Tensor, batch: Batch, lambda_1: float) -> Tensor:
