@@ -18,7 +18,7 @@ from kpnviz.models import checkpoints
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
-from kpnviz.models.zoo import MATCHED, SHIPPED, WITHOUT_ANNEALING, build, config_of
+from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, build, config_of
 from kpnviz.noise import GAINS
 from kpnviz.outside import one_line
 from kpnviz.paths import held
@@ -37,8 +37,12 @@ VALIDATED = "mkpn"
 FRAMES = (2, 8)
 """Fewest and most frames of a burst that such networks are trained on."""
 
+MOST_WRONG = 1.5
+"""Factor by which the assumed noise of a burst is too large or too small at most, where it is wrong."""
+
 _LOG_FLOOR = 1e-5
 _DRAWN = 1  # with seed and step, the stream of what a step draws
+_WRONG = 3  # the same, of what noise is assumed (2: whose turn a step of the shared run is)
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,23 @@ class TrainingConfig(RunConfig):
     trunk      preset of the trunk; None: the model's own
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
     start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
+    wrong_noise   share of the bursts whose assumed noise is wrong: a network that matches is told f times their true
+               standard deviation, f log-uniform between 1 / MOST_WRONG and MOST_WRONG
     """
 
     model: str = ""
     trunk: str | None = None
     lambda_1: float | None = None
     start: Path | None = None
+    wrong_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.wrong_noise <= 1:
+            raise ValueError(f"wrong_noise is {self.wrong_noise!r}; it is a share of the bursts, 0 to 1")
+        if self.wrong_noise and self.model in STACKED:
+            raise ValueError(
+                f"wrong_noise is {self.wrong_noise:g}, but {self.model} does not match: it is told the true noise"
+            )
         if self.model != SHARED:
             config = config_of(self.model)
             if self.start is not None and not config.matching:
@@ -223,7 +236,7 @@ class _Matching(_Stacked):
     def batch(self, bank: PhotoBank, config: RunConfig, step: int, world: World) -> Batch:
         rng = np.random.default_rng([config.seed, step, _DRAWN])
         frames, motion = int(rng.integers(*FRAMES, endpoint=True)), MOTIONS[rng.integers(len(MOTIONS))]
-        return bank.batch(
+        batch = bank.batch(
             config.seed,
             step,
             config.batch,
@@ -233,6 +246,16 @@ class _Matching(_Stacked):
             motion=motion,
             darkest=self.darkest,
         )
+        if self.config.wrong_noise > 0:
+            rng = np.random.default_rng([config.seed, step, _WRONG])
+            wrong = rng.random(config.batch) < self.config.wrong_noise
+            factors = np.where(wrong, MOST_WRONG ** rng.uniform(-1, 1, config.batch), 1)
+            mine = factors.reshape(world.size, -1)[world.rank]
+            factor = torch.from_numpy(mine).to(batch.read_std)
+            batch = dataclasses.replace(
+                batch, read_std=batch.read_std * factor, shot_gain=batch.shot_gain * factor**2
+            )
+        return batch
 
     def loss(self, model: nn.Module, batch: Batch, step: int, progress: float) -> tuple[Tensor, float]:
         """Logarithm of each burst's loss: in a plain mean, dark and noisy bursts drown all others."""
@@ -241,6 +264,8 @@ class _Matching(_Stacked):
             return (picture_loss(prediction, batch, self.lambda_1) + _LOG_FLOOR).log().mean(), 1.0
 
     def card(self) -> dict:
+        share = self.config.wrong_noise
+        wrong = f"; in {share:g} of them the assumed noise is up to {MOST_WRONG:g} times off" if share else ""
         return {
             **super().card(),
             "start": self.start,
@@ -250,7 +275,7 @@ class _Matching(_Stacked):
             "loss": f"mean of log(basic loss + {_LOG_FLOOR:g}); lambda_1 {self.lambda_1:g}, after the sRGB "
             "transfer, white level divided out",
             "data": f"{self._data()}; {FRAMES[0]} to {FRAMES[1]} frames; a third each of bursts shaken by whole "
-            "pixels, by half pixels, and by half pixels with one to three moving objects",
+            "pixels, by half pixels, and by half pixels with one to three moving objects" + wrong,
         }
 
 
