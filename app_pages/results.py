@@ -55,7 +55,9 @@ MOTION_NOTES = {
     "no one shift of a frame is right everywhere.",
 }
 
-ABLATIONS = tuple(name for name in MATCHED if name not in TABLE_1)
+OTHER_SIZES = tuple(name for name in MATCHED if name not in TABLE_1 and name.startswith("mkpn-"))
+OTHER_SIZES_NOTE = "*MKPN 25* has eight kernel sizes, 1 to 13 and 25: all those of the other networks."
+ABLATIONS = tuple(name for name in MATCHED if name not in (*TABLE_1, *OTHER_SIZES))
 ABLATIONS_NOTE = (
     "*KPN blind* is not told how noisy the frames are, and matches as if their noise were always the same. *KPN "
     "direct* predicts no kernels but the pixel itself, as a correction of the mean of the frames that matching makes. "
@@ -385,6 +387,7 @@ def show(results: Results) -> None:
     differences_table(rows)
     for heading, words, names, beside in (
         ("Other ways to denoise", "", tuple(BASELINES), "mkpn"),
+        ("MKPN with other kernel sizes", OTHER_SIZES_NOTE, OTHER_SIZES, "mkpn"),
         ("One part of KPN left out", ABLATIONS_NOTE, ABLATIONS, "kpn"),
         ("Frames stacked, as the papers print it", STACKED_NOTE, tuple(STACKED), "mkpn"),
     ):

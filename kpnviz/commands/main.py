@@ -89,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--lambda-1", type=number(0, 1), help="weight of the intensity loss (0.95; networks that match 0.99)"
     )
+    train.add_argument(
+        "--wrong-noise",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of the bursts whose assumed noise is wrong by a factor of up to 1.5 (0); networks that match",
+    )
     train.add_argument("--seed", type=SEED, default=0, help="seed of weights and data (0)")
     train.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the convolutions"
@@ -230,6 +237,7 @@ def _train(options: argparse.Namespace) -> int:
         schedule=options.schedule,
         start=None if options.all else options.start,
         lambda_1=options.lambda_1,
+        wrong_noise=options.wrong_noise,
         seed=options.seed,
         precision=options.precision,
         save_every=options.save_every,

@@ -33,9 +33,10 @@ from ._reference import upsample_factors as _upsample_factors
 
 __all__ = ["BACKENDS", "REDUCTIONS", "effective_kernels", "local_conv", "reflect_pad", "upsample_factors"]
 
-MOST_TAPS = 25**2
-"""Kernel weights of all sizes together for which numba compiles within seconds. Its time grows with them: a size of 61
-takes 20 s, one of 101 minutes. What has more goes the lean way unless numba is asked for."""
+MOST_TAPS = 1200
+"""Kernel weights of all sizes together for which numba compiles within seconds: sizes 1, 3, ..., 13 and 25, which are
+1080, take 4 s, and 3 s more for gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
+has more goes the lean way unless numba is asked for."""
 
 REDUCTIONS = ("none", "size", "mean")
 BACKENDS = ("reference", "torch", "numba", "triton")

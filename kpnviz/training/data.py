@@ -211,8 +211,9 @@ class PhotoBank:
 
         clean = seen(starts, widths, shifts)
         if motion == "moving":
-            for m in range(3):
-                there = rng.random(size) < (1, 2 / 3, 1 / 3)[m]  # one, two or three objects, equally often
+            there = np.ones(size, bool)
+            for more in (1, 2 / 3, 1 / 2):  # one, two or three objects, equally often
+                there &= rng.random(size) < more  # of the bursts that have all objects so far
                 starts, widths = windows.draw(size, rng)
                 speed, direction = 2 ** rng.uniform(-2, 1, size), rng.uniform(0, 2 * np.pi, size)
                 velocity = speed[:, None] * np.stack((np.sin(direction), np.cos(direction)), 1)  # [B, 2]

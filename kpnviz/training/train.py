@@ -18,7 +18,7 @@ from kpnviz.models import checkpoints
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
-from kpnviz.models.zoo import MATCHED, SHIPPED, WITHOUT_ANNEALING, build, config_of
+from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, build, config_of
 from kpnviz.noise import GAINS
 from kpnviz.outside import one_line
 from kpnviz.paths import held
@@ -40,8 +40,12 @@ FRAMES = (2, 8)
 LEAST_VALIDATED = 16
 """Pixels a side of the smallest burst for validation: the part of it whose kernels are looked at."""
 
+MOST_WRONG = 1.5
+"""Factor by which the assumed noise of a burst is too large or too small at most, where it is wrong."""
+
 _LOG_FLOOR = 1e-5
 _DRAWN = 1  # with seed and step, the stream of what a step draws
+_WRONG = 3  # the same, of what noise is assumed (2: whose turn a step of the shared run is)
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,23 @@ class TrainingConfig(RunConfig):
     trunk      preset of the trunk; None: the model's own
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
     start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
+    wrong_noise   share of the bursts whose assumed noise is wrong: a network that matches is told f times their true
+               standard deviation, f log-uniform between 1 / MOST_WRONG and MOST_WRONG
     """
 
     model: str = ""
     trunk: str | None = None
     lambda_1: float | None = None
     start: Path | None = None
+    wrong_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.wrong_noise <= 1:
+            raise ValueError(f"wrong_noise is {self.wrong_noise!r}; it is a share of the bursts, 0 to 1")
+        if self.wrong_noise and self.model in STACKED:
+            raise ValueError(
+                f"wrong_noise is {self.wrong_noise:g}, but {self.model} does not match: it is told the true noise"
+            )
         if self.model != SHARED:
             config = config_of(self.model)
             if self.start is not None and not config.matching:
@@ -75,7 +88,7 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     """Train a model, and write its checkpoint to `output`; returns the card.
 
     A shared run writes a checkpoint for each of its networks into the folder `output`, else into its own; it returns
-    the card of the last, MKPN, which is the one that is validated.
+    the card of MKPN, which is the one that is validated.
 
     The state of the run is kept in runs/MODEL/: killed at any moment and started again with the same config, it
     goes on where it was last saved, and with a budget in steps ends with the same weights (batch number t is
@@ -231,7 +244,7 @@ class _Matching(_Stacked):
     def batch(self, bank: PhotoBank, config: RunConfig, step: int, world: World) -> Batch:
         rng = np.random.default_rng([config.seed, step, _DRAWN])
         frames, motion = int(rng.integers(*FRAMES, endpoint=True)), MOTIONS[rng.integers(len(MOTIONS))]
-        return bank.batch(
+        batch = bank.batch(
             config.seed,
             step,
             config.batch,
@@ -241,6 +254,16 @@ class _Matching(_Stacked):
             motion=motion,
             darkest=self.darkest,
         )
+        if self.config.wrong_noise > 0:
+            rng = np.random.default_rng([config.seed, step, _WRONG])
+            wrong = rng.random(config.batch) < self.config.wrong_noise
+            factors = np.where(wrong, MOST_WRONG ** rng.uniform(-1, 1, config.batch), 1)
+            mine = factors.reshape(world.size, -1)[world.rank]
+            factor = torch.from_numpy(mine).to(batch.read_std)
+            batch = dataclasses.replace(
+                batch, read_std=batch.read_std * factor, shot_gain=batch.shot_gain * factor**2
+            )
+        return batch
 
     def loss(self, model: nn.Module, batch: Batch, step: int, progress: float) -> tuple[Tensor, float]:
         """Logarithm of each burst's loss: in a plain mean, dark and noisy bursts drown all others."""
@@ -249,6 +272,8 @@ class _Matching(_Stacked):
             return (picture_loss(prediction, batch, self.lambda_1) + _LOG_FLOOR).log().mean(), 1.0
 
     def card(self) -> dict:
+        share = self.config.wrong_noise
+        wrong = f"; in {share:g} of them the assumed noise is up to {MOST_WRONG:g} times off" if share else ""
         return {
             **super().card(),
             "start": self.start,
@@ -258,7 +283,7 @@ class _Matching(_Stacked):
             "loss": f"mean of log(basic loss + {_LOG_FLOOR:g}); lambda_1 {self.lambda_1:g}, after the sRGB "
             "transfer, white level divided out",
             "data": f"{self._data()}; {FRAMES[0]} to {FRAMES[1]} frames; a third each of bursts shaken by whole "
-            "pixels, by half pixels, and by half pixels with one to three moving objects",
+            "pixels, by half pixels, and by half pixels with one to three moving objects" + wrong,
         }
 
 
@@ -320,24 +345,58 @@ def shared_models() -> list[str]:
 def start_from(folder: Path, model: str, network: nn.Module) -> str:
     """Give a network the weights that a shared run wrote for it, or that were trained from those; returns which.
 
-    A network that the run did not train takes those of KPN 5x5 as far as they have the same names and shapes.
+    A network that the run did not train takes those of one with the same largest kernel, as far as they fit: KPN 5x5
+    for its ablations, L25 for MKPN 25.
     """
-    names = shared_models()
-    file = Path(folder) / f"{model if model in names else names[0]}.safetensors"
+    config = config_of(model)
+    alike = [
+        name
+        for name, other in ((name, config_of(name)) for name in shared_models())
+        if (max(other.sizes), other.separable) == (max(config.sizes), config.separable)
+    ]
+    alike.sort(key=lambda name: name != model)
+    there = [name for name in alike if (Path(folder) / f"{name}.safetensors").exists()]
+    file = Path(folder) / f"{(there or alike or [model])[0]}.safetensors"
     try:
-        found, card = checkpoints.load_network(file).state_dict(), checkpoints.read_card(file)
+        found, card = checkpoints.load_network(file), checkpoints.read_card(file)
         training = card["training"]
         steps, before = int(training["steps"]), str(training["start"])
     except (checkpoints.CheckpointError, KeyError, ValueError) as error:
         raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
-    fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
-    if not fitting or (model in names and len(fitting) < len(own)):
+    fitting = _fitting(found, network)
+    if not fitting or (file.stem == model and len(fitting) < len(own)):
         raise ValueError(f"start: {file} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     if "shared" in training:
         return f"the weights of {steps} steps in which all networks that match shared a trunk"
     return f"the weights of {file.stem}, {steps} steps from {before}"
+
+
+def _fitting(found: nn.Module, network: nn.Module) -> dict[str, Tensor]:
+    """The weights of one network as far as they fit another: those of the same name and shape; and of layers with a row
+    for each factor, the rows of the kernel sizes that both have. The other rows stay as they are."""
+    own, fitting = network.state_dict(), {}
+    rows, own_rows = (_rows(n.config) for n in (found, network))  # type: ignore[arg-type]
+    for name, value in found.state_dict().items():
+        if name in own and own[name].shape == value.shape:
+            fitting[name] = value
+        elif name in own and (layer := name.split(".")[0]) in rows and layer in own_rows:
+            both = [row for row in own_rows[layer] if row in rows[layer]]
+            source, place = ([of[layer].index(row) for row in both] for of in (rows, own_rows))
+            fitting[name] = own[name].clone()
+            fitting[name][place] = value[source]
+    return fitting
+
+
+def _rows(config: ModelConfig) -> dict[str, list]:
+    """What the rows of the layers stand for whose number of rows depends on the kernel sizes."""
+    if config.direct or not config.separable:
+        return {}
+    factors = [(size, axis, tap) for size in config.sizes for axis in "yx" for tap in range(size)]
+    logits = [("logit", row) for row in range(2 * max(config.sizes))]
+    head = [*factors, *logits, "trust"]
+    return {"head": head, "reference_head": head, "size_sharpness": list(config.sizes)}
 
 
 def picture_loss(prediction: KernelField | Tensor, batch: Batch, lambda_1: float) -> Tensor:

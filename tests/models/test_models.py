@@ -191,9 +191,10 @@ def test_bad_inputs_are_named():
 
 
 def test_titles():
-    assert [title_of(n) for n in ("kpn", "kpn-l25", "mkpn-stacked", "kpn-no-anneal-stacked")] == [
+    assert [title_of(n) for n in ("kpn", "kpn-l25", "mkpn-25", "mkpn-stacked", "kpn-no-anneal-stacked")] == [
         "KPN 5×5",
         "KPN L25",
+        "MKPN 25",
         "MKPN stacked",
         "KPN no-anneal stacked",
     ]

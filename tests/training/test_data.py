@@ -134,3 +134,33 @@ def test_objects_travel_on_their_own_and_hide_what_is_behind(native_scale, fine_
     assert 0.08 < covered.mean() < 0.25
     moved = (differs[:, 1:] != differs[:, :1]).flatten(1).any(1)
     assert moved.float().mean() > 0.9
+
+
+def test_one_two_or_three_objects_are_equally_likely(native_scale, monkeypatch):
+    """Each object covers another eighth of the picture, so that what differs from the bare scene counts them."""
+    eighths, calls = torch.arange(16).div(2, rounding_mode="floor"), iter(range(10**6))
+
+    def an_eighth(bank, path, rng):
+        return (eighths == next(calls) % 3).float().expand(*path.shape[:2], 16, 16)
+
+    monkeypatch.setattr(PhotoBank, "_coverage", an_eighth)
+    scene = np.random.default_rng(0).random((200, 240), dtype=np.float32)
+    bank, bursts = PhotoBank([scene], 16, "cpu"), 4000
+    moving, bare = (
+        bank.batch(0, 0, bursts, 1, noise=SILENT, motion=m).truth for m in ("moving", "sub-pixel")
+    )
+    counts = ((moving != bare).flatten(1).float().mean(1) * 8).round().int()
+    standard_error = (1 / 3 * 2 / 3 / bursts) ** 0.5
+    for objects in (1, 2, 3):
+        assert (counts == objects).float().mean().item() == pytest.approx(1 / 3, abs=4 * standard_error)
+
+
+def test_all_else_of_a_seeds_bursts_is_as_it_was(native_scale):
+    """Mean squares of frame 2, measured when a third object did not depend on there being a second one. Of the sixteen
+    bursts two have another number of objects since."""
+    before = [0.26542, 0.27215, 0.26958, 0.26715, 0.26561, 0.26965, 0.26683, 0.27103]
+    before += [0.2674, 0.27416, 0.27241, 0.27379, 0.27197, 0.27815, 0.26597, 0.27137]
+    scene = np.random.default_rng(0).random((200, 240), dtype=np.float32)
+    frames = PhotoBank([scene], 24, "cpu").batch(7, 5, 16, 4, noise=SILENT, motion="moving").frames
+    now = frames[:, 2].double().square().mean((1, 2)).numpy()
+    assert np.flatnonzero(np.abs(now - before) > 2e-5).tolist() == [5, 11]

@@ -18,16 +18,25 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from kpnviz.models import unet, zoo
+from kpnviz.models import checkpoints, unet, zoo
 from kpnviz.models.checkpoints import load_network
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.training import run
 from kpnviz.training import train as training
+from kpnviz.training.data import PhotoBank
 from kpnviz.training.optimizers import Muon, orthogonalized, parameter_groups
-from kpnviz.training.run import WARM_UP, dead_share, learning_rate_factor
-from kpnviz.training.train import SHARED, TrainingConfig, shared_models, train, train_all
+from kpnviz.training.run import WARM_UP, World, dead_share, learning_rate_factor
+from kpnviz.training.train import (
+    SHARED,
+    TrainingConfig,
+    _Matching,
+    shared_models,
+    start_from,
+    train,
+    train_all,
+)
 
-from ..conftest import TINY, TINY_MATCHING
+from ..conftest import TINY, TINY_MATCHING, burst_tensors, tiny
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -369,6 +378,71 @@ def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, 
     assert card["training"]["start"].startswith(
         "the weights of kpn, 2 steps from the weights of 6 steps in which"
     )
+
+
+def test_mkpn_25_starts_from_l25(photos, monkeypatch, tmp_path):
+    """Its kernels of size 25 are those of L25 but for the brightness of all sizes together, which is what it was."""
+    torch.manual_seed(3)
+    l25 = tiny("kpn-l25")
+    for parameter in l25.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    card = {"training": {"steps": 7, "start": "chance"}}
+    checkpoints.save(tmp_path / "kpn-l25.safetensors", l25, card)
+    network = tiny("mkpn-25", seed=1)
+    assert start_from(tmp_path, "mkpn-25", network) == "the weights of kpn-l25, 7 steps from chance"
+    burst = burst_tensors(3, 16, 18)
+    with torch.no_grad():
+        one, several = (
+            n(*burst) for n in (checkpoints.load_network(tmp_path / "kpn-l25.safetensors"), network)
+        )
+    largest = several.factors[:, :, -50:]
+    for axis in (slice(0, 25), slice(25, 50)):
+        a, b = one.factors[:, :, axis], largest[:, :, axis]
+        scale = (a * b).sum((1, 2), keepdim=True) / a.square().sum((1, 2), keepdim=True)
+        torch.testing.assert_close(b, scale * a, atol=1e-4, rtol=1e-3)
+        if axis.start:  # the vertical factors carry the brightness
+            torch.testing.assert_close(scale, torch.ones_like(scale), atol=1e-4, rtol=0)
+    mass = sum(v.sum(1) * h.sum(1) for v, h in several.factors_at(3, 4).values()).mean() / 8
+    assert mass == pytest.approx(1, abs=0.02)
+
+
+def test_some_bursts_assume_a_wrong_noise(photos):
+    """A tenth of them, by a factor of up to 1.5; they are the same bursts, and processes share them."""
+    told, wrong = (
+        _Matching(quick(photos, "kpn-l3", batch=8, crop=16, wrong_noise=share)) for share in (0.0, 0.1)
+    )
+    bank, _ = PhotoBank.from_folder(photos, 16, "cpu")
+    factors = []
+    for step in range(150):
+        a, b = (task.batch(bank, task.config, step, World(0, 1, "cpu")) for task in (told, wrong))
+        for name in ("frames", "truth", "white_level", "shifts"):
+            assert torch.equal(getattr(a, name), getattr(b, name))
+        factors.append(b.read_std / a.read_std)
+        torch.testing.assert_close(b.shot_gain / a.shot_gain, factors[-1] ** 2)
+    halves = [wrong.batch(bank, wrong.config, 149, World(rank, 2, "cpu")) for rank in (0, 1)]
+    torch.testing.assert_close(torch.cat([half.read_std for half in halves]), b.read_std)
+    factor = torch.cat(factors)
+    off = factor[factor != 1].log() / np.log(1.5)
+    share = len(off) / len(factor)
+    assert share == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / len(factor)) ** 0.5)
+    assert off.abs().max() <= 1 + 1e-5 and off.mean().item() == pytest.approx(
+        0, abs=4 / (3 * len(off)) ** 0.5
+    )
+    assert off.std().item() == pytest.approx(1 / 3**0.5, rel=0.2)  # uniform in -1..1
+    assert "in 0.1 of them the assumed noise is up to 1.5 times off" in wrong.card()["data"]
+    assert "assumed" not in told.card()["data"]
+
+
+@pytest.mark.parametrize(
+    "model, share, sentence",
+    [
+        ("mkpn", 1.5, "wrong_noise is 1.5; it is a share"),
+        ("mkpn-stacked", 0.1, "wrong_noise is 0.1, but mkpn-stacked does not match"),
+    ],
+)
+def test_a_wrong_noise_that_cannot_be_is_named(tmp_path, model, share, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        quick(tmp_path, model, wrong_noise=share)
 
 
 def test_networks_that_stack_frames_have_no_start(tmp_path):
