@@ -126,8 +126,8 @@ def introduce() -> None:
 
 
 problem = st.session_state.get(LINK_PROBLEM, "")
-begin("What does the network do at this pixel?", tools=preset_menu)
-introduction = st.container()  # with the text of the pictures that are still there
+# Until new pictures are there, the text is that of the old ones.
+introduction = begin("What does the network do at this pixel?", tools=preset_menu)
 status = st.empty()
 
 with st.sidebar:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.paths import ROOT
 from kpnviz.ui import work
@@ -88,10 +89,11 @@ _COMPACT_STYLE = """<style>
 </style>"""
 
 
-def begin(title: str, introduction: str = "", tools: Callable[[], None] | None = None) -> None:
+def begin(title: str, introduction: str = "", tools: Callable[[], None] | None = None) -> DeltaGenerator:
     """Title and introduction (Markdown): what is seen here, for a person who has not read the papers.
 
-    `tools` draws what stands beside the title; with it, the page's elements stand closer to each other.
+    `tools` draws what stands beside the title; with it, the page's elements stand closer to each other. Returns the
+    container of the introduction, for a page that writes it later.
     """
     state = st.session_state
     open_page()
@@ -104,7 +106,7 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
     if problem:
         st.warning(plain(problem, 1000))
     if state.get(TEACH):
-        _class_head(title, introduction, tools)
+        place = _class_head(title, tools)
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.title(title, anchor=False)
@@ -114,19 +116,21 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
             with st.container(width="content"):
                 page = page_at(st.context.url)
                 copy_link(OF_PAGE[page], _LINKED.get(page, "what you see now"))
-        if introduction:
-            st.markdown(introduction)
+        place = st.container()
+    if introduction:
+        place.markdown(introduction)
     theme_watch()
     drawer()
+    return place
 
 
-def _class_head(title: str, introduction: str, tools: Callable[[], None] | None) -> None:
+def _class_head(title: str, tools: Callable[[], None] | None) -> DeltaGenerator:
     """In front of a class: the tools beside title and introduction. (The link is in the browser's address.)"""
     with st.container(horizontal=True, vertical_alignment="center", key="class_head"):
         with st.container():
             st.title(title, anchor=False)
-            if introduction:
-                st.markdown(introduction)
+            place = st.container()
         if tools is not None:
             with st.container(width="content"):
                 tools()
+    return place
