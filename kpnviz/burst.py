@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,7 +186,7 @@ class BurstRecipe:
                     f"shifts: frame 0 is the reference, its shift is (0, 0), not {self.shifts[0]}"
                 )
             for shift in self.shifts:
-                if len(shift) != 2 or not all(-1e5 <= float(value) <= 1e5 for value in shift):
+                if len(shift) != 2 or not all(isinstance(v, numbers.Real) and abs(v) <= 1e5 for v in shift):
                     raise ValueError(f"shifts: {shift} is not (dy, dx) in pixels")
         if self.crop is not None:
             if len(self.crop) != 4 or min(self.crop[2:]) < 1:

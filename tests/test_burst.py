@@ -414,6 +414,7 @@ def test_numpy_scalars_are_numbers():
         dict(white_level="1"),
         dict(crop=(0, 0, 1e9, 1e9)),
         dict(frames=2, shifts=((0, 0), (1e300, 0))),
+        dict(frames=2, shifts=((0, 0), ("1", "0"))),
         dict(misalignment=dict(small=0, large=10**9)),
         dict(misalignment=dict(rate=float("inf"))),
         dict(moving=dict(photo="dog", center=(0, 1e300), diameter=3.0, velocity=(0, 0), outline=())),
