@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import logging
 import multiprocessing
 import os
 import re
@@ -14,8 +15,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
+
+from tqdm import tqdm
 
 from kpnviz.outside import cores, one_line, visible
 from kpnviz.paths import discard_unfinished
@@ -103,7 +107,8 @@ def _start(threads: int) -> tuple[Connection, multiprocessing.process.BaseProces
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, threads), daemon=True)
-    # Ctrl-C reaches every process of a terminal: theirs is left to this one, with which they end.
+    # Ctrl-C reaches every process of a terminal. These leave it to this one, with which they end.
+    resource_tracker.ensure_running()  # multiprocessing's own helper: starting it would unblock the signal
     blocked = hasattr(signal, "pthread_sigmask")
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocked else None
     try:
@@ -123,6 +128,7 @@ def _give(pipe: Connection, function: Callable[[Task], Any], task: Task) -> None
 def _serve(pipe: Connection, threads: int) -> None:
     """What a process does: task by task, until the other end of the pipe is closed."""
     signal.signal(signal.SIGTERM, _end)
+    tqdm.set_lock(threading.RLock())  # else a lock for all processes, which would be left over
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in _THREADS:  # before the first task imports what reads them
         os.environ.setdefault(name, str(threads))
@@ -150,6 +156,9 @@ def _on_a_cluster(
         from distributed import Client, as_completed
     except ImportError:
         raise ValueError("scheduler: Dask is not installed here: pip install 'kpnviz[cluster]'") from None
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # what goes wrong is said here, in one sentence
     if not _ADDRESS.fullmatch(address):
         raise ValueError(f"scheduler is {visible(address)!r}; an address is like tcp://10.0.0.5:8786")
     try:

@@ -64,6 +64,8 @@ def denoise_each(options: argparse.Namespace) -> int:
     from kpnviz.denoise import load  # imports that take seconds
     from kpnviz.models import checkpoints
 
+    if Path(options.model).is_file():  # workers have other working directories
+        options.model = os.path.abspath(options.model)
     weights = checkpoints.read_card(options.model)["sha256"]
     if options.scheduler is None:  # a wrong tile, say, is told once; devices are those of the workers
         load(**loading(options))
