@@ -71,7 +71,7 @@ def _in_processes(
     function: Callable[[Task], Any], tasks: Iterator[Task], workers: int
 ) -> Iterator[tuple[Task, Any]]:
     threads = max(1, cores() // workers)
-    at_work: dict[Connection, tuple[multiprocessing.process.BaseProcess, Task]] = {}
+    at_work: dict[Any, tuple[multiprocessing.process.BaseProcess, Task]] = {}  # pipe -> process, its task
     try:
         for task in itertools.islice(tasks, workers):
             pipe, process = _start(threads)
@@ -79,7 +79,6 @@ def _in_processes(
             at_work[pipe] = process, task
         while at_work:
             for pipe in wait(list(at_work)):
-                assert isinstance(pipe, Connection)
                 process, task = at_work.pop(pipe)
                 try:
                     outcome = pipe.recv()
@@ -102,7 +101,7 @@ def _in_processes(
             process.terminate()
 
 
-def _start(threads: int) -> tuple[Connection, multiprocessing.process.BaseProcess]:
+def _start(threads: int) -> tuple[Any, multiprocessing.process.BaseProcess]:
     """A new process that waits for tasks. (Not a fork: PyTorch's threads would be missing in it.)"""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
