@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -78,7 +78,7 @@ def _in_processes(
             _give(pipe, function, task)
             at_work[pipe] = process, task
         while at_work:
-            for pipe in wait(list(at_work)):
+            for pipe in cast("list[Any]", wait(list(at_work))):
                 process, task = at_work.pop(pipe)
                 try:
                     outcome = pipe.recv()
