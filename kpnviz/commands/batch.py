@@ -92,7 +92,7 @@ def denoise_each(options: argparse.Namespace) -> int:
                 if isinstance(result, Failure):
                     failed += 1
                     line["error"] = result.sentence
-                    said = f"failed: {result.sentence}"
+                    said = f"failed: {visible(result.sentence, 400)}"
                 else:
                     line |= {"fingerprint": task.fingerprint, **result}
                     said = (

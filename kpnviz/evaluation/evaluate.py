@@ -148,7 +148,7 @@ def evaluate(
     with tqdm(total=total, desc="evaluate", unit="picture", disable=not show_progress) as progress:
         cases_in_order = sorted(plan, key=lambda case: (MOTIONS.index(case.motion), case.frames, case.gain))
         if workers > 1 or scheduler is not None:
-            tasks = _tasks(plan, cases_in_order, bursts_a_row)
+            tasks = _tasks(methods, plan, cases_in_order, bursts_a_row)
             yield from _rows_of_workers(
                 outcomes(_scores, tasks, workers, scheduler), bursts_a_row, progress.update
             )
@@ -233,19 +233,24 @@ def _row_of(name: str, case: Case, scores: Sequence[Score], seconds: float) -> R
 
 @dataclass(frozen=True)
 class _Task:
-    """A burst of the test set, by what makes it and its number, for all cases and methods that get it."""
+    """A burst of the test set, by what makes it and its number, for all cases and methods that get it.
+
+    sources   weights and device of each network, by its name; empty for a baseline
+    """
 
     scenes: tuple[str, float, int]
     number: int
     plan: Plan
-    weights: Mapping[str, str]
+    sources: Mapping[str, tuple[str, str]]
 
 
-def _tasks(plan: Plan, cases_in_order: Iterable[Case], bursts: int) -> Iterator[_Task]:
-    weights = {name: _weights(name) for names in plan.values() for name in names}
+def _tasks(
+    methods: Mapping[str, Method], plan: Plan, cases_in_order: Iterable[Case], bursts: int
+) -> Iterator[_Task]:
+    sources = {name: (_weights(name), _device(method)) for name, method in methods.items()}
     for scenes, cases in itertools.groupby(cases_in_order, key=_scenes):
         part = {case: plan[case] for case in cases}
-        yield from (_Task(scenes, number, part, weights) for number in range(bursts))
+        yield from (_Task(scenes, number, part, sources) for number in range(bursts))
 
 
 def _scores(task: _Task) -> dict[tuple[Case, str], Score]:
@@ -255,7 +260,7 @@ def _scores(task: _Task) -> dict[tuple[Case, str], Score]:
     for case, names in task.plan.items():
         given = _hidden(burst, case.noise_scale)
         for name in names:
-            scores[case, name], _ = _score(_method(name, task.weights[name]), burst, given)
+            scores[case, name], _ = _score(_method(name, *task.sources[name]), burst, given)
     return scores
 
 
@@ -264,14 +269,18 @@ def _recipes(motion: str, gain: float, frames: int) -> list[BurstRecipe]:
     return burst_recipes(gain, None, motion, frames)
 
 
+def _device(method: Method) -> str:
+    return str(next(method.network.parameters()).device) if isinstance(method, Denoiser) else ""
+
+
 @functools.cache
-def _method(name: str, weights: str) -> Method:
+def _method(name: str, weights: str, device: str) -> Method:
     """A method, loaded once in a process, if its weights are these."""
     if _weights(name) != weights:
         raise ValueError(
             f"the weights of {name} on {socket.gethostname()} are not those of where the command was started"
         )
-    return methods([name])[name]
+    return load(name, device) if device else BASELINES[name]
 
 
 def _rows_of_workers(
