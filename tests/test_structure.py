@@ -13,7 +13,7 @@ import kpnviz
 PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
-    ["outside", "paths", "color", "sampling", "noise", "threads"],  # the ground
+    ["outside", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["pictures", "photos", "burst"],
     ["local_conv", "kernels"],
     ["matching"],

@@ -15,6 +15,7 @@ from kpnviz.commands.options import (
     NOISE,
     SEED,
     WrongOptionError,
+    add_workers,
     integer,
     number,
     several,
@@ -88,12 +89,28 @@ def add_commands(commands: Any) -> None:
         "  kpnviz denoise burst -o clean.png\n"
         "  kpnviz denoise IMG_*.dng -o clean.tif --color\n"
         "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --color --model kpn-l5\n"
-        "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.",
+        "  kpnviz denoise --each bursts -o clean          # every burst in a folder, each to its own picture\n"
+        "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.\n"
+        "--each: a burst is a folder with pictures, a ZIP or an NPZ, at any depth; bursts/a/b becomes clean/a/b.png,\n"
+        "and clean/bursts.jsonl says how. Started again, it leaves out what was done from the same files in the same "
+        "way.",
     )
     _add_input(denoise)
     denoise.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="16-bit .png, .tif or .tiff"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="16-bit .png, .tif or .tiff; with --each, a folder",
     )
+    denoise.add_argument(
+        "--each", action="store_true", help="each FILE is a folder of bursts: denoise every one by itself"
+    )
+    denoise.add_argument(
+        "--format", choices=("png", "tif"), help="with --each: of the pictures that are written (png)"
+    )
+    add_workers(denoise, "with --each: bursts")
     _add_color(denoise, "each channel, not luminance")
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
@@ -193,6 +210,24 @@ def _synth(options: argparse.Namespace) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
+    if options.each:
+        from kpnviz.commands.batch import denoise_each
+
+        return denoise_each(options)
+    for name in ("format", "workers", "scheduler"):
+        if getattr(options, name) is not None:
+            raise WrongOptionError(f"--{name} is for many bursts: only with --each")
+    _report(options, denoise_burst(options))
+    return 0
+
+
+def denoise_burst(
+    options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Denoise one burst as the options of `kpnviz denoise` say; returns what `--json` prints.
+
+    denoiser   the network, if it is loaded already;  quiet   say nothing on the way
+    """
     import numpy as np
     from tqdm import tqdm
 
@@ -203,11 +238,12 @@ def _denoise(options: argparse.Namespace) -> int:
     suffix = options.output.suffix.lower()
     if suffix not in writers:
         raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
-    denoiser, burst, channels, noises, report = _open(options)
+    denoiser, burst, channels, noises, report = _open(options, denoiser, quiet)
     shape = (len(channels), burst.stack.height, burst.stack.width)
     picture = np.empty(shape, dtype=np.float32)
     seconds = 0.0
-    with tqdm(total=len(channels), desc="denoise", disable=not sys.stderr.isatty(), unit="channel") as bar:
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(total=len(channels), desc="denoise", disable=hidden, unit="channel") as bar:
         for c, channel in enumerate(channels):
 
             def advance(share: float, c: int = c) -> None:
@@ -224,8 +260,7 @@ def _denoise(options: argparse.Namespace) -> int:
         codes[..., c] = np.rint(encoded * 65535)
     write_atomically(options.output, writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
-    _report(options, report | {"seconds": round(seconds, 3)})
-    return 0
+    return report | {"seconds": round(seconds, 3)}
 
 
 def _kernels(options: argparse.Namespace) -> int:
@@ -282,8 +317,22 @@ def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, r
     return window[:, (rows - rows.min())[:, None], (columns - columns.min())[None, :]].astype(np.float32)
 
 
+def check_noise_options(options: argparse.Namespace) -> None:
+    """ValueError for options of the noise that do not go together."""
+    given = (options.read_std, options.shot_gain)
+    if (given[0] is None) != (given[1] is None):
+        raise ValueError("--read-std and --shot-gain come together: the noise is both")
+    if options.noise and given[0] is not None:
+        raise ValueError("--noise auto estimates what --read-std and --shot-gain give; choose one")
+
+
+def loading(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of kpnviz.denoise.load that the options give."""
+    return {"name": options.model, "tile": options.tile}
+
+
 def _open(
-    options: argparse.Namespace,
+    options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
 ) -> tuple[Denoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.frame_stack import GRAY
@@ -292,17 +341,19 @@ def _open(
     from kpnviz.denoise import load
     from kpnviz.noise import NoiseModel
 
+    check_noise_options(options)
     given = (options.read_std, options.shot_gain)
-    if (given[0] is None) != (given[1] is None):
-        raise ValueError("--read-std and --shot-gain come together: the noise is both")
-    if options.noise and given[0] is not None:
-        raise ValueError("--noise auto estimates what --read-std and --shot-gain give; choose one")
+
+    def say(message: str) -> None:
+        if not quiet:
+            _say(message)
+
     for name in options.files:
         if not Path(name).exists():
             raise ValueError(f"{name}: there is no such file or folder")
     check_output(options.output, (file for _, file in files_of(options.files)))
     get_ready()
-    denoiser = load(options.model, tile=options.tile)
+    denoiser = denoiser or load(**loading(options))
     stack = read_frames(files_of(options.files))
     burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
@@ -318,16 +369,16 @@ def _open(
             noises.append(burst.estimate_noise(channel).noise)
             source = "estimated from the burst"
     for note in stack.notes:
-        _say(note)
-    _say(burst.report)
+        say(note)
+    say(burst.report)
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference:
-            _say(f"{stack.names[i]}: {shift}")
+            say(f"{stack.names[i]}: {shift}")
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
     for name, noise in zip(names, noises, strict=True):
-        _say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
+        say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
     report = {
         "model": options.model,
         "height": stack.height,

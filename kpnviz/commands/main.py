@@ -10,7 +10,16 @@ import sys
 from pathlib import Path
 
 from kpnviz.commands import burst
-from kpnviz.commands.options import GAIN, MOTIONS, SEED, Parser, WrongOptionError, integer, number
+from kpnviz.commands.options import (
+    GAIN,
+    MOTIONS,
+    SEED,
+    Parser,
+    WrongOptionError,
+    add_workers,
+    integer,
+    number,
+)
 from kpnviz.commands.stopping import stop_by_exception
 from kpnviz.paths import check_output
 
@@ -165,6 +174,7 @@ def _add_evaluation(commands) -> None:
         "  kpnviz evaluate --models mkpn            # all of one network, into the same file\n"
         "  kpnviz evaluate --models mkpn nlm --motion moving --gains 4 16 --limit 6\n"
         "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv\n"
+        "  kpnviz evaluate --workers 8              # the same figures, without times\n"
         "Each row is written as soon as it is measured. Started again, an evaluation leaves out what the file\n"
         "has from the same weights; several at once, on different models, can write to one file.",
     )
@@ -187,6 +197,7 @@ def _add_evaluation(commands) -> None:
     evaluate.add_argument(
         "--output", type=Path, help="CSV file to write, or to add to (checkpoints/results.csv, for all cases)"
     )
+    add_workers(evaluate, "bursts (without times: processes that share a machine disturb each other)")
     evaluate.add_argument("--anew", action="store_true", help="measure also what the file has already")
     evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
     evaluate.add_argument("--tune", type=Path, metavar="FOLDER", help="tune the baselines on photos instead")
@@ -321,7 +332,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     stop_by_exception()
     stopped: BaseException | None = None
     try:
-        for row in evaluate.evaluate(methods, left, options.limit, show_progress=True):
+        for row in evaluate.evaluate(
+            methods, left, options.limit, True, options.workers or 1, options.scheduler
+        ):
             if output:
                 results.add_rows(output, [row], stamp)
             rows.append(row)

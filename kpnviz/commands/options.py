@@ -61,3 +61,20 @@ MOTIONS = ("whole-pixel", "sub-pixel", "moving")
 SEED = integer(0, 2**63 - 1)
 GAIN = number(1e-3, 1e4)
 NOISE = number(0, 1000)
+
+
+def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --workers and --scheduler, of which a command takes one: who does what (kpnviz.workers.outcomes)."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--workers",
+        type=integer(1, 1024),
+        metavar="N",
+        help=f"{what} at once, each in a process of its own with its share of the cores (1)",
+    )
+    group.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="do them on the workers of this Dask scheduler, e.g. tcp://10.0.0.5:8786; they need kpnviz and the "
+        "same paths",
+    )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import math
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from kpnviz.analysis.alignment import alignment, shifts_and_centroids
 from kpnviz.analysis.metrics import psnr, ssim
-from kpnviz.burst import MOTIONS, Burst, synthesize
+from kpnviz.burst import MOTIONS, Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import Case, Row, mean_and_error
@@ -20,6 +25,7 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.workers import Failure, outcomes
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
 ROBUSTNESS = ("kpn", "mkpn", "kpn-blind", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
@@ -118,19 +124,35 @@ def left_to_do(
 
 
 def evaluate(
-    methods: Mapping[str, Method], plan: Plan, limit: int | None = None, show_progress: bool = False
+    methods: Mapping[str, Method],
+    plan: Plan,
+    limit: int | None = None,
+    show_progress: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Iterator[Row]:
     """Run methods on the test set: a row as soon as a method is through with a case.
 
     The bursts of a motion, gain and number of frames are made once for all methods and noise scales. With a noise
     scale s a method gets a burst with s times the standard deviation in its noise model; the frames stay as they are,
     and nothing of the truth is in it. `limit`: the first bursts only.
+
+    With several `workers`, or those of a Dask `scheduler` (:func:`kpnviz.workers.outcomes`), each burst is a task, for
+    all methods that get it; methods are those that :func:`methods` gives by these names. Figures are the same, except
+    that `seconds` are NaN, as times of processes that share a machine say little; and the rows of a motion, gain and
+    number of frames come together. ValueError if a task fails.
     """
     burst_recipes(1, limit)  # an error of the limit is one before the work
     bursts_a_row = BURSTS if limit is None else limit
     total = bursts_a_row * sum(map(len, plan.values()))
     with tqdm(total=total, desc="evaluate", unit="picture", disable=not show_progress) as progress:
         cases_in_order = sorted(plan, key=lambda case: (MOTIONS.index(case.motion), case.frames, case.gain))
+        if workers > 1 or scheduler is not None:
+            tasks = _tasks(methods, plan, cases_in_order, bursts_a_row)
+            yield from _rows_of_workers(
+                outcomes(_scores, tasks, workers, scheduler), bursts_a_row, progress.update
+            )
+            return
         for (motion, gain, frames), cases in itertools.groupby(cases_in_order, key=_scenes):
             bursts = [synthesize(recipe) for recipe in burst_recipes(gain, limit, motion, frames)]
             for case in cases:
@@ -161,22 +183,38 @@ def _row(
     given: Sequence[Burst],
     advance: Callable[[], object],
 ) -> Row:
-    scores, seconds, pairs = [], [], []
+    scores, seconds = [], []
     for number, (burst, seen) in enumerate(zip(bursts, given, strict=True)):
         if number < _TIMED:
             seen = dataclasses.replace(seen)  # another burst, so that nothing of it has been done before
-        begun = time.perf_counter()
-        result = method(seen)
-        if number < _TIMED:
-            seconds.append(time.perf_counter() - begun)
-        if isinstance(result, Estimate):
-            if result.kernels is not None:
-                pairs.append(shifts_and_centroids(result.kernels, burst))
-            result = result.image
-        assert burst.truth is not None
-        scores.append((psnr(result, burst.truth), ssim(result, burst.truth)))
+        score, time_taken = _score(method, burst, seen)
+        scores.append(score)
+        seconds.append(time_taken)
         advance()
-    psnrs, ssims = zip(*scores, strict=True)
+    return _row_of(name, case, scores, float(np.median(seconds[:_TIMED])))
+
+
+Score = tuple[float, float, "np.ndarray | None"]
+"""PSNR and SSIM of one picture; shifts and centroids of its kernels, if it has any."""
+
+
+def _score(method: Method, burst: Burst, given: Burst) -> tuple[Score, float]:
+    """The score of a method on a burst, and the seconds that it took."""
+    begun = time.perf_counter()
+    result = method(given)
+    seconds = time.perf_counter() - begun
+    pairs = None
+    if isinstance(result, Estimate):
+        if result.kernels is not None:
+            pairs = shifts_and_centroids(result.kernels, burst)
+        result = result.image
+    assert burst.truth is not None
+    return (psnr(result, burst.truth), ssim(result, burst.truth), pairs), seconds
+
+
+def _row_of(name: str, case: Case, scores: Sequence[Score], seconds: float) -> Row:
+    psnrs, ssims, all_pairs = zip(*scores, strict=True)
+    pairs = [one for one in all_pairs if one is not None]
     (mean_psnr, psnr_se), (mean_ssim, ssim_se) = mean_and_error(psnrs), mean_and_error(ssims)
     return Row(
         **dataclasses.asdict(case),
@@ -186,11 +224,80 @@ def _row(
         ssim=mean_ssim,
         ssim_se=ssim_se,
         alignment=alignment(np.concatenate(pairs, axis=1)) if pairs else float("nan"),
-        seconds=float(np.median(seconds)),
-        bursts=len(bursts),
+        seconds=seconds,
+        bursts=len(scores),
         weights=_weights(name),
         psnrs=psnrs,
     )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A burst of the test set, by what makes it and its number, for all cases and methods that get it.
+
+    sources   weights and device of each network, by its name; empty for a baseline
+    """
+
+    scenes: tuple[str, float, int]
+    number: int
+    plan: Plan
+    sources: Mapping[str, tuple[str, str]]
+
+
+def _tasks(
+    methods: Mapping[str, Method], plan: Plan, cases_in_order: Iterable[Case], bursts: int
+) -> Iterator[_Task]:
+    sources = {name: (_weights(name), _device(method)) for name, method in methods.items()}
+    for scenes, cases in itertools.groupby(cases_in_order, key=_scenes):
+        part = {case: plan[case] for case in cases}
+        yield from (_Task(scenes, number, part, sources) for number in range(bursts))
+
+
+def _scores(task: _Task) -> dict[tuple[Case, str], Score]:
+    """The scores of a task, in whichever process or machine this is."""
+    burst = synthesize(_recipes(*task.scenes)[task.number])
+    scores = {}
+    for case, names in task.plan.items():
+        given = _hidden(burst, case.noise_scale)
+        for name in names:
+            scores[case, name], _ = _score(_method(name, *task.sources[name]), burst, given)
+    return scores
+
+
+@functools.lru_cache(maxsize=2)
+def _recipes(motion: str, gain: float, frames: int) -> list[BurstRecipe]:
+    return burst_recipes(gain, None, motion, frames)
+
+
+def _device(method: Method) -> str:
+    return str(next(method.network.parameters()).device) if isinstance(method, Denoiser) else ""
+
+
+@functools.cache
+def _method(name: str, weights: str, device: str) -> Method:
+    """A method, loaded once in a process, if its weights are these."""
+    if _weights(name) != weights:
+        raise ValueError(
+            f"the weights of {name} on {socket.gethostname()} are not those of where the command was started"
+        )
+    return load(name, device) if device else BASELINES[name]
+
+
+def _rows_of_workers(
+    results: Iterable[tuple[_Task, Any]], bursts: int, advance: Callable[[int], object]
+) -> Iterator[Row]:
+    """The rows of scenes as soon as all their bursts are through."""
+    found: dict[tuple[str, float, int], dict[int, dict[tuple[Case, str], Score]]] = {}
+    for task, result in results:
+        if isinstance(result, Failure):
+            raise ValueError(result.sentence)
+        by_number = found.setdefault(task.scenes, {})
+        by_number[task.number] = result
+        advance(len(result))
+        if len(by_number) == bursts:
+            del found[task.scenes]
+            for case, name in result:
+                yield _row_of(name, case, [by_number[k][case, name] for k in range(bursts)], math.nan)
 
 
 def _takes(method: Method, frames: int) -> bool:

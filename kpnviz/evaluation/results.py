@@ -83,7 +83,7 @@ class Row(Case):
                   All methods see the same bursts: differences between methods (:func:`difference`) are surer than that
     alignment     slope of the kernels' centroids on the true shifts (kpnviz.analysis.alignment), over all bursts; NaN
                   where there are no kernels, or no shift within their reach
-    seconds       median wall time of a burst
+    seconds       median wall time of a burst; NaN if several processes shared the work
     weights       first 12 digits of the sha256 of the network's file; empty for a baseline
     psnrs         the PSNR of each burst; empty if they were not kept
     """
@@ -293,7 +293,7 @@ def as_text(results: Results) -> str:
         lines += _table("PSNR, dB, against assumed noise / true noise", by_scale, _psnr, "noise_scale")
     seconds: dict[str, list[float]] = {}
     for row in results.rows:
-        if row.plain:
+        if row.plain and math.isfinite(row.seconds):
             seconds.setdefault(row.model, []).append(row.seconds)
     times = ", ".join(f"{name} {1e3 * np.median(values):.0f}" for name, values in seconds.items())
     lines += ["", f"milliseconds a burst: {times}"] if times else []

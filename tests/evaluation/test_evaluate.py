@@ -587,6 +587,14 @@ def test_results_come_back_from_their_file(tmp_path):
     assert results.row("mkpn", 4) is None and results.motions == ("moving",)
 
 
+def test_times_that_were_not_measured_are_not_shown():
+    plain = dataclasses.replace(ROW, frames=8, noise_scale=1.0)
+    rows = [plain, dataclasses.replace(plain, model="kpn", seconds=math.nan)]
+    (line,) = (line for line in as_text(Results({}, rows)).splitlines() if "milliseconds" in line)
+    assert "mkpn" in line and "nan" not in line and " kpn" not in line
+    assert "milliseconds" not in as_text(Results({}, rows[1:]))
+
+
 def test_files_from_before_there_were_motions_open(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text(

@@ -1,0 +1,325 @@
+"""`kpnviz denoise --each`: what a burst is, the same pictures as one by one, what a second start leaves out."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.capture.writer import write_burst
+from kpnviz.commands import batch
+from kpnviz.commands.main import main
+from kpnviz.models import checkpoints
+from kpnviz.paths import held
+
+from ..conftest import tiny
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A folder with a tiny network and three bursts: a folder, one in a folder, and an NPZ."""
+    folder = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KPNVIZ_CHECKPOINTS", str(folder / "checkpoints"))
+        network = tiny("mkpn")
+        with torch.no_grad():
+            nn.init.normal_(network.head.weight, std=0.02)
+        checkpoints.save(folder / "checkpoints" / "mkpn.safetensors", network, {})
+        bursts = [synthesize(BurstRecipe("dog", (60, 90, 33, 40), frames=3, seed=seed)) for seed in range(3)]
+        write_burst(folder / "bursts" / "b2", bursts[:1])
+        write_burst(folder / "bursts" / "inside" / "b10", bursts[1:2])
+        noise = {"read_std": bursts[2].noise.read_std, "shot_gain": bursts[2].noise.shot_gain}
+        np.savez(folder / "bursts" / "c.v1.npz", frames=bursts[2].frames, **noise)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def here(shared, tmp_path, monkeypatch):
+    """A copy of the bursts of one's own, with the times of the files, and one thread as in each worker."""
+    shutil.copytree(shared / "bursts", tmp_path / "bursts")
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def cluster(shared, tmp_path_factory):
+    """Address of a Dask scheduler with two processes."""
+    distributed = pytest.importorskip("distributed")
+    local = distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+    )
+    with local:
+        yield local.scheduler_address
+
+
+def each(*arguments, output="out"):
+    return main(["denoise", "--each", *map(str, arguments), "-o", output])
+
+
+def pictures(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.name != batch.RECORD
+    }
+
+
+def lines(folder="out"):
+    return [json.loads(line) for line in (Path(folder) / batch.RECORD).read_text().splitlines()]
+
+
+def test_each_burst_becomes_the_picture_that_it_becomes_alone(capsys):
+    assert each("bursts") == 0
+    said = capsys.readouterr()
+    assert said.out == "" and "3 bursts to " in said.err
+    names = ["b2", "c.v1", "inside/b10"]
+    for number, name in enumerate(names, start=1):
+        assert f"[{number}/3] {name}: 3 frames of 33x40, " in said.err
+    alone = {"b2": "b2", "c.v1": "c.v1.npz", "inside/b10": "inside/b10"}
+    for name, burst in alone.items():
+        assert main(["denoise", f"bursts/{burst}", "-o", "alone.png", "--json"]) == 0
+        assert Path("alone.png").read_bytes() == Path(f"out/{name}.png").read_bytes()
+        report = json.loads(capsys.readouterr().out)
+        (line,) = (line for line in lines() if line["name"] == name)
+        assert line["burst"] == str(Path(f"bursts/{burst}").absolute())
+        for key in set(report) - {"output", "seconds"}:
+            assert line[key] == report[key], key
+    assert sorted(pictures("out")) == [f"{name}.png" for name in names]
+
+
+def test_two_processes_and_a_cluster_write_the_same_pictures(cluster, capsys):
+    Path("bursts/bad").mkdir()
+    shutil.copy("bursts/b2/frame_00.png", "bursts/bad/x.png")
+    ways = {"one": [], "two": ["--workers", 2], "dask": ["--scheduler", cluster]}
+    for name, way in ways.items():
+        assert each("bursts", "--color", "--json", *way, output=name) == 1
+        said = capsys.readouterr()
+        assert "bad: failed: there is 1 frame; a burst has 2 to 32\n" in said.err
+        assert "1 of 4 bursts failed; " in said.err.splitlines()[-1]
+        assert [json.loads(line) for line in said.out.splitlines()] == lines(name)
+        assert len(lines(name)) == 4
+    assert len(pictures("one")) == 3
+    assert pictures("one") == pictures("two") == pictures("dask")
+
+
+def test_an_evaluation_has_the_same_figures_with_workers_and_on_a_cluster(cluster, capsys):
+    command = ["evaluate", "--models", "mkpn", "aligned-mean", "--limit", "2", "--json"]
+    command += ["--motion", "whole-pixel", "--gains", "4", "8", "--noise-scales", "1", "2"]
+    found = []
+    for way in ([], ["--workers", "2"], ["--scheduler", cluster]):
+        assert main([*command, *way]) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        assert all((row.pop("seconds") is None) == bool(way) for row in rows)
+        found.append(rows)
+    assert len(found[0]) == 8 and found[0][0]["alignment"] is not None
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_was_done_is_left_out_when_started_again(capsys):
+    (empty := Path("bursts/empty")).mkdir()
+    shutil.copy("bursts/b2/frame_00.png", empty)
+    assert each("bursts") == 1
+    before, record = pictures("out"), lines()
+
+    def again(*arguments):
+        """The names of the bursts that are done by the next start."""
+        capsys.readouterr()
+        each("bursts", *arguments)
+        done = [line for line in capsys.readouterr().err.splitlines() if line.startswith("[")]
+        return [line.split("] ")[1].split(":")[0] for line in done]
+
+    assert again() == ["empty"]  # what failed is tried again
+    shutil.rmtree(empty)
+    assert again() == [] and pictures("out") == before
+    assert {line["name"]: line for line in lines()} == {line["name"]: line for line in record}
+    Path("out/b2.png").unlink()
+    assert again() == ["b2"] and pictures("out") == before
+    with open(f"out/{batch.RECORD}", "a") as file:  # a computer that went off
+        file.write('{"name": "b2", "err')
+    os.utime("bursts/inside/b10/frame_01.png", (1, 1))
+    assert again() == ["inside/b10"] and len(lines()) == 5
+    assert again() == [] and len(lines()) == 4  # one a burst, and the one that is gone
+    shutil.move("bursts", "moved")  # the same files elsewhere
+    shutil.copytree("moved", "bursts")
+    assert again() == []
+    assert again("--tile", 64) == []  # a matter of memory, not of the picture
+    assert again("--linear") == ["b2", "c.v1", "inside/b10"] and pictures("out") != before
+    assert again("--linear", "--format", "tif") == ["b2", "c.v1", "inside/b10"]
+    assert again("--linear") == []
+    network = tiny("mkpn", seed=1)
+    checkpoints.save(Path("other.safetensors"), network, {})
+    assert again("--model", "other.safetensors") == ["b2", "c.v1", "inside/b10"]
+
+
+def test_what_a_burst_is(monkeypatch):
+    def touch(*names):
+        for name in names:
+            path = Path("data") / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    touch("a10/1.JPG", "a9/1.dng", "a9/2.dng", "a9/all.zip", "a9/edited/1.png", "a9/edited/2.png")
+    touch("scene/preview.png", "scene/README.md", "scene/iso/1.tif", "scene/iso/2.tif", "z.v2.NPZ")
+    touch(
+        "docs/a.txt", ".git/1.png", "@eaDir/1.png", "__MACOSX/1.png", f"older/{batch.RECORD}", "older/1.png"
+    )
+    touch("synth/burst.json", "phone/1.heic", "x.zip/1.png")
+    os.symlink(Path("data").absolute(), "data/scene/back")
+    os.symlink(Path("data/a10").absolute(), "data/linked")
+    root = Path("data").absolute()
+    names = ["a9", "a9/edited", "a10", "linked", "phone", "scene/iso", "synth", "x.zip", "z.v2"]
+    found = batch.find_bursts(["data"])
+    assert list(found) == names
+    assert found == {name: root / (name if name != "z.v2" else "z.v2.NPZ") for name in names}
+    assert batch.find_bursts(["data/a9/../a9", Path("data/z.v2.NPZ")]) == {
+        "a9": root / "a9",
+        "edited": root / "a9/edited",
+        "z.v2": root / "z.v2.NPZ",
+    }
+    monkeypatch.chdir("data/scene/iso")
+    assert batch.find_bursts(["."]) == {"iso": root / "scene/iso"}
+
+
+def test_names_that_would_be_one_picture_are_refused(capsys):
+    shutil.copytree("bursts/b2", "bursts/B2")
+    assert each("bursts") == 1
+    assert (
+        "would become one picture, b2; give them" in (said := capsys.readouterr().err) and "bursts/B2" in said
+    )
+    shutil.rmtree("bursts/B2")
+    shutil.copytree("bursts", "others")
+    assert each("bursts", "others") == 1
+    assert "would become one picture" in capsys.readouterr().err
+    assert not Path("out").exists()
+    # One after the other: what was made of the first stays.
+    assert each("bursts") == 0
+    before = pictures("out")
+    os.utime("others/b2/frame_01.png", (1, 1))
+    capsys.readouterr()
+    assert each("others") == 1
+    assert "out/b2.png is the picture of " in capsys.readouterr().err and pictures("out") == before
+    shutil.rmtree("bursts/b2")
+    assert each("others") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, code, sentence",
+    [
+        (["--each", "nothing", "-o", "out"], 1, "nothing: there is no such file or folder"),
+        (["--each", "checkpoint.txt", "-o", "out"], 1, "checkpoint.txt holds no burst: --each takes folders"),
+        (
+            ["--each", "bursts", "-o", "full"],
+            1,
+            "full holds files that `kpnviz denoise --each` did not write",
+        ),
+        (
+            ["--each", "bursts", "-o", "checkpoint.txt"],
+            1,
+            "checkpoint.txt is a file; with --each it is a folder",
+        ),
+        (["--each", "bursts", "-o", "out", "--tile", "17"], 1, "tile is 17"),
+        (["--each", "bursts", "-o", "out", "--model", "resnet"], 1, "there is no such checkpoint"),
+        (["--each", "bursts", "-o", "out", "--read-std", "1"], 1, "--read-std and --shot-gain come together"),
+        (
+            ["bursts/b2", "-o", "out.png", "--workers", "2"],
+            2,
+            "--workers is for many bursts: only with --each",
+        ),
+        (["bursts/b2", "-o", "out.png", "--format", "tif"], 2, "--format is for many bursts"),
+        (["--each", "bursts", "-o", "out", "--workers", "0"], 2, "0 is not a whole number from 1 to 1024"),
+    ],
+)
+def test_what_concerns_all_bursts_is_said_before_the_work(arguments, code, sentence, capsys):
+    Path("checkpoint.txt").touch()
+    Path("full").mkdir()
+    Path("full/mine.txt").touch()
+    try:
+        assert main(["denoise", *arguments]) == code
+    except SystemExit as exit:
+        assert exit.code == code
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert not Path("out").exists() and os.listdir("full") == ["mine.txt"]
+
+
+def test_one_process_works_in_a_folder(capsys):
+    with held(Path("out")):
+        assert each("bursts") == 1
+    assert "another process is at work in" in capsys.readouterr().err
+    assert each("bursts") == 0
+
+
+def test_names_do_not_reach_the_terminal_raw(capsys):
+    os.rename("bursts/b2", "bursts/b\x1b[31m\n2")
+    shutil.copytree("bursts/inside/b10", "bursts/b\x1b3")
+    Path("bursts/b\x1b3/frame_02.png").write_bytes(b"no picture")
+    assert each("bursts") == 1
+    error = capsys.readouterr().err
+    assert "\x1b" not in error and r"b\x1b[31m\n2: 3 frames" in error
+    assert Path("out/b\x1b[31m\n2.png").exists()
+
+
+def test_a_worker_has_to_see_the_same_files_and_weights(shared, tmp_path):
+    assert each("bursts") == 0
+    options = main_options("bursts")
+    options.output = tmp_path / "out"
+    weights = checkpoints.read_card("mkpn")["sha256"]
+    task = batch.Task("b", tmp_path / "bursts" / "b2", tmp_path / "out" / "b.png", "")
+    assert batch.denoise_one(options, weights, task)["height"] == 33
+    with pytest.raises(ValueError, match="the weights of mkpn on .* are not those of where the command was"):
+        batch.denoise_one(options, "0" * 64, task)
+    gone = batch.Task("b", tmp_path / "gone", task.output, "")
+    with pytest.raises(ValueError, match="gone is not there on .*; every worker has to see the same files"):
+        batch.denoise_one(options, weights, gone)
+    options.output = tmp_path / "elsewhere"  # a folder of this name on another machine
+    options.output.mkdir()
+    with pytest.raises(ValueError, match="bursts.jsonl is not there on "):
+        batch.denoise_one(options, weights, task)
+
+
+def main_options(*arguments):
+    from kpnviz.commands.main import _parser
+
+    return _parser().parse_args(["denoise", "--each", *arguments, "-o", "out"])
+
+
+def test_ctrl_c_ends_all_processes_and_it_goes_on_later(shared, capsys):
+    for i in range(20):
+        shutil.copytree("bursts/b2", f"bursts/more{i}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kpnviz", "denoise", "--each", "bursts", "-o", "out", "--workers", "2"],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in process.stderr:
+        if line.startswith("[1/23]"):
+            break
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+    error = process.stderr.read()  # until the last of them has ended
+    assert process.wait() == 130
+    assert "Traceback" not in error and error.endswith("kpnviz: stopped\n")
+    done = len(lines())
+    assert 1 <= done < 23
+    assert all(path.endswith(".png") and not Path(path).name.startswith(".") for path in pictures("out"))
+    assert each("bursts") == 0
+    assert f"23 bursts to {Path('out').absolute()}; {done} of them done before" in capsys.readouterr().err
+    assert len(pictures("out")) == 23
