@@ -21,7 +21,8 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifneq ($(TORCH_INDEX),)
 	$(BIN)/python -m pip install --quiet --retries 2 --timeout 15 --no-deps --constraint constraints.txt \
-		--index-url $(TORCH_INDEX) torch || echo "No PyTorch from $(TORCH_INDEX); pip takes it from where it takes the rest."
+		--index-url $(TORCH_INDEX) torch \
+		|| echo "No PyTorch from $(TORCH_INDEX): pip takes what its own index has (on Linux with CUDA, gigabytes)."
 endif
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
