@@ -14,7 +14,7 @@ import numpy as np
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
 from kpnviz.outside import JSON_BYTES
-from kpnviz.paths import unfinished
+from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
 
 _TOP = 65535
@@ -79,16 +79,18 @@ def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
         metadata["truth"] = "truth.png"
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(folder, folder=True) as new:
+    with unfinished(folder.parent) as new:
+        new.mkdir(mode=0o700)
         for i, name in enumerate(names):
             (new / name).write_bytes(png([burst.frames[i] for burst in bursts]))
         if metadata["truth"]:
             (new / "truth.png").write_bytes(png(truths))
         (new / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         folder.mkdir(exist_ok=True)
-        for old in _written(folder) or ():
-            (folder / old).unlink(missing_ok=True)
-        for name in sorted(file.name for file in new.iterdir() if file.name != METADATA):
-            os.replace(new / name, folder / name)
-        os.replace(new / METADATA, folder / METADATA)
+        with locked(folder / METADATA):  # the frames of two bursts, written at once, are not mixed
+            for old in _written(folder) or ():
+                (folder / old).unlink(missing_ok=True)
+            for name in sorted(file.name for file in new.iterdir() if file.name != METADATA):
+                os.replace(new / name, folder / name)
+            os.replace(new / METADATA, folder / METADATA)
     return metadata

@@ -18,7 +18,7 @@ from torch import nn
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
 from kpnviz.outside import JSON_BYTES, one_line, visible
-from kpnviz.paths import CHECKPOINTS, write_atomically
+from kpnviz.paths import CHECKPOINTS, locked, write_atomically
 
 _SUFFIX = ".safetensors"
 
@@ -78,9 +78,10 @@ def save(path: Path, network: nn.Module, card: dict) -> dict:
         **card,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
-    return read_card(path)
+    with locked(path):  # weights and card of one network, also where two are saved at once
+        write_atomically(path, data)
+        write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        return read_card(path)
 
 
 def read_card(name: str | Path) -> dict:

@@ -174,9 +174,6 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.saved: int | None = None  # step of the state on disk
         self.log: list[dict] = []
-        if world.is_main:
-            for stale in folder.glob("*.partial"):  # of a process that was killed while it wrote
-                stale.unlink()
         if self._state_file.exists():
             self._resume()
 
