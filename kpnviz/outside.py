@@ -129,9 +129,14 @@ def real(name: str, value: Any, least: float, most: float) -> float:
     return float(value)
 
 
+def escaped(text: object) -> str:
+    """Text on one line that a terminal obeys in nothing: control characters, of direction too, as \\n or \\u202e."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def visible(text: object, most: int = NAME) -> str:
     """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text).strip())
+    shown = escaped(str(text).strip())
     return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
 
 

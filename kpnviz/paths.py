@@ -77,7 +77,9 @@ def _regular(path: Path) -> Path:
     target = Path(os.path.realpath(path))
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(target.lstat().st_mode):
-            raise OSError(errno.EINVAL, "it is a folder" if target.is_dir() else "it is not a file", str(path))
+            raise OSError(
+                errno.EINVAL, "it is a folder" if target.is_dir() else "it is not a file", str(path)
+            )
     return target
 
 

@@ -76,7 +76,8 @@ def test_two_bursts_written_to_one_folder_at_once_are_not_mixed(tmp_path):
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
     bursts = [
-        Burst(np.full((N, 8, 8), light, np.float32), NoiseModel(light, 0)) for N, light in ((3, 0.2), (6, 0.4))
+        Burst(np.full((N, 8, 8), light, np.float32), NoiseModel(light, 0))
+        for N, light in ((3, 0.2), (6, 0.4))
     ]
     for number, burst in enumerate(bursts):
         write_burst(tmp_path / str(number), [burst])

@@ -15,6 +15,7 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.noise import NoiseModel
+from kpnviz.outside import escaped
 from kpnviz.sampling import box_reduce, reflect_index
 
 REACH = 2
@@ -344,7 +345,7 @@ def read_burst(
     paths = [files] if isinstance(files, str | Path) else list(files)
     for path in paths:
         if not Path(path).exists():
-            raise ValueError(f"{path}: there is no such file or folder")
+            raise ValueError(f"{escaped(path)}: there is no such file or folder")
     stack = read_frames(files_of(paths))
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
-from kpnviz.outside import JSON_BYTES
+from kpnviz.outside import JSON_BYTES, escaped
 from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
 
@@ -24,9 +24,11 @@ _OWN = re.compile(r"frame_[0-9]{2,4}\.png|truth\.png")
 def check_folder(folder: Path) -> None:
     """ValueError for a folder that holds something, but nothing that was written here: its burst.json is the mark."""
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; a burst is written to a folder")
+        raise ValueError(f"{escaped(folder)} is a file; a burst is written to a folder")
     if folder.is_dir() and any(folder.iterdir()) and _written(folder) is None:
-        raise ValueError(f"{folder} holds files that kpnviz did not write; name a new folder, or use --force")
+        raise ValueError(
+            f"{escaped(folder)} holds files that kpnviz did not write; name a new folder, or use --force"
+        )
 
 
 def _written(folder: Path) -> list[str] | None:

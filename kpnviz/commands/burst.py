@@ -19,6 +19,7 @@ from kpnviz.commands.options import (
     number,
     several,
 )
+from kpnviz.commands.terminal import say as _say
 from kpnviz.paths import check_output, write_atomically
 
 if TYPE_CHECKING:
@@ -349,7 +350,3 @@ def _report(options: argparse.Namespace, report: dict[str, Any]) -> None:
         print(json.dumps(report, indent=2))
     else:
         _say(f"wrote {options.output}")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)

@@ -12,6 +12,7 @@ from pathlib import Path
 from kpnviz.commands import burst
 from kpnviz.commands.options import GAIN, MOTIONS, SEED, Parser, WrongOptionError, integer, number
 from kpnviz.commands.stopping import stop_by_exception
+from kpnviz.commands.terminal import say, show
 from kpnviz.paths import check_output
 
 
@@ -22,10 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except (ValueError, OSError) as error:
-        print(f"kpnviz {options.command}: {error}", file=sys.stderr)
+        say(f"kpnviz {options.command}: {error}")
         return 2 if isinstance(error, WrongOptionError) else 1
     except KeyboardInterrupt:
-        print(f"kpnviz {options.command}: stopped", file=sys.stderr)
+        say(f"kpnviz {options.command}: stopped")
         return 130
 
 
@@ -255,14 +256,14 @@ def _bench(options: argparse.Namespace) -> int:
         from kpnviz.ui.bench import many_visitors
 
         report = many_visitors.run(options.load, options.waves or 1)
-        print(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
+        show(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
         return 0
     if options.app:
         _check_app_is_installed()
         from kpnviz.ui.bench import one_page
 
         report = one_page.run()
-        print(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
+        show(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
         return 0
     for side in options.sides or ():
         if side % 2:
@@ -270,7 +271,7 @@ def _bench(options: argparse.Namespace) -> int:
     from kpnviz.evaluation import benchmark
 
     report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
-    print(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
+    show(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
     return 0
 
 
@@ -283,7 +284,7 @@ def _models(options: argparse.Namespace) -> int:
         return 0
     for card in cards:
         sizes = ",".join(map(str, card["config"]["sizes"]))
-        print(
+        show(
             f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
         )
     return 0
@@ -325,7 +326,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise stopped
         raise ValueError(f"frames: none of {', '.join(methods)} takes bursts of so many frames")
     measured = results.Results(stamp, results.in_order(latest.values()))
-    print(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
+    show(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
     if stopped:
         raise stopped
     return 0
@@ -353,7 +354,7 @@ def _zoo(options: argparse.Namespace) -> int:
         return 0
     for model in models:
         sizes = ",".join(map(str, model["sizes"]))
-        print(
+        show(
             f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
             f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps"
             + ("" if model["psnr"] else "  not evaluated")

@@ -20,6 +20,7 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.outside import escaped
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
 ROBUSTNESS = ("kpn", "mkpn", "kpn-blind", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
@@ -136,7 +137,7 @@ def evaluate(
             for case in cases:
                 given = [_hidden(burst, case.noise_scale) for burst in bursts]
                 for name in plan[case]:
-                    progress.set_postfix_str(f"{name}, {motion} ×{gain:g}")
+                    progress.set_postfix_str(f"{escaped(name)}, {motion} ×{gain:g}")
                     yield _row(name, methods[name], case, bursts, given, progress.update)
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
-from kpnviz.outside import JSON_BYTES, one_line, visible
+from kpnviz.outside import JSON_BYTES, escaped, one_line, visible
 from kpnviz.paths import CHECKPOINTS, locked, write_atomically
 
 _SUFFIX = ".safetensors"
@@ -34,6 +34,9 @@ _LATER = {"training": dict, "metrics": dict, "license": str}
 
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or not what its card says; the message names file and reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 def folder() -> Path:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from kpnviz.outside import escaped
 from kpnviz.paths import write_atomically
 from kpnviz.training.data import Batch, PhotoBank
 
@@ -303,7 +304,8 @@ class Run:
         except OSError as error:
             kept = "there is none yet" if self.saved is None else f"that of step {self.saved} is kept"
             raise OSError(
-                f"{self._state_file}: the state of step {self.step} cannot be written ({error.strerror}); {kept}"
+                f"{escaped(self._state_file)}: the state of step {self.step} cannot be written "
+                f"({error.strerror}); {kept}"
             ) from error
         self.saved = self.step
 
@@ -313,7 +315,7 @@ class Run:
             was, now = state["config"], self.config.resumable_part
         except Exception as error:
             raise ValueError(
-                f"{self._state_file}: the run cannot be resumed ({error}); move it away"
+                f"{escaped(self._state_file)}: the run cannot be resumed ({error}); move it away"
             ) from error
         changed = [
             f"{key} was {was.get(key)!r}, is {now.get(key)!r}"
@@ -322,7 +324,7 @@ class Run:
         ]
         if changed:
             raise ValueError(
-                f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
+                f"{escaped(self._state_file)}: a run of another config is kept there ({'; '.join(changed)}); "
                 "move it away to start afresh"
             )
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
