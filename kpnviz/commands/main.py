@@ -318,7 +318,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             if output:
                 results.add_rows(output, [row], stamp)
             rows.append(row)
-    except KeyboardInterrupt as error:  # what was measured is shown, then it stops
+    except BaseException as error:  # what was measured is shown, then it is said why there is no more
         stopped = error
     latest = {(row.model, row.case): row for row in rows if row.model in plan.get(row.case, ())}
     if not latest:

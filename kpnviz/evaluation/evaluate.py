@@ -86,8 +86,11 @@ def plan_of(
     for name, chosen in values.items():
         if not chosen:
             raise ValueError(f"{name} is empty; an evaluation needs one or more")
-    for scale in noise_scales:
-        NoiseModel(0, 0).scaled(scale)
+    for gain, scale in itertools.product(gains, noise_scales):
+        try:
+            NoiseModel.for_gain(gain).scaled(scale)
+        except ValueError as error:
+            raise ValueError(f"noise scale {scale:g} at gain {gain:g}: {error}") from None
     for motion, gain, count in itertools.product(motions, gains, frames):
         burst_recipes(gain, 1, motion, count)
     names = tuple(names)
@@ -147,11 +150,8 @@ def _scenes(case: Case) -> tuple[str, float, int]:
 
 
 def _hidden(burst: Burst, noise_scale: float) -> Burst:
-    """What a method is given: frames and noise model, nothing of the truth."""
-    noise = burst.noise.scaled(noise_scale)
-    return dataclasses.replace(
-        burst, noise=noise, truth=None, shifts=None, moving_mask=None, moving_shifts=None
-    )
+    """What a method is given: frames, noise model and white level; neither the truth nor the recipe that makes it."""
+    return Burst(burst.frames, burst.noise.scaled(noise_scale), burst.white_level)
 
 
 def _row(
