@@ -86,6 +86,7 @@ class Burst:
         self.raw: dict[str, Any] | None = None  # of the first frame, if it is a raw file
         self.metadata: dict[str, Any] | None = None
         self.archive: dict[str, Any] | None = None
+        self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
 
     def check_size(self, name: str, size: int) -> None:
@@ -190,6 +191,9 @@ class Burst:
                 ]
                 if not visible_ones:
                     raise FileError(f"{label} holds no files")
+                if self.zipped:
+                    raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
+                self.zipped = True
                 for entry in visible_ones:
                     base = base_name(entry.filename)
                     inside = METADATA if base == METADATA else visible(f"{label}/{base}")

@@ -27,7 +27,7 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.capture.decoding import FORMAT, METADATA, base_name, how_to_start, natural
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import FileError, Limits, one_line, visible
+from kpnviz.outside import FileError, Limits, escaped, one_line, visible
 
 __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frames"]
 
@@ -67,11 +67,22 @@ def get_ready(limits: Limits | None = None) -> None:
             _spare.append(_Child(limits))
 
 
-def files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
-    """(name, path) of files and of the files in folders; with each folder's burst.json, once.
+def files_of(paths: Sequence[str | Path]) -> list[tuple[str, Path]]:
+    """(name, path) of the files of one burst: as named, or all of one folder; with their folder's burst.json, once.
 
-    A folder's files come in the order of their names with numbers counted (frame_2 before frame_10).
+    A folder's files come in the order of their names with numbers counted (frame_2 before frame_10). FileError for a
+    folder beside other files or folders: it is a burst of its own.
     """
+    if len(paths) > 1:
+        for path in map(Path, paths):
+            if path.is_dir():
+                raise FileError(
+                    f"{escaped(path)} is a folder, which is a burst of its own; give one folder, or files"
+                )
+    return list(_files_of(paths))
+
+
+def _files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
     described: set[Path] = set()
     for path in map(Path, paths):
         folder, inside = path.parent, [path]
