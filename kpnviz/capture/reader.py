@@ -42,7 +42,7 @@ def read_frames(
     limits: Limits | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> FrameStack:
-    """Read 2 to 32 frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
+    """Read 2 or more frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
     the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); raising in it ends the
@@ -153,7 +153,7 @@ class _Child:
             return dict(last["read"])
         if self.timed_out or status == -getattr(signal, "SIGXCPU", 0):
             raise FileError(
-                f"{name} takes longer to be read than {self.limits.seconds:g} s, the limit of all files"
+                f"{name} takes longer to be read than {self.limits.named('seconds')}, the limit of all files"
             )
         raise FileError(f"{name} cannot be read: its decoder stopped with status {status}")
 

@@ -218,7 +218,7 @@ def test_limits_are_checked_before_anything_is_decoded():
         read_frames([(f"{n}.png", data) for n in "abc"], Limits(total_pixels=600))
     with pytest.raises(ValueError, match="a.png has 21x13 pixels; the limit is 0.0001 megapixels"):
         read_frames([("a.png", data)], Limits(pixels=100))
-    with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 to 32"):
+    with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 or more"):
         read_frames([("a.png", data)])
     with pytest.raises(ValueError, match="there are no frames"):
         read_frames([])
