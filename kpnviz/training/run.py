@@ -11,6 +11,7 @@ import io
 import math
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ WARM_UP = 0.02
 
 CONSTANT_WARM_UP = 300
 """Steps of that rise where the run has no end."""
+
+LINE_EVERY = 60.0
+"""Seconds from one line of the log to the next, where stderr is no terminal and shows no progress bar."""
 
 SCHEDULES = ("cosine", "constant", "linear")
 
@@ -191,22 +195,38 @@ class Run:
         if not self.step and world.is_main:
             self._save()
         losses: list[Tensor] = []
-        bar = tqdm(total=1.0, initial=self._progress(), disable=not (show_progress and world.is_main),
+        show = show_progress and world.is_main
+        in_lines = show and not sys.stderr.isatty()
+        if show and self.step:
+            self._say(f"resumed at step {self.step}")
+        bar = tqdm(total=1.0, initial=self._progress(), disable=in_lines or not show,
                    bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}")  # fmt: skip
         bar.set_description(self.task.name)
+        said = time.monotonic()
         while (progress := self._progress()) < 1:
             begun = time.perf_counter()
             losses.append(self._step(model, bank, progress))
             self.seconds += time.perf_counter() - begun
-            done = self._progress() >= 1
+            reached = self._progress()
+            done = reached >= 1
+            if in_lines and (done or time.monotonic() - said >= LINE_EVERY):
+                said, loss = time.monotonic(), torch.stack(losses[-100:]).mean().item()
+                each = self.seconds / self.step
+                self._say(f"step {self.step}, {min(reached, 1):.0%}, loss {loss:.4g}, {each:.2g} s a step")
             if world.is_main and (self.step % config.validate_every == 0 or done):
                 measured = self._record(torch.stack(losses).mean().item(), progress)
                 losses.clear()
                 bar.set_postfix({"step": self.step, **measured})
+                if in_lines:
+                    figures = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
+                    self._say(f"step {self.step}, measured: {figures}")
             if world.is_main and (self.step % config.save_every == 0 or done):
                 self._save()
             bar.update(min(self._progress(), 1) - bar.n)
         bar.close()
+
+    def _say(self, message: str) -> None:
+        print(f"{self.task.name}: {message}", file=sys.stderr, flush=True)
 
     def best(self) -> tuple[str, nn.Module, dict[str, float]]:
         """The last weights or their moving average, whichever measures better: name, network, measurements."""
