@@ -39,8 +39,8 @@ Plan = Mapping[Case, Sequence[str]]
 """What is to be measured: the methods, by name, in each case."""
 
 
-def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
-    """Name -> method: the trained networks and the baselines that are named, or all of them."""
+def methods(names: Iterable[str] | None = None, device: str = "cpu") -> dict[str, Method]:
+    """Name -> method: the trained networks, on a device, and the baselines that are named, or all of them."""
     networks = checkpoints.available()
     if names is None:
         names = (*(name for name in networks if name in ZOO), *BASELINES)
@@ -49,7 +49,7 @@ def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
         if name in BASELINES:
             chosen[name] = BASELINES[name]
         elif name in networks:
-            chosen[name] = load(name)
+            chosen[name] = load(name, device)
         else:
             known = ", ".join((*networks, *BASELINES))
             raise ValueError(f"model {name!r} is neither a trained network nor a baseline: {known}")
