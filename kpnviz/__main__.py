@@ -1,5 +1,6 @@
 """`python -m kpnviz` is `kpnviz`: what torchrun starts."""
 
+import os
 import signal
 import sys
 
@@ -12,12 +13,27 @@ def main() -> int:
         stop_at_once()
         from kpnviz.commands.main import main
 
-        code = main()
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `kpnviz ... | head` has read all it wants; Python would say so again at its end
+        _write_no_more()
+        code = 128 + 13  # as of a program that SIGPIPE ends
+    except OSError as error:
+        print(f"kpnviz: the output cannot be written: {error.strerror}", file=sys.stderr)
+        _write_no_more()
+        code = 1
     except KeyboardInterrupt:
         print("kpnviz: stopped", file=sys.stderr)
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be stopped
     return code
+
+
+def _write_no_more() -> None:
+    """What is left in the buffer of stdout goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -318,6 +318,16 @@ class Burst:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __repr__(self) -> str:
+        N, H, W = self.frames.shape
+        known = [
+            name for name in ("truth", "shifts", "moving_mask", "recipe") if getattr(self, name) is not None
+        ]
+        return (
+            f"Burst({N} frames of {H}x{W}, read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}, "
+            f"white {self.white_level:g}{''.join(f', {name}' for name in known)})"
+        )
+
     @property
     def height(self) -> int:
         return int(self.frames.shape[1])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
-Array = TypeVar("Array", np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 # Rec. 709 / sRGB primaries, D65 (IEC 61966-2-1).
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
-def _lib(x):
-    return torch if isinstance(x, torch.Tensor) else np
+def library_of(x: Any) -> Any:
+    """torch for its tensors, else NumPy. It imports neither: torch takes seconds, and reading files does without."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(x, torch.Tensor) else np
 
 
 def srgb_encode(linear: Array) -> Array:
@@ -29,7 +34,7 @@ def srgb_encode(linear: Array) -> Array:
     >>> float(srgb_encode(np.array(0.2140411)).round(6))
     0.5
     """
-    lib = _lib(linear)
+    lib = library_of(linear)
     # The power sees only values on its own side of the knee: its gradient at 0 is infinite, and
     # infinity times the zero of `where` would be NaN.
     above = lib.clip(linear, 0.0031308, None)
@@ -38,7 +43,7 @@ def srgb_encode(linear: Array) -> Array:
 
 def srgb_decode(encoded: Array) -> Array:
     """sRGB value -> linear intensity, the inverse of :func:`srgb_encode`. Any shape. IEC 61966-2-1."""
-    lib = _lib(encoded)
+    lib = library_of(encoded)
     above = lib.clip(encoded, 0.04045, None)
     return lib.where(encoded <= 0.04045, encoded / 12.92, ((above + 0.055) / 1.055) ** 2.4)
 
@@ -49,7 +54,7 @@ def displayed(image: Array, white_level: float = 1.0) -> Array:
     >>> displayed(np.array([-0.1, 0.2140411, 2.0])).round(6).tolist()
     [0.0, 0.5, 1.0]
     """
-    return _lib(image).clip(srgb_encode(image / white_level), 0, 1)
+    return library_of(image).clip(srgb_encode(image / white_level), 0, 1)
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:

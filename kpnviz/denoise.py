@@ -50,6 +50,10 @@ class Estimate:
     model: str
     seconds: float
 
+    def __repr__(self) -> str:
+        H, W = self.image.shape
+        return f"Estimate({H}x{W} by {self.model} in {self.seconds:.3g} s, kernels: {self.kernels})"
+
 
 class Denoiser:
     """A network, ready for bursts of any height and width.
@@ -234,6 +238,7 @@ def load(name: str | Path = "mkpn", device: str | torch.device = "cpu", tile: in
     """
     network = checkpoints.load_network(name)
     try:
+        torch.zeros(1, device=device).cpu()  # "meta" is a device, too, but nothing comes back from there
         network = network.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {str(device)!r}; PyTorch says: {str(error).splitlines()[0]}") from None

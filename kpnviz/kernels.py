@@ -44,6 +44,11 @@ class KernelField:
                 f"pixels need [B, N, {expected}, {grid[0]}, {grid[1]}]"
             )
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(map(str, self.sizes))
+        kind = "separable" if self.separable else "dense"
+        return f"KernelField({self.frames} frames of {self.height}x{self.width}, {kind} kernels of sizes {sizes})"
+
     @property
     def frames(self) -> int:
         return self.factors.shape[1]

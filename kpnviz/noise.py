@@ -7,11 +7,14 @@ from __future__ import annotations
 import math
 import numbers
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from kpnviz.color import Array
+from kpnviz.color import Array, library_of
+
+if TYPE_CHECKING:
+    import torch
 
 MOST_NOISE = 1000.0
 """Largest read_std and shot_gain (white = 1): their squares, and pictures with such noise, fit float32."""
@@ -101,7 +104,7 @@ _LEAST_STD = 1e-3
 
 def noise_std(reference: Array, read_std: float | Array, shot_gain: float | Array) -> Array:
     """Eq. 8 for arrays or tensors; read_std and shot_gain broadcast (a batch has one of each per burst)."""
-    lib = torch if isinstance(reference, torch.Tensor) else np
+    lib = library_of(reference)
     std: Array = lib.sqrt(read_std**2 + shot_gain * lib.clip(reference, 0, None))
     return std
 
@@ -123,8 +126,8 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
 def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:
     """:func:`stabilize` for a batch of bursts: frames [B, N, H, W], read_std and shot_gain [B]."""
     s = shot_gain[:, None, None, None]
-    r = torch.maximum(read_std[:, None, None, None].clamp(min=_LEAST_STD), s / 2)
-    return 2 * frames / (torch.sqrt(s * frames.clamp(min=0) + r**2) + r)
+    r = read_std[:, None, None, None].clamp(min=_LEAST_STD).maximum(s / 2)
+    return 2 * frames / ((s * frames.clamp(min=0) + r**2).sqrt() + r)
 
 
 def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.ndarray:

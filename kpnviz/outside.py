@@ -59,9 +59,22 @@ _SETTINGS = {
 }
 
 
+_GENEROUS = {
+    "frames": 128,
+    "pixels": 175_000_000,
+    "file_bytes": 4_000_000_000,
+    "total_bytes": 16_000_000_000,
+    "memory_bytes": 8_000_000_000,
+    "seconds": 600,
+}
+"""Defaults where the files are one's own. A process still reads them, within so much memory and processor time."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What reading a burst may take, beyond which it is refused; and what all visitors of the app share.
+
+    The defaults are those of the app, where strangers bring files.
 
     frames          of a burst
     pixels          of one frame
@@ -100,9 +113,12 @@ class Limits:
                 raise ValueError(f"limit {field.name} is {getattr(self, field.name)!r}; it must be above 0")
 
     @classmethod
-    def from_environment(cls) -> Limits:
-        """The defaults, or what the environment says (README lists the variables)."""
-        values = {}
+    def from_environment(cls, generous: bool = False) -> Limits:
+        """The defaults, or what the environment says (README lists the variables).
+
+        generous   the defaults of the command line and of ``kpnviz.read_burst``, where files are one's own
+        """
+        values = dict(_GENEROUS) if generous else {}
         for field, (variable, unit) in _SETTINGS.items():
             text = os.environ.get(variable)
             if text:
@@ -111,6 +127,14 @@ class Limits:
                 except (ValueError, OverflowError):
                     raise ValueError(f"{variable} is {text!r}; it must be a number") from None
         return cls(**values)
+
+    def named(self, field: str) -> str:
+        """A limit and the variable that sets it, for the end of a sentence: "32 (KPNVIZ_MAX_FRAMES)"."""
+        value = getattr(self, field)
+        if field == "total_pixels":
+            return f"{value / 1e6:g} megapixels (8 times {_SETTINGS['pixels'][0]})"
+        unit = {"frames": "", "pixels": " megapixels", "seconds": " s"}.get(field, " MB")
+        return f"{value / _SETTINGS[field][1]:g}{unit} ({_SETTINGS[field][0]})"
 
     def __str__(self) -> str:
         """For people who are about to upload."""
@@ -147,9 +171,14 @@ def check_unmasked(name: str, values: Any) -> None:
         raise ValueError(f"{name} has masked values; give it values there first: {name}.filled(...)")
 
 
+def escaped(text: object) -> str:
+    """Text on one line that a terminal obeys in nothing: control characters, of direction too, as \\n or \\u202e."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def visible(text: object, most: int = NAME) -> str:
     """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text).strip())
+    shown = escaped(str(text).strip())
     return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,12 +25,12 @@ _unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
-def unfinished(path: Path, folder: bool = False) -> Iterator[Path]:
-    """A path beside `path`, or a new folder, to write to and to rename: whatever happens, nothing stays there."""
-    if folder:
-        temporary = Path(tempfile.mkdtemp(".partial", f".{path.name}.", path.parent))
-    else:
-        temporary = path.with_name(path.name + ".partial")
+def unfinished(folder: Path) -> Iterator[Path]:
+    """A path in `folder` for what is written and then renamed; whatever of it is left at the end is removed.
+
+    Its name holds 128 random bits: no other file has it, and nobody can put a link there first.
+    """
+    temporary = Path(folder) / f".{secrets.token_hex(16)}.partial"
     _unfinished.add(temporary)
     try:
         yield temporary
@@ -51,27 +53,47 @@ def _discard(path: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one."""
-    with unfinished(path) as temporary:
-        try:
-            with open(temporary, "wb") as file:
+    """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one.
+
+    Of several writers at once the last one wins. Where `path` is a link, the file that it leads to is replaced; a file
+    keeps its mode. OSError names `path`.
+    """
+    try:
+        target = _regular(path)
+        with unfinished(target.parent) as temporary:
+            with open(temporary, "xb") as file:  # never through a link
+                if target.exists() and hasattr(os, "fchmod"):
+                    os.fchmod(file.fileno(), target.stat().st_mode & 0o777)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            os.replace(temporary, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _regular(path: Path) -> Path:
+    """The file that is replaced where `path` is written to: links are followed. OSError for a device or a folder."""
+    target = Path(os.path.realpath(path))
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.lstat().st_mode):
+            raise OSError(
+                errno.EINVAL, "it is a folder" if target.is_dir() else "it is not a file", str(path)
+            )
+    return target
 
 
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """ValueError for a file that could not be written, or that is one of the inputs: said before the work."""
-    folder = path.parent
-    if path.is_dir():
-        reason = "it is a folder"
-    elif not folder.is_dir():
-        reason = f"there is no folder {str(folder)!r}"
-    else:
-        reason = "" if os.access(folder, os.W_OK) else f"you may not write into {str(folder)!r}"
+    try:
+        folder = _regular(path).parent
+    except OSError as error:
+        raise ValueError(f"output: {str(path)!r} cannot be written: {error.strerror}") from None
+    reason = ""
+    if not folder.is_dir():
+        reason = f"there is no folder {str(folder if path.is_symlink() else path.parent)!r}"
+    elif not os.access(folder, os.W_OK):
+        reason = f"you may not write into {str(folder)!r}"
     if reason:
         raise ValueError(f"output: {str(path)!r} cannot be written: {reason}")
     for one in inputs:

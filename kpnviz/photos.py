@@ -13,9 +13,6 @@ from kpnviz.paths import GALLERY
 from kpnviz.pictures import read_picture
 from kpnviz.sampling import box_reduce
 
-MAX_PIXELS = 32_000_000
-"""A larger photo is refused before it is decoded."""
-
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
@@ -58,7 +55,7 @@ def read_photo(photo: str | Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {one_line(error)}") from error
-    codes = read_picture(name, data, Limits(pixels=MAX_PIXELS)).codes
+    codes = read_picture(name, data, Limits.from_environment(generous=True)).codes
     if codes.dtype != np.float32:
         codes = srgb_decode(codes.astype(np.float32) / np.iinfo(codes.dtype).max).astype(np.float32)
     return np.broadcast_to(codes, (3, *codes.shape[1:])).transpose(1, 2, 0).copy()

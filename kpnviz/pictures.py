@@ -51,9 +51,7 @@ def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
     if width < 1 or height < 1:
         raise FileError(f"{name} has {width}x{height} pixels; nothing to see")
     if width * height > limits.pixels:
-        raise FileError(
-            f"{name} has {width}x{height} pixels; the limit is {limits.pixels / 1e6:g} megapixels"
-        )
+        raise FileError(f"{name} has {width}x{height} pixels; the limit is {limits.named('pixels')}")
 
 
 def check_pages(name: str, pages: int) -> None:

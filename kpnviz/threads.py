@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+_on_disk = True  # what is compiled is found again by the next process
+_COMPILING = "compiling for this machine's processor, which takes a while and happens "
+_ONCE = "only once"
+_ANEW = "at each start: nothing can be written where NUMBA_CACHE_DIR says, nor beside the code"
 
 
 def in_threads(run: Callable[[int], None], count: int) -> None:
@@ -38,7 +44,28 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     """
     from numba import njit
 
+    global _on_disk
     try:
         return njit(nogil=True, cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:
+        _on_disk = False
         return njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def announce_compilation(say: Callable[[str], object]) -> None:
+    """Have it said when loops are compiled, once in this process: `say` gets one sentence."""
+    from numba.core import event
+
+    class Listener(event.Listener):  # type: ignore[misc]
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said:
+                self.said = True
+                say(_COMPILING + (_ONCE if _on_disk else _ANEW))
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Listener())

@@ -1,5 +1,7 @@
 """Oracle: the whole picture in one piece; tiles must not be seen in the result."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +130,17 @@ def test_weights_of_another_dtype_are_named(dtype):
     network = load("kpn-l3").network.to(dtype)
     with pytest.raises(ValueError, match=f"^own has weights of {dtype}; float32 is taken: network.float"):
         Denoiser(network, "own")(burst)
+
+
+def test_a_burst_and_an_estimate_are_one_line_each():
+    burst = synthesize(BurstRecipe("dog", (0, 0, 24, 40), NoiseModel(0.02, 0.004), frames=3))
+    assert repr(burst) == (
+        "Burst(3 frames of 24x40, read_std 0.02, shot_gain 0.004, white 1, truth, shifts, recipe)"
+    )
+    estimate = dataclasses.replace(Denoiser(tiny("mkpn"), "mkpn")(burst), seconds=0.25)
+    assert repr(estimate) == (
+        "Estimate(24x40 by mkpn in 0.25 s, kernels: "
+        "KernelField(3 frames of 24x40, separable kernels of sizes 1, 3, 5, 7, 9, 11))"
+    )
+    direct = Denoiser(tiny("kpn-direct"), "direct")(burst)
+    assert repr(direct).endswith(" s, kernels: None)")

@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     whole.write_bytes(whole.read_bytes()[:2000])
     with pytest.raises(ValueError, match="photo 'cut.png' cannot be read"):
         read_photo(whole)
-    monkeypatch.setattr("kpnviz.photos.MAX_PIXELS", 20)
+    monkeypatch.setenv("KPNVIZ_MAX_MEGAPIXELS", "20e-6")
     Image.new("RGB", (6, 4)).save(tmp_path / "large.png")
     with pytest.raises(ValueError, match="'large.png' has 6x4 pixels"):
         read_photo(tmp_path / "large.png")

@@ -7,7 +7,8 @@ import sys
 import numba
 import pytest
 
-from kpnviz.threads import compiled
+from kpnviz import threads
+from kpnviz.threads import announce_compilation, compiled
 
 
 def test_loops_compile_where_no_cache_can_be_written(monkeypatch):
@@ -22,6 +23,19 @@ def test_loops_compile_where_no_cache_can_be_written(monkeypatch):
     monkeypatch.setattr(numba, "njit", njit)
     assert compiled(len, fastmath=True) is len
     assert asked == [(True, {"nogil": True, "fastmath": True}), (False, {"nogil": True, "fastmath": True})]
+
+
+@pytest.mark.parametrize(
+    "on_disk, end", [(True, "happens only once"), (False, "at each start: nothing can be written")]
+)
+def test_the_first_compilation_of_a_process_is_said(on_disk, end, monkeypatch):
+    monkeypatch.setattr(threads, "_on_disk", on_disk)
+    said = []
+    announce_compilation(said.append)
+    assert not said
+    for factor in (2, 3):
+        assert numba.njit(lambda x, factor=factor: factor * x)(2) == factor * 2
+        assert len(said) == 1 and end in said[0]
 
 
 @pytest.mark.parametrize("number", [3, 4.5])

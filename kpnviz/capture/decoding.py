@@ -87,18 +87,19 @@ class Burst:
         self.raw: dict[str, Any] | None = None  # of the first frame, if it is a raw file
         self.metadata: dict[str, Any] | None = None
         self.archive: dict[str, Any] | None = None
+        self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
 
     def check_size(self, name: str, size: int) -> None:
         """FileError for a file that is too large, by itself or with those before it."""
         if size > self.limits.file_bytes:
             raise FileError(
-                f"{name} has {size / 1e6:.6g} MB; the limit of one file is {self.limits.file_bytes / 1e6:g} MB"
+                f"{name} has {size / 1e6:.6g} MB; the limit of one file is {self.limits.named('file_bytes')}"
             )
         self.bytes_read += size
         if self.bytes_read > self.limits.total_bytes:
             raise FileError(
-                f"{name} takes the files beyond {self.limits.total_bytes / 1e6:g} MB, the limit in all"
+                f"{name} takes the files beyond {self.limits.named('total_bytes')}, the limit in all"
             )
 
     def add(self, name: str, data: bytes) -> None:
@@ -151,7 +152,7 @@ class Burst:
         else:
             self.raw = raw
         if len(self.names) > self.limits.frames:  # one more is allowed: the truth
-            raise FileError(f"{label} is one frame too many; a burst has up to {self.limits.frames}")
+            raise FileError(f"{label} is one frame too many; a burst has up to {self.limits.named('frames')}")
         self._check_pixels_in_all(label, (len(self.names) + 1) * codes[0].size)
         self.shape, self.dtype = codes.shape, codes.dtype
         self.bases.append(base)
@@ -161,7 +162,7 @@ class Burst:
     def _check_pixels_in_all(self, label: str, pixels: int) -> None:
         if pixels > self.limits.total_pixels:
             raise FileError(
-                f"{label} takes the frames beyond {self.limits.total_pixels / 1e6:g} megapixels, the limit in all"
+                f"{label} takes the frames beyond {self.limits.named('total_pixels')}, the limit in all"
             )
 
     def _write(self, codes: np.ndarray) -> None:
@@ -177,7 +178,7 @@ class Burst:
                     self._check_entry(label, entry)
                 if sum(entry.file_size for entry in entries) > self.limits.total_bytes:
                     raise FileError(
-                        f"{label} unpacks to more than {self.limits.total_bytes / 1e6:g} MB, the limit in all"
+                        f"{label} unpacks to more than {self.limits.named('total_bytes')}, the limit in all"
                     )
                 if any(entry.filename == "frames.npy" for entry in entries):
                     self._add_npz(label, archive)
@@ -190,6 +191,9 @@ class Burst:
                 ]
                 if not visible_ones:
                     raise FileError(f"{label} holds no files")
+                if self.zipped:
+                    raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
+                self.zipped = True
                 for entry in visible_ones:
                     base = base_name(entry.filename)
                     inside = METADATA if base == METADATA else visible(f"{label}/{base}")
@@ -217,7 +221,7 @@ class Burst:
         if entry.file_size > self.limits.file_bytes:
             raise FileError(
                 f"{inside} unpacks to {entry.file_size / 1e6:.6g} MB; the limit of one file is "
-                f"{self.limits.file_bytes / 1e6:g} MB"
+                f"{self.limits.named('file_bytes')}"
             )
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
@@ -325,11 +329,10 @@ class Burst:
         return M, shifts
 
     def _check_count(self, frames: int) -> None:
-        most = self.limits.frames
         if frames < 2:
-            raise FileError(f"there {'is 1 frame' if frames else 'are no frames'}; a burst has 2 to {most}")
-        if frames > most:
-            raise FileError(f"there are {frames} frames; a burst has up to {most}")
+            raise FileError(f"there {'is 1 frame' if frames else 'are no frames'}; a burst has 2 or more")
+        if frames > self.limits.frames:
+            raise FileError(f"there are {frames} frames; a burst has up to {self.limits.named('frames')}")
 
     def described(self) -> dict[str, Any]:
         """What reader.py makes a FrameStack of; FileError if there is no burst."""
@@ -572,7 +575,7 @@ def run(limits: Limits, files: IO[bytes], output: IO[bytes], say: Callable[[obje
     except FileError as error:
         said = {"refused": str(error)}
     except MemoryError:
-        said = {"refused": f"{at[0]} needs more than {limits.memory_bytes / 1e6:g} MB of memory to be read"}
+        said = {"refused": f"{at[0]} needs more than {limits.named('memory_bytes')} of memory to be read"}
     # A full disk, and whatever nobody thought of: it is one sentence too.
     except Exception as error:
         said = {"refused": f"{at[0]} cannot be read: {one_line(error)}"}

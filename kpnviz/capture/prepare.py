@@ -16,6 +16,7 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.noise import NoiseModel
+from kpnviz.outside import Limits, escaped
 from kpnviz.sampling import box_reduce, reduction, reflect_index
 
 REACH = 2
@@ -356,7 +357,7 @@ def read_burst(
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
-    files    a folder, or files: 2 to 32 photos or camera raws, a ZIP of them, or one NPZ of kpnviz
+    files    a folder, or files: 2 or more photos or camera raws, a ZIP of them, or one NPZ of kpnviz
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
     noise    of that channel; None: as the files state it, else estimated from the burst
     frames   how many, see :meth:`OwnBurst.taking`; None: all of them
@@ -368,8 +369,8 @@ def read_burst(
     paths = [files] if isinstance(files, str | Path) else list(files)
     for path in paths:
         if not Path(path).exists():
-            raise ValueError(f"{path}: there is no such file or folder")
-    stack = read_frames(files_of(paths))
+            raise ValueError(f"{escaped(path)}: there is no such file or folder")
+    stack = read_frames(files_of(paths), Limits.from_environment(generous=True))
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"

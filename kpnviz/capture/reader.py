@@ -28,7 +28,7 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.capture.decoding import FORMAT, METADATA, base_name, how_to_start, natural
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import JSON_BYTES, FileError, Limits, one_line, visible
+from kpnviz.outside import JSON_BYTES, FileError, Limits, escaped, one_line, visible
 
 __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frames"]
 
@@ -49,7 +49,7 @@ def read_frames(
     progress: Callable[[str], object] | None = None,
     wanted: Callable[[], object] = _nothing,
 ) -> FrameStack:
-    """Read 2 to 32 frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
+    """Read 2 or more frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
     the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a
@@ -74,11 +74,23 @@ def get_ready(limits: Limits | None = None) -> None:
             _spare.append(_Child(limits))
 
 
-def files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
-    """(name, path) of files and of the files in folders; with each folder's burst.json, once, and its truth.
+def files_of(paths: Sequence[str | Path]) -> list[tuple[str, Path]]:
+    """(name, path) of the files of one burst: as named, or all of one folder; with their folder's burst.json, once,
+    and its truth.
 
-    A folder's files come in the order of their names with numbers counted (frame_2 before frame_10).
+    A folder's files come in the order of their names with numbers counted (frame_2 before frame_10). FileError for a
+    folder beside other files or folders: it is a burst of its own.
     """
+    if len(paths) > 1:
+        for path in map(Path, paths):
+            if path.is_dir():
+                raise FileError(
+                    f"{escaped(path)} is a folder, which is a burst of its own; give one folder, or files"
+                )
+    return list(_files_of(paths))
+
+
+def _files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
     described: set[Path] = set()
     given: set[Path] = set()
     for path in map(Path, paths):
@@ -176,7 +188,7 @@ class _Child:
             return dict(last["read"])
         if self.timed_out or status == -getattr(signal, "SIGXCPU", 0):
             raise FileError(
-                f"{name} takes longer to be read than {self.limits.seconds:g} s, the limit of all files"
+                f"{name} takes longer to be read than {self.limits.named('seconds')}, the limit of all files"
             )
         raise FileError(f"{name} cannot be read: its decoder stopped with status {status}")
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
-from kpnviz.outside import JSON_BYTES
-from kpnviz.paths import unfinished
+from kpnviz.outside import JSON_BYTES, escaped
+from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
 
 _TOP = 65535
@@ -24,9 +24,11 @@ _OWN = re.compile(r"frame_[0-9]{2,4}\.png|truth\.png")
 def check_folder(folder: Path) -> None:
     """ValueError for a folder that holds something, but nothing that was written here: its burst.json is the mark."""
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; a burst is written to a folder")
+        raise ValueError(f"{escaped(folder)} is a file; a burst is written to a folder")
     if folder.is_dir() and any(folder.iterdir()) and _written(folder) is None:
-        raise ValueError(f"{folder} holds files that kpnviz did not write; name a new folder, or use --force")
+        raise ValueError(
+            f"{escaped(folder)} holds files that kpnviz did not write; name a new folder, or use --force"
+        )
 
 
 def _written(folder: Path) -> list[str] | None:
@@ -79,16 +81,18 @@ def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
         metadata["truth"] = "truth.png"
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(folder, folder=True) as new:
+    with unfinished(folder.parent) as new:
+        new.mkdir(mode=0o700)
         for i, name in enumerate(names):
             (new / name).write_bytes(png([burst.frames[i] for burst in bursts]))
         if metadata["truth"]:
             (new / "truth.png").write_bytes(png(truths))
         (new / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         folder.mkdir(exist_ok=True)
-        for old in _written(folder) or ():
-            (folder / old).unlink(missing_ok=True)
-        for name in sorted(file.name for file in new.iterdir() if file.name != METADATA):
-            os.replace(new / name, folder / name)
-        os.replace(new / METADATA, folder / METADATA)
+        with locked(folder / METADATA):  # the frames of two bursts, written at once, are not mixed
+            for old in _written(folder) or ():
+                (folder / old).unlink(missing_ok=True)
+            for name in sorted(file.name for file in new.iterdir() if file.name != METADATA):
+                os.replace(new / name, folder / name)
+            os.replace(new / METADATA, folder / METADATA)
     return metadata

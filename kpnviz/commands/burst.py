@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpnviz.commands.options import (
+    DEVICE_HELP,
     GAIN,
     MOTIONS,
     NOISE,
@@ -20,6 +21,7 @@ from kpnviz.commands.options import (
     number,
     several,
 )
+from kpnviz.commands.terminal import say as _say
 from kpnviz.paths import check_output, write_atomically
 
 if TYPE_CHECKING:
@@ -123,7 +125,14 @@ def add_commands(commands: Any) -> None:
         "kernels",
         "write the kernels of one pixel",
         "  kpnviz kernels burst --at 120,64 -o kernels.npz\n"
-        "The mean over the frames of patches * kernels, summed, is the denoised value.",
+        "FILE holds, for C channels (1, or with --color R, G and B), N frames (the reference first), and K, the\n"
+        "largest kernel size:\n"
+        "  kernels    [C, N, K, K]  the kernels, sizes fused: rows down, columns across, the pixel in the middle\n"
+        "  kernels_S  [C, N, S, S]  those of each size S by itself; their mean, padded with zeros to K, is kernels\n"
+        "  patches    [C, N, K, K]  what they are applied to: linear intensity around the pixel in each frame\n"
+        "  value      [C]           the denoised value: (kernels * patches).sum((2, 3)).mean(1)\n"
+        "  pixel      [2]           row and column, as in --at\n"
+        "  shifts     [N, 2]        whole pixels (down, across) that were taken back before a frame was read",
     )
     _add_input(kernels)
     kernels.add_argument(
@@ -146,9 +155,13 @@ def _command(commands: Any, name: str, text: str, examples: str) -> argparse.Arg
 
 def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="2 to 32 frames, a folder, a ZIP, or an NPZ of kpnviz"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
     )
     parser.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
     parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
     parser.add_argument("--read-std", type=NOISE, help="read noise, intensity (white = 1)")
     parser.add_argument("--shot-gain", type=NOISE, help="coefficient of the variance, intensity")
@@ -175,9 +188,11 @@ def _synth(options: argparse.Namespace) -> int:
 
     if not options.force:
         check_folder(options.output)
-    limits = Limits.from_environment()
+    limits = Limits.from_environment(generous=True)
     if not 2 <= options.frames <= limits.frames:
-        raise WrongOptionError(f"--frames is {options.frames}; a burst of files has 2 to {limits.frames}")
+        raise WrongOptionError(
+            f"--frames is {options.frames}; a burst of files has 2 to {limits.named('frames')}"
+        )
     noise = NoiseModel.for_gain(options.gain)
     if options.noise:
         noise = NoiseModel(*options.noise)
@@ -196,8 +211,7 @@ def _synth(options: argparse.Namespace) -> int:
     H, W = recipe.crop[2:] if recipe.crop else read_scene(recipe.photo, recipe.reduction).shape
     if options.frames * H * W > limits.total_pixels:
         raise WrongOptionError(
-            f"{options.frames} frames of {H}x{W} are more than {limits.total_pixels / 1e6:g} megapixels, the limit of "
-            "what can be read again"
+            f"{options.frames} frames of {H}x{W} are more than can be read again, {limits.named('total_pixels')}"
         )
     recipe = with_motion(recipe, options.motion)
     bursts = synthesize_color(recipe) if options.color else (synthesize(recipe),)
@@ -228,16 +242,16 @@ def denoise_burst(
 
     denoiser   the network, if it is loaded already;  quiet   say nothing on the way
     """
+    suffix = options.output.suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff"):
+        raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
+    _check(options)
     import numpy as np
     from tqdm import tqdm
 
     from kpnviz.color import displayed
     from kpnviz.pictures import write_png16, write_tiff16
 
-    writers = {".png": write_png16, ".tif": write_tiff16, ".tiff": write_tiff16}
-    suffix = options.output.suffix.lower()
-    if suffix not in writers:
-        raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
     denoiser, burst, channels, noises, report = _open(options, denoiser, quiet)
     shape = (len(channels), burst.stack.height, burst.stack.width)
     picture = np.empty(shape, dtype=np.float32)
@@ -258,12 +272,14 @@ def denoise_burst(
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane, burst.stack.white_level)
         codes[..., c] = np.rint(encoded * 65535)
-    write_atomically(options.output, writers[suffix](codes[..., 0] if shape[0] == 1 else codes))
+    written = write_png16 if suffix == ".png" else write_tiff16
+    write_atomically(options.output, written(codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
     return report | {"seconds": round(seconds, 3)}
 
 
 def _kernels(options: argparse.Namespace) -> int:
+    _check(options)
     import numpy as np
 
     y, x = options.at
@@ -328,7 +344,19 @@ def check_noise_options(options: argparse.Namespace) -> None:
 
 def loading(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of kpnviz.denoise.load that the options give."""
-    return {"name": options.model, "tile": options.tile}
+    return {"name": options.model, "device": options.device, "tile": options.tile}
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What can be refused at once is refused before PyTorch is imported, which takes seconds."""
+    check_noise_options(options)
+    for name in options.files:
+        if not Path(name).exists():
+            raise ValueError(f"{name}: there is no such file or folder")
+    check_output(options.output)
+    from kpnviz.capture.reader import files_of
+
+    check_output(options.output, (file for _, file in files_of(options.files)))
 
 
 def _open(
@@ -338,23 +366,23 @@ def _open(
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, get_ready, read_frames
-    from kpnviz.denoise import load
     from kpnviz.noise import NoiseModel
+    from kpnviz.outside import Limits
 
-    check_noise_options(options)
     given = (options.read_std, options.shot_gain)
 
     def say(message: str) -> None:
         if not quiet:
             _say(message)
 
-    for name in options.files:
-        if not Path(name).exists():
-            raise ValueError(f"{name}: there is no such file or folder")
-    check_output(options.output, (file for _, file in files_of(options.files)))
-    get_ready()
+    limits = Limits.from_environment(generous=True)
+    get_ready(limits)
+    from kpnviz.denoise import load
+    from kpnviz.threads import announce_compilation
+
+    announce_compilation(say)
     denoiser = denoiser or load(**loading(options))
-    stack = read_frames(files_of(options.files))
+    stack = read_frames(files_of(options.files), limits)
     burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, source = [], "given"
@@ -400,7 +428,3 @@ def _report(options: argparse.Namespace, report: dict[str, Any]) -> None:
         print(json.dumps(report, indent=2))
     else:
         _say(f"wrote {options.output}")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)

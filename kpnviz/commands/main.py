@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import kpnviz
 from kpnviz.commands import burst
 from kpnviz.commands.options import (
+    DEVICE_HELP,
     GAIN,
     MOTIONS,
     SEED,
@@ -21,6 +26,7 @@ from kpnviz.commands.options import (
     number,
 )
 from kpnviz.commands.stopping import stop_by_exception
+from kpnviz.commands.terminal import say, show
 from kpnviz.paths import check_output
 
 
@@ -28,22 +34,34 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 on success, 1 on an error (one sentence on stderr), 2 on wrong usage, 130 when stopped."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
     try:
         return options.run(options) or 0
+    except BrokenPipeError:  # whoever reads has seen enough: __main__ ends quietly
+        raise
     except (ValueError, OSError) as error:
-        print(f"kpnviz {options.command}: {error}", file=sys.stderr)
+        say(f"kpnviz {options.command}: {error}")
         return 2 if isinstance(error, WrongOptionError) else 1
     except KeyboardInterrupt:
-        print(f"kpnviz {options.command}: stopped", file=sys.stderr)
+        say(f"kpnviz {options.command}: stopped")
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="kpnviz", description="See inside kernel prediction networks for burst denoising.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"kpnviz {kpnviz.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     app = commands.add_parser("app", help="open the app in a browser")
     app.add_argument("--port", type=integer(1, 65535), default=8501, help="port of the server (8501)")
+    app.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address that it listens on (127.0.0.1: this machine alone); 0.0.0.0: every network that it is in",
+    )
     app.add_argument("--headless", action="store_true", help="serve without opening a browser")
     app.set_defaults(run=_app)
 
@@ -193,6 +211,7 @@ def _add_evaluation(commands) -> None:
     evaluate.add_argument(
         "--frames", nargs="*", type=integer(1, 64), metavar="N", help="frames of a burst (8)"
     )
+    evaluate.add_argument("--device", default="cpu", help=DEVICE_HELP)
     evaluate.add_argument("--limit", type=integer(1, 72), help="bursts a gain, of the 72")
     evaluate.add_argument(
         "--output", type=Path, help="CSV file to write, or to add to (checkpoints/results.csv, for all cases)"
@@ -222,17 +241,43 @@ def _app(options: argparse.Namespace) -> int:
     from kpnviz.paths import ROOT
 
     _check_app_is_installed()
+    _check_address(options.host, options.port)
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
-    command = [sys.executable, "-m", "kpnviz.ui.server", "--server.port", str(options.port)]
+    command = [sys.executable, "-m", "kpnviz.ui.server"]
+    command += ["--server.address", options.host, "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
     stop_by_exception()
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
+def _check_address(host: str, port: int) -> None:
+    """ValueError where nothing can listen."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as server:
+            if os.name == "posix":  # as the server does: a port that was just given up is free
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(f"port {port} of {host} is taken; choose another with --port") from None
+        if error.errno == errno.EACCES:
+            raise ValueError(
+                f"port {port} is not for everyone to use; choose one from 1024 on with --port"
+            ) from None
+        raise ValueError(f"--host is {host!r}, on which nothing can listen here: {error.strerror}") from None
+
+
 def _train(options: argparse.Namespace) -> int:
+    from kpnviz.photos import find_photos
+
+    find_photos(options.photos)  # an error at once, before PyTorch is imported
+    if options.output and options.output.parent.is_dir() and not (options.all or options.shared):
+        check_output(options.output)
     from kpnviz.models import checkpoints
     from kpnviz.models.zoo import SHIPPED
+    from kpnviz.threads import announce_compilation
     from kpnviz.training.train import SHARED, TrainingConfig, train, train_all
 
     model = SHIPPED[0] if options.all else SHARED if options.shared else options.model
@@ -254,12 +299,12 @@ def _train(options: argparse.Namespace) -> int:
         save_every=options.save_every,
         validate_every=options.validate_every,
     )
-    show = sys.stderr.isatty()
+    announce_compilation(say)
     if options.all:
         folder = options.output or checkpoints.folder()
-        cards = train_all(config, options.runs, folder, show, options.start)
+        cards = train_all(config, options.runs, folder, start=options.start)
     else:
-        cards = {model: train(config, options.runs, options.output, show)}
+        cards = {model: train(config, options.runs, options.output)}
     for name, card in cards.items():
         if card:  # under torchrun only the first process has one
             print(json.dumps({name: card["metrics"]}))
@@ -274,14 +319,14 @@ def _bench(options: argparse.Namespace) -> int:
         from kpnviz.ui.bench import many_visitors
 
         report = many_visitors.run(options.load, options.waves or 1)
-        print(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
+        show(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
         return 0
     if options.app:
         _check_app_is_installed()
         from kpnviz.ui.bench import one_page
 
         report = one_page.run()
-        print(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
+        show(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
         return 0
     for side in options.sides or ():
         if side % 2:
@@ -289,7 +334,7 @@ def _bench(options: argparse.Namespace) -> int:
     from kpnviz.evaluation import benchmark
 
     report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
-    print(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
+    show(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
     return 0
 
 
@@ -302,16 +347,24 @@ def _models(options: argparse.Namespace) -> int:
         return 0
     for card in cards:
         sizes = ",".join(map(str, card["config"]["sizes"]))
-        print(
+        show(
             f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
         )
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from kpnviz.photos import find_photos
+
+    if options.tune:
+        find_photos(options.tune)
+    if options.output:
+        check_output(options.output)
     from kpnviz.evaluation import evaluate, results
     from kpnviz.evaluation.benchmark import machine
+    from kpnviz.threads import announce_compilation
 
+    announce_compilation(say)
     if options.tune:
         return _tune(options)
     chosen = {
@@ -324,11 +377,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     output = options.output or (results.results_path() if not chosen and options.limit is None else None)
     if output:
         check_output(output)
-    methods = evaluate.methods(options.models)
+    methods = evaluate.methods(options.models, options.device)
     plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
     rows = results.kept_rows(output) if output and not options.anew else []
     left = evaluate.left_to_do(plan, methods, rows, options.limit)
-    stamp = results.stamp(machine())
+    stamp = results.stamp(machine() | ({} if options.device == "cpu" else {"device": options.device}))
     stop_by_exception()
     stopped: BaseException | None = None
     try:
@@ -338,7 +391,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             if output:
                 results.add_rows(output, [row], stamp)
             rows.append(row)
-    except KeyboardInterrupt as error:  # what was measured is shown, then it stops
+    except BaseException as error:  # what was measured is shown, then it is said why there is no more
         stopped = error
     latest = {(row.model, row.case): row for row in rows if row.model in plan.get(row.case, ())}
     if not latest:
@@ -346,7 +399,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise stopped
         raise ValueError(f"frames: none of {', '.join(methods)} takes bursts of so many frames")
     measured = results.Results(stamp, results.in_order(latest.values()))
-    print(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
+    show(json.dumps(results.as_json(measured), indent=2) if options.json else results.as_text(measured))
     if stopped:
         raise stopped
     return 0
@@ -374,7 +427,7 @@ def _zoo(options: argparse.Namespace) -> int:
         return 0
     for model in models:
         sizes = ",".join(map(str, model["sizes"]))
-        print(
+        show(
             f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
             f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps"
             + ("" if model["psnr"] else "  not evaluated")

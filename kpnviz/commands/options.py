@@ -58,6 +58,8 @@ def several(*kinds: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 MOTIONS = ("whole-pixel", "sub-pixel", "moving")
 """Those of burst.py, whose import takes seconds."""
 
+DEVICE_HELP = "where networks compute: cpu, cuda, cuda:1, or another that PyTorch has here (cpu)"
+
 SEED = integer(0, 2**63 - 1)
 GAIN = number(1e-3, 1e4)
 NOISE = number(0, 1000)

@@ -25,6 +25,7 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.outside import escaped
 from kpnviz.workers import Failure, outcomes
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
@@ -44,8 +45,8 @@ Plan = Mapping[Case, Sequence[str]]
 """What is to be measured: the methods, by name, in each case."""
 
 
-def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
-    """Name -> method: the trained networks and the baselines that are named, or all of them."""
+def methods(names: Iterable[str] | None = None, device: str = "cpu") -> dict[str, Method]:
+    """Name -> method: the trained networks, on a device, and the baselines that are named, or all of them."""
     networks = checkpoints.available()
     if names is None:
         names = (*(name for name in networks if name in ZOO), *BASELINES)
@@ -54,7 +55,7 @@ def methods(names: Iterable[str] | None = None) -> dict[str, Method]:
         if name in BASELINES:
             chosen[name] = BASELINES[name]
         elif name in networks:
-            chosen[name] = load(name)
+            chosen[name] = load(name, device)
         else:
             known = ", ".join((*networks, *BASELINES))
             raise ValueError(f"model {name!r} is neither a trained network nor a baseline: {known}")
@@ -91,8 +92,11 @@ def plan_of(
     for name, chosen in values.items():
         if not chosen:
             raise ValueError(f"{name} is empty; an evaluation needs one or more")
-    for scale in noise_scales:
-        NoiseModel(0, 0).scaled(scale)
+    for gain, scale in itertools.product(gains, noise_scales):
+        try:
+            NoiseModel.for_gain(gain).scaled(scale)
+        except ValueError as error:
+            raise ValueError(f"noise scale {scale:g} at gain {gain:g}: {error}") from None
     for motion, gain, count in itertools.product(motions, gains, frames):
         burst_recipes(gain, 1, motion, count)
     names = tuple(names)
@@ -158,7 +162,7 @@ def evaluate(
             for case in cases:
                 given = [_hidden(burst, case.noise_scale) for burst in bursts]
                 for name in plan[case]:
-                    progress.set_postfix_str(f"{name}, {motion} ×{gain:g}")
+                    progress.set_postfix_str(f"{escaped(name)}, {motion} ×{gain:g}")
                     yield _row(name, methods[name], case, bursts, given, progress.update)
 
 
@@ -168,11 +172,8 @@ def _scenes(case: Case) -> tuple[str, float, int]:
 
 
 def _hidden(burst: Burst, noise_scale: float) -> Burst:
-    """What a method is given: frames and noise model, nothing of the truth."""
-    noise = burst.noise.scaled(noise_scale)
-    return dataclasses.replace(
-        burst, noise=noise, truth=None, shifts=None, moving_mask=None, moving_shifts=None
-    )
+    """What a method is given: frames, noise model and white level; neither the truth nor the recipe that makes it."""
+    return Burst(burst.frames, burst.noise.scaled(noise_scale), burst.white_level)
 
 
 def _row(

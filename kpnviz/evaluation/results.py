@@ -21,6 +21,7 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, PHOTOS, TEST_SET
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS
+from kpnviz.outside import escaped
 from kpnviz.paths import locked, write_atomically
 
 PAPER_TABLE_1: dict[str, dict[int, tuple[float, float]]] = {
@@ -250,12 +251,12 @@ def read_results(path: Path | None = None) -> Results:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no results can be read; `kpnviz evaluate` makes them") from error
+        raise ValueError(f"{escaped(path)}: no results can be read; `kpnviz evaluate` makes them") from error
     facts = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# ") and ": " in line)
     table = list(csv.reader(line for line in lines if not line.startswith("#")))
     columns = table[0] if table else []
     if not set(_NEEDED) <= set(columns) <= set(_COLUMNS):
-        raise ValueError(f"{path}: the columns are not {', '.join(_COLUMNS)}")
+        raise ValueError(f"{escaped(path)}: the columns are not {', '.join(_COLUMNS)}")
     rows = []
     for number, values in enumerate(table[1:], start=1):
         try:
@@ -263,7 +264,7 @@ def read_results(path: Path | None = None) -> Results:
             read = {name: _READ.get(name, float)(value) for name, value in cells}
             rows.append(Row(**read))  # type: ignore[arg-type]
         except ValueError as error:
-            raise ValueError(f"{path}: row {number} is damaged ({error})") from error
+            raise ValueError(f"{escaped(path)}: row {number} is damaged ({error})") from error
     return Results(facts, rows)
 
 

@@ -17,8 +17,8 @@ from torch import nn
 
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
-from kpnviz.outside import JSON_BYTES, one_line, visible
-from kpnviz.paths import CHECKPOINTS, write_atomically
+from kpnviz.outside import JSON_BYTES, escaped, one_line, visible
+from kpnviz.paths import CHECKPOINTS, locked, write_atomically
 
 _SUFFIX = ".safetensors"
 
@@ -34,6 +34,9 @@ _LATER = {"training": dict, "metrics": dict, "license": str}
 
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or not what its card says; the message names file and reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 def folder() -> Path:
@@ -78,9 +81,10 @@ def save(path: Path, network: nn.Module, card: dict[str, Any]) -> dict[str, Any]
         **card,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
-    return read_card(path)
+    with locked(path):  # weights and card of one network, also where two are saved at once
+        write_atomically(path, data)
+        write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        return read_card(path)
 
 
 def read_card(name: str | Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import io
 import math
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from kpnviz.outside import escaped
 from kpnviz.paths import write_atomically
 from kpnviz.training.data import Batch, PhotoBank
 
@@ -31,6 +33,9 @@ WARM_UP = 0.02
 
 CONSTANT_WARM_UP = 300
 """Steps of that rise where the run has no end."""
+
+LINE_EVERY = 60.0
+"""Seconds from one line of the log to the next, where stderr is no terminal and shows no progress bar."""
 
 SCHEDULES = ("cosine", "constant", "linear")
 
@@ -174,9 +179,6 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.saved: int | None = None  # step of the state on disk
         self.log: list[dict] = []
-        if world.is_main:
-            for stale in folder.glob("*.partial"):  # of a process that was killed while it wrote
-                stale.unlink()
         if self._state_file.exists():
             self._resume()
 
@@ -193,24 +195,40 @@ class Run:
         if not self.step and world.is_main:
             self._save()
         losses: list[Tensor] = []
-        bar = tqdm(total=1.0, initial=self._progress(), disable=not (show_progress and world.is_main),
+        show = show_progress and world.is_main
+        in_lines = show and not sys.stderr.isatty()
+        if show and self.step:
+            self._say(f"resumed at step {self.step}")
+        bar = tqdm(total=1.0, initial=self._progress(), disable=in_lines or not show,
                    bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}")  # fmt: skip
         bar.set_description(self.task.name)
+        said = time.monotonic()
         while (progress := self._progress()) < 1:
             begun = time.perf_counter()
             loss = self._step(model, bank, progress)
             if world.is_main:  # which alone writes the log, and forgets them when it has
                 losses.append(loss)
             self.seconds += time.perf_counter() - begun
-            done = self._progress() >= 1
+            reached = self._progress()
+            done = reached >= 1
+            if in_lines and (done or time.monotonic() - said >= LINE_EVERY):
+                said, loss = time.monotonic(), torch.stack(losses[-100:]).mean().item()
+                each = self.seconds / self.step
+                self._say(f"step {self.step}, {min(reached, 1):.0%}, loss {loss:.4g}, {each:.2g} s a step")
             if world.is_main and (self.step % config.validate_every == 0 or done):
                 measured = self._record(torch.stack(losses).mean().item(), progress)
                 losses.clear()
                 bar.set_postfix({"step": self.step, **measured})
+                if in_lines:
+                    figures = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
+                    self._say(f"step {self.step}, measured: {figures}")
             if world.is_main and (self.step % config.save_every == 0 or done):
                 self._save()
             bar.update(min(self._progress(), 1) - bar.n)
         bar.close()
+
+    def _say(self, message: str) -> None:
+        print(f"{self.task.name}: {message}", file=sys.stderr, flush=True)
 
     def best(self) -> tuple[str, nn.Module, dict[str, float]]:
         """The last weights or their moving average, whichever measures better: name, network, measurements."""
@@ -308,7 +326,8 @@ class Run:
         except OSError as error:
             kept = "there is none yet" if self.saved is None else f"that of step {self.saved} is kept"
             raise OSError(
-                f"{self._state_file}: the state of step {self.step} cannot be written ({error.strerror}); {kept}"
+                f"{escaped(self._state_file)}: the state of step {self.step} cannot be written "
+                f"({error.strerror}); {kept}"
             ) from error
         self.saved = self.step
 
@@ -318,7 +337,7 @@ class Run:
             was, now = state["config"], self.config.resumable_part
         except Exception as error:
             raise ValueError(
-                f"{self._state_file}: the run cannot be resumed ({error}); move it away"
+                f"{escaped(self._state_file)}: the run cannot be resumed ({error}); move it away"
             ) from error
         changed = [
             f"{key} was {was.get(key)!r}, is {now.get(key)!r}"
@@ -327,7 +346,7 @@ class Run:
         ]
         if changed:
             raise ValueError(
-                f"{self._state_file}: a run of another config is kept there ({'; '.join(changed)}); "
+                f"{escaped(self._state_file)}: a run of another config is kept there ({'; '.join(changed)}); "
                 "move it away to start afresh"
             )
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]

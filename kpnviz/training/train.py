@@ -20,7 +20,7 @@ from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, build, config_of
 from kpnviz.noise import GAINS
-from kpnviz.outside import one_line
+from kpnviz.outside import escaped, one_line
 from kpnviz.paths import held
 from kpnviz.photos import find_photos
 from kpnviz.training import optimizers
@@ -366,7 +366,7 @@ def start_from(folder: Path, model: str, network: nn.Module) -> str:
     own = network.state_dict()
     fitting = _fitting(found, network)
     if not fitting or (file.stem == model and len(fitting) < len(own)):
-        raise ValueError(f"start: {file} has no weights that fit {model}")
+        raise ValueError(f"start: {escaped(file)} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     if "shared" in training:
         return f"the weights of {steps} steps in which all networks that match shared a trunk"

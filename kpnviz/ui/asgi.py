@@ -78,7 +78,10 @@ async def come_up(_: object) -> AsyncIterator[None]:
     await asyncio.get_running_loop().run_in_executor(None, warm_up.begin().join, _PATIENCE)
     if not st.get_option("server.headless"):
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
-        host, port = st.get_option("server.address") or "localhost", st.get_option("server.port")
+        host, port = st.get_option("server.address"), st.get_option("server.port")
+        if host in (None, "", "0.0.0.0", "::"):  # every address of this machine, which is no address to go to
+            host = "localhost"
+        host = f"[{host}]" if ":" in host else host
         address = f"{scheme}://{host}:{port}/{st.get_option('server.baseUrlPath').strip('/')}"
         loop = asyncio.get_running_loop()
         loop.call_later(_UNTIL_IT_ANSWERS, lambda: loop.run_in_executor(None, webbrowser.open, address))

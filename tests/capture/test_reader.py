@@ -223,7 +223,7 @@ def test_limits_are_checked_before_anything_is_decoded():
         read_frames([(f"{n}.png", data) for n in "abc"], Limits(total_pixels=600))
     with pytest.raises(ValueError, match="a.png has 21x13 pixels; the limit is 0.0001 megapixels"):
         read_frames([("a.png", data)], Limits(pixels=100))
-    with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 to 32"):
+    with pytest.raises(ValueError, match="there is 1 frame; a burst has 2 or more"):
         read_frames([("a.png", data)])
     with pytest.raises(ValueError, match="there are no frames"):
         read_frames([])
@@ -435,6 +435,28 @@ def test_names_with_numbers_are_in_their_order(tmp_path):
     for name in ("f10.png", "f2.png", ".hidden"):
         (tmp_path / name).write_bytes(pillow(RGB8, "PNG"))
     assert [name for name, _ in files_of([tmp_path])] == ["f2.png", "f10.png"]
+
+
+def test_two_folders_or_zips_are_two_bursts(tmp_path):
+    frames = [(f"{i}.png", pillow(np.roll(RGB8, i, 0), "PNG")) for i in range(2)]
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name, data in frames:
+            (tmp_path / folder / name).write_bytes(data)
+    one, two = tmp_path / "one", tmp_path / "two"
+    for given in ([one, two], [one, two / "0.png"], [two / "0.png", one]):
+        with pytest.raises(
+            ValueError, match="is a folder, which is a burst of its own; give one folder, or files"
+        ):
+            read_burst(given)
+    for given in ([one / "0.png", two / "1.png"], [one]):
+        assert len(read_frames(files_of(given))) == 2
+    pair = ("a.zip", zipped(frames))
+    with pytest.raises(ValueError, match="b.zip comes beside another ZIP; give one burst at a time"):
+        read_frames([pair, ("b.zip", zipped(frames))])
+    described = ("burst.json", description(frames=["1.png", "0.png"]))
+    for given in ([pair, described], [described, pair]):
+        assert read_frames(given).names == ("a.zip/1.png", "a.zip/0.png")
 
 
 def as_stack(frames):

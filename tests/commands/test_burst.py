@@ -10,6 +10,8 @@ from PIL import Image
 from torch import nn
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
+from kpnviz.capture.prepare import read_burst
+from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
@@ -115,6 +117,11 @@ def test_kernels_are_those_of_the_whole_picture(tmp_path, capsys):
             assert value == pytest.approx(whole.image[y, x], abs=1e-3)
             assert arrays["kernels_7"].shape == (1, 8, 7, 7)
             np.testing.assert_array_equal(arrays["pixel"], (y, x))
+            names = {"kernels_S" if name.startswith("kernels_") else name for name in arrays}
+    with pytest.raises(SystemExit):
+        run("kernels", "--help")
+    told = capsys.readouterr().out.split("FILE holds")[1].splitlines()
+    assert {line.split()[0] for line in told if "  [" in line} == names
 
 
 def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(tmp_path, capsys):
@@ -144,6 +151,30 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         == 0
     )
     assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
+
+
+def test_ones_own_files_may_be_more_than_the_app_takes(tmp_path, capsys):
+    assert run("synth", "dog", "-o", "burst", "--frames", 40, "--crop", "0,0,24,24") == 0
+    assert run("denoise", "burst", "-o", "out.png") == 0
+    assert len(read_burst("burst")) == 40
+    with pytest.raises(ValueError, match=r"burst has up to 32 \(KPNVIZ_MAX_FRAMES\)"):
+        read_frames(files_of(["burst"]))
+
+
+def test_networks_compute_on_the_device_that_is_named(tmp_path, monkeypatch):
+    devices = []
+    monkeypatch.setattr(
+        "kpnviz.denoise.load", lambda name, device, tile=1024: devices.append(device) or load(name, tile=tile)
+    )
+    run("synth", "dog", "-o", "burst", "--crop", "0,0,24,24")
+    assert run("denoise", "burst", "-o", "out.png", "--device", "cuda:1") == 0
+    assert run("kernels", "burst", "-o", "k.npz", "--at", "3,4", "--device", "mps") == 0
+    monkeypatch.setattr(
+        "kpnviz.evaluation.evaluate.load", lambda name, device: devices.append(device) or load(name)
+    )
+    case = ["--motion", "whole-pixel", "--gains", 4, "--limit", 1]
+    assert run("evaluate", "--models", "mkpn", *case, "--device", "cuda") == 0
+    assert devices == ["cuda:1", "mps", "cuda"]
 
 
 @pytest.mark.parametrize("count", [2, 11])
@@ -192,11 +223,19 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
     "arguments, sentence",
     [
         (["denoise", "nowhere", "-o", "a.png"], "nowhere: there is no such file or folder"),
-        (["denoise", "a.png", "-o", "out.png"], "there is 1 frame; a burst has 2 to 32"),
+        (["denoise", "a.png", "-o", "out.png"], "there is 1 frame; a burst has 2 or more"),
         (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif or .tiff"),
         (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no such checkpoint"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--tile", "7"], "tile is 7"),
+        (
+            ["denoise", "a.png", "a.png", "-o", "o.png", "--device", "meta"],
+            "device is 'meta'; PyTorch says: ",
+        ),
+        (
+            ["kernels", "a.png", "a.png", "-o", "o.npz", "--at", "1,1", "--device", "x"],
+            "device is 'x'; PyTorch",
+        ),
         (
             ["denoise", "a.png", "a.png", "-o", "o.png", "--read-std", "1"],
             "--read-std and --shot-gain come together",

@@ -1,14 +1,20 @@
 """The command line: exit codes, one-sentence errors, JSON on stdout."""
 
 import json
+import os
+import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import kpnviz
 from kpnviz.burst import MOTIONS
 from kpnviz.commands import options
 from kpnviz.commands.main import main
 from kpnviz.models import checkpoints
+from kpnviz.paths import GALLERY
 
 from ..conftest import tiny
 
@@ -26,7 +32,7 @@ def test_models_lists_the_cards(tmp_path, monkeypatch, capsys):
     "arguments, sentence",
     [
         (
-            ["train", "resnet", "--photos", "x", "--steps", "1"],
+            ["train", "resnet", "--photos", str(GALLERY), "--steps", "1"],
             "kpnviz train: model 'resnet' is not in the zoo",
         ),
         (["train", "mkpn", "--photos", "/nowhere", "--steps", "1"], "kpnviz train: photos: no PNG"),
@@ -42,7 +48,7 @@ def test_errors_are_one_sentence_and_exit_1(arguments, sentence, capsys, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["unknown"], ["train", "mkpn"], ["train", "mkpn", "--photos", "x", "--steps", "x"]]
+    "arguments", [["unknown"], ["train", "mkpn"], ["train", "mkpn", "--photos", "x", "--steps", "x"]]
 )
 def test_wrong_usage_exits_2(arguments):
     with pytest.raises(SystemExit) as stop:
@@ -71,12 +77,15 @@ OWN = ["denoise", "a", "b", "-o", "o.png"]
             "argument --noise: 1e308 is not a number from 0 to 1000",
         ),
         (["synth", "dog", "-o", "b", "--noise", "1"], "argument --noise: 1 is not 2 numbers with commas"),
-        (["synth", "dog", "-o", "b", "--frames", "1"], "--frames is 1; a burst of files has 2 to 32"),
+        (
+            ["synth", "dog", "-o", "b", "--frames", "1"],
+            "--frames is 1; a burst of files has 2 to 128 (KPNVIZ_MAX_FRAMES)",
+        ),
         (["synth", "dog", "-o", "b", "--frames", "1000000000"], "argument --frames: 1000000000 is not"),
         (["synth", "dog", "-o", "b", "--crop", "0,0,9,1e9"], "argument --crop: 1e9 is not a whole number"),
         (
-            ["synth", "dog", "-o", "b", "--crop", "0,0,9000,9000"],
-            "8 frames of 9000x9000 are more than 256 megapixels",
+            ["synth", "dog", "-o", "b", "--crop", "0,0,99999,99999"],
+            "8 frames of 99999x99999 are more than can be read again, 1400 megapixels (8 times KPNVIZ_MAX_MEG",
         ),
         (["synth", "dog", "-o", "b", "--reduction", "0"], "argument --reduction: 0 is not"),
         (["synth", "dog", "-o", "b", "--shake", "2,1e308,0"], "argument --shake: 1e308 is not"),
@@ -126,3 +135,105 @@ def test_help_has_examples(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", "--help"])
     assert stop.value.code == 0 and "torchrun" in capsys.readouterr().out
+
+
+REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+def test_without_a_command_there_is_help_and_the_version_on_request(capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("usage: kpnviz [-h] [--version] COMMAND")
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"kpnviz {kpnviz.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"]])
+def test_who_reads_no_more_is_no_error(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does once it has its lines
+    command = [sys.executable, "-m", "kpnviz", *arguments]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=ENVIRONMENT, text=True)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 141 or arguments == [
+        "--help"
+    ]  # as of a program that SIGPIPE ends; argparse may hide it
+
+
+WITHOUT_TORCH = """
+import json, sys
+sys.modules["torch"] = None  # importing it is an error
+from kpnviz.commands.main import main
+for command in json.load(sys.stdin):
+    try:
+        code = main(command)
+    except SystemExit as stop:
+        code = stop.code
+    print("exit", code, file=sys.stderr)
+"""
+
+
+def test_what_is_wrong_at_first_sight_is_said_before_torch_is_imported(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "mine").write_bytes(b"")
+    out = ["-o", "out.png"]
+    expected = {
+        ("denoise", "nothing", *out): "nothing: there is no such file or folder",
+        ("denoise", "a.png", "-o", "out.jpg"): "out.jpg: the picture is a .png, .tif or .tiff",
+        ("denoise", "a.png", "-o", "nowhere/out.png"): "there is no folder 'nowhere'",
+        ("denoise", "a.png", "-o", "a.png"): "is one of the files that are read",
+        ("denoise", "b", "c", *out): "b is a folder, which is a burst of its own",
+        ("denoise", "a.png", *out, "--read-std", "1"): "--read-std and --shot-gain come together",
+        ("kernels", "nothing", *out, "--at", "1,2"): "nothing: there is no such file or folder",
+        ("synth", "nobody", *out): "photo 'nobody' is neither in the gallery",
+        ("synth", "dog", "-o", "c"): "c holds files that kpnviz did not write",
+        ("synth", "dog", "-o", "new", "--crop", "0,0,999,9"): "does not fit the photo",
+        ("train", "mkpn", "--photos", "nowhere", "--steps", "1"): "photos: no PNG",
+        ("evaluate", "--output", "nowhere/results.csv"): "there is no folder 'nowhere'",
+        ("evaluate", "--tune", "nowhere"): "photos: no PNG",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH],
+        input=json.dumps(list(expected)),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = done.stderr.splitlines()
+    assert lines[1::2] == ["exit 1"] * len(expected)
+    for line, sentence in zip(lines[::2], expected.values(), strict=True):
+        assert sentence in line
+
+
+@pytest.mark.parametrize(
+    "options, host, port", [([], "127.0.0.1", "8619"), (["--host", "0.0.0.0"], "0.0.0.0", "8619")]
+)
+def test_the_app_listens_on_this_machine_alone_unless_it_is_told_otherwise(options, host, port, monkeypatch):
+    pytest.importorskip("streamlit")
+    started = []
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: started.append(command) or subprocess.CompletedProcess([], 0)
+    )
+    assert main(["app", "--port", port, *options]) == 0
+    (command,) = started
+    given = dict(zip(command[3::2], command[4::2], strict=True))
+    assert given == {"--server.address": host, "--server.port": port}
+
+
+def test_a_port_or_an_address_that_cannot_be_had_is_said(capsys):
+    pytest.importorskip("streamlit")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        assert main(["app", "--port", port]) == 1
+    assert (
+        capsys.readouterr().err
+        == f"kpnviz app: port {port} of 127.0.0.1 is taken; choose another with --port\n"
+    )
+    assert main(["app", "--host", "192.0.2.1"]) == 1  # an address for documentation, nobody's (RFC 5737)
+    assert "kpnviz app: --host is '192.0.2.1', on which nothing can listen here: " in capsys.readouterr().err

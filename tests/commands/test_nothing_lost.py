@@ -111,6 +111,17 @@ def test_denoise_never_writes_over_what_it_reads(tmp_path, capsys):
     assert contents("b") == before
 
 
+def test_a_frame_may_be_called_as_the_output_while_it_is_unfinished(tmp_path, capsys):
+    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24), frames=2))])
+    inputs = [tmp_path / "v.png.partial", tmp_path / "w.png"]
+    for number, path in enumerate(inputs):
+        path.write_bytes((tmp_path / "b" / f"frame_0{number}.png").read_bytes())
+    before = [path.read_bytes() for path in inputs]
+    noise = ["--read-std", "0.01", "--shot-gain", "0.001"]
+    assert main(["denoise", *map(str, inputs), "-o", "v.png", *noise]) == 0
+    assert [path.read_bytes() for path in inputs] == before and Path("v.png").exists()
+
+
 def test_an_output_is_replaced_as_a_whole(tmp_path, monkeypatch, capsys):
     write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24)))])
     Path("out.png").write_bytes(b"older")
@@ -163,10 +174,10 @@ def test_a_run_has_one_process(photos, small_zoo, tmp_path):
         train(quick(photos), tmp_path / "runs", tmp_path / "o.safetensors", show_progress=False)
     other.kill()  # the lock goes with it
     other.wait()
-    stale = tmp_path / "runs" / "mkpn" / "state.pt.partial"
-    stale.write_bytes(b"half")
+    notes = tmp_path / "runs" / "mkpn" / "notes.partial"
+    notes.write_bytes(b"mine")
     train(quick(photos), tmp_path / "runs", tmp_path / "o.safetensors", show_progress=False)
-    assert not stale.exists()
+    assert notes.read_bytes() == b"mine"
     with held(tmp_path / "runs" / "mkpn"):
         pass
 

@@ -268,6 +268,12 @@ def measured(methods, limit, *arguments, **values):
 WHOLE = ("whole-pixel",)
 
 
+def made_anew(burst, gain, motion):
+    """The burst of the test set that has these frames, with all that is known of it."""
+    bursts = map(synthesize, burst_recipes(gain, motion=motion))
+    return next(found for found in bursts if np.array_equal(found.frames, burst.frames))
+
+
 def test_figures_are_means_and_standard_errors_over_the_bursts():
     (row,) = measured({"mean": BASELINES["mean"]}, 4, WHOLE, (8,))
     bursts = [synthesize(recipe) for recipe in burst_recipes(8, 4)]
@@ -323,7 +329,7 @@ def test_differences_are_paired():
 
 
 def test_a_perfect_method_has_no_finite_psnr_and_valid_json():
-    (row,) = measured({"oracle": lambda burst: synthesize(burst.recipe).truth}, 2, WHOLE, (8,))
+    (row,) = measured({"oracle": lambda burst: made_anew(burst, 8, "whole-pixel").truth}, 2, WHOLE, (8,))
     assert row.psnr == math.inf and math.isnan(row.psnr_se)
     assert row.ssim == pytest.approx(1) and row.ssim_se == pytest.approx(0, abs=1e-9)
     report = json.loads(json.dumps(as_json(Results({}, [row])), allow_nan=False))
@@ -335,7 +341,8 @@ def test_methods_do_not_see_the_truth():
     seen = []
     measured({"spy": lambda burst: seen.append(burst) or burst.mean}, 1, ("moving",), (1,))
     (burst,) = seen
-    assert [burst.truth, burst.shifts, burst.moving_mask, burst.moving_shifts] == 4 * [None]
+    given = {field.name for field in dataclasses.fields(burst) if getattr(burst, field.name) is not None}
+    assert given == {"frames", "noise", "white_level"}
 
 
 def test_a_noise_scale_is_what_the_denoiser_calls_so():
@@ -353,8 +360,8 @@ def test_a_noise_scale_is_what_the_denoiser_calls_so():
 def test_alignment_of_a_network_is_that_of_its_kernels():
     """A network that takes frames 1 to 7 from where the scene went, and one that has no kernels."""
 
-    def follow(burst):
-        shifts = synthesize(burst.recipe).shift_map()
+    def follow(burst, motion="whole-pixel"):
+        shifts = made_anew(burst, 8, motion).shift_map()
         middle = np.rint(shifts[:, ::2, ::2]).clip(-2, 2).astype(int) + 2
         index = torch.from_numpy(middle[..., 0] * 5 + middle[..., 1])
         factors = torch.nn.functional.one_hot(index, 25).permute(0, 3, 1, 2).float()
@@ -362,7 +369,7 @@ def test_alignment_of_a_network_is_that_of_its_kernels():
 
     rows = measured({"follow": follow, "direct": Denoiser(tiny("kpn-direct"), "d")}, 3, WHOLE, (8,))
     assert [row.alignment for row in rows] == pytest.approx([1, math.nan], nan_ok=True)
-    (row,) = measured({"follow": follow}, 3, ("moving",), (8,))
+    (row,) = measured({"follow": lambda burst: follow(burst, "moving")}, 3, ("moving",), (8,))
     assert row.alignment == pytest.approx(1, abs=0.15)  # half pixels rounded, and edges of objects
 
 
@@ -449,6 +456,26 @@ def test_the_command_prints_json_or_tables_and_writes_a_file(tmp_path, capsys):
     )
     text = capsys.readouterr().out
     assert "against the number of frames" in text and "SUB-PIXEL" not in text
+
+
+def test_what_cannot_be_assumed_is_refused_before_anything_is_measured(capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "synthesize", None)
+    case = ["--motion", "whole-pixel", "--gains", "8", "--noise-scales", "1", "1000", "--limit", "1"]
+    assert main(["evaluate", "--models", "mean", *case]) == 1
+    assert "noise scale 1000 at gain 8: shot_gain is " in (error := capsys.readouterr().err)
+    assert "noise must be a number from 0 to 1000" in error and error.count("\n") == 1
+
+
+def test_what_was_measured_before_an_error_is_shown(capsys, monkeypatch):
+    def broken(burst):
+        raise ValueError("broken: this method does not work")
+
+    monkeypatch.setitem(BASELINES, "broken", broken)
+    case = ["--motion", "whole-pixel", "--gains", "4", "--limit", "1"]
+    assert main(["evaluate", "--models", "mean", "broken", *case, "--json"]) == 1
+    output = capsys.readouterr()
+    assert [row["model"] for row in json.loads(output.out)["rows"]] == ["mean"]
+    assert output.err.endswith("kpnviz evaluate: broken: this method does not work\n")
 
 
 def test_an_evaluation_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):

@@ -81,6 +81,21 @@ def quick(photos, model="mkpn-stacked", **values):
     return TrainingConfig(**{"model": model, "photos": photos, "steps": 6, "batch": 4, "crop": 24, **values})
 
 
+def test_where_there_is_no_terminal_the_log_has_lines(photos, small_zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "LINE_EVERY", 0)
+    shorter, longer = (quick(photos, steps=steps, schedule="constant", validate_every=4) for steps in (4, 6))
+    train(shorter, tmp_path, tmp_path / "o.safetensors")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"mkpn-stacked: step {i}" for i in (1, 2, 3, 4, 4)]
+    assert ", 75%, loss " in lines[2] and " s a step" in lines[2] and ", measured: psnr " in lines[4]
+    train(longer, tmp_path, tmp_path / "o.safetensors")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "mkpn-stacked: resumed at step 4" and lines[1].startswith("mkpn-stacked: step 5, 83%")
+    monkeypatch.setattr(run, "LINE_EVERY", 60)
+    train(longer, tmp_path / "other", tmp_path / "o.safetensors")
+    assert len(capsys.readouterr().err.splitlines()) == 3  # steps 4 and 6, measured, and the last
+
+
 @pytest.mark.parametrize("model", ["mkpn-stacked", "kpn-direct-stacked", "mkpn"])
 def test_a_run_learns_and_says_how_it_was_trained(photos, small_zoo, tmp_path, model):
     config = quick(photos, model, steps=150, learning_rate=2e-2, validate_every=50, ema=0.9)

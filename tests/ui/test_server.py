@@ -27,9 +27,18 @@ def test_without_a_network_it_serves_all_the_same(monkeypatch, tmp_path):
     gc.unfreeze()
 
 
-@pytest.mark.parametrize("headless, opened", [(False, ["http://localhost:8599/own"]), (True, [])])
+@pytest.mark.parametrize(
+    "headless, host, opened",
+    [
+        (False, None, ["http://localhost:8599/own"]),
+        (False, "0.0.0.0", ["http://localhost:8599/own"]),
+        (False, "127.0.0.1", ["http://127.0.0.1:8599/own"]),
+        (False, "::1", ["http://[::1]:8599/own"]),
+        (True, "127.0.0.1", []),
+    ],
+)
 def test_it_lets_visitors_in_when_it_is_warm_and_is_shown_in_a_browser_where_there_is_one(
-    monkeypatch, headless, opened
+    monkeypatch, headless, host, opened
 ):
     monkeypatch.setattr(parcels, "_served", False)  # it would be from here on: asgi has the routes
     from kpnviz.ui import asgi
@@ -38,7 +47,7 @@ def test_it_lets_visitors_in_when_it_is_warm_and_is_shown_in_a_browser_where_the
         "server.headless": headless,
         "server.port": 8599,
         "server.baseUrlPath": "/own/",
-        "server.address": None,
+        "server.address": host,
         "server.sslCertFile": None,
     }
     monkeypatch.setattr(asgi.st, "get_option", options.__getitem__)
