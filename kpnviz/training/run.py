@@ -212,9 +212,9 @@ class Run:
             reached = self._progress()
             done = reached >= 1
             if in_lines and (done or time.monotonic() - said >= LINE_EVERY):
-                said, loss = time.monotonic(), torch.stack(losses[-100:]).mean().item()
-                each = self.seconds / self.step
-                self._say(f"step {self.step}, {min(reached, 1):.0%}, loss {loss:.4g}, {each:.2g} s a step")
+                said = time.monotonic()
+                mean, each = torch.stack(losses[-100:]).mean().item(), self.seconds / self.step
+                self._say(f"step {self.step}, {min(reached, 1):.0%}, loss {mean:.4g}, {each:.2g} s a step")
             if world.is_main and (self.step % config.validate_every == 0 or done):
                 measured = self._record(torch.stack(losses).mean().item(), progress)
                 losses.clear()
