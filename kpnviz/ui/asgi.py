@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import time
 import webbrowser
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import streamlit as st
-from cachetools import TTLCache
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -31,24 +32,41 @@ _CLEAN_EVERY = 10.0  # seconds
 
 
 class ClosedSessions(SessionStorage):
-    """Sessions whose tab was closed, for as long as it may come back. Streamlit's own storage looks at the clock only
-    when another tab is closed."""
+    """Sessions whose tab was closed, for as long as it may come back; then they end, and what they hold goes.
 
-    def __init__(self, seconds: float, most: int = 128) -> None:
-        self._kept: TTLCache[str, SessionInfo] = TTLCache(most, seconds)
+    Streamlit's own storage looks at the clock when another tab is closed, and a session ends there when Python happens
+    to collect it.
+    """
+
+    def __init__(self, seconds: float, most: int = 128, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._most, self._clock = seconds, most, clock
+        self._kept: dict[str, tuple[float, SessionInfo]] = {}  # in the order in which they end
 
     def get(self, session_id: str) -> SessionInfo | None:
-        return self._kept.get(session_id)
+        self.end_old_ones()
+        return self._kept[session_id][1] if session_id in self._kept else None
 
     def save(self, session_info: SessionInfo) -> None:
-        self._kept[session_info.session.id] = session_info
+        self.delete(session_info.session.id)
+        self._kept[session_info.session.id] = self._clock() + self._seconds, session_info
+        self.end_old_ones()
 
     def delete(self, session_id: str) -> None:
         self._kept.pop(session_id, None)
 
     def list(self) -> list[SessionInfo]:
-        self._kept.expire()
-        return [*self._kept.values()]
+        return [info for _, info in self._kept.values()]
+
+    def end_old_ones(self) -> bool:
+        """End those whose time is over, and the oldest of too many: whether there was one."""
+        over = [
+            session_id
+            for place, (session_id, (until, _)) in enumerate(self._kept.items())
+            if until <= self._clock() or place < len(self._kept) - self._most
+        ]
+        for session_id in over:
+            self._kept.pop(session_id)[1].session.shutdown()
+        return bool(over)
 
 
 def create_runtime() -> Runtime:
@@ -68,8 +86,9 @@ async def clean() -> None:
     """Let go, again and again, what is over."""
     while True:
         await asyncio.sleep(_CLEAN_EVERY)
-        closed_sessions.list()
         uploads.let_old_ones_go()
+        if closed_sessions.end_old_ones():
+            gc.collect()  # their bursts and pictures
 
 
 @asynccontextmanager

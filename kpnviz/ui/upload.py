@@ -49,6 +49,7 @@ ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS, _THUMBNAIL_PIXELS = 1_500_000, 40_000
+_MOST_ASPECT = 100
 _TILE = 640
 
 
@@ -193,7 +194,7 @@ def picture(
     factors = reduction(own.stack.height, own.stack.width, _PREVIEW_PIXELS)
     small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
     preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
-    kept = (preview[..., 0] if len(channels) == 1 else preview, write_png16(codes))
+    kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), write_png16(codes))
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 
@@ -318,4 +319,12 @@ def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None]) -> np.n
     small = [overview(stack, frame, c, _THUMBNAIL_PIXELS, pause) for c in channels]
     planes = stack.developed(np.stack(small))
     image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
-    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    return _showable(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+
+
+def _showable(image: np.ndarray) -> np.ndarray:
+    """A picture [h, w(, 3)], or its middle where it is so thin that nothing would be left of it when it is made as
+    narrow as its place on the page."""
+    h, w = (min(length, _MOST_ASPECT * min(image.shape[:2])) for length in image.shape[:2])
+    top, left = (image.shape[0] - h) // 2, (image.shape[1] - w) // 2
+    return np.ascontiguousarray(image[top : top + h, left : left + w])

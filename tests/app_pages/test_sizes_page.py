@@ -29,8 +29,7 @@ def page(chromium, server):
     yield page
     no_exception(page)
     page.close()
-    # Streamlit's script asks for its server beside the page of the address first, and is answered with a 404.
-    assert not [error for error in page.errors if "404" not in error]
+    assert not page.errors
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ from kpnviz.ui.state import (
     OWN_METHODS,
     OWN_NOISE,
     OWN_PAYLOAD,
+    OWN_PICTURE,
     OWN_PIXEL,
     own_map_frame,
     widget,
@@ -56,6 +57,20 @@ def open_page(**state):
 
 def subheaders(app):
     return [element.value for element in app.main.subheader]
+
+
+@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (40, 3000)])
+def test_a_thin_picture_is_shown_and_denoised(shape):
+    """Streamlit makes thumbnails 150 pixels wide: nothing was left of a line, and its sentence named no file."""
+    rng = np.random.default_rng(0)
+    codes = np.clip(rng.normal(0.5, 0.1, (2, 1, *shape)), 0, 1).astype(np.float32)
+    own = upload._prepared(("thin",), FrameStack(codes, (0, 1), ("a.png", "b.png")))
+    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"]})
+    app.button(key=OWN_DENOISE).click().run()
+    assert not app.exception and not app.error
+    assert subheaders(app)[-2] == f"2 frames of {shape[1]} × {shape[0]} pixels"
+    for image in (*own.thumbnails, app.session_state[OWN_PICTURE][1][0]):
+        assert max(image.shape[:2]) <= 100 * min(image.shape[:2])
 
 
 def test_the_example_is_there_at_once_aligned_measured_and_denoised():

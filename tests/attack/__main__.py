@@ -1,8 +1,9 @@
 """`python -m tests.attack [N] [--first CASE]`: N mutated files, each a burst or a sentence that names a file.
 
 With `--checkpoints` N damaged checkpoints, with `--links` N links instead, and with `--bombs` every bomb at its full
-size. What each bomb took is printed: time, peak memory of the process that reads files, sampled, and growth of this
-one. A fault is an exception, a crash, or a sentence that names no file.
+size. What each bomb took is printed: time, peak memory of the process that reads files, sampled, and how much this one
+grew at most; what is a burst is then aligned and measured here, as the page does it. A fault is an exception, a crash,
+or a sentence that names no file.
 
 Mutated files are read in forks of this process, which has the imports already, within the limits that every upload has;
 bombs, as an upload is, in a process of its own.
@@ -10,6 +11,7 @@ bombs, as an upload is, in a process of its own.
 
 import argparse
 import json
+import mmap
 import os
 import tempfile
 import threading
@@ -68,9 +70,11 @@ def mutations(first, count):
 
 
 def read_as_uploads_are(files, limits):
-    """(sentence, seconds, peak memory of the process in MB, growth of this one) of an upload."""
-    from kpnviz.capture.reader import _Child  # here: the forks do without torch
+    """(sentence, seconds, peak memory of the process in MB, most growth of this one) of an upload."""
+    from kpnviz.capture.reader import _Child, _stack  # here: the forks do without torch
+    from kpnviz.ui import upload
 
+    Path("/proc/self/clear_refs").write_text("5")  # the most memory is that from here on
     mine = memory_mb(os.getpid(), "VmRSS")
     begun = time.perf_counter()
     child, peak = _Child(limits), [0.0]
@@ -83,12 +87,15 @@ def read_as_uploads_are(files, limits):
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        child.read(files)
-        sentence = "(read)"
+        found = child.read(files)
+        stack = _stack(found, mmap.mmap(child.output.fileno(), 0, access=mmap.ACCESS_READ))
+        read = time.perf_counter() - begun
+        upload._prepared(("a bomb",), stack)
+        sentence = f"a burst: read in {read:.1f} s, aligned and measured in {time.perf_counter() - begun - read:.1f} s"
     except FileError as error:
         check_sentence(str(error), files)
         sentence = str(error)
-    seconds, grown = time.perf_counter() - begun, memory_mb(os.getpid(), "VmRSS") - mine
+    seconds, grown = time.perf_counter() - begun, memory_mb(os.getpid(), "VmHWM") - mine
     watcher.join()
     child.close()
     return sentence, seconds, peak[0], grown

@@ -174,6 +174,17 @@ def bombs(scale=1.0):
     large = write_png16(np.zeros((side, side, 3), np.uint16))
     yield "PNG, 8 of 31 megapixels, 16 bits, color", [(f"{i}.png", large) for i in range(8)], None
 
+    line = pillow(np.zeros((1, size(31_000_000)), np.uint8), "PNG")
+    yield "PNG, 2 of 31,000,000 x 1 pixels", [("a.png", line), ("b.png", line)], None
+
+    flat = pillow(np.zeros((size(2800), size(2800)), np.uint8), "PNG")
+    yield "PNG, 32 of 7.8 megapixels, 8 bits, gray", [(f"{i}.png", flat) for i in range(32)], None
+
+    masks = np.zeros((254, size(1000), size(1000)), bool)
+    arrays = dict(frames=np.zeros((2, *masks.shape[1:]), np.float16), moving_mask=masks)
+    arrays["moving_shifts"] = np.zeros((254, 2, 2), bool)
+    yield "NPZ, 2 frames of 1 megapixel and 254 masks", [("a.npz", npz(**arrays))], "a.npz"
+
     file = io.BytesIO()
     Image.new("RGB", (size(16383),) * 2).save(file, "WEBP", lossless=True, method=0)
     yield "WebP, 268 megapixels of black", [("a.webp", file.getvalue())], None

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -279,30 +278,37 @@ def test_closed_sessions_and_old_files_go_by_the_clock(monkeypatch):
     runtime = asgi.create_runtime()
     type(runtime)._instance = None  # the next one of this process is not to find it
     assert runtime.uploaded_file_mgr is asgi.uploads
-    monkeypatch.setattr(asgi, "closed_sessions", asgi.ClosedSessions(seconds=0))
-    session = OneSession()
-    session.id, gone = "A", weakref.ref(session)
-    asgi.closed_sessions.save(SimpleNamespace(session=session))
-    del session
-    assert asgi.closed_sessions.get("A") is None and gone() is not None
+    clock, ended = Clock(), []
+
+    def closed(name):
+        return SimpleNamespace(
+            session=SimpleNamespace(id=name, shutdown=lambda: ended.append((name, clock.now)))
+        )
+
+    sessions = asgi.ClosedSessions(120, most=3, clock=clock)
+    monkeypatch.setattr(asgi, "closed_sessions", sessions)
+    first, second = closed("A"), closed("B")
+    for clock.now, info in ((0, first), (10, second), (30, closed("C"))):
+        sessions.save(info)
+    assert sessions.get("A") is first and sessions.get("nobody") is None and len(sessions.list()) == 3
+    clock.now = 100
+    sessions.save(closed("D"))
+    assert ended == [("A", 100)]  # one too many
+    sessions.delete("C")  # it came back
+    sessions.delete("C")
+    clock.now = 131
     looked = []
-    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", lambda: looked.append(gone()))
+    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", lambda: looked.append(1))
 
     async def until_it_has_looked():
         cleaning = asyncio.create_task(asgi.clean())
-        while not looked:
+        while len(looked) < 2:
             await asyncio.sleep(0.01)
         cleaning.cancel()
 
     asyncio.run(until_it_has_looked())
-    assert looked[0] is None
-    kept = asgi.ClosedSessions(seconds=1000)
-    info = SimpleNamespace(session=SimpleNamespace(id="B"))
-    kept.save(info)
-    assert kept.get("B") is info and kept.list() == [info]
-    kept.delete("B")
-    kept.delete("B")
-    assert kept.get("B") is None and kept.list() == []
+    assert ended == [("A", 100), ("B", 131)]
+    assert [info.session.id for info in sessions.list()] == ["D"]
 
 
 def test_pages_say_where_their_server_is(monkeypatch):
