@@ -111,7 +111,7 @@ def test_two_processes_and_a_cluster_write_the_same_pictures(cluster, capsys):
     for name, way in ways.items():
         assert each("bursts", "--color", "--json", *way, output=name) == 1
         said = capsys.readouterr()
-        assert "bad: failed: there is 1 frame; a burst has 2 to 32\n" in said.err
+        assert "bad: failed: there is 1 frame; a burst has 2 to " in said.err
         assert "1 of 4 bursts failed; " in said.err.splitlines()[-1]
         assert [json.loads(line) for line in said.out.splitlines()] == lines(name)
         assert len(lines(name)) == 4
