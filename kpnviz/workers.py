@@ -28,7 +28,7 @@ Task = TypeVar("Task")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^/\s:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
-_PATIENCE = 10  # seconds that a scheduler may take to answer
+_PATIENCE = 30  # seconds that a scheduler may take to answer
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kpnviz import workers
-from kpnviz.paths import unfinished
+from kpnviz import paths, workers
 from kpnviz.workers import Failure, outcomes
 
 REPOSITORY = Path(__file__).parents[1]
@@ -30,11 +29,15 @@ def act(task):
 
 
 def wait_beside(folder):
-    """Write a file beside another, and do not come to an end."""
-    with unfinished(Path(folder) / "x.png") as temporary:
-        temporary.write_text("half")
+    """Write a file, and do not come to an end before it is renamed."""
+
+    def hang(_):
         (Path(folder) / f"{os.getpid()}.pid").touch()
-        time.sleep(60)
+        time.sleep(100)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths.os, "fsync", hang)
+        paths.write_atomically(Path(folder) / "x.png", b"half")
 
 
 def is_alive(pid):
@@ -45,7 +48,7 @@ def is_alive(pid):
         return False
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -113,11 +116,11 @@ def test_workers_end_with_who_gave_them_work(tmp_path):
     )
     until(lambda: len(list(tmp_path.glob("*/*.pid"))) == 2)
     pids = [int(path.stem) for path in tmp_path.glob("*/*.pid")]
-    assert len(list(tmp_path.glob("*/*x.png*"))) == 2
+    assert [len(list(folder.iterdir())) for folder in folders] == [2, 2]
     process.kill()
     process.wait()
     until(lambda: not any(map(is_alive, pids)))
-    assert not list(tmp_path.glob("*/*x.png*")) and not list(tmp_path.glob("*/.*x.png*"))
+    assert sorted(path.stem for folder in folders for path in folder.iterdir()) == sorted(map(str, pids))
 
 
 def test_workers_end_when_results_are_not_wanted(tmp_path):
