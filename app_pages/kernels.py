@@ -31,7 +31,7 @@ from kpnviz.ui.controls import (
     pixel_controls,
 )
 from kpnviz.ui.kernel_lens import kernel_lens
-from kpnviz.ui.numbers import rounded
+from kpnviz.ui.numbers import not_minus_zero
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     IF_ANEW,
@@ -328,7 +328,7 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         {
             "picture": title,
             "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else rounded(float(
+            "error": None if burst.truth is None else not_minus_zero(float(
                 displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level)
             ), 3),
         }

@@ -163,7 +163,7 @@ class _Board:
             figure.add_annotation(x=x, y=y, text=text, showarrow=False, yanchor="top")
         picture_axes(figure, *self.weights.shape, titles=False)
         # Right of the color bar's title, which Plotly would cut where kernels are small.
-        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=20)
+        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=30)
 
 
 def _add_bars(figure: go.Figure, bars: Mapping[str, list]) -> None:

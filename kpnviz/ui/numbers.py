@@ -31,9 +31,9 @@ _COLUMNS = {
 }
 
 
-def rounded(value: float, digits: int) -> float:
-    """A number as a table shows it, without a minus before a zero."""
-    return round(value, digits) + 0.0
+def not_minus_zero(value: float, digits: int) -> float:
+    """The number, or 0 where so many digits after the point would make it -0.00 in a table."""
+    return 0.0 if round(value, digits) == 0 else value
 
 
 def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> list[dict[str, Any]]:
@@ -75,6 +75,7 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):
         shown = [
-            row | {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")} for row in rows
+            row | {name: not_minus_zero(row[name], 2) for name in ("centroid_dy", "centroid_dx")}
+            for row in rows
         ]
         st.dataframe(shown, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

@@ -71,6 +71,7 @@ html { font-size: 21px !important; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.4rem; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
 .st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }
+.katex-display { font-size: 0.78em; }
 .st-key-class_head p { font-size: 0.82rem; line-height: 1.3; }
 </style>"""
 

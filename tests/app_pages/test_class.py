@@ -49,3 +49,5 @@ def test_lessons_show_their_picture_and_are_stepped_by_key(projector):
         expect(page.locator(".presenter .number")).to_have_text(f"{number + 1} of {len(LESSONS)}")
         page.wait_for_url(f"**lesson={number + 1}**")
     expect(page.get_by_text(LESSONS[1].question)).to_be_visible()
+    equation = page.locator(".katex-display")
+    assert equation.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # all of it

@@ -76,7 +76,8 @@ function cased(context, color, width, path, casing = "rgba(0, 0, 0, 0.55)", more
 // What matching costs: bright where the scene is alike, as in the figures of Python (Viridis).
 const COSTS = makePalette(["#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878", "#440154"]);
 
-const CASING = 2; // CSS pixels that the casing of a mark is wider than the mark
+// CSS pixels that the casing of a mark is wider than the mark, where a weight is `unit` wide: small weights stay in sight.
+const casingOf = (unit) => (unit < 5 ? 1 : 2);
 
 const cellBitmap = new OffscreenCanvas(1, 1);
 
@@ -136,7 +137,7 @@ function drawProduct(canvas, size, { products, K, max, boxSize, palette, ink }) 
 // Thin, around a weight or beside its middle: the weights stay in sight.
 function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
-  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink);
+  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink, casingOf(unit));
   if (!centroid) return;
   // Where its lines fill whole pixels of the screen: between two, they would be half as strong.
   const whole = (place) => Math.round(place - ink.weight / 2) + ink.weight / 2;
@@ -147,14 +148,14 @@ function drawMarks(context, size, unit, { centroid, shift, ink }) {
       context.lineTo(x + 4.5 * ink.weight * dx, y + 4.5 * ink.weight * dy);
     }
   };
-  cased(context, ink.text, ink.weight, arms, ink.faint, CASING);
+  cased(context, ink.text, ink.weight, arms, ink.faint, casingOf(unit));
 }
 
 // A ring where the scene went; at the edge of the box an arrow head, if that lies outside.
-function drawShift(context, size, [x, y], radius, ink) {
+function drawShift(context, size, [x, y], radius, ink, casing) {
   const half = size / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
-  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, CASING);
+  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, casing);
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   const corner = (turn) => [tipX - 9 * Math.cos(angle + turn), tipY - 9 * Math.sin(angle + turn)];
@@ -165,7 +166,7 @@ function drawShift(context, size, [x, y], radius, ink) {
   context.lineTo(...corner(-0.45));
   context.closePath();
   context.strokeStyle = ink.faint;
-  context.lineWidth = CASING;
+  context.lineWidth = casing;
   context.stroke();
   context.fill();
 }
