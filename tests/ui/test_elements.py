@@ -55,7 +55,9 @@ def test_results_take_the_place_of_a_skeleton():
     app = AppTest.from_function(page).run()
     assert [text.value for text in app.markdown] == ["result False", "result True"]
     assert len(app.error) == 1
-    assert [block.body.count("class='skeleton'") for block in app.get("html")] == [1]  # of what is still awaited
+    assert [block.body.count("class='skeleton'") for block in app.get("html")] == [
+        1
+    ]  # of what is still awaited
 
 
 def test_of_a_long_text_both_ends_are_seen():

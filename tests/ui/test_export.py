@@ -133,7 +133,9 @@ def test_what_a_burst_was_made_of_is_said_in_words():
     assert "camera shake none" in said["still"] and " crop " not in said["still"]
     assert "camera shake whole pixels within ±2 moving object" in said["small"]
     assert said["small"].count("moving object") == 2
-    assert "of the photo city, 16 px wide, at y 20, x 24.5 in frame 0, moves by dy 0, dx 2 px" in said["by hand"]
+    assert (
+        "of the photo city, 16 px wide, at y 20, x 24.5 in frame 0, moves by dy 0, dx 2 px" in said["by hand"]
+    )
     assert "camera shake given for each frame" in said["by hand"]
     assert "camera shake half pixels within ±2" in said["half pixels"]
 

@@ -105,9 +105,9 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         assert [other for other in held if name in held[other]] == [page] * (name in written)
     assert set().union(*map(set, held.values())) == set(written)  # nothing is held by none
     # The first page has no name in its address.
-    assert link.link("https://example.org/", state) == link.link("https://example.org/explore", state).replace(
-        "/explore", "/"
-    )
+    assert link.link("https://example.org/", state) == link.link(
+        "https://example.org/explore", state
+    ).replace("/explore", "/")
 
 
 @pytest.mark.parametrize(
