@@ -293,7 +293,7 @@ def test_other_noise_is_assumed_for_all_methods_or_for_none(page, chromium):
     held[0].continue_()
     expect(slider).to_have_value("2")
     assert lens(other, state) == [2, False, False, True, True, False]
-    expect(other.get_by_text("×4", exact=True)).to_be_visible()
+    expect(other.locator("[name=assumed-factor]")).to_have_text("×4")
     other.close()
     assert not other.errors
 
