@@ -1,5 +1,6 @@
 """Addresses and links in a real browser: what is on a page is in its address, and comes back from it."""
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -66,6 +67,29 @@ def test_a_click_copies_the_link_at_once(page):
     assert field.evaluate("(e) => e.value.slice(e.selectionStart, e.selectionEnd)") == page.url
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
+
+
+def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_place(chromium, server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server}/learn?v=1&photo=city&lesson=3")
+    places = {}
+    for name, query, title in (
+        ("Learn", "learn?v=1&lesson=3", "Copies the link to this lesson"),
+        ("Results", "results?v=1", "Copies the link to this page"),
+        ("Your burst", "your_burst?v=1", "Copies the link to this page with its example"),
+    ):
+        page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
+        page.wait_for_url(f"**/{name.lower().replace(' ', '_')}?**photo=city**")
+        button = page.get_by_role("button", name="Copy link")
+        expect(button).to_have_attribute("title", re.compile(f"^{title}"))
+        button.click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == f"{server}/{query}"
+        places[name] = page.get_by_test_id("stTopNavLink").first.bounding_box()
+    assert page.get_by_test_id("stSidebar").is_visible()
+    assert places["Learn"] == places["Results"] == places["Your burst"]  # with and without a sidebar
+    page.close()
 
 
 def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):

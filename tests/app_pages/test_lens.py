@@ -349,6 +349,46 @@ def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
     assert lens(page, "l.assumed.power") == 0
 
 
+def test_other_noise_is_assumed_for_all_methods_or_for_none(page, chromium):
+    assumed_noise_is_there(page)
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    last = [name for name in fetched if "/parcels/" in name][-1]  # what MKPN makes of other noise
+    other, held = watch(chromium.new_page(viewport={"width": 1280, "height": 900})), []
+    other.route(last, lambda route: held.append(route))
+    open_lens(other, f"{page.url}&assumed=2")
+    until(other, lambda: held)
+    slider = other.locator("[name=assumed]")
+    state = "[l.assumed.applied, ...l.data.panels.map((panel) => Boolean(panel.mixed))]"
+    assert other.evaluate("globalThis.kpnvizAssumed.brought.size") == 1
+    assert lens(other, state) == [0, False, False, False, False, False]
+    expect(slider).to_be_disabled()
+    expect(slider).to_have_value("0")
+    expect(other.get_by_text("×1; ×4 is being computed …")).to_be_visible()
+    assert "assumed=2" in other.url
+    held[0].continue_()
+    expect(slider).to_have_value("2")
+    assert lens(other, state) == [2, False, False, True, True, False]
+    expect(other.locator("[name=assumed-factor]")).to_have_text("×4")
+    other.close()
+    assert not other.errors
+
+
+@pytest.mark.parametrize("name", ["View", "Light"])
+def test_a_menu_is_folded_by_escape_and_by_a_press_elsewhere(page, name):
+    menu = page.locator("details.options").filter(has_text=name)
+    opened = "(e) => e.open"
+    click_pixel(page, 64, 90)
+    menu.locator("summary").click()
+    menu.locator("input").first.focus()
+    page.keyboard.press("Escape")
+    assert not menu.evaluate(opened) and lens(page, "l.pinned")  # one thing at a time
+    expect(menu.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert menu.evaluate(opened)
+    page.get_by_role("heading", name="What does the network do").click()
+    assert not menu.evaluate(opened)
+
+
 def test_kernels_are_drawn_all_over_the_picture(page):
     picture = "(e) => e.lens.pictures.stages[1].picture.toDataURL()"
     before = page.locator(".lens").evaluate(picture)

@@ -12,7 +12,7 @@ from kpnviz.paths import ROOT
 from kpnviz.ui.bench.one_page import serve
 from kpnviz.ui.cache import PATIENCE
 
-from .lens_driver import METHODS, at_rest, lens, open_lens, until, wait_for_another, watch
+from .lens_driver import METHODS, at_rest, click_pixel, lens, open_lens, until, wait_for_another, watch
 
 pytestmark = pytest.mark.browser
 
@@ -192,3 +192,57 @@ def test_who_waits_is_told_and_a_closed_tab_frees_its_place(chromium, networks, 
         page.close()
         assert not page.errors
     assert Counter(text.split()[0] for text in networks.given()) == {seeds[0]: 2, seeds[2]: 2}
+
+
+def test_the_text_of_an_example_comes_with_its_pictures(chromium, networks, address):
+    page = visitor(chromium, f"{address}&seed={next(SEEDS)}")
+    before = lens(page, "l.data.id")
+    with networks.held():
+        page.get_by_role("button", name="Examples").click()
+        page.get_by_role("menuitem", name="A still camera").click()
+        expect(page.get_by_role("menuitem")).to_have_count(0)
+        until(page, networks.given)
+        expect(page.get_by_text("Move over the picture")).to_be_visible()
+        assert lens(page, "l.data.id") == before
+    expect(page.get_by_text("Eight frames of the same scene")).to_be_visible()
+    until(page, lambda: lens(page, "l.data.id") != before)
+    page.close()
+    assert not page.errors
+
+
+def test_results_that_take_long_have_a_skeleton_and_come_one_by_one(chromium, networks, address):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    skeletons, strips = page.locator(".skeleton"), page.locator(".strip")
+    path = address.replace("/?", "/noise?")
+    with networks.held():
+        page.goto(f"{path}&seed={next(SEEDS)}")
+        expect(skeletons).to_have_count(3)
+        networks.let_go("mkpn")
+        expect(strips).to_be_visible()
+        expect(skeletons).to_have_count(1)  # of the matrix: curves have their first line
+    expect(page.get_by_role("heading", name="True noise against assumed noise")).to_be_visible()
+    expect(skeletons).to_have_count(0)
+    # Of a new burst nothing stands beside what is of the one before.
+    with networks.held():
+        page.get_by_role("button", name="×8", exact=True).click()
+        expect(skeletons).to_have_count(3)
+        expect(strips).to_have_count(0)
+        expect(page.get_by_test_id("stPlotlyChart")).to_have_count(0)
+    expect(skeletons).to_have_count(0)
+    page.close()
+
+
+def test_a_lens_that_is_put_into_its_place_anew_shows_what_was_chosen(chromium, networks, address):
+    page = visitor(chromium, address.replace("/?", "/kernels?") + f"&seed={next(SEEDS)}")
+    click_pixel(page, 30, 40)
+    page.wait_for_url("**pixel=30~40**")
+    page.get_by_role("radio", name="Maps").click()
+    expect(page.get_by_text("Displacement of the centroid")).to_be_visible()
+    with networks.held():
+        page.get_by_role("button", name="×8", exact=True).click()
+        expect(page.locator(".skeleton")).to_have_count(2)
+        expect(page.locator(".lens")).to_have_count(0)
+        expect(page.get_by_text("Displacement of the centroid")).to_have_count(0)
+    page.locator('.lens[data-y="30"][data-x="40"][data-pinned="true"]').wait_for()
+    expect(page.get_by_text("Displacement of the centroid")).to_be_visible()
+    page.close()
