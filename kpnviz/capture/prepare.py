@@ -208,7 +208,7 @@ class ChannelView:
             moving_shifts = (stack.moving_shifts - undone)[:, order]
         truth = stack.truth(self.channel, rows, columns)
         if (
-            (self.channel != GRAY or stack.channels == 1)
+            stack.channels == 1  # of a channel of color `synthesize` would make the luminance
             and not undone.any()
             and order == list(range(len(stack)))
             and (height, width) == (stack.height, stack.width)

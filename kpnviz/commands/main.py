@@ -7,6 +7,7 @@ import errno
 import importlib.util
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -247,8 +248,18 @@ def _app(options: argparse.Namespace) -> int:
     command += ["--server.address", options.host, "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
+    return run_beside(command, ROOT)
+
+
+def run_beside(command: list[str], folder: Path) -> int:
+    """Run another program until it ends; whatever ends this process, Ctrl-C or SIGTERM, ends that program too."""
     stop_by_exception()
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    with subprocess.Popen(command, cwd=folder) as program:
+        signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+        try:
+            return program.wait()
+        finally:
+            program.terminate()  # nothing, where it has ended
 
 
 def _check_address(host: str, port: int) -> None:

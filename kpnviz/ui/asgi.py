@@ -14,7 +14,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import BaseRoute, Route
 from streamlit.file_util import get_static_dir
 from streamlit.runtime import Runtime, RuntimeConfig
@@ -28,6 +28,7 @@ from kpnviz.ui.uploads import UploadGate, Uploads
 
 _PATIENCE = 5.0  # seconds; for what a first start compiles one waits on a page with its frames
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
+FIRST_PAGE = "explore"  # of PAGES in ui/page.py, which takes long to import
 _CLEAN_EVERY = 10.0  # seconds
 
 
@@ -115,6 +116,7 @@ def pages(base: str) -> Sequence[BaseRoute]:
     """The app's pages at addresses of their own, which say where the server is.
 
     Streamlit's script asks for it beside the page's address else, at /noise/_stcore/health, where there is nothing.
+    The first page's address is that of the app: Streamlit would call its name, /explore, a page that was not found.
     """
     prefix = f"/{base.strip('/')}".rstrip("/")
     where = f"<script>window.__streamlit = {{BACKEND_BASE_URL: location.origin + {json.dumps(prefix + '/')}}}</script>"
@@ -125,7 +127,11 @@ def pages(base: str) -> Sequence[BaseRoute]:
             html.replace("<head>", "<head>" + where, 1), headers={"Cache-Control": "no-cache"}
         )
 
-    return [Route(f"{prefix}/{file.stem}", answer) for file in sorted((ROOT / "app_pages").glob("*.py"))]
+    async def go_to_start(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{prefix}/{'?' if request.url.query else ''}{request.url.query}")
+
+    names = sorted(file.stem for file in (ROOT / "app_pages").glob("*.py"))
+    return [Route(f"{prefix}/{name}", go_to_start if name == FIRST_PAGE else answer) for name in names]
 
 
 _BASE = st.get_option("server.baseUrlPath")

@@ -359,6 +359,16 @@ def test_a_written_burst_comes_back(tmp_path, color):
     assert synthesize_color(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
 
 
+def test_a_channel_of_color_has_no_recipe():
+    """The recipe makes a burst of luminance: from it one would get other frames than these."""
+    recipe = BurstRecipe("city", crop=(5, 7, 33, 41))
+    for count, kept in ((1, recipe), (3, None)):
+        bursts = (synthesize(recipe),) if count == 1 else synthesize_color(recipe)
+        codes = np.stack([burst.frames for burst in bursts], axis=1)  # [N, C, H, W]
+        stack = FrameStack(codes, tuple(range(8)), tuple("abcdefgh"), known=True, recipe=recipe)
+        assert prepare(stack).channel(count - 1, recipe.noise).crop(0, 0, 33, 41).recipe == kept
+
+
 def test_color_channels_have_noise_of_their_own():
     bursts = synthesize_color(BurstRecipe("dog", crop=(0, 0, 64, 64)))
     noise = [burst.frames[0] - burst.truth for burst in bursts]

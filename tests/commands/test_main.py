@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,24 @@ def test_models_lists_the_cards(tmp_path, monkeypatch, capsys):
     assert [card["name"] for card in json.loads(capsys.readouterr().out)] == ["mkpn"]
     assert main(["models"]) == 0
     assert "1,3,5,7,9,11" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_apps_server_ends_with_the_command(stop, tmp_path):
+    """Also where only the command is told to stop, as a service manager does."""
+    server = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
+    code = f"from kpnviz.commands.main import run_beside; run_beside({server}, {str(tmp_path)!r})"
+    command = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    pid = int(command.stdout.readline())
+    command.send_signal(stop)
+    command.wait(60)
+    with pytest.raises(ProcessLookupError):
+        for _ in range(600):
+            os.kill(pid, 0)
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from streamlit.file_util import get_static_dir
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
@@ -322,6 +323,17 @@ def test_pages_say_where_their_server_is(monkeypatch):
     assert html.count(script) == 1 and html.index(script) < html.index("<script type=")
     plain = (Path(get_static_dir()) / "index.html").read_text()
     assert html.replace(script, "") == plain
+
+
+def test_the_first_page_is_at_the_address_of_the_app():
+    from kpnviz.ui import asgi, page
+
+    assert next(iter(page.PAGES)) == asgi.FIRST_PAGE
+    routes = {route.path: route for route in asgi.pages("/own/")}
+    for query, wanted in ((b"", "/own/"), (b"crop=96&gain=2", "/own/?crop=96&gain=2")):
+        request = Request({"type": "http", "query_string": query, "headers": [], "path": "/own/explore"})
+        answer = asyncio.run(routes["/own/explore"].endpoint(request))
+        assert answer.status_code == 307 and answer.headers["location"] == wanted
 
 
 def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(monkeypatch):
