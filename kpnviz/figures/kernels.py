@@ -155,7 +155,7 @@ class _Board:
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,
             hovertemplate="%{text}<br>weight %{customdata:.4f}<extra></extra>",
             colorbar=color_bar("weight") | dict(
-                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=[f"{mark:.{digits if mark else 0}f}" for mark in marks]
+                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=ticks
             ),
         )  # fmt: skip
         figure = go.Figure(heatmap)
