@@ -147,12 +147,15 @@ class _Board:
     def figure(self, dark: bool, height: int) -> go.Figure:
         largest = float(np.nanmax(np.abs(self.weights))) or 1.0
         marks = largest * np.array([-1, -0.25, 0, 0.25, 1])
+        digits = max(
+            2, 1 - int(np.floor(np.log10(largest)))
+        )  # as in the lens: two that count, of the largest
         heatmap = go.Heatmap(
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,
             hovertemplate="%{text}<br>weight %{customdata:.4f}<extra></extra>",
             colorbar=color_bar("weight") | dict(
-                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=[f"{mark:.2g}" for mark in marks]
+                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=ticks
             ),
         )  # fmt: skip
         figure = go.Figure(heatmap)
@@ -163,7 +166,7 @@ class _Board:
             figure.add_annotation(x=x, y=y, text=text, showarrow=False, yanchor="top")
         picture_axes(figure, *self.weights.shape, titles=False)
         # Right of the color bar's title, which Plotly would cut where kernels are small.
-        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=30)
+        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=20)
 
 
 def _add_bars(figure: go.Figure, bars: Mapping[str, list]) -> None:
