@@ -86,7 +86,7 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
         return ""
     dy, dx = shifts[frame]
     beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: dy {dy:g}, dx {dx:g} px{beyond}."
+    return f"True shift of frame {frame} there: dy {float(dy):zg}, dx {float(dx):zg} px{beyond}."
 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -119,7 +119,7 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
     where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
     st.markdown(
         f"Share **{fused.sum() / field.frames:.1%}** of the picture · spread **{width:.2f} px** · centroid "
-        f"dy **{dy:.2f}**, dx **{dx:.2f} px**. {where}"
+        f"dy **{dy:z.2f}**, dx **{dx:z.2f} px**. {where}"
     )
 
 
@@ -324,8 +324,8 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         {
             "picture": title,
             "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else float(
-                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level)
+            "error": None if burst.truth is None else elements.rounded(
+                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level), 3
             ),
         }
         for title, _, image in pictures

@@ -246,7 +246,7 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
 def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
     rows: list[tuple[str, Any]] = [] if burst.recipe is None else _said(burst.recipe)
     if burst.shifts is not None:
-        shifts = "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts)
+        shifts = "; ".join(f"{float(dy):zg}, {float(dx):zg}" for dy, dx in burst.shifts)
         rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:
@@ -310,8 +310,8 @@ def _table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if name == "share":
-            return f"{100 * value:.1f} %"
-        return f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
+            return f"{100 * value:z.1f} %"
+        return f"{value:z.3f}" if isinstance(value, float) else html.escape(str(value))
 
     head = "".join(f"<th>{html.escape(titles.get(name, name))}</th>" for name in rows[0])
     body = "".join(

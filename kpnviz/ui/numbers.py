@@ -11,6 +11,7 @@ from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
+from kpnviz.ui.elements import rounded
 from kpnviz.ui.state import STATISTICS
 
 _COLUMNS = {
@@ -66,6 +67,8 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
     rows = pixel_statistics(burst, estimates, y, x)
     if not rows:
         return
+    for row in rows:
+        row |= {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")}
     with st.expander(
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):
