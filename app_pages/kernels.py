@@ -31,7 +31,6 @@ from kpnviz.ui.controls import (
     pixel_controls,
 )
 from kpnviz.ui.kernel_lens import kernel_lens
-from kpnviz.ui.numbers import not_minus_zero
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import (
     IF_ANEW,
@@ -87,7 +86,7 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
         return ""
     dy, dx = shifts[frame]
     beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: dy {dy:g}, dx {dx:g} px{beyond}."
+    return f"True shift of frame {frame} there: dy {float(dy):zg}, dx {float(dx):zg} px{beyond}."
 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -328,9 +327,9 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         {
             "picture": title,
             "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else not_minus_zero(float(
-                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level)
-            ), 3),
+            "error": None if burst.truth is None else elements.rounded(
+                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level), 3
+            ),
         }
         for title, _, image in pictures
     ]  # fmt: skip

@@ -133,8 +133,8 @@ def frames_of(burst: Upload) -> None:
                     "frame": stack.names[i],
                     "used": i in own.order,
                     "found": shift.measured is not None,
-                    "dy, px": shift.measured and shift.measured[0],
-                    "dx, px": shift.measured and shift.measured[1],
+                    "dy, px": shift.measured and elements.rounded(shift.measured[0], 1),
+                    "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": any(shift.undone),
                     "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }

@@ -150,6 +150,7 @@ class _Board:
         digits = max(
             2, 1 - int(np.floor(np.log10(largest)))
         )  # as in the lens: two that count, of the largest
+        ticks = [f"{mark:.{digits if mark else 0}f}" for mark in marks]
         heatmap = go.Heatmap(
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,

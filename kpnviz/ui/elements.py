@@ -191,6 +191,11 @@ def awaited(ready: bool, text: str) -> Iterator[Callable[[], DeltaGenerator]]:
         raise
 
 
+def rounded(value: float, digits: int) -> float:
+    """A number as a table shows it, without the sign of a zero: not -0.00."""
+    return round(float(value), digits) + 0.0
+
+
 def decibels(image: np.ndarray, burst: Burst) -> str:
     """'31.40 dB', or nothing for a burst without a truth."""
     return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"

@@ -246,7 +246,7 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
 def _recipe(burst: Burst, estimates: Sequence[Estimate]) -> str:
     rows: list[tuple[str, Any]] = [] if burst.recipe is None else _said(burst.recipe)
     if burst.shifts is not None:
-        shifts = "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts)
+        shifts = "; ".join(f"{float(dy):zg}, {float(dx):zg}" for dy, dx in burst.shifts)
         rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:

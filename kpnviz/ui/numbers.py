@@ -11,6 +11,7 @@ from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
+from kpnviz.ui.elements import rounded
 from kpnviz.ui.state import STATISTICS
 
 _COLUMNS = {
@@ -29,11 +30,6 @@ _COLUMNS = {
     ),
     "entropy": st.column_config.NumberColumn("entropy, bits", format="%.2f", help="Of |weights| / their sum"),
 }
-
-
-def not_minus_zero(value: float, digits: int) -> float:
-    """The number, or 0 where so many digits after the point would make it -0.00 in a table."""
-    return 0.0 if round(value, digits) == 0 else value
 
 
 def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> list[dict[str, Any]]:
@@ -71,11 +67,9 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
     rows = pixel_statistics(burst, estimates, y, x)
     if not rows:
         return
+    for row in rows:
+        row |= {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")}
     with st.expander(
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):
-        shown = [
-            row | {name: not_minus_zero(row[name], 2) for name in ("centroid_dy", "centroid_dx")}
-            for row in rows
-        ]
-        st.dataframe(shown, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)
+        st.dataframe(rows, column_config=_COLUMNS, hide_index=True, height="content", key=STATISTICS)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.outside import visible
-from kpnviz.ui.elements import plain
+from kpnviz.ui.elements import plain, rounded
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,11 @@ def test_every_mark_is_escaped_and_nothing_else_changes(text, most):
     assert shown.replace("\u2060", "") == visible(text, most)
     assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\.", "", plain(text, most)))
     assert visible(text, most).isprintable() and len(visible(text, most)) <= most
+
+
+@pytest.mark.parametrize(("value", "shown"), [(-0.004, "0.0"), (-0.006, "-0.01"), (0.126, "0.13")])
+def test_a_table_shows_no_negative_zero(value, shown):
+    assert str(rounded(value, 2)) == shown
 
 
 def test_results_take_the_place_of_a_skeleton():

@@ -113,6 +113,18 @@ def test_the_report_stands_alone_and_says_how_it_was_made(burst, estimates):
     assert "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts) in page.text
 
 
+def test_the_report_writes_no_negative_zero(burst):
+    # Weights beside the middle, the least bit more above it: the centroid is at dy -0.0001.
+    kernel = torch.zeros(3, 3)
+    kernel[0, 1], kernel[2, 1] = 0.49995, 0.50005
+    weights = kernel.flip(0).reshape(1, 1, 9, 1, 1).expand(1, 8, 9, 20, 16).contiguous()
+    field = KernelField(weights, (3,), False, 40, 32)
+    dy = kernel_stats.centroid(field.at(*PIXEL))[0, 0]
+    assert -0.0002 < dy < 0
+    text = Page(export.report(burst, [Estimate(burst.mean, field, "kpn-l3", 0.1)], PIXEL, "x")).text
+    assert not re.search(r"-0\.0+\b", text)
+
+
 def test_what_a_burst_was_made_of_is_said_in_words():
     moving = kpnviz.MovingObject("city", center=(20, 24.5), diameter=16, velocity=(0, 2))
     shaken = kpnviz.Misalignment(2, 16, 1.5, subpixel=True)
