@@ -105,7 +105,7 @@ def _permuted(
     dense: Callable[[np.ndarray], np.ndarray],
     separable: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> KernelField:
-    """The field whose taps are in another order. The functions order the numbers of one size's taps, [s, s] or [s], [s]."""
+    """The field whose taps are in another order; the functions order the numbers of one size's taps."""
     if field.basis is not None:
         K = max(field.sizes)
         order = torch.from_numpy(dense(np.arange(K * K).reshape(K, K)).ravel().copy())
