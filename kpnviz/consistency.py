@@ -35,8 +35,8 @@ def explain_difference(
         text = f"the picture has shape {image.shape}, what the kernels make of the frames has {made.shape}"
         return f"{text}.{_wrong_axis(frames, field, image, tolerance)}"
     if not np.isfinite(image).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
-        return f"the picture holds {image[place]} at {place}"
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
+        return f"the picture holds {image[bad]} at {bad}"
     allowed = tolerance * max(float(np.abs(made).max()), float(np.abs(image).max()))
     error = np.abs(image - made)
     if error.max() <= allowed:
