@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kpnviz.burst import Burst
+from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
 from kpnviz.models.kpn import widened
@@ -51,8 +52,36 @@ class Estimate:
     seconds: float
 
     def __repr__(self) -> str:
-        H, W = self.image.shape
+        H, W = self.image.shape[-2:]
         return f"Estimate({H}x{W} by {self.model} in {self.seconds:.3g} s, kernels: {self.kernels})"
+
+    @classmethod
+    def of(
+        cls,
+        burst: Burst,
+        field: KernelField,
+        *,
+        name: str = "kernels",
+        image: Any = None,
+        tolerance: float = 1e-3,
+    ) -> Estimate:
+        """The estimate that any network's kernels make of a burst.
+
+        image      what the network itself gave, [H, W] or [C, H, W], PyTorch or NumPy; it is compared with what the
+                   kernels make of the frames. None: nothing is compared
+        tolerance  largest difference that is rounding, relative to the largest intensity of the picture
+
+        Raises ValueError where the two differ: by how much and where, and what would explain it.
+        """
+        begun = time.perf_counter()
+        made = picture_of(burst.frames, field)
+        seconds = time.perf_counter() - begun
+        if image is not None:
+            given = image.detach().float().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+            difference = explain_difference(burst.frames, field, given, tolerance)
+            if difference:
+                raise ValueError(f"{name}: {difference}")
+        return cls(made, field, name, seconds)
 
 
 class Denoiser:

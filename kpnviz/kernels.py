@@ -1,14 +1,21 @@
-"""The kernels that a network predicts for every pixel, frame and kernel size."""
+"""The kernels that a network predicts for every pixel, frame and kernel size: of the networks here, or of any other."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from kpnviz.local_conv import effective_kernels, local_conv
+from kpnviz.local_conv import PADDINGS, effective_kernels, local_conv, pad
+
+MAX_KERNEL = 61
+"""Side of the largest kernel that :meth:`KernelField.from_kernels` and its siblings take."""
 
 
 def factor_channels(sizes: tuple[int, ...], separable: bool) -> int:
@@ -20,13 +27,20 @@ def factor_channels(sizes: tuple[int, ...], separable: bool) -> int:
 class KernelField:
     """A kernel for every pixel, frame and kernel size, kept as the network predicted it.
 
-    factors [B, N, F, h, w]: separable factors or dense kernels at half resolution, h = ceil(H/2),
-    w = ceil(W/2). Separable: for each size s, s vertical factors u, then s horizontal factors v, and the
-    kernel is their outer product K[a, b] = u[a] v[b]. Dense: for each size the s*s weights, row by row.
-    At a pixel the factors are interpolated bilinearly, *then* multiplied (MKPN paper, section 2.2).
+    factors    [B, N, F, h, w], separable factors or dense kernels, at half resolution (h = ceil(H/2), w = ceil(W/2)) or
+               at every pixel (h = H, w = W). Separable: for each size s, s vertical factors u, then s horizontal
+               factors v, and the kernel is their outer product K[a, b] = u[a] v[b]. Dense: for each size the s*s
+               weights, row by row. From half resolution the factors are interpolated bilinearly to the pixels, *then*
+               multiplied (MKPN paper, section 2.2). One set of kernels for each channel: [B, N, C, F, h, w].
+    sizes      S odd kernel sizes; the effective kernel is the mean over them (eq. 3)
+    height, width   H and W of the picture
+    padding    of the frames: "reflect", "zero", "replicate", or "valid": frames are K - 1 larger than the picture
+    reduce     the picture is the "mean" over the frames of what the kernels make of each, or the "sum"
+    basis      None, or [F, N, K, K]: then factors [B, 1, F, h, w] are coefficients, and the kernel of frame i at a
+               pixel is the sum over f of factors[f] basis[f, i] (basis prediction networks)
 
-    Kernels are evaluated where they are looked at: all of them for 8 frames of 512x512 at 11x11 would be
-    1 GB, the factors of MKPN are 150 MB. Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r).
+    Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r). They are evaluated where they are looked at: all of
+    them for 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB.
     """
 
     factors: Tensor
@@ -34,46 +48,291 @@ class KernelField:
     separable: bool
     height: int
     width: int
+    padding: str = "reflect"
+    reduce: str = "mean"
+    basis: Tensor | None = None
 
     def __post_init__(self) -> None:
-        expected = factor_channels(self.sizes, self.separable)
-        grid = ((self.height + 1) // 2, (self.width + 1) // 2)
-        if self.factors.ndim != 5 or self.factors.shape[2] != expected or self.factors.shape[3:] != grid:
+        expected = factor_channels(self.sizes, self.separable) if self.basis is None else len(self.basis)
+        half, full = ((self.height + 1) // 2, (self.width + 1) // 2), (self.height, self.width)
+        shape = tuple(self.factors.shape)
+        if len(shape) not in (5, 6) or shape[-3] != expected or shape[-2:] not in (half, full):
             raise ValueError(
-                f"factors has shape {tuple(self.factors.shape)}; sizes {self.sizes} on {self.height}x{self.width} "
-                f"pixels need [B, N, {expected}, {grid[0]}, {grid[1]}]"
+                f"factors has shape {shape}; sizes {self.sizes} on {self.height}x{self.width} pixels need "
+                f"[B, N, {expected}, {half[0]}, {half[1]}], or {full[0]}x{full[1]} in place of {half[0]}x{half[1]}"
             )
+        if self.padding not in PADDINGS:
+            raise ValueError(f"padding is {self.padding!r}; choose one of {', '.join(map(repr, PADDINGS))}")
+        if self.reduce not in ("mean", "sum"):
+            raise ValueError(f"reduce is {self.reduce!r}; choose 'mean' or 'sum' over the frames")
+        if self.basis is not None:
+            K = max(self.sizes)
+            if (
+                self.basis.ndim != 4
+                or self.basis.shape[2:] != (K, K)
+                or len(self.sizes) != 1
+                or shape[1] != 1
+            ):
+                raise ValueError(
+                    f"basis has shape {tuple(self.basis.shape)} and factors {shape}; expected [F, N, {K}, {K}] and "
+                    "[B, 1, F, h, w]"
+                )
+            if self.basis.device != self.factors.device:
+                raise ValueError(f"basis is on {self.basis.device}, coefficients on {self.factors.device}")
+
+    @classmethod
+    def from_kernels(
+        cls,
+        kernels: Any,
+        *,
+        size: tuple[int, int] | None = None,
+        padding: str = "reflect",
+        reduce: str = "mean",
+    ) -> KernelField:
+        """The field of any network's kernels, as they are applied: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r).
+
+        kernels   [N, K, K, H, W], axes frame, dy, dx, row, column; or [N, C, K, K, H, W], a set for each channel of a
+                  color picture. A list of several such arrays, of different K, is averaged (a multi-kernel network).
+        size      (H, W) of the picture, where the kernels are at half resolution: H and W above are then its halves,
+                  rounded up, and kernels are interpolated bilinearly
+        padding, reduce   see :class:`KernelField`
+
+        PyTorch or NumPy, any floating-point dtype, any device; gradients are cut off. K is odd, up to MAX_KERNEL;
+        :func:`dilated` and :func:`odd_sized` make odd ones of others. Raises ValueError, naming the axis.
+        """
+        several = [_tensor("kernels", one) for one in _listed(kernels)]
+        for one in several:
+            _check_axes("kernels", one, "[N, K, K, H, W] or [N, C, K, K, H, W]", (5, 6))
+            if one.shape[-4] != one.shape[-3]:
+                raise ValueError(
+                    f"kernels has K = {one.shape[-4]} rows and {one.shape[-3]} columns, shape "
+                    f"{tuple(one.shape)}; kernels are square: [N, K, K, H, W]"
+                )
+            _check_side("kernels", one.shape[-3])
+        flat = [one.flatten(-4, -3) for one in several]
+        return cls._joined(flat, [one.shape[-3] for one in several], False, size, padding, reduce)
+
+    @classmethod
+    def from_factors(
+        cls,
+        vertical: Any,
+        horizontal: Any,
+        *,
+        size: tuple[int, int] | None = None,
+        padding: str = "reflect",
+        reduce: str = "mean",
+    ) -> KernelField:
+        """The field of separable kernels, K[a, b] = vertical[a] horizontal[b].
+
+        vertical, horizontal   [N, K, H, W] each, or [N, C, K, H, W]; lists of such, of different K, are averaged
+        size, padding, reduce  as for :meth:`from_kernels`, as are dtypes, devices and errors
+        """
+        pairs = [
+            (_tensor("vertical", u), _tensor("horizontal", v))
+            for u, v in zip(_listed(vertical), _listed(horizontal), strict=True)
+        ]
+        flat, sides = [], []
+        for u, v in pairs:
+            _check_axes("vertical", u, "[N, K, H, W] or [N, C, K, H, W]", (4, 5))
+            if u.shape != v.shape:
+                raise ValueError(
+                    f"vertical has shape {tuple(u.shape)}, horizontal {tuple(v.shape)}; they must agree"
+                )
+            if u.device != v.device:
+                raise ValueError(f"vertical is on {u.device}, horizontal on {v.device}; expected one device")
+            _check_side("vertical", u.shape[-3])
+            flat.append(torch.cat((u, v), dim=-3))
+            sides.append(u.shape[-3])
+        return cls._joined(flat, sides, True, size, padding, reduce)
+
+    @classmethod
+    def from_basis(
+        cls,
+        basis: Any,
+        coefficients: Any,
+        *,
+        size: tuple[int, int] | None = None,
+        padding: str = "reflect",
+        reduce: str = "mean",
+    ) -> KernelField:
+        """The field of a basis prediction network: the kernel of frame i at (y, x) is sum_f c_f(y, x) basis[f, i].
+
+        basis          [F, N, K, K], the kernels that the network predicted for the whole burst
+        coefficients   [F, H, W], of each pixel, as they are multiplied (after the softmax, if there is one)
+        size, padding, reduce  as for :meth:`from_kernels`, as are dtypes, devices and errors
+
+        Xia, Perazzi, Gharbi, Sunkavalli, Chakrabarti: Basis Prediction Networks for Effective Burst Denoising with
+        Large Kernels, CVPR 2020.
+        """
+        kernels, c = _tensor("basis", basis), _tensor("coefficients", coefficients)
+        _check_axes("basis", kernels, "[F, N, K, K]", (4,))
+        _check_axes("coefficients", c, "[F, H, W]", (3,))
+        if kernels.shape[2] != kernels.shape[3]:
+            raise ValueError(f"basis has shape {tuple(kernels.shape)}; kernels are square: [F, N, K, K]")
+        _check_side("basis", kernels.shape[-1])
+        if len(kernels) != len(c):
+            raise ValueError(
+                f"basis has F = {len(kernels)} kernels, coefficients F = {len(c)}; they must agree"
+            )
+        height, width = _size_of(c, size)
+        return cls(c[None, None], (kernels.shape[-1],), False, height, width, padding, reduce, kernels)
+
+    @classmethod
+    def _joined(
+        cls,
+        flat: list[Tensor],
+        sides: list[int],
+        separable: bool,
+        size: tuple[int, int] | None,
+        padding: str,
+        reduce: str,
+    ) -> KernelField:
+        """One field of kernels of several sizes, each [N, F, h, w] or [N, C, F, h, w]."""
+        if len(set(sides)) != len(sides):
+            raise ValueError(f"kernels of K = {', '.join(map(str, sides))} were given; each size once")
+        shapes = {(*one.shape[:-3], *one.shape[-2:]) for one in flat}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"kernels of several sizes have shapes {', '.join(str(tuple(one.shape)) for one in flat)}; "
+                "all axes but K must agree"
+            )
+        height, width = _size_of(flat[0], size)
+        return cls(torch.cat(flat, dim=-3)[None], tuple(sides), separable, height, width, padding, reduce)
 
     def __repr__(self) -> str:
         sizes = ", ".join(map(str, self.sizes))
-        kind = "separable" if self.separable else "dense"
-        return f"KernelField({self.frames} frames of {self.height}x{self.width}, {kind} kernels of sizes {sizes})"
+        kind = (
+            "separable"
+            if self.separable
+            else "dense"
+            if self.basis is None
+            else f"basis of {len(self.basis)}"
+        )
+        own = (
+            ""
+            if (self.padding, self.reduce) == ("reflect", "mean")
+            else f", padding {self.padding}, {self.reduce}"
+        )
+        return f"KernelField({self.frames} frames of {self.height}x{self.width}, {kind} kernels of sizes {sizes}{own})"
 
     @property
     def frames(self) -> int:
-        return self.factors.shape[1]
+        return self.factors.shape[1] if self.basis is None else self.basis.shape[1]
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels have kernels of their own; None: all share one set."""
+        return self.factors.shape[2] if self.factors.ndim == 6 else None
 
     @property
     def reach(self) -> int:
         """Pixels that the largest kernel sees to each side."""
         return max(self.sizes) // 2
 
-    def apply(self, frames: Tensor, reduce: str = "mean", fused: bool = False) -> Tensor:
-        """local_conv of the frames [B, N, H, W] with these kernels; see there for `reduce` and `fused`."""
-        return local_conv(
-            frames, self.factors, self.sizes, separable=self.separable, reduce=reduce, fused=fused
+    @property
+    def divisor(self) -> int:
+        """What the frames' contributions are divided by: their number for a mean, 1 for a sum."""
+        return self.frames if self.reduce == "mean" else 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns at which the kernels were predicted."""
+        return self.factors.shape[-2], self.factors.shape[-1]
+
+    @property
+    def half(self) -> bool:
+        """Whether the factors are at half resolution; else they are given at every pixel."""
+        return self.factors.shape[-2:] != (self.height, self.width) or (self.height, self.width) == (1, 1)
+
+    def channel(self, c: int) -> KernelField:
+        """The field that is applied to channel c: of shared kernels this field itself."""
+        if self.channels is None:
+            return self
+        if not 0 <= c < self.channels:
+            raise ValueError(f"channel is {c}; there are kernels of channels 0 to {self.channels - 1}")
+        return dataclasses.replace(self, factors=self.factors[:, :, c])
+
+    def part(self, top: int, bottom: int, left: int, right: int) -> KernelField:
+        """The field of rows top..bottom-1, columns left..right-1, for frames cut K // 2 pixels wider on each side."""
+        self._check_place(top, bottom, left, right)
+        factors = self._upsampled(self.factors, range(top, bottom), range(left, right))
+        return dataclasses.replace(
+            self, factors=factors, height=bottom - top, width=right - left, padding="valid"
         )
 
-    def at(self, y: int, x: int, b: int = 0) -> np.ndarray:
-        """Effective kernels at a pixel: [N, K, K], K the largest size.
+    def apply(self, frames: Tensor, reduce: str | None = None, fused: bool = False) -> Tensor:
+        """What the kernels make of frames [B, N, H, W]: the picture [B, H, W]. In color, [B, N, C, H, W]: [B, C, H, W].
 
-        Outer products, zero-padded to K and averaged over the sizes (eq. 3). The mean over the frames of
-        each frame's patch times its kernel is the denoised value.
+        reduce   None: this field's own, "mean" or "sum" over the frames; else as for :func:`local_conv`, whose result
+                 that is (in color with C behind N, or behind B)
         """
-        return self.region(y, y + 1, x, x + 1, b)[:, 0, 0]
+        reduce = self.reduce if reduce is None else reduce
+        if frames.ndim == 5:
+            axis = 1 if reduce in ("mean", "sum") else 2
+            if self.channels not in (None, frames.shape[2]):
+                raise ValueError(
+                    f"frames have C = {frames.shape[2]} channels, the kernels C = {self.channels}; they must agree"
+                )
+            planes = [self.channel(c).apply(frames[:, :, c], reduce, fused) for c in range(frames.shape[2])]
+            return torch.stack(planes, dim=axis)
+        if self.channels is not None:
+            raise ValueError(
+                f"frames has shape {tuple(frames.shape)}; the kernels of {self.channels} channels are applied to "
+                "[B, N, C, H, W]"
+            )
+        if self.basis is not None:
+            return self._apply_basis(frames, reduce)
+        return local_conv(
+            frames,
+            self.factors,
+            self.sizes,
+            separable=self.separable,
+            reduce=reduce,
+            fused=fused,
+            padding=self.padding,
+        )
+
+    def _apply_basis(self, frames: Tensor, reduce: str) -> Tensor:
+        """Each basis kernel is a convolution of the whole frame; the coefficients weigh their results."""
+        assert self.basis is not None
+        N = frames.shape[1]
+        dtype = torch.promote_types(torch.promote_types(frames.dtype, self.factors.dtype), torch.float32)
+        padded = pad(frames.to(dtype), self.reach, self.padding)
+        if self.frames != N or tuple(n - 2 * self.reach for n in padded.shape[2:]) != (
+            self.height,
+            self.width,
+        ):
+            raise ValueError(
+                f"frames has shape {tuple(frames.shape)}; the kernels are those of {self.frames} frames and a picture "
+                f"of {self.height}x{self.width}, padding {self.padding!r}"
+            )
+        weights = self._upsampled(self.factors, range(self.height), range(self.width)).to(dtype)[
+            :, 0
+        ]  # [B, F, H, W]
+        parts = []
+        for n in range(N):
+            filtered = F.conv2d(padded[:, n : n + 1], self.basis[:, n, None].to(dtype))  # [B, F, H, W]
+            parts.append((weights * filtered).sum(1))
+        per_frame = torch.stack(parts, dim=1)  # [B, N, H, W]
+        if reduce == "none":
+            return per_frame[:, :, None]
+        return per_frame if reduce == "size" else per_frame.sum(1) if reduce == "sum" else per_frame.mean(1)
+
+    def at(self, y: int, x: int, b: int = 0) -> np.ndarray:
+        """Effective kernels at a pixel: [N, K, K], K the largest size; of each channel [N, C, K, K].
+
+        Outer products, zero-padded to K and averaged over the sizes (eq. 3). The mean (or sum, see `reduce`) over the
+        frames of each frame's patch times its kernel is the denoised value.
+        """
+        return self.region(y, y + 1, x, x + 1, b)[..., 0, 0, :, :]
 
     def sizes_at(self, y: int, x: int, b: int = 0) -> dict[int, np.ndarray]:
-        """The kernel of each size at a pixel, before fusion: {s: [N, s, s]}."""
+        """The kernel of each size at a pixel, before fusion: {s: [N, s, s]}, of each channel [N, C, s, s]."""
+        if self.basis is not None:
+            return {self.sizes[0]: self.at(y, x, b)}
+        if self.channels is not None:
+            each = [self.channel(c).sizes_at(y, x, b) for c in range(self.channels)]
+            return {size: np.stack([one[size] for one in each], axis=1) for size in self.sizes}
         factors = self._interpolate(y, y + 1, x, x + 1, b)
         kernels = {}
         first = 0
@@ -88,6 +347,8 @@ class KernelField:
         """The 1-D factors at a pixel: {s: (vertical [N, s], horizontal [N, s])}."""
         if not self.separable:
             raise ValueError("separable is False; a dense kernel has no 1-D factors")
+        if self.channels is not None:
+            raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
         factors = self._interpolate(y, y + 1, x, x + 1, b)[0, :, :, 0, 0].numpy()  # [N, 2p]
         pairs = {}
         first = 0
@@ -100,22 +361,157 @@ class KernelField:
         """Effective kernels of rows top..bottom-1, columns left..right-1: [N, rows, columns, K, K].
 
         The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it. With a `step`, only every
-        step-th row and column, from the first on.
+        step-th row and column, from the first on. Of each channel: [N, C, rows, columns, K, K].
         """
-        factors = self._interpolate(top, bottom, left, right, b, step)
+        if self.channels is not None:
+            each = [self.channel(c).region(top, bottom, left, right, b, step) for c in range(self.channels)]
+            return np.stack(each, axis=1)
+        factors = self._interpolate(top, bottom, left, right, b, step)  # [1, N, F, rows, columns]
+        if self.basis is not None:
+            basis = self.basis.detach().float().cpu()
+            return torch.einsum("fyx,fnab->nyxab", factors[0, 0], basis).numpy()
         kernels = effective_kernels(factors, self.sizes, self.separable)[0]  # [N, K, K, rows, columns]
         return kernels.permute(0, 3, 4, 1, 2).numpy()
 
+    def predicted(self, rows: slice, frames: list[int], step: int = 1, b: int = 0) -> np.ndarray:
+        """Effective kernels as they were predicted, without interpolation: [len(frames), rows, columns, K, K].
+
+        rows   of the grid on which they are given, :attr:`grid`; of rows and columns every `step`-th, from the first on
+        """
+        if self.channels is not None:
+            raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+        with torch.inference_mode():
+            factors = self.factors[b : b + 1, ..., ::step, ::step][..., rows, :].float().cpu()
+            if self.basis is not None:
+                basis = self.basis[:, frames].float().cpu()
+                return torch.einsum("fyx,fnab->nyxab", factors[0, 0], basis).numpy()
+            dense = effective_kernels(factors[:, frames], self.sizes, self.separable)[
+                0
+            ]  # [N, K, K, rows, columns]
+        return dense.permute(0, 3, 4, 1, 2).numpy()
+
     def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int, step: int = 1) -> Tensor:
         """Factors at the pixels of a rectangle: [1, N, F, rows, columns], float32 on the CPU."""
+        self._check_place(top, bottom, left, right)
+        with torch.inference_mode():
+            rows, columns = range(top, bottom, step), range(left, right, step)
+            return self._upsampled(self.factors[b : b + 1], rows, columns).float().cpu()
+
+    def _check_place(self, top: int, bottom: int, left: int, right: int) -> None:
         if not (0 <= top < bottom <= self.height and 0 <= left < right <= self.width):
             raise ValueError(
                 f"rows {top}..{bottom - 1}, columns {left}..{right - 1} do not lie in the picture, "
                 f"{self.height}x{self.width} pixels"
             )
-        with torch.inference_mode():
-            factors = _interpolate_axis(self.factors[b : b + 1], 3, range(top, bottom, step))
-            return _interpolate_axis(factors, 4, range(left, right, step)).float().cpu()
+
+    def _upsampled(self, factors: Tensor, rows: range, columns: range) -> Tensor:
+        """Factors [..., h, w] at the pixels of these rows and columns."""
+        if not self.half:
+            return factors[
+                ..., rows.start : rows.stop : rows.step, columns.start : columns.stop : columns.step
+            ]
+        return _interpolate_axis(
+            _interpolate_axis(factors, factors.ndim - 2, rows), factors.ndim - 1, columns
+        )
+
+
+def dilated(kernels: Any, dilation: int) -> Tensor:
+    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as plain ones: [..., K', K', H, W].
+
+    K' = dilation (K - 1) + 1, with zeros between the taps: what ``F.unfold(dilation=...)`` and dilated adaptive
+    convolutions apply. ValueError if dilation is below 1.
+    """
+    values = _tensor("kernels", kernels)
+    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
+    if dilation < 1:
+        raise ValueError(f"dilation is {dilation}; taps lie 1 pixel or more apart")
+    K, _, H, W = values.shape[-4:]
+    side = dilation * (K - 1) + 1
+    spread = values.new_zeros(*values.shape[:-4], side, side, H, W)
+    spread[..., ::dilation, ::dilation, :, :] = values
+    return spread
+
+
+def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
+    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as odd ones about it.
+
+    Zeros are added where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and K // 2 behind
+    (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
+    """
+    values = _tensor("kernels", kernels)
+    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
+    rows, columns, H, W = values.shape[-4:]
+    y, x = center
+    if not (0 <= y < rows and 0 <= x < columns):
+        raise ValueError(f"center is {center}; it is a tap of kernels of {rows}x{columns}")
+    reach = max(y, x, rows - 1 - y, columns - 1 - x)
+    odd = values.new_zeros(*values.shape[:-4], 2 * reach + 1, 2 * reach + 1, H, W)
+    odd[..., reach - y : reach - y + rows, reach - x : reach - x + columns, :, :] = values
+    return odd
+
+
+def gathered(splat: Any) -> Tensor:
+    """Kernels that *gather*, of kernels that splat: [N, K, K, H, W] each, N frames or samples.
+
+    A splatting kernel says where the pixel (y, x) of the input goes; out(q) = sum_p S_p[q - p] in(p). As gathering it
+    is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied with padding="zero".
+    Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
+    """
+    values = _tensor("splat", splat)
+    _check_axes("splat", values, "[N, K, K, H, W]", (5,))
+    K, _, H, W = values.shape[1:]
+    _check_side("splat", K)
+    r = K // 2
+    padded = F.pad(values, (r, r, r, r))
+    result = torch.empty_like(values)
+    for a in range(K):
+        for b in range(K):
+            result[:, a, b] = padded[:, K - 1 - a, K - 1 - b, a : a + H, b : b + W]
+    return result
+
+
+def _listed(values: Any) -> Sequence[Any]:
+    return values if isinstance(values, list | tuple) else [values]
+
+
+def _tensor(name: str, values: Any) -> Tensor:
+    """As a tensor without gradient; ValueError for another dtype, an empty axis or numbers that are not finite."""
+    tensor = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))
+    if not tensor.is_floating_point():
+        raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
+    if 0 in tensor.shape:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; an axis is empty")
+    bad = ~torch.isfinite(tensor)
+    if bool(bad.any()):
+        place = [int(i) for i in bad.nonzero()[0]]
+        raise ValueError(f"{name}{place} is {tensor[tuple(place)].item()}; kernels are finite numbers")
+    return tensor
+
+
+def _check_axes(name: str, tensor: Tensor, expected: str, dims: Sequence[int]) -> None:
+    if tensor.ndim not in dims:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected {expected}")
+
+
+def _check_side(name: str, K: int) -> None:
+    if K % 2 == 0 or K > MAX_KERNEL:
+        raise ValueError(
+            f"{name} has K = {K}; kernels have an odd side up to {MAX_KERNEL} (odd_sized makes odd ones of even ones)"
+        )
+
+
+def _size_of(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int]:
+    """H and W of the picture of kernels [..., h, w]."""
+    h, w = values.shape[-2:]
+    if size is None:
+        return h, w
+    H, W = size
+    if (h, w) not in ((H, W), ((H + 1) // 2, (W + 1) // 2)):
+        raise ValueError(
+            f"kernels are given at {h}x{w} places and size is {H}x{W}; they are at every pixel, or at half resolution, "
+            f"{(H + 1) // 2}x{(W + 1) // 2}"
+        )
+    return H, W
 
 
 def _interpolate_axis(grid: Tensor, dim: int, pixels: range) -> Tensor:

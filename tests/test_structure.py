@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 LAYERS = [
     ["outside", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["pictures", "photos", "burst"],
-    ["local_conv", "kernels"],
+    ["local_conv", "kernels", "consistency"],
     ["matching"],
     ["models"],
     ["denoise"],

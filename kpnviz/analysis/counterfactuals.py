@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from kpnviz.analysis.kernel_stats import frame_share
 from kpnviz.burst import Burst
 from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.local_conv import pad
 from kpnviz.sampling import reflect_index
 
 SMALLEST_SHARE = 0.05
@@ -30,9 +30,10 @@ def drop_frames(field: KernelField, frames: Collection[int]) -> KernelField:
     for frame in frames:
         if not 0 <= frame < field.frames:
             raise ValueError(f"frame {frame} is not in the burst; it has frames 0 to {field.frames - 1}")
-    factors = field.factors.clone()
-    factors[:, sorted(frames)] = 0
-    return replace(field, factors=factors)
+    name = "factors" if field.basis is None else "basis"
+    values = getattr(field, name).clone()
+    values[:, sorted(frames)] = 0
+    return replace(field, **{name: values})
 
 
 def restrict_sizes(field: KernelField, sizes: Collection[int]) -> KernelField:
@@ -46,9 +47,11 @@ def restrict_sizes(field: KernelField, sizes: Collection[int]) -> KernelField:
         channels = factor_channels((size,), field.separable)
         if size in sizes:
             kept.append(size)
-            parts.append(field.factors[:, :, first : first + channels])
+            parts.append(field.factors[..., first : first + channels, :, :])
         first += channels
-    return replace(field, factors=torch.cat(parts, dim=2), sizes=tuple(kept))
+    if field.basis is not None:
+        return field  # kernels of one size, and all of them
+    return replace(field, factors=torch.cat(parts, dim=-3), sizes=tuple(kept))
 
 
 def shift_frame(burst: Burst, frame: int, dy: int, dx: int) -> Burst:
@@ -107,7 +110,7 @@ class ChangedKernels:
         if self.nonnegative:
             kernels = np.maximum(kernels, 0)
         if self.share_of is not None:
-            share = frame_share(kernels).sum(axis=0)
+            share = kernels.sum(axis=(0, -2, -1)) / self.field.divisor
             scale = _scale(self._wanted_share[top:bottom, left:right], share)
             kernels = kernels * scale[:, :, None, None].astype(kernels.dtype)
         return kernels
@@ -116,27 +119,23 @@ class ChangedKernels:
         """The picture that these kernels make of the frames [N, H, W]: [H, W], float32."""
         if not self.nonnegative:
             image = _filter(self.field, frames)
-            # Scaling commutes with filtering; a field's total share is the picture of a constant 1.
-            if self.share_of is not None:
-                image = image * _scale(self._wanted_share, _filter(self.field, np.ones_like(frames)))
+            if self.share_of is not None:  # scaling commutes with filtering
+                image = image * _scale(self._wanted_share, _total_share(self.field))
             return image
-        N, H, W = frames.shape
-        reach = self.field.reach
-        rows, columns = reflect_index(H, -reach, H + reach), reflect_index(W, -reach, W + reach)
-        padded = frames[:, rows[:, None], columns]
+        H, W = self.field.height, self.field.width
+        padded = pad(torch.from_numpy(frames), self.field.reach, self.field.padding).numpy()
         image = np.empty((H, W), dtype=np.float32)
         for top, bottom in self._blocks():
             kernels = self.region(top, bottom, 0, W)  # [N, bottom - top, W, K, K]
             total = np.zeros((bottom - top, W))
             for a, b in np.ndindex(kernels.shape[3:]):
                 total += (kernels[..., a, b] * padded[:, top + a : bottom + a, b : b + W]).sum(axis=0)
-            image[top:bottom] = total / N
+            image[top:bottom] = total / self.field.divisor
         return image
 
     @cached_property
     def _wanted_share(self) -> np.ndarray:
-        field = self.share_of or self.field
-        return _filter(field, np.ones((field.frames, field.height, field.width), dtype=np.float32))
+        return _total_share(self.share_of or self.field)
 
     def _blocks(self) -> Iterator[tuple[int, int]]:
         field = self.field
@@ -149,6 +148,12 @@ class ChangedKernels:
 def _filter(field: KernelField, frames: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         return field.apply(torch.from_numpy(np.ascontiguousarray(frames))[None])[0].numpy()
+
+
+def _total_share(field: KernelField) -> np.ndarray:
+    """Sum of all frames' shares at each pixel, [H, W]: the picture of a constant 1 that goes on beyond the edges."""
+    endless = replace(field, padding="replicate")
+    return _filter(endless, np.ones((field.frames, field.height, field.width), dtype=np.float32))
 
 
 def _scale(wanted: np.ndarray, share: np.ndarray) -> np.ndarray:

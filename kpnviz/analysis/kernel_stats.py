@@ -34,7 +34,8 @@ def mass(kernels: np.ndarray) -> np.ndarray:
 
 def frame_share(kernels: np.ndarray) -> np.ndarray:
     """mass / N of kernels [N, ..., K, K]: what each frame adds to the denoised value of a constant picture,
-    [N, ...]. The shares sum to about 1; one can be negative."""
+    [N, ...]. The shares sum to about 1; one can be negative. (Of kernels whose results are summed over the
+    frames and not averaged, the share is the mass.)"""
     return mass(kernels) / len(kernels)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 from skimage.feature import peak_local_max, structure_tensor, structure_tensor_eigenvalues
@@ -15,7 +14,6 @@ from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.metrics import inner
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
-from kpnviz.local_conv import effective_kernels
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision
 _FITTED_CELLS = (
@@ -25,10 +23,10 @@ _FITTED_CELLS = (
 
 @dataclass(frozen=True, eq=False)
 class FrameMaps:
-    """Statistics of one frame's kernels on the half-resolution grid on which they are predicted.
+    """Statistics of one frame's kernels on the grid on which they are predicted.
 
-    share, spread (px), entropy (bits): [h, w]; centroid (dy, dx) in pixels: [h, w, 2]. Cell (i, j) is the
-    middle of the pixels 2i..2i+1, 2j..2j+1.
+    share, spread (px), entropy (bits): [h, w]; centroid (dy, dx) in pixels: [h, w, 2]. At half resolution cell (i, j)
+    is the middle of the pixels 2i..2i+1, 2j..2j+1.
     """
 
     share: np.ndarray
@@ -43,7 +41,7 @@ def frame_maps(field: KernelField, frame: int) -> FrameMaps:
         raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
     shares, spreads, entropies, centers = [], [], [], []
     for (kernels,) in _blocks(field, [frame]):
-        shares.append(mass(kernels) / field.frames)
+        shares.append(mass(kernels) / field.divisor)
         spreads.append(spread(kernels))
         entropies.append(entropy(kernels))
         centers.append(centroid(kernels))
@@ -52,14 +50,10 @@ def frame_maps(field: KernelField, frame: int) -> FrameMaps:
 
 def _blocks(field: KernelField, frames: list[int], thin: int = 1) -> Iterator[np.ndarray]:
     """Kernels as predicted, a few rows of the grid at a time, of every thin-th cell: [N, rows, columns, K, K]."""
-    factors = field.factors[:1, frames, :, ::thin, ::thin]
-    h, w = factors.shape[3:]
+    h, w = (-(-length // thin) for length in field.grid)
     step = max(1, _BLOCK_WEIGHTS // (len(frames) * max(field.sizes) ** 2 * w))
     for top in range(0, h, step):
-        with torch.inference_mode():
-            block = factors[..., top : top + step, :].float().cpu()
-            dense = effective_kernels(block, field.sizes, field.separable)[0]  # [N, K, K, rows, columns]
-        yield dense.permute(0, 3, 4, 1, 2).numpy()
+        yield field.predicted(slice(top, top + step), frames, thin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +87,7 @@ def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -
     if frame is not None and not 0 <= frame < field.frames:
         raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
     frames = list(range(field.frames)) if frame is None else [frame]
-    h, w = field.factors.shape[3:]
+    h, w = field.grid
     N, K = len(frames), max(field.sizes)
 
     def vectors(kernels: np.ndarray) -> np.ndarray:

@@ -2,16 +2,17 @@
 
     out[y, x] = sum_ab K[a, b; y, x] * P[y + a - r, x + b - r],    r = K // 2
 
-P is the frame padded by reflection, and the kernel is applied as it is shown: correlation, not flipped.
-A network predicts kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)]; they are
-upsampled bilinearly to the pixels and only then multiplied out. For sizes (s1, s2, ...) the F channels are
+P is the padded frame, and the kernel is applied as it is shown: correlation, not flipped. The networks here pad by
+reflection and predict kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)], which are upsampled
+bilinearly to the pixels and only then multiplied out. Those of other people may be given at every pixel,
+[B, N, F, H, W], and pad otherwise. For sizes (s1, s2, ...) the F channels are
 
     separable   for each size: s vertical factors u (dy), then s horizontal ones v (dx); K[a, b] = u[a] * v[b]
     dense       for each size: s * s kernel entries, row-major: K[a, b] is channel a * s + b
 
 One function, four backends that agree to rounding: `reference` (slow, obvious, any float dtype), `torch`
 (any device and dtype, lean), `numba` (CPU, float32) and `triton` (CUDA, float32). numba and triton are only
-imported when they are used.
+imported when they are used, and know only what the networks here do: factors at half resolution, reflection.
 """
 
 from __future__ import annotations
@@ -27,18 +28,28 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from ._reference import PADDINGS, pad
 from ._reference import effective_kernels as _effective_kernels
 from ._reference import reflect_pad as _reflect_pad
 from ._reference import upsample_factors as _upsample_factors
 
-__all__ = ["BACKENDS", "REDUCTIONS", "effective_kernels", "local_conv", "reflect_pad", "upsample_factors"]
+__all__ = [
+    "BACKENDS",
+    "PADDINGS",
+    "REDUCTIONS",
+    "effective_kernels",
+    "local_conv",
+    "pad",
+    "reflect_pad",
+    "upsample_factors",
+]
 
 MOST_TAPS = 1200
 """Kernel weights of all sizes together for which numba compiles within seconds: sizes 1, 3, ..., 13 and 25, which are
 1080, take 4 s, and 3 s more for gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
 has more goes the lean way unless numba is asked for."""
 
-REDUCTIONS = ("none", "size", "mean")
+REDUCTIONS = ("none", "size", "mean", "sum")
 BACKENDS = ("reference", "torch", "numba", "triton")
 
 
@@ -50,15 +61,18 @@ def local_conv(
     separable: bool = True,
     reduce: str = "mean",
     fused: bool = False,
+    padding: str = "reflect",
     backend: str | None = None,
 ) -> Tensor:
     """Filter each pixel of each frame by its own kernels.
 
     frames   [B, N, H, W]                        linear intensities
-    factors  [B, N, F, ceil(H/2), ceil(W/2)]     see the module's docstring for the order of the F channels
+    factors  [B, N, F, ceil(H/2), ceil(W/2)] or [B, N, F, H, W]; see the module's docstring for the order of F
     sizes    S odd kernel sizes, e.g. (1, 3, 5, 7, 9, 11)
     reduce   "none": [B, N, S, H, W];  "size": mean over sizes, [B, N, H, W];
-             "mean": mean over sizes and frames, [B, H, W]
+             "mean": mean over sizes and frames, [B, H, W];  "sum": mean over sizes, sum over frames
+    padding  of the frames: "reflect", "zero", "replicate", or "valid" for none at all: then H and W above, and of
+             the result, are those of the frames less K - 1, K the largest size
     fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
              averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
     backend  one of BACKENDS, or None for the fastest that can do it and is compiled soon (MOST_TAPS)
@@ -68,15 +82,23 @@ def local_conv(
     and returned in float32 (gradients keep the dtype of their input); float64 in float64.
     """
     sizes = _check_sizes(sizes)
-    _check_tensors(frames, factors, sizes, separable)
+    if padding not in PADDINGS:
+        raise ValueError(f"padding is {padding!r}; choose one of {', '.join(map(repr, PADDINGS))}")
+    _check_tensors(frames, factors, sizes, separable, padding)
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
     if fused and reduce == "none":
         raise ValueError("fused=True with reduce='none': fusing averages over sizes; choose 'size' or 'mean'")
     dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
-    module = _backend_module(backend, frames, dtype, sizes)
-    result: Tensor = module.local_conv(frames.to(dtype), factors.to(dtype), sizes, separable, reduce, fused)
-    return result
+    half = factors.shape[-2:] == _half(*_output_size(frames, sizes, padding))
+    usual = padding == "reflect" and half
+    module = _backend_module(backend, frames, dtype, sizes, usual)
+    options = {} if usual else {"padding": padding, "half": half}
+    summed = reduce == "sum"
+    result: Tensor = module.local_conv(
+        frames.to(dtype), factors.to(dtype), sizes, separable, "mean" if summed else reduce, fused, **options
+    )
+    return result * frames.shape[1] if summed else result
 
 
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
@@ -86,7 +108,11 @@ def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
     """
     if factors.ndim != 5:
         raise ValueError(f"factors has shape {tuple(factors.shape)}; expected [B, N, F, h, w]")
-    _check_grid(factors, H, W)
+    if factors.shape[-2:] != _half(H, W):
+        raise ValueError(
+            f"factors has a grid of {factors.shape[-2]}x{factors.shape[-1]}, frames of {H}x{W} need "
+            f"{(H + 1) // 2}x{(W + 1) // 2} (half resolution)"
+        )
     return _upsample_factors(factors, H, W)
 
 
@@ -130,7 +156,18 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(int, checked))
 
 
-def _check_tensors(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> None:
+def _half(H: int, W: int) -> tuple[int, int]:
+    return (H + 1) // 2, (W + 1) // 2
+
+
+def _output_size(frames: Tensor, sizes: tuple[int, ...], padding: str) -> tuple[int, int]:
+    less = max(sizes) - 1 if padding == "valid" else 0
+    return frames.shape[-2] - less, frames.shape[-1] - less
+
+
+def _check_tensors(
+    frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, padding: str
+) -> None:
     if frames.ndim != 4 or 0 in frames.shape:
         raise ValueError(f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] without empty axes")
     if factors.ndim != 5:
@@ -144,7 +181,18 @@ def _check_tensors(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], sepa
         if length != expected:
             raise ValueError(f"factors has {axis}={length}, frames has {axis}={expected}; they must agree")
     _check_channels("factors", factors, sizes, separable)
-    _check_grid(factors, *frames.shape[-2:])
+    H, W = _output_size(frames, sizes, padding)
+    if min(H, W) < 1:
+        raise ValueError(
+            f"padding is 'valid' and frames is {frames.shape[-2]}x{frames.shape[-1]}; "
+            f"kernels of {max(sizes)}x{max(sizes)} do not fit in it"
+        )
+    if factors.shape[-2:] not in (_half(H, W), (H, W)):
+        h, w = _half(H, W)
+        raise ValueError(
+            f"factors has a grid of {factors.shape[-2]}x{factors.shape[-1]}, a picture of {H}x{W} needs "
+            f"{h}x{w} (half resolution) or {H}x{W}"
+        )
 
 
 def _check_channels(name: str, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> None:
@@ -154,25 +202,25 @@ def _check_channels(name: str, factors: Tensor, sizes: tuple[int, ...], separabl
         raise ValueError(f"{name} has {factors.shape[2]} channels, sizes {sizes} {kind} need {channels}")
 
 
-def _check_grid(factors: Tensor, H: int, W: int) -> None:
-    h, w = (H + 1) // 2, (W + 1) // 2
-    if factors.shape[-2:] != (h, w):
-        grid = f"{factors.shape[-2]}x{factors.shape[-1]}"
-        raise ValueError(f"factors has a grid of {grid}, frames of {H}x{W} need {h}x{w} (half resolution)")
-
-
 @functools.cache
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
 def _backend_module(
-    backend: str | None, frames: Tensor, dtype: torch.dtype, sizes: tuple[int, ...]
+    backend: str | None, frames: Tensor, dtype: torch.dtype, sizes: tuple[int, ...], usual: bool
 ) -> ModuleType:
-    """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot."""
+    """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot.
+
+    usual   the frames are padded by reflection and the factors are at half resolution
+    """
     if backend is None:
         fast = {"cpu": "numba", "cuda": "triton"}.get(frames.device.type)
-        lean = dtype != torch.float32 or (fast == "numba" and sum(size**2 for size in sizes) > MOST_TAPS)
+        lean = (
+            not usual
+            or dtype != torch.float32
+            or (fast == "numba" and sum(size**2 for size in sizes) > MOST_TAPS)
+        )
         backend = fast if fast and not lean and _installed(fast) else "torch"
     elif backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
@@ -181,6 +229,10 @@ def _backend_module(
             raise ValueError(f"backend is {backend!r}, but {backend} is not installed; use 'torch'")
         if dtype != torch.float32:
             raise ValueError(f"backend is {backend!r}, which computes in float32, not {dtype}; use 'torch'")
+        if not usual:
+            raise ValueError(
+                f"backend is {backend!r}, which pads by reflection and takes factors at half resolution; use 'torch'"
+            )
         interpreted = backend == "triton" and os.environ.get("TRITON_INTERPRET") == "1"
         device = "cpu" if backend == "numba" or interpreted else "cuda"
         if frames.device.type != device:

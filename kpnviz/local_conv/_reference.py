@@ -17,6 +17,23 @@ def reflect_pad(x: Tensor, r: int) -> Tensor:
     return x
 
 
+PADDINGS = ("reflect", "zero", "replicate", "valid")
+
+
+def pad(x: Tensor, r: int, padding: str) -> Tensor:
+    """[..., H, W] -> [..., H + 2r, W + 2r]; "valid" adds nothing."""
+    if padding == "reflect":
+        return reflect_pad(x, r)
+    if padding == "valid":
+        return x
+    if padding == "zero":
+        return F.pad(x, (r, r, r, r))
+    for dim in (-2, -1):
+        index = torch.arange(-r, x.shape[dim] + r, device=x.device).clamp(0, x.shape[dim] - 1)
+        x = x.index_select(dim, index)
+    return x
+
+
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:
     """[B, N, F, h, w] -> [B, N, F, H, W], bilinearly, pixel centers aligned."""
     B, N, C, h, w = factors.shape
@@ -48,18 +65,19 @@ def effective_kernels(factors_full: Tensor, sizes: tuple[int, ...], separable: b
     return total
 
 
-def convolve(frames: Tensor, kernels: Tensor) -> Tensor:
-    """out[y, x] = sum_ab kernels[a, b, y, x] * P[y + a - r, x + b - r], P: frames [B, N, H, W], reflected.
+def convolve(padded: Tensor, kernels: Tensor) -> Tensor:
+    """out[y, x] = sum_ab kernels[a, b, y, x] * padded[y + a - r, x + b - r], r = s // 2.
 
-    kernels [B, N, s, s, H, W], r = s // 2. Returns [B, N, H, W].
+    padded [B, N, H + 2R, W + 2R] with R >= r, its middle being the picture; kernels [B, N, s, s, H, W].
+    Returns [B, N, H, W].
     """
-    H, W = frames.shape[-2:]
-    s = kernels.shape[2]
-    padded = reflect_pad(frames, s // 2)
-    out = torch.zeros_like(frames)
+    s, _, H, W = kernels.shape[2:]
+    corner = (padded.shape[-1] - W) // 2 - s // 2
+    out = torch.zeros_like(kernels[:, :, 0, 0])
     for a in range(s):
         for b in range(s):
-            out = out + kernels[:, :, a, b] * padded[..., a : a + H, b : b + W]
+            y, x = corner + a, corner + b
+            out = out + kernels[:, :, a, b] * padded[..., y : y + H, x : x + W]
     return out
 
 
@@ -73,14 +91,23 @@ def reduction_scale(reduce: str, N: int, S: int) -> float:
 
 
 def local_conv(
-    frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, reduce: str, fused: bool
+    frames: Tensor,
+    factors: Tensor,
+    sizes: tuple[int, ...],
+    separable: bool,
+    reduce: str,
+    fused: bool,
+    padding: str = "reflect",
+    half: bool = True,
 ) -> Tensor:
-    full = upsample_factors(factors, *frames.shape[-2:])
+    padded = pad(frames, max(sizes) // 2, padding)
+    less = 2 * (max(sizes) // 2)
+    full = upsample_factors(factors, padded.shape[-2] - less, padded.shape[-1] - less) if half else factors
     if fused:
-        per_frame = convolve(frames, effective_kernels(full, sizes, separable))
+        per_frame = convolve(padded, effective_kernels(full, sizes, separable))
     else:
         kernels = dense_kernels(full, sizes, separable)
-        per_size = torch.stack([convolve(frames, kernel) for kernel in kernels], dim=2)  # [B, N, S, H, W]
+        per_size = torch.stack([convolve(padded, kernel) for kernel in kernels], dim=2)  # [B, N, S, H, W]
         if reduce == "none":
             return per_size
         per_frame = per_size.mean(dim=2)

@@ -9,18 +9,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._reference import reflect_pad, split_sizes, upsample_factors
+from ._reference import pad, split_sizes, upsample_factors
 
 
 def local_conv(
-    frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, reduce: str, fused: bool
+    frames: Tensor,
+    factors: Tensor,
+    sizes: tuple[int, ...],
+    separable: bool,
+    reduce: str,
+    fused: bool,
+    padding: str = "reflect",
+    half: bool = True,
 ) -> Tensor:
     apply = _apply_fused if fused else _apply_sizes
-    N, H, W = frames.shape[1:]
-    padded = reflect_pad(frames, max(sizes) // 2)
+    r = max(sizes) // 2
+    padded = pad(frames, r, padding)
+    N, H, W = padded.shape[1], padded.shape[2] - 2 * r, padded.shape[3] - 2 * r
     per_frame = []  # [B, S, H, W] each; S is 1 where sizes are already averaged
     for n in range(N):
-        full = upsample_factors(factors[:, n : n + 1], H, W)[:, 0]  # [B, F, H, W]
+        full = factors[:, n]  # [B, F, h, w]
+        if half:
+            full = upsample_factors(full[:, None], H, W)[:, 0]  # [B, F, H, W]
         out = apply(padded[:, n], full, sizes, separable)
         per_frame.append(out if reduce == "none" else out.mean(dim=1))
     if reduce == "mean":

@@ -344,8 +344,8 @@ BAD_CALLS = [
     ({"frames": FRAMES.expand(3, -1, -1, -1)}, "factors has B=1, frames has B=3"),
     ({"frames": FRAMES.to("meta")}, "factors is on cpu, frames is on meta"),
     ({"factors": FACTORS[0]}, "factors has shape (2, 8, 3, 4)"),
-    ({"factors": FACTORS[..., :3]}, "factors has a grid of 3x3, frames of 6x7 need 3x4"),
-    ({"reduce": "sum"}, "reduce is 'sum'; choose one of 'none', 'size', 'mean'"),
+    ({"factors": FACTORS[..., :3]}, "factors has a grid of 3x3, a picture of 6x7 needs 3x4"),
+    ({"reduce": "total"}, "reduce is 'total'; choose one of 'none', 'size', 'mean', 'sum'"),
     ({"reduce": "none", "fused": True}, "fused=True with reduce='none'"),
     ({"backend": "cuda"}, "backend is 'cuda'; choose None or one of"),
     (

@@ -1,0 +1,171 @@
+"""Do these kernels make this picture? And if not: what would explain the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.local_conv import PADDINGS
+
+_ORDER_SIDE = 64  # pixels a side of the middle part on which the order of the frames is sought
+
+
+def picture_of(frames: np.ndarray, field: KernelField) -> np.ndarray:
+    """What a field's kernels (batch of 1) make of frames [N, H, W] or [N, C, H, W]: [H, W] or [C, H, W], float32."""
+    with torch.inference_mode():
+        given = torch.from_numpy(np.ascontiguousarray(frames))[None].to(field.factors.device)
+        return field.apply(given)[0].float().cpu().numpy()
+
+
+def explain_difference(
+    frames: np.ndarray, field: KernelField, image: np.ndarray, tolerance: float = 1e-3
+) -> str:
+    """Empty where the field makes this picture of the frames; else a sentence or two: how they differ, and why perhaps.
+
+    frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
+    Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order,
+    weights divided by their sum, clipping, and a mean over a wrong axis.
+    """
+    made = picture_of(frames, field)
+    if image.shape != made.shape:
+        text = f"the picture has shape {image.shape}, what the kernels make of the frames has {made.shape}"
+        return f"{text}.{_wrong_axis(frames, field, image, tolerance)}"
+    if not np.isfinite(image).all():
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
+        return f"the picture holds {image[bad]} at {bad}"
+    allowed = tolerance * max(float(np.abs(made).max()), float(np.abs(image).max()))
+    error = np.abs(image - made)
+    if error.max() <= allowed:
+        return ""
+    place = np.unravel_index(int(error.argmax()), error.shape)
+    names = ("row", "column") if image.ndim == 2 else ("channel", "row", "column")
+    where = ", ".join(f"{name} {int(i)}" for name, i in zip(names, place, strict=True))
+    text = (
+        f"the picture is not what the kernels make of the frames: they differ by up to {error[place]:.3g}, at {where} "
+        f"({image[place]:.4g} against {made[place]:.4g})"
+    )
+    r = field.reach
+    inside = error[..., r : error.shape[-2] - r, r : error.shape[-1] - r]
+    if inside.size and inside.max() <= allowed:
+        text += f", and only within {r} pixels of the edge"
+    for reason, other in _explanations(frames, field, made):
+        if other.shape == image.shape and np.abs(other - image).max() <= allowed:
+            return f"{text}. They agree {reason}."
+    order = _order(frames, field, image)
+    if order is not None:
+        found = picture_of(frames[order], field)
+        if np.abs(found - image).max() <= allowed:
+            places = ", ".join(map(str, order))
+            return f"{text}. They agree with the frames in another order: kernel by kernel, frames {places}."
+    return f"{text}. None of the usual reasons explains it: padding, sum, flipped or transposed kernels, another order."
+
+
+def _explanations(
+    frames: np.ndarray, field: KernelField, made: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(a reason, the picture that it would give), the simplest first."""
+    yield "once clipped to 0..1", made.clip(0, 1)
+    kernels = {
+        "": field,
+        "kernels flipped (convolution, not correlation)": _flipped(field),
+        "the kernels' axes dy and dx exchanged": _transposed(field),
+    }
+    for change, changed in kernels.items():
+        for padding in PADDINGS:
+            for reduce in ("mean", "sum"):
+                if "valid" in (padding, field.padding) and padding != field.padding:
+                    continue  # the frames have another size then
+                if (change, padding, reduce) == ("", field.padding, field.reduce):
+                    continue
+                reasons = [change] if change else []
+                reasons += [f"padding={padding!r}"] if padding != field.padding else []
+                reasons += [f"reduce={reduce!r}"] if reduce != field.reduce else []
+                other = dataclasses.replace(changed, padding=padding, reduce=reduce)
+                yield f"with {' and '.join(reasons)}", picture_of(frames, other)
+    endless = field if field.padding == "valid" else dataclasses.replace(field, padding="replicate")
+    mass = picture_of(np.ones_like(frames), endless)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yield "once divided by the sum of the weights at each pixel", np.nan_to_num(made / mass)
+
+
+def _flipped(field: KernelField) -> KernelField:
+    return _permuted(field, lambda taps: np.flip(taps), lambda u, v: (u[::-1], v[::-1]))
+
+
+def _transposed(field: KernelField) -> KernelField:
+    return _permuted(field, lambda taps: taps.T, lambda u, v: (v, u))
+
+
+def _permuted(
+    field: KernelField,
+    dense: Callable[[np.ndarray], np.ndarray],
+    separable: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+) -> KernelField:
+    """The field whose taps are in another order; the functions order the numbers of one size's taps."""
+    if field.basis is not None:
+        K = max(field.sizes)
+        order = torch.from_numpy(dense(np.arange(K * K).reshape(K, K)).ravel().copy())
+        return dataclasses.replace(field, basis=field.basis.flatten(2)[..., order].view_as(field.basis))
+    channels, first = [], 0
+    for size in field.sizes:
+        count = factor_channels((size,), field.separable)
+        numbers = np.arange(first, first + count)
+        if field.separable:
+            channels += [*np.concatenate(separable(numbers[:size], numbers[size:]))]
+        else:
+            channels += [*dense(numbers.reshape(size, size)).ravel()]
+        first += count
+    order = torch.tensor(channels, device=field.factors.device)
+    return dataclasses.replace(field, factors=field.factors.index_select(field.factors.ndim - 3, order))
+
+
+def _order(frames: np.ndarray, field: KernelField, image: np.ndarray) -> list[int] | None:
+    """Which frame each kernel would have to be applied to, by least squares; None if that has no clear answer.
+
+    With p_ij what kernel i makes of frame j, the picture is sum_ij a_ij p_ij; a is wanted, a permutation.
+    """
+    if frames.ndim == 4:
+        return _order(frames[:, 0], field.channel(0), image[0])
+    N, r = len(frames), field.reach
+    offset = r if field.padding == "valid" else 0  # of the picture in the frames
+    spans = []
+    for length in (field.height, field.width):  # the middle, where the frames go on by a kernel's reach
+        first = max((length - _ORDER_SIDE) // 2, r - offset)
+        spans.append((first, min(first + _ORDER_SIDE, length - (r - offset))))
+    (top, bottom), (left, right) = spans
+    if N == 1 or (bottom - top) * max(right - left, 0) < 2 * N * N or bottom <= top:
+        return None
+    part = field.part(top, bottom, left, right)
+    rows, columns = (slice(first + offset - r, last + offset + r) for first, last in spans)
+    seen = torch.from_numpy(np.ascontiguousarray(frames[:, rows, columns])).to(field.factors.device)
+    with torch.inference_mode():
+        # made[k][i] is what kernel i makes of frame (i + k) % N.
+        made = [part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1) for k in range(N)]
+        parts = torch.stack(made, dim=1).flatten(0, 1).double().cpu().numpy()  # [N * N, P]
+    wanted = image[top:bottom, left:right].ravel().astype(np.float64) * field.divisor
+    a = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N)
+    order = [int((i + a[i].argmax()) % N) for i in range(N)]
+    return order if len(set(order)) == N else None
+
+
+def _wrong_axis(frames: np.ndarray, field: KernelField, image: np.ndarray, tolerance: float) -> str:
+    """The mean over rows or columns in place of frames: what a squeeze of a batch of 1 makes of a mean over axis 1."""
+    if frames.ndim != 3:
+        return ""
+    with torch.inference_mode():
+        per_frame = field.apply(torch.from_numpy(frames)[None], "size")[0].float().numpy()  # [N, H, W]
+    for axis, name in ((1, "rows"), (2, "columns")):
+        for reduce, other in (("mean", per_frame.mean(axis)), ("sum", per_frame.sum(axis))):
+            close = (
+                other.shape == image.shape and np.abs(other - image).max() <= tolerance * np.abs(other).max()
+            )
+            if close:
+                return (
+                    f" It is the {reduce} over the {name} in place of the frames: a network whose batch of 1 was "
+                    "squeezed away does that; give it a batch of 2, or mend it."
+                )
+    return ""
