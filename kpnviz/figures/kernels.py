@@ -147,9 +147,8 @@ class _Board:
     def figure(self, dark: bool, height: int) -> go.Figure:
         largest = float(np.nanmax(np.abs(self.weights))) or 1.0
         marks = largest * np.array([-1, -0.25, 0, 0.25, 1])
-        digits = max(
-            2, 1 - int(np.floor(np.log10(largest)))
-        )  # as in the lens: two that count, of the largest
+        # Two digits that count, of the largest; as in the lens.
+        digits = max(2, 1 - int(np.floor(np.log10(largest))))
         ticks = [f"{mark:.{digits if mark else 0}f}" for mark in marks]
         heatmap = go.Heatmap(
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,

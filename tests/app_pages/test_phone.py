@@ -16,6 +16,9 @@ def phone(chromium, server):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = watch(context.new_page())
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn&crop=96&pixel=40~20")
+    place = None
+    while place != (place := point(page, 0, 0)):  # until the picture stands still
+        page.wait_for_timeout(700)
     yield page
     context.close()
     assert not page.errors

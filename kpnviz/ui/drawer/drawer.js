@@ -8,8 +8,9 @@ function closeDrawer({ target }) {
   setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click());
 }
 
-// Streamlit calls this for every run of the script; the page before may have left its listener, which is the same.
+// Streamlit calls this for every run of the script and on every page: one listener serves all, as long as the tab is open.
 export default function () {
+  if (globalThis.kpnvizDrawer) return;
+  globalThis.kpnvizDrawer = true;
   document.addEventListener("click", closeDrawer);
-  return () => document.removeEventListener("click", closeDrawer);
 }
