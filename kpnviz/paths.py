@@ -101,6 +101,10 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
             raise ValueError(f"output: {str(path)!r} is one of the files that are read; name another")
 
 
+_held: set[Path] = set()
+"""Folders that this process holds: in them :func:`locked` would wait for itself."""
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Be the only process that works in a folder, which is made; ValueError if another one does.
@@ -119,8 +123,10 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is at work in {str(folder)!r}") from None
+        _held.add(folder.resolve())
         yield
     finally:
+        _held.discard(folder.resolve())
         os.close(opened)
 
 
@@ -132,9 +138,13 @@ def locked(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    folder = os.open(Path(path).parent, os.O_RDONLY)
+    folder = Path(path).parent
+    if folder.resolve() in _held:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(opened, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(opened)

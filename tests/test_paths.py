@@ -3,6 +3,8 @@ other."""
 
 import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from kpnviz.burst import Burst
 from kpnviz.capture.writer import write_burst
 from kpnviz.noise import NoiseModel
-from kpnviz.paths import check_output, write_atomically
+from kpnviz.paths import check_output, held, locked, write_atomically
 
 
 def test_what_has_a_similar_name_is_not_touched(tmp_path):
@@ -86,3 +88,20 @@ def test_two_bursts_written_to_one_folder_at_once_are_not_mixed(tmp_path):
         for _ in range(100):
             list(pool.map(lambda burst: write_burst(tmp_path / "both", [burst]), bursts))
             assert contents(tmp_path / "both") in alone
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_who_holds_a_folder_can_write_a_file_in_it(tmp_path):
+    """A training run holds its folder, and saves weights and card under a lock on the same folder."""
+    code = (
+        "import pathlib, sys; from kpnviz.paths import held, locked\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "with held(folder), locked(folder / 'a'): pass\n"
+        "with locked(folder / 'a'): print('done')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "done\n"
+    with held(tmp_path), pytest.raises(ValueError, match="another process is at work"), held(tmp_path):
+        pass
+    with locked(tmp_path / "a"):
+        pass
