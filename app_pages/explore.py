@@ -49,6 +49,9 @@ def downloads(
     state = st.session_state.to_dict()
     look = {"gain": state[GAIN], "pixel": pixel, "display": state[LENS_DISPLAY]}
     here = link.link(st.context.url, state)
+    # Pictures, scores and kernels of a report are those of the true noise: so is what its link opens.
+    plain = {name: value for name, value in state[LENS_DISPLAY].items() if name != "assumed"}
+    true_noise = link.link(st.context.url, state | {LENS_DISPLAY: plain})
 
     def shown() -> tuple[Burst, list[Estimate]]:
         return cache.burst_of(recipe), [cache.estimate(recipe, method) for method in methods]
@@ -60,7 +63,7 @@ def downloads(
 
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Interactive page (HTML)", "_interactive.html", "text/html", interactive),
-        ("Report (HTML)", ".html", "text/html", lambda: export.report(*shown(), pixel, here)),
+        ("Report (HTML)", ".html", "text/html", lambda: export.report(*shown(), pixel, true_noise)),
         ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(*shown(), pixel)),
         ("Statistics (CSV)" if pixel else "Scores (CSV)", ".csv", "text/csv", lambda: export.table_csv(rows)),
     ]

@@ -113,7 +113,7 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
         f'<div class="pictures">{figures}</div>',
         "<h2>Scores</h2>",
         _table(scores(burst, estimates), {"psnr_db": "PSNR, dB", "ssim": "SSIM", "seconds": "time, s"}),
-        f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>",
+        f"<p>{PROTOCOL}. The networks were told the true noise. One burst: a comparison of networks needs many.</p>",
     ]
     if pixel is not None:
         parts += _kernels(burst, estimates, pixel)

@@ -223,6 +223,10 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
     "arguments, sentence",
     [
         (["denoise", "nowhere", "-o", "a.png"], "nowhere: there is no such file or folder"),
+        (
+            ["denoise", "bursts", "-o", "a.png"],
+            "bursts holds no files; of a folder of bursts `kpnviz denoise --each`",
+        ),
         (["denoise", "a.png", "-o", "out.png"], "there is 1 frame; a burst has 2 or more"),
         (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif or .tiff"),
         (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
@@ -251,6 +255,7 @@ def test_errors_are_one_sentence_and_exit_1(tmp_path, capsys, arguments, sentenc
     big = np.random.default_rng(0).integers(9, 240, (64, 64), np.uint8)
     (tmp_path / "a.png").write_bytes(pillow(big, "PNG"))
     (tmp_path / "bad.png").write_bytes(b"not a picture at all")
+    (tmp_path / "bursts" / "one").mkdir(parents=True)
     if "burst" in arguments:
         run("synth", "dog", "-o", "burst", "--crop", "0,0,30,40")
         capsys.readouterr()

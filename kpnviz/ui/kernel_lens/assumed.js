@@ -125,7 +125,9 @@ class Assumed {
       ? factorText(this.power)
       : tooLarge
         ? "×1; others are too large: choose a smaller crop"
-        : `×1; ${wanted} being computed …`;
+        : lens.weight > 1 // in front of a class there is little room
+          ? "computing …"
+          : `×1; ${wanted} being computed …`;
   }
 }
 
