@@ -71,6 +71,8 @@ class Uploads(UploadedFileManager):
         self.most_of_one = min(self._together + _ENVELOPE, self.most)
         self._clock, self._address = clock, address
         self._files: dict[str, dict[str, _File]] = {}
+        # Removed before their transfer has ended: they take memory, so they count, until it has. By session and file.
+        self._removed: dict[tuple[str, str], _File] = {}
         self._lock = threading.RLock()
 
     # --- What Streamlit asks for ---
@@ -86,10 +88,11 @@ class Uploads(UploadedFileManager):
         """Addresses that nobody can guess, for files that a page is about to send."""
         with self._lock:
             files = self._files.setdefault(session_id, {})
+            too_many = max(len(files) + len(file_names) - _MOST_ADDRESSES, 0)
+            for file_id in [file_id for file_id, file in files.items() if not file.arriving][:too_many]:
+                del files[file_id]
             found = []
-            for name in file_names[:_MOST_ADDRESSES]:
-                while len(files) >= _MOST_ADDRESSES:
-                    del files[next(iter(files))]
+            for name in file_names[: _MOST_ADDRESSES - len(files)]:
                 file_id = secrets.token_hex(16)
                 files[file_id] = _File(visible(name))
                 address = f"/{self._address}/{session_id}/{file_id}"
@@ -111,10 +114,14 @@ class Uploads(UploadedFileManager):
 
     def remove_file(self, session_id: str, file_id: str) -> None:
         with self._lock:
-            self._files.get(session_id, {}).pop(file_id, None)
+            file = self._files.get(session_id, {}).pop(file_id, None)
+            if file is not None and file.arriving:
+                self._removed[session_id, file_id] = file
 
     def remove_session_files(self, session_id: str) -> None:
         with self._lock:
+            for file_id in list(self._files.get(session_id, {})):
+                self.remove_file(session_id, file_id)
             self._files.pop(session_id, None)
 
     # --- What pages ask for ---
@@ -168,6 +175,7 @@ class Uploads(UploadedFileManager):
     def end(self, session_id: str, file_id: str) -> None:
         """A file has arrived, or will not any more."""
         with self._lock:
+            self._removed.pop((session_id, file_id), None)
             file = self._files.get(session_id, {}).get(file_id)
             if file is not None:
                 file.arriving = False
@@ -182,7 +190,8 @@ class Uploads(UploadedFileManager):
 
     def _all(self, session_id: str | None = None) -> Iterator[_File]:
         sessions = self._files.values() if session_id is None else [self._files.get(session_id, {})]
-        return (file for files in sessions for file in files.values())
+        yield from (file for files in sessions for file in files.values())
+        yield from (file for (owner, _), file in self._removed.items() if session_id in (None, owner))
 
     def _made_room(self, size: int, most: int, session_id: str | None) -> bool:
         """Whether so many bytes more are at most `most`, once the oldest of those that were read are gone."""

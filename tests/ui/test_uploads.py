@@ -106,6 +106,45 @@ def test_a_session_and_the_server_have_a_total(uploads):
     assert sent(uploads, "D", 20 * MB)[1] and uploads.held == 80 * MB
 
 
+def remove_the_file(uploads, file_id):
+    uploads.remove_file("A", file_id)
+
+
+def end_the_session(uploads, file_id):
+    uploads.remove_session_files("A")
+
+
+def ask_for_a_thousand_more(uploads, file_id):
+    assert len(uploads.get_upload_urls("A", ["more.png"] * 1000)) > 900
+
+
+@pytest.mark.parametrize("remove", [remove_the_file, end_the_session, ask_for_a_thousand_more])
+def test_a_file_counts_while_it_arrives_even_if_it_was_removed(uploads, remove):
+    """One session had 1,796 MB on their way at once: it deleted each file before its last bytes."""
+    arriving = []
+    for _ in range(20):
+        file_id = asked(uploads, "A")
+        if uploads.begin("A", file_id, 10 * MB):
+            arriving.append(file_id)
+            remove(uploads, file_id)
+    assert len(arriving) == 4 and uploads.held == 40 * MB
+    for file_id in arriving:
+        uploads.add_file("A", UploadedFileRec(file_id, "a.png", "image/png", bytes(10 * MB)))
+        assert uploads.held == 40 * MB
+    for file_id in arriving:
+        uploads.end("A", file_id)
+    # Only what was not removed is left: a file that arrives does not lose its address to newer ones.
+    left = 4 if remove is ask_for_a_thousand_more else 0
+    assert len(uploads.get_files("A", arriving)) == left and uploads.held == left * 10 * MB
+    assert uploads._removed == {}
+
+
+def test_who_has_a_thousand_files_on_their_way_gets_no_more_addresses(uploads):
+    for info in uploads.get_upload_urls("A", ["a.png"] * 1000):
+        assert uploads.begin("A", info.file_id, 1)
+    assert uploads.get_upload_urls("A", ["b.png"]) == [] and uploads.held == 1000
+
+
 def test_forty_files_that_no_page_reads_do_not_add_up(uploads):
     """As it was seen: 40 files of 20 MB stayed, 800 MB."""
     taken = [sent(uploads, "A", 20 * MB)[1] for _ in range(40)]
