@@ -21,7 +21,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import Stat
 from streamlit.runtime.uploaded_file_manager import UploadedFileManager, UploadedFileRec, UploadFileUrlInfo
@@ -30,6 +30,9 @@ from kpnviz.outside import FileError, Limits, visible
 
 LIFE = 30 * 60.0
 """Seconds after which a file that was uploaded is let go, and within which it must have arrived."""
+
+IDLE = 30.0
+"""Seconds without a byte after which an upload is ended, as it takes room from others."""
 
 _ENVELOPE = 2**20  # bytes around a file, in which a browser sends it
 _MOST_ADDRESSES = 1000  # that a session may have; a burst has up to 32 files
@@ -240,6 +243,24 @@ def _here() -> tuple[UploadedFileManager | None, str]:
     return (context.uploaded_file_mgr, context.session_id) if context else (None, "")
 
 
+def _ending_when_idle(receive: Receive) -> Receive:
+    """`receive`, with TimeoutError after IDLE seconds without a byte of the request."""
+    complete = False
+
+    async def receive_in_time() -> Message:
+        nonlocal complete
+        if complete:  # nothing more is due: who asks again waits for the browser to disconnect
+            return await receive()
+        async with asyncio.timeout(IDLE):
+            while True:
+                message = await receive()
+                complete = not message.get("more_body", False)
+                if complete or message.get("body"):
+                    return message
+
+    return receive_in_time
+
+
 class UploadGate:
     """In front of Streamlit, which reads an upload before it asks whether it may: asks `uploads` first."""
 
@@ -255,6 +276,7 @@ class UploadGate:
         if found is None:
             await self._app(scope, receive, send)
             return
+        receive = _ending_when_idle(receive)
         request = Request(scope, receive)
         length = request.headers.get("content-length", "")
         if not length.isdecimal() or "transfer-encoding" in request.headers:

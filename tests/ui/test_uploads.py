@@ -17,7 +17,7 @@ from streamlit.web.server.starlette import starlette_routes
 
 from kpnviz.outside import FileError, Limits
 from kpnviz.ui import uploads as module
-from kpnviz.ui.uploads import LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
+from kpnviz.ui.uploads import IDLE, LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
 
 MB = 10**6
 
@@ -212,15 +212,43 @@ def application(uploads, monkeypatch):
     return Starlette(routes=routes, middleware=[Middleware(UploadGate, uploads=uploads, base="/kernels/")])
 
 
-def put(application, session, file_id, parts, *headers, method="PUT"):
-    """The status that a request gets, and how many of its parts were asked for."""
+class NoWaiting(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to what is due next. For what uses no other threads."""
+
+    now = 0.0
+
+    def __init__(self):
+        super().__init__()
+        select = self._selector.select
+
+        def jump(timeout):
+            self.now += timeout or 0
+            return select(timeout and 0)
+
+        self._selector.select = jump
+
+    def time(self):
+        return self.now
+
+
+def put(application, session, file_id, parts, *headers, method="PUT", loop=None):
+    """The status that a request gets, and how many of its parts were asked for.
+
+    A number among the parts is a pause in seconds, which needs the `loop` NoWaiting.
+    """
     parts, status, asked = list(parts), [], []
 
     async def receive():
+        while parts and isinstance(parts[0], float):
+            await asyncio.sleep(parts.pop(0))
         if not parts:
             return {"type": "http.disconnect"}
         asked.append(parts.pop(0))
-        return {"type": "http.request", "body": asked[-1], "more_body": bool(parts)}
+        return {
+            "type": "http.request",
+            "body": asked[-1],
+            "more_body": any(isinstance(part, bytes) for part in parts),
+        }
 
     async def send(message):
         if message["type"] == "http.response.start":
@@ -231,7 +259,8 @@ def put(application, session, file_id, parts, *headers, method="PUT"):
         "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
         "root_path": "", "headers": [(b"content-type", b"multipart/form-data; boundary=XX"), *headers],
     }  # fmt: skip
-    asyncio.run(application(scope, receive, send))
+    with asyncio.Runner(loop_factory=loop and (lambda: loop)) as runner:
+        runner.run(application(scope, receive, send))
     return (status or [None])[0], len(asked)
 
 
@@ -290,6 +319,43 @@ def test_what_is_broken_off_or_takes_for_ever_counts_no_more(application, upload
 
     assert put(UploadGate(slowly, uploads, "kernels"), "A", file_id, parts, length(parts))[0] is None
     assert uploads.held == 0
+
+
+FOREVER = 1e9
+
+
+def test_an_upload_without_bytes_ends_and_its_place_is_free(application, uploads):
+    """Three connections that had sent 400 bytes refused everybody's uploads for half an hour."""
+    head = form(b"")[0]
+    for size, taken in ((30 * MB, True), (60 * MB, False)):  # of one that has no room nothing is stored
+        file_id, loop = asked(uploads, "A"), NoWaiting()
+        said = b"content-length", str(size).encode()
+        # An empty message is not a byte.
+        status, _ = put(application, "A", file_id, [head, 20.0, b"", FOREVER, b"late"], said, loop=loop)
+        assert status is None and loop.now == pytest.approx(IDLE) and uploads.held == 0
+        assert ("not taken" in uploads._files["A"][file_id].refused) is not taken
+    assert sent(uploads, "A", 40 * MB)[1]
+
+
+def test_an_upload_that_is_slow_is_taken(application, uploads):
+    file_id, parts, loop = asked(uploads, "A"), form(b"contents"), NoWaiting()
+    slowly = [part for byte in b"".join(parts) for part in (0.9 * IDLE / 2, bytes([byte]))]
+    assert put(application, "A", file_id, slowly, length(parts), loop=loop)[0] == 204
+    assert loop.now > 10 * IDLE and uploads.contents("A", file_id, "") == b"contents"
+
+
+def test_what_comes_after_the_last_byte_may_take_longer(uploads):
+    async def reads_and_waits(scope, receive, send):
+        assert (await receive())["body"] == b"all"
+        await asyncio.sleep(2 * IDLE)
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 204})
+
+    gate, loop = UploadGate(reads_and_waits, uploads, "kernels"), NoWaiting()
+    file_id = asked(uploads, "A")
+    said = b"content-length", b"3"
+    assert put(gate, "A", file_id, [b"all", 2 * IDLE], said, loop=loop)[0] == 204
+    assert loop.now == pytest.approx(4 * IDLE)
 
 
 def test_many_threads_never_hold_more_than_the_total(uploads):
