@@ -417,6 +417,46 @@ def test_closed_sessions_and_old_files_go_by_the_clock(monkeypatch):
     assert [info.session.id for info in sessions.list()] == ["D"]
 
 
+def test_one_failure_does_not_end_the_cleaning(monkeypatch, caplog):
+    from kpnviz.ui import asgi
+
+    monkeypatch.setattr(asgi, "_CLEAN_EVERY", 0)
+    clock, ended, looked = Clock(), [], []
+
+    def shut_down(name):
+        ended.append(name)
+        if name == "A":
+            raise RuntimeError("its files are locked")
+
+    sessions = asgi.ClosedSessions(120, clock=clock)
+    for name in "AB":
+        sessions.save(
+            SimpleNamespace(session=SimpleNamespace(id=name, shutdown=lambda name=name: shut_down(name)))
+        )
+    clock.now = 121
+    assert sessions.get("C") is None and ended == ["A", "B"] and sessions.list() == []
+
+    def fails_first():
+        looked.append(1)
+        if len(looked) == 1:
+            raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", fails_first)
+
+    async def clean_a_while():
+        cleaning = asyncio.create_task(asgi.clean())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not cleaning.done() and len(looked) > 1
+        cleaning.cancel()
+
+    asyncio.run(clean_a_while())
+    assert [str(record.exc_info[1]) for record in caplog.records] == [
+        "its files are locked",
+        "no memory left",
+    ]
+
+
 def test_pages_say_where_their_server_is(monkeypatch):
     """Else a browser asks for it beside the page first, and the log has a 404 of /noise/_stcore/health."""
     from kpnviz.ui import asgi, page
