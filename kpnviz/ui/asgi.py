@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,6 +26,8 @@ from streamlit.web.cache_storage_manager_config import create_default_cache_stor
 from kpnviz.paths import ROOT
 from kpnviz.ui import parcels, warm_up
 from kpnviz.ui.uploads import UploadGate, Uploads
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 5.0  # seconds; for what a first start compiles one waits on a page with its frames
 _UNTIL_IT_ANSWERS = 0.5  # seconds from here
@@ -66,7 +69,10 @@ class ClosedSessions(SessionStorage):
             if until <= self._clock() or place < len(self._kept) - self._most
         ]
         for session_id in over:
-            self._kept.pop(session_id)[1].session.shutdown()
+            try:
+                self._kept.pop(session_id)[1].session.shutdown()
+            except Exception:  # the other sessions end all the same
+                _log.exception("A closed session did not end cleanly")
         return bool(over)
 
 
@@ -87,9 +93,12 @@ async def clean() -> None:
     """Let go, again and again, what is over."""
     while True:
         await asyncio.sleep(_CLEAN_EVERY)
-        uploads.let_old_ones_go()
-        if closed_sessions.end_old_ones():
-            gc.collect()  # their bursts and pictures
+        try:
+            uploads.let_old_ones_go()
+            if closed_sessions.end_old_ones():
+                gc.collect()  # their bursts and pictures
+        except Exception:  # one failure must not end the cleaning
+            _log.exception("Cleaning failed; it is tried again in %g s", _CLEAN_EVERY)
 
 
 @asynccontextmanager

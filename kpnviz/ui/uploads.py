@@ -21,7 +21,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import Stat
 from streamlit.runtime.uploaded_file_manager import UploadedFileManager, UploadedFileRec, UploadFileUrlInfo
@@ -30,6 +30,9 @@ from kpnviz.outside import FileError, Limits, visible
 
 LIFE = 30 * 60.0
 """Seconds after which a file that was uploaded is let go, and within which it must have arrived."""
+
+IDLE = 30.0
+"""Seconds without a byte after which an upload is ended, as it takes room from others."""
 
 _ENVELOPE = 2**20  # bytes around a file, in which a browser sends it
 _MOST_ADDRESSES = 1000  # that a session may have; a burst has up to 32 files
@@ -71,6 +74,8 @@ class Uploads(UploadedFileManager):
         self.most_of_one = min(self._together + _ENVELOPE, self.most)
         self._clock, self._address = clock, address
         self._files: dict[str, dict[str, _File]] = {}
+        # Removed before their transfer has ended: they take memory, so they count, until it has. By session and file.
+        self._removed: dict[tuple[str, str], _File] = {}
         self._lock = threading.RLock()
 
     # --- What Streamlit asks for ---
@@ -86,10 +91,11 @@ class Uploads(UploadedFileManager):
         """Addresses that nobody can guess, for files that a page is about to send."""
         with self._lock:
             files = self._files.setdefault(session_id, {})
+            too_many = max(len(files) + len(file_names) - _MOST_ADDRESSES, 0)
+            for file_id in [file_id for file_id, file in files.items() if not file.arriving][:too_many]:
+                del files[file_id]
             found = []
-            for name in file_names[:_MOST_ADDRESSES]:
-                while len(files) >= _MOST_ADDRESSES:
-                    del files[next(iter(files))]
+            for name in file_names[: _MOST_ADDRESSES - len(files)]:
                 file_id = secrets.token_hex(16)
                 files[file_id] = _File(visible(name))
                 address = f"/{self._address}/{session_id}/{file_id}"
@@ -111,10 +117,14 @@ class Uploads(UploadedFileManager):
 
     def remove_file(self, session_id: str, file_id: str) -> None:
         with self._lock:
-            self._files.get(session_id, {}).pop(file_id, None)
+            file = self._files.get(session_id, {}).pop(file_id, None)
+            if file is not None and file.arriving:
+                self._removed[session_id, file_id] = file
 
     def remove_session_files(self, session_id: str) -> None:
         with self._lock:
+            for file_id in list(self._files.get(session_id, {})):
+                self.remove_file(session_id, file_id)
             self._files.pop(session_id, None)
 
     # --- What pages ask for ---
@@ -168,6 +178,7 @@ class Uploads(UploadedFileManager):
     def end(self, session_id: str, file_id: str) -> None:
         """A file has arrived, or will not any more."""
         with self._lock:
+            self._removed.pop((session_id, file_id), None)
             file = self._files.get(session_id, {}).get(file_id)
             if file is not None:
                 file.arriving = False
@@ -182,7 +193,8 @@ class Uploads(UploadedFileManager):
 
     def _all(self, session_id: str | None = None) -> Iterator[_File]:
         sessions = self._files.values() if session_id is None else [self._files.get(session_id, {})]
-        return (file for files in sessions for file in files.values())
+        yield from (file for files in sessions for file in files.values())
+        yield from (file for (owner, _), file in self._removed.items() if session_id in (None, owner))
 
     def _made_room(self, size: int, most: int, session_id: str | None) -> bool:
         """Whether so many bytes more are at most `most`, once the oldest of those that were read are gone."""
@@ -231,6 +243,24 @@ def _here() -> tuple[UploadedFileManager | None, str]:
     return (context.uploaded_file_mgr, context.session_id) if context else (None, "")
 
 
+def _ending_when_idle(receive: Receive) -> Receive:
+    """`receive`, with TimeoutError after IDLE seconds without a byte of the request."""
+    complete = False
+
+    async def receive_in_time() -> Message:
+        nonlocal complete
+        if complete:  # nothing more is due: who asks again waits for the browser to disconnect
+            return await receive()
+        async with asyncio.timeout(IDLE):
+            while True:
+                message = await receive()
+                complete = not message.get("more_body", False)
+                if complete or message.get("body"):
+                    return message
+
+    return receive_in_time
+
+
 class UploadGate:
     """In front of Streamlit, which reads an upload before it asks whether it may: asks `uploads` first."""
 
@@ -246,6 +276,7 @@ class UploadGate:
         if found is None:
             await self._app(scope, receive, send)
             return
+        receive = _ending_when_idle(receive)
         request = Request(scope, receive)
         length = request.headers.get("content-length", "")
         if not length.isdecimal() or "transfer-encoding" in request.headers:

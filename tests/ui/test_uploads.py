@@ -17,7 +17,7 @@ from streamlit.web.server.starlette import starlette_routes
 
 from kpnviz.outside import FileError, Limits
 from kpnviz.ui import uploads as module
-from kpnviz.ui.uploads import LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
+from kpnviz.ui.uploads import IDLE, LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
 
 MB = 10**6
 
@@ -106,6 +106,45 @@ def test_a_session_and_the_server_have_a_total(uploads):
     assert sent(uploads, "D", 20 * MB)[1] and uploads.held == 80 * MB
 
 
+def remove_the_file(uploads, file_id):
+    uploads.remove_file("A", file_id)
+
+
+def end_the_session(uploads, file_id):
+    uploads.remove_session_files("A")
+
+
+def ask_for_a_thousand_more(uploads, file_id):
+    assert len(uploads.get_upload_urls("A", ["more.png"] * 1000)) > 900
+
+
+@pytest.mark.parametrize("remove", [remove_the_file, end_the_session, ask_for_a_thousand_more])
+def test_a_file_counts_while_it_arrives_even_if_it_was_removed(uploads, remove):
+    """One session had 1,796 MB on their way at once: it deleted each file before its last bytes."""
+    arriving = []
+    for _ in range(20):
+        file_id = asked(uploads, "A")
+        if uploads.begin("A", file_id, 10 * MB):
+            arriving.append(file_id)
+            remove(uploads, file_id)
+    assert len(arriving) == 4 and uploads.held == 40 * MB
+    for file_id in arriving:
+        uploads.add_file("A", UploadedFileRec(file_id, "a.png", "image/png", bytes(10 * MB)))
+        assert uploads.held == 40 * MB
+    for file_id in arriving:
+        uploads.end("A", file_id)
+    # Only what was not removed is left: a file that arrives does not lose its address to newer ones.
+    left = 4 if remove is ask_for_a_thousand_more else 0
+    assert len(uploads.get_files("A", arriving)) == left and uploads.held == left * 10 * MB
+    assert uploads._removed == {}
+
+
+def test_who_has_a_thousand_files_on_their_way_gets_no_more_addresses(uploads):
+    for info in uploads.get_upload_urls("A", ["a.png"] * 1000):
+        assert uploads.begin("A", info.file_id, 1)
+    assert uploads.get_upload_urls("A", ["b.png"]) == [] and uploads.held == 1000
+
+
 def test_forty_files_that_no_page_reads_do_not_add_up(uploads):
     """As it was seen: 40 files of 20 MB stayed, 800 MB."""
     taken = [sent(uploads, "A", 20 * MB)[1] for _ in range(40)]
@@ -173,15 +212,43 @@ def application(uploads, monkeypatch):
     return Starlette(routes=routes, middleware=[Middleware(UploadGate, uploads=uploads, base="/kernels/")])
 
 
-def put(application, session, file_id, parts, *headers, method="PUT"):
-    """The status that a request gets, and how many of its parts were asked for."""
+class NoWaiting(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to what is due next. For what uses no other threads."""
+
+    now = 0.0
+
+    def __init__(self):
+        super().__init__()
+        select = self._selector.select
+
+        def jump(timeout):
+            self.now += timeout or 0
+            return select(timeout and 0)
+
+        self._selector.select = jump
+
+    def time(self):
+        return self.now
+
+
+def put(application, session, file_id, parts, *headers, method="PUT", loop=None):
+    """The status that a request gets, and how many of its parts were asked for.
+
+    A number among the parts is a pause in seconds, which needs the `loop` NoWaiting.
+    """
     parts, status, asked = list(parts), [], []
 
     async def receive():
+        while parts and isinstance(parts[0], float):
+            await asyncio.sleep(parts.pop(0))
         if not parts:
             return {"type": "http.disconnect"}
         asked.append(parts.pop(0))
-        return {"type": "http.request", "body": asked[-1], "more_body": bool(parts)}
+        return {
+            "type": "http.request",
+            "body": asked[-1],
+            "more_body": any(isinstance(part, bytes) for part in parts),
+        }
 
     async def send(message):
         if message["type"] == "http.response.start":
@@ -192,7 +259,8 @@ def put(application, session, file_id, parts, *headers, method="PUT"):
         "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
         "root_path": "", "headers": [(b"content-type", b"multipart/form-data; boundary=XX"), *headers],
     }  # fmt: skip
-    asyncio.run(application(scope, receive, send))
+    with asyncio.Runner(loop_factory=loop and (lambda: loop)) as runner:
+        runner.run(application(scope, receive, send))
     return (status or [None])[0], len(asked)
 
 
@@ -253,6 +321,43 @@ def test_what_is_broken_off_or_takes_for_ever_counts_no_more(application, upload
     assert uploads.held == 0
 
 
+FOREVER = 1e9
+
+
+def test_an_upload_without_bytes_ends_and_its_place_is_free(application, uploads):
+    """Three connections that had sent 400 bytes refused everybody's uploads for half an hour."""
+    head = form(b"")[0]
+    for size, taken in ((30 * MB, True), (60 * MB, False)):  # of one that has no room nothing is stored
+        file_id, loop = asked(uploads, "A"), NoWaiting()
+        said = b"content-length", str(size).encode()
+        # An empty message is not a byte.
+        status, _ = put(application, "A", file_id, [head, 20.0, b"", FOREVER, b"late"], said, loop=loop)
+        assert status is None and loop.now == pytest.approx(IDLE) and uploads.held == 0
+        assert ("not taken" in uploads._files["A"][file_id].refused) is not taken
+    assert sent(uploads, "A", 40 * MB)[1]
+
+
+def test_an_upload_that_is_slow_is_taken(application, uploads):
+    file_id, parts, loop = asked(uploads, "A"), form(b"contents"), NoWaiting()
+    slowly = [part for byte in b"".join(parts) for part in (0.9 * IDLE / 2, bytes([byte]))]
+    assert put(application, "A", file_id, slowly, length(parts), loop=loop)[0] == 204
+    assert loop.now > 10 * IDLE and uploads.contents("A", file_id, "") == b"contents"
+
+
+def test_what_comes_after_the_last_byte_may_take_longer(uploads):
+    async def reads_and_waits(scope, receive, send):
+        assert (await receive())["body"] == b"all"
+        await asyncio.sleep(2 * IDLE)
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 204})
+
+    gate, loop = UploadGate(reads_and_waits, uploads, "kernels"), NoWaiting()
+    file_id = asked(uploads, "A")
+    said = b"content-length", b"3"
+    assert put(gate, "A", file_id, [b"all", 2 * IDLE], said, loop=loop)[0] == 204
+    assert loop.now == pytest.approx(4 * IDLE)
+
+
 def test_many_threads_never_hold_more_than_the_total(uploads):
     most = []
 
@@ -310,6 +415,46 @@ def test_closed_sessions_and_old_files_go_by_the_clock(monkeypatch):
     asyncio.run(until_it_has_looked())
     assert ended == [("A", 100), ("B", 131)]
     assert [info.session.id for info in sessions.list()] == ["D"]
+
+
+def test_one_failure_does_not_end_the_cleaning(monkeypatch, caplog):
+    from kpnviz.ui import asgi
+
+    monkeypatch.setattr(asgi, "_CLEAN_EVERY", 0)
+    clock, ended, looked = Clock(), [], []
+
+    def shut_down(name):
+        ended.append(name)
+        if name == "A":
+            raise RuntimeError("its files are locked")
+
+    sessions = asgi.ClosedSessions(120, clock=clock)
+    for name in "AB":
+        sessions.save(
+            SimpleNamespace(session=SimpleNamespace(id=name, shutdown=lambda name=name: shut_down(name)))
+        )
+    clock.now = 121
+    assert sessions.get("C") is None and ended == ["A", "B"] and sessions.list() == []
+
+    def fails_first():
+        looked.append(1)
+        if len(looked) == 1:
+            raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", fails_first)
+
+    async def clean_a_while():
+        cleaning = asyncio.create_task(asgi.clean())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not cleaning.done() and len(looked) > 1
+        cleaning.cancel()
+
+    asyncio.run(clean_a_while())
+    assert [str(record.exc_info[1]) for record in caplog.records] == [
+        "its files are locked",
+        "no memory left",
+    ]
 
 
 def test_pages_say_where_their_server_is(monkeypatch):
