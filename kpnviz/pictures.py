@@ -217,7 +217,12 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         notes.append("transparency was dropped")
     rawmode = _rawmode(file)
     if file.mode == "F":
+        packed = any(
+            tile.codec_name == "libtiff" for tile in file.tile
+        )  # its codes are in this machine's byte order
         codes = _planes(file, np.float32)
+        if packed and rawmode.endswith("BF") and sys.byteorder == "little":
+            codes = codes.byteswap()  # Pillow exchanges the bytes of a big-endian file once more
         check_light(name, codes)
     elif file.mode.startswith("I;16"):
         codes = _planes(file, np.uint16)

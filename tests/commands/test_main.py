@@ -13,6 +13,7 @@ import pytest
 
 import kpnviz
 from kpnviz.burst import MOTIONS
+from kpnviz.commands import main as command_line
 from kpnviz.commands import options
 from kpnviz.commands.main import main
 from kpnviz.models import checkpoints
@@ -35,7 +36,10 @@ def test_models_lists_the_cards(tmp_path, monkeypatch, capsys):
 def test_the_apps_server_ends_with_the_command(stop, tmp_path):
     """Also where only the command is told to stop, as a service manager does."""
     server = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
-    code = f"from kpnviz.commands.main import run_beside; run_beside({server}, {str(tmp_path)!r})"
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's `&` ignores it
+        f"from kpnviz.commands.main import run_beside; run_beside({server}, {str(tmp_path)!r})"
+    )
     command = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -231,15 +235,13 @@ def test_what_is_wrong_at_first_sight_is_said_before_torch_is_imported(tmp_path)
         assert sentence in line
 
 
-@pytest.mark.parametrize(
-    "options, host, port", [([], "127.0.0.1", "8619"), (["--host", "0.0.0.0"], "0.0.0.0", "8619")]
-)
-def test_the_app_listens_on_this_machine_alone_unless_it_is_told_otherwise(options, host, port, monkeypatch):
+@pytest.mark.parametrize("options, host", [([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")])
+def test_the_app_listens_on_this_machine_alone_unless_it_is_told_otherwise(options, host, monkeypatch):
     pytest.importorskip("streamlit")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
     started = []
-    monkeypatch.setattr(
-        subprocess, "run", lambda command, **_: started.append(command) or subprocess.CompletedProcess([], 0)
-    )
+    monkeypatch.setattr(command_line, "run_beside", lambda command, folder: started.append(command) or 0)
     assert main(["app", "--port", port, *options]) == 0
     (command,) = started
     given = dict(zip(command[3::2], command[4::2], strict=True))
