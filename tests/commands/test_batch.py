@@ -59,12 +59,16 @@ def here(shared, tmp_path, monkeypatch):
 def cluster(shared, tmp_path_factory):
     """Address of a Dask scheduler with two processes."""
     distributed = pytest.importorskip("distributed")
-    local = distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        dashboard_address=None,
-        local_directory=str(tmp_path_factory.mktemp("dask")),
-    )
+    import dask
+
+    # On a busy machine a process takes longer to start than Dask's 30 s.
+    with dask.config.set({"distributed.comm.timeouts.connect": "300s"}):
+        local = distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            local_directory=str(tmp_path_factory.mktemp("dask")),
+        )
     with local:
         yield local.scheduler_address
 
