@@ -102,10 +102,9 @@ def test_load_takes_a_device_and_a_tile(tmp_path):
     checkpoints.save(path, tiny("kpn-l5"), {})
     denoiser = load(path, device=torch.device("cpu"), tile=32)
     assert (denoiser.name, denoiser.tile) == ("mine", 32)
-    elsewhere = load(path, device="meta")
-    assert {value.device.type for value in elsewhere.network.parameters()} == {"meta"}
-    with pytest.raises(ValueError, match="device is 'abacus'; PyTorch says: "):
-        load(path, device="abacus")
+    for device in ("meta", "abacus"):  # from the first nothing comes back, the second does not exist
+        with pytest.raises(ValueError, match=f"device is '{device}'; PyTorch says: "):
+            load(path, device=device)
     with pytest.raises(ValueError, match="tile is 33; tiles are a multiple"):
         load(path, tile=33)
 

@@ -42,9 +42,13 @@ def test_sixteen_bit_color_keeps_its_levels(tmp_path):
 
 
 def test_what_is_no_photo_is_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "long.tif", np.full((4, 6), 30000, np.int32))
-    with pytest.raises(ValueError, match="^photo 'long.tif' has 32-bit integers; save it with 8 or 16 bits"):
-        read_photo(tmp_path / "long.tif")
+    for dtype, reason in (
+        (np.uint32, "32-bit integers; save it with 8 or 16 bits"),
+        (np.int32, "signed values; "),
+    ):
+        tifffile.imwrite(tmp_path / "long.tif", np.full((4, 6), 30000, dtype))
+        with pytest.raises(ValueError, match=f"^photo 'long.tif' has {reason}"):
+            read_photo(tmp_path / "long.tif")
     Image.new("CMYK", (6, 4)).save(tmp_path / "ink.tif")
     with pytest.raises(ValueError, match="^photo 'ink.tif' is CMYK; convert it to RGB$"):
         read_photo(tmp_path / "ink.tif")
