@@ -8,6 +8,7 @@ import functools
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,18 +99,25 @@ class MovingObject:
     softness: float = 1.0
 
     def __post_init__(self) -> None:
+        _check_photo("moving object: photo", self.photo)
         for name in ("diameter", "softness"):
             object.__setattr__(self, name, real(f"moving object: {name}", getattr(self, name), 1e-3, 1e5))
         for name in ("center", "velocity"):
-            pair = tuple(real(f"moving object: {name}", value, -1e5, 1e5) for value in getattr(self, name))
+            pair = _items(f"moving object: {name}", getattr(self, name), "(y, x)")
             if len(pair) != 2:
-                raise ValueError(f"moving object: {name} is {pair}; it is (y, x)")
+                raise ValueError(f"moving object: {name} is {visible(pair)}; it is (y, x)")
+            pair = tuple(real(f"moving object: {name}", value, -1e5, 1e5) for value in pair)
             object.__setattr__(self, name, pair)
-        if len(self.outline) > 64 or any(len(wave) != 2 for wave in self.outline):
-            raise ValueError("moving object: outline is not up to 64 pairs of amplitude and phase")
+        meaning = "up to 64 pairs of amplitude and phase"
+        waves = [
+            _items("moving object: a pair of outline", wave, "(amplitude, phase)")
+            for wave in _items("moving object: outline", self.outline, meaning)
+        ]
+        if len(waves) > 64 or any(len(wave) != 2 for wave in waves):
+            raise ValueError(f"moving object: outline is not {meaning}")
         outline = tuple(
             tuple(real("moving object: a number of outline", value, -1e3, 1e3) for value in wave)
-            for wave in self.outline
+            for wave in waves
         )
         object.__setattr__(self, "outline", outline)
 
@@ -161,6 +169,8 @@ class BurstRecipe:
     white_level intensity of white: the photo is multiplied by it before noise is added
     reduction   the photo is box-reduced by this factor, in linear light
     seed        of the shake and the noise
+
+    Raises ValueError, one sentence, for values of another kind or range.
     """
 
     photo: str
@@ -178,23 +188,37 @@ class BurstRecipe:
         for name, least, most in (("frames", 1, 1024), ("seed", 0, 2**63 - 1), ("reduction", 1, 64)):
             object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
         object.__setattr__(self, "white_level", real("white_level", self.white_level, LEAST_WHITE, 1))
+        _check_photo("photo", self.photo)
+        for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is {visible(repr(getattr(self, name)))}; it is a {kind.__name__}")
         if self.shifts is not None:
-            if len(self.shifts) != self.frames:
-                raise ValueError(f"shifts names {len(self.shifts)} frames; the burst has {self.frames}")
-            if tuple(self.shifts[0]) != (0, 0):
+            shifts = _items("shifts", self.shifts, "(dy, dx) of each frame")
+            if len(shifts) != self.frames:
+                raise ValueError(f"shifts names {len(shifts)} frames; the burst has {self.frames}")
+            pairs = tuple(_items("shifts: one", shift, "(dy, dx) in pixels") for shift in shifts)
+            if pairs[0] != (0, 0):
                 raise ValueError(
-                    f"shifts: frame 0 is the reference, its shift is (0, 0), not {self.shifts[0]}"
+                    f"shifts: frame 0 is the reference, its shift is (0, 0), not {visible(pairs[0])}"
                 )
-            for shift in self.shifts:
-                if len(shift) != 2 or not all(isinstance(v, numbers.Real) and abs(v) <= 1e5 for v in shift):
-                    raise ValueError(f"shifts: {shift} is not (dy, dx) in pixels")
+            for shift in pairs:
+                real_pair = len(shift) == 2 and all(isinstance(v, numbers.Real) for v in shift)
+                if not real_pair or not all(abs(v) <= 1e5 for v in shift):
+                    raise ValueError(f"shifts: {visible(shift)} is not (dy, dx) in pixels")
+            object.__setattr__(self, "shifts", pairs)
         if self.crop is not None:
-            if len(self.crop) != 4 or min(self.crop[2:]) < 1:
-                raise ValueError(
-                    f"crop is {self.crop}; it is (top, left, height, width) with 1 pixel or more"
-                )
-            crop = tuple(whole("crop: a number", value, -(10**6), 10**6) for value in self.crop)
+            meaning = "(top, left, height, width) with 1 pixel or more"
+            crop = _items("crop", self.crop, meaning)
+            if len(crop) == 4:
+                crop = tuple(whole("crop: a number", value, -(10**6), 10**6) for value in crop)
+            if len(crop) != 4 or min(crop[2:]) < 1:
+                raise ValueError(f"crop is {visible(crop)}; it is {meaning}")
             object.__setattr__(self, "crop", crop)
+        if not isinstance(self.moving, MovingObject | None):
+            object.__setattr__(self, "moving", _items("moving", self.moving, "a MovingObject or several"))
+            for one in self.objects:
+                if not isinstance(one, MovingObject):
+                    raise ValueError(f"moving holds {visible(repr(one))}; it is a MovingObject or several")
         if len(self.objects) > MOST_OBJECTS:
             raise ValueError(f"moving has {len(self.objects)} objects; a burst has up to {MOST_OBJECTS}")
         if self.misalignment.subpixel and self.shifts is None and self.reduction % 2:
@@ -204,25 +228,18 @@ class BurstRecipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BurstRecipe:
-        """The recipe that ``dataclasses.asdict`` gave, also after a trip through JSON. TypeError, ValueError or
-        KeyError if it is none."""
+        """The recipe that ``dataclasses.asdict`` gave, also after a trip through JSON. TypeError or ValueError if
+        it is none."""
 
-        def moving(one: dict[str, Any]) -> MovingObject:
-            tuples = {name: tuple(one[name]) for name in ("center", "velocity")}
-            return MovingObject(**{**one, **tuples, "outline": tuple(map(tuple, one["outline"]))})
+        def of(kind: Callable[..., Any], value: Any) -> Any:
+            return kind(**value) if isinstance(value, dict) else value  # BurstRecipe refuses other values
 
         values = dict(values)
-        if values.get("crop") is not None:
-            values["crop"] = tuple(values["crop"])
-        if values.get("shifts") is not None:
-            values["shifts"] = tuple(map(tuple, values["shifts"]))
-        if isinstance(values.get("moving"), dict):
-            values["moving"] = moving(values["moving"])
-        elif values.get("moving") is not None:
-            values["moving"] = tuple(map(moving, values["moving"]))
-        for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
+        for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment), ("moving", MovingObject)):
             if name in values:
-                values[name] = kind(**values[name])
+                values[name] = of(kind, values[name])
+        if isinstance(values.get("moving"), list | tuple):
+            values["moving"] = tuple(of(MovingObject, one) for one in values["moving"])
         return cls(**values)
 
     @property
@@ -350,7 +367,14 @@ class Burst:
         return self.noise.scaled(scale).std_map(self.reference)
 
     def shifts_at(self, y: int, x: int) -> np.ndarray | None:
-        """Where the scene at (y, x) went: shifts [N, 2] of the moving object there, else of the camera."""
+        """Where the scene at (y, x) went: shifts [N, 2] of the moving object there, else of the camera.
+
+        ValueError for a pixel beyond the frames.
+        """
+        if not (0 <= y < self.height and 0 <= x < self.width):
+            raise ValueError(
+                f"pixel ({y}, {x}) does not lie in the frames, {self.height}x{self.width} pixels"
+            )
         label = self.object_at[y, x]
         return self.shifts if label == 0 or self.moving_shifts is None else self.moving_shifts[label - 1]
 
@@ -392,6 +416,21 @@ def _light(name: str, values: Any) -> np.ndarray:
     if (worst := max(high, -low)) > MOST_LIGHT:
         raise ValueError(f"{name}: a value of {worst:g} is beyond {MOST_LIGHT:g} (white = 1)")
     return array
+
+
+def _items(name: str, values: Any, meaning: str) -> tuple[Any, ...]:
+    """The items of a sequence; ValueError for what has none, and for text, whose letters they would be."""
+    try:
+        if not isinstance(values, str | bytes):
+            return tuple(values)
+    except TypeError:
+        pass
+    raise ValueError(f"{name} is {visible(repr(values))}; it is {meaning}")
+
+
+def _check_photo(name: str, photo: Any) -> None:
+    if not isinstance(photo, str | Path):
+        raise ValueError(f"{name} is {visible(repr(photo))}; it is a name of the gallery, or a file")
 
 
 def _offsets(name: str, values: Any) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kpnviz.local_conv import PADDINGS, effective_kernels, local_conv, pad
+from kpnviz.local_conv import PADDINGS, REDUCTIONS, effective_kernels, local_conv, pad
+from kpnviz.outside import check_unmasked, visible
 
 MAX_KERNEL = 61
 """Side of the largest kernel that :meth:`KernelField.from_kernels` and its siblings take."""
@@ -21,6 +24,27 @@ MAX_KERNEL = 61
 def factor_channels(sizes: tuple[int, ...], separable: bool) -> int:
     """Channels a frame of a network's output: 2p, p = sum of the sizes (separable), or the sum of K^2."""
     return 2 * sum(sizes) if separable else sum(size * size for size in sizes)
+
+
+def checked_index(name: str, value: Any, count: int, of: str) -> int:
+    """The value as an int, if it is an index from 0 to count - 1; else ValueError, one sentence.
+
+    of   the words before the indices that there are: "this field has frames"
+    """
+    try:
+        index = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        index = -1
+    if not 0 <= index < count:
+        raise ValueError(f"{name} is {visible(repr(value))}; {of} 0 to {count - 1}")
+    return index
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {visible(repr(value))}; it must be a whole number") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +64,9 @@ class KernelField:
                pixel is the sum over f of factors[f] basis[f, i] (basis prediction networks)
 
     Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r). They are evaluated where they are looked at: all of
-    them for 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB.
+    them for 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB. Factors and basis are PyTorch
+    tensors of a floating-point dtype; :meth:`from_kernels` and its siblings take NumPy arrays too. ValueError for
+    anything else, and for shapes that do not fit.
     """
 
     factors: Tensor
@@ -53,6 +79,28 @@ class KernelField:
     basis: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name in ("factors", "basis"):
+            values = getattr(self, name)
+            if name == "basis" and values is None:
+                continue
+            if not isinstance(values, Tensor):
+                raise ValueError(
+                    f"{name} is of type {type(values).__name__}; it must be a PyTorch tensor "
+                    "(KernelField.from_kernels, from_factors and from_basis take NumPy arrays)"
+                )
+            if not values.is_floating_point():
+                raise ValueError(f"{name} has dtype {values.dtype}; expected a floating point dtype")
+        if not (
+            isinstance(self.sizes, Sequence)
+            and self.sizes
+            and all(isinstance(size, numbers.Integral) and size % 2 and size > 0 for size in self.sizes)
+        ):
+            raise ValueError(
+                f"sizes is {visible(repr(self.sizes))}; it is a tuple of odd kernel sizes, e.g. (5,)"
+            )
+        for name in ("height", "width"):
+            if _integer(name, getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a picture has 1 pixel or more")
         expected = factor_channels(self.sizes, self.separable) if self.basis is None else len(self.basis)
         half, full = ((self.height + 1) // 2, (self.width + 1) // 2), (self.height, self.width)
         shape = tuple(self.factors.shape)
@@ -100,7 +148,7 @@ class KernelField:
         PyTorch or NumPy, any floating-point dtype, any device; gradients are cut off. K is odd, up to MAX_KERNEL;
         :func:`dilated` and :func:`odd_sized` make odd ones of others. Raises ValueError, naming the axis.
         """
-        several = [_tensor("kernels", one) for one in _listed(kernels)]
+        several = [_tensor("kernels", one) for one in _listed("kernels", kernels)]
         for one in several:
             _check_axes("kernels", one, "[N, K, K, H, W] or [N, C, K, K, H, W]", (5, 6))
             if one.shape[-4] != one.shape[-3]:
@@ -127,10 +175,12 @@ class KernelField:
         vertical, horizontal   [N, K, H, W] each, or [N, C, K, H, W]; lists of such, of different K, are averaged
         size, padding, reduce  as for :meth:`from_kernels`, as are dtypes, devices and errors
         """
-        pairs = [
-            (_tensor("vertical", u), _tensor("horizontal", v))
-            for u, v in zip(_listed(vertical), _listed(horizontal), strict=True)
-        ]
+        listed = _listed("vertical", vertical), _listed("horizontal", horizontal)
+        if len(listed[0]) != len(listed[1]):
+            raise ValueError(
+                f"vertical has {len(listed[0])} sizes, horizontal {len(listed[1])}; they must agree"
+            )
+        pairs = [(_tensor("vertical", u), _tensor("horizontal", v)) for u, v in zip(*listed, strict=True)]
         flat, sides = [], []
         for u, v in pairs:
             _check_axes("vertical", u, "[N, K, H, W] or [N, C, K, H, W]", (4, 5))
@@ -248,13 +298,12 @@ class KernelField:
         """The field that is applied to channel c: of shared kernels this field itself."""
         if self.channels is None:
             return self
-        if not 0 <= c < self.channels:
-            raise ValueError(f"channel is {c}; there are kernels of channels 0 to {self.channels - 1}")
+        c = checked_index("channel", c, self.channels, "there are kernels of channels")
         return dataclasses.replace(self, factors=self.factors[:, :, c])
 
     def part(self, top: int, bottom: int, left: int, right: int) -> KernelField:
         """The field of rows top..bottom-1, columns left..right-1, for frames cut K // 2 pixels wider on each side."""
-        self._check_place(top, bottom, left, right)
+        top, bottom, left, right = self.check_place(top, bottom, left, right)
         factors = self._upsampled(self.factors, range(top, bottom), range(left, right))
         return dataclasses.replace(
             self, factors=factors, height=bottom - top, width=right - left, padding="valid"
@@ -265,8 +314,23 @@ class KernelField:
 
         reduce   None: this field's own, "mean" or "sum" over the frames; else as for :func:`local_conv`, whose result
                  that is (in color with C behind N, or behind B)
+
+        ValueError for frames that are not a PyTorch tensor of a floating-point dtype, or do not fit the kernels.
         """
+        if not isinstance(frames, Tensor):
+            raise ValueError(
+                f"frames is of type {type(frames).__name__}; it must be a PyTorch tensor, [B, N, H, W] "
+                "(torch.from_numpy(frames)[None])"
+            )
+        if not frames.is_floating_point():
+            raise ValueError(f"frames has dtype {frames.dtype}; expected a floating point dtype")
+        if frames.ndim not in (4, 5):
+            raise ValueError(
+                f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] or [B, N, C, H, W]"
+            )
         reduce = self.reduce if reduce is None else reduce
+        if reduce not in REDUCTIONS:
+            raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
         if frames.ndim == 5:
             axis = 1 if reduce in ("mean", "sum") else 2
             if self.channels not in (None, frames.shape[2]):
@@ -322,12 +386,15 @@ class KernelField:
         """Effective kernels at a pixel: [N, K, K], K the largest size; of each channel [N, C, K, K].
 
         Outer products, zero-padded to K and averaged over the sizes (eq. 3). The mean (or sum, see `reduce`) over the
-        frames of each frame's patch times its kernel is the denoised value.
+        frames of each frame's patch times its kernel is the denoised value. ValueError for a pixel beyond the
+        picture, or a burst b that there is not.
         """
+        y, x = _integer("y", y), _integer("x", x)
         return self.region(y, y + 1, x, x + 1, b)[..., 0, 0, :, :]
 
     def sizes_at(self, y: int, x: int, b: int = 0) -> dict[int, np.ndarray]:
         """The kernel of each size at a pixel, before fusion: {s: [N, s, s]}, of each channel [N, C, s, s]."""
+        y, x = _integer("y", y), _integer("x", x)
         if self.basis is not None:
             return {self.sizes[0]: self.at(y, x, b)}
         if self.channels is not None:
@@ -349,6 +416,7 @@ class KernelField:
             raise ValueError("separable is False; a dense kernel has no 1-D factors")
         if self.channels is not None:
             raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+        y, x = _integer("y", y), _integer("x", x)
         factors = self._interpolate(y, y + 1, x, x + 1, b)[0, :, :, 0, 0].numpy()  # [N, 2p]
         pairs = {}
         first = 0
@@ -361,7 +429,8 @@ class KernelField:
         """Effective kernels of rows top..bottom-1, columns left..right-1: [N, rows, columns, K, K].
 
         The last two axes are the kernel, as the statistics of ``kpnviz.analysis`` take it. With a `step`, only every
-        step-th row and column, from the first on. Of each channel: [N, C, rows, columns, K, K].
+        step-th row and column, from the first on. Of each channel: [N, C, rows, columns, K, K]. ValueError for a place
+        beyond the picture, a burst b that there is not, and a step below 1.
         """
         if self.channels is not None:
             each = [self.channel(c).region(top, bottom, left, right, b, step) for c in range(self.channels)]
@@ -380,6 +449,8 @@ class KernelField:
         """
         if self.channels is not None:
             raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+        frames = [checked_index("frame", frame, self.frames, "this field has frames") for frame in frames]
+        b, step = self._check_burst(b), _check_step(step)
         with torch.inference_mode():
             factors = self.factors[b : b + 1, ..., ::step, ::step][..., rows, :].float().cpu()
             if self.basis is not None:
@@ -392,17 +463,25 @@ class KernelField:
 
     def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int, step: int = 1) -> Tensor:
         """Factors at the pixels of a rectangle: [1, N, F, rows, columns], float32 on the CPU."""
-        self._check_place(top, bottom, left, right)
+        top, bottom, left, right = self.check_place(top, bottom, left, right)
+        b, step = self._check_burst(b), _check_step(step)
         with torch.inference_mode():
             rows, columns = range(top, bottom, step), range(left, right, step)
             return self._upsampled(self.factors[b : b + 1], rows, columns).float().cpu()
 
-    def _check_place(self, top: int, bottom: int, left: int, right: int) -> None:
+    def check_place(self, top: int, bottom: int, left: int, right: int) -> tuple[int, int, int, int]:
+        """These as ints, if rows top..bottom-1, columns left..right-1 lie in the picture; else ValueError."""
+        names = ("top", "bottom", "left", "right")
+        top, bottom, left, right = map(_integer, names, (top, bottom, left, right))
         if not (0 <= top < bottom <= self.height and 0 <= left < right <= self.width):
             raise ValueError(
                 f"rows {top}..{bottom - 1}, columns {left}..{right - 1} do not lie in the picture, "
                 f"{self.height}x{self.width} pixels"
             )
+        return top, bottom, left, right
+
+    def _check_burst(self, b: int) -> int:
+        return checked_index("b", b, len(self.factors), "this field has bursts")
 
     def _upsampled(self, factors: Tensor, rows: range, columns: range) -> Tensor:
         """Factors [..., h, w] at the pixels of these rows and columns."""
@@ -423,8 +502,8 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
     """
     values = _tensor("kernels", kernels)
     _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
-    if dilation < 1:
-        raise ValueError(f"dilation is {dilation}; taps lie 1 pixel or more apart")
+    if not isinstance(dilation, numbers.Integral) or dilation < 1:
+        raise ValueError(f"dilation is {dilation!r}; taps lie 1 pixel or more apart")
     K, _, H, W = values.shape[-4:]
     side = dilation * (K - 1) + 1
     spread = values.new_zeros(*values.shape[:-4], side, side, H, W)
@@ -441,7 +520,7 @@ def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
     values = _tensor("kernels", kernels)
     _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
     rows, columns, H, W = values.shape[-4:]
-    y, x = center
+    y, x = _pair("center", center)
     if not (0 <= y < rows and 0 <= x < columns):
         raise ValueError(f"center is {center}; it is a tap of kernels of {rows}x{columns}")
     reach = max(y, x, rows - 1 - y, columns - 1 - x)
@@ -470,15 +549,42 @@ def gathered(splat: Any) -> Tensor:
     return result
 
 
-def _listed(values: Any) -> Sequence[Any]:
-    return values if isinstance(values, list | tuple) else [values]
+def _check_step(step: int) -> int:
+    if (checked := _integer("step", step)) < 1:
+        raise ValueError(f"step is {step}; every 1st, 2nd, ... row and column is taken: 1 or more")
+    return checked
+
+
+def _pair(name: str, values: Any) -> tuple[int, int]:
+    """Two whole numbers; ValueError for anything else."""
+    try:
+        first, second = map(operator.index, values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {visible(repr(values))}; it must be two whole numbers") from None
+    return first, second
+
+
+def _listed(name: str, values: Any) -> Sequence[Any]:
+    listed = values if isinstance(values, list | tuple) else [values]
+    if not listed:
+        raise ValueError(f"{name} is {values!r}; give an array for each kernel size")
+    return listed
 
 
 def _tensor(name: str, values: Any) -> Tensor:
     """As a tensor without gradient; ValueError for another dtype, an empty axis or numbers that are not finite."""
-    tensor = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))
-    if not tensor.is_floating_point():
-        raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
+    if isinstance(values, Tensor):
+        tensor = values.detach()
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
+    else:
+        check_unmasked(name, values)
+        array = np.asarray(values)
+        if array.dtype.kind != "f":
+            raise ValueError(f"{name} has dtype {array.dtype}; expected a floating point dtype")
+        # PyTorch has no long doubles, no numbers in another byte order and no negative strides.
+        array = np.asarray(array, dtype=f"f{min(array.itemsize, 8)}")
+        tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
     if 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; an axis is empty")
     bad = ~torch.isfinite(tensor)
@@ -505,7 +611,7 @@ def _size_of(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int]:
     h, w = values.shape[-2:]
     if size is None:
         return h, w
-    H, W = size
+    H, W = _pair("size", size)
     if (h, w) not in ((H, W), ((H + 1) // 2, (W + 1) // 2)):
         raise ValueError(
             f"kernels are given at {h}x{w} places and size is {H}x{W}; they are at every pixel, or at half resolution, "

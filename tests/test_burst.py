@@ -266,6 +266,18 @@ def test_one_frame_and_one_pixel():
         (dict(crop=(0, 0, 500, 5)), "does not fit the photo 'dog', 288x288"),
         (dict(photo="no-such"), "photo 'no-such' is neither in the gallery"),
         (dict(reduction=0), "reduction is 0"),
+        (dict(photo=None), "photo is None; it is a name of the gallery, or a file"),
+        (dict(noise=None), "noise is None; it is a NoiseModel"),
+        (dict(misalignment=None), "misalignment is None; it is a Misalignment"),
+        (dict(moving="x"), "moving is 'x'; it is a MovingObject or several"),
+        (dict(moving=5), "moving is 5; it is a MovingObject or several"),
+        (dict(moving=["x"]), "moving holds 'x'; it is a MovingObject or several"),
+        (dict(crop="abcd"), "crop is 'abcd'; it is .top, left, height, width"),
+        (dict(crop=5), "crop is 5; it is .top, left, height, width"),
+        (dict(crop=(0, 0, None, 3)), "crop: a number is None; it is a whole number"),
+        (dict(shifts=5), "shifts is 5; it is .dy, dx. of each frame"),
+        (dict(shifts=(5,) * 8), "shifts: one is 5; it is .dy, dx. in pixels"),
+        (dict(shifts=((0, 0), None), frames=2), "shifts: one is None; it is .dy, dx. in pixels"),
     ],
 )
 def test_bad_recipes_are_named(changes, sentence):
@@ -293,8 +305,32 @@ def test_bad_misalignment_is_named(bad):
 
 
 def test_bad_moving_object_is_named():
-    with pytest.raises(ValueError, match="diameter is 0"):
-        MovingObject("dog", (0, 0), 0, (0, 0))
+    usual = dict(photo="dog", center=(0, 0), diameter=5, velocity=(0, 0))
+    for changed, sentence in (
+        (dict(diameter=0), "diameter is 0"),
+        (dict(photo=None), "photo is None; it is a name of the gallery, or a file"),
+        (dict(center=None), "center is None; it is .y, x."),
+        (dict(velocity="ab"), "velocity is 'ab'; it is .y, x."),
+        (dict(outline=None), "outline is None; it is up to 64 pairs"),
+        (dict(outline=(5,)), "a pair of outline is 5; it is .amplitude, phase."),
+    ):
+        with pytest.raises(ValueError, match=f"^moving object: {sentence}"):
+            MovingObject(**usual | changed)
+
+
+@pytest.mark.parametrize("name", ["noise", "misalignment", "moving", "crop", "shifts"])
+def test_a_recipe_from_outside_with_a_wrong_part_is_one_sentence(name):
+    with pytest.raises(ValueError, match=f"^{name} is 5; it is "):
+        BurstRecipe.from_dict({"photo": "dog", name: 5})
+
+
+def test_a_pixel_beyond_the_frames_has_no_shift():
+    burst = synthesize(BurstRecipe("dog", (0, 0, 20, 30)))
+    for place in ((20, 0), (-1, 0), (0, 30)):
+        with pytest.raises(
+            ValueError, match=rf"pixel \({place[0]}, {place[1]}\) does not lie in the frames, 20x30"
+        ):
+            burst.shifts_at(*place)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])

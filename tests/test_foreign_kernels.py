@@ -201,7 +201,33 @@ def from_kernels(*shape, **options):
         (from_kernels(N, 3, 3, H, W, padding="wrap"), "padding is 'wrap'; choose one of 'reflect'"),
         (from_kernels(N, 3, 3, H, W, reduce="max"), "reduce is 'max'; choose 'mean' or 'sum'"),
         (from_kernels(N, 3, 3, H, W, size=(40, 40)), "given at 14x17 places and size is 40x40"),
-        (lambda: KernelField.from_kernels(np.zeros((N, 3, 3, H, W), int)), "kernels has dtype torch.int64"),
+        (lambda: KernelField.from_kernels(np.zeros((N, 3, 3, H, W), int)), "kernels has dtype int64"),
+        (lambda: KernelField.from_kernels(torch.zeros(N, 3, 3, H, W).int()), "kernels has dtype torch.int32"),
+        (lambda: KernelField.from_kernels("abc"), "kernels has dtype <U3"),
+        (lambda: KernelField.from_kernels(None), "kernels has dtype object"),
+        (lambda: KernelField.from_kernels([]), r"kernels is \[\]; give an array for each kernel size"),
+        (
+            lambda: KernelField.from_kernels(np.ma.masked_array(np.zeros((N, 3, 3, H, W)), True)),
+            "kernels has masked values",
+        ),
+        (from_kernels(N, 3, 3, H, W, size=14), "size is 14; it must be two whole numbers"),
+        (
+            from_kernels(N, 3, 3, H, W, size=(14.0, 17.0)),
+            r"size is \(14.0, 17.0\); it must be two whole numbers",
+        ),
+        (
+            lambda: KernelField.from_factors([drawn(N, 3, H, W)], [drawn(N, 3, H, W)] * 2),
+            "vertical has 1 sizes, horizontal 2; they must agree",
+        ),
+        (lambda: dilated(drawn(N, 3, 3, H, W), 1.5), "dilation is 1.5"),
+        (lambda: odd_sized(drawn(N, 4, 4, H, W), 1), "center is 1; it must be two whole numbers"),
+        (
+            lambda: adaptive_convolution()[0].channel(0.5),
+            "channel is 0.5; there are kernels of channels 0 to 2",
+        ),
+        (lambda: basis_prediction()[0].apply(FRAMES[None].int()), "frames has dtype torch.int32"),
+        (lambda: basis_prediction()[0].apply(FRAMES), r"frames has shape .*; expected \[B, N, H, W\]"),
+        (lambda: basis_prediction()[0].apply(FRAMES[None], "max"), "reduce is 'max'; choose one of 'none'"),
         (lambda: KernelField.from_kernels(drawn(N, 3, 3, H, W).log()), r"kernels\[0, .*\] is nan"),
         (lambda: KernelField.from_kernels([drawn(N, 3, 3, H, W)] * 2), "K = 3, 3 were given; each size once"),
         (lambda: KernelField.from_factors(drawn(N, 3, H, W), drawn(N, 5, H, W)), "they must agree"),
@@ -221,3 +247,12 @@ def from_kernels(*shape, **options):
 def test_bad_kernels_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "other", [lambda k: k.astype(">f4"), lambda k: k.astype(np.longdouble), lambda k: k[:, ::-1][:, ::-1]]
+)
+def test_any_floating_point_array_of_numpy_is_taken(other):
+    kernels = drawn(N, 3, 3, H, W).numpy()
+    same = KernelField.from_kernels(kernels[::-1].copy()).at(5, 6)
+    np.testing.assert_array_equal(KernelField.from_kernels(other(kernels)[::-1]).at(5, 6), same)

@@ -105,3 +105,69 @@ def test_bad_places_and_shapes_are_named():
         field.factors_at(0, 0)
     with pytest.raises(ValueError, match=r"need \[B, N, 9, 4, 4\]"):
         KernelField(torch.zeros(1, 1, 9, 3, 4), (3,), False, 7, 8)
+
+
+WEIGHTS = torch.zeros(1, 2, 9, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda field: field.at(1, 3, 5), "b is 5; this field has bursts 0 to 1"),
+        (lambda field: field.at(1, 3, -1), "b is -1; this field has bursts 0 to 1"),
+        (lambda field: field.sizes_at(1, 3, 0.5), "b is 0.5"),
+        (lambda field: field.at(1.5, 3), "y is 1.5; it must be a whole number"),
+        (lambda field: field.sizes_at(1, "3"), "x is '3'; it must be a whole number"),
+        (lambda field: field.region(0, 4.0, 0, 4), "bottom is 4.0; it must be a whole number"),
+        (lambda field: field.region(0, 4, 0, 4, step=-1), "step is -1"),
+        (lambda field: field.region(0, 4, 0, 4, step=0), "step is 0"),
+        (lambda field: field.region(0, 4, 0, 4, step=0.5), "step is 0.5; it must be a whole number"),
+        (lambda field: field.part(0, 4, None, 4), "left is None; it must be a whole number"),
+        (lambda field: field.predicted(slice(0, 2), [3]), "frame is 3; this field has frames 0 to 2"),
+        (lambda field: field.predicted(slice(0, 2), [0.5]), "frame is 0.5; this field has frames 0 to 2"),
+        (lambda field: field.predicted(slice(0, 2), [0], step=0), "step is 0"),
+        (lambda field: field.predicted(slice(0, 2), [0], b=2), "b is 2; this field has bursts 0 to 1"),
+        (
+            lambda field: field.apply(np.zeros((2, 3, 6, 8), np.float32)),
+            "frames is of type ndarray; it must be a",
+        ),
+        (
+            lambda field: field.apply(torch.zeros(3, 6, 8)),
+            r"frames has shape \(3, 6, 8\); expected \[B, N, H, W\]",
+        ),
+        (lambda field: field.apply(torch.zeros(2, 3, 6, 8).byte()), "frames has dtype torch.uint8"),
+        (lambda _: KernelField(WEIGHTS.int(), (3,), False, 6, 8), "factors has dtype torch.int32"),
+        (
+            lambda _: KernelField(WEIGHTS.numpy(), (3,), False, 6, 8),
+            "factors is of type ndarray; it must be a PyT",
+        ),
+        (
+            lambda _: KernelField(None, (3,), False, 6, 8),
+            "factors is of type NoneType; it must be a PyTorch tensor",
+        ),
+        (lambda _: KernelField(WEIGHTS, 3, False, 6, 8), "sizes is 3; it is a tuple of odd kernel sizes"),
+        (
+            lambda _: KernelField(WEIGHTS, (2,), False, 6, 8),
+            r"sizes is \(2,\); it is a tuple of odd kernel sizes",
+        ),
+        (lambda _: KernelField(WEIGHTS, (), False, 6, 8), r"sizes is \(\)"),
+        (lambda _: KernelField(WEIGHTS, (3,), False, 6.0, 8), "height is 6.0; it must be a whole number"),
+        (
+            lambda _: KernelField(WEIGHTS[:, :1, :2], (3,), False, 6, 8, basis=torch.ones(2, 3, 3, 3).long()),
+            "basis has dtype torch.int64",
+        ),
+        (
+            lambda _: KernelField(WEIGHTS[:, :1, :2], (3,), False, 6, 8, basis=np.ones((2, 3, 3, 3))),
+            "basis is of type ndarray; it must be a PyTorch tensor",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(call, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        call(random_field((3,), False, 6, 8))
+
+
+def test_any_integer_is_a_place():
+    field = random_field((3,), False, 6, 8)
+    for integer in (np.uint8, np.int64, torch.tensor):
+        np.testing.assert_array_equal(field.at(integer(4), integer(5), integer(1)), field.at(4, 5, 1))

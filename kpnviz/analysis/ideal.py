@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 
+from kpnviz.analysis.metrics import check_array
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import reflect_index
 
@@ -34,7 +37,8 @@ def ideal_kernels(
         w = V^-1 A' (A V^-1 A' + 1)^-1 N t
 
     so that there are as many equations as pixels of the window, however many weights. ValueError for an even K or
-    window, and for a pixel outside of the picture.
+    window, a pixel outside of the picture, a truth of another shape than the frames, and values in the window that are
+    not finite.
     """
     A, t, V = _window(clean, truth, noise, K, y, x, window)
     scaled = A / np.maximum(V, _LEAST_VARIANCE)
@@ -54,7 +58,17 @@ def expected_error(
     """Root mean square error to be expected of kernels [N, K, K] that are the same at all n pixels of a window.
 
     sqrt((|N t - A w|^2 + sum_u V_u w_u^2) / n) / N,    what :func:`ideal_kernels` makes least; in linear intensity
+
+    ValueError as for :func:`ideal_kernels`, and for kernels of another number of frames or not square.
     """
+    check_array("kernels", kernels)
+    check_array("clean", clean)
+    if kernels.ndim != 3 or len(kernels) != len(clean) or kernels.shape[1] != kernels.shape[2]:
+        raise ValueError(
+            f"kernels has shape {kernels.shape}; for {len(clean)} frames it is [{len(clean)}, K, K]"
+        )
+    if not np.isfinite(kernels).all():
+        raise ValueError("kernels holds values that are not finite (NaN or infinity)")
     A, t, V = _window(clean, truth, noise, kernels.shape[-1], y, x, window)
     weights = kernels.ravel().astype(np.float64)
     squares = np.square(t - A @ weights).sum() + (V * weights**2).sum()
@@ -65,10 +79,21 @@ def _window(
     clean: np.ndarray, truth: np.ndarray, noise: NoiseModel, K: int, y: int, x: int, window: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A [n, N K K], what each weight sees of each pixel of the window; N t [n]; V [N K K]."""
+    check_array("clean", clean)
+    check_array("truth", truth)
+    if clean.ndim != 3 or 0 in clean.shape:
+        raise ValueError(f"clean has shape {clean.shape}; it is [N, H, W] with 1 or more of each")
     N, H, W = clean.shape
+    if truth.shape != (H, W):
+        raise ValueError(f"truth has shape {truth.shape}, the frames are {H}x{W}; they must agree")
+    if not isinstance(noise, NoiseModel):
+        raise ValueError(f"noise is {noise!r}; it is a NoiseModel")
     for name, side in (("K", K), ("window", window)):
-        if side < 1 or side % 2 == 0:
-            raise ValueError(f"{name} is {side}; it is odd and 1 or more")
+        if not isinstance(side, numbers.Integral) or side < 1 or side % 2 == 0:
+            raise ValueError(f"{name} is {side!r}; it is a whole number, odd and 1 or more")
+    for name, place in (("y", y), ("x", x)):
+        if not isinstance(place, numbers.Integral):
+            raise ValueError(f"{name} is {place!r}; it must be a whole number")
     if not (0 <= y < H and 0 <= x < W):
         raise ValueError(f"pixel ({y}, {x}) does not lie in the picture, {H}x{W} pixels")
     half, reach = window // 2, K // 2
@@ -80,4 +105,9 @@ def _window(
     seen = views[:, rows[:, None], columns].transpose(1, 2, 0, 3, 4)  # [rows, columns, N, K, K]
     A = seen.reshape(len(rows) * len(columns), -1)  # [q, u]
     t = N * truth[rows[:, None], columns].astype(np.float64).ravel()
+    for name, values in (("clean", A), ("truth", t)):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{name} holds values near pixel ({y}, {x}) that are not finite (NaN or infinity)"
+            )
     return A, t, (noise.read_std**2 + noise.shot_gain * np.maximum(A, 0)).sum(axis=0)

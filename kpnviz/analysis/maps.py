@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from scipy.spatial.distance import cdist
 from skimage.feature import peak_local_max, structure_tensor, structure_tensor_eigenvalues
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
-from kpnviz.analysis.metrics import inner
+from kpnviz.analysis.metrics import check_pictures, inner
 from kpnviz.color import displayed
-from kpnviz.kernels import KernelField
+from kpnviz.kernels import KernelField, checked_index
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision
 _FITTED_CELLS = (
@@ -36,9 +37,11 @@ class FrameMaps:
 
 
 def frame_maps(field: KernelField, frame: int) -> FrameMaps:
-    """The statistics of a frame's kernels over the whole picture; see kernel_stats for each."""
-    if not 0 <= frame < field.frames:
-        raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
+    """The statistics of a frame's kernels over the whole picture; see kernel_stats for each.
+
+    ValueError for a frame that the field does not have.
+    """
+    frame = checked_index("frame", frame, field.frames, "this field has frames")
     shares, spreads, entropies, centers = [], [], [], []
     for (kernels,) in _blocks(field, [frame]):
         shares.append(mass(kernels) / field.divisor)
@@ -82,11 +85,12 @@ def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -
     kernels of fewer than `count` kinds, fewer come back. Raises ValueError for a frame that the field does not have, or
     a count below 1.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}; at least one kind is needed")
-    if frame is not None and not 0 <= frame < field.frames:
-        raise ValueError(f"frame is {frame}; this field has frames 0 to {field.frames - 1}")
-    frames = list(range(field.frames)) if frame is None else [frame]
+    if not isinstance(count, numbers.Integral) or count < 1:
+        raise ValueError(f"count is {count!r}; at least one kind is needed, and a whole number")
+    if frame is None:
+        frames = list(range(field.frames))
+    else:
+        frames = [checked_index("frame", frame, field.frames, "this field has frames")]
     h, w = field.grid
     N, K = len(frames), max(field.sizes)
 
@@ -127,11 +131,17 @@ def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -
 
 
 def mean_kernels(field: KernelField, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-    """Mean of the effective kernels over rows top..bottom-1, columns left..right-1: [N, K, K]."""
+    """Mean of the effective kernels over rows top..bottom-1, columns left..right-1: [N, K, K].
+
+    ValueError for a place beyond the picture, and for a field with kernels of each channel.
+    """
+    if field.channels is not None:
+        raise ValueError(f"there are kernels of {field.channels} channels; choose one: field.channel(0)")
+    top, bottom, left, right = field.check_place(top, bottom, left, right)
     K = max(field.sizes)
     total = np.zeros((field.frames, K, K))
-    step = max(1, _BLOCK_WEIGHTS // max(1, field.frames * K * K * (right - left)))
-    for row in range(top, max(bottom, top + 1), step):
+    step = max(1, _BLOCK_WEIGHTS // (field.frames * K * K * (right - left)))
+    for row in range(top, bottom, step):
         block = field.region(row, min(row + step, bottom), left, right)
         total += block.sum(axis=(1, 2), dtype=np.float64)
     return total / ((bottom - top) * (right - left))
@@ -143,7 +153,10 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
         H(fy, fx) = sum_ab K[a, b] exp(2 pi i (fy (a - r) + fx (b - r))),    r = K // 2
 
     for a kernel that correlates; frequencies run from -1/2 to 1/2, both included. |H(0, 0)| is |mass|.
+    ValueError for a kernel of another shape.
     """
+    if np.ndim(kernel) != 2 or len(set(np.shape(kernel))) != 1 or np.size(kernel) == 0:
+        raise ValueError(f"kernel has shape {np.shape(kernel)}; it is square, [K, K]")
     frequencies = np.linspace(-0.5, 0.5, points)
     offsets = np.arange(len(kernel)) - len(kernel) // 2
     waves = np.exp(2j * np.pi * np.outer(frequencies, offsets))  # [points, K]
@@ -156,8 +169,9 @@ def disagreement(
     """The pixels on which two pictures [H, W] differ most: (y, x, |difference| of the displayed values).
 
     The largest first, at least `apart` pixels from each other and metrics.CROP pixels from the border (less in a
-    tiny picture), at most `count`.
+    tiny picture), at most `count`. ValueError for pictures that the metrics do not take.
     """
+    check_pictures(white_level, a=a, b=b)
     difference = np.abs(_displayed(a, white_level) - _displayed(b, white_level))
     border = tuple(part.start for part in inner(difference.shape))
     peaks = peak_local_max(difference, min_distance=apart, num_peaks=count, exclude_border=border)
@@ -165,7 +179,11 @@ def disagreement(
 
 
 def squared_error(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
-    """Squared error of the displayed values, [H, W]: what PSNR averages; see metrics.PROTOCOL."""
+    """Squared error of the displayed values, [H, W]: what PSNR averages; see metrics.PROTOCOL.
+
+    ValueError as for metrics.psnr.
+    """
+    check_pictures(white_level, image=image, truth=truth)
     return (_displayed(image, white_level) - _displayed(truth, white_level)) ** 2
 
 
@@ -181,7 +199,8 @@ CLASS_RULE = (
 
 
 def pixel_classes(truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
-    """Index into PIXEL_CLASSES of every pixel, [H, W]: see CLASS_RULE."""
+    """Index into PIXEL_CLASSES of every pixel, [H, W]: see CLASS_RULE. ValueError as for metrics.psnr."""
+    check_pictures(white_level, truth=truth)
     # Its derivative is the Sobel filter whose weights sum to 8 for a slope of 1.
     tensor = structure_tensor(_displayed(truth, white_level) / 8, sigma=2, mode="reflect")
     large, small = structure_tensor_eigenvalues(tensor)
@@ -193,8 +212,10 @@ def pixel_classes(truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
 def class_psnr(error: np.ndarray, classes: np.ndarray) -> list[float]:
     """PSNR in dB of each of PIXEL_CLASSES, from a squared_error map; NaN for a class without pixels.
 
-    As in metrics.PROTOCOL, the outer pixels do not count.
+    As in metrics.PROTOCOL, the outer pixels do not count. ValueError for shapes that differ.
     """
+    if error.ndim != 2 or error.shape != classes.shape:
+        raise ValueError(f"error has shape {error.shape}, classes {classes.shape}; both are [H, W] and alike")
     inside = inner(error.shape)
     values = []
     for index in range(len(PIXEL_CLASSES)):

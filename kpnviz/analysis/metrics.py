@@ -6,7 +6,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from kpnviz.color import displayed
-from kpnviz.outside import check_unmasked
+from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, check_unmasked, real
 
 CROP = 8
 """Pixels of each side that the metrics leave out."""
@@ -29,22 +29,47 @@ SSIM_SIDE = 11
 """Pixels a side of the window of SSIM."""
 
 
+def check_array(name: str, values: np.ndarray) -> None:
+    """ValueError, one sentence, for anything but a NumPy array of floating-point numbers, none of them masked."""
+    if not isinstance(values, np.ndarray):
+        raise ValueError(f"{name} is of type {type(values).__name__}; it must be a NumPy array")
+    check_unmasked(name, values)
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(f"{name} has dtype {values.dtype}; intensities are floating point, white = 1")
+
+
+def check_pictures(white_level: float, **pictures: np.ndarray) -> None:
+    """ValueError, one sentence, unless these are finite floating-point pictures [H, W] of one shape."""
+    real("white_level", white_level, LEAST_WHITE, MOST_LIGHT)
+    for name, picture in pictures.items():
+        check_array(name, picture)
+    shapes = {name: picture.shape for name, picture in pictures.items()}
+    if len(set(shapes.values())) > 1:
+        (first, shape), *others = shapes.items()
+        rest = ", ".join(f"{name} {other}" for name, other in others)
+        raise ValueError(f"{first} has shape {shape}, {rest}; both are [H, W] and alike")
+    for name, picture in pictures.items():
+        if picture.ndim != 2 or 0 in picture.shape:
+            raise ValueError(f"{name} has shape {picture.shape}; a picture is [H, W] with 1 or more of each")
+        if not np.isfinite(picture).all():
+            raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
+
+
 def _compared(image: np.ndarray, white_level: float) -> np.ndarray:
     return displayed(image[inner(image.shape)].astype(np.float64), white_level)
 
 
 def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.ndarray, np.ndarray]:
-    check_unmasked("image", image)
-    check_unmasked("truth", truth)
-    if image.ndim != 2 or image.shape != truth.shape:
-        raise ValueError(f"image has shape {image.shape}, truth {truth.shape}; both are [H, W] and alike")
+    check_pictures(white_level, image=image, truth=truth)
     return _compared(image, white_level), _compared(truth, white_level)
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] linear intensity; see PROTOCOL.
 
-    Infinite for equal pictures. ValueError for shapes that differ, and for masked values.
+    Pictures are NumPy arrays of any floating-point dtype. Infinite for equal pictures. ValueError for other types
+    (lists, tensors, integer codes), shapes that differ, an empty picture, values that are masked or not finite, and a
+    white_level that is not a number from 10^-6 to 10^6.
     """
     a, b = _pair(image, truth, white_level)
     if np.array_equal(a, b):
@@ -60,8 +85,8 @@ def has_ssim(shape: tuple[int, ...]) -> bool:
 def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
     """Structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5); [H, W] linear; see PROTOCOL.
 
-    ValueError for shapes that differ, for masked values, and for pictures whose compared part is smaller than its 11x11
-    window (:func:`has_ssim`).
+    ValueError as for :func:`psnr`, and for pictures whose compared part is smaller than its 11x11 window
+    (:func:`has_ssim`).
     """
     a, b = _pair(image, truth, white_level)
     if not has_ssim(image.shape):

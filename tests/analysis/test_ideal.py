@@ -102,11 +102,45 @@ def test_no_kernels_that_stay_the_same_over_the_window_have_less_expected_error(
                 assert least < expected_error(ideal + RNG.normal(0, size, ideal.shape), *where)
 
 
+NAN_NEAR = np.where(np.indices(CLEAN.shape)[1] == 7, np.nan, CLEAN)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
-    [({"K": 4}, "K is 4"), ({"window": 0}, "window is 0"), ({"y": 12}, "pixel \\(12, 6\\)")],
+    [
+        ({"K": 4}, "K is 4"),
+        ({"K": 5.0}, "K is 5.0; it is a whole number, odd"),
+        ({"window": 0}, "window is 0"),
+        ({"window": "5"}, "window is '5'"),
+        ({"y": 12}, r"pixel \(12, 6\)"),
+        ({"x": -1}, r"pixel \(6, -1\)"),
+        ({"y": 6.0}, "y is 6.0; it must be a whole number"),
+        ({"truth": np.zeros((20, 20))}, r"truth has shape \(20, 20\), the frames are 12x13"),
+        ({"truth": np.zeros((5, 5))}, r"truth has shape \(5, 5\), the frames are 12x13"),
+        ({"truth": CLEAN}, r"truth has shape \(3, 12, 13\)"),
+        ({"truth": NAN_NEAR[0]}, "truth holds values near pixel \\(6, 6\\) that are not finite"),
+        ({"clean": NAN_NEAR}, "clean holds values near pixel"),
+        ({"clean": CLEAN[0]}, r"clean has shape \(12, 13\); it is \[N, H, W\]"),
+        ({"clean": (CLEAN * 255).astype(np.uint8)}, "clean has dtype uint8"),
+        ({"clean": CLEAN.tolist()}, "clean is of type list; it must be a NumPy array"),
+        ({"noise": None}, "noise is None; it is a NoiseModel"),
+    ],
 )
 def test_what_makes_no_sense_is_named(changed, message):
-    arguments = {"K": 3, "y": 6, "x": 6, "window": 5} | changed
-    with pytest.raises(ValueError, match=message):
-        ideal_kernels(CLEAN, CLEAN[0], NOISE, **arguments)
+    usual = {"clean": CLEAN, "truth": CLEAN[0], "noise": NOISE, "K": 3, "y": 6, "x": 6, "window": 5}
+    with pytest.raises(ValueError, match=f"^{message}"):
+        ideal_kernels(**usual | changed)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "message"),
+    [
+        (np.zeros((3, 3, 5)), r"kernels has shape \(3, 3, 5\); for 3 frames it is \[3, K, K\]"),
+        (np.zeros((2, 3, 3)), r"kernels has shape \(2, 3, 3\)"),
+        (np.full((3, 3, 3), np.nan), "kernels holds values that are not finite"),
+        (np.zeros((3, 3, 3), int), "kernels has dtype int64"),
+    ],
+)
+def test_kernels_that_fit_no_frames_are_named(kernels, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        expected_error(kernels, CLEAN, CLEAN[0], NOISE, 6, 6)

@@ -44,8 +44,10 @@ def test_frame_maps_are_the_statistics_of_the_kernels_as_predicted(field, monkey
 
 
 def test_an_unknown_frame_is_named(field):
-    with pytest.raises(ValueError, match="frame is 3; this field has frames 0 to 2"):
-        frame_maps(field, 3)
+    for frame in (3, -1, 0.5, True, "0", None):
+        with pytest.raises(ValueError, match=f"frame is {frame!r}; this field has frames 0 to 2"):
+            frame_maps(field, frame)
+    np.testing.assert_array_equal(frame_maps(field, np.uint8(2)).share, frame_maps(field, 2).share)
 
 
 @pytest.mark.parametrize("thin_out", [False, True])
@@ -102,6 +104,10 @@ def test_of_kernels_that_are_all_alike_there_is_one_kind():
 def test_kinds_of_an_unknown_frame_or_number_are_named(field):
     with pytest.raises(ValueError, match="frame is 3; this field has frames 0 to 2"):
         kernel_kinds(field, 3)
+    with pytest.raises(ValueError, match="frame is 0.5; this field has frames 0 to 2"):
+        kernel_kinds(field, 0.5)
+    with pytest.raises(ValueError, match="count is 2.5; at least one kind is needed, and a whole number"):
+        kernel_kinds(field, 0, 2.5)
     with pytest.raises(ValueError, match="count is 0; at least one kind is needed"):
         kernel_kinds(field, 0, 0)
 
@@ -112,6 +118,36 @@ def test_mean_kernels_are_the_mean_of_kernels(field, monkeypatch):
     np.testing.assert_allclose(mean_kernels(field, 2, 9, 5, 11), np.mean(one_by_one, axis=0), atol=1e-6)
     with pytest.raises(ValueError, match="do not lie in the picture"):
         mean_kernels(field, 5, 5, 0, 4)
+    with pytest.raises(ValueError, match="bottom is 5.0; it must be a whole number"):
+        mean_kernels(field, 2, 5.0, 0, 4)
+    color = KernelField(torch.zeros(1, 2, 3, 9, 4, 5), (3,), False, 8, 10)
+    with pytest.raises(ValueError, match="there are kernels of 3 channels; choose one"):
+        mean_kernels(color, 0, 4, 0, 4)
+
+
+GRAY = np.full((40, 50), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: squared_error(GRAY, GRAY[:, :1]), r"image has shape \(40, 50\), truth \(40, 1\)"),
+        (lambda: squared_error(GRAY, GRAY, 0), "white_level is 0"),
+        (lambda: disagreement(GRAY, GRAY[:1]), r"a has shape \(40, 50\), b \(1, 50\)"),
+        (lambda: disagreement(GRAY, GRAY * np.nan), "b holds values that are not finite"),
+        (lambda: pixel_classes(GRAY * np.inf), "truth holds values that are not finite"),
+        (lambda: pixel_classes(np.zeros((4, 4, 3))), r"truth has shape \(4, 4, 3\); a picture is \[H, W\]"),
+        (lambda: pixel_classes(np.zeros((4, 4), int)), "truth has dtype int64"),
+        (
+            lambda: class_psnr(GRAY, np.zeros((30, 40), int)),
+            r"error has shape \(40, 50\), classes \(30, 40\)",
+        ),
+        (lambda: frequency_response(np.zeros((3, 4))), r"kernel has shape \(3, 4\); it is square"),
+    ],
+)
+def test_pictures_that_make_no_sense_are_named(call, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        call()
 
 
 def test_the_response_is_fouriers():

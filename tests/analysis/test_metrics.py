@@ -1,7 +1,10 @@
 """Analytic cases; SSIM against its formula, written out with a Gaussian window from scipy."""
 
+import re
+
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
 from kpnviz.analysis.metrics import has_ssim, psnr, ssim
@@ -75,3 +78,54 @@ def test_masked_values_are_refused(metric):
 def test_unlike_shapes_are_named():
     with pytest.raises(ValueError, match=r"image has shape \(4, 4\), truth \(4, 5\)"):
         psnr(np.zeros((4, 4)), np.zeros((4, 5)))
+
+
+PLAIN = np.full((40, 40), 0.5)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (np.where(np.eye(40), np.nan, PLAIN), "image holds values that are not finite"),
+        (PLAIN * np.inf, "image holds values that are not finite"),
+        (
+            np.full((40, 40), 128, np.uint8),
+            "image has dtype uint8; intensities are floating point, white = 1",
+        ),
+        (PLAIN > 0, "image has dtype bool"),
+        (PLAIN + 1j, "image has dtype complex128"),
+        (PLAIN.astype(str), "image has dtype <U32"),
+        (PLAIN.astype(object), "image has dtype object"),
+        (PLAIN.tolist(), "image is of type list; it must be a NumPy array"),
+        (torch.from_numpy(PLAIN), "image is of type Tensor; it must be a NumPy array"),
+        (None, "image is of type NoneType; it must be a NumPy array"),
+    ],
+)
+def test_what_is_no_picture_is_one_sentence(metric, image, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        metric(image, PLAIN)
+    with pytest.raises(ValueError, match=f"^{sentence.replace('image', 'truth')}"):
+        metric(PLAIN, image)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("white", [0, -1, -5, float("nan"), float("inf"), None, "1", True])
+def test_white_is_a_number_above_0(metric, white):
+    with pytest.raises(ValueError, match="^white_level is .*; it is a number from 1e-06 to 1e"):
+        metric(PLAIN, PLAIN + 0.1, white)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 40), (40,), (40, 40, 3)])
+def test_a_picture_has_rows_and_columns(metric, shape):
+    with pytest.raises(ValueError, match=re.escape(f"image has shape {shape}; a picture is [H, W]")):
+        metric(np.zeros(shape), np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f8", np.longdouble])
+def test_any_floating_point_is_compared(dtype):
+    """1/4 and 1/2 are the same number in each."""
+    image, truth = PLAIN / 2, PLAIN
+    assert psnr(image.astype(dtype), truth.astype(dtype)) == psnr(image, truth)
+    assert ssim(image.astype(dtype), truth.astype(dtype)) == ssim(image, truth)
