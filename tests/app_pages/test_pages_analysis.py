@@ -290,6 +290,22 @@ def test_results_stand_beside_the_papers(two_networks):
     assert not app.exception
 
 
+def test_a_network_of_other_sizes_stands_beside_mkpn_and_not_among_the_ablations(two_networks):
+    rows = [
+        row(name, 4.0, psnr)
+        for name, psnr in (("kpn", 30.0), ("mkpn", 31.0), ("mkpn-25", 32.0), ("kpn-blind", 29.0))
+    ]
+    write_results(two_networks / "results.csv", Results({}, rows))
+    app = open_page("results")
+    assert not app.exception and not app.error
+    tables = {
+        expander.label: [list(frame.value["method"]) for frame in expander.dataframe]
+        for expander in app.expander
+    }
+    assert tables["MKPN with other kernel sizes"] == [["MKPN 25", "MKPN"]]
+    assert tables["One part of KPN left out"] == [["KPN blind", "KPN 5×5"]]
+
+
 def test_results_of_every_kind_of_motion(two_networks):
     """Each with its own figures, alignment, and differences burst by burst."""
     names = ("kpn-l3", "kpn-l5", "mkpn", "nlm")
