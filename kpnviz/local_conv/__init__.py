@@ -46,7 +46,7 @@ __all__ = [
 
 MOST_TAPS = 1200
 """Kernel weights of all sizes together for which numba compiles within seconds: sizes 1, 3, ..., 13 and 25, which are
-1080, take 4 s, and 3 s more for gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
+1080, take 4 s, and 7 s with gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
 has more goes the lean way unless numba is asked for."""
 
 REDUCTIONS = ("none", "size", "mean", "sum")
