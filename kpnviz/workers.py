@@ -199,16 +199,24 @@ def _on_a_cluster(
 
 
 async def _greet(address: str) -> None:
-    """Exchange greetings with a scheduler; TimeoutError if it takes too long.
+    """Ask a server who it is: TimeoutError if it takes too long, ValueError if it is no scheduler.
 
-    Dask itself waits forever for the greeting of a server that takes connections and is no scheduler.
+    Dask itself waits forever for the greeting of a server that takes connections and is not of Dask.
     """
     from distributed import Security
     from distributed.comm import connect
 
-    options = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=_PATIENCE, **options), _PATIENCE)
-    comm.abort()
+    async def ask() -> Any:
+        comm = await connect(address, timeout=_PATIENCE, **Security().get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return await comm.read()
+        finally:
+            comm.abort()
+
+    kind = (await asyncio.wait_for(ask(), _PATIENCE)).get("type")
+    if kind != "Scheduler":
+        raise ValueError(f"it is a {visible(kind)} of Dask, not its scheduler")
 
 
 def _check_workers(client: Any, address: str) -> None:

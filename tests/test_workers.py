@@ -162,6 +162,17 @@ def test_a_port_that_is_none_and_a_server_that_is_no_scheduler_are_refused(monke
             next(outcomes(act, [1], scheduler=address))
 
 
+def test_a_worker_of_dask_is_no_scheduler(cluster):
+    from distributed import Client
+
+    with Client(cluster, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+    with pytest.raises(
+        ValueError, match=f"{worker} does not answer: it is a Worker of Dask, not its scheduler"
+    ):
+        next(outcomes(act, [1], scheduler=worker))
+
+
 def test_an_error_of_the_system_is_a_sentence_without_its_number(tmp_path):
     ((_, outcome),) = outcomes(os.listdir, [str(tmp_path / "gone")])
     assert outcome == Failure(f"'{tmp_path}/gone': No such file or directory")
