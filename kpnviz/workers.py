@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import itertools
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing import resource_tracker
@@ -27,7 +29,7 @@ from kpnviz.paths import discard_unfinished
 Task = TypeVar("Task")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^/\s:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^/\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 _PATIENCE = 30  # seconds that a scheduler may take to answer
 
 
@@ -52,7 +54,7 @@ def outcomes(
     another kpnviz, and where Dask is not installed.
     """
     if scheduler is not None:
-        return _on_a_cluster(function, list(tasks), scheduler)
+        return _on_a_cluster(function, tasks, scheduler)
     if workers > 1:
         return _in_processes(function, iter(tasks), workers)
     return ((task, _outcome(function, task)) for task in tasks)
@@ -61,10 +63,19 @@ def outcomes(
 def _outcome(function: Callable[[Task], Any], task: Task) -> Any:
     try:
         return function(task)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         return Failure(str(error))
+    except OSError as error:
+        return Failure(os_sentence(error))
     except Exception as error:  # one task of thousands does not end the others
         return Failure(f"{type(error).__name__}: {one_line(error)}")
+
+
+def os_sentence(error: OSError) -> str:
+    """An error of the operating system as a sentence: `'a/b': Permission denied`, without its number."""
+    if error.filename is None or not error.strerror:
+        return one_line(error)
+    return f"{str(error.filename)!r}: {error.strerror}"
 
 
 def _in_processes(
@@ -149,7 +160,7 @@ def _end(*_: object) -> None:
 
 
 def _on_a_cluster(
-    function: Callable[[Task], Any], tasks: list[Task], address: str
+    function: Callable[[Task], Any], tasks: Iterable[Task], address: str
 ) -> Iterator[tuple[Task, Any]]:
     try:
         from distributed import Client, as_completed
@@ -158,14 +169,25 @@ def _on_a_cluster(
     logging.getLogger("distributed").setLevel(
         logging.CRITICAL
     )  # what goes wrong is said here, in one sentence
-    if not _ADDRESS.fullmatch(address):
+    found = _ADDRESS.fullmatch(address)
+    if not found:
         raise ValueError(f"scheduler is {visible(address)!r}; an address is like tcp://10.0.0.5:8786")
+    if not 1 <= int(found["port"]) <= 65535:
+        raise ValueError(f"scheduler is {visible(address)!r}; ports are 1 to 65535")
     try:
+        # In a thread, as a notebook has an event loop of its own in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _greet(address)).result()
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except TimeoutError:
+        raise ValueError(
+            f"scheduler: {address} does not answer: no Dask scheduler spoke there within {_PATIENCE} s"
+        ) from None
     except (OSError, ValueError) as error:
         raise ValueError(f"scheduler: {address} does not answer: {one_line(error)}") from error
     with client:
         _check_workers(client, address)
+        tasks = list(tasks)
         futures = client.map(functools.partial(_outcome, function), tasks, pure=False, key="kpnviz")
         task_of = dict(zip(futures, tasks, strict=True))
         del futures
@@ -174,6 +196,27 @@ def _on_a_cluster(
                 raise ValueError(f"scheduler: {address} has stopped")
             # What is raised here is of Dask: a worker that died several times over this task, say.
             yield task_of.pop(future), _outcome(lambda done: done.result(), future)
+
+
+async def _greet(address: str) -> None:
+    """Ask a server who it is: TimeoutError if it takes too long, ValueError if it is no scheduler.
+
+    Dask itself waits forever for the greeting of a server that takes connections and is not of Dask.
+    """
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def ask() -> Any:
+        comm = await connect(address, timeout=_PATIENCE, **Security().get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return await comm.read()
+        finally:
+            comm.abort()
+
+    kind = (await asyncio.wait_for(ask(), _PATIENCE)).get("type")
+    if kind != "Scheduler":
+        raise ValueError(f"it is a {visible(kind)} of Dask, not its scheduler")
 
 
 def _check_workers(client: Any, address: str) -> None:

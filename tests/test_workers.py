@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -145,6 +146,36 @@ def test_what_a_scheduler_may_be(monkeypatch):
             next(outcomes(act, [1], scheduler=address))
     with pytest.raises(ValueError, match="scheduler: tcp://127.0.0.1:1 does not answer: "):
         next(outcomes(act, [1], scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_port_that_is_none_and_a_server_that_is_no_scheduler_are_refused(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "_PATIENCE", 0.5)
+    for port in (0, 65536, 99999):
+        with pytest.raises(ValueError, match=f"scheduler is 'tcp://127.0.0.1:{port}'; ports are 1 to 65535"):
+            next(outcomes(act, [1], scheduler=f"tcp://127.0.0.1:{port}"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(
+            ValueError, match=f"{address} does not answer: no Dask scheduler spoke there within"
+        ):
+            next(outcomes(act, [1], scheduler=address))
+
+
+def test_a_worker_of_dask_is_no_scheduler(cluster):
+    from distributed import Client
+
+    with Client(cluster, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+    with pytest.raises(
+        ValueError, match=f"{worker} does not answer: it is a Worker of Dask, not its scheduler"
+    ):
+        next(outcomes(act, [1], scheduler=worker))
+
+
+def test_an_error_of_the_system_is_a_sentence_without_its_number(tmp_path):
+    ((_, outcome),) = outcomes(os.listdir, [str(tmp_path / "gone")])
+    assert outcome == Failure(f"'{tmp_path}/gone': No such file or directory")
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch):

@@ -1,5 +1,6 @@
 """`kpnviz denoise --each`: what a burst is, the same pictures as one by one, what a second start leaves out."""
 
+import errno
 import json
 import os
 import shutil
@@ -158,8 +159,8 @@ def test_what_was_done_is_left_out_when_started_again(capsys):
     with open(f"out/{batch.RECORD}", "a") as file:  # a computer that went off
         file.write('{"name": "b2", "err')
     os.utime("bursts/inside/b10/frame_01.png", (1, 1))
-    assert again() == ["inside/b10"] and len(lines()) == 5
-    assert again() == [] and len(lines()) == 4  # one a burst, and the one that is gone
+    assert again() == ["inside/b10"]
+    assert len(lines()) == 4  # one a burst, and the one that is gone
     shutil.move("bursts", "moved")  # the same files elsewhere
     shutil.copytree("moved", "bursts")
     assert again() == []
@@ -188,7 +189,7 @@ def test_what_a_burst_is(monkeypatch):
     os.symlink(Path("data").absolute(), "data/scene/back")
     os.symlink(Path("data/a10").absolute(), "data/linked")
     root = Path("data").absolute()
-    names = ["a9", "a9/edited", "a10", "linked", "phone", "scene/iso", "synth", "x.zip", "z.v2"]
+    names = ["a9", "a9/edited", "a10", "phone", "scene/iso", "synth", "x.zip", "z.v2"]
     found = batch.find_bursts(["data"])
     assert list(found) == names
     assert found == {name: root / (name if name != "z.v2" else "z.v2.NPZ") for name in names}
@@ -219,8 +220,171 @@ def test_names_that_would_be_one_picture_are_refused(capsys):
     capsys.readouterr()
     assert each("others") == 1
     assert "out/b2.png is the picture of " in capsys.readouterr().err and pictures("out") == before
-    shutil.rmtree("bursts/b2")
-    assert each("others") == 0
+    shutil.rmtree("bursts/b2")  # its picture may be all that is left of it
+    assert each("others") == 1 and pictures("out") == before
+
+
+def test_only_pictures_of_the_same_burst_by_the_record_are_replaced(capsys):
+    assert each("bursts") == 0
+
+    def refused(sentence, *arguments):
+        """The command changes nothing."""
+        before = pictures("."), lines()
+        capsys.readouterr()
+        assert each("bursts", *arguments) == 1
+        error = capsys.readouterr().err
+        assert sentence in error and error.count("\n") == 1
+        assert (pictures("."), lines()) == before
+
+    # A file of one's own, then a burst of this name.
+    Path("out/thesis.png").write_bytes(b"mine")
+    shutil.copytree("bursts/b2", "bursts/thesis")
+    refused("out/thesis.png is there, and by the record it is not the picture of ")
+    # As much where the burst was tried before, and failed.
+    Path("out/thesis.png").unlink()
+    Path("bursts/thesis/frame_01.png").write_bytes(b"no picture")
+    assert each("bursts") == 1
+    Path("out/thesis.png").write_bytes(b"mine")
+    refused("out/thesis.png is there, and by the record it is not the picture of ")
+    # The record is of the .png.
+    Path("out/thesis.png").unlink()
+    shutil.rmtree("bursts/thesis")
+    Path("out/b2.tif").write_bytes(b"mine")
+    refused("out/b2.tif is there, and by the record it is not the picture of ", "--format", "tif")
+    Path("out/b2.tif").unlink()
+    # A link to a frame: of another burst of the run.
+    for link in (os.symlink, os.link):
+        Path("out/b2.png").unlink()
+        link(Path("bursts/inside/b10/frame_00.png").absolute(), "out/b2.png")
+        refused("out/b2.png is one of the files that are read", "--linear")
+    os.rename("out/b2.png", "out/b3.png")  # and without a line in the record
+    os.rename("bursts/b2", "bursts/b3")
+    refused("out/b3.png is there, and by the record it is not the picture of ")
+
+
+def test_a_kill_between_a_picture_and_its_line_does_not_stop_the_next_start(monkeypatch, capsys):
+    def killed(options, weights, task):
+        """The picture is written, and nothing more."""
+        denoise_one(options, weights, task)
+        recorded.append(record.read_bytes())
+        raise KeyboardInterrupt
+
+    denoise_one, record, recorded = batch.denoise_one, Path("out") / batch.RECORD, []
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "denoise_one", killed)
+        assert each("bursts") == 130
+    record.write_bytes(recorded[0])  # after a kill nothing more is written to it
+    before = pictures("out")
+    assert list(before) == ["b2.png"]
+    assert each("bursts") == 0
+    assert len(lines()) == 3 and len(pictures("out")) == 3 and pictures("out")["b2.png"] == before["b2.png"]
+
+
+def test_the_settings_of_a_picture_are_its_own_and_not_those_of_another_format(capsys):
+    assert each("bursts/b2") == 0
+    before = pictures("out")
+    assert each("bursts/b2", "--linear", "--format", "tif") == 0
+    assert each("bursts/b2", "--linear") == 0
+    assert pictures("out")["b2.png"] != before["b2.png"]
+
+
+def close(monkeypatch, folder):
+    """Make a folder one that may not be entered, also for root: no file in it can be asked about."""
+    closed = str(Path(folder).absolute())
+
+    def guard(name):
+        before = getattr(os, name)
+
+        def guarded(path=".", *arguments, **options):
+            if not isinstance(path, int):
+                text = os.path.abspath(os.fspath(path))
+                if text.startswith(closed + "/") or (text == closed and name in ("listdir", "scandir")):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return before(path, *arguments, **options)
+
+        monkeypatch.setattr(os, name, guarded)
+
+    for name in ("stat", "lstat", "listdir", "scandir"):
+        guard(name)
+
+
+def test_a_folder_that_may_not_be_read_is_one_failed_burst(monkeypatch, capsys):
+    shutil.copytree("bursts/b2", "bursts/closed/a")
+    os.symlink("round", "bursts/round")  # a link to itself
+    close(monkeypatch, "bursts/closed")
+    with pytest.raises(PermissionError):
+        Path("bursts/closed/a").exists()
+    assert each("bursts") == 1
+    error = capsys.readouterr().err
+    assert f"closed: failed: '{Path('bursts/closed').absolute()}': Permission denied\n" in error
+    assert "round: failed: " in error and "Errno" not in error
+    assert "2 of 5 bursts failed" in error and len(pictures("out")) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0, 0o400])
+def test_a_folder_without_permission_is_failed_bursts(mode, capsys):
+    shutil.copytree("bursts/b2", "bursts/closed/a")
+    os.chmod("bursts/closed", mode)
+    try:
+        assert each("bursts") == 1
+    finally:
+        os.chmod("bursts/closed", 0o700)
+    error = capsys.readouterr().err
+    assert "Permission denied" in error and "1 of 4 bursts failed" in error
+
+
+def test_folders_that_link_to_each_other_are_visited_once(monkeypatch):
+    names = [f"b{i}" for i in range(7)]
+    for name in names:
+        Path("web", name).mkdir(parents=True)
+        Path("web", name, "0.png").touch()
+        Path("web", name, "1.png").touch()
+        for other in names:
+            os.symlink(Path("web", other).absolute(), Path("web", name, f"a{other}"))
+    visits = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: visits.append(path) or iterdir(path))
+    found = batch.find_bursts(["web"])
+    assert len(found) == 7 and len(visits) == 8
+    assert len({path.resolve() for path in found.values()}) == 7
+
+
+def test_the_model_is_checked_before_the_folders_are_searched(monkeypatch, capsys):
+    monkeypatch.setattr(batch, "find_bursts", None)
+    assert each("bursts", "--model", "resnet") == 1
+    assert "there is no such checkpoint" in capsys.readouterr().err
+
+
+def test_a_picture_and_a_folder_of_one_name_are_refused_before_the_work(capsys):
+    os.rename("bursts/b2", "bursts/B")
+    shutil.copytree("bursts/B", "bursts/b.png/sub")
+    assert each("bursts", "--format", "tif") == 0
+    Path("out/B.tif").unlink()
+    capsys.readouterr()
+    assert each("bursts") == 1
+    error = capsys.readouterr().err
+    assert "b.png would be the picture of " in error and error.count("\n") == 1
+    assert sorted(pictures("out")) == ["b.png/sub.tif", "c.v1.tif", "inside/b10.tif"]
+    # What is there from before can be in the way, too: that burst fails alone.
+    shutil.rmtree("out/inside")
+    Path("out/inside").touch()
+    assert each("bursts", "--format", "tif") == 1
+    error = capsys.readouterr().err
+    assert f"inside/b10: failed: output: '{Path('out/inside').absolute()}': File exists\n" in error
+    assert "1 of 4 bursts failed" in error and Path("out/B.tif").exists()
+
+
+def test_an_output_folder_that_cannot_be_used_is_one_sentence(monkeypatch, capsys):
+    Path("out", batch.RECORD).mkdir(parents=True)
+    assert each("bursts") == 1
+    assert "out holds files that `kpnviz denoise --each` did not write" in capsys.readouterr().err
+    Path("closed").mkdir()
+    close(monkeypatch, "closed")
+    for output in ("closed", "closed/out"):
+        assert each("bursts", output=output) == 1
+        error = capsys.readouterr().err
+        assert f"output: '{Path(output).absolute()}': Permission denied\n" in error
 
 
 @pytest.mark.parametrize(
@@ -321,7 +485,7 @@ def test_ctrl_c_ends_all_processes_and_it_goes_on_later(shared, capsys):
     error = process.stderr.read()  # until the last of them has ended
     assert process.wait() == 130
     assert "Traceback" not in error and error.endswith("kpnviz: stopped\n")
-    done = len(lines())
+    done = sum("fingerprint" in line for line in lines())
     assert 1 <= done < 23
     assert all(path.endswith(".png") and not Path(path).name.startswith(".") for path in pictures("out"))
     assert each("bursts") == 0
