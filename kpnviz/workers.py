@@ -142,7 +142,7 @@ def _serve(pipe: Connection, threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in _THREADS:  # before the first task imports what reads them
         os.environ.setdefault(name, str(threads))
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             pipe.send(_outcome(*pipe.recv()))
 

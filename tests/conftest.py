@@ -1,6 +1,7 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
 import os
+import sys
 
 import hypothesis
 import pytest
@@ -16,6 +17,15 @@ hypothesis.settings.load_profile("untimed")
 
 # Processes that share a machine (pytest -n) share its cores.
 torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))))
+
+
+_MAIN = sys.modules["__main__"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Streamlit puts the script that it runs in the place of __main__, and a new process would begin by running that."""
+    sys.modules["__main__"] = _MAIN
 
 
 def pytest_collection_modifyitems(items):

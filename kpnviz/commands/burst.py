@@ -353,7 +353,8 @@ def _check(options: argparse.Namespace) -> None:
     for name in options.files:
         if not Path(name).exists():
             raise ValueError(f"{name}: there is no such file or folder")
-        if Path(name).is_dir() and not any(entry.is_file() for entry in Path(name).iterdir()):
+        alone = len(options.files) == 1 and Path(name).is_dir()
+        if alone and not any(entry.is_file() for entry in Path(name).iterdir()):
             raise ValueError(
                 f"{name} holds no files; of a folder of bursts `kpnviz denoise --each` denoises every one"
             )

@@ -21,7 +21,6 @@ from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache, work
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import unpack
-from kpnviz.ui.numbers import not_minus_zero
 from kpnviz.ui.state import (
     IF_RENORMALIZE,
     MAPS_FRAME,
@@ -87,8 +86,6 @@ def test_no_number_is_written_as_minus_zero(burst):
     y, x = divmod(int(np.flatnonzero((centers[:, 0] < 0) & (centers[:, 0] > -0.004))[0]), 30)
     app = open_page("kernels", pixel=(30 + y, 30 + x))
     assert "dy **0.00**" in texts(app)
-    assert math.copysign(1, not_minus_zero(-0.004, 2)) == 1
-    assert not_minus_zero(-0.006, 2) == -0.006
 
 
 @pytest.mark.parametrize(
