@@ -24,7 +24,7 @@ _MAIN = sys.modules["__main__"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Streamlit puts the script that it runs in the place of __main__, and a new process would begin by running that."""
+    """Streamlit puts the script that it runs in the place of __main__; a new process would begin by running that."""
     sys.modules["__main__"] = _MAIN
 
 
