@@ -23,7 +23,7 @@ from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements, work
 from kpnviz.ui.controls import (
     KERNEL_VIEWS,
-    MOST_IF_SHIFT,
+    MAX_IF_SHIFT,
     WHAT_IF,
     burst_controls,
     method_controls,
@@ -62,7 +62,7 @@ from kpnviz.ui.state import (
     of_size,
 )
 
-MOST_KINDS = range(2, 9)
+MAX_KINDS = range(2, 9)
 MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
@@ -191,7 +191,7 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         method = choose_method(methods, KINDS_METHOD)
         field = cache.kernels_of(recipe, method)
         frame = choose_frame(field.frames, KINDS_FRAME, all_frames=True)
-        count = elements.choose("Kinds", MOST_KINDS, KINDS_COUNT, 5, str)
+        count = elements.choose("Kinds", MAX_KINDS, KINDS_COUNT, 5, str)
     which = (recipe, method, None if frame < 0 else frame, count)
     with elements.awaited(
         work.is_kept(cache.kinds_of, *which), "Sorting the kernels of all places …"
@@ -391,7 +391,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     with right:
         frame = st.segmented_control("Shift frame", range(len(burst)), required=True, **control(IF_FRAME))
         a, b = st.columns(2)
-        most = MOST_IF_SHIFT
+        most = MAX_IF_SHIFT
         dy = a.number_input("by dy, px", -most, most, help="Down.", **control(IF_DY))
         dx = b.number_input("by dx, px", -most, most, help="To the right.", **control(IF_DX))
         anew = st.toggle(

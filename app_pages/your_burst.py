@@ -13,10 +13,10 @@ from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
+from kpnviz.limits import Limits
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits
 from kpnviz.ui import elements, upload
 from kpnviz.ui.cache import denoiser
 from kpnviz.ui.controls import default_methods

@@ -13,19 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.checks import check_float, check_int, check_unmasked
+from kpnviz.limits import MAX_INTENSITY, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import (
-    LEAST_WHITE,
-    MOST_LIGHT,
-    MOST_OBJECTS,
-    MOST_SHIFT,
-    check_unmasked,
-    real,
-    visible,
-    whole,
-)
 from kpnviz.photos import gallery, photo_path, read_photo, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
+from kpnviz.text import visible
 
 
 class Stream(enum.IntEnum):
@@ -57,12 +50,12 @@ class Misalignment:
 
     def __post_init__(self) -> None:
         for name in ("small", "large"):
-            object.__setattr__(self, name, whole(f"misalignment: {name}", getattr(self, name), 0, 4096))
+            object.__setattr__(self, name, check_int(f"misalignment: {name}", getattr(self, name), 0, 4096))
         if not self.small <= self.large:
             raise ValueError(
                 f"misalignment: small is {self.small} and large is {self.large}; 0 <= small <= large"
             )
-        object.__setattr__(self, "rate", real("misalignment: rate", self.rate, 0, 1000))
+        object.__setattr__(self, "rate", check_float("misalignment: rate", self.rate, 0, 1000))
 
     def sample(self, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Shifts (dy, dx) of a burst's frames: [N, 2]; frame 0 is the reference, (0, 0).
@@ -101,12 +94,14 @@ class MovingObject:
     def __post_init__(self) -> None:
         _check_photo("moving object: photo", self.photo)
         for name in ("diameter", "softness"):
-            object.__setattr__(self, name, real(f"moving object: {name}", getattr(self, name), 1e-3, 1e5))
+            object.__setattr__(
+                self, name, check_float(f"moving object: {name}", getattr(self, name), 1e-3, 1e5)
+            )
         for name in ("center", "velocity"):
             pair = _items(f"moving object: {name}", getattr(self, name), "(y, x)")
             if len(pair) != 2:
                 raise ValueError(f"moving object: {name} is {visible(pair)}; it is (y, x)")
-            pair = tuple(real(f"moving object: {name}", value, -1e5, 1e5) for value in pair)
+            pair = tuple(check_float(f"moving object: {name}", value, -1e5, 1e5) for value in pair)
             object.__setattr__(self, name, pair)
         meaning = "up to 64 pairs of amplitude and phase"
         waves = [
@@ -116,7 +111,7 @@ class MovingObject:
         if len(waves) > 64 or any(len(wave) != 2 for wave in waves):
             raise ValueError(f"moving object: outline is not {meaning}")
         outline = tuple(
-            tuple(real("moving object: a number of outline", value, -1e3, 1e3) for value in wave)
+            tuple(check_float("moving object: a number of outline", value, -1e3, 1e3) for value in wave)
             for wave in waves
         )
         object.__setattr__(self, "outline", outline)
@@ -186,8 +181,8 @@ class BurstRecipe:
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, 1024), ("seed", 0, 2**63 - 1), ("reduction", 1, 64)):
-            object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
-        object.__setattr__(self, "white_level", real("white_level", self.white_level, LEAST_WHITE, 1))
+            object.__setattr__(self, name, check_int(name, getattr(self, name), least, most))
+        object.__setattr__(self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, 1))
         _check_photo("photo", self.photo)
         for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
             if not isinstance(getattr(self, name), kind):
@@ -210,7 +205,7 @@ class BurstRecipe:
             meaning = "(top, left, height, width) with 1 pixel or more"
             crop = _items("crop", self.crop, meaning)
             if len(crop) == 4:
-                crop = tuple(whole("crop: a number", value, -(10**6), 10**6) for value in crop)
+                crop = tuple(check_int("crop: a number", value, -(10**6), 10**6) for value in crop)
             if len(crop) != 4 or min(crop[2:]) < 1:
                 raise ValueError(f"crop is {visible(crop)}; it is {meaning}")
             object.__setattr__(self, "crop", crop)
@@ -219,8 +214,8 @@ class BurstRecipe:
             for one in self.objects:
                 if not isinstance(one, MovingObject):
                     raise ValueError(f"moving holds {visible(repr(one))}; it is a MovingObject or several")
-        if len(self.objects) > MOST_OBJECTS:
-            raise ValueError(f"moving has {len(self.objects)} objects; a burst has up to {MOST_OBJECTS}")
+        if len(self.objects) > MAX_OBJECTS:
+            raise ValueError(f"moving has {len(self.objects)} objects; a burst has up to {MAX_OBJECTS}")
         if self.misalignment.subpixel and self.shifts is None and self.reduction % 2:
             raise ValueError(
                 f"reduction is {self.reduction}; shifts by half pixels need an even one (whole pixels of the photo)"
@@ -305,7 +300,7 @@ class Burst:
         if not isinstance(self.noise, NoiseModel):
             raise ValueError(f"noise is {visible(repr(self.noise))}; it is a NoiseModel")
         object.__setattr__(
-            self, "white_level", real("white_level", self.white_level, LEAST_WHITE, MOST_LIGHT)
+            self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, MAX_INTENSITY)
         )
         object.__setattr__(self, "frames", _light("frames", self.frames))
         if self.frames.ndim != 3 or 0 in self.frames.shape:
@@ -413,8 +408,8 @@ def _light(name: str, values: Any) -> np.ndarray:
         if array.ndim == 3:
             where = f": {'frame' if name == 'frames' else 'mask'} {np.argwhere(~np.isfinite(array))[0, 0]}"
         raise ValueError(f"{name}{where} holds values that are not finite (NaN or infinity)")
-    if (worst := max(high, -low)) > MOST_LIGHT:
-        raise ValueError(f"{name}: a value of {worst:g} is beyond {MOST_LIGHT:g} (white = 1)")
+    if (worst := max(high, -low)) > MAX_INTENSITY:
+        raise ValueError(f"{name}: a value of {worst:g} is beyond {MAX_INTENSITY:g} (white = 1)")
     return array
 
 
@@ -437,8 +432,8 @@ def _offsets(name: str, values: Any) -> np.ndarray:
     """A copy of shifts in pixels, integers or floating point; ValueError for anything else."""
     check_unmasked(name, values)
     array = np.array(values)
-    if array.dtype.kind not in "iuf" or not (np.abs(array.astype(np.float64)) <= MOST_SHIFT).all():
-        raise ValueError(f"{name} holds what is no shift in pixels, a number up to {MOST_SHIFT:g}")
+    if array.dtype.kind not in "iuf" or not (np.abs(array.astype(np.float64)) <= MAX_SHIFT).all():
+        raise ValueError(f"{name} holds what is no shift in pixels, a number up to {MAX_SHIFT:g}")
     return array
 
 

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kpnviz.checks import check_unmasked
 from kpnviz.local_conv import PADDINGS, REDUCTIONS, effective_kernels, local_conv, pad
-from kpnviz.outside import check_unmasked, visible
+from kpnviz.text import visible
 
 MAX_KERNEL = 61
 """Side of the largest kernel that :meth:`KernelField.from_kernels` and its siblings take."""

@@ -16,7 +16,7 @@ from kpnviz.color import Array, library_of
 if TYPE_CHECKING:
     import torch
 
-MOST_NOISE = 1000.0
+MAX_NOISE = 1000.0
 """Largest read_std and shot_gain (white = 1): their squares, and pictures with such noise, fit float32."""
 
 
@@ -42,8 +42,8 @@ class NoiseModel:
     def __post_init__(self) -> None:
         for name in ("read_std", "shot_gain"):
             value = getattr(self, name)
-            if not (isinstance(value, numbers.Real) and 0 <= float(value) <= MOST_NOISE):
-                raise ValueError(f"{name} is {value!r}; noise must be a number from 0 to {MOST_NOISE:g}")
+            if not (isinstance(value, numbers.Real) and 0 <= float(value) <= MAX_NOISE):
+                raise ValueError(f"{name} is {value!r}; noise must be a number from 0 to {MAX_NOISE:g}")
             object.__setattr__(self, name, float(value))
 
     @classmethod

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kpnviz.color import luminance, srgb_decode
-from kpnviz.outside import Limits, one_line
+from kpnviz.limits import Limits
 from kpnviz.paths import GALLERY
 from kpnviz.pictures import read_picture
 from kpnviz.sampling import box_reduce
+from kpnviz.text import one_line
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 

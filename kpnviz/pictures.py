@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from kpnviz.outside import MOST_LIGHT, MOST_PARTS, MOST_VALUES, FileError, Limits, one_line
+from kpnviz.limits import MAX_CHUNKS, MAX_INTENSITY, MAX_TAG_VALUES, FileError, Limits
+from kpnviz.text import one_line
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _STRIP = 64  # rows that are converted at a time
@@ -65,10 +66,10 @@ def check_light(name: str, values: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())  # either is NaN if any value is
     if not np.isfinite((low, high)).all():
         raise FileError(f"{name} holds values that are not finite (NaN or infinity)")
-    if max(-low, high) > MOST_LIGHT:
+    if max(-low, high) > MAX_INTENSITY:
         worst = low if -low > high else high
         raise FileError(
-            f"{name} holds the value {worst:g}; intensities (white = 1) up to {MOST_LIGHT:g} are read"
+            f"{name} holds the value {worst:g}; intensities (white = 1) up to {MAX_INTENSITY:g} are read"
         )
 
 
@@ -154,14 +155,14 @@ def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
     pages = 0
     while place and pages < 1000:
         entries: int = struct.unpack_from(order + count_format, data, place)[0]
-        if entries > MOST_PARTS:
+        if entries > MAX_CHUNKS:
             raise FileError(f"{name} has a directory of {entries} entries; no picture has")
         first = place + struct.calcsize("=" + count_format)
         for i in range(entries):
             at = first + entry_bytes * i
             code, kind, count = struct.unpack_from(order + "HH" + word, data, at)
-            if kind not in _BYTES and count > MOST_VALUES:
-                raise FileError(f"{name} has a tag of {count} values; up to {MOST_VALUES} are read")
+            if kind not in _BYTES and count > MAX_TAG_VALUES:
+                raise FileError(f"{name} has a tag of {count} values; up to {MAX_TAG_VALUES} are read")
             if pages:
                 continue
             tags[code] = ()
@@ -186,14 +187,14 @@ def _check_parts(name: str, data: bytes) -> None:
             return
     elif data[:8] == b"\x89PNG\r\n\x1a\n":
         at = 8
-        while at + 8 <= len(data) and parts <= MOST_PARTS:
+        while at + 8 <= len(data) and parts <= MAX_CHUNKS:
             at, parts = at + 12 + int.from_bytes(data[at : at + 4], "big"), parts + 1
     elif data[:2] == b"\xff\xd8":
         at = 2
-        while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda" and parts <= MOST_PARTS:
+        while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda" and parts <= MAX_CHUNKS:
             at, parts = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"), parts + 1
-    if parts > MOST_PARTS:
-        raise FileError(f"{name} has more than {MOST_PARTS} parts; no picture has")
+    if parts > MAX_CHUNKS:
+        raise FileError(f"{name} has more than {MAX_CHUNKS} parts; no picture has")
 
 
 def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -> Picture:

@@ -23,8 +23,9 @@ from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
-from kpnviz.outside import cores, one_line, visible
+from kpnviz.limits import cores
 from kpnviz.paths import discard_unfinished
+from kpnviz.text import one_line, visible
 
 Task = TypeVar("Task")
 

@@ -13,7 +13,7 @@ import kpnviz
 PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
-    ["outside", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
+    ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["pictures", "photos", "burst"],
     ["local_conv", "kernels", "consistency"],
     ["matching"],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from kpnviz.checks import check_float, check_unmasked
 from kpnviz.color import displayed
-from kpnviz.outside import LEAST_WHITE, MOST_LIGHT, check_unmasked, real
+from kpnviz.limits import MAX_INTENSITY, MIN_WHITE
 
 CROP = 8
 """Pixels of each side that the metrics leave out."""
@@ -40,7 +41,7 @@ def check_array(name: str, values: np.ndarray) -> None:
 
 def check_pictures(white_level: float, **pictures: np.ndarray) -> None:
     """ValueError, one sentence, unless these are finite floating-point pictures [H, W] of one shape."""
-    real("white_level", white_level, LEAST_WHITE, MOST_LIGHT)
+    check_float("white_level", white_level, MIN_WHITE, MAX_INTENSITY)
     for name, picture in pictures.items():
         check_array(name, picture)
     shapes = {name: picture.shape for name, picture in pictures.items()}

@@ -25,20 +25,19 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
-from kpnviz.outside import (
-    DIRECTORY_BYTES,
-    JSON_BYTES,
-    LEAST_WHITE,
-    MOST_LIGHT,
-    MOST_OBJECTS,
-    MOST_SHIFT,
+from kpnviz.limits import (
+    MAX_DIRECTORY_BYTES,
+    MAX_INTENSITY,
+    MAX_JSON_BYTES,
+    MAX_OBJECTS,
+    MAX_SHIFT,
+    MIN_WHITE,
     FileError,
     Limits,
-    one_line,
-    visible,
 )
 from kpnviz.paths import PACKAGE
 from kpnviz.pictures import check_light, check_pixels, read_picture
+from kpnviz.text import one_line, visible
 
 METADATA = "burst.json"
 FORMAT, _FIRST_FORMAT = "kpnviz burst 2", "kpnviz burst 1"
@@ -315,8 +314,8 @@ class Burst:
         fits = mask is not None and mask.shape == (M, H, W) and moved is not None and moved.shape == (M, N, 2)
         if not fits or not M:
             raise FileError(f"{label}: moving_mask and moving_shifts do not fit the frames")
-        if M > MOST_OBJECTS:
-            raise FileError(f"{label} has {M} moving objects; a burst has up to {MOST_OBJECTS}")
+        if M > MAX_OBJECTS:
+            raise FileError(f"{label} has {M} moving objects; a burst has up to {MAX_OBJECTS}")
         assert mask is not None and moved is not None
         for one in mask.parts(M):
             if not (one.min() >= 0 and one.max() <= 1):
@@ -419,7 +418,7 @@ class _Array:
 
     def numbers(self) -> np.ndarray:
         """A few numbers, as float64."""
-        if self.dtype.kind not in "fiub" or math.prod(self.shape) * self.dtype.itemsize > JSON_BYTES:
+        if self.dtype.kind not in "fiub" or math.prod(self.shape) * self.dtype.itemsize > MAX_JSON_BYTES:
             raise FileError(
                 f"{self.label}: {self.key} has dtype {visible(self.dtype)} and shape {visible(self.shape)}"
             )
@@ -427,7 +426,7 @@ class _Array:
 
     def text(self) -> str:
         """A short text."""
-        if self.dtype.kind != "U" or math.prod(self.shape) != 1 or self.dtype.itemsize > 4 * JSON_BYTES:
+        if self.dtype.kind != "U" or math.prod(self.shape) != 1 or self.dtype.itemsize > 4 * MAX_JSON_BYTES:
             raise FileError(f"{self.label}: {self.key} is not a text")
         return str(next(self.parts(1))[0])
 
@@ -445,7 +444,7 @@ def check_directory(label: str, file: IO[bytes]) -> None:
         raise FileError(f"{label} is a ZIP64; those are for more than 4 GB")
     for found in re.finditer(b"PK\5\6", tail):
         record = tail[found.start() : found.start() + 22]
-        if len(record) == 22 and struct.unpack_from("<I", record, 12)[0] > DIRECTORY_BYTES:
+        if len(record) == 22 and struct.unpack_from("<I", record, 12)[0] > MAX_DIRECTORY_BYTES:
             raise FileError(f"{label} has too many members to be a burst")
     file.seek(0)
 
@@ -458,7 +457,7 @@ def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:
         shifts = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         shifts = np.empty(0)
-    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= MOST_SHIFT:
+    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= MAX_SHIFT:
         raise FileError(f"{name}: shifts are not (dy, dx) of each of the {frames} frames")
     whole = np.rint(shifts).astype(np.int64)
     found: list[list[float]] = (whole if np.array_equal(whole, shifts) else shifts).tolist()
@@ -472,16 +471,16 @@ def _white_level(name: str, value: Any) -> float:
         level = float(value)
     except (TypeError, ValueError, OverflowError):
         level = 0.0
-    if not LEAST_WHITE <= level <= MOST_LIGHT:
+    if not MIN_WHITE <= level <= MAX_INTENSITY:
         raise FileError(
-            f"{name}: white_level is {visible(value)}; it is a number above 0 ({LEAST_WHITE:g} to {MOST_LIGHT:g})"
+            f"{name}: white_level is {visible(value)}; it is a number above 0 ({MIN_WHITE:g} to {MAX_INTENSITY:g})"
         )
     return level
 
 
 def _metadata(data: bytes) -> dict[str, Any]:
     """burst.json, checked: {frames, truth, levels, noise, shifts, white_level, recipe}."""
-    if len(data) > JSON_BYTES:
+    if len(data) > MAX_JSON_BYTES:
         raise FileError(f"{METADATA} is {len(data) / 1e6:.0f} MB; it cannot be that of a burst")
     try:
         values = json.loads(data)

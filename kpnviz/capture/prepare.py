@@ -15,9 +15,10 @@ from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
+from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits, escaped
 from kpnviz.sampling import box_reduce, reduction, reflect_index
+from kpnviz.text import escaped
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpnviz.outside import FileError, Limits, one_line
+from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import Picture, check_light, check_pages, check_pixels, check_tiff, tiff_tags, upright
+from kpnviz.text import one_line
 
 # What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)

@@ -27,8 +27,9 @@ import numpy as np
 from kpnviz.burst import BurstRecipe
 from kpnviz.capture.decoding import FORMAT, METADATA, base_name, how_to_start, natural
 from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import JSON_BYTES, FileError, Limits, escaped, one_line, visible
+from kpnviz.text import escaped, one_line, visible
 
 __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frames"]
 
@@ -120,7 +121,7 @@ def _truth_in(folder: Path) -> Path | None:
     """The noise-free picture that a folder's burst.json names, if it is there."""
     try:
         with open(folder / METADATA, "rb") as file:
-            name = json.loads(file.read(JSON_BYTES))["truth"]
+            name = json.loads(file.read(MAX_JSON_BYTES))["truth"]
         path = folder / name
         return path if name == path.name and path.is_file() else None
     except (

@@ -13,9 +13,10 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
-from kpnviz.outside import JSON_BYTES, escaped
+from kpnviz.limits import MAX_JSON_BYTES
 from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
+from kpnviz.text import escaped
 
 _TOP = 65535
 _OWN = re.compile(r"frame_[0-9]{2,4}\.png|truth\.png")
@@ -35,7 +36,7 @@ def _written(folder: Path) -> list[str] | None:
     """The files of a burst that was written to a folder; None if none was."""
     try:
         with open(folder / METADATA, "rb") as file:
-            values = json.loads(file.read(JSON_BYTES))
+            values = json.loads(file.read(MAX_JSON_BYTES))
         if values["format"] != FORMAT:
             return None
         names = [*values["frames"], *([values["truth"]] if values["truth"] else [])]

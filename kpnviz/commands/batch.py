@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from kpnviz.capture.decoding import METADATA, natural
 from kpnviz.commands.burst import check_noise_options, denoise_burst, loading
-from kpnviz.outside import visible
 from kpnviz.paths import held, write_atomically
+from kpnviz.text import visible
 from kpnviz.workers import Failure, os_sentence, outcomes
 
 if TYPE_CHECKING:

@@ -182,8 +182,8 @@ def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
     from kpnviz.capture.writer import check_folder, write_burst
+    from kpnviz.limits import Limits
     from kpnviz.noise import NoiseModel
-    from kpnviz.outside import Limits
     from kpnviz.photos import read_scene
 
     if not options.force:
@@ -371,8 +371,8 @@ def _open(
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, get_ready, read_frames
+    from kpnviz.limits import Limits
     from kpnviz.noise import NoiseModel
-    from kpnviz.outside import Limits
 
     given = (options.read_std, options.shot_gain)
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from kpnviz.outside import visible
+from kpnviz.text import visible
 
 
 class WrongOptionError(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kpnviz.outside import escaped
+from kpnviz.text import escaped
 
 
 def say(message: str) -> None:

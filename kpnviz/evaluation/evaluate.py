@@ -25,7 +25,7 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.outside import escaped
+from kpnviz.text import escaped
 from kpnviz.workers import Failure, outcomes
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)

@@ -21,8 +21,8 @@ from kpnviz.evaluation.testset import BURSTS, FRAMES, PHOTOS, TEST_SET
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS
-from kpnviz.outside import escaped
 from kpnviz.paths import locked, write_atomically
+from kpnviz.text import escaped
 
 PAPER_TABLE_1: dict[str, dict[int, tuple[float, float]]] = {
     name: dict(zip((1, 2, 4, 8), zip(values[::2], values[1::2], strict=True), strict=True))

@@ -44,7 +44,7 @@ __all__ = [
     "upsample_factors",
 ]
 
-MOST_TAPS = 1200
+MAX_TAPS = 1200
 """Kernel weights of all sizes together for which numba compiles within seconds: sizes 1, 3, ..., 13 and 25, which are
 1080, take 4 s, and 7 s with gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
 has more goes the lean way unless numba is asked for."""
@@ -75,7 +75,7 @@ def local_conv(
              the result, are those of the frames less K - 1, K the largest size
     fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
              averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
-    backend  one of BACKENDS, or None for the fastest that can do it and is compiled soon (MOST_TAPS)
+    backend  one of BACKENDS, or None for the fastest that can do it and is compiled soon (MAX_TAPS)
 
     Gradients flow to `factors` from every backend, and to `frames` through reference and torch: frames
     that require a gradient take the torch path when numba or triton was asked for. Half precision is computed
@@ -219,7 +219,7 @@ def _backend_module(
         lean = (
             not usual
             or dtype != torch.float32
-            or (fast == "numba" and sum(size**2 for size in sizes) > MOST_TAPS)
+            or (fast == "numba" and sum(size**2 for size in sizes) > MAX_TAPS)
         )
         backend = fast if fast and not lean and _installed(fast) else "torch"
     elif backend not in BACKENDS:

@@ -15,14 +15,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+from kpnviz.limits import MAX_JSON_BYTES
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
-from kpnviz.outside import JSON_BYTES, escaped, one_line, visible
 from kpnviz.paths import CHECKPOINTS, locked, write_atomically
+from kpnviz.text import escaped, one_line, visible
 
 _SUFFIX = ".safetensors"
 
-MOST_PARAMETERS = 100_000_000
+MAX_PARAMETERS = 100_000_000
 """Of a network: 50 times what ships; the widths of the paper have 24 million."""
 
 _SCHEMA = {"name": str, "config": dict, "params": int, "bytes": int, "sha256": str}
@@ -95,9 +96,9 @@ def read_card(name: str | Path) -> dict[str, Any]:
     path = _path(name).with_suffix(".json")
     try:
         with open(path, "rb") as file:
-            data = file.read(JSON_BYTES + 1)
-        if len(data) > JSON_BYTES:
-            raise CheckpointError(f"{path}: the card has more than {JSON_BYTES / 1e6:g} MB")
+            data = file.read(MAX_JSON_BYTES + 1)
+        if len(data) > MAX_JSON_BYTES:
+            raise CheckpointError(f"{path}: the card has more than {MAX_JSON_BYTES / 1e6:g} MB")
         card = json.loads(data)
         if not isinstance(card, dict):
             raise ValueError("it is not an object")
@@ -139,7 +140,7 @@ def load_network(name: str | Path) -> Network:
     """
     path = _path(name)
     card = read_card(path)
-    if path.stat().st_size > 4 * MOST_PARAMETERS + JSON_BYTES:
+    if path.stat().st_size > 4 * MAX_PARAMETERS + MAX_JSON_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; no network here is as large")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -152,9 +153,9 @@ def load_network(name: str | Path) -> Network:
     with torch.device("meta"):  # shapes, without memory
         expected = {key: value.shape for key, value in build(config).state_dict().items()}
     parameters = sum(math.prod(shape) for shape in expected.values())
-    if parameters > MOST_PARAMETERS:
+    if parameters > MAX_PARAMETERS:
         raise CheckpointError(
-            f"{path.with_suffix('.json')}: the config has {parameters} parameters; up to {MOST_PARAMETERS} are read"
+            f"{path.with_suffix('.json')}: the config has {parameters} parameters; up to {MAX_PARAMETERS} are read"
         )
     try:
         weights = load_tensors(data)

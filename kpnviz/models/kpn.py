@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kpnviz.checks import check_int
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.unet import BASE, TrunkConfig, UNet
 from kpnviz.noise import noise_std
-from kpnviz.outside import whole
 from kpnviz.sampling import reflect_index
 
 Part = tuple[slice, slice]
@@ -26,7 +26,7 @@ Part = tuple[slice, slice]
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
 
-MOST_WEIGHTS = 4096
+MAX_WEIGHTS = 4096
 """Channels that a network may predict, or see of matching, at a pixel and frame."""
 
 
@@ -60,19 +60,19 @@ class ModelConfig:
         for name in ("separable", "noise_map", "direct", "matching"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it is true or false")
-        whole("windows", self.windows, 1, 4)
-        whole("frames", self.frames, 1, 64)
+        check_int("windows", self.windows, 1, 4)
+        check_int("frames", self.frames, 1, 64)
         if not self.sizes:
             raise ValueError("sizes is empty; a network predicts kernels of one size or more")
         for size in self.sizes:
-            if whole("sizes: a kernel size", size, 0, LARGEST) % 2 == 0:
+            if check_int("sizes: a kernel size", size, 0, LARGEST) % 2 == 0:
                 raise ValueError(f"sizes: {size} is not a kernel size; they are odd and 1 or more")
         if len(set(self.sizes)) != len(self.sizes):
             raise ValueError(f"sizes: {self.sizes} names a size twice")
         weights = factor_channels(self.sizes, self.separable) * (self.windows if self.matching else 1)
-        if weights > MOST_WEIGHTS:
+        if weights > MAX_WEIGHTS:
             raise ValueError(
-                f"sizes: {self.sizes} need {weights} channels a frame; up to {MOST_WEIGHTS} are built"
+                f"sizes: {self.sizes} need {weights} channels a frame; up to {MAX_WEIGHTS} are built"
             )
         levels = len(self.trunk.encoder) - len(self.trunk.decoder)
         if levels != (1 if self.matching else 2):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kpnviz.outside import real, whole
+from kpnviz.checks import check_float, check_int
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class TrunkConfig:
     leak: float = 0.0
 
     def __post_init__(self) -> None:
-        whole("trunk: blocks of the encoder", len(self.encoder), 3, 8)
+        check_int("trunk: blocks of the encoder", len(self.encoder), 3, 8)
         for width in (*self.encoder, *self.decoder):
-            whole("trunk: width", width, 1, 2048)
-        whole("trunk: convs", self.convs, 1, 8)
-        real("trunk: leak", self.leak, 0, 1)
+            check_int("trunk: width", width, 1, 2048)
+        check_int("trunk: convs", self.convs, 1, 8)
+        check_float("trunk: leak", self.leak, 0, 1)
         if len(self.decoder) not in (len(self.encoder) - 2, len(self.encoder) - 1):
             raise ValueError(
                 f"trunk: encoder {self.encoder} and decoder {self.decoder} do not fit; a decoder has two blocks "

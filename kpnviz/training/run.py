@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from kpnviz.outside import escaped
 from kpnviz.paths import write_atomically
+from kpnviz.text import escaped
 from kpnviz.training.data import Batch, PhotoBank
 
 WARM_UP = 0.02

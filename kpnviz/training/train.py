@@ -20,9 +20,9 @@ from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, build, config_of
 from kpnviz.noise import GAINS
-from kpnviz.outside import escaped, one_line
 from kpnviz.paths import held
 from kpnviz.photos import find_photos
+from kpnviz.text import escaped, one_line
 from kpnviz.training import optimizers
 from kpnviz.training.data import MOTIONS, Batch, PhotoBank
 from kpnviz.training.losses import LAMBDA_1, annealed_loss, annealing_weight, basic_loss
@@ -40,7 +40,7 @@ FRAMES = (2, 8)
 LEAST_VALIDATED = 16
 """Pixels a side of the smallest burst for validation: the part of it whose kernels are looked at."""
 
-MOST_WRONG = 1.5
+MAX_WRONG = 1.5
 """Factor by which the assumed noise of a burst is too large or too small at most, where it is wrong."""
 
 _LOG_FLOOR = 1e-5
@@ -57,7 +57,7 @@ class TrainingConfig(RunConfig):
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
     start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
     wrong_noise   share of the bursts whose assumed noise is wrong: a network that matches is told f times their true
-               standard deviation, f log-uniform between 1 / MOST_WRONG and MOST_WRONG
+               standard deviation, f log-uniform between 1 / MAX_WRONG and MAX_WRONG
     """
 
     model: str = ""
@@ -257,7 +257,7 @@ class _Matching(_Stacked):
         if self.config.wrong_noise > 0:
             rng = np.random.default_rng([config.seed, step, _WRONG])
             wrong = rng.random(config.batch) < self.config.wrong_noise
-            factors = np.where(wrong, MOST_WRONG ** rng.uniform(-1, 1, config.batch), 1)
+            factors = np.where(wrong, MAX_WRONG ** rng.uniform(-1, 1, config.batch), 1)
             mine = factors.reshape(world.size, -1)[world.rank]
             factor = torch.from_numpy(mine).to(batch.read_std)
             batch = dataclasses.replace(
@@ -273,7 +273,7 @@ class _Matching(_Stacked):
 
     def card(self) -> dict:
         share = self.config.wrong_noise
-        wrong = f"; in {share:g} of them the assumed noise is up to {MOST_WRONG:g} times off" if share else ""
+        wrong = f"; in {share:g} of them the assumed noise is up to {MAX_WRONG:g} times off" if share else ""
         return {
             **super().card(),
             "start": self.start,

@@ -111,7 +111,7 @@ DEFAULTS: dict[str, Any] = {
     MOVING: False,
     SEED: 0,
 }
-MOST_IF_SHIFT = 16
+MAX_IF_SHIFT = 16
 WHAT_IF: dict[str, Any] = {
     IF_DROPPED: [],
     IF_SIZES: [],

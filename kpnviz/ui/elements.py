@@ -20,7 +20,7 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst
 from kpnviz.color import displayed
 from kpnviz.figures import Figure
-from kpnviz.outside import NAME, visible
+from kpnviz.text import MAX_NAME, visible
 
 P = ParamSpec("P")
 Option = TypeVar("Option")
@@ -36,7 +36,7 @@ _WORD_JOINER = "\u2060"  # invisible
 _MARKS = re.compile(r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""")
 
 
-def plain(text: object, most: int = NAME) -> str:
+def plain(text: object, most: int = MAX_NAME) -> str:
     """Markdown that shows a text as it is: for all that comes from outside, as names of files, and for messages."""
     return _MARKS.sub(r"\\\g<0>", _PAIRS.sub(_WORD_JOINER, visible(text, most)))
 

@@ -19,8 +19,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from kpnviz.models.checkpoints import available, current_name
 from kpnviz.models.zoo import ZOO
-from kpnviz.outside import visible
 from kpnviz.photos import gallery, read_scene
+from kpnviz.text import visible
 from kpnviz.ui.controls import (
     BY_HAND,
     CROPS,
@@ -28,10 +28,10 @@ from kpnviz.ui.controls import (
     KERNEL_VIEWS,
     MAX_FRAMES,
     MAX_GAIN,
+    MAX_IF_SHIFT,
     MAX_METHODS,
     MAX_SEED,
     MAX_SHIFT,
-    MOST_IF_SHIFT,
     REDUCTION,
     SHAKES,
     WHAT_IF,
@@ -330,7 +330,7 @@ class _Reader:
         state[IF_SIZES] = self.numbers(IF_SIZES, 1, _MAX_SIZE, "kernel sizes")
         state[IF_FRAME] = self.whole(IF_FRAME, 0, frames - 1, min(WHAT_IF[IF_FRAME], frames - 1))
         for name in (IF_DY, IF_DX):
-            state[name] = self.whole(name, -MOST_IF_SHIFT, MOST_IF_SHIFT, 0)
+            state[name] = self.whole(name, -MAX_IF_SHIFT, MAX_IF_SHIFT, 0)
         if IF_METHOD in self.query and available():
             state[IF_METHOD] = self.choice(IF_METHOD, available(), available()[-1])
         return state

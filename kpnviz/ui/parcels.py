@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from kpnviz.outside import Limits
+from kpnviz.limits import Limits
 
 Order = Callable[[], "Future[bytes]"]
 """Asks for what is to be made, again and again while somebody waits for it; one that is given up is begun anew."""

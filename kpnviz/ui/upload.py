@@ -25,9 +25,9 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import visible
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
+from kpnviz.text import visible
 from kpnviz.ui import uploads, work
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain

@@ -26,7 +26,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import Stat
 from streamlit.runtime.uploaded_file_manager import UploadedFileManager, UploadedFileRec, UploadFileUrlInfo
 
-from kpnviz.outside import FileError, Limits, visible
+from kpnviz.limits import FileError, Limits
+from kpnviz.text import visible
 
 LIFE = 30 * 60.0
 """Seconds after which a file that was uploaded is let go, and within which it must have arrived."""

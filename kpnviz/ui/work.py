@@ -21,7 +21,7 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from kpnviz.outside import Limits
+from kpnviz.limits import Limits
 from kpnviz.ui.state import TEACH
 from kpnviz.ui.turns import PATIENCE, Kept, Turns, nothing
 

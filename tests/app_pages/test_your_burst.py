@@ -20,9 +20,9 @@ from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
+from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits
 from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture
 from kpnviz.ui import upload

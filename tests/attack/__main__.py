@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kpnviz.capture import decoding
-from kpnviz.outside import FileError, Limits
+from kpnviz.limits import FileError, Limits
 
 from .files import LIMITS, bombs, check_sentence, mutated, read_here
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from kpnviz.capture import decoding
-from kpnviz.outside import Limits
+from kpnviz.limits import Limits
 from kpnviz.pictures import write_png16
 
 from ..capture.picture_makers import description, dng, npz, pillow, samples, tiff

@@ -7,7 +7,7 @@ import pytest
 
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.reader import _stack, read_frames
-from kpnviz.outside import FileError, Limits
+from kpnviz.limits import FileError, Limits
 
 from ..capture.picture_makers import samples
 from .files import LIMITS, bombs, check_sentence, mutated, read_here

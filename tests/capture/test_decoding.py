@@ -14,7 +14,7 @@ import pytest
 
 from kpnviz.capture import decoding, reader
 from kpnviz.capture.reader import get_ready, read_frames
-from kpnviz.outside import FileError, Limits
+from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import write_png16
 
 from .picture_makers import description, npz, pillow, samples, tiff, zipped

@@ -13,8 +13,8 @@ from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.raw import kind_of, read_raw
 from kpnviz.capture.reader import read_frames
+from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits
 
 from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff16
 

@@ -24,8 +24,8 @@ from kpnviz.capture.prepare import OwnBurst, prepare, read_burst, sharpness
 from kpnviz.capture.reader import files_of, get_ready, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
+from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits
 from kpnviz.pictures import read_picture, write_png16, write_tiff16
 from kpnviz.ui import export
 

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from kpnviz.capture.decoding import Burst
-from kpnviz.outside import FileError, Limits
+from kpnviz.limits import FileError, Limits
 
 from .picture_makers import pillow, tiff
 

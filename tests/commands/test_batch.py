@@ -18,8 +18,10 @@ from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.writer import write_burst
 from kpnviz.commands import batch
 from kpnviz.commands.main import main
+from kpnviz.limits import Limits
 from kpnviz.models import checkpoints
 from kpnviz.paths import held
+from kpnviz.pictures import read_picture
 
 from ..conftest import tiny
 
@@ -86,6 +88,19 @@ def pictures(folder):
     }
 
 
+def decoded(folder):
+    """The codes of each picture of a folder."""
+    return {name: read_picture(name, data, Limits()).codes for name, data in pictures(folder).items()}
+
+
+def assert_same_but_for_rounding(codes, expected):
+    """Two processes may round differently: numba inlines what it has just compiled, not what it loads from its cache.
+    Rounding of float32 is less than a code of 16 bits; its slope through sRGB is at most 13.
+    """
+    assert codes.dtype == expected.dtype == np.uint16
+    np.testing.assert_allclose(codes.astype(int), expected.astype(int), rtol=0, atol=8)
+
+
 def lines(folder="out"):
     return [json.loads(line) for line in (Path(folder) / batch.RECORD).read_text().splitlines()]
 
@@ -100,7 +115,7 @@ def test_each_burst_becomes_the_picture_that_it_becomes_alone(capsys):
     alone = {"b2": "b2", "c.v1": "c.v1.npz", "inside/b10": "inside/b10"}
     for name, burst in alone.items():
         assert main(["denoise", f"bursts/{burst}", "-o", "alone.png", "--json"]) == 0
-        assert Path("alone.png").read_bytes() == Path(f"out/{name}.png").read_bytes()
+        assert Path("alone.png").read_bytes() == Path(f"out/{name}.png").read_bytes()  # in one process
         report = json.loads(capsys.readouterr().out)
         (line,) = (line for line in lines() if line["name"] == name)
         assert line["burst"] == str(Path(f"bursts/{burst}").absolute())
@@ -120,8 +135,12 @@ def test_two_processes_and_a_cluster_write_the_same_pictures(cluster, capsys):
         assert "1 of 4 bursts failed; " in said.err.splitlines()[-1]
         assert [json.loads(line) for line in said.out.splitlines()] == lines(name)
         assert len(lines(name)) == 4
-    assert len(pictures("one")) == 3
-    assert pictures("one") == pictures("two") == pictures("dask")
+    one = decoded("one")
+    assert len(one) == 3
+    for way in ("two", "dask"):
+        assert decoded(way).keys() == one.keys()
+        for name, codes in decoded(way).items():
+            assert_same_but_for_rounding(codes, one[name])
 
 
 def test_an_evaluation_has_the_same_figures_with_workers_and_on_a_cluster(cluster, capsys):
@@ -134,7 +153,16 @@ def test_an_evaluation_has_the_same_figures_with_workers_and_on_a_cluster(cluste
         assert all((row.pop("seconds") is None) == bool(way) for row in rows)
         found.append(rows)
     assert len(found[0]) == 8 and found[0][0]["alignment"] is not None
-    assert found[0] == found[1] == found[2]
+    for rows in found[1:]:
+        for row, expected in zip(rows, found[0], strict=True):
+            assert row == {key: about(value) for key, value in expected.items()}
+
+
+def about(value):
+    """The same but for rounding, as above: figures of float32 pictures, PSNR of 20 to 40 dB."""
+    if isinstance(value, list):
+        return [about(item) for item in value]
+    return pytest.approx(value, abs=1e-4) if isinstance(value, float) else value
 
 
 def test_what_was_done_is_left_out_when_started_again(capsys):

@@ -16,9 +16,9 @@ from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
+from kpnviz.limits import Limits
 from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
-from kpnviz.outside import Limits
 from kpnviz.pictures import read_picture
 
 from ..capture.picture_makers import dng, pillow

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpnviz.local_conv import MOST_TAPS, effective_kernels, local_conv, reflect_pad, upsample_factors
+from kpnviz.local_conv import MAX_TAPS, effective_kernels, local_conv, reflect_pad, upsample_factors
 from kpnviz.models.zoo import ZOO
 
 MKPN = (1, 3, 5, 7, 9, 11)
@@ -388,4 +388,4 @@ def test_sizes_that_numba_would_compile_for_long_go_the_lean_way():
         expected = local_conv(frames, factors, sizes, separable=separable, backend="reference")
         torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-4)
     assert time.perf_counter() - begun < 10
-    assert all(sum(size**2 for size in config.sizes) <= MOST_TAPS for config in ZOO.values())
+    assert all(sum(size**2 for size in config.sizes) <= MAX_TAPS for config in ZOO.values())

@@ -196,9 +196,9 @@ def test_a_card_keeps_to_its_schema(saved, text, sentence):
 
 
 def test_a_file_larger_than_any_network_is_refused_unread(saved, monkeypatch):
-    """The limit is four bytes for each of MOST_PARAMETERS, and a megabyte beside them."""
+    """The limit is four bytes for each of MAX_PARAMETERS, and a megabyte beside them."""
     _, path = saved
-    monkeypatch.setattr(checkpoints, "MOST_PARAMETERS", 10**6)
+    monkeypatch.setattr(checkpoints, "MAX_PARAMETERS", 10**6)
     with path.open("r+b") as file:
         file.truncate(5_000_001)  # sparse: takes no room
     monkeypatch.setattr(type(path), "read_bytes", lambda self: pytest.fail("it was read"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from kpnviz.outside import visible
+from kpnviz.text import visible
 from kpnviz.ui.elements import plain, rounded
 
 

@@ -15,7 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from streamlit.web.server.app_discovery import discover_asgi_app
 from streamlit.web.server.starlette import starlette_routes
 
-from kpnviz.outside import FileError, Limits
+from kpnviz.limits import FileError, Limits
 from kpnviz.ui import uploads as module
 from kpnviz.ui.uploads import IDLE, LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
 

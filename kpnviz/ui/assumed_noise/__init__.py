@@ -22,7 +22,7 @@ from cachetools import LRUCache
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Denoiser
-from kpnviz.outside import Limits
+from kpnviz.limits import Limits
 from kpnviz.ui import cache, parcels, work
 from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
 from kpnviz.ui.parcels import GivenUpError

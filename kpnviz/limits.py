@@ -1,43 +1,33 @@
-"""What comes from outside: how much of it is read, which numbers it may hold, and how its names are written.
-
-Nobody has vouched for files, their names, cards and links. Every limit stands here.
-"""
+"""Limits of what is read from files, links and uploads, none of which can be trusted. Every limit stands here."""
 
 from __future__ import annotations
 
 import dataclasses
-import numbers
 import os
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-MOST_LIGHT = 1e6
+MAX_INTENSITY = 1e6
 """Largest intensity (white = 1) of a frame, either sign: squares and products of such values fit float32."""
 
-MOST_SHIFT = 1e6
+MAX_SHIFT = 1e6
 """Largest shift of a frame, in pixels."""
 
-LEAST_WHITE = 1e-6
+MIN_WHITE = 1e-6
 """Smallest white level, and smallest span of codes between black and white times 1/65535."""
 
-NAME = 80
-"""Characters of a name that are shown."""
-
-MOST_PARTS = 100_000
+MAX_CHUNKS = 100_000
 """Chunks of a PNG; segments of a JPEG, or directory entries of a TIFF, are far fewer."""
 
-MOST_VALUES = 1_000_000
+MAX_TAG_VALUES = 1_000_000
 """Numbers in one tag of a TIFF."""
 
-MOST_OBJECTS = 8
+MAX_OBJECTS = 8
 """Moving objects of a burst; those that are drawn (`burst.draw_objects`) are up to three."""
 
-DIRECTORY_BYTES = 1_000_000
+MAX_DIRECTORY_BYTES = 1_000_000
 """What a ZIP says about its members."""
 
-JSON_BYTES = 1_000_000
+MAX_JSON_BYTES = 1_000_000
 """burst.json, the recipe in an NPZ, and the card of a checkpoint."""
 
 
@@ -147,41 +137,3 @@ class Limits:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def whole(name: str, value: Any, least: int, most: int) -> int:
-    """The value, if it is an integer from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        found = int(value)
-        if least <= found <= most:
-            return found
-    raise ValueError(f"{name} is {visible(repr(value))}; it is a whole number from {least} to {most}")
-
-
-def real(name: str, value: Any, least: float, most: float) -> float:
-    """The value, if it is a number from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least <= float(value) <= most:
-        raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
-    return float(value)
-
-
-def check_unmasked(name: str, values: Any) -> None:
-    """ValueError for a masked array some of whose values are masked: what is under the mask would be computed with."""
-    if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked values; give it values there first: {name}.filled(...)")
-
-
-def escaped(text: object) -> str:
-    """Text on one line that a terminal obeys in nothing: control characters, of direction too, as \\n or \\u202e."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def visible(text: object, most: int = NAME) -> str:
-    """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
-    shown = escaped(str(text).strip())
-    return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
-
-
-def one_line(error: BaseException) -> str:
-    """An error of a library as the end of a sentence."""
-    return visible(" ".join(str(error).split()) or type(error).__name__, 200).rstrip(".")

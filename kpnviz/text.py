@@ -1,0 +1,22 @@
+"""Text that may come from strangers (names of files, errors of libraries), made safe and short enough to print."""
+
+from __future__ import annotations
+
+MAX_NAME = 80
+"""Characters of a name that are shown."""
+
+
+def escaped(text: object) -> str:
+    """Text on one line that a terminal obeys in nothing: control characters, of direction too, as \\n or \\u202e."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def visible(text: object, most: int = MAX_NAME) -> str:
+    """Text on one line, at most so many characters: control characters as \\n or \\x1b, the middle as … if too long."""
+    shown = escaped(str(text).strip())
+    return shown if len(shown) <= most else f"{shown[: most // 2]}…{shown[len(shown) - (most - 1) // 2 :]}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error of a library as the end of a sentence."""
+    return visible(" ".join(str(error).split()) or type(error).__name__, 200).rstrip(".")
