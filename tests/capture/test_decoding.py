@@ -24,7 +24,7 @@ PAIR = [(f"{i}.png", pillow(np.full((8, 9, 3), 9 * i, np.uint8), "PNG")) for i i
 
 def test_limits_are_set_before_anything_is_read():
     code = (
-        "import json, resource, sys; from kpnviz.capture import decoding; from kpnviz.outside import Limits\n"
+        "import json, resource, sys; from kpnviz.capture import decoding; from kpnviz.limits import Limits\n"
         "decoding.limit_resources(Limits(memory_bytes=2**30, seconds=7, pixels=10**6))\n"
         "r = resource; print(json.dumps([r.getrlimit(w)[0] for w in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE)]))\n"
         "print('torch' in sys.modules)\n"
