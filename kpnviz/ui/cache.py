@@ -20,10 +20,10 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.kernels import KernelField
+from kpnviz.lens.payload import MAX_BYTES, Pixel, check_size, pack, payload_bytes
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import work
-from kpnviz.ui.kernel_lens import MAX_BYTES, Pixel, check_size, pack, payload_bytes
 from kpnviz.ui.work import kept, kept_at_once
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS, Pixel
 from kpnviz.models.checkpoints import available, current_name
 from kpnviz.models.zoo import ZOO
 from kpnviz.photos import gallery, read_scene
@@ -39,7 +40,6 @@ from kpnviz.ui.controls import (
     default_methods,
     shifts_for,
 )
-from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS, Pixel
 from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.size_stage import first_look, sized_methods
 from kpnviz.ui.state import (

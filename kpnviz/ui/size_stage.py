@@ -10,10 +10,10 @@ import numpy as np
 from kpnviz.analysis.best_size import BestSize, best_size
 from kpnviz.analysis.maps import pixel_classes, squared_error
 from kpnviz.burst import BurstRecipe
+from kpnviz.lens.payload import pack
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
 from kpnviz.ui import cache
-from kpnviz.ui.kernel_lens import pack
 from kpnviz.ui.work import kept
 
 SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")

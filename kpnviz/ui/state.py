@@ -29,7 +29,7 @@ SEED = "seed"  # of shake and noise
 # --- What is looked at ---
 METHODS = "methods"  # names of the networks chosen
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
-LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
+LENS_DISPLAY = "display"  # options of the lens that are not as in lens.DISPLAY
 TEACH = "teach"  # teacher mode: large type, the controls folded away
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
@@ -55,7 +55,6 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 # --- Explore ---
 LENS = "lens"  # the kernel lens
 IN_PARTS = "_in_parts"  # (recipe, methods, those of them that were shown), while they denoise
-ASSUMED = "assumed"  # what brings other assumed noise
 BY_MESSAGE = "_by_message"  # this session's browser could not fetch a parcel: it is sent messages
 STATISTICS = "statistics"  # the table of the pinned pixel
 

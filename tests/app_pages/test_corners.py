@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.burst import synthesize
+from kpnviz.lens.payload import MAX_BYTES, payload_bytes, unpack
 from kpnviz.models import checkpoints
 from kpnviz.paths import ROOT
 from kpnviz.ui import cache, work
@@ -22,7 +23,6 @@ from kpnviz.ui.controls import (
     SHAKES,
     recipe_of,
 )
-from kpnviz.ui.kernel_lens import MAX_BYTES, payload_bytes, unpack
 from kpnviz.ui.size_stage import size_stage
 from kpnviz.ui.state import NOISE_SIDE
 

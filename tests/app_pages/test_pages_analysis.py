@@ -16,11 +16,11 @@ from kpnviz.analysis.maps import kernel_kinds
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
+from kpnviz.lens.payload import unpack
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.ui import cache, work
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
-from kpnviz.ui.kernel_lens import unpack
 from kpnviz.ui.state import (
     IF_RENORMALIZE,
     MAPS_FRAME,

@@ -105,12 +105,12 @@ class Visitor:
         elif kind == "bidi_component":
             component = element.bidi_component
             if component.component_name == "kpnviz.kernel_lens":
-                parcel = _header(component.bytes)["parcel"]
+                order = _header(component.bytes)
+                parcel, assumed = order["parcel"], order["assumed"]
                 if self._lens is None or self._lens[0] != parcel["id"]:
                     self._begin("lens", parcel["id"], self._fetch_lens(parcel))
-            elif component.component_name == "kpnviz.assumed_noise":
-                order = _header(component.bytes)
-                self._begin("assumed", order["burst"], self._fetch_assumed(order["parcels"].values()))
+                if assumed:
+                    self._begin("assumed", assumed["burst"], self._fetch_assumed(assumed["parcels"].values()))
 
     def _begin(self, what: str, name: str, work: Any) -> None:
         """Fetch this instead of what is being fetched, if that is another."""
@@ -151,7 +151,7 @@ class Visitor:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    """The header before the rest of what a component is sent: kernel_lens.with_header."""
+    """The header before the rest of what a component is sent: lens.payload.with_header."""
     (length,) = struct.unpack_from("<I", data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])
     return header
