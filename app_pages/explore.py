@@ -13,7 +13,8 @@ from kpnviz.denoise import Estimate
 from kpnviz.lens.page import PAGE_BYTES, interactive_page
 from kpnviz.lens.payload import Pixel
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements, export, link, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.assumed_noise import assumed_payloads, offered
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -89,7 +90,7 @@ def ready_to_show(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, .
 
     What was on the page before stays so long. A page without a lens gets one with the frames at once.
     """
-    if work.is_kept(cache.lens_payload, recipe, methods):
+    if work.is_cached(cache.lens_payload, recipe, methods):
         return methods
     state = st.session_state
     *of, shown = state.get(IN_PARTS, (None, None, ()))

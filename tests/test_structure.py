@@ -24,6 +24,8 @@ LAYERS = [
     ["training"],
     ["evaluation"],
     ["figures"],
+    ["lens"],
+    ["serving"],
     ["ui"],
     ["commands"],
     ["__main__", "__init__"],
@@ -96,11 +98,24 @@ def test_imports_go_down_only():
             assert ORDER.index(other) <= ORDER.index(name), f"{path.relative_to(PACKAGE)} imports {other}"
 
 
-def test_only_the_ui_knows_streamlit_and_only_figures_plotly():
+def test_serving_knows_nothing_of_bursts():
+    for path, name in modules():
+        if name == "serving":
+            assert imported(path)[0] <= {"serving", "limits", "text"}, path
+
+
+def test_only_the_app_knows_streamlit_and_only_figures_plotly():
     for path, name in modules():
         outside = imported(path)[1]
-        assert "streamlit" not in outside or name == "ui", path
+        assert "streamlit" not in outside or name in ("serving", "ui"), path
         assert "plotly" not in outside or name == "figures", path
+
+
+def test_the_lens_knows_neither_figures_nor_serving():
+    """It is shown by any host: between its files and theirs there is one way, down."""
+    for path, name in modules():
+        if name == "lens":
+            assert not imported(path)[0] & {"figures", "serving", "ui"}, path
 
 
 def test_import_kpnviz_is_light():

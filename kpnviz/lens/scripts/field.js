@@ -1,4 +1,4 @@
-// The kernels of a method, evaluated where one looks: what kpnviz/kernels.py calls a KernelField.
+// The kernels of a method, evaluated where one looks: what kpnviz/kernels/field.py calls a KernelField.
 //
 // A field has K, the side of its kernels, and count, for how many frames it has them. at(y, x) gives the kernels of all
 // frames at a pixel, frameAt(frame, y, x) one of them, weightAt(frame, y, x, a, b) one weight of it.

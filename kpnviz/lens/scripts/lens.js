@@ -25,7 +25,7 @@ export class Lens {
     this.onPinned = onPinned;
     this.onDisplay = onDisplay;
     this.id = ""; // of the payload that is shown
-    this.told = { pinned: "null", display: "" }; // what the host knows, as JSON
+    this.told = { pinned: "", display: "" }; // what the host knows, as JSON
     this.state = new State({
       changed: (...parts) => this.painter.invalidate(...parts),
       chosen: (delay) => this.reportSoon(delay),
@@ -54,7 +54,9 @@ export class Lens {
     if (data.id === this.id) return;
     this.id = data.id;
     this.input.pointers.clear(); // the pictures that they were on are replaced
+    const first = !this.state.data;
     this.state.load(data);
+    if (first) this.told = this.now;
     this.painter.build();
     this.refresh();
   }

@@ -36,12 +36,12 @@ async function openPage() {
   const place = elementNamed("lens").attachShadow({ mode: "open" }); // its styles stay inside
   const lens = mount(place, {
     payload,
+    order: now,
     onPinned: (pixel) => ((now.pinned = pixel), keep()),
     onDisplay: (display) => ((now.display = display), keep()),
   });
   const results = await assumedResults();
   if (Object.keys(results).length) lens.setAssumed({ burst, results });
-  lens.follow(now);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => lens.refresh());
 }
 

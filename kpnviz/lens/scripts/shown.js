@@ -91,8 +91,8 @@ export class Shown {
     const sameSize = before && before.height === data.height && before.width === data.width;
     if (!sameSize) {
       this.view = { y: 0, x: 0, zoom: 1 };
+      if (this.pinned) this.chosen(PIN_REST_MS);
       this.pinnedAt = null;
-      this.chosen(PIN_REST_MS);
     }
     if (!sameSize || !this.touched) this.cursor = data.start;
     this.frames = data.frames.shape[0];

@@ -2,8 +2,8 @@
 
 What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
 set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; the
-lens' name; where the payload is to be fetched (parcels.py), or null: then that follows; and where results with other
-assumed noise are to be fetched. Only a pinned pixel and the options of display come back, once they rest.
+lens' name; the address of the payload (serving/payloads.py), or null: then it follows; and the addresses of results
+with other assumed noise. Only a pinned pixel and the options of display come back, once they rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import streamlit as st
 
 from kpnviz.lens.linker import linked
 from kpnviz.lens.payload import DISPLAY, Pixel, read_header, with_header
-from kpnviz.ui import parcels
+from kpnviz.serving import payloads
 from kpnviz.ui.state import BY_MESSAGE, LENS_DISPLAY, PIXEL, lens_order, lens_seen
 
 
@@ -73,11 +73,11 @@ def kernel_lens(
         state[told] = {"number": order["number"] + 1, **wanted}
         state[seen] = now
     identity = read_header(payload)[0]["id"]
-    address = None if state.get(BY_MESSAGE) else parcels.offer(identity, payload)
-    parcel = address and {"address": address, "id": identity}
-    header = state[told] | {"lens": key, "parcel": parcel, "assumed": assumed if parcel else None}
+    address = None if state.get(BY_MESSAGE) else payloads.offer(identity, payload)
+    fetched = address and {"address": address, "id": identity}
+    header = state[told] | {"lens": key, "payload": fetched, "assumed": assumed if fetched else None}
     _component()(
-        data=with_header(header, b"" if parcel else payload),
+        data=with_header(header, b"" if fetched else payload),
         key=key,
         on_pinned_change=take_pinned,
         on_display_change=take_display,
@@ -87,5 +87,5 @@ def kernel_lens(
 
 
 def _send_messages() -> None:
-    """This session's browser cannot fetch parcels."""
+    """This session's browser cannot fetch payloads."""
     st.session_state[BY_MESSAGE] = True

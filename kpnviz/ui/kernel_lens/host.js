@@ -4,7 +4,7 @@
 
 import { mount } from "../../lens/scripts/mount.js";
 import { readHeader } from "../../lens/scripts/payload.js";
-import { AssumedLoader, fetchParcel } from "./loader.js";
+import { AssumedLoader, fetchBytes } from "./loader.js";
 
 /**
  * What Python sends in front of the payload: kpnviz/ui/kernel_lens/__init__.py describes it.
@@ -13,8 +13,8 @@ import { AssumedLoader, fetchParcel } from "./loader.js";
  * @property {string} lens
  * @property {Pixel | null} pinned
  * @property {Display} display
- * @property {{ address: string, id: string } | null} parcel
- * @property {{ burst: string, parcels: Record<string, string> } | null} assumed
+ * @property {{ address: string, id: string } | null} payload  where it is fetched; null: it follows
+ * @property {{ burst: string, addresses: Record<string, string> } | null} assumed
  */
 
 /**
@@ -54,12 +54,12 @@ class Host {
   update(bytes, report) {
     this.report = report;
     const [order, payload] = /** @type {[Order, Uint8Array]} */ (readHeader(bytes));
-    const id = order.parcel?.id;
+    const id = order.payload?.id;
     if (id && id === this.fetching?.id) this.fetching.order = order;
     else {
       this.fetching?.stop.abort();
       this.fetching = null;
-      if (order.parcel && id !== this.lens.id) this.fetch(order, order.parcel);
+      if (order.payload && id !== this.lens.id) this.fetch(order, order.payload);
       else this.take(order, payload);
     }
     this.loader.load(order.assumed);
@@ -69,13 +69,13 @@ class Host {
   /**
    * Show what Python offers, once it is here; what was there stays until then.
    * @param {Order} order
-   * @param {{ address: string, id: string }} parcel
+   * @param {{ address: string, id: string }} offered
    */
   async fetch(order, { address, id }) {
     this.lens.setOutdated(this.lens.id !== ""); // the text beside it may speak of the new burst by now
     const fetching = (this.fetching = { id, order, stop: new AbortController() });
     try {
-      const payload = await fetchParcel(address, fetching.stop.signal);
+      const payload = await fetchBytes(address, fetching.stop.signal);
       if (fetching === this.fetching) this.take(fetching.order, payload);
     } catch (error) {
       if (fetching.stop.signal.aborted) return;

@@ -19,11 +19,11 @@ class FetchError extends Error {
 }
 
 /**
- * The bytes at an address that Python offers (parcels.py).
+ * The bytes at an address that Python offers (serving/payloads.py).
  * @param {string} address
  * @param {AbortSignal} signal
  */
-export async function fetchParcel(address, signal) {
+export async function fetchBytes(address, signal) {
   const answer = await fetch(new URL(address, document.baseURI), { signal });
   if (!answer.ok) throw new FetchError(answer.status, address);
   return new Uint8Array(await answer.arrayBuffer());
@@ -59,10 +59,10 @@ export class AssumedLoader {
 
   /**
    * Load what is offered for a burst: of each method the address of its results. null: nothing.
-   * @param {{ burst: string, parcels: Record<string, string> } | null} offered
+   * @param {{ burst: string, addresses: Record<string, string> } | null} offered
    */
   load(offered) {
-    const wanted = offered ? [offered.burst, ...Object.keys(offered.parcels)].join() : "";
+    const wanted = offered ? [offered.burst, ...Object.keys(offered.addresses)].join() : "";
     if (wanted === this.wanted) return;
     this.destroy();
     this.wanted = wanted;
@@ -71,20 +71,20 @@ export class AssumedLoader {
     if (offered.burst !== cached.burst) cached = { burst: offered.burst, results: {} };
     this.loaded(cached);
     const { signal } = this.stop;
-    rest(RESTED_MS, signal).then(() => this.loadAll(offered.parcels, signal));
+    rest(RESTED_MS, signal).then(() => this.loadAll(offered.addresses, signal));
   }
 
   /**
    * One after the other: the server makes them so, and a browser has few connections to a server.
-   * @param {Record<string, string>} parcels
+   * @param {Record<string, string>} addresses
    * @param {AbortSignal} signal
    */
-  async loadAll(parcels, signal) {
+  async loadAll(addresses, signal) {
     const { results } = cached;
-    for (const [method, address] of Object.entries(parcels)) {
+    for (const [method, address] of Object.entries(addresses)) {
       for (let failed = 0; !(method in results); ) {
         try {
-          results[method] = await fetchParcel(address, signal);
+          results[method] = await fetchBytes(address, signal);
         } catch (error) {
           if (signal.aborted) return;
           if (error instanceof FetchError && error.status === TOO_LARGE) results[method] = null;
