@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import TimeoutError, expect
 
-PATIENCE_MS = 40_000  # for a loaded machine; nothing waits longer than it must
+PATIENCE_MS = 60_000  # for a loaded machine; nothing waits longer than it must
 expect.set_options(timeout=PATIENCE_MS)
 
 METHODS = ("kpn-l5", "mkpn")
