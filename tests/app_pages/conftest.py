@@ -4,7 +4,8 @@ import pytest
 
 import kpnviz
 from benchmarks.one_page import serve
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 from .lens_driver import METHODS, open_lens, watch
 
