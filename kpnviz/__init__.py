@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
     from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
     from kpnviz.capture.prepare import read_burst
-    from kpnviz.denoise import Denoiser, Estimate, load
+    from kpnviz.denoise import Denoiser, load
+    from kpnviz.estimate import Estimate, Series
     from kpnviz.kernels import KernelField
     from kpnviz.models.checkpoints import available
     from kpnviz.noise import GAINS, NoiseModel
@@ -37,6 +38,7 @@ __all__ = [
     "Misalignment",
     "MovingObject",
     "NoiseModel",
+    "Series",
     "available",
     "load",
     "psnr",
@@ -50,7 +52,8 @@ _ROOMS = {
     "analysis.metrics": ("psnr", "ssim"),
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
     "capture.prepare": ("read_burst",),
-    "denoise": ("Denoiser", "Estimate", "load"),
+    "denoise": ("Denoiser", "load"),
+    "estimate": ("Estimate", "Series"),
     "kernels": ("KernelField",),
     "models.checkpoints": ("available",),
     "noise": ("GAINS", "NoiseModel"),
