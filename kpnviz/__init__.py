@@ -19,6 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
     from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+    from kpnviz.capture.kernel_file import load_kernels, save_kernels
     from kpnviz.capture.prepare import read_burst
     from kpnviz.denoise import Denoiser, load
     from kpnviz.estimate import Estimate, Series
@@ -41,8 +42,10 @@ __all__ = [
     "Series",
     "available",
     "load",
+    "load_kernels",
     "psnr",
     "read_burst",
+    "save_kernels",
     "ssim",
     "synthesize",
 ]
@@ -51,6 +54,7 @@ __all__ = [
 _ROOMS = {
     "analysis.metrics": ("psnr", "ssim"),
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
+    "capture.kernel_file": ("load_kernels", "save_kernels"),
     "capture.prepare": ("read_burst",),
     "denoise": ("Denoiser", "load"),
     "estimate": ("Estimate", "Series"),

@@ -62,7 +62,7 @@ class Estimate:
             raise ValueError(
                 f"field is of type {type(field).__name__}; it is a KernelField: KernelField.from_kernels(kernels)"
             )
-        _check_fit(burst, field, name)
+        check_fit(burst, field, name)
         begun = time.perf_counter()
         made = picture_of(burst.frames, field)
         seconds = time.perf_counter() - begun
@@ -73,7 +73,7 @@ class Estimate:
         return cls(made, field, name, seconds)
 
 
-def _check_fit(burst: Burst, field: KernelField, name: str) -> None:
+def check_fit(burst: Burst, field: KernelField, name: str) -> None:
     """ValueError, one sentence that names the axis, for kernels that cannot be applied to the frames of a burst."""
     if len(field.factors) != 1:
         raise ValueError(
