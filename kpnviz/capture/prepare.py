@@ -25,7 +25,8 @@ REACH = 2
 
 _OVERVIEW_PIXELS = 1_000_000
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
-_BLOCK, _BLOCKS = 256, 32
+_SHEET = 256  # px: side of a window that shifts are found on
+_BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
 
 
 def _nothing() -> None:
@@ -166,7 +167,7 @@ class OwnBurst:
         return stack.recipe if as_made else None
 
     def estimate_noise(self, channel: int = GRAY, between: Callable[[], object] = _nothing) -> NoiseFit:
-        """Fit the noise of a channel over all frames that were found, on up to 32 blocks spread over the picture.
+        """Fit the noise of a channel over all frames that were found, on up to 256 blocks spread over the picture.
 
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
@@ -178,8 +179,53 @@ class OwnBurst:
         margin = max(max(abs(dy), abs(dx)) for dy, dx in found.values())
         if min(self.stack.height, self.stack.width) < 2 * margin + 64:
             margin = 0
-        blocks = _blocks(self.stack, channel, found, margin, between)
-        return estimate_noise(blocks, _clipped(self.stack))
+        fit = estimate_noise(_blocks(self.stack, channel, found, margin, between), _clipped(self.stack))
+        try:
+            return replace(fit, alone=self._noise_of_the_reference(channel))
+        except ValueError:
+            return fit
+
+    def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
+        """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.
+
+        The noise within the reference; of frames that are clipped, as the darkest are, that of the clipped values,
+        which is too little but of the right order; of pictures too small for that, the noise of gain 2.
+        """
+        try:
+            return self._noise_of_the_reference(channel), "from the reference alone"
+        except ValueError:
+            pass
+        try:
+            noise = noise_of_one_frame(self._reference_blocks(channel))
+            return noise, "from the reference alone, whose values are clipped: rather too little"
+        except ValueError:
+            return NoiseModel.for_gain(2), "a guess: gain ×2"
+
+    def noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
+        """The noise of a channel as it is best known, where it comes from, and a sentence of caution, or nothing.
+
+        As the files state it, else estimated from the burst, else :meth:`guess_noise`.
+        """
+        stated = self.stack.channel_noise(channel)
+        if stated is not None:
+            return stated, self.stack.noise_source, ""
+        return self.estimated_noise_of(channel)
+
+    def estimated_noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
+        """:meth:`noise_of` as if the files stated none."""
+        try:
+            fit = self.estimate_noise(channel)
+        except ValueError as error:
+            noise, source = self.guess_noise(channel)
+            reason = str(error).removeprefix("noise: ")
+            return noise, source, f"The noise could not be estimated from the burst: {reason}."
+        return fit.noise, "estimated from the burst", fit.caution
+
+    def _noise_of_the_reference(self, channel: int) -> NoiseModel:
+        return noise_of_one_frame(self._reference_blocks(channel), _clipped(self.stack))
+
+    def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
+        return (block[0] for block in _blocks(self.stack, channel, {self.reference: (0, 0)}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +361,7 @@ def _blocks(
     margin: int = 0,
     between: Callable[[], object] = _nothing,
 ) -> Iterator[np.ndarray]:
-    """Blocks of frames {number: shift}, [N, h, w] each, shifts undone; up to 32, spread over the picture."""
+    """Blocks of frames {number: shift}, [N, h, w] each, shifts undone; up to 256, spread over the picture."""
     H, W = stack.height, stack.width
     tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
     lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
@@ -404,7 +450,7 @@ def _measure(
 
 def _contact_sheet(stack: FrameStack, frame: int, shift: tuple[int, int]) -> np.ndarray:
     """Three by three windows of up to 256x256 from all over a shifted frame, laid side by side."""
-    h, w = (min(_BLOCK, max(1, length // 3)) for length in (stack.height, stack.width))
+    h, w = (min(_SHEET, max(1, length // 3)) for length in (stack.height, stack.width))
     tops = [(stack.height - h) * i // 2 for i in range(3)]
     lefts = [(stack.width - w) * i // 2 for i in range(3)]
     return np.block(
@@ -428,7 +474,7 @@ def read_burst(
     files    a folder, or files: 2 or more photos or camera raws, a ZIP of them, or one NPZ of kpnviz
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
     color    R, G and B together, [N, 3, H, W], in place of one channel; of gray files, [N, H, W]
-    noise    of that channel, or of each; None: as the files state it, else estimated from the burst
+    noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`
     frames   how many, see :meth:`OwnBurst.taking`; None: all of them
     align    see :func:`prepare`
 
@@ -445,10 +491,8 @@ def read_burst(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
     own = prepare(stack, frames, align)
-
-    def noise_of(channel: int) -> NoiseModel:
-        return noise or stack.channel_noise(channel) or own.estimate_noise(channel).noise
-
     if color and stack.channels == 3:
-        return own.color([noise_of(c) for c in range(3)]).crop(0, 0, stack.height, stack.width)
-    return own.channel(channel, noise_of(channel)).crop(0, 0, stack.height, stack.width)
+        noises = [noise or own.noise_of(c)[0] for c in range(3)]
+        return own.color(noises).crop(0, 0, stack.height, stack.width)
+    view = own.channel(channel, noise or own.noise_of(channel)[0])
+    return view.crop(0, 0, view.height, view.width)

@@ -405,17 +405,15 @@ def _open(
     stack = read_frames(files_of(options.files), limits)
     burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
-    noises, source = [], "given"
+    noises, sources, cautions = [], [], []
     for channel in channels:
-        stated = stack.channel_noise(channel)
         if given[0] is not None:
-            noises.append(NoiseModel(*given))
-        elif stated is not None and not options.noise:
-            noises.append(stated)
-            source = stack.noise_source
+            noise, source, caution = NoiseModel(*given), "given", ""
         else:
-            noises.append(burst.estimate_noise(channel).noise)
-            source = "estimated from the burst"
+            noise, source, caution = (burst.estimated_noise_of if options.noise else burst.noise_of)(channel)
+        noises.append(noise)
+        sources.append(source)
+        cautions.append(caution)
     for note in stack.notes:
         say(note)
     say(burst.report)
@@ -425,8 +423,10 @@ def _open(
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
-    for name, noise in zip(names, noises, strict=True):
+    for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True):
         say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
+        if caution:
+            say(caution)
     report = {
         "model": options.model,
         "height": stack.height,
@@ -435,8 +435,14 @@ def _open(
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
         "undone": [any(burst.shifts[i].undone) for i in burst.order],
         "noise": [
-            {"channel": name, "read_std": noise.read_std, "shot_gain": noise.shot_gain, "source": source}
-            for name, noise in zip(names, noises, strict=True)
+            {
+                "channel": name,
+                "read_std": noise.read_std,
+                "shot_gain": noise.shot_gain,
+                "source": source,
+                "caution": caution,
+            }
+            for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True)
         ],
         "notes": list(stack.notes),
     }

@@ -139,7 +139,7 @@ def channels_of(stack: FrameStack) -> list[int]:
 
 
 def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
-    """One row a channel: the noise that the files state, else the estimate, else what a middling gain has."""
+    """One row a channel: the noise that the files state, else the estimate, else a guess."""
     rows = []
     for channel in channels_of(upload.own.stack):
         stated, fit = upload.own.stack.channel_noise(channel), upload.fits[channel]
@@ -148,7 +148,7 @@ def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
         elif isinstance(fit, NoiseFit):
             noise, source = fit.noise, "estimated from the burst"
         else:
-            noise, source = NoiseModel.for_gain(2), "a guess: gain ×2"
+            noise, source = upload.own.guess_noise(channel)
         row = {"channel": CHANNELS[channel], "read_std": noise.read_std, "shot_gain": noise.shot_gain}
         rows.append(row | {"source": source})
     return rows

@@ -26,16 +26,15 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture
 from kpnviz.ui import upload
-from kpnviz.ui.controls import default_methods
+from kpnviz.ui.choices import default_methods
 from kpnviz.ui.kernel_lens import unpack
+from kpnviz.ui.parameters import OWN_LOOK, OWN_METHODS
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
     OWN_DENOISE,
     OWN_LET_GO,
-    OWN_LOOK,
     OWN_MAPS,
-    OWN_METHODS,
     OWN_NOISE,
     OWN_PAYLOAD,
     OWN_PICTURE,

@@ -251,7 +251,6 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
             ["denoise", "a.png", "a.png", "-o", "o.png", "--read-std", "1"],
             "--read-std and --shot-gain come together",
         ),
-        (["denoise", "a.png", "a.png", "-o", "o.png"], "noise: the frames are all the same"),
         (["kernels", "burst", "--at", "30,20", "-o", "k.npz"], "--at is 30,20; the frames have 30x40 pixels"),
         (["kernels", "burst", "--at", "3,2", "-o", "k.npz", "--model", "kpn-direct"], "has no kernels"),
         (["synth", "nobody", "-o", "b"], "photo 'nobody' is neither"),
@@ -295,3 +294,17 @@ def test_the_other_spelling_of_color_is_read_but_not_shown(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run("denoise", "--help")
     assert "--color " in (text := capsys.readouterr().out) and "--colour" not in text
+
+
+def test_where_there_is_no_estimate_a_guess_is_made_and_said(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(
+        pillow(np.random.default_rng(0).integers(9, 240, (64, 64), np.uint8), "PNG")
+    )
+    assert main(["denoise", "a.png", "a.png", "-o", "o.png", "--json"]) == 0
+    said = capsys.readouterr()
+    (noise,) = json.loads(said.out)["noise"]
+    assert noise["source"] == "a guess: gain ×2" and noise["read_std"] == NoiseModel.for_gain(2).read_std
+    assert noise["caution"].startswith(
+        "The noise could not be estimated from the burst: the frames are all the same"
+    )
+    assert noise["caution"] in said.err
