@@ -113,8 +113,12 @@ class NoiseModel:
         return NoiseModel(self.read_std * factor, self.shot_gain * factor**2)
 
 
-_LEAST_STD = 1e-3
-"""A step of 10 bits: what stabilizing takes read_std to be at least, as values below 0 are divided by it."""
+_LEAST_STD = 1e-9
+"""What stabilizing takes read_std to be at least, as values below 0 are divided by it: far below the noise of anything
+seen, so that a dark burst, its noise and all, has the kernels of a bright one."""
+
+_STD_WITHOUT_NOISE = 1e-3
+"""And of frames that have no noise at all: a step of 10 bits, the least of training bursts."""
 
 
 def noise_std(reference: Array, read_std: float | Array, shot_gain: float | Array) -> Array:
@@ -141,7 +145,8 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
 def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:
     """:func:`stabilize` for a batch of bursts: frames [B, N, H, W], read_std and shot_gain [B]."""
     s = shot_gain[:, None, None, None]
-    r = read_std[:, None, None, None].clamp(min=_LEAST_STD).maximum(s / 2)
+    r = read_std[:, None, None, None].maximum(s / 2)
+    r = r.clamp(min=_LEAST_STD).masked_fill(r == 0, _STD_WITHOUT_NOISE)
     return 2 * frames / ((s * frames.clamp(min=0) + r**2).sqrt() + r)
 
 
@@ -164,8 +169,9 @@ def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.n
 
 
 def _floored(noise: NoiseModel) -> tuple[float, float]:
-    """read_std and shot_gain, the first at least a 10-bit step and half a photon: values below 0 are divided by it."""
-    return max(noise.read_std, noise.shot_gain / 2, _LEAST_STD), noise.shot_gain
+    """read_std and shot_gain, the first at least half a photon: values below 0 are divided by it."""
+    r = max(noise.read_std, noise.shot_gain / 2)
+    return max(r, _LEAST_STD) if r > 0 else _STD_WITHOUT_NOISE, noise.shot_gain
 
 
 GAINS: dict[int, NoiseModel] = {
