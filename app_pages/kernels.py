@@ -21,6 +21,7 @@ from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
+from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
 from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
@@ -466,9 +467,8 @@ try:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        denoised = cache.ready(recipe, methods) == methods and work.is_cached(
-            cache.stage_payload, recipe, methods
-        )
+        estimates = InParts(cache.estimate, {name: (recipe, name) for name in methods})
+        denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
         now = (recipe, methods, view)
         same = denoised and st.session_state.get(KERNELS_SHOWN) == now
         with (

@@ -91,7 +91,7 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
         st.html(_TEACHER_STYLE)
     with st.container(key="waiting"):
         work.note_at(st.empty())
-    problem = state.pop(LINK_PROBLEM, "")
+    problem = state.get(LINK_PROBLEM, "")
     if problem:
         st.warning(plain(problem, 1000))
     if state.get(TEACH):
