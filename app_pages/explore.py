@@ -10,7 +10,8 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements, export, link, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.assumed_noise import assumed_noise, assumed_payloads
 from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
@@ -86,7 +87,7 @@ def ready_to_show(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, .
 
     What was on the page before stays so long. A page without a lens gets one with the frames at once.
     """
-    if work.is_kept(cache.lens_payload, recipe, methods):
+    if work.is_cached(cache.lens_payload, recipe, methods):
         return methods
     state = st.session_state
     *of, shown = state.get(IN_PARTS, (None, None, ()))

@@ -20,7 +20,8 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import (
     KERNEL_VIEWS,
     MAX_IF_SHIFT,
@@ -141,7 +142,7 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
         frame = choose_frame(
             field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
         )
-    kept = work.is_kept(cache.maps_of, recipe, method, frame)
+    kept = work.is_cached(cache.maps_of, recipe, method, frame)
     with elements.awaited(kept, "Measuring all kernels …") as place:
         shown = cache.maps_of(recipe, method, frame)
         with place():
@@ -194,7 +195,7 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         count = elements.choose("Kinds", MAX_KINDS, KINDS_COUNT, 5, str)
     which = (recipe, method, None if frame < 0 else frame, count)
     with elements.awaited(
-        work.is_kept(cache.kinds_of, *which), "Sorting the kernels of all places …"
+        work.is_cached(cache.kinds_of, *which), "Sorting the kernels of all places …"
     ) as place:
         found = cache.kinds_of(*which)
         with place():
@@ -402,7 +403,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     change = cache.Change(
         tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalize, frame, (dy, dx), anew
     )
-    kept = work.is_kept(cache.changed, recipe, method, change)
+    kept = work.is_cached(cache.changed, recipe, method, change)
     with elements.awaited(kept, "Filtering with the changed kernels …") as place:
         after = cache.changed(recipe, method, change)
         with place():
@@ -473,7 +474,7 @@ try:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        denoised = cache.ready(recipe, methods) == methods and work.is_kept(
+        denoised = cache.ready(recipe, methods) == methods and work.is_cached(
             cache.stage_payload, recipe, methods
         )
         now = (recipe, methods, view)

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from kpnviz.ui import cache, elements, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements
 from kpnviz.ui.assumed_noise import assumed_noise
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -48,7 +49,7 @@ def look(lesson: Lesson, number: int) -> None:
         st.session_state[LESSON_SHOWN] = number
         st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = state[PIXEL], state[LENS_DISPLAY]
     recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state[METHODS])
-    with elements.awaited(work.is_kept(cache.lens_payload, recipe, methods), "Denoising …") as place:
+    with elements.awaited(work.is_cached(cache.lens_payload, recipe, methods), "Denoising …") as place:
         payload = cache.lens_payload(recipe, methods)
         with place():
             kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)

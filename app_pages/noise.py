@@ -10,7 +10,8 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
-from kpnviz.ui import cache, elements, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
@@ -47,7 +48,7 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
             format_func=lambda n: "all" if n == burst.height else str(n),
         )  # fmt: skip
 
-    kept = {name: work.is_kept(cache.sweep, recipe, name) for name in methods}
+    kept = {name: work.is_cached(cache.sweep, recipe, name) for name in methods}
     sweeps: dict[str, cache.Sweep] = {}
 
     def denoise(name: str) -> cache.Sweep:

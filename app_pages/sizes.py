@@ -7,7 +7,8 @@ from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr
 from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import BurstRecipe
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import cache, elements, link, work
+from kpnviz.serving import work
+from kpnviz.ui import cache, elements, link
 from kpnviz.ui.controls import burst_controls, usable
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
@@ -95,7 +96,7 @@ if len(methods) < 2:
     )
 else:
     try:
-        kept = work.is_kept(size_stage, recipe, methods)
+        kept = work.is_cached(size_stage, recipe, methods)
         with elements.awaited(kept, f"Denoising with {len(methods)} networks …") as place:
             shown = denoised(recipe, methods)
             with place():

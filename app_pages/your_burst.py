@@ -17,6 +17,7 @@ from kpnviz.limits import Limits
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
+from kpnviz.serving.uploads import drop_all
 from kpnviz.ui import elements, upload
 from kpnviz.ui.cache import denoiser
 from kpnviz.ui.controls import default_methods
@@ -51,7 +52,6 @@ from kpnviz.ui.state import (
     show_in,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
-from kpnviz.ui.uploads import let_all_go
 
 SIDES = (96, 128, 192, 256)
 # What the choices of this page stand at first.
@@ -90,7 +90,7 @@ def uploads() -> list[Any]:
 def let_go() -> None:
     """Back to the example, with an empty drop zone."""
     upload.forget()
-    let_all_go()
+    drop_all()
     st.session_state[OWN_UPLOADER] += 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,28 @@ def check_float(name: str, value: Any, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least <= float(value) <= most:
         raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
     return float(value)
+
+
+def as_int(name: str, value: Any) -> int:
+    """The value as an int; ValueError, one sentence, if it is no whole number."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {visible(repr(value))}; it must be a whole number") from None
+
+
+def check_index(name: str, value: Any, count: int, of: str) -> int:
+    """The value as an int, if it is an index from 0 to count - 1; else ValueError, one sentence.
+
+    of   the words before the indices that there are: "this field has frames"
+    """
+    try:
+        index = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        index = -1
+    if not 0 <= index < count:
+        raise ValueError(f"{name} is {visible(repr(value))}; {of} 0 to {count - 1}")
+    return index
 
 
 def check_unmasked(name: str, values: Any) -> None:

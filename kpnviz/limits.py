@@ -24,6 +24,12 @@ MAX_TAG_VALUES = 1_000_000
 MAX_OBJECTS = 8
 """Moving objects of a burst; those that are drawn (`burst.draw_objects`) are up to three."""
 
+MAX_KERNEL = 61
+"""Side of the largest kernel of other people's networks."""
+
+MAX_KERNEL_FRAMES = 32
+"""Frames of a burst whose kernels other people's networks predicted."""
+
 MAX_DIRECTORY_BYTES = 1_000_000
 """What a ZIP says about its members."""
 

@@ -24,6 +24,7 @@ LAYERS = [
     ["training"],
     ["evaluation"],
     ["figures"],
+    ["serving"],
     ["ui"],
     ["commands"],
     ["__main__", "__init__"],
@@ -96,10 +97,16 @@ def test_imports_go_down_only():
             assert ORDER.index(other) <= ORDER.index(name), f"{path.relative_to(PACKAGE)} imports {other}"
 
 
-def test_only_the_ui_knows_streamlit_and_only_figures_plotly():
+def test_serving_knows_nothing_of_bursts():
+    for path, name in modules():
+        if name == "serving":
+            assert imported(path)[0] <= {"serving", "limits", "text"}, path
+
+
+def test_only_the_app_knows_streamlit_and_only_figures_plotly():
     for path, name in modules():
         outside = imported(path)[1]
-        assert "streamlit" not in outside or name == "ui", path
+        assert "streamlit" not in outside or name in ("serving", "ui"), path
         assert "plotly" not in outside or name == "figures", path
 
 

@@ -14,7 +14,8 @@ from skimage.feature import peak_local_max, structure_tensor, structure_tensor_e
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.metrics import check_pictures, inner
 from kpnviz.color import displayed
-from kpnviz.kernels import KernelField, checked_index
+from kpnviz.checks import check_index
+from kpnviz.kernels import KernelField
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision
 _FITTED_CELLS = (
@@ -41,7 +42,7 @@ def frame_maps(field: KernelField, frame: int) -> FrameMaps:
 
     ValueError for a frame that the field does not have.
     """
-    frame = checked_index("frame", frame, field.frames, "this field has frames")
+    frame = check_index("frame", frame, field.frames, "this field has frames")
     shares, spreads, entropies, centers = [], [], [], []
     for (kernels,) in _blocks(field, [frame]):
         shares.append(mass(kernels) / field.divisor)
@@ -90,7 +91,7 @@ def kernel_kinds(field: KernelField, frame: int | None = None, count: int = 5) -
     if frame is None:
         frames = list(range(field.frames))
     else:
-        frames = [checked_index("frame", frame, field.frames, "this field has frames")]
+        frames = [check_index("frame", frame, field.frames, "this field has frames")]
     h, w = field.grid
     N, K = len(frames), max(field.sizes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import importlib.util
 import json
 import os
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import kpnviz
 from kpnviz.commands import burst
@@ -325,19 +327,11 @@ def _train(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     if options.waves and not options.load:
         raise WrongOptionError("waves: only with --load")
-    if options.load:
+    if options.load or options.app:
         _check_app_is_installed()
-        from kpnviz.ui.bench import many_visitors
-
-        report = many_visitors.run(options.load, options.waves or 1)
-        show(json.dumps(report, indent=2) if options.json else many_visitors.as_text(report))
-        return 0
-    if options.app:
-        _check_app_is_installed()
-        from kpnviz.ui.bench import one_page
-
-        report = one_page.run()
-        show(json.dumps(report, indent=2) if options.json else one_page.as_text(report))
+        benchmark = _app_benchmark("many_visitors" if options.load else "one_page")
+        report = benchmark.run(options.load, options.waves or 1) if options.load else benchmark.run()
+        show(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
         return 0
     for side in options.sides or ():
         if side % 2:
@@ -347,6 +341,19 @@ def _bench(options: argparse.Namespace) -> int:
     report = benchmark.run(options.sides or benchmark.SIDES, options.models or benchmark.MODELS)
     show(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
     return 0
+
+
+def _app_benchmark(name: str) -> Any:
+    """A module of benchmarks/, which lies beside the package in a checkout; ValueError elsewhere."""
+    from kpnviz.paths import ROOT
+
+    if not (ROOT / "benchmarks" / f"{name}.py").is_file():
+        raise ValueError(
+            "the app's benchmarks are not installed: run this command in a checkout of the repository"
+        )
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -1,7 +1,3 @@
-"""The app, and the only room that knows Streamlit: controls, caches, links, what pages are put together from."""
+"""What the app's pages are put together from: controls, links, cached results, components."""
 
-import os
-
-# Threads of a network wait for each other some thousand times a burst. By default they do so spinning, and where others
-# compute as well, that takes ten times as long as the network. It is read once, when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import kpnviz.serving  # noqa: F401  it sets what torch reads when it is imported

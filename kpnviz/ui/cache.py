@@ -22,9 +22,9 @@ from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
-from kpnviz.ui import work
+from kpnviz.serving import work
+from kpnviz.serving.work import cached, cached_at_once
 from kpnviz.ui.kernel_lens import MAX_BYTES, Pixel, check_size, pack, payload_bytes
-from kpnviz.ui.work import kept, kept_at_once
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
@@ -39,7 +39,7 @@ MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
 
 
-@kept_at_once
+@cached_at_once
 def burst_of(recipe: BurstRecipe) -> Burst:
     return synthesize(recipe)
 
@@ -62,7 +62,7 @@ def denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: b
         return network(burst, noise_scale, keep_kernels)
 
 
-@kept
+@cached
 def estimate(recipe: BurstRecipe, method: str) -> Estimate:
     return denoise(method, burst_of(recipe))
 
@@ -78,7 +78,7 @@ def made_in_time(recipe: BurstRecipe, methods: Sequence[str]) -> None:
     begun = time.monotonic()
     with work.turn():
         for method in methods:
-            if not work.is_kept(estimate, recipe, method):
+            if not work.is_cached(estimate, recipe, method):
                 estimate(recipe, method)
                 if time.monotonic() - begun > PATIENCE:
                     return
@@ -86,7 +86,7 @@ def made_in_time(recipe: BurstRecipe, methods: Sequence[str]) -> None:
 
 def ready(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the methods that have denoised."""
-    return tuple(method for method in methods if work.is_kept(estimate, recipe, method))
+    return tuple(method for method in methods if work.is_cached(estimate, recipe, method))
 
 
 def check_lens(
@@ -99,7 +99,7 @@ def check_lens(
     check_size(size, most)
 
 
-@kept
+@cached
 def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """What the kernel lens shows of a recipe."""
     burst = burst_of(recipe)
@@ -107,7 +107,7 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
 
 
-@kept_at_once
+@cached_at_once
 def early_payload(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[str, ...]) -> bytes:
     """The same before all methods have denoised: what those that are `ready` made, and places for the others."""
     burst = burst_of(recipe)
@@ -116,7 +116,7 @@ def early_payload(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[st
     return pack(burst, made, interesting_pixel(burst), clean)
 
 
-@kept
+@cached
 def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """The same pictures alone, to pick a pixel from."""
     burst = burst_of(recipe)
@@ -134,18 +134,18 @@ def interesting_pixel(burst: Burst) -> Pixel:
     return int(y) + margin, int(x) + margin
 
 
-@kept
+@cached
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
     """A method's picture of a burst, [H, W], without its kernels: many fit."""
     return denoise(method, burst_of(recipe), keep_kernels=False).image
 
 
-@kept
+@cached
 def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
     return frame_maps(kernels_of(recipe, method), frame)
 
 
-@kept
+@cached
 def kinds_of(recipe: BurstRecipe, method: str, frame: int | None, count: int) -> KernelKinds:
     return kernel_kinds(kernels_of(recipe, method), frame, count)
 
@@ -180,7 +180,7 @@ class Changed:
     kernels: ChangedKernels
 
 
-@kept
+@cached
 def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
     """The picture and kernels of a burst after a change."""
     burst, field = burst_of(recipe), kernels_of(recipe, method)
@@ -214,7 +214,7 @@ class Sweep:
     psnr: tuple[float | None, ...]
 
 
-@kept
+@cached
 def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     """What a method makes of a burst with each assumed noise."""
     burst = burst_of(recipe)
@@ -235,7 +235,7 @@ def sweep(recipe: BurstRecipe, method: str) -> Sweep:
     return Sweep(tuple(images), tuple(fields), tuple(spreads), tuple(shares), tuple(entropies), tuple(scores))
 
 
-@kept
+@cached
 def matrix_cell(recipe: BurstRecipe, method: str, true_gain: float, assumed_gain: float) -> float:
     """PSNR in dB of the recipe's burst, made at one gain, when the assumed noise is that of another."""
     burst = burst_of(dataclasses.replace(recipe, noise=NoiseModel.for_gain(true_gain)))
@@ -260,7 +260,7 @@ def matrix_recipe(recipe: BurstRecipe, pixel: tuple[int, int]) -> BurstRecipe:
 def matrix_is_kept(recipe: BurstRecipe, method: str) -> bool:
     """Whether `noise_matrix` returns at once."""
     return all(
-        work.is_kept(matrix_cell, recipe, method, true, assumed)
+        work.is_cached(matrix_cell, recipe, method, true, assumed)
         for true in MATRIX_GAINS
         for assumed in MATRIX_GAINS
     )

@@ -164,7 +164,7 @@ def awaited(ready: bool, text: str) -> Iterator[Callable[[], DeltaGenerator]]:
     Where they are not `ready` yet, a skeleton with `text` is there meanwhile, and nothing of what was there before:
     that belongs to another burst or choice than what the rest of the page shows by now.
 
-        with awaited(is_kept(slow, of), "Computing …") as place:
+        with awaited(is_cached(slow, of), "Computing …") as place:
             found = slow(of)
             with place():
                 st.write(found)

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.paths import ROOT
-from kpnviz.ui import work
+from kpnviz.serving import work
 from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.drawer import drawer
 from kpnviz.ui.elements import plain

@@ -1,32 +1,31 @@
 """The app's server, `python -m kpnviz.ui.server`: Streamlit, made ready for its first visitor while it starts.
 
 Options are those of `streamlit run`. That serves app.py too, but then the first visitor waits for what is done here,
-and there are no parcels.
+and pages send in messages what a browser would fetch.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from kpnviz.ui import warm_up
+from kpnviz.serving import server
+
+FIRST_PAGE = "explore"
+"""Of PAGES in page.py, whose import takes long."""
 
 
-def main() -> None:
-    """Serve the app until it is stopped."""
-    warm_up.begin()
-    import click
-    from streamlit.web.cli import main as streamlit
+def prepare() -> None:
+    """Import what pages need, and compute what the first page shows, which loads compiled code and networks."""
+    from kpnviz.threads import announce_compilation
+    from kpnviz.ui import cache, export, link, numbers, page, presets  # noqa: F401
+    from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
-    command = ["run", str(Path(__file__).with_name("asgi.py")), *sys.argv[1:]]
-    try:
-        streamlit(command, prog_name="kpnviz", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:  # Ctrl-C; `kpnviz app` says that it stopped
-        sys.exit(130)
+    announce_compilation(lambda message: print(f"kpnviz: {message}", file=sys.stderr))
+    with suppress(ValueError):  # the page says it to whom it concerns
+        cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))
 
 
 if __name__ == "__main__":
-    main()
+    server.run(Path(__file__).with_name("asgi.py"), prepare, sys.argv[1:])

@@ -12,9 +12,9 @@ from kpnviz.analysis.maps import pixel_classes, squared_error
 from kpnviz.burst import BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
+from kpnviz.serving.work import cached
 from kpnviz.ui import cache
 from kpnviz.ui.kernel_lens import pack
-from kpnviz.ui.work import kept
 
 SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
 """The networks that are compared: one for each kernel size, and MKPN, which has several."""
@@ -40,7 +40,7 @@ def single_size(method: str) -> int | None:
     return sizes[0] if len(sizes) == 1 else None
 
 
-@kept
+@cached
 def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     """Compare what all methods make of a recipe's burst."""
     burst = cache.burst_of(recipe)

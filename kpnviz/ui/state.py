@@ -56,7 +56,7 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 LENS = "lens"  # the kernel lens
 IN_PARTS = "_in_parts"  # (recipe, methods, those of them that were shown), while they denoise
 ASSUMED = "assumed"  # what brings other assumed noise
-BY_MESSAGE = "_by_message"  # this session's browser could not fetch a parcel: it is sent messages
+BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: it is sent messages
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---

@@ -27,8 +27,8 @@ from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
+from kpnviz.serving import uploads, work
 from kpnviz.text import visible
-from kpnviz.ui import uploads, work
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack

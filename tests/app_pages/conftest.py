@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import kpnviz
-from kpnviz.ui.bench.one_page import serve
+from benchmarks.one_page import serve
 from kpnviz.ui.controls import DEFAULTS, recipe_of
 
 from .lens_driver import METHODS, open_lens, watch

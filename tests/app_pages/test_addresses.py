@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from kpnviz.ui.bench.one_page import serve
+from benchmarks.one_page import serve
 
 from .lens_driver import (
     PATIENCE_MS,

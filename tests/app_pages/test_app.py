@@ -15,7 +15,9 @@ from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.ui import cache, controls, kernel_lens, link, work
+from kpnviz.serving import work
+from kpnviz.serving.cache import SizedCache
+from kpnviz.ui import cache, controls, kernel_lens, link
 from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
@@ -38,7 +40,6 @@ from kpnviz.ui.state import (
     lesson_answer,
     widget,
 )
-from kpnviz.ui.turns import Kept
 
 SMALL = {"crop": 96}
 
@@ -374,7 +375,7 @@ def test_two_sessions_share_nothing():
 
 def test_results_in_parts_that_cannot_be_kept_all_at_a_time_come_together(monkeypatch):
     most = 6 * 2**20  # what MKPN makes of 96x96 pixels, and little more
-    monkeypatch.setattr(work, "kept_values", Kept(most))
+    monkeypatch.setattr(work, "cached_values", SizedCache(most))
     monkeypatch.setattr(cache, "PATIENCE", 0)
     made = cache.early_payload
     shown = []

@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 from kpnviz.burst import synthesize
 from kpnviz.models import checkpoints
 from kpnviz.paths import ROOT
-from kpnviz.ui import cache, work
+from kpnviz.serving import work
+from kpnviz.ui import cache
 from kpnviz.ui.controls import (
     BY_HAND,
     CROPS,
@@ -48,7 +49,7 @@ def quick_networks(tmp_path_factory):
         checkpoints.save(folder / f"{name}.safetensors", tiny(name), {"training": {"steps": 1}})
 
     def forget():
-        work.kept_values.clear()
+        work.cached_values.clear()
         cache.denoiser.clear()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -74,7 +75,7 @@ def said(app):
 def denoised(app, methods):
     """Those of the methods that have denoised the burst of the page's controls."""
     recipe = recipe_of({key: app.session_state[key] for key in DEFAULTS})
-    return [method for method in methods if work.is_kept(cache.estimate, recipe, method)]
+    return [method for method in methods if work.is_cached(cache.estimate, recipe, method)]
 
 
 @pytest.mark.parametrize("shake", [*SHAKES, BY_HAND])
@@ -119,7 +120,7 @@ def test_what_a_fragment_stumbles_over_is_said(monkeypatch):
         raise ValueError("these pictures are too large")
 
     monkeypatch.setattr(cache, "lens_payload", fail)
-    monkeypatch.setattr(work, "is_kept", lambda *_: True)
+    monkeypatch.setattr(work, "is_cached", lambda *_: True)
     assert said(visit("explore", methods=["kpn-l1"], crop=96)) == ["these pictures are too large."]
     monkeypatch.undo()
     monkeypatch.setattr(cache, "noise_matrix", fail)

@@ -352,7 +352,7 @@ def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
 def test_other_noise_is_assumed_for_all_methods_or_for_none(page, chromium):
     assumed_noise_is_there(page)
     fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
-    last = [name for name in fetched if "/parcels/" in name][-1]  # what MKPN makes of other noise
+    last = [name for name in fetched if "/payloads/" in name][-1]  # what MKPN makes of other noise
     other, held = watch(chromium.new_page(viewport={"width": 1280, "height": 900})), []
     other.route(last, lambda route: held.append(route))
     open_lens(other, f"{page.url}&assumed=2")
@@ -528,25 +528,25 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
 
 def test_pictures_and_kernels_are_fetched_as_they_are(chromium, server):
     page = watch(chromium.new_page())
-    received, parcels = [], []
+    received, payloads = [], []
     page.on(
         "websocket", lambda socket: socket.on("framereceived", lambda message: received.append(len(message)))
     )
-    page.on("response", lambda answer: parcels.append(answer) if "/parcels/" in answer.url else None)
+    page.on("response", lambda answer: payloads.append(answer) if "/payloads/" in answer.url else None)
     open_lens(page, f"{server}/sizes?v=1&crop=64")  # on a page below the app's address
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
     page.locator(".lens:not(.without-kernels)").wait_for()
     assumed_noise_is_there(page)
-    assert sum(received) < 2_000_000 and len(parcels) >= 4
-    for answer in parcels:
+    assert sum(received) < 2_000_000 and len(payloads) >= 4
+    for answer in payloads:
         assert answer.ok and answer.header_value("content-encoding") == "identity"
-    assert max(int(answer.header_value("content-length")) for answer in parcels) > 5_000_000
+    assert max(int(answer.header_value("content-length")) for answer in payloads) > 5_000_000
     page.close()
 
 
 def test_where_they_cannot_be_fetched_they_come_in_messages(chromium, server):
     page = watch(chromium.new_page())
-    page.route("**/parcels/**", lambda route: route.fulfill(status=502, body="Bad gateway"))
+    page.route("**/payloads/**", lambda route: route.fulfill(status=502, body="Bad gateway"))
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
     page.locator(".lens:not(.without-kernels)").wait_for()
     click_pixel(page, 50, 60)
@@ -555,7 +555,7 @@ def test_where_they_cannot_be_fetched_they_come_in_messages(chromium, server):
     page.get_by_role("button", name="×8", exact=True).click()
     wait_for_another(page, identity)
     page.wait_for_timeout(1500)
-    assert not page.locator("[name=assumed]").is_visible()  # it needs parcels
+    assert not page.locator("[name=assumed]").is_visible()  # it needs payloads
     no_exception(page)
     page.close()
     assert page.errors and all("502" in error for error in page.errors)

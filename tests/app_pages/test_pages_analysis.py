@@ -18,7 +18,8 @@ from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
-from kpnviz.ui import cache, work
+from kpnviz.serving import work
+from kpnviz.ui import cache
 from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
 from kpnviz.ui.kernel_lens import unpack
 from kpnviz.ui.state import (
@@ -239,7 +240,7 @@ def test_with_one_network_the_sizes_page_says_what_it_needs(two_networks):
 def test_a_damaged_checkpoint_is_one_sentence(two_networks):
     (two_networks / "mkpn.safetensors").write_bytes(b"not weights")
     st.cache_resource.clear()  # a network that was loaded before stays in use, and so does what it made
-    work.kept_values.clear()
+    work.cached_values.clear()
     for name in ("kernels", "noise", "sizes"):
         app = open_page(name)
         assert not app.exception, name

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.one_page import serve
 from kpnviz.paths import ROOT
-from kpnviz.ui.bench.one_page import serve
 from kpnviz.ui.cache import PATIENCE
 
 from .lens_driver import METHODS, at_rest, click_pixel, lens, open_lens, until, wait_for_another, watch

@@ -6,9 +6,9 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.one_page import serve
 from kpnviz.models.zoo import title_of
 from kpnviz.paths import CHECKPOINTS
-from kpnviz.ui.bench.one_page import serve
 from kpnviz.ui.page import PAGES
 
 from .lens_driver import (

@@ -1,19 +1,29 @@
-"""What the server has ready when its first visitor comes."""
+"""The app as it is served, and what is ready when its first visitor comes."""
 
-import asyncio
 import gc
-import threading
+from pathlib import Path
 
 import pytest
+from streamlit.web.server.app_discovery import discover_asgi_app
 
-from kpnviz.ui import cache, parcels, warm_up, work
+from kpnviz.serving import payloads, warm_up, work
+from kpnviz.serving.uploads import UploadGate
+from kpnviz.ui import cache, page, server
 from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
 
 
-def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
-    work.kept_values.clear()
-    warm_up.warm_up()
-    assert gc.get_freeze_count() > 100_000  # of what was imported, garbage is collected no more
+@pytest.fixture
+def asgi(monkeypatch):
+    monkeypatch.setattr(payloads, "_served", False)  # else it would be from here on: asgi has the routes
+    from kpnviz.ui import asgi
+
+    return asgi
+
+
+def test_the_first_page_is_computed_before_anybody_asks(monkeypatch):
+    work.cached_values.clear()
+    warm_up.run(server.prepare)
+    assert gc.get_freeze_count() > 100_000  # the garbage collector does not look at what was imported again
     gc.unfreeze()
     monkeypatch.setattr(cache, "pack", None)  # nothing is packed any more
     assert len(cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))) > 2**20
@@ -21,48 +31,22 @@ def test_the_first_page_is_made_before_anybody_asks(monkeypatch):
 
 def test_without_a_network_it_serves_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
-    work.kept_values.clear()
-    warm_up.warm_up()
-    work.kept_values.clear()
-    gc.unfreeze()
+    work.cached_values.clear()
+    server.prepare()
+    work.cached_values.clear()
 
 
-@pytest.mark.parametrize(
-    "headless, host, opened",
-    [
-        (False, None, ["http://localhost:8599/own"]),
-        (False, "0.0.0.0", ["http://localhost:8599/own"]),
-        (False, "127.0.0.1", ["http://127.0.0.1:8599/own"]),
-        (False, "::1", ["http://[::1]:8599/own"]),
-        (True, "127.0.0.1", []),
-    ],
-)
-def test_it_lets_visitors_in_when_it_is_warm_and_is_shown_in_a_browser_where_there_is_one(
-    monkeypatch, headless, host, opened
-):
-    monkeypatch.setattr(parcels, "_served", False)  # it would be from here on: asgi has the routes
-    from kpnviz.ui import asgi
+def test_it_has_an_address_for_every_page(asgi):
+    assert next(iter(page.PAGES)) == server.FIRST_PAGE
+    assert set(asgi._PAGES) == set(page.PAGES)
 
-    options = {
-        "server.headless": headless,
-        "server.port": 8599,
-        "server.baseUrlPath": "/own/",
-        "server.address": host,
-        "server.sslCertFile": None,
-    }
-    monkeypatch.setattr(asgi.st, "get_option", options.__getitem__)
-    monkeypatch.setattr(asgi, "_UNTIL_IT_ANSWERS", 0)
-    found, warm = [], threading.Event()
-    monkeypatch.setattr(asgi.webbrowser, "open", found.append)
-    monkeypatch.setattr(warm_up, "warm_up", warm.wait)
-    warm_up.begin.cache_clear()
 
-    async def start():
-        asyncio.get_running_loop().call_later(0.2, warm.set)
-        async with asgi.come_up(None):
-            assert warm.is_set()
-            await asyncio.sleep(0.2)
-
-    asyncio.run(start())
-    warm_up.begin.cache_clear()
-    assert found == opened
+def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(asgi, monkeypatch):
+    assert discover_asgi_app(Path(asgi.__file__)).app_name == "app"
+    create, made = asgi.app._create_runtime, []
+    monkeypatch.setattr(asgi.app, "_create_runtime", lambda: made.append(create()) or made[0])
+    monkeypatch.setattr(asgi.app, "_runtime", None)
+    served = asgi.app._build_starlette_app()
+    type(made[0])._instance = None  # the next one of this process is not to find it
+    assert made[0].uploaded_file_mgr is asgi.uploads
+    assert served.user_middleware[0].cls is UploadGate

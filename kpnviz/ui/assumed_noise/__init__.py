@@ -1,114 +1,66 @@
 """The assumed noise as a slider in the lens: what a burst gives with 1/4 to 4 times its noise, in the background.
 
-A component without a face stands beside the lens. Once a burst has rested on the page it fetches what is missing
-(parcels.py), one method after the other; networks run in a thread of their own, between those that a person waits for.
-What comes is handed to the lens in the browser, which interpolates it (kernel_lens.pack_assumed). Where parcels are not
-served, the lens has no such slider.
+A component that shows nothing lies beside the lens. Once a burst has been on the page for a moment, it fetches the
+payloads of the methods one after the other (serving/payloads.py). A background task (serving/background.py) computes
+them while no visitor waits for a network. The component hands them to the lens in the browser, which interpolates
+between them (kernel_lens.pack_assumed). Where payloads cannot be fetched, the lens has no such slider.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache as once
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from cachetools import LRUCache
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Denoiser
 from kpnviz.limits import Limits
-from kpnviz.ui import cache, parcels, work
+from kpnviz.serving import payloads, work
+from kpnviz.serving.background import BackgroundTasks, Turn
+from kpnviz.ui import cache
 from kpnviz.ui.kernel_lens import FOLDER, MAX_BYTES, burst_id, pack_assumed, with_header
-from kpnviz.ui.parcels import GivenUpError
 from kpnviz.ui.state import ASSUMED, BY_MESSAGE
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
 """Of the assumed noise, beside the true one."""
 
-_FORGOTTEN = 4.0  # seconds after which nobody asks for a burst any more
-_SHARE = 1 / 4  # of what may be kept, for payloads
+_SHARE = 1 / 4  # of the bytes that the app may cache, for payloads
 
 Key = tuple[BurstRecipe, str]
 
 
-class _Kitchen:
-    """Payloads that are being made, or were: within so many bytes, shared by all sessions."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="assumed-noise")
-        self._lock = threading.RLock()  # what is made before `order` has ended is kept by the same thread
-        self._begun: dict[Key, Future[bytes]] = {}
-        most = max(MAX_BYTES + 2**20, int(_SHARE * Limits.from_environment().cache_bytes))
-        self._made: LRUCache[Key, Future[bytes]] = LRUCache(most, _size)
-        self._asked: dict[Key, float] = {}
-
-    def order(self, recipe: BurstRecipe, method: str) -> parcels.Order:
-        """What gives the payload of a method, in the making; that is given up if it is not asked for again soon."""
-        return partial(self._order, (recipe, method), cache.burst_of(recipe), cache.denoiser(method))
-
-    def _order(self, key: Key, burst: Burst, network: Denoiser) -> Future[bytes]:
-        with self._lock:
-            if key in self._made:
-                return self._made[key]
-            self._asked[key] = time.monotonic()
-            made = self._begun.get(key)
-            if made is None:
-                made = self._begun[key] = self._pool.submit(self._make, key, burst, network)
-                made.add_done_callback(partial(self._keep, key))
-        return made
-
-    def wait(self, recipe: BurstRecipe, method: str) -> bytes:
-        """The payload of a method, once it is made."""
-        order = self.order(recipe, method)
-        while True:
-            try:
-                return order().result(_FORGOTTEN / 4)
-            except (TimeoutError, GivenUpError):
-                continue  # still in the making, or begun for somebody who left: ask again
-
-    def _make(self, key: Key, burst: Burst, network: Denoiser) -> bytes:
-        def still_asked() -> None:
-            if time.monotonic() - self._asked[key] > _FORGOTTEN:
-                raise GivenUpError
-
-        estimates = []
-        for scale in SCALES:
-            with work.turn(self, still_asked, background=True):
-                work.share_cores()
-                estimates.append(network(burst, scale))
-        return pack_assumed(burst, SCALES, estimates)
-
-    def _keep(self, key: Key, made: Future[bytes]) -> None:
-        with self._lock:
-            del self._begun[key], self._asked[key]
-            if not isinstance(made.exception(), GivenUpError):
-                self._made[key] = made
-
-
-def _size(made: Future[bytes]) -> int:
-    return 1000 if made.exception() else len(made.result())
-
-
 @st.cache_resource(show_spinner=False)
-def _kitchen() -> _Kitchen:
-    return _Kitchen()
+def _tasks() -> BackgroundTasks:
+    most = max(MAX_BYTES + 2**20, int(_SHARE * Limits.from_environment().cache_bytes))
+    return BackgroundTasks("assumed-noise", most)
+
+
+def _task(recipe: BurstRecipe, method: str) -> tuple[Key, Callable[[Turn], bytes]]:
+    """Key and task that give the payload of a method."""
+    return (recipe, method), partial(_payload, cache.burst_of(recipe), cache.denoiser(method))
+
+
+def _payload(burst: Burst, network: Denoiser, turn: Turn) -> bytes:
+    estimates = []
+    for scale in SCALES:
+        with turn():
+            work.share_cores()
+            estimates.append(network(burst, scale))
+    return pack_assumed(burst, SCALES, estimates)
 
 
 def assumed_payloads(recipe: BurstRecipe, methods: Sequence[str], most: int) -> dict[str, bytes]:
-    """Of each method, what the slider needs; made now where it was not yet. {} where all are more than `most` bytes."""
+    """Of each method, what the slider needs, computed now if it was not. {} where all are more than `most` bytes."""
     size = 0
     for estimate in (cache.estimate(recipe, method) for method in methods):
         factors = 0 if estimate.kernels is None else estimate.kernels.factors.numel()
-        size += len(SCALES) * (
-            4 * estimate.image.size + 2 * factors
-        )  # float32 and float16, as pack_assumed has them
-    return {} if size > most else {method: _kitchen().wait(recipe, method) for method in methods}
+        # float32 and float16, as pack_assumed has them
+        size += len(SCALES) * (4 * estimate.image.size + 2 * factors)
+    return {} if size > most else {method: _tasks().wait(*_task(recipe, method)) for method in methods}
 
 
 @once
@@ -124,7 +76,8 @@ def assumed_noise(recipe: BurstRecipe, methods: Sequence[str]) -> None:
         return
     burst = burst_id(cache.burst_of(recipe))
     offered = {
-        method: parcels.offer(f"{burst} {method}", _kitchen().order(recipe, method)) for method in methods
+        method: payloads.offer(f"{burst} {method}", partial(_tasks().request, *_task(recipe, method)))
+        for method in methods
     }
     if all(offered.values()):
         _component()(data=with_header({"burst": burst, "parcels": offered}), key=ASSUMED)

@@ -6,7 +6,7 @@ pinned pixel and the options of display come back, once they rest.
 
 What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
 set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; the
-lens' name; and where the payload is to be fetched (parcels.py), or null: then that follows. The payload, little-endian:
+lens' name; and the address of the payload (serving/payloads.py), or null: then it follows. The payload, little-endian:
 
     uint32            length of the header
     header            JSON, padded with spaces: what `pack` writes, and where each array lies
@@ -38,7 +38,7 @@ from kpnviz.denoise import Estimate
 from kpnviz.kernels import factor_channels
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import title_of
-from kpnviz.ui import parcels
+from kpnviz.serving import payloads
 from kpnviz.ui.state import BY_MESSAGE, LENS_DISPLAY, PIXEL, lens_order, lens_seen
 
 MAX_BYTES = 48 * 2**20
@@ -338,7 +338,7 @@ def kernel_lens(
         state[told] = {"number": order["number"] + 1, **wanted}
         state[seen] = now
     identity = _header(payload)[0]["id"]
-    address = None if state.get(BY_MESSAGE) else parcels.offer(identity, payload)
+    address = None if state.get(BY_MESSAGE) else payloads.offer(identity, payload)
     parcel = address and {"address": address, "id": identity}
     _component()(
         data=with_header(state[told] | {"lens": key, "parcel": parcel}, b"" if parcel else payload),
@@ -351,7 +351,7 @@ def kernel_lens(
 
 
 def _send_messages() -> None:
-    """This session's browser cannot fetch parcels."""
+    """This session's browser cannot fetch payloads."""
     st.session_state[BY_MESSAGE] = True
 
 

@@ -1,4 +1,4 @@
-// The arithmetic of kpnviz/kernels.py and kpnviz/analysis/kernel_stats.py for one pixel.
+// The arithmetic of kpnviz/kernels/ and kpnviz/analysis/kernel_stats.py for one pixel.
 
 // Pixel i of an axis that is upsampled twofold from n samples (bilinear, pixel centers aligned): the two
 // samples that it lies between, and the weight of the second. Outside the samples the edge goes on.

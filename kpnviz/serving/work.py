@@ -1,8 +1,7 @@
-"""The app's work for its visitors: in turns, dropped when a newer change comes, kept within so many bytes.
+"""Computations for the sessions of Streamlit: in turns, cached, and canceled when nobody wants them any more.
 
-A browser session's newer change, or its closed tab, ends what its older one had not begun: Streamlit asks the script to
-end, and does so wherever the script touches the session. So that is touched before work begins, while it waits, and
-between its parts.
+When a person changes something or closes the tab, Streamlit ends the running script where it next reads the session's
+state. So that is read before a computation begins, while it waits for its turn, and between its parts.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from kpnviz.limits import Limits
-from kpnviz.ui.state import TEACH
-from kpnviz.ui.turns import PATIENCE, Kept, Turns, nothing
+from kpnviz.serving.cache import SizedCache
+from kpnviz.serving.turns import PATIENCE, Turns, nothing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,37 +34,37 @@ _TRIM_EVERY = 2.0  # seconds
 _PART = 0.5  # seconds of work, after which others may compute
 
 turns = Turns(_LIMITS.computing)
-kept_values = Kept(_LIMITS.cache_bytes)
+cached_values = SizedCache(_LIMITS.cache_bytes)
 _trimmed = 0.0
-_page = threading.local()  # a script has a thread of its own
+_page = threading.local()  # each run of a script is a thread of its own
 
 
-def kept(function: Callable[P, R]) -> Callable[P, R]:
-    """Keep what a function returns, for all sessions, and call it when it is the session's turn.
+def cached(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: cache what a function returns, for all sessions, and call it when it is the session's turn.
 
-    Arguments must be hashable. Nobody writes into what is returned.
+    Arguments must be hashable. What is returned is shared: nobody writes into it.
     """
-    return _kept(function, turn)
+    return _cached(function, turn)
 
 
-def kept_at_once(function: Callable[P, R]) -> Callable[P, R]:
-    """Keep what a function returns; it is called without waiting: for what takes some milliseconds."""
-    return _kept(function, at_once)
+def cached_at_once(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: cache what a function returns, and call it without a turn: for what takes some milliseconds."""
+    return _cached(function, _without_turn)
 
 
-def is_kept(function: Callable[..., Any], *args: Hashable) -> bool:
-    """Whether what a function of `kept` returns for these arguments is there, so that it returns at once."""
-    return _key(function, args) in kept_values
+def is_cached(function: Callable[..., Any], *args: Hashable) -> bool:
+    """Whether a function of `cached` returns at once for these arguments."""
+    return _key(function, args) in cached_values
 
 
-def _kept(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
+def _cached(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **more: P.kwargs) -> R:
         key = _key(function, args, more)
-        if key in kept_values:
-            return kept_values.get(key, lambda: function(*args, **more), _wait)
+        if key in cached_values:
+            return cached_values.get(key, lambda: function(*args, **more), _wait)
         with enter():
-            return kept_values.get(key, lambda: function(*args, **more), _wait)
+            return cached_values.get(key, lambda: function(*args, **more), _wait)
 
     return call
 
@@ -73,12 +72,12 @@ def _kept(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
 def _key(
     function: Callable[..., Any], args: tuple[Any, ...], more: Mapping[str, Any] | None = None
 ) -> Hashable:
-    """What the value of a call is kept under: two modules may have functions of one name."""
+    """The key of a call in the cache. Functions of two modules may have the same name."""
     return function.__module__, function.__qualname__, args, tuple((more or {}).items())
 
 
 @contextmanager
-def at_once() -> Iterator[None]:
+def _without_turn() -> Iterator[None]:
     turns.check()
     yield
 
@@ -87,12 +86,14 @@ def at_once() -> Iterator[None]:
 def turn(
     owner: Hashable = None, wanted: Callable[[], object] = nothing, background: bool = False
 ) -> Iterator[None]:
-    """Compute when it is this session's turn; a note on the page says so when it waits.
+    """Compute when it is this session's turn; while it waits, a note on the page says so.
 
-    Work of an `owner` that is no session waits without a note; `wanted` raises when it is to be given up.
+    owner        whose turn it is, where that is no session; there is no note then
+    wanted       of an owner: raises when the work is not wanted any more
+    background   after all work that is not in the background
     """
     context = None if owner else get_script_run_ctx(suppress_warning=True)
-    # A download is made outside of the script of its session.
+    # A file for a download button is made outside of its session's script.
     session = owner or (context.session_id if context else threading.get_ident())
     note = _Note()
     wanted, tell = (still_wanted, note.tell) if context else (wanted, nothing)
@@ -102,22 +103,22 @@ def turn(
             yield
     finally:
         note.remove()
-        _give_back()
+        _return_memory()
 
 
 def note_at(place: DeltaGenerator) -> None:
-    """Where the page says that its session waits: an empty place, which moves nothing on the page when it is filled."""
+    """Say here that the session waits for its turn: in an empty element that moves nothing when it is filled."""
     _page.note = place
 
 
 def let_others() -> None:
-    """Between two parts of long work: those who wait by now come first; it ends here if it is not wanted any more."""
+    """Call it between two parts of long work: those who wait come first. The work ends here if nobody wants it."""
     with turns.aside(again_last=True):
         pass
 
 
 def pauses() -> Callable[[], None]:
-    """What long work of many small parts calls between them: twice a second it lets others compute."""
+    """A function that long work calls between its many small parts: it lets others compute twice a second."""
     since = time.monotonic()
 
     def pause() -> None:
@@ -132,26 +133,26 @@ def pauses() -> Callable[[], None]:
 
 
 def share_cores() -> None:
-    """Let networks of this thread compute on its share of the cores."""
+    """Let torch use this thread's share of the cores."""
     torch.set_num_threads(turns.share(_CORES))
 
 
 def still_wanted() -> None:
-    """End the script here if its session has a newer change, or its tab was closed."""
-    TEACH in st.session_state  # noqa: B015
+    """End the script here if its person has changed something, or closed the tab."""
+    "any key" in st.session_state  # noqa: B015  reading it is what ends the script
 
 
-def _wait(made: threading.Event) -> None:
-    """Wait for what another session is making, and let others compute meanwhile."""
+def _wait(done: threading.Event) -> None:
+    """Wait for what another session computes, and let others compute meanwhile."""
     context = get_script_run_ctx(suppress_warning=True)
     with turns.aside():
-        while not made.wait(PATIENCE):
+        while not done.wait(PATIENCE):
             if context:
                 still_wanted()
 
 
 class _Note:
-    """What a page says while its session waits."""
+    """The note on a page whose session waits."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -171,8 +172,8 @@ class _Note:
             _page.note.empty()
 
 
-def _give_back() -> None:
-    """Give memory that was freed back to the system, when nobody computes: glibc keeps it otherwise."""
+def _return_memory() -> None:
+    """Return freed memory to the system when nobody computes: glibc keeps it otherwise."""
     global _trimmed
     if _malloc_trim is not None and turns.idle and time.monotonic() - _trimmed > _TRIM_EVERY:
         _trimmed = time.monotonic()
@@ -188,6 +189,6 @@ def _from_libc(name: str) -> Callable[..., int] | None:
 
 _malloc_trim = _from_libc("malloc_trim")
 
-# Each script of Streamlit runs in a thread of its own. With an arena for each, what they free is scattered.
+# Each run of a script is a thread. With a malloc arena for each, freed memory is scattered and stays.
 if "MALLOC_ARENA_MAX" not in os.environ and (_mallopt := _from_libc("mallopt")) is not None:
     _mallopt(-8, 2)  # M_ARENA_MAX

@@ -1,11 +1,7 @@
-"""Whose turn it is to compute, and what is kept of it: for visitors who share the cores and the memory of a server.
-
-Nothing here knows Streamlit; work.py does.
-"""
+"""Whose turn it is to compute, where visitors share the cores of a server. (Sessions of Streamlit: work.py.)"""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -13,14 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
-from cachetools import LRUCache
-
 PATIENCE = 0.1
 """Seconds after which somebody who waits is asked whether the work is still wanted."""
-
-_OBJECT_BYTES = 200  # about what a small object and its place in a cache take
 
 
 def nothing(*_: Any) -> None:
@@ -152,77 +142,3 @@ class Turns:
             return False
         owners = {other.owner for other in self._busy}
         return place is next((other for other in self._line if other.owner not in owners), None)
-
-
-class Kept:
-    """Values by key, as many as fit: when they take more than `most` bytes together, those not used for longest go.
-
-    What several ask for at once is made once.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._values: LRUCache[Hashable, Any] = LRUCache(most, size_of)
-        self._making: dict[Hashable, threading.Event] = {}
-        self._lock = threading.Lock()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
-
-    @property
-    def bytes(self) -> int:
-        return int(self._values.currsize)
-
-    def get(
-        self,
-        key: Hashable,
-        make: Callable[[], Any],
-        wait: Callable[[threading.Event], object] = threading.Event.wait,
-    ) -> Any:
-        """The value of a key: kept, made by another thread (for which `wait` waits), or made now."""
-        while True:
-            with self._lock:
-                if key in self._values:
-                    return self._values[key]
-                other = self._making.get(key)
-                if other is None:
-                    done = self._making[key] = threading.Event()
-                    break
-            # What it makes may be too large to be kept, or it may fail: then it is this one's turn.
-            wait(other)
-        try:
-            value = make()
-            self.put(key, value)
-            return value
-        finally:
-            with self._lock:
-                del self._making[key]
-            done.set()
-
-    def put(self, key: Hashable, value: Any) -> None:
-        """Keep a value, if it is not larger than all that may be kept."""
-        with self._lock:
-            if size_of(value) <= self._values.maxsize:
-                self._values[key] = value
-
-    def clear(self) -> None:
-        with self._lock:
-            self._values.clear()
-
-
-def size_of(value: Any) -> int:
-    """Bytes of memory that a value takes: arrays, tensors and bytes in dataclasses and containers, however deep."""
-    if isinstance(value, np.ndarray):
-        # What is kept of a part of an array is all of it.
-        return _OBJECT_BYTES + (value.base.nbytes if isinstance(value.base, np.ndarray) else value.nbytes)
-    if isinstance(value, torch.Tensor):
-        return _OBJECT_BYTES + value.untyped_storage().nbytes()
-    if isinstance(value, bytes | bytearray | str):
-        return _OBJECT_BYTES + len(value)
-    inside: Any = ()
-    if dataclasses.is_dataclass(value):
-        inside = (getattr(value, part.name) for part in dataclasses.fields(value))
-    elif isinstance(value, dict):
-        inside = itertools.chain(value, value.values())
-    elif isinstance(value, list | tuple | set | frozenset):
-        inside = value
-    return _OBJECT_BYTES + sum(map(size_of, inside))

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from benchmarks import many_visitors, one_page
 from kpnviz.commands.main import main
-from kpnviz.ui.bench import many_visitors, one_page
 
 REPORT = {
     "machine": {"processor": "a processor", "gpu": None},

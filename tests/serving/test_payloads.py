@@ -1,4 +1,4 @@
-"""What lenses fetch: parcels, over a real connection."""
+"""What lenses fetch: payloads, over a real connection."""
 
 import gc
 import socket
@@ -13,8 +13,8 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from kpnviz.ui import parcels
-from kpnviz.ui.parcels import GivenUpError
+from kpnviz.serving import payloads
+from kpnviz.serving.payloads import AbandonedError
 
 PATIENCE = 20  # seconds
 
@@ -22,9 +22,9 @@ PATIENCE = 20  # seconds
 @pytest.fixture(autouse=True)
 def unserved(monkeypatch):
     """Nothing has been offered, and no server is there."""
-    monkeypatch.setattr(parcels, "_served", False)
+    monkeypatch.setattr(payloads, "_served", False)
     yield
-    parcels._offered.clear()
+    payloads._offered.clear()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def server(unserved):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    application = Starlette(routes=parcels.routes("/kernels/"))
+    application = Starlette(routes=payloads.routes("/kernels/"))
     running = uvicorn.Server(uvicorn.Config(application, "127.0.0.1", port, log_level="error"))
     thread = threading.Thread(target=running.run)
     thread.start()
@@ -57,44 +57,44 @@ def refused(address):
 
 
 def test_nothing_is_offered_where_no_server_answers():
-    assert parcels.offer("one", b"contents") is None
+    assert payloads.offer("one", b"contents") is None
 
 
-def test_a_parcel_comes_whole_and_as_it_is(server):
+def test_a_payload_comes_whole_and_as_it_is(server):
     contents = bytes(range(256)) * 5000  # more than one piece, and one that is not full
-    address = parcels.offer("one", contents)
+    address = payloads.offer("one", contents)
     found, headers = get(f"{server}/{address}")
     assert found == contents
     assert headers["Content-Length"] == str(len(contents)) and headers["Cache-Control"] == "no-store"
-    assert parcels.offer("one", contents) == address
+    assert payloads.offer("one", contents) == address
 
 
 def test_addresses_cannot_be_guessed(server, monkeypatch):
-    one, other = parcels.offer("one", b"1"), parcels.offer("two", b"2")
+    one, other = payloads.offer("one", b"1"), payloads.offer("two", b"2")
     assert one != other and "one" not in one
     assert get(f"{server}/{other}")[0] == b"2"
-    assert len(one.removeprefix("parcels/")) == 32  # 128 bits
-    monkeypatch.setattr(parcels, "_secret", b"of another server" * 2)
-    assert parcels.offer("one", b"1") != one
-    code, sentence = refused(f"{server}/parcels/{'0' * 32}")
-    assert (code, sentence) == (404, "There is no such parcel.")
+    assert len(one.removeprefix("payloads/")) == 32  # 128 bits
+    monkeypatch.setattr(payloads, "_secret", b"of another server" * 2)
+    assert payloads.offer("one", b"1") != one
+    code, sentence = refused(f"{server}/payloads/{'0' * 32}")
+    assert (code, sentence) == (404, "There is no such payload.")
 
 
 def test_what_does_not_fit_is_not_offered(server, monkeypatch):
-    monkeypatch.setattr(parcels, "_offered", parcels.LRUCache(100, parcels._size))
-    assert parcels.offer("large", bytes(101)) is None
-    first, second = parcels.offer("first", bytes(60)), parcels.offer("second", bytes(60))
+    monkeypatch.setattr(payloads, "_offered", payloads.LRUCache(100, payloads._size))
+    assert payloads.offer("large", bytes(101)) is None
+    first, second = payloads.offer("first", bytes(60)), payloads.offer("second", bytes(60))
     assert refused(f"{server}/{first}")[0] == 404  # there is no room for both
     assert get(f"{server}/{second}")[0] == bytes(60)
 
 
 def test_what_is_still_being_made_is_waited_for(server, monkeypatch):
     """One that was given up meanwhile is ordered anew."""
-    monkeypatch.setattr(parcels, "_ASK_EVERY", 0.05)
+    monkeypatch.setattr(payloads, "_REQUEST_EVERY", 0.05)
     given_up, made = Future(), Future()
     orders = [given_up] * 3 + [made] * 1000
-    address = parcels.offer("one", lambda: orders.pop(0))
-    threading.Timer(0.3, given_up.set_exception, [GivenUpError()]).start()
+    address = payloads.offer("one", lambda: orders.pop(0))
+    threading.Timer(0.3, given_up.set_exception, [AbandonedError()]).start()
     threading.Timer(0.6, made.set_result, [b"at last"]).start()
     assert get(f"{server}/{address}")[0] == b"at last"
     assert 5 < 1003 - len(orders) < 100
@@ -103,19 +103,19 @@ def test_what_is_still_being_made_is_waited_for(server, monkeypatch):
 def test_what_is_too_large_is_said(server):
     failed = Future()
     failed.set_exception(ValueError("these pictures are 60 MB"))
-    address = parcels.offer("one", lambda: failed)
+    address = payloads.offer("one", lambda: failed)
     assert refused(f"{server}/{address}") == (413, "these pictures are 60 MB")
 
 
 def test_nobody_asks_for_it_when_the_browser_has_hung_up(server, monkeypatch):
-    monkeypatch.setattr(parcels, "_ASK_EVERY", 0.05)
+    monkeypatch.setattr(payloads, "_REQUEST_EVERY", 0.05)
     asked = []
 
     def order():
         asked.append(time.monotonic())
         return Future()
 
-    address = parcels.offer("one", order)
+    address = payloads.offer("one", order)
     host, port = server.removeprefix("http://").removesuffix("/kernels").split(":")
     with socket.create_connection((host, int(port))) as browser:
         browser.sendall(f"GET /kernels/{address} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -130,17 +130,17 @@ def test_nobody_asks_for_it_when_the_browser_has_hung_up(server, monkeypatch):
 
 
 def test_nothing_is_written_of_what_was_given_up_when_nobody_waits(server, monkeypatch, caplog):
-    monkeypatch.setattr(parcels, "_ASK_EVERY", 0.05)
+    monkeypatch.setattr(payloads, "_REQUEST_EVERY", 0.05)
     orders = [Future()]
-    address = parcels.offer("one", lambda: orders[0])
+    address = payloads.offer("one", lambda: orders[0])
     host, port = server.removeprefix("http://").removesuffix("/kernels").split(":")
     with socket.create_connection((host, int(port))) as browser:
         browser.sendall(f"GET /kernels/{address} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         time.sleep(0.5)
     time.sleep(0.5)
-    orders[0].set_exception(GivenUpError())
+    orders[0].set_exception(AbandonedError())
     time.sleep(0.2)
-    parcels._offered.clear()
+    payloads._offered.clear()
     orders.clear()  # with them goes what was waited for
     gc.collect()
     time.sleep(0.2)
@@ -149,15 +149,15 @@ def test_nothing_is_written_of_what_was_given_up_when_nobody_waits(server, monke
 
 def test_a_download_that_is_broken_off_is_not_written_to_the_end(server, monkeypatch, caplog):
     """asyncio logs every further write: 8,500 lines "socket.send() raised exception" were seen."""
-    sent, pieces = [], parcels._pieces
+    sent, pieces = [], payloads._chunks
 
     async def counted(contents):
         async for piece in pieces(contents):
             sent.append(len(piece))
             yield piece
 
-    monkeypatch.setattr(parcels, "_pieces", counted)
-    address = parcels.offer("one", bytes(40_000_000))
+    monkeypatch.setattr(payloads, "_chunks", counted)
+    address = payloads.offer("one", bytes(40_000_000))
     host, port = server.removeprefix("http://").removesuffix("/kernels").split(":")
     for _ in range(3):
         sent.clear()

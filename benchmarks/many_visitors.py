@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.one_page import CROP, KERNELS, begin_change, browser, serve
 from kpnviz.evaluation.benchmark import machine
-from kpnviz.ui.bench.one_page import CROP, KERNELS, begin_change, browser, serve
 
 EVERY = 5.0
 """Seconds from a visitor's change to the next one, or until its pictures are there if that is longer."""
@@ -77,7 +77,7 @@ async def _without_browser(address: str, changes: int, wait: float) -> _Seen:
     """A visitor who begins to make changes `wait` seconds after the first kernels have come."""
     from websockets.exceptions import WebSocketException
 
-    from kpnviz.ui.bench.visitor import Visitor
+    from benchmarks.visitor import Visitor
 
     seen = _Seen()
     begun = time.monotonic()

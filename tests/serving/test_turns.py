@@ -1,4 +1,4 @@
-"""Turns and what is kept: who computes when, what is dropped, and how many bytes stay."""
+"""Turns and the cache: who computes when, what is dropped, and how many bytes stay."""
 
 import threading
 import time
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from kpnviz.ui.turns import Kept, Turns, size_of
+from kpnviz.serving.cache import SizedCache, size_of
+from kpnviz.serving.turns import Turns
 
 
 def until(condition):
@@ -229,7 +230,7 @@ def test_cores_are_shared_by_those_who_compute():
 
 
 def test_what_is_kept_is_bounded_in_bytes_and_the_least_recently_used_goes():
-    kept, made = Kept(3_500_000), []
+    kept, made = SizedCache(3_500_000), []
 
     def get(name):
         return kept.get(name, lambda: made.append(name) or np.zeros(1_000_000, np.uint8))
@@ -242,14 +243,14 @@ def test_what_is_kept_is_bounded_in_bytes_and_the_least_recently_used_goes():
 
 
 def test_what_is_larger_than_all_that_may_be_kept_is_returned_and_not_kept():
-    kept = Kept(1000)
+    kept = SizedCache(1000)
     kept.get("small", lambda: b"x" * 100)
     assert len(kept.get("large", lambda: b"x" * 10_000)) == 10_000
     assert "large" not in kept and "small" in kept
 
 
 def test_what_several_ask_for_at_once_is_made_once():
-    kept, made, go = Kept(10**6), [], threading.Event()
+    kept, made, go = SizedCache(10**6), [], threading.Event()
 
     def make():
         go.wait(20)
@@ -267,7 +268,7 @@ def test_what_several_ask_for_at_once_is_made_once():
 
 
 def test_what_failed_is_made_by_the_next():
-    kept = Kept(10**6)
+    kept = SizedCache(10**6)
     with pytest.raises(ZeroDivisionError):
         kept.get("key", lambda: 1 // 0)
     assert kept.get("key", lambda: "value") == "value"
@@ -275,7 +276,7 @@ def test_what_failed_is_made_by_the_next():
 
 def test_who_waits_for_what_another_makes_gives_up_its_place_meanwhile():
     """Else, with one place, the two would wait for each other for ever."""
-    turns, kept, found = Turns(1), Kept(10**6), []
+    turns, kept, found = Turns(1), SizedCache(10**6), []
     waiting = threading.Event()
 
     def aside(made):

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from benchmarks import one_page
+from kpnviz import paths
 from kpnviz.commands.main import main
-from kpnviz.ui.bench import one_page
 
 REPORT = {
     "machine": {"processor": "a processor", "gpu": None},
@@ -83,3 +84,14 @@ def test_it_measures_a_real_browser():
     assert all(seconds > 0 for seconds in parts.values())
     assert 0 < app["hover_ms"]["p50"] <= app["hover_ms"]["p95"] < 10_000
     assert 6 <= app["hover_ms"]["moves"] <= 12
+
+
+def test_where_the_benchmarks_are_not_installed_one_sentence_says_where_they_are(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)  # as in a wheel
+    assert main(["bench", "--app"]) == 1
+    captured = capsys.readouterr()
+    assert (
+        captured.out == "" and "checkout of the repository" in captured.err and captured.err.count("\n") == 1
+    )

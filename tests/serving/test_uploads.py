@@ -2,22 +2,17 @@
 
 import asyncio
 import threading
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from streamlit.file_util import get_static_dir
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
-from streamlit.web.server.app_discovery import discover_asgi_app
 from streamlit.web.server.starlette import starlette_routes
 
 from kpnviz.limits import FileError, Limits
-from kpnviz.ui import uploads as module
-from kpnviz.ui.uploads import IDLE, LIFE, UploadGate, Uploads, contents_of, let_all_go, were_read
+from kpnviz.serving import uploads as module
+from kpnviz.serving.uploads import MAX_AGE, MAX_IDLE, UploadGate, Uploads, contents_of, drop_all, were_read
 
 MB = 10**6
 
@@ -171,11 +166,11 @@ def test_files_that_were_read_make_room_the_oldest_first(uploads, clock):
 
 def test_what_is_over_goes_by_the_clock(uploads, clock):
     file_id, _ = sent(uploads, "A", 30 * MB)
-    clock.now = LIFE
-    uploads.let_old_ones_go()
+    clock.now = MAX_AGE
+    uploads.drop_old()
     assert uploads.held == 30 * MB
     clock.now += 1
-    uploads.let_old_ones_go()
+    uploads.drop_old()
     assert uploads.held == 0
     with pytest.raises(FileError, match="^a.png was let go 30 minutes after it came; drop it once more$"):
         uploads.contents("A", file_id, "")
@@ -192,7 +187,7 @@ def test_what_a_page_reads_is_what_was_sent_without_a_copy(uploads, monkeypatch)
         (file,) = [UploadedFile(record, None) for record in manager.get_files("A", [file_id])]
         assert contents_of(file) is data
         were_read([file])
-        let_all_go()
+        drop_all()
         assert manager.get_files("A", [file_id]) == []
 
 
@@ -311,7 +306,7 @@ def test_what_is_broken_off_or_takes_for_ever_counts_no_more(application, upload
     assert status != 204 and uploads.held == 0
     assert uploads.begin("A", file_id, 1)  # it may be tried again
     uploads.end("A", file_id)
-    monkeypatch.setattr(module, "LIFE", 0.05)
+    monkeypatch.setattr(module, "MAX_AGE", 0.05)
 
     async def slowly(scope, receive, send):
         assert uploads.held > 0
@@ -332,30 +327,30 @@ def test_an_upload_without_bytes_ends_and_its_place_is_free(application, uploads
         said = b"content-length", str(size).encode()
         # An empty message is not a byte.
         status, _ = put(application, "A", file_id, [head, 20.0, b"", FOREVER, b"late"], said, loop=loop)
-        assert status is None and loop.now == pytest.approx(IDLE) and uploads.held == 0
+        assert status is None and loop.now == pytest.approx(MAX_IDLE) and uploads.held == 0
         assert ("not taken" in uploads._files["A"][file_id].refused) is not taken
     assert sent(uploads, "A", 40 * MB)[1]
 
 
 def test_an_upload_that_is_slow_is_taken(application, uploads):
     file_id, parts, loop = asked(uploads, "A"), form(b"contents"), NoWaiting()
-    slowly = [part for byte in b"".join(parts) for part in (0.9 * IDLE / 2, bytes([byte]))]
+    slowly = [part for byte in b"".join(parts) for part in (0.9 * MAX_IDLE / 2, bytes([byte]))]
     assert put(application, "A", file_id, slowly, length(parts), loop=loop)[0] == 204
-    assert loop.now > 10 * IDLE and uploads.contents("A", file_id, "") == b"contents"
+    assert loop.now > 10 * MAX_IDLE and uploads.contents("A", file_id, "") == b"contents"
 
 
 def test_what_comes_after_the_last_byte_may_take_longer(uploads):
     async def reads_and_waits(scope, receive, send):
         assert (await receive())["body"] == b"all"
-        await asyncio.sleep(2 * IDLE)
+        await asyncio.sleep(2 * MAX_IDLE)
         assert (await receive())["type"] == "http.disconnect"
         await send({"type": "http.response.start", "status": 204})
 
     gate, loop = UploadGate(reads_and_waits, uploads, "kernels"), NoWaiting()
     file_id = asked(uploads, "A")
     said = b"content-length", b"3"
-    assert put(gate, "A", file_id, [b"all", 2 * IDLE], said, loop=loop)[0] == 204
-    assert loop.now == pytest.approx(4 * IDLE)
+    assert put(gate, "A", file_id, [b"all", 2 * MAX_IDLE], said, loop=loop)[0] == 204
+    assert loop.now == pytest.approx(4 * MAX_IDLE)
 
 
 def test_many_threads_never_hold_more_than_the_total(uploads):
@@ -373,122 +368,3 @@ def test_many_threads_never_hold_more_than_the_total(uploads):
     for thread in threads:
         thread.join()
     assert len(most) == 80 and max(most) <= 100 * MB
-
-
-def test_closed_sessions_and_old_files_go_by_the_clock(monkeypatch):
-    """Streamlit's own storage dropped a closed session when another one was closed."""
-    from kpnviz.ui import asgi, parcels
-
-    monkeypatch.setattr(parcels, "_served", False)
-    monkeypatch.setattr(asgi, "_CLEAN_EVERY", 0.01)
-    runtime = asgi.create_runtime()
-    type(runtime)._instance = None  # the next one of this process is not to find it
-    assert runtime.uploaded_file_mgr is asgi.uploads
-    clock, ended = Clock(), []
-
-    def closed(name):
-        return SimpleNamespace(
-            session=SimpleNamespace(id=name, shutdown=lambda: ended.append((name, clock.now)))
-        )
-
-    sessions = asgi.ClosedSessions(120, most=3, clock=clock)
-    monkeypatch.setattr(asgi, "closed_sessions", sessions)
-    first, second = closed("A"), closed("B")
-    for clock.now, info in ((0, first), (10, second), (30, closed("C"))):
-        sessions.save(info)
-    assert sessions.get("A") is first and sessions.get("nobody") is None and len(sessions.list()) == 3
-    clock.now = 100
-    sessions.save(closed("D"))
-    assert ended == [("A", 100)]  # one too many
-    sessions.delete("C")  # it came back
-    sessions.delete("C")
-    clock.now = 131
-    looked = []
-    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", lambda: looked.append(1))
-
-    async def until_it_has_looked():
-        cleaning = asyncio.create_task(asgi.clean())
-        while len(looked) < 2:
-            await asyncio.sleep(0.01)
-        cleaning.cancel()
-
-    asyncio.run(until_it_has_looked())
-    assert ended == [("A", 100), ("B", 131)]
-    assert [info.session.id for info in sessions.list()] == ["D"]
-
-
-def test_one_failure_does_not_end_the_cleaning(monkeypatch, caplog):
-    from kpnviz.ui import asgi
-
-    monkeypatch.setattr(asgi, "_CLEAN_EVERY", 0)
-    clock, ended, looked = Clock(), [], []
-
-    def shut_down(name):
-        ended.append(name)
-        if name == "A":
-            raise RuntimeError("its files are locked")
-
-    sessions = asgi.ClosedSessions(120, clock=clock)
-    for name in "AB":
-        sessions.save(
-            SimpleNamespace(session=SimpleNamespace(id=name, shutdown=lambda name=name: shut_down(name)))
-        )
-    clock.now = 121
-    assert sessions.get("C") is None and ended == ["A", "B"] and sessions.list() == []
-
-    def fails_first():
-        looked.append(1)
-        if len(looked) == 1:
-            raise RuntimeError("no memory left")
-
-    monkeypatch.setattr(asgi.uploads, "let_old_ones_go", fails_first)
-
-    async def clean_a_while():
-        cleaning = asyncio.create_task(asgi.clean())
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert not cleaning.done() and len(looked) > 1
-        cleaning.cancel()
-
-    asyncio.run(clean_a_while())
-    assert [str(record.exc_info[1]) for record in caplog.records] == [
-        "its files are locked",
-        "no memory left",
-    ]
-
-
-def test_pages_say_where_their_server_is(monkeypatch):
-    """Else a browser asks for it beside the page first, and the log has a 404 of /noise/_stcore/health."""
-    from kpnviz.ui import asgi, page
-
-    routes = {route.path: route for route in asgi.pages("/own/")}
-    assert set(routes) == {f"/own/{name}" for name in page.PAGES}
-    html = asyncio.run(routes["/own/noise"].endpoint(None)).body.decode()
-    script = '<script>window.__streamlit = {BACKEND_BASE_URL: location.origin + "/own/"}</script>'
-    assert html.count(script) == 1 and html.index(script) < html.index("<script type=")
-    plain = (Path(get_static_dir()) / "index.html").read_text()
-    assert html.replace(script, "") == plain
-
-
-def test_the_first_page_is_at_the_address_of_the_app():
-    from kpnviz.ui import asgi, page
-
-    assert next(iter(page.PAGES)) == asgi.FIRST_PAGE
-    routes = {route.path: route for route in asgi.pages("/own/")}
-    for query, wanted in ((b"", "/own/"), (b"crop=96&gain=2", "/own/?crop=96&gain=2")):
-        request = Request({"type": "http", "query_string": query, "headers": [], "path": "/own/explore"})
-        answer = asyncio.run(routes["/own/explore"].endpoint(request))
-        assert answer.status_code == 307 and answer.headers["location"] == wanted
-
-
-def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(monkeypatch):
-    from kpnviz.ui import asgi, parcels
-
-    monkeypatch.setattr(parcels, "_served", False)
-    assert discover_asgi_app(Path(asgi.__file__)).app_name == "app"
-    made = []
-    monkeypatch.setattr(asgi.app, "_create_runtime", lambda: made.append(asgi.create_runtime()) or made[0])
-    monkeypatch.setattr(asgi.app, "_runtime", None)
-    served = asgi.app._build_starlette_app()
-    type(made[0])._instance = None
-    assert served.user_middleware[0].cls is UploadGate

@@ -1,10 +1,9 @@
-"""The kernels that a network predicts for every pixel, frame and kernel size: of the networks here, or of any other."""
+"""KernelField: kernels as they were predicted, evaluated where they are looked at, and applied to frames."""
 
 from __future__ import annotations
 
 import dataclasses
 import numbers
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,38 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kpnviz.checks import check_unmasked
+from kpnviz.checks import as_int, check_index
+from kpnviz.kernels.arrays import basis_factors, dense_factors, picture_size, separable_factors
 from kpnviz.local_conv import PADDINGS, REDUCTIONS, effective_kernels, local_conv, pad
 from kpnviz.text import visible
-
-MAX_KERNEL = 61
-"""Side of the largest kernel that :meth:`KernelField.from_kernels` and its siblings take."""
 
 
 def factor_channels(sizes: tuple[int, ...], separable: bool) -> int:
     """Channels a frame of a network's output: 2p, p = sum of the sizes (separable), or the sum of K^2."""
     return 2 * sum(sizes) if separable else sum(size * size for size in sizes)
-
-
-def checked_index(name: str, value: Any, count: int, of: str) -> int:
-    """The value as an int, if it is an index from 0 to count - 1; else ValueError, one sentence.
-
-    of   the words before the indices that there are: "this field has frames"
-    """
-    try:
-        index = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        index = -1
-    if not 0 <= index < count:
-        raise ValueError(f"{name} is {visible(repr(value))}; {of} 0 to {count - 1}")
-    return index
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} is {visible(repr(value))}; it must be a whole number") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +76,7 @@ class KernelField:
                 f"sizes is {visible(repr(self.sizes))}; it is a tuple of odd kernel sizes, e.g. (5,)"
             )
         for name in ("height", "width"):
-            if _integer(name, getattr(self, name)) < 1:
+            if as_int(name, getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a picture has 1 pixel or more")
         expected = factor_channels(self.sizes, self.separable) if self.basis is None else len(self.basis)
         half, full = ((self.height + 1) // 2, (self.width + 1) // 2), (self.height, self.width)
@@ -141,7 +117,8 @@ class KernelField:
         """The field of any network's kernels, as they are applied: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r).
 
         kernels   [N, K, K, H, W], axes frame, dy, dx, row, column; or [N, C, K, K, H, W], a set for each channel of a
-                  color picture. A list of several such arrays, of different K, is averaged (a multi-kernel network).
+                  color picture (C = 3; C = 1 is one set for all channels). N is 1 to MAX_KERNEL_FRAMES. A list of
+                  several such arrays, of different K, is averaged (a multi-kernel network).
         size      (H, W) of the picture, where the kernels are at half resolution: H and W above are then its halves,
                   rounded up, and kernels are interpolated bilinearly
         padding, reduce   see :class:`KernelField`
@@ -149,17 +126,9 @@ class KernelField:
         PyTorch or NumPy, any floating-point dtype, any device; gradients are cut off. K is odd, up to MAX_KERNEL;
         :func:`dilated` and :func:`odd_sized` make odd ones of others. Raises ValueError, naming the axis.
         """
-        several = [_tensor("kernels", one) for one in _listed("kernels", kernels)]
-        for one in several:
-            _check_axes("kernels", one, "[N, K, K, H, W] or [N, C, K, K, H, W]", (5, 6))
-            if one.shape[-4] != one.shape[-3]:
-                raise ValueError(
-                    f"kernels has K = {one.shape[-4]} rows and {one.shape[-3]} columns, shape "
-                    f"{tuple(one.shape)}; kernels are square: [N, K, K, H, W]"
-                )
-            _check_side("kernels", one.shape[-3])
-        flat = [one.flatten(-4, -3) for one in several]
-        return cls._joined(flat, [one.shape[-3] for one in several], False, size, padding, reduce)
+        factors, sizes = dense_factors(kernels)
+        height, width = picture_size(factors, size)
+        return cls(factors[None], sizes, False, height, width, padding, reduce)
 
     @classmethod
     def from_factors(
@@ -176,25 +145,9 @@ class KernelField:
         vertical, horizontal   [N, K, H, W] each, or [N, C, K, H, W]; lists of such, of different K, are averaged
         size, padding, reduce  as for :meth:`from_kernels`, as are dtypes, devices and errors
         """
-        listed = _listed("vertical", vertical), _listed("horizontal", horizontal)
-        if len(listed[0]) != len(listed[1]):
-            raise ValueError(
-                f"vertical has {len(listed[0])} sizes, horizontal {len(listed[1])}; they must agree"
-            )
-        pairs = [(_tensor("vertical", u), _tensor("horizontal", v)) for u, v in zip(*listed, strict=True)]
-        flat, sides = [], []
-        for u, v in pairs:
-            _check_axes("vertical", u, "[N, K, H, W] or [N, C, K, H, W]", (4, 5))
-            if u.shape != v.shape:
-                raise ValueError(
-                    f"vertical has shape {tuple(u.shape)}, horizontal {tuple(v.shape)}; they must agree"
-                )
-            if u.device != v.device:
-                raise ValueError(f"vertical is on {u.device}, horizontal on {v.device}; expected one device")
-            _check_side("vertical", u.shape[-3])
-            flat.append(torch.cat((u, v), dim=-3))
-            sides.append(u.shape[-3])
-        return cls._joined(flat, sides, True, size, padding, reduce)
+        factors, sizes = separable_factors(vertical, horizontal)
+        height, width = picture_size(factors, size)
+        return cls(factors[None], sizes, True, height, width, padding, reduce)
 
     @classmethod
     def from_basis(
@@ -215,40 +168,9 @@ class KernelField:
         Xia, Perazzi, Gharbi, Sunkavalli, Chakrabarti: Basis Prediction Networks for Effective Burst Denoising with
         Large Kernels, CVPR 2020.
         """
-        kernels, c = _tensor("basis", basis), _tensor("coefficients", coefficients)
-        _check_axes("basis", kernels, "[F, N, K, K]", (4,))
-        _check_axes("coefficients", c, "[F, H, W]", (3,))
-        if kernels.shape[2] != kernels.shape[3]:
-            raise ValueError(f"basis has shape {tuple(kernels.shape)}; kernels are square: [F, N, K, K]")
-        _check_side("basis", kernels.shape[-1])
-        if len(kernels) != len(c):
-            raise ValueError(
-                f"basis has F = {len(kernels)} kernels, coefficients F = {len(c)}; they must agree"
-            )
-        height, width = _size_of(c, size)
-        return cls(c[None, None], (kernels.shape[-1],), False, height, width, padding, reduce, kernels)
-
-    @classmethod
-    def _joined(
-        cls,
-        flat: list[Tensor],
-        sides: list[int],
-        separable: bool,
-        size: tuple[int, int] | None,
-        padding: str,
-        reduce: str,
-    ) -> KernelField:
-        """One field of kernels of several sizes, each [N, F, h, w] or [N, C, F, h, w]."""
-        if len(set(sides)) != len(sides):
-            raise ValueError(f"kernels of K = {', '.join(map(str, sides))} were given; each size once")
-        shapes = {(*one.shape[:-3], *one.shape[-2:]) for one in flat}
-        if len(shapes) > 1:
-            raise ValueError(
-                f"kernels of several sizes have shapes {', '.join(str(tuple(one.shape)) for one in flat)}; "
-                "all axes but K must agree"
-            )
-        height, width = _size_of(flat[0], size)
-        return cls(torch.cat(flat, dim=-3)[None], tuple(sides), separable, height, width, padding, reduce)
+        kernels, weights = basis_factors(basis, coefficients)
+        height, width = picture_size(weights, size)
+        return cls(weights[None, None], (kernels.shape[-1],), False, height, width, padding, reduce, kernels)
 
     def __repr__(self) -> str:
         sizes = ", ".join(map(str, self.sizes))
@@ -299,7 +221,7 @@ class KernelField:
         """The field that is applied to channel c: of shared kernels this field itself."""
         if self.channels is None:
             return self
-        c = checked_index("channel", c, self.channels, "there are kernels of channels")
+        c = check_index("channel", c, self.channels, "there are kernels of channels")
         return dataclasses.replace(self, factors=self.factors[:, :, c])
 
     def part(self, top: int, bottom: int, left: int, right: int) -> KernelField:
@@ -390,12 +312,12 @@ class KernelField:
         frames of each frame's patch times its kernel is the denoised value. ValueError for a pixel beyond the
         picture, or a burst b that there is not.
         """
-        y, x = _integer("y", y), _integer("x", x)
+        y, x = as_int("y", y), as_int("x", x)
         return self.region(y, y + 1, x, x + 1, b)[..., 0, 0, :, :]
 
     def sizes_at(self, y: int, x: int, b: int = 0) -> dict[int, np.ndarray]:
         """The kernel of each size at a pixel, before fusion: {s: [N, s, s]}, of each channel [N, C, s, s]."""
-        y, x = _integer("y", y), _integer("x", x)
+        y, x = as_int("y", y), as_int("x", x)
         if self.basis is not None:
             return {self.sizes[0]: self.at(y, x, b)}
         if self.channels is not None:
@@ -417,7 +339,7 @@ class KernelField:
             raise ValueError("separable is False; a dense kernel has no 1-D factors")
         if self.channels is not None:
             raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
-        y, x = _integer("y", y), _integer("x", x)
+        y, x = as_int("y", y), as_int("x", x)
         factors = self._interpolate(y, y + 1, x, x + 1, b)[0, :, :, 0, 0].numpy()  # [N, 2p]
         pairs = {}
         first = 0
@@ -450,8 +372,8 @@ class KernelField:
         """
         if self.channels is not None:
             raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
-        frames = [checked_index("frame", frame, self.frames, "this field has frames") for frame in frames]
-        b, step = self._check_burst(b), _check_step(step)
+        frames = [check_index("frame", frame, self.frames, "this field has frames") for frame in frames]
+        b, step = self._check_burst(b), _as_step(step)
         with torch.inference_mode():
             factors = self.factors[b : b + 1, ..., ::step, ::step][..., rows, :].float().cpu()
             if self.basis is not None:
@@ -465,7 +387,7 @@ class KernelField:
     def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int, step: int = 1) -> Tensor:
         """Factors at the pixels of a rectangle: [1, N, F, rows, columns], float32 on the CPU."""
         top, bottom, left, right = self.check_place(top, bottom, left, right)
-        b, step = self._check_burst(b), _check_step(step)
+        b, step = self._check_burst(b), _as_step(step)
         with torch.inference_mode():
             rows, columns = range(top, bottom, step), range(left, right, step)
             return self._upsampled(self.factors[b : b + 1], rows, columns).float().cpu()
@@ -473,7 +395,7 @@ class KernelField:
     def check_place(self, top: int, bottom: int, left: int, right: int) -> tuple[int, int, int, int]:
         """These as ints, if rows top..bottom-1, columns left..right-1 lie in the picture; else ValueError."""
         names = ("top", "bottom", "left", "right")
-        top, bottom, left, right = map(_integer, names, (top, bottom, left, right))
+        top, bottom, left, right = map(as_int, names, (top, bottom, left, right))
         if not (0 <= top < bottom <= self.height and 0 <= left < right <= self.width):
             raise ValueError(
                 f"rows {top}..{bottom - 1}, columns {left}..{right - 1} do not lie in the picture, "
@@ -482,7 +404,7 @@ class KernelField:
         return top, bottom, left, right
 
     def _check_burst(self, b: int) -> int:
-        return checked_index("b", b, len(self.factors), "this field has bursts")
+        return check_index("b", b, len(self.factors), "this field has bursts")
 
     def _upsampled(self, factors: Tensor, rows: range, columns: range) -> Tensor:
         """Factors [..., h, w] at the pixels of these rows and columns."""
@@ -495,130 +417,10 @@ class KernelField:
         )
 
 
-def dilated(kernels: Any, dilation: int) -> Tensor:
-    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as plain ones: [..., K', K', H, W].
-
-    K' = dilation (K - 1) + 1, with zeros between the taps: what ``F.unfold(dilation=...)`` and dilated adaptive
-    convolutions apply. ValueError if dilation is below 1.
-    """
-    values = _tensor("kernels", kernels)
-    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
-    if not isinstance(dilation, numbers.Integral) or dilation < 1:
-        raise ValueError(f"dilation is {dilation!r}; taps lie 1 pixel or more apart")
-    K, _, H, W = values.shape[-4:]
-    side = dilation * (K - 1) + 1
-    spread = values.new_zeros(*values.shape[:-4], side, side, H, W)
-    spread[..., ::dilation, ::dilation, :, :] = values
-    return spread
-
-
-def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
-    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as odd ones about it.
-
-    Zeros are added where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and K // 2 behind
-    (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
-    """
-    values = _tensor("kernels", kernels)
-    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
-    rows, columns, H, W = values.shape[-4:]
-    y, x = _pair("center", center)
-    if not (0 <= y < rows and 0 <= x < columns):
-        raise ValueError(f"center is {center}; it is a tap of kernels of {rows}x{columns}")
-    reach = max(y, x, rows - 1 - y, columns - 1 - x)
-    odd = values.new_zeros(*values.shape[:-4], 2 * reach + 1, 2 * reach + 1, H, W)
-    odd[..., reach - y : reach - y + rows, reach - x : reach - x + columns, :, :] = values
-    return odd
-
-
-def gathered(splat: Any) -> Tensor:
-    """Kernels that *gather*, of kernels that splat: [N, K, K, H, W] each, N frames or samples.
-
-    A splatting kernel says where the pixel (y, x) of the input goes; out(q) = sum_p S_p[q - p] in(p). As gathering it
-    is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied with padding="zero".
-    Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
-    """
-    values = _tensor("splat", splat)
-    _check_axes("splat", values, "[N, K, K, H, W]", (5,))
-    K, _, H, W = values.shape[1:]
-    _check_side("splat", K)
-    r = K // 2
-    padded = F.pad(values, (r, r, r, r))
-    result = torch.empty_like(values)
-    for a in range(K):
-        for b in range(K):
-            result[:, a, b] = padded[:, K - 1 - a, K - 1 - b, a : a + H, b : b + W]
-    return result
-
-
-def _check_step(step: int) -> int:
-    if (checked := _integer("step", step)) < 1:
+def _as_step(step: int) -> int:
+    if (checked := as_int("step", step)) < 1:
         raise ValueError(f"step is {step}; every 1st, 2nd, ... row and column is taken: 1 or more")
     return checked
-
-
-def _pair(name: str, values: Any) -> tuple[int, int]:
-    """Two whole numbers; ValueError for anything else."""
-    try:
-        first, second = map(operator.index, values)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is {visible(repr(values))}; it must be two whole numbers") from None
-    return first, second
-
-
-def _listed(name: str, values: Any) -> Sequence[Any]:
-    listed = values if isinstance(values, list | tuple) else [values]
-    if not listed:
-        raise ValueError(f"{name} is {values!r}; give an array for each kernel size")
-    return listed
-
-
-def _tensor(name: str, values: Any) -> Tensor:
-    """As a tensor without gradient; ValueError for another dtype, an empty axis or numbers that are not finite."""
-    if isinstance(values, Tensor):
-        tensor = values.detach()
-        if not tensor.is_floating_point():
-            raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
-    else:
-        check_unmasked(name, values)
-        array = np.asarray(values)
-        if array.dtype.kind != "f":
-            raise ValueError(f"{name} has dtype {array.dtype}; expected a floating point dtype")
-        # PyTorch has no long doubles, no numbers in another byte order and no negative strides.
-        array = np.asarray(array, dtype=f"f{min(array.itemsize, 8)}")
-        tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
-    if 0 in tensor.shape:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; an axis is empty")
-    bad = ~torch.isfinite(tensor)
-    if bool(bad.any()):
-        place = [int(i) for i in bad.nonzero()[0]]
-        raise ValueError(f"{name}{place} is {tensor[tuple(place)].item()}; kernels are finite numbers")
-    return tensor
-
-
-def _check_axes(name: str, tensor: Tensor, expected: str, dims: Sequence[int]) -> None:
-    if tensor.ndim not in dims:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected {expected}")
-
-
-def _check_side(name: str, K: int) -> None:
-    if K % 2 == 0 or K > MAX_KERNEL:
-        raise ValueError(
-            f"{name} has K = {K}; kernels have an odd side up to {MAX_KERNEL} (odd_sized makes odd ones of even ones)"
-        )
-
-
-def _size_of(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int]:
-    """H and W of the picture of kernels [..., h, w]."""
-    h, w = values.shape[-2:]
-    if size is None:
-        return h, w
-    H, W = _pair("size", size)
-    if (h, w) not in ((H, W), ((H + 1) // 2, (W + 1) // 2)):
-        raise ValueError(
-            f"kernels are given at {h}x{w} places and size is {H}x{W}; they are at every pixel, or at half resolution, "
-            f"{(H + 1) // 2}x{(W + 1) // 2}"
-        )
-    return H, W
 
 
 def _interpolate_axis(grid: Tensor, dim: int, pixels: range) -> Tensor:

@@ -52,8 +52,8 @@ window.WebSocket = class extends WebSocket {
 """
 
 # When pictures and kernels had come, milliseconds.
-_PARCELS = """() => performance.getEntriesByType("resource")
-  .filter(({ name }) => name.includes("/parcels/")).map(({ responseEnd }) => responseEnd)"""
+_PAYLOADS = """() => performance.getEntriesByType("resource")
+  .filter(({ name }) => name.includes("/payloads/")).map(({ responseEnd }) => responseEnd)"""
 
 # From the key that moves the slider until all methods' results for another burst are painted: milliseconds of both.
 _WATCH = """(element) => {
@@ -201,7 +201,7 @@ def _change(page: Any) -> tuple[float, float, float, float]:
     begin_change(page)
     (begun, done), sent = page.evaluate("async () => [await window.changed, sent]")
     asked = next(at for at in sent if at >= begun)
-    came = max(at for at in page.evaluate(_PARCELS) if asked <= at <= done)
+    came = max(at for at in page.evaluate(_PAYLOADS) if asked <= at <= done)
     return tuple(ms / 1000 for ms in (done - begun, asked - begun, came - asked, done - came))  # type: ignore[return-value]
 
 

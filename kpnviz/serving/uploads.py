@@ -1,11 +1,11 @@
-"""Uploaded files: Streamlit holds them in the server's memory; here that has a total, and an end.
+"""Uploaded files, which Streamlit would keep in memory without a limit in total, for as long as a session lasts.
 
-A file is taken under an address that a page asked for, once, if there is room for it before its first byte comes: for
-its session, and for the server. Where there is none, files that were read already make room; else it is refused, which
-the page says when it wants to read it. After LIFE a file is let go in any case.
+A page asks for an address, at which one file is taken if there is room for it before its first byte comes: for its
+session, and for the server. To make room, files that a page has already read are dropped; where that is not enough the
+file is refused, and the page says so when it wants to read it. After MAX_AGE every file is dropped.
 
-What `st.file_uploader` gives a page are empty files with names: their contents are here alone (`contents_of`), so that
-what is let go is free, whatever else a session remembers.
+What `st.file_uploader` gives a page are empty files with names. Their contents are here alone (`contents_of`), so that
+dropping them frees their memory whatever else a session refers to.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileManager, Uploade
 from kpnviz.limits import FileError, Limits
 from kpnviz.text import visible
 
-LIFE = 30 * 60.0
-"""Seconds after which a file that was uploaded is let go, and within which it must have arrived."""
+MAX_AGE = 30 * 60.0
+"""Seconds after which an uploaded file is dropped, and within which it must have arrived."""
 
-IDLE = 30.0
-"""Seconds without a byte after which an upload is ended, as it takes room from others."""
+MAX_IDLE = 30.0
+"""Seconds without a byte after which an upload ends: it takes room from others."""
 
 _ENVELOPE = 2**20  # bytes around a file, in which a browser sends it
-_MOST_ADDRESSES = 1000  # that a session may have; a burst has up to 32 files
+_MAX_ADDRESSES = 1000  # that a session may have; a burst has up to 32 files
 
 _ADDRESS = "_stcore/upload_file"
 
@@ -46,8 +46,8 @@ class _File:
     """A file that a page asked for.
 
     size      bytes that it has, or was said to have while it arrives; they count
-    data      None: it is arriving, was never sent, or is gone; then `refused` says why
-    was_read  a page has made of it what it wanted: it goes first
+    data      None: it is arriving, was never sent, or was dropped; then `refused` says why
+    was_read  a page has read it and does not need it any more: it is dropped first
     """
 
     name: str
@@ -70,9 +70,9 @@ class Uploads(UploadedFileManager):
         address: str = _ADDRESS,
     ) -> None:
         limits = limits or Limits.from_environment()
-        self.most = limits.upload_bytes
+        self.max_bytes = limits.upload_bytes
         self._together = limits.total_bytes
-        self.most_of_one = min(self._together + _ENVELOPE, self.most)
+        self.max_bytes_of_one = min(self._together + _ENVELOPE, self.max_bytes)
         self._clock, self._address = clock, address
         self._files: dict[str, dict[str, _File]] = {}
         # Removed before their transfer has ended: they take memory, so they count, until it has. By session and file.
@@ -92,11 +92,11 @@ class Uploads(UploadedFileManager):
         """Addresses that nobody can guess, for files that a page is about to send."""
         with self._lock:
             files = self._files.setdefault(session_id, {})
-            too_many = max(len(files) + len(file_names) - _MOST_ADDRESSES, 0)
+            too_many = max(len(files) + len(file_names) - _MAX_ADDRESSES, 0)
             for file_id in [file_id for file_id, file in files.items() if not file.arriving][:too_many]:
                 del files[file_id]
             found = []
-            for name in file_names[: _MOST_ADDRESSES - len(files)]:
+            for name in file_names[: _MAX_ADDRESSES - len(files)]:
                 file_id = secrets.token_hex(16)
                 files[file_id] = _File(visible(name))
                 address = f"/{self._address}/{session_id}/{file_id}"
@@ -106,7 +106,7 @@ class Uploads(UploadedFileManager):
     def add_file(self, session_id: str, file: UploadedFileRec) -> None:
         with self._lock:
             known = self._files.get(session_id, {}).get(file.file_id)
-            if known is not None:  # else it went while it arrived
+            if known is not None:  # else it was dropped while it arrived
                 known.name, known.kind = file.name, file.type
                 known.data, known.size, known.since = file.data, len(file.data), self._clock()
 
@@ -131,7 +131,7 @@ class Uploads(UploadedFileManager):
     # --- What pages ask for ---
 
     def contents(self, session_id: str, file_id: str, name: str) -> bytes:
-        """What was uploaded; FileError, a sentence, if it was refused or let go."""
+        """What was uploaded; FileError, a sentence, if it was refused or dropped."""
         with self._lock:
             file = self._files.get(session_id, {}).get(file_id)
             if file is None:
@@ -141,7 +141,7 @@ class Uploads(UploadedFileManager):
             return file.data
 
     def read(self, session_id: str, file_ids: Iterable[str]) -> None:
-        """They have been read: they are the first to go."""
+        """Say that a page has read them: they are dropped first."""
         with self._lock:
             for file_id in file_ids:
                 if (file := self._files.get(session_id, {}).get(file_id)) is not None:
@@ -161,15 +161,15 @@ class Uploads(UploadedFileManager):
             file = self._files.get(session_id, {}).get(file_id)
             if file is None or file.arriving or file.data is not None:
                 raise LookupError(file_id)
-            self.let_old_ones_go()
-            mine, everyones = (self.most_of_one, session_id), (self.most, None)
-            for most, whose in (mine, everyones):
-                if not self._made_room(size, most, whose):
+            self.drop_old()
+            mine, everyones = (self.max_bytes_of_one, session_id), (self.max_bytes, None)
+            for limit, whose in (mine, everyones):
+                if not self._made_room(size, limit, whose):
                     why = (
                         f"your uploads would have more than {self._together / 1e6:g} MB together"
                         if whose
-                        else f"the server holds all the uploads that it can, {self.most / 1e6:g} MB; try again in some "
-                        "minutes"
+                        else f"the server holds all the uploads that it can, {self.max_bytes / 1e6:g} MB; try again in "
+                        "some minutes"
                     )
                     file.refused = f"{file.name} was not taken: {why}"
                     return False
@@ -186,20 +186,20 @@ class Uploads(UploadedFileManager):
                 if file.data is None:
                     file.size = 0
 
-    def let_old_ones_go(self) -> None:
+    def drop_old(self) -> None:
         with self._lock:
             for file in self._all():
-                if file.data is not None and self._clock() - file.since > LIFE:
-                    self._let_go(file, f"{LIFE / 60:g} minutes after it came")
+                if file.data is not None and self._clock() - file.since > MAX_AGE:
+                    self._drop(file, f"{MAX_AGE / 60:g} minutes after it came")
 
     def _all(self, session_id: str | None = None) -> Iterator[_File]:
         sessions = self._files.values() if session_id is None else [self._files.get(session_id, {})]
         yield from (file for files in sessions for file in files.values())
         yield from (file for (owner, _), file in self._removed.items() if session_id in (None, owner))
 
-    def _made_room(self, size: int, most: int, session_id: str | None) -> bool:
-        """Whether so many bytes more are at most `most`, once the oldest of those that were read are gone."""
-        free = most - size - sum(file.size for file in self._all(session_id))
+    def _made_room(self, size: int, limit: int, session_id: str | None) -> bool:
+        """Whether so many bytes more fit into `limit`, once the oldest of those that were read are dropped."""
+        free = limit - size - sum(file.size for file in self._all(session_id))
         old = [file for file in self._all(session_id) if file.was_read and file.data is not None]
         old.sort(key=lambda file: file.since)
         if free + sum(file.size for file in old) < 0:
@@ -208,17 +208,17 @@ class Uploads(UploadedFileManager):
             if free >= 0:
                 break
             free += file.size
-            self._let_go(file, "for newer ones")
+            self._drop(file, "for newer ones")
         return True
 
     @staticmethod
-    def _let_go(file: _File, why: str) -> None:
+    def _drop(file: _File, why: str) -> None:
         file.data, file.size = None, 0
         file.refused = f"{file.name} was let go {why}; drop it once more"
 
 
 def contents_of(file: Any) -> bytes:
-    """What is in a file of `st.file_uploader`; FileError, a sentence, if it was refused or let go."""
+    """What is in a file of `st.file_uploader`; FileError, a sentence, if it was refused or dropped."""
     manager, session_id = _here()
     if isinstance(manager, Uploads):
         return manager.contents(session_id, file.file_id, file.name)
@@ -226,14 +226,14 @@ def contents_of(file: Any) -> bytes:
 
 
 def were_read(files: Iterable[Any]) -> None:
-    """Say of files of `st.file_uploader` that a page has made of them what it wanted."""
+    """Say that a page has read files of `st.file_uploader` and does not need them any more."""
     manager, session_id = _here()
     if isinstance(manager, Uploads):
         manager.read(session_id, [file.file_id for file in files])
 
 
-def let_all_go() -> None:
-    """Let go of all that this session has uploaded."""
+def drop_all() -> None:
+    """Drop all that this session has uploaded."""
     manager, session_id = _here()
     if manager is not None:
         manager.remove_session_files(session_id)
@@ -245,14 +245,14 @@ def _here() -> tuple[UploadedFileManager | None, str]:
 
 
 def _ending_when_idle(receive: Receive) -> Receive:
-    """`receive`, with TimeoutError after IDLE seconds without a byte of the request."""
+    """`receive`, with TimeoutError after MAX_IDLE seconds without a byte of the request."""
     complete = False
 
     async def receive_in_time() -> Message:
         nonlocal complete
         if complete:  # nothing more is due: who asks again waits for the browser to disconnect
             return await receive()
-        async with asyncio.timeout(IDLE):
+        async with asyncio.timeout(MAX_IDLE):
             while True:
                 message = await receive()
                 complete = not message.get("more_body", False)
@@ -290,7 +290,7 @@ class UploadGate:
             await PlainTextResponse("No page asked for this file.", 403)(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(LIFE):
+            async with asyncio.timeout(MAX_AGE):
                 if taken:
                     await self._app(scope, receive, send)
                 else:
