@@ -31,12 +31,11 @@ from kpnviz.threads import compiled, in_threads
 from ._reference import reduced_shape, reduction_scale, reflect_pad
 
 STRIP = 32  # output rows per task, a multiple of CHUNK; fewer rows, more time spent on the window around them
-CHUNK = 8  # rows whose factors are upsampled at once, even: in memory they lie side by side, channels far apart
+CHUNK = 8  # rows whose factors are upsampled at once, even: in memory a channel's rows lie side by side
 BLOCK = 256  # pixels of a row, even
 GAP = BLOCK + 2  # of a channel in gradients at the pixels: a zero at either end
-MAX_ROWS = 6  # kernel rows whose sums are held in registers at once
+TAPS = 66  # of the kernel rows that are applied at once: about as many as LLVM unrolls
 
-_OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy"}
 _BLOCK, _GAP = np.uintp(BLOCK), np.uintp(GAP)
 _NEAR, _FAR = np.float32(0.75), np.float32(0.25)  # of bilinear x2 upsampling
 
@@ -111,13 +110,10 @@ def _by_size(factors: Tensor, sizes: tuple[int, ...], separable: bool) -> list[n
     return [part.numpy() for part in factors.detach().contiguous().flatten(0, 1).split(channels, 1)]
 
 
-def _jit(function):
-    return njit(nogil=True, **_OPTIONS)(function)
-
-
-def _inlined(function):
-    """With the constants that it is called with, so that loops over taps have constant bounds."""
-    return njit(inline="always")(function)
+_jit = njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+_inlined = njit(
+    inline="always"
+)  # where it is called with constants: loops over taps then have constant bounds
 
 
 @_inlined
@@ -192,21 +188,22 @@ def _neighbor(y, h):
 
 
 @_jit
-def _upsample(factors, y0, y1, j0, m, half, out, stride, first):
+def _upsample(factors, y0, y1, j0, m, half, out, stride, count, more):
     """Factors [F, h, w] at pixel rows y0 ... y1 - 1, half-resolution columns j0 ... j0 + m - 1, bilinearly.
 
-    out[(y - y0) * stride + first + f * BLOCK + x]; half: scratch
+    out[(y - y0) * stride + k * BLOCK + x], k being the channel, or from `count` on channel + more; half: scratch
     """
     F, h, w = factors.shape
     flat = factors.reshape(-1)
     ends = ((0, max(j0 - 1, 0)), (m + 1, min(j0 + m, w - 1)))
     for f in range(F):  # outermost: a channel's rows lie side by side in memory
+        to = (f if f < count else f + more) * BLOCK
         for y in range(y0, y1):
             i, k = (f * h + y // 2) * w, (f * h + _neighbor(y, h)) * w
             _mix(flat, np.uintp(i + j0), np.uintp(k + j0), half, np.uintp(1), np.uintp(m))
-            for to, column in ends:
-                half[to] = _NEAR * flat[i + column] + _FAR * flat[k + column]
-            _widen(half, out, np.uintp((y - y0) * stride + first + f * BLOCK), np.uintp(m))
+            for end, column in ends:
+                half[end] = _NEAR * flat[i + column] + _FAR * flat[k + column]
+            _widen(half, out, np.uintp((y - y0) * stride + to), np.uintp(m))
 
 
 @_jit
@@ -225,12 +222,12 @@ def _add(total, at, values, n, weight):
 
 
 @_jit
-def _downsample(grads, y, j0, m, half, total):
+def _downsample(grads, y, j0, m, half, total, count, more):
     """The adjoint of `_upsample`: add the gradients of pixel row y to total [F, h, w]."""
     F, h, w = total.shape
     flat = total.reshape(-1)
     for f in range(F):
-        at = f * GAP + 1
+        at = (f if f < count else f + more) * GAP + 1
         _narrow(grads, np.uintp(at), half, np.uintp(m))
         ends = ((max(j0 - 1, 0), grads[at]), (min(j0 + m, w - 1), grads[at + 2 * m - 1]))
         for row, weight in ((y // 2, _NEAR), (_neighbor(y, h), _FAR)):
@@ -251,12 +248,13 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
 
     corner   where the smaller windows of this size begin in those of K, down and across
     """
-    groups = -(-size // MAX_ROWS)
+    groups = -(-size // max(1, TAPS // size))
     rows = -(-size // groups)  # kernel rows at once; the last group is completed with rows of zeros
     vertical = groups * rows
+    more = vertical - size if separable else 0
     width = BLOCK + rows - 1 + size  # of a row of `window`
     tall = STRIP + vertical - 1
-    channels = vertical + vertical if separable else size * size
+    channels = 2 * vertical if separable else size * size
     stride = channels * BLOCK  # of a row of upsampled factors
     s, r, line, across = np.uintp(size), np.uintp(rows), np.uintp(width), np.uintp(1)
 
@@ -272,11 +270,7 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
                 row = (y - y0) % CHUNK * stride
                 if row == 0:
                     last = min(y + CHUNK, y1)
-                    if separable:
-                        _upsample(factors[:size], y, last, j0, m, half, upsampled, stride, 0)
-                        _upsample(factors[size:], y, last, j0, m, half, upsampled, stride, vertical * BLOCK)
-                    else:
-                        _upsample(factors, y, last, j0, m, half, upsampled, stride, 0)
+                    _upsample(factors, y, last, j0, m, half, upsampled, stride, size, more)
                 total[:] = 0
                 if separable:
                     v = np.uintp(row + vertical * BLOCK)
@@ -307,8 +301,7 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
                 row = y % CHUNK * stride
                 if row == 0 and separable:
                     last = min(y + CHUNK, H)
-                    _upsample(factors[:size], y, last, j0, m, longer, upsampled, stride, 0)
-                    _upsample(factors[size:], y, last, j0, m, longer, upsampled, stride, vertical * BLOCK)
+                    _upsample(factors, y, last, j0, m, longer, upsampled, stride, size, more)
                 for x in range(n):
                     scaled[x] = scale * g[y, x0 + x]
                 first = y % STRIP * width
@@ -321,12 +314,11 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
                         _correlate(r, s, window, at, line, across, upsampled, v, scaled, grads, du, n_)
                         at = np.uintp(first + a)
                         _correlate(r, s, window, at, across, line, upsampled, u, scaled, grads, dv, n_)
-                    _downsample(grads, y, j0, m, half, total[:size])
-                    _downsample(grads[vertical * GAP :], y, j0, m, half, total[size:])
                 else:
                     for a in range(size):
                         at, to = np.uintp(first + a * width), np.uintp(a * size * GAP + 1)
                         _multiply_row(s, window, at, scaled, grads, to, np.uintp(n))
-                    _downsample(grads, y, j0, m, half, total)
+                _downsample(grads, y, j0, m, half, total, size, more)
 
-    return compiled(apply, **_OPTIONS), compiled(add_gradient, **_OPTIONS)
+    options = {"fastmath": {"contract"}, "error_model": "numpy"}
+    return compiled(apply, **options), compiled(add_gradient, **options)
