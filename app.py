@@ -5,7 +5,7 @@ import streamlit as st
 from kpnviz.paths import PACKAGE
 from kpnviz.ui.link import open_session
 from kpnviz.ui.page import SIDEBAR, pages
-from kpnviz.ui.state import TEACH
+from kpnviz.ui.parameters import TEACH
 
 open_session()
 st.set_page_config(

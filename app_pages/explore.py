@@ -17,8 +17,9 @@ from kpnviz.ui.controls import burst_controls, method_controls
 from kpnviz.ui.kernel_lens import Pixel, kernel_lens
 from kpnviz.ui.numbers import pixel_statistics, pixel_table
 from kpnviz.ui.page import begin
+from kpnviz.ui.parameters import GAIN, METHODS
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import GAIN, IN_PARTS, LENS, LENS_DISPLAY, LINK_PROBLEM, METHODS
+from kpnviz.ui.state import IN_PARTS, LENS, LENS_DISPLAY, LINK_PROBLEM
 
 
 @elements.fragment

@@ -22,18 +22,11 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import (
-    KERNEL_VIEWS,
-    MAX_IF_SHIFT,
-    WHAT_IF,
-    burst_controls,
-    method_controls,
-    pin,
-    pixel_controls,
-)
+from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
+from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import (
+from kpnviz.ui.parameters import (
     IF_ANEW,
     IF_DROPPED,
     IF_DX,
@@ -43,11 +36,13 @@ from kpnviz.ui.state import (
     IF_NONNEGATIVE,
     IF_RENORMALIZE,
     IF_SIZES,
+    KERNELS_VIEW,
+)
+from kpnviz.ui.state import (
     KERNELS_DISPLAY,
     KERNELS_LENS,
     KERNELS_PIXEL,
     KERNELS_SHOWN,
-    KERNELS_VIEW,
     KINDS_COUNT,
     KINDS_FRAME,
     KINDS_METHOD,
@@ -355,8 +350,6 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     before = cache.estimate(recipe, method)
     field = cache.kernels_of(recipe, method)
     state = st.session_state
-    for key, value in WHAT_IF.items():
-        state.setdefault(key, value)
     # What was chosen for another network or burst may not be here.
     state[IF_DROPPED] = [i for i in state[IF_DROPPED] if i < field.frames]
     state[IF_SIZES] = [size for size in state[IF_SIZES] if size in field.sizes]
@@ -392,7 +385,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     with right:
         frame = st.segmented_control("Shift frame", range(len(burst)), required=True, **control(IF_FRAME))
         a, b = st.columns(2)
-        most = MAX_IF_SHIFT
+        most = MAX_CHANGED_SHIFT
         dy = a.number_input("by dy, px", -most, most, help="Down.", **control(IF_DY))
         dx = b.number_input("by dx, px", -most, most, help="To the right.", **control(IF_DX))
         anew = st.toggle(
@@ -464,7 +457,6 @@ with st.sidebar:
     methods = method_controls()
     pixel = pixel_controls(cache.burst_of(recipe))
 
-st.session_state.setdefault(KERNELS_VIEW, "Decomposition")
 view = st.segmented_control(
     "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )

@@ -5,21 +5,19 @@ import streamlit as st
 from kpnviz.serving import work
 from kpnviz.ui import cache, elements
 from kpnviz.ui.assumed_noise import assumed_noise
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
 from kpnviz.ui.page import begin
+from kpnviz.ui.parameters import DEFAULTS, LESSON, METHODS, TEACH
 from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import (
     LENS_DISPLAY,
-    LESSON,
     LESSON_DISPLAY,
     LESSON_LENS,
     LESSON_PIXEL,
     LESSON_SHOWN,
-    METHODS,
     PIXEL,
-    TEACH,
     control,
     lesson_answer,
 )
@@ -81,7 +79,6 @@ def look_or_say_why(lesson: Lesson, number: int) -> None:
         elements.failure(error)
 
 
-st.session_state.setdefault(LESSON, 0)
 if st.session_state.get(TEACH):  # what is asked and what is seen beside each other, on one screen
     number = st.session_state[LESSON]
     lesson = LESSONS[number]

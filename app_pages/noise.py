@@ -14,7 +14,8 @@ from kpnviz.serving import work
 from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import FRAMES, MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
+from kpnviz.ui.parameters import FRAMES
+from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
 
 BLIND = "kpn-blind"  # beside the methods that are chosen
 

@@ -9,20 +9,14 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.ui import cache, elements, link
+from kpnviz.ui.choices import SIZED, single_size, sized_methods
 from kpnviz.ui.controls import burst_controls, usable
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
+from kpnviz.ui.parameters import TEACH
 from kpnviz.ui.presets import preset_menu
-from kpnviz.ui.size_stage import (
-    MAX_BYTES,
-    SIZED,
-    SizeStage,
-    first_look,
-    single_size,
-    size_stage,
-    sized_methods,
-)
-from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS, TEACH
+from kpnviz.ui.size_stage import MAX_BYTES, SizeStage, size_stage
+from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS
 
 
 def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
@@ -43,7 +37,6 @@ def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
 @elements.fragment
 def stage(shown: SizeStage) -> None:
     """The pictures, the map and the kernels."""
-    st.session_state.setdefault(SIZES_DISPLAY, first_look())
     kernel_lens(shown.payload, SIZES_LENS, display=SIZES_DISPLAY)
     link.sync_address()
 

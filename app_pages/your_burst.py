@@ -20,30 +20,31 @@ from kpnviz.noise import NoiseModel
 from kpnviz.serving.uploads import drop_all
 from kpnviz.ui import elements, upload
 from kpnviz.ui.cache import denoiser
-from kpnviz.ui.controls import default_methods
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
+from kpnviz.ui.parameters import (
+    OWN_CHANNEL,
+    OWN_COLOR,
+    OWN_LOOK,
+    OWN_METHODS,
+    OWN_PLOT,
+    OWN_SIDE,
+    OWN_UPLOADER,
+)
 from kpnviz.ui.state import (
     OWN_BURST,
     OWN_CANCEL,
-    OWN_CHANNEL,
-    OWN_COLOR,
     OWN_DENOISE,
     OWN_DISPLAY,
     OWN_LEFT,
     OWN_LENS,
     OWN_LET_GO,
-    OWN_LOOK,
-    OWN_METHODS,
     OWN_MIDDLE,
     OWN_NOISE,
     OWN_NOISE_GIVEN,
     OWN_PIXEL,
-    OWN_PLOT,
-    OWN_SIDE,
     OWN_TOP,
-    OWN_UPLOADER,
     control,
     of_size,
     own_files,
@@ -54,15 +55,6 @@ from kpnviz.ui.state import (
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 
 SIDES = (96, 128, 192, 256)
-# What the choices of this page stand at first.
-FIRST = {
-    OWN_SIDE: 192,
-    OWN_CHANNEL: GRAY,
-    OWN_PLOT: GRAY,
-    OWN_COLOR: True,
-    OWN_LOOK: "Nothing more",
-    OWN_UPLOADER: 0,
-}
 
 
 def uploads() -> list[Any]:
@@ -208,6 +200,8 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
             )
+            if fit.caution:
+                st.warning(fit.caution)
         else:
             st.info(f"There is no estimate. {plain(fit[0].upper() + fit[1:], 400)}.")
     return noises
@@ -415,8 +409,6 @@ begin(
     "measured from what differs between them, and a network denoises them, at any size. They stay on this computer's "
     "server and go with your session.",
 )
-for key, value in (FIRST | {OWN_METHODS: default_methods()[-2:]}).items():
-    st.session_state.setdefault(key, value)
 files = uploads()
 problem, bar = st.container(), st.empty()
 above, stage, whole, below = (st.container() for _ in range(4))

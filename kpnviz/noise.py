@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,20 @@ class NoiseModel:
         """
         return self.read_std > TRAINING_READ_STD[1] or self.shot_gain > TRAINING_SHOT_GAIN[1]
 
+    @staticmethod
+    def of_weighted_sum(noises: Sequence[NoiseModel], weights: Sequence[float]) -> NoiseModel:
+        """The noise of sum_c w_c x_c, of channels whose noise is independent:
+
+            read_std^2 = sum_c w_c^2 read_std_c^2,      shot_gain = sum_c w_c^2 shot_gain_c / sum_c w_c
+
+        Exact where the channels are equally bright, so where the picture is gray; elsewhere the shot noise depends on
+        more than the sum.
+        """
+        pairs = list(zip(noises, weights, strict=True))
+        read_variance = sum(w**2 * noise.read_std**2 for noise, w in pairs)
+        shot_gain = sum(w**2 * noise.shot_gain for noise, w in pairs) / sum(weights)
+        return NoiseModel(read_variance**0.5, shot_gain)
+
     def std_map(self, reference: np.ndarray) -> np.ndarray:
         """Noise estimate of a frame: sqrt(read_std^2 + shot_gain * max(x, 0)), x being frame 0 (eq. 8).
 
@@ -98,8 +113,12 @@ class NoiseModel:
         return NoiseModel(self.read_std * factor, self.shot_gain * factor**2)
 
 
-_LEAST_STD = 1e-3
-"""A step of 10 bits: what stabilizing takes read_std to be at least, as values below 0 are divided by it."""
+_LEAST_STD = 1e-9
+"""What stabilizing takes read_std to be at least, as values below 0 are divided by it: far below the noise of anything
+seen, so that a dark burst, its noise and all, has the kernels of a bright one."""
+
+_STD_WITHOUT_NOISE = 1e-3
+"""And of frames that have no noise at all: a step of 10 bits, the least of training bursts."""
 
 
 def noise_std(reference: Array, read_std: float | Array, shot_gain: float | Array) -> Array:
@@ -126,7 +145,8 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
 def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:
     """:func:`stabilize` for a batch of bursts: frames [B, N, H, W], read_std and shot_gain [B]."""
     s = shot_gain[:, None, None, None]
-    r = read_std[:, None, None, None].clamp(min=_LEAST_STD).maximum(s / 2)
+    r = read_std[:, None, None, None].maximum(s / 2)
+    r = r.clamp(min=_LEAST_STD).masked_fill(r == 0, _STD_WITHOUT_NOISE)
     return 2 * frames / ((s * frames.clamp(min=0) + r**2).sqrt() + r)
 
 
@@ -149,8 +169,9 @@ def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.n
 
 
 def _floored(noise: NoiseModel) -> tuple[float, float]:
-    """read_std and shot_gain, the first at least a 10-bit step and half a photon: values below 0 are divided by it."""
-    return max(noise.read_std, noise.shot_gain / 2, _LEAST_STD), noise.shot_gain
+    """read_std and shot_gain, the first at least half a photon: values below 0 are divided by it."""
+    r = max(noise.read_std, noise.shot_gain / 2)
+    return max(r, _LEAST_STD) if r > 0 else _STD_WITHOUT_NOISE, noise.shot_gain
 
 
 GAINS: dict[int, NoiseModel] = {

@@ -1,5 +1,6 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
+import contextlib
 import os
 import sys
 
@@ -46,6 +47,21 @@ def tiny(name, seed=0, **changes):
     trunk = TINY_MATCHING if config.matching else TINY
     values = {**ModelConfig.to_dict(config), **changes, "trunk": trunk.__dict__}
     return build(ModelConfig.from_dict(values)).eval()
+
+
+@contextlib.contextmanager
+def dask_cluster(folder):
+    """Address of a Dask scheduler with two processes, which live as long as the context."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    # On a busy machine a process takes longer to start than Dask's 30 s.
+    with dask.config.set({"distributed.comm.timeouts.connect": "300s"}):
+        local = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
+        )
+    with local:
+        yield local.scheduler_address
 
 
 def burst_tensors(N, H, W, B=2, seed=0):

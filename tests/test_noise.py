@@ -116,10 +116,11 @@ def test_stabilized_noise_has_deviation_one_and_its_mean_comes_back_unbiased(noi
 
 
 @pytest.mark.parametrize(
-    "read_std, shot_gain, floor", [(0.0, 0.1, 0.05), (0.02, 0.01, 0.02), (0.0, 1e-4, 1e-3)]
+    "read_std, shot_gain, floor",
+    [(0.0, 0.1, 0.05), (0.02, 0.01, 0.02), (0.0, 1e-4, 5e-5), (2e-5, 1e-5, 2e-5), (0.0, 0.0, 1e-3)],
 )
-def test_below_zero_the_unit_is_read_noise_half_a_photon_or_a_step_of_10_bits(read_std, shot_gain, floor):
-    """The slope there is 1 / r: r is read_std, but at least shot_gain / 2 (half a photon) and 0.001."""
+def test_below_zero_the_unit_is_read_noise_or_half_a_photon(read_std, shot_gain, floor):
+    """The slope there is 1 / r: r is read_std, but at least shot_gain / 2 (half a photon); without noise, 0.001."""
     noise = NoiseModel(read_std, shot_gain)
     values = np.array([[-0.5, -0.01, 0.0]], np.float32)
     expected = [[-0.5 / floor, -0.01 / floor, 0.0]]

@@ -13,6 +13,8 @@ import pytest
 from kpnviz import paths, workers
 from kpnviz.workers import Failure, outcomes
 
+from .conftest import dask_cluster
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -59,15 +61,8 @@ def until(condition, seconds=60):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Address of a Dask scheduler with two processes."""
-    distributed = pytest.importorskip("distributed")
-    local = distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        dashboard_address=None,
-        local_directory=str(tmp_path_factory.mktemp("dask")),
-    )
-    with local:
-        yield local.scheduler_address
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as address:
+        yield address
 
 
 def test_results_are_the_same_wherever_they_come_from(cluster):

@@ -339,6 +339,9 @@ class Run:
             raise ValueError(
                 f"{escaped(self._state_file)}: the run cannot be resumed ({error}); move it away"
             ) from error
+        # A run of before a setting existed did what its default says.
+        defaults = {field.name: field.default for field in dataclasses.fields(self.config)}
+        was = {key: defaults[key] for key in now if defaults[key] is not dataclasses.MISSING} | was
         changed = [
             f"{key} was {was.get(key)!r}, is {now.get(key)!r}"
             for key in {**was, **now}

@@ -19,58 +19,48 @@ from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.cache import denoiser, interesting_pixel
-from kpnviz.ui.scene_picker import chosen, scene_picker
-from kpnviz.ui.state import (
+from kpnviz.ui.choices import (
+    BY_HAND,
+    CROPS,
+    MAX_GAIN,
+    MAX_METHODS,
+    MAX_SEED,
+    MAX_SHIFT,
+    REDUCTION,
+    SHAKES,
+    Shifts,
+    shifts_for,
+)
+from kpnviz.ui.parameters import (
     CROP,
-    DRAWN,
+    DEFAULTS,
     FRAMES,
     GAIN,
-    IF_ANEW,
-    IF_DROPPED,
-    IF_DX,
-    IF_DY,
-    IF_FRAME,
-    IF_NONNEGATIVE,
-    IF_RENORMALIZE,
-    IF_SIZES,
     LEFT,
     METHODS,
     MOVING,
     PHOTO,
+    SEED,
+    SHAKE,
+    SHIFTS,
+    TOP,
+    limits,
+)
+from kpnviz.ui.scene_picker import chosen, scene_picker
+from kpnviz.ui.state import (
+    DRAWN,
     PICKER,
     PIXEL,
     PIXEL_X,
     PIXEL_Y,
-    SEED,
-    SHAKE,
-    SHIFTS,
     SHIFTS_GIVEN,
     TABLE_VERSION,
-    TOP,
     control,
     gain_button,
     shift_table,
     show_in,
 )
 
-REDUCTION = 2
-CROPS = (96, 128, 192, 256)
-MAX_GAIN = 16.0
-MAX_SEED = 2**31 - 1
-MAX_SHIFT = 32
-MAX_METHODS = 4
-MAX_FRAMES = 32
-BY_HAND = "by hand"
-
-Shifts = tuple[tuple[int, int], ...]
-"""(dy, dx) of each frame; frame 0 stays."""
-
-SHAKES = {
-    "none": Misalignment(0, 0, 0),
-    "±2": Misalignment(2, 2, 0),
-    "paper": Misalignment(),
-    "strong": Misalignment(4, 16, 4),
-}
 _SHAKE_TITLES = {
     "none": "none",
     "±2": "within ±2 px",
@@ -99,53 +89,6 @@ _GAIN_HELP = (
     "as noisy.)"
 )
 
-DEFAULTS: dict[str, Any] = {
-    PHOTO: "dog",
-    TOP: 64,
-    LEFT: 64,
-    CROP: 128,
-    FRAMES: 8,
-    GAIN: 4.0,
-    SHAKE: "paper",
-    SHIFTS: ((0, 0),) * 8,
-    MOVING: False,
-    SEED: 0,
-}
-MAX_IF_SHIFT = 16
-WHAT_IF: dict[str, Any] = {
-    IF_DROPPED: [],
-    IF_SIZES: [],
-    IF_NONNEGATIVE: False,
-    IF_RENORMALIZE: True,
-    IF_FRAME: 1,
-    IF_DY: 0,
-    IF_DX: 0,
-    IF_ANEW: True,
-}
-"""What if, on the page Kernels: what is changed at first, which is nothing."""
-
-KERNEL_VIEWS = {
-    "decomposition": "Decomposition",
-    "maps": "Maps",
-    "kinds": "Kinds",
-    "frequencies": "Frequencies",
-    "region": "Mean of a region",
-    "disagreement": "Disagreement",
-    "what-if": "What if",
-}
-"""Views of the page Kernels, as a link writes them, and their titles."""
-
-_DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
-
-
-def default_methods() -> list[str]:
-    """KPN 5x5, L25 and MKPN, as in the figures of the MKPN paper; else what is trained, MKPN among it."""
-    names = available()
-    wanted = [name for name in _DEFAULT_METHODS if name in names]
-    others = [name for name in ("kpn-l5", *names) if name in names and name not in wanted]
-    chosen_names = {*wanted, *dict.fromkeys(others[: max(0, 2 - len(wanted))])}
-    return [name for name in names if name in chosen_names]
-
 
 def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
     """The recipe that controls with the values of `DEFAULTS` (or others under those keys) stand for."""
@@ -166,11 +109,6 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
     )
 
 
-def shifts_for(shifts: Shifts, frames: int) -> Shifts:
-    """The shifts of so many frames: those that are missing do not move."""
-    return (*shifts[:frames], *((0, 0),) * (frames - len(shifts)))
-
-
 def burst_controls() -> BurstRecipe:
     """Draw the controls; the recipe that they stand at."""
     st.subheader("Scene")
@@ -186,8 +124,7 @@ def burst_controls() -> BurstRecipe:
     st.subheader("Burst")
     st.slider(
         "Sensor gain",
-        1.0,
-        MAX_GAIN,
+        **limits(GAIN),
         step=0.1,
         format="×%.1f",
         help=_GAIN_HELP,
@@ -197,8 +134,7 @@ def burst_controls() -> BurstRecipe:
     noise_text = st.empty()
     st.slider(
         "Frames",
-        1,
-        MAX_FRAMES,
+        **limits(FRAMES),
         help="How many noisy frames the burst has. Networks whose frames are stacked take as many as they were trained "
         "with; those that match take any number.",
         **control(FRAMES, _fit_shifts),
@@ -218,7 +154,7 @@ def burst_controls() -> BurstRecipe:
         **control(MOVING),
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.number_input("Seed", 0, MAX_SEED, help="Of the shake and of the noise.", **control(SEED))
+    left.number_input("Seed", **limits(SEED), help="Of the shake and of the noise.", **control(SEED))
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
 
     recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kpnviz.ui.controls import BY_HAND
+from kpnviz.ui.choices import BY_HAND
+from kpnviz.ui.parameters import GAIN, LEFT, PHOTO, SHAKE, TOP
 from kpnviz.ui.presets import PRESETS, Preset
-from kpnviz.ui.state import GAIN, LEFT, PHOTO, SHAKE, TOP
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.paths import ROOT
 from kpnviz.serving import work
+from kpnviz.ui.choices import PAGES
 from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.drawer import drawer
 from kpnviz.ui.elements import plain
-from kpnviz.ui.link import OF_PAGE, page_at
-from kpnviz.ui.state import LINK_PROBLEM, TEACH, open_page
+from kpnviz.ui.link import page_at
+from kpnviz.ui.parameters import TEACH, named_in
+from kpnviz.ui.state import LINK_PROBLEM, open_page
 from kpnviz.ui.theme_watch import theme_watch
-
-PAGES = {
-    "explore": "Explore",
-    "kernels": "Kernels",
-    "noise": "Noise",
-    "sizes": "Sizes",
-    "results": "Results",
-    "learn": "Learn",
-    "your_burst": "Your burst",
-}
-"""File in app_pages/ -> title, in the order of the navigation.
-
-(A folder named pages/ beside app.py would make Streamlit run a page that is opened by its address without app.py.)
-"""
 
 # What a link is to, on the pages where it does not hold all that is seen.
 _LINKED = {
@@ -116,7 +104,7 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
                     tools()
             with st.container(width="content"):
                 page = page_at(st.context.url)
-                copy_link(OF_PAGE[page], _LINKED.get(page, "what you see now"))
+                copy_link(named_in(page) - {TEACH}, _LINKED.get(page, "what you see now"))
         place = st.container()
     if introduction:
         place.markdown(introduction)

@@ -9,25 +9,11 @@ from typing import Any
 import streamlit as st
 
 from kpnviz.models.checkpoints import available
-from kpnviz.ui.controls import BY_HAND, DEFAULTS, default_methods
+from kpnviz.ui.choices import BY_HAND, default_methods
 from kpnviz.ui.kernel_lens import Pixel
+from kpnviz.ui.parameters import DEFAULTS, GAIN, LEFT, METHODS, MOVING, PHOTO, SEED, SHAKE, SHIFTS, TEACH, TOP
 from kpnviz.ui.presenter import presenter
-from kpnviz.ui.state import (
-    EXAMPLES,
-    GAIN,
-    LEFT,
-    LENS_DISPLAY,
-    METHODS,
-    MOVING,
-    PHOTO,
-    PIXEL,
-    PRESENTED,
-    SEED,
-    SHAKE,
-    SHIFTS,
-    TEACH,
-    TOP,
-)
+from kpnviz.ui.state import EXAMPLES, LENS_DISPLAY, PIXEL, PRESENTED
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from kpnviz.analysis.best_size import BestSize, best_size
 from kpnviz.analysis.maps import pixel_classes, squared_error
 from kpnviz.burst import BurstRecipe
-from kpnviz.models.checkpoints import available
-from kpnviz.models.zoo import MATCHED
 from kpnviz.serving.work import cached
 from kpnviz.ui import cache
+from kpnviz.ui.choices import single_size
 from kpnviz.ui.kernel_lens import pack
-
-SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
-"""The networks that are compared: one for each kernel size, and MKPN, which has several."""
 
 MAX_BYTES = 96 * 2**20
 """Of what the lens is sent: 256x256 pixels with nine networks and eight frames is 60 MB."""
@@ -34,12 +29,6 @@ class SizeStage:
     payload: bytes
 
 
-def single_size(method: str) -> int | None:
-    """The kernel size of a method; None for one that has several."""
-    sizes = MATCHED[method].sizes
-    return sizes[0] if len(sizes) == 1 else None
-
-
 @cached
 def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     """Compare what all methods make of a recipe's burst."""
@@ -52,15 +41,3 @@ def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     start = cache.interesting_pixel(burst)
     classes = pixel_classes(burst.truth, burst.white_level)
     return SizeStage(errors, best, classes, pack(burst, estimates, start, best=best, most=MAX_BYTES))
-
-
-def first_look() -> dict[str, Any]:
-    """How the lens shows them at first: the smallest size beside the largest."""
-    sizes = [method for method in sized_methods() if single_size(method)] or [""]
-    return {"other": sizes[0], "shown": sizes[-1], "frame": 0, "look": "sizes"}
-
-
-def sized_methods() -> tuple[str, ...]:
-    """Those of SIZED that are trained here."""
-    here = available()
-    return tuple(name for name in SIZED if name in here)

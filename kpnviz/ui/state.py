@@ -1,9 +1,9 @@
-"""Every key of st.session_state, named once, and how a control keeps its value on the way to another page.
+"""Keys of st.session_state that are no parameters (parameters.py), and how a control keeps its value between pages.
 
 Streamlit forgets a widget's key when its page is left; on the way, the key still holds the value of the page before,
 but the widget of the same name on the next page does not take it. So what all pages share lies in keys that no widget
 owns, and the widget that shows such a key has one of its own (`control`). Keys that begin with an underscore belong
-to the code alone; the others are widgets of one page, or what links and presets set.
+to the code alone; the others are widgets of one page.
 """
 
 from __future__ import annotations
@@ -14,23 +14,9 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-# --- The burst: the keys of controls.DEFAULTS; a link names them as they are ---
-PHOTO = "photo"  # name of the gallery
-TOP = "top"  # of the crop, pixels of the reduced photo
-LEFT = "left"
-CROP = "crop"  # pixels a side
-GAIN = "gain"  # of the sensor
-FRAMES = "frames"  # N
-SHAKE = "shake"  # name of controls.SHAKES, or BY_HAND
-SHIFTS = "shifts"  # (dy, dx) of each frame, for a shake by hand
-MOVING = "moving"  # whether an object moves
-SEED = "seed"  # of shake and noise
-
 # --- What is looked at ---
-METHODS = "methods"  # names of the networks chosen
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
 LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
-TEACH = "teach"  # teacher mode: large type, the controls folded away
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
@@ -60,7 +46,6 @@ BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: 
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
-KERNELS_VIEW = "kernels_view"  # which part of the page is shown
 KERNELS_SHOWN = "_kernels_shown"  # (recipe, methods, view) that was shown last
 KERNELS_LENS = "kernels_lens"  # the lens' pictures, to pick a pixel from
 KERNELS_PIXEL, KERNELS_DISPLAY = (
@@ -76,13 +61,6 @@ KINDS_METHOD, KINDS_FRAME, KINDS_COUNT = (
 )  # of whose kernels, how many
 RESPONSE_FRAME, RESPONSE_SCALE = "response_frame", "response_scale"  # frequency response: frame, dB or linear
 PAIR = "pair"  # two methods that are compared
-IF_METHOD = "if_method"  # what if: the method
-IF_DROPPED = "if_dropped"  # frames left out
-IF_NONNEGATIVE = "if_nonnegative"  # whether negative weights are zeroed
-IF_RENORMALIZE = "if_renormalize"  # whether the shares are scaled back
-IF_FRAME, IF_DY, IF_DX = "if_frame", "if_dy", "if_dx"  # the frame that is shifted, and by how much
-IF_SIZES = "if_sizes"  # kernel sizes that are kept; none: all
-IF_ANEW = "if_anew"  # whether the network sees the shifted burst
 
 # --- Noise, Sizes, Results ---
 NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and of which frame beside frame 0
@@ -95,7 +73,6 @@ METRIC = "metric"  # PSNR or SSIM
 ROBUST_GAIN = "robust_gain"  # gain of the plots of wrong noise estimates and of numbers of frames
 
 # --- Learn ---
-LESSON = "lesson"  # its number
 LESSON_SHOWN = "_lesson"  # the lesson whose pixel and display are in the two keys below
 LESSON_PIXEL, LESSON_DISPLAY = (
     "lesson_pixel",
@@ -105,23 +82,18 @@ LESSON_LENS = "lesson_lens"  # the kernel lens of the lesson
 
 # --- Your burst: what was read and chosen, in keys that no widget owns ---
 OWN_BURST = "_own_burst"  # the Upload that was read; none: the example is shown
-OWN_UPLOADER = "_own_uploader"  # counts the drop zones; see own_files
-OWN_METHODS = "own_methods"  # names of the networks chosen
 OWN_NOISE = "_own_noise"  # rows of the table of its noise, as they were edited
 OWN_NOISE_GIVEN = "_own_noise_given"  # rows that the table on the page was given; it remembers edits of them
 OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
-OWN_PLOT, OWN_CHANNEL = "own_plot", "own_channel"  # channel of the noise plot, and of the lens
-OWN_DENOISE, OWN_CANCEL, OWN_COLOR = "own_denoise", "own_cancel", "own_color"  # the whole picture
+OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
-OWN_SIDE = "own_side"  # pixels a side of the part in the lens
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
 OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
 OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
-OWN_LOOK = "own_look"  # what is shown under the lens
 
 
 def widget(key: str) -> str:

@@ -15,7 +15,7 @@ import streamlit as st
 import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
-from kpnviz.burst import BurstRecipe, synthesize_color
+from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.decoding import base_name
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
@@ -110,8 +110,7 @@ def forget() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def example() -> Upload:
     """A shaken burst in color of a photo of the gallery, of which the files say nothing; the same for all sessions."""
-    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
-    codes = np.stack([burst.frames for burst in bursts], axis=1)
+    codes = synthesize(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3, color=True)).frames
     names = tuple(f"example {i}" for i in range(len(codes)))
     return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
 
@@ -140,7 +139,7 @@ def channels_of(stack: FrameStack) -> list[int]:
 
 
 def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
-    """One row a channel: the noise that the files state, else the estimate, else what a middling gain has."""
+    """One row a channel: the noise that the files state, else the estimate, else a guess."""
     rows = []
     for channel in channels_of(upload.own.stack):
         stated, fit = upload.own.stack.channel_noise(channel), upload.fits[channel]
@@ -149,7 +148,7 @@ def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
         elif isinstance(fit, NoiseFit):
             noise, source = fit.noise, "estimated from the burst"
         else:
-            noise, source = NoiseModel.for_gain(2), "a guess: gain ×2"
+            noise, source = upload.own.guess_noise(channel)
         row = {"channel": CHANNELS[channel], "read_std": noise.read_std, "shot_gain": noise.shot_gain}
         rows.append(row | {"source": source})
     return rows

@@ -8,7 +8,8 @@ from playwright.sync_api import sync_playwright
 
 import kpnviz
 from benchmarks.one_page import serve
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 from .lens_driver import METHODS, open_lens, watch
 

@@ -17,29 +17,16 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 from kpnviz.serving import work
 from kpnviz.serving.cache import SizedCache
-from kpnviz.ui import cache, controls, kernel_lens, link
-from kpnviz.ui.controls import DEFAULTS, SHAKES, recipe_of
+from kpnviz.ui import cache, choices, controls, kernel_lens, link
+from kpnviz.ui.choices import PAGES, SHAKES
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.numbers import pixel_statistics
-from kpnviz.ui.page import PAGES
+from kpnviz.ui.parameters import DEFAULTS, FRAMES, GAIN, METHODS, MOVING, PHOTO, SEED, SHAKE, TEACH
 from kpnviz.ui.presets import PRESETS
-from kpnviz.ui.state import (
-    EXAMPLES,
-    FRAMES,
-    GAIN,
-    METHODS,
-    MOVING,
-    PHOTO,
-    PIXEL,
-    SEED,
-    SHAKE,
-    TEACH,
-    gain_button,
-    lesson_answer,
-    widget,
-)
+from kpnviz.ui.state import EXAMPLES, PIXEL, gain_button, lesson_answer, widget
 
 SMALL = {"crop": 96}
 
@@ -56,7 +43,7 @@ def test_the_page_runs_and_says_how_it_measures():
     assert not app.exception
     assert not app.error
     assert any(metrics.PROTOCOL in caption.value for caption in app.caption)
-    assert app.multiselect(key=widget(METHODS)).value == controls.default_methods()
+    assert app.multiselect(key=widget(METHODS)).value == choices.default_methods()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +59,8 @@ def test_the_page_runs_and_says_how_it_measures():
 def test_methods_at_first_are_those_of_the_papers_figures_where_they_are_trained(
     trained, expected, monkeypatch
 ):
-    monkeypatch.setattr(controls, "available", lambda: trained)
-    assert controls.default_methods() == expected
+    monkeypatch.setattr(choices, "available", lambda: trained)
+    assert choices.default_methods() == expected
 
 
 def test_a_pinned_pixel_gets_its_statistics():
@@ -132,7 +119,7 @@ def test_a_control_is_told_only_what_was_set_elsewhere():
 def test_methods_cannot_be_chosen_all_at_once():
     # Streamlit's "Select all" takes as many as there is room for, which is one, and then offers nothing.
     app = open_app(methods=["mkpn"])
-    own = AppTest.from_file(str(ROOT / "app_pages" / "your_burst.py"), default_timeout=120).run()
+    own = open_app().switch_page("app_pages/your_burst.py").run()
     for page in (app, own):
         assert page.multiselect[0].proto.select_all == 0
 

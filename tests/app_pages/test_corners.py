@@ -11,19 +11,10 @@ from kpnviz.models import checkpoints
 from kpnviz.paths import ROOT
 from kpnviz.serving import work
 from kpnviz.ui import cache
-from kpnviz.ui.controls import (
-    BY_HAND,
-    CROPS,
-    DEFAULTS,
-    KERNEL_VIEWS,
-    MAX_FRAMES,
-    MAX_GAIN,
-    MAX_SEED,
-    MAX_SHIFT,
-    SHAKES,
-    recipe_of,
-)
+from kpnviz.ui.choices import BY_HAND, CROPS, KERNEL_VIEWS, MAX_FRAMES, MAX_GAIN, MAX_SEED, MAX_SHIFT, SHAKES
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import MAX_BYTES, payload_bytes, unpack
+from kpnviz.ui.parameters import DEFAULTS, with_defaults
 from kpnviz.ui.size_stage import size_stage
 from kpnviz.ui.state import NOISE_SIDE
 
@@ -61,7 +52,7 @@ def quick_networks(tmp_path_factory):
 
 def visit(page, **state):
     app = AppTest.from_file(str(ROOT / "app_pages" / f"{page}.py"), default_timeout=300)
-    for key, value in (DEFAULTS | state).items():
+    for key, value in with_defaults(state).items():
         app.session_state[key] = value
     return app.run()
 

@@ -11,8 +11,9 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import export
 from kpnviz.ui.assumed_noise import SCALES
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import pack, pack_assumed
+from kpnviz.ui.parameters import DEFAULTS
 
 from .lens_driver import METHODS, color, hover, lens, painted, point, watch
 

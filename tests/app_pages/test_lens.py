@@ -16,7 +16,8 @@ from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.metrics import psnr
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import gallery
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 from .lens_driver import (
     METHODS,

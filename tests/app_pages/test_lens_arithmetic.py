@@ -12,7 +12,7 @@ from kpnviz.analysis.best_size import TIE, best_size
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, mass
 from kpnviz.analysis.metrics import psnr
-from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.figures.style import DIVERGING
 from kpnviz.kernels import KernelField, factor_channels
@@ -138,9 +138,11 @@ def test_psnr(script, h, w):
     assert found == pytest.approx(psnr(image, truth, 0.5), abs=1e-3)
 
 
-@pytest.mark.parametrize("level", [1, 2, 3])
-def test_matching_costs(script, level):
-    burst = synthesize(RECIPE)
+@pytest.mark.parametrize("level, brightness", [(1, 1), (2, 1), (3, 1), (2, 1 / 1024)])
+def test_matching_costs(script, level, brightness):
+    bright = synthesize(RECIPE)
+    noise = NoiseModel(bright.noise.read_std * brightness, bright.noise.shot_gain * brightness)
+    burst = Burst(np.float32(brightness) * bright.frames, noise)
     g = torch.from_numpy(stabilize(burst.frames, burst.noise))[None].float()
     expected = matching_costs(g, reach=3, windows=3, backend="reference")[0, :, level - 1].numpy()
     for y, x in [(0, 0), (H - 1, W - 1), (11, 20)]:

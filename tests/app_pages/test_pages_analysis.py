@@ -20,18 +20,11 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.serving import work
 from kpnviz.ui import cache
-from kpnviz.ui.controls import BY_HAND, DEFAULTS, recipe_of
+from kpnviz.ui.choices import BY_HAND
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import unpack
-from kpnviz.ui.state import (
-    IF_RENORMALIZE,
-    MAPS_FRAME,
-    METRIC,
-    PIXEL,
-    PIXEL_X,
-    PIXEL_Y,
-    RESULTS_MOTION,
-    widget,
-)
+from kpnviz.ui.parameters import DEFAULTS, IF_RENORMALIZE, with_defaults
+from kpnviz.ui.state import MAPS_FRAME, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -39,7 +32,7 @@ METHODS = ["kpn-l5", "mkpn"]
 
 def open_page(name, **state):
     app = AppTest.from_file(str(ROOT / "app_pages" / f"{name}.py"), default_timeout=240)
-    for key, value in (DEFAULTS | {"methods": METHODS} | SMALL | state).items():
+    for key, value in with_defaults({"methods": METHODS} | SMALL | state).items():
         app.session_state[key] = value
     return app.run()
 

@@ -11,9 +11,10 @@ from kpnviz.analysis.best_size import SIZE_CLASSES, best_size
 from kpnviz.analysis.maps import squared_error
 from kpnviz.analysis.metrics import psnr
 from kpnviz.models.zoo import MATCHED
-from kpnviz.ui.controls import DEFAULTS, recipe_of
+from kpnviz.ui.choices import SIZED
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 from kpnviz.ui.presets import PRESETS
-from kpnviz.ui.size_stage import SIZED
 
 from .lens_driver import at_rest, click_pixel, color, hover, lens, no_exception, open_lens, painted, watch
 

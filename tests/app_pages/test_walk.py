@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from benchmarks.one_page import serve
 from kpnviz.models.zoo import title_of
 from kpnviz.paths import CHECKPOINTS
-from kpnviz.ui.page import PAGES
+from kpnviz.ui.choices import PAGES
 
 from .lens_driver import (
     PATIENCE_MS,

@@ -23,7 +23,7 @@ from kpnviz.models import checkpoints
 from kpnviz.paths import held
 from kpnviz.pictures import read_picture
 
-from ..conftest import tiny
+from ..conftest import dask_cluster, tiny
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,8 +39,8 @@ def shared(tmp_path_factory):
             nn.init.normal_(network.head.weight, std=0.02)
         checkpoints.save(folder / "checkpoints" / "mkpn.safetensors", network, {})
         bursts = [synthesize(BurstRecipe("dog", (60, 90, 33, 40), frames=3, seed=seed)) for seed in range(3)]
-        write_burst(folder / "bursts" / "b2", bursts[:1])
-        write_burst(folder / "bursts" / "inside" / "b10", bursts[1:2])
+        write_burst(folder / "bursts" / "b2", bursts[0])
+        write_burst(folder / "bursts" / "inside" / "b10", bursts[1])
         noise = {"read_std": bursts[2].noise.read_std, "shot_gain": bursts[2].noise.shot_gain}
         np.savez(folder / "bursts" / "c.v1.npz", frames=bursts[2].frames, **noise)
         yield folder
@@ -60,20 +60,9 @@ def here(shared, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster(shared, tmp_path_factory):
-    """Address of a Dask scheduler with two processes."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    # On a busy machine a process takes longer to start than Dask's 30 s.
-    with dask.config.set({"distributed.comm.timeouts.connect": "300s"}):
-        local = distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            dashboard_address=None,
-            local_directory=str(tmp_path_factory.mktemp("dask")),
-        )
-    with local:
-        yield local.scheduler_address
+    """Address of a Dask scheduler with two processes, which find the checkpoints of `shared`."""
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as address:
+        yield address
 
 
 def each(*arguments, output="out"):

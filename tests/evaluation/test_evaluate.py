@@ -688,15 +688,20 @@ def test_results_csv_covers_all_that_ships(shipped):
         assert any(shipped.row(name, gain, scale, motion) for motion in shipped.motions)
 
 
-@pytest.mark.parametrize(
-    "name, gain, tolerance",
-    [("reference", 1, 1e-3), ("mean", 16, 1e-3), ("tv", 8, 1e-3), ("kpn-l5", 4, 2e-3), ("mkpn", 8, 2e-3)],
-)
-def test_results_csv_can_be_recomputed(shipped, name, gain, tolerance):
-    """Networks predict in fp32, whose rounding depends on the processor: 0.002 dB."""
+@pytest.mark.parametrize("name, gain", [("reference", 1), ("mean", 16)])
+def test_results_csv_can_be_recomputed(shipped, name, gain):
     (row,) = measured(methods([name]), None, WHOLE, (gain,))
     stored = shipped.row(name, gain)
-    assert row.psnr == pytest.approx(stored.psnr, abs=tolerance)
+    assert row.psnr == pytest.approx(stored.psnr, abs=1e-3)
+    assert row.ssim == pytest.approx(stored.ssim, abs=1e-4)
     if stored.psnrs:
-        assert row.psnr_se == pytest.approx(stored.psnr_se, abs=tolerance)
-    assert row.ssim == pytest.approx(stored.ssim, abs=tolerance / 10)
+        assert row.psnr_se == pytest.approx(stored.psnr_se, abs=1e-3)
+
+
+@pytest.mark.parametrize("name, gain, tolerance", [("tv", 8, 1e-3), ("kpn-l5", 4, 2e-3), ("mkpn", 8, 2e-3)])
+def test_the_first_bursts_of_results_csv_can_be_recomputed(shipped, name, gain, tolerance):
+    """Networks predict in fp32, whose rounding depends on the processor: 0.002 dB."""
+    (row,) = measured(methods([name]), 12, WHOLE, (gain,))
+    stored = shipped.row(name, gain).psnrs
+    assert len(row.psnrs) == 12 and len(stored) == 72
+    np.testing.assert_allclose(row.psnrs, stored[:12], rtol=0, atol=0.005 + tolerance)  # two decimals are kept

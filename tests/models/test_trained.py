@@ -1,6 +1,6 @@
 """The networks that ship: they denoise, heed the assumed noise, and show what they apply.
 
-`pytest tests/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
+`pytest tests/models/test_trained.py -s` prints the table. The photos are the gallery's; no network was trained on them.
 """
 
 import itertools
@@ -24,7 +24,7 @@ WITH_KERNELS = tuple(name for name in SHIPPED if not ZOO[name].direct)
 MATCHED_HERE = tuple(name for name in SHIPPED if name in MATCHED)
 TOLD = tuple(name for name in MATCHED_HERE if ZOO[name].noise_map and not ZOO[name].direct)
 """Those that match, are told the noise, and have kernels to look at."""
-PHOTOS = gallery()[::3]
+PHOTOS = gallery()[::9]
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +34,18 @@ def denoisers():
 
 @pytest.fixture(scope="module")
 def table(denoisers):
-    """Mean PSNR and SSIM on the middle 128x128 of every third gallery photo: {gain: {method: (dB, SSIM)}}."""
+    """Mean PSNR and SSIM on the middle 96x96 of every ninth gallery photo: {gain: {method: (dB, SSIM)}}."""
     scores = {}
     for gain, noise in GAINS.items():
         rows = {}
         for seed, photo in enumerate(PHOTOS):
-            burst = synthesize(BurstRecipe(photo, (80, 80, 128, 128), noise, seed=seed))
+            burst = synthesize(BurstRecipe(photo, (96, 96, 96, 96), noise, seed=seed))
             images = {"reference": burst.reference, "mean": burst.mean}
             images |= {name: denoiser(burst).image for name, denoiser in denoisers.items()}
             for name, image in images.items():
                 rows.setdefault(name, []).append((psnr(image, burst.truth), ssim(image, burst.truth)))
         scores[gain] = {name: np.mean(values, axis=0) for name, values in rows.items()}
-    print(f"\n{len(PHOTOS)} gallery photos, 128x128; {PROTOCOL}")
+    print(f"\n{len(PHOTOS)} gallery photos, 96x96; {PROTOCOL}")
     for name in scores[1]:
         cells = "   ".join(f"{scores[gain][name][0]:5.2f} dB {scores[gain][name][1]:.3f}" for gain in scores)
         print(f"{name:12} {cells}")

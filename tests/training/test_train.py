@@ -145,7 +145,7 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     values = {
         "model": model,
         "photos": str(photos),
-        "steps": 40,
+        "steps": 16,
         "batch": 4,
         "crop": 24,
         "save_every": 1,
@@ -156,7 +156,7 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     process = run_script(values, tmp_path / "b", wait=False)
     state = tmp_path / "b" / "runs" / model / "state.pt"
     deadline = time.time() + 120
-    while not state.exists() or torch.load(state, weights_only=True)["step"] < 5:
+    while not state.exists() or torch.load(state, weights_only=True)["step"] < 4:
         assert process.poll() is None and time.time() < deadline, process.communicate()[0]
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -291,6 +291,19 @@ def test_a_run_of_another_config_is_not_overwritten(photos, small_zoo, tmp_path)
     with pytest.raises(ValueError, match="a run of another config is kept there \\(seed was 0, is 1\\)"):
         train(quick(photos, steps=2, seed=1), tmp_path, tmp_path / "o.safetensors", show_progress=False)
     assert (tmp_path / "mkpn-stacked" / "state.pt").read_bytes() == before
+
+
+def test_a_run_of_before_a_setting_existed_is_resumed_if_it_has_its_default(photos, small_zoo, tmp_path):
+    train(quick(photos, "mkpn", steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
+    file = tmp_path / "mkpn" / "state.pt"
+    state = torch.load(file, weights_only=True)
+    del state["config"]["wrong_noise"]
+    torch.save(state, file)
+    with pytest.raises(ValueError, match="wrong_noise was 0.0, is 0.1"):
+        train(quick(photos, "mkpn", steps=2, wrong_noise=0.1), tmp_path, tmp_path / "o.safetensors", False)
+    (tmp_path / "o.safetensors").unlink()
+    train(quick(photos, "mkpn", steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
+    assert (tmp_path / "o.safetensors").exists()
 
 
 def test_a_damaged_state_is_an_error_not_a_restart(photos, small_zoo, tmp_path):

@@ -11,20 +11,21 @@ from kpnviz.models.checkpoints import available
 from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
 from kpnviz.ui import link
-from kpnviz.ui.controls import (
+from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
-    DEFAULTS,
     KERNEL_VIEWS,
     MAX_SHIFT,
+    PAGES,
     SHAKES,
     default_methods,
-    recipe_of,
+    first_look,
+    sized_methods,
 )
+from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.lessons import LESSONS
-from kpnviz.ui.page import PAGES
-from kpnviz.ui.size_stage import first_look, sized_methods
-from kpnviz.ui.state import FRAMES, GAIN, PIXEL, SHAKE, SHIFTS, gain_button, widget
+from kpnviz.ui.parameters import DEFAULTS, FRAMES, GAIN, SHAKE, SHIFTS
+from kpnviz.ui.state import PIXEL, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
 
@@ -168,7 +169,7 @@ def test_a_bad_link_is_named_and_opens_the_nearest(query, named, instead):
     assert again == ({"shifts": state.get(SHIFTS), **state} if "shifts" in state else state, "")
 
 
-@given(st.dictionaries(st.sampled_from(sorted(link._KNOWN)), st.text(max_size=20), max_size=8))
+@given(st.dictionaries(st.sampled_from(sorted(link.names())), st.text(max_size=20), max_size=8))
 def test_any_link_opens_something(query):
     state, _ = link.read(query)
     found, problem = link.read(link.write(DEFAULTS | state))

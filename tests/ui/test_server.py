@@ -9,7 +9,9 @@ from streamlit.web.server.app_discovery import discover_asgi_app
 from kpnviz.serving import payloads, warm_up, work
 from kpnviz.serving.uploads import UploadGate
 from kpnviz.ui import cache, page, server
-from kpnviz.ui.controls import DEFAULTS, default_methods, recipe_of
+from kpnviz.ui.choices import default_methods
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 
 @pytest.fixture

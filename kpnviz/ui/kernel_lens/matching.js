@@ -1,11 +1,12 @@
 // The arithmetic of kpnviz/matching for one pixel: what the frames themselves say about where the scene went.
 
 const COST_CAP = 20;
-const LEAST_STD = 1e-3; // kpnviz/noise.py
+const [LEAST_STD, STD_WITHOUT_NOISE] = [1e-9, 1e-3]; // kpnviz/noise.py
 
 // Frames [N, H, W] in units of their noise, then the means of 2x2, again in units of theirs: [N, H', W'], H' and W' even.
 function smoothFrames({ values, shape: [N, H, W] }, { read_std, shot_gain }) {
-  const r = Math.max(read_std, shot_gain / 2, LEAST_STD);
+  const noisy = read_std > 0 || shot_gain > 0;
+  const r = noisy ? Math.max(read_std, shot_gain / 2, LEAST_STD) : STD_WITHOUT_NOISE;
   const g = (x) => (2 * x) / (Math.sqrt(shot_gain * Math.max(x, 0) + r * r) + r);
   const stable = Float64Array.from(values, g);
   const [h, w] = [H + (H % 2), W + (W % 2)];

@@ -1,0 +1,94 @@
+"""What the controls offer: the values that a person, a link or an example may choose among."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kpnviz.burst import Misalignment
+from kpnviz.models.checkpoints import available
+from kpnviz.models.zoo import MATCHED
+
+PAGES = {
+    "explore": "Explore",
+    "kernels": "Kernels",
+    "noise": "Noise",
+    "sizes": "Sizes",
+    "results": "Results",
+    "learn": "Learn",
+    "your_burst": "Your burst",
+}
+"""File in app_pages/ -> title, in the order of the navigation.
+
+(A folder named pages/ beside app.py would make Streamlit run a page that is opened by its address without app.py.)
+"""
+
+REDUCTION = 2
+"""Of the gallery's photos: box-reduced by this factor before a scene is cut out."""
+
+CROPS = (96, 128, 192, 256)
+MAX_GAIN = 16.0
+MAX_SEED = 2**31 - 1
+MAX_SHIFT = 32
+MAX_METHODS = 4
+MAX_FRAMES = 32
+MAX_CHANGED_SHIFT = 16  # of a frame in What if
+
+BY_HAND = "by hand"
+SHAKES = {
+    "none": Misalignment(0, 0, 0),
+    "±2": Misalignment(2, 2, 0),
+    "paper": Misalignment(),
+    "strong": Misalignment(4, 16, 4),
+}
+"""Camera shake, beside BY_HAND: a table of shifts."""
+
+Shifts = tuple[tuple[int, int], ...]
+"""(dy, dx) of each frame; frame 0 stays."""
+
+KERNEL_VIEWS = {
+    "decomposition": "Decomposition",
+    "maps": "Maps",
+    "kinds": "Kinds",
+    "frequencies": "Frequencies",
+    "region": "Mean of a region",
+    "disagreement": "Disagreement",
+    "what-if": "What if",
+}
+"""Views of the page Kernels, as a link writes them, and their titles."""
+
+SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
+"""The networks that the page Sizes compares: one for each kernel size, and MKPN, which has several."""
+
+_DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
+
+
+def shifts_for(shifts: Shifts, frames: int) -> Shifts:
+    """The shifts of so many frames: those that are missing do not move."""
+    return (*shifts[:frames], *((0, 0),) * (frames - len(shifts)))
+
+
+def default_methods() -> list[str]:
+    """KPN 5x5, L25 and MKPN, as in the figures of the MKPN paper; else what is trained, MKPN among it."""
+    names = available()
+    wanted = [name for name in _DEFAULT_METHODS if name in names]
+    others = [name for name in ("kpn-l5", *names) if name in names and name not in wanted]
+    chosen = {*wanted, *dict.fromkeys(others[: max(0, 2 - len(wanted))])}
+    return [name for name in names if name in chosen]
+
+
+def sized_methods() -> tuple[str, ...]:
+    """Those of SIZED that are trained here."""
+    here = available()
+    return tuple(name for name in SIZED if name in here)
+
+
+def single_size(method: str) -> int | None:
+    """The kernel size of a method; None for one that has several."""
+    sizes = MATCHED[method].sizes
+    return sizes[0] if len(sizes) == 1 else None
+
+
+def first_look() -> dict[str, Any]:
+    """How the lens of the page Sizes shows them at first: the smallest size beside the largest."""
+    sizes = [method for method in sized_methods() if single_size(method)] or [""]
+    return {"other": sizes[0], "shown": sizes[-1], "frame": 0, "look": "sizes"}

@@ -1,0 +1,250 @@
+"""The table of parameters: all that a person sets, by a control, by a link, by an example or in the lens.
+
+A row gives the key in st.session_state and in the link, the default, how a link writes it, and the pages that show it:
+
+    GAIN = parameter("gain", 4.0, Number(1, MAX_GAIN, digits=1), SCENE, always=True)
+
+and a widget of it is
+
+    st.slider("Sensor gain", **limits(GAIN), step=0.1, **control(GAIN))
+
+The row gives the session its default, writes the value to the address and to links to the pages that show it, and reads
+it back, with a sentence where a link is wrong. Keys without a row, of one page's widgets and of the code, are in
+state.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+from kpnviz.capture.frame_stack import GRAY
+from kpnviz.models.checkpoints import available
+from kpnviz.photos import gallery, read_scene
+from kpnviz.ui.choices import (
+    BY_HAND,
+    CROPS,
+    KERNEL_VIEWS,
+    MAX_CHANGED_SHIFT,
+    MAX_FRAMES,
+    MAX_GAIN,
+    MAX_SEED,
+    PAGES,
+    REDUCTION,
+    SHAKES,
+    default_methods,
+    first_look,
+)
+from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS
+from kpnviz.ui.link_formats import (
+    Choice,
+    Compared,
+    Flag,
+    Format,
+    Integer,
+    Integers,
+    Methods,
+    Nearest,
+    Number,
+    Pixel,
+    ShiftTable,
+    State,
+    Text,
+    View,
+)
+from kpnviz.ui.state import LENS_DISPLAY, PIXEL, SIZES_DISPLAY
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A row of the table.
+
+    key        in st.session_state
+    default    a value, or a function that gives it
+    format     how a link writes it; None: it stays in the session
+    pages      that show it: links to them hold it, where it is not at its default
+    always     also at its default, so that a link keeps its meaning when a default changes
+    scene      it is part of the burst's recipe: examples and lessons set it too, and recipe_of (controls.py) reads it
+    name       in the link
+    inside     key of a dictionary in which a lens keeps it up, as long as it is not at its default
+    applies    whether it means something in this state
+    """
+
+    key: str
+    default: Any
+    format: Format | None
+    pages: frozenset[str]
+    always: bool
+    scene: bool
+    name: str
+    inside: str
+    applies: Callable[[State], bool]
+
+    def default_in(self, state: State) -> Any:
+        """The default in a state, or what is nearest to it within the limits there."""
+        value = self.default() if callable(self.default) else copy(self.default)
+        return self.format.nearest(value, state) if isinstance(self.format, Number | Integer) else value
+
+    def of(self, state: State) -> Any:
+        """Its value in a state."""
+        values = state.get(self.inside) or {} if self.inside else state
+        return values[self.key] if self.key in values else self.default_in(state)
+
+    def put(self, state: dict[str, Any], value: Any) -> None:
+        """Set its value in a state."""
+        if not self.inside:
+            state[self.key] = value
+            return
+        values = state.setdefault(self.inside, {})
+        if value != self.default_in(state):
+            values[self.key] = value
+
+
+PARAMETERS: dict[str, Parameter] = {}
+"""Rows by their names in a link, in the order in which they are read: a row may depend on those above it."""
+
+
+def parameter(
+    key: str,
+    default: Any,
+    format: Format | None = None,
+    pages: Iterable[str] = (),
+    *,
+    always: bool = False,
+    scene: bool = False,
+    name: str = "",
+    inside: str = "",
+    applies: Callable[[State], bool] = lambda _: True,
+) -> str:
+    """Add a row to the table; see Parameter. Returns its key."""
+    row = Parameter(key, default, format, frozenset(pages), always, scene, name or key, inside, applies)
+    if row.name in PARAMETERS:
+        raise ValueError(f"{row.name} is already in the table of parameters")
+    PARAMETERS[row.name] = row
+    return key
+
+
+def limits(key: str) -> dict[str, Any]:
+    """Arguments `min_value` and `max_value` of a widget of a number whose limits depend on nothing else."""
+    format = next(row.format for row in PARAMETERS.values() if row.key == key)
+    if not isinstance(format, Number | Integer):
+        raise ValueError(f"{key} is no number")
+    low, high = format.limits({})
+    kind = float if isinstance(format, Number) else int
+    return {"min_value": kind(low), "max_value": kind(high)}
+
+
+def with_defaults(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state in which no parameter is missing."""
+    found = dict(state)
+    for row in PARAMETERS.values():
+        found.setdefault(row.inside or row.key, {} if row.inside else row.default_in(found))
+    return found
+
+
+def named_in(page: str) -> set[str]:
+    """Names that a link to a page may hold."""
+    return {row.name for row in PARAMETERS.values() if page in row.pages}
+
+
+def side(state: State) -> int:
+    """Pixels a side of the crop."""
+    return min(state[CROP], *read_scene(state[PHOTO], REDUCTION).shape)
+
+
+def _last(axis: int) -> Callable[[State], int]:
+    """The last place at which a crop begins."""
+    return lambda state: read_scene(state[PHOTO], REDUCTION).shape[axis] - side(state)
+
+
+def _frames(state: State) -> int:
+    return state[FRAMES]
+
+
+def _last_frame(state: State) -> int:
+    return state[FRAMES] - 1
+
+
+def _last_lesson(_: State) -> int:
+    from kpnviz.ui.lessons import LESSONS  # made of rows of this table
+
+    return len(LESSONS) - 1
+
+
+SCENE = ("explore", "kernels", "noise", "sizes")
+_scene: dict[str, Any] = {"pages": SCENE, "always": True, "scene": True}
+
+# --- The burst ---
+PHOTO = parameter("photo", "dog", Choice(gallery), **_scene)
+CROP = parameter("crop", 128, Nearest(CROPS), **_scene)  # pixels a side
+TOP = parameter("top", 64, Integer(0, _last(0)), **_scene)  # of the crop, in the reduced photo
+LEFT = parameter("left", 64, Integer(0, _last(1)), **_scene)
+FRAMES = parameter("frames", 8, Integer(1, MAX_FRAMES), **_scene)
+GAIN = parameter("gain", 4.0, Number(1, MAX_GAIN, digits=1), **_scene)  # of the sensor
+_SHAKE_NAMES = {"±2": "small", BY_HAND: "hand"}  # others have their own name in a link
+SHAKE = parameter(
+    "shake",
+    "paper",
+    Choice({_SHAKE_NAMES.get(title, title): title for title in (*SHAKES, BY_HAND)}),
+    **_scene,
+)
+SHIFTS = parameter(  # (dy, dx) of each frame
+    "shifts", ((0, 0),) * 8, ShiftTable(_frames), **_scene, applies=lambda state: state[SHAKE] == BY_HAND
+)
+MOVING = parameter("moving", False, Flag(), **_scene)  # whether an object moves
+SEED = parameter("seed", 0, Integer(0, MAX_SEED), **_scene)  # of shake and noise
+
+# --- What is looked at ---
+METHODS = parameter("methods", default_methods, Methods(), ("explore", "kernels", "noise"), always=True)
+parameter(PIXEL, None, Pixel(side), SCENE)
+TEACH = parameter("teach", False, Flag(), PAGES)  # in front of a class: large type, controls folded away
+
+# --- How the lens of Explore shows it ---
+_lens: dict[str, Any] = {"pages": ("explore",), "inside": LENS_DISPLAY}
+_LENS_FORMATS: dict[str, Format] = {
+    "frame": Integer(0, _last_frame),
+    "mode": Choice(("picture", "signed", "absolute", "kernels")),
+    "against": Text(),
+    "stops": Number(-2, 4),
+    "linear": Flag(),
+    "view": View(side),
+    "compare": Choice(COMPARE),
+    "shown": Text(),
+    "other": Text(),
+    "look": Choice(LOOKS),
+    "assumed": Number(-2, 2),
+}
+for _name, _format in _LENS_FORMATS.items():
+    parameter(_name, DISPLAY[_name], _format, **_lens)
+
+# --- Kernels ---
+_kernels = ("kernels",)
+KERNELS_VIEW = parameter("kernels_view", "Decomposition", Choice(KERNEL_VIEWS), _kernels)
+IF_METHOD = parameter("if_method", None, Choice(available), _kernels)
+IF_DROPPED = parameter("if_dropped", [], Integers(0, _last_frame, "frames"), _kernels)  # frames left out
+IF_SIZES = parameter("if_sizes", [], Integers(1, 99, "kernel sizes"), _kernels)  # that are kept; none: all
+IF_NONNEGATIVE = parameter("if_nonnegative", False, Flag(), _kernels)  # negative weights become 0
+IF_RENORMALIZE = parameter("if_renormalize", True, Flag(), _kernels)  # the shares are scaled back
+IF_FRAME = parameter("if_frame", 1, Integer(0, _last_frame), _kernels)  # that is shifted, and by how much:
+_changed_shift = Integer(-MAX_CHANGED_SHIFT, MAX_CHANGED_SHIFT)
+IF_DY = parameter("if_dy", 0, _changed_shift, _kernels)
+IF_DX = parameter("if_dx", 0, _changed_shift, _kernels)
+IF_ANEW = parameter("if_anew", True, Flag(), _kernels)  # the network sees the shifted burst
+
+# --- Sizes, Learn ---
+parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
+LESSON = parameter("lesson", 0, Integer(0, _last_lesson, offset=1), ("learn",))
+
+# --- Your burst: of the session alone ---
+OWN_METHODS = parameter("own_methods", lambda: default_methods()[-2:])
+OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
+OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
+OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
+OWN_COLOR = parameter("own_color", True)  # the whole picture in color
+OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
+OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
+
+DEFAULTS: dict[str, Any] = {row.key: row.default for row in PARAMETERS.values() if row.scene}
+"""The scene at first: all parameters of a recipe."""
