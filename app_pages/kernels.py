@@ -24,8 +24,9 @@ from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
-from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
+from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls, without_failures
 from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.methods import markdown_title
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import (
     IF_ANEW,
@@ -65,7 +66,7 @@ MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is giv
 
 def choose_method(methods: tuple[str, ...], key: str) -> str:
     """Draw the choice of one of the methods."""
-    return elements.choose("Method", methods, key, methods[-1], title_of)
+    return elements.choose("Method", methods, key, methods[-1], markdown_title)
 
 
 def choose_frame(frames: int, key: str, all_frames: bool = False, first: int | None = None) -> int:
@@ -110,7 +111,7 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
         )
     else:
         st.caption(
-            f"{title_of(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
+            f"{markdown_title(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
         )
     (dy, dx), width = centroid(fused), spread(fused)
     where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
@@ -246,7 +247,7 @@ def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, i
             kernel = kernels.mean(axis=0) if frame < 0 else kernels[frame] / len(kernels)
             figure = figures.response_map(*frequency_response(kernel), decibel=decibel == "dB")
             with st.container(gap="xsmall"):
-                st.markdown(f"**{title_of(method)}**")
+                st.markdown(f"**{markdown_title(method)}**")
                 elements.chart(figure, f"response_{method}")
     st.caption(
         "|H(fy, fx)|, the 2-D Fourier transform of the kernel / N at the pinned pixel. *All* adds the frames: what the "
@@ -297,7 +298,7 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
     burst = cache.burst_of(recipe)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
     first, second = elements.choose(
-        "Methods", pairs, PAIR, pairs[0], lambda pair: " and ".join(map(title_of, pair))
+        "Methods", pairs, PAIR, pairs[0], lambda pair: " and ".join(map(markdown_title, pair))
     )
     a, b = (cache.estimate(recipe, method).image for method in (first, second))
     found = disagreement(a, b, burst.white_level)
@@ -420,8 +421,8 @@ def show_what_if(
     elements.chart(figure, "if_kernels")
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
-        f"{title_of(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:z.3f} as "
-        f"it is and to {shares[1]:z.3f} here. {PROTOCOL}."
+        f"{markdown_title(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to "
+        f"{shares[0]:z.3f} as it is and to {shares[1]:z.3f} here. {PROTOCOL}."
     )
 
 
@@ -462,12 +463,14 @@ view = st.segmented_control(
     "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )
 try:
-    with_kernels = tuple(filter(cache.has_kernels, methods))
+    with st.spinner("Denoising …"):
+        with_kernels = tuple(name for name in methods if cache.has_kernels(recipe, name))
+    methods = without_failures(recipe, methods)
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        estimates = InParts(cache.estimate, {name: (recipe, name) for name in methods})
+        estimates = InParts(cache.result, {name: (recipe, name) for name in methods})
         denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
         now = (recipe, methods, view)
         same = denoised and st.session_state.get(KERNELS_SHOWN) == now
@@ -477,7 +480,7 @@ try:
             right,
             elements.awaited(same, f"{view} …") as kernels,
         ):
-            cache.estimates(recipe, methods)
+            cache.stage_payload(recipe, methods)
             with pictures():
                 stage(recipe, methods, pixel)
             with kernels():

@@ -77,8 +77,16 @@ def config_of(name: str) -> ModelConfig:
     return ZOO[name]
 
 
+OWN_TITLES: dict[str, str] = {}
+"""Titles of methods of one's own, by name: methods/offered.py has them."""
+
+
 def title_of(name: str) -> str:
-    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'."""
+    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. Another network has its own name."""
+    if name in OWN_TITLES:
+        return OWN_TITLES[name]
+    if name.partition("-")[0] not in ("kpn", "mkpn"):
+        return name
     model = name.removesuffix(STACKED_SUFFIX)
     family, _, variant = model.partition("-")
     if variant[1:].isdigit():

@@ -14,11 +14,10 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
-from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, read_scene
-from kpnviz.ui.cache import denoiser, interesting_pixel
+from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
@@ -31,6 +30,8 @@ from kpnviz.ui.choices import (
     Shifts,
     shifts_for,
 )
+from kpnviz.ui.elements import failure
+from kpnviz.ui.methods import available, frames_of, markdown_title, takes
 from kpnviz.ui.parameters import (
     CROP,
     DEFAULTS,
@@ -55,6 +56,7 @@ from kpnviz.ui.state import (
     PIXEL_Y,
     SHIFTS_GIVEN,
     TABLE_VERSION,
+    TRY_AGAIN,
     control,
     gain_button,
     shift_table,
@@ -171,7 +173,7 @@ def burst_controls() -> BurstRecipe:
 
 
 def method_controls() -> tuple[str, ...]:
-    """Draw the choice of methods among the trained networks; the names chosen that take the burst's frames."""
+    """Draw the choice of methods, trained networks and one's own; the names chosen that take the burst's frames."""
     names = available()
     if not names:
         st.error(
@@ -195,23 +197,32 @@ def usable(methods: tuple[str, ...]) -> tuple[str, ...]:
     frames = st.session_state[FRAMES]
     left_out = [name for name in methods if not takes(name, frames)]
     if left_out:
-        titles = ", ".join(map(title_of, left_out))
-        needed = sorted({denoiser(name).frames or 0 for name in left_out})
+        titles = ", ".join(map(markdown_title, left_out))
+        needed = sorted({count for name in left_out for count in frames_of(name) or ()})
         counts = " or ".join(map(str, needed))
         take = "takes" if len(left_out) == 1 else "take"
         st.caption(
             f":material/info: {titles}: {take} {counts} frames, and this burst has {frames}. "
-            f"Choose {needed[-1]} frames, or other networks."
+            f"Choose {needed[-1]} frames, or other methods."
         )
     return tuple(name for name in methods if name not in left_out)
 
 
-def takes(method: str, frames: int) -> bool:
-    """Whether a method denoises bursts of so many frames. (One that cannot be read says so where it is used.)"""
-    try:
-        return denoiser(method).takes(frames)
-    except ValueError:
-        return True
+def without_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the methods that gave something; of those of one's own that did not, a sentence says why."""
+    failed = failures(recipe, methods)
+    if failed:
+        with st.container(key="failures"):
+            for sentence in failed.values():
+                failure(sentence)
+            st.button(
+                "Try again",
+                icon=":material/refresh:",
+                on_click=forget_failures,
+                args=(recipe, methods),
+                key=TRY_AGAIN,
+            )
+    return tuple(method for method in methods if method not in failed)
 
 
 def pinned_pixel(burst: Burst) -> tuple[int, int]:

@@ -22,7 +22,6 @@ from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
-from kpnviz.models.checkpoints import available
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -36,6 +35,7 @@ from kpnviz.ui.choices import (
     REDUCTION,
     SHAKES,
     default_methods,
+    default_networks,
     first_look,
 )
 from kpnviz.ui.link_formats import (
@@ -54,6 +54,7 @@ from kpnviz.ui.link_formats import (
     Text,
     View,
 )
+from kpnviz.ui.methods import available
 from kpnviz.ui.state import LENS_DISPLAY, PIXEL, SIZES_DISPLAY
 
 
@@ -238,7 +239,7 @@ parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes"
 LESSON = parameter("lesson", 0, Integer(0, _last_lesson, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---
-OWN_METHODS = parameter("own_methods", lambda: default_methods()[-2:])
+OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
 OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot

@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 # --- What is looked at ---
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
 LENS_DISPLAY = "display"  # options of the lens that are not as in lens.DISPLAY
+TRY_AGAIN = "try_again"  # the button that runs methods again that failed
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
