@@ -93,7 +93,8 @@ def whose(methods: tuple[str, ...]) -> None:
         count = len(own.ids)
         text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
     if methods:
-        text += f" **Drag the edge**: left of it the noisy reference, right of it {markdown_title(methods[-1])}'s picture."
+        last = markdown_title(methods[-1])
+        text += f" **Drag the edge**: left of it the noisy reference, right of it {last}'s picture."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text)
         if own is not None:
@@ -352,14 +353,11 @@ def assumed_noise(
             height=230,
         )
         elements.chart(figure, "own_assumed_kernels")
-    blind = (
-        ""
-        if own(method) or denoiser(method).network.config.noise_map
-        else " It takes no assumed noise: nothing changes."
-    )
+    is_told = own(method) is not None or denoiser(method).network.config.noise_map
+    blind = "" if is_told else " It takes no assumed noise: nothing changes."
     st.caption(
-        f"{markdown_title(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
-        "the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "
+        f"{markdown_title(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another "
+        "pixel in the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "
         f"still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the table.{blind}"
     )
 

@@ -50,7 +50,7 @@ class Failure:
 
 @cached
 def result(recipe: BurstRecipe, method: str) -> Estimate | Failure:
-    """What a method makes of a burst. A failure is cached too: a method that takes too long is not run at every click."""
+    """What a method makes of a burst. A failure is cached too: what takes too long is not run again at every click."""
     try:
         return denoise(method, burst_of(recipe))
     except MethodError as error:
