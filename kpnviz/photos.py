@@ -10,7 +10,6 @@ import numpy as np
 from kpnviz.color import luminance, srgb_decode
 from kpnviz.limits import Limits
 from kpnviz.paths import GALLERY
-from kpnviz.pictures import read_picture
 from kpnviz.sampling import box_reduce
 from kpnviz.text import one_line
 
@@ -56,6 +55,8 @@ def read_photo(photo: str | Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {one_line(error)}") from error
+    from kpnviz.pictures import read_picture  # Pillow: what has its frames already does without
+
     codes = read_picture(name, data, Limits.from_environment(generous=True)).codes
     if codes.dtype != np.float32:
         codes = srgb_decode(codes.astype(np.float32) / np.iinfo(codes.dtype).max).astype(np.float32)

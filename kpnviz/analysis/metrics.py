@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from kpnviz.checks import check_float, check_unmasked
 from kpnviz.color import displayed
@@ -77,14 +79,22 @@ def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> floa
     white_level that is not a number from 10^-6 to 10^6.
     """
     a, b = _pair(image, truth, white_level)
-    if np.array_equal(a, b):
-        return float("inf")
-    return float(peak_signal_noise_ratio(b, a, data_range=1))
+    error = float(np.mean((a - b) ** 2))
+    return -10 * math.log10(error) if error > 0 else math.inf
 
 
 def has_ssim(shape: tuple[int, ...]) -> bool:
-    """Whether pictures [..., H, W] are large enough for SSIM: its window fits into what is compared."""
-    return min(shape[-2:]) >= SSIM_SIDE + 2 * CROP
+    """Whether SSIM can be taken of pictures [..., H, W]: its window fits in, and scikit-image is installed."""
+    return min(shape[-2:]) >= SSIM_SIDE + 2 * CROP and _has_scikit_image()
+
+
+@functools.cache
+def _has_scikit_image() -> bool:
+    try:
+        import skimage.metrics  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
@@ -96,11 +106,13 @@ def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> floa
     (:func:`has_ssim`).
     """
     a, b = _pair(image, truth, white_level)
-    if not has_ssim(image.shape):
-        least = SSIM_SIDE + 2 * CROP
+    least = SSIM_SIDE + 2 * CROP
+    if min(image.shape[-2:]) < least:
         raise ValueError(
             f"image has {image.shape[-2]}x{image.shape[-1]} pixels; SSIM needs {least}x{least} or more"
         )
+    from skimage.metrics import structural_similarity
+
     return float(
         structural_similarity(
             b,

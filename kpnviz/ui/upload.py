@@ -16,14 +16,15 @@ import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.capture.decoding import base_name
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.npz import base_name
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
+from kpnviz.lens.payload import pack, unpack
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
@@ -31,7 +32,6 @@ from kpnviz.serving import uploads, work
 from kpnviz.text import visible
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
-from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
