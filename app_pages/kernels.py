@@ -140,7 +140,7 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
             field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
         )
     kept = work.is_cached(cache.maps_of, recipe, method, frame)
-    with elements.awaited(kept, "Measuring all kernels …") as place:
+    with elements.awaited(kept, "Measuring all kernels …", key="maps") as place:
         shown = cache.maps_of(recipe, method, frame)
         with place():
             show_maps(burst, field, frame, shown, pixel)
@@ -192,7 +192,7 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         count = elements.choose("Kinds", MAX_KINDS, KINDS_COUNT, 5, str)
     which = (recipe, method, None if frame < 0 else frame, count)
     with elements.awaited(
-        work.is_cached(cache.kinds_of, *which), "Sorting the kernels of all places …"
+        work.is_cached(cache.kinds_of, *which), "Sorting the kernels of all places …", key="kinds"
     ) as place:
         found = cache.kinds_of(*which)
         with place():
@@ -399,7 +399,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
         tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalize, frame, (dy, dx), anew
     )
     kept = work.is_cached(cache.changed, recipe, method, change)
-    with elements.awaited(kept, "Filtering with the changed kernels …") as place:
+    with elements.awaited(kept, "Filtering with the changed kernels …", key="what_if") as place:
         after = cache.changed(recipe, method, change)
         with place():
             show_what_if(burst, before, field, after, pixel)
@@ -478,7 +478,7 @@ try:
             left,
             elements.awaited(denoised, "Denoising …") as pictures,
             right,
-            elements.awaited(same, f"{view} …") as kernels,
+            elements.awaited(same, f"{view} …", key="view") as kernels,
         ):
             cache.stage_payload(recipe, methods)
             with pictures():

@@ -65,7 +65,7 @@ GAIN = number(1e-3, 1e4)
 NOISE = number(0, 1000)
 
 
-def add_method(parser: argparse.ArgumentParser, text: str, several: bool = False) -> None:
+def add_method(parser: argparse._ActionsContainer, text: str, several: bool = False) -> None:
     """Add --method: a method of one's own (kpnviz.methods.own_method)."""
     parser.add_argument(
         "--method",
