@@ -61,8 +61,8 @@ class Method:
              are any, make it. A MethodError says what is wrong. Networks and baselines are tested instead
     source   what :func:`own_method` makes it of; "" for all others
     device   where a network computes; "" for all others
-    color    whether a method of one's own takes frames in color, [N, 3, H, W]. One that does not is shown a weighted sum
-             of the channels (denoise.guide), and its kernels are applied to each; a picture is asked for of each channel
+    color    whether a method of one's own takes frames in color, [N, 3, H, W]. One that does not is shown a weighted
+             sum of the channels (denoise.guide), and its kernels are applied to each; pictures are asked for one by one
     """
 
     name: str

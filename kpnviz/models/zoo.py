@@ -82,10 +82,10 @@ OWN_TITLES: dict[str, str] = {}
 
 
 def title_of(name: str) -> str:
-    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. Another network has its own name."""
+    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. A name that is none of the zoo stays."""
     if name in OWN_TITLES:
         return OWN_TITLES[name]
-    if name.partition("-")[0] not in ("kpn", "mkpn"):
+    if name not in ZOO:
         return name
     model = name.removesuffix(STACKED_SUFFIX)
     family, _, variant = model.partition("-")

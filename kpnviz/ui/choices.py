@@ -17,6 +17,7 @@ PAGES = {
     "results": "Results",
     "learn": "Learn",
     "your_burst": "Your burst",
+    "your_kernels": "Your kernels",
 }
 """File in app_pages/ -> title, in the order of the navigation.
 

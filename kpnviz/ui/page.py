@@ -24,6 +24,7 @@ _LINKED = {
     "results": "this page",
     "learn": "this lesson",
     "your_burst": "this page with its example: a burst of your own stays with you",
+    "your_kernels": "this page with its example: a file of your own stays with you",
 }
 
 SIDEBAR = 300

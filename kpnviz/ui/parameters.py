@@ -242,5 +242,8 @@ OWN_COLOR = parameter("own_color", True)  # the whole picture in color
 OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
 OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
 
+# --- Your kernels: of the session alone ---
+FOREIGN_UPLOADER = parameter("_foreign_uploader", 0)  # counts the drop zones; see state.foreign_file
+
 DEFAULTS: dict[str, Any] = {row.key: row.default for row in PARAMETERS.values() if row.scene}
 """The scene at first: all parameters of a recipe."""
