@@ -358,7 +358,8 @@ def assumed_noise(
     st.caption(
         f"{markdown_title(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another "
         "pixel in the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. "
-        "Where ×1 still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the table."
+        "Where ×1 still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the "
+        "table."
         f"{blind}"
     )
 
