@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.analysis.tables import pixel_statistics, scores
+from kpnviz.analysis.tables import pixel_statistics, protocol, scores
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.lens.page import PAGE_BYTES, interactive_page
@@ -40,7 +39,7 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple
         pixel_table(burst, estimates, *pixel)
     rows = pixel_statistics(burst, estimates, *pixel) if pixel else scores(burst, estimates)
     downloads(recipe, methods, pixel, rows)
-    st.caption(PROTOCOL + ".")
+    st.caption(f"{protocol(burst)}.")
 
 
 def downloads(

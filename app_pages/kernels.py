@@ -14,7 +14,7 @@ from kpnviz.analysis.maps import (
     frequency_response,
     mean_kernels,
 )
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
@@ -61,6 +61,7 @@ from kpnviz.ui.state import (
 )
 
 MAX_KINDS = range(2, 9)
+VALUE_NAMES = {None: [""], 3: ["R", "G", "B"]}  # of a pixel's values, by the burst's channels
 MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
@@ -152,7 +153,12 @@ def show_maps(burst: Burst, field: KernelField, frame: int, shown: FrameMaps, pi
     true = burst.shifts_at(*pixel)
     shift = None if true is None else (float(true[frame][0]), float(true[frame][1]))
     arrows = figures.displacement(
-        displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel, height=MAP_HEIGHT
+        elements.shown_gray(burst.reference, burst.white_level),
+        shown.centroid,
+        2,
+        shift,
+        pixel,
+        height=MAP_HEIGHT,
     )
     # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
     widest = max(field.reach * 2**0.5, 0.5)
@@ -210,7 +216,7 @@ def show_kinds(
     # Each cell of the grid stands for 2x2 pixels.
     index = np.kron(found.index, np.ones((2, 2), int))[: burst.height, : burst.width]
     names = [f"Kind {kind + 1}" for kind in range(len(found.kernels))]
-    image = displayed(picture, burst.white_level)
+    image = elements.shown_gray(picture, burst.white_level)
     with elements.grid("kinds", 340):
         left, right = st.container(gap="xsmall"), st.container(gap="xsmall")
     with left:
@@ -276,7 +282,9 @@ def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         y0, x0 = min(y0, y1 - 1), min(x0, x1 - 1)
     with right:
         image = cache.estimate(recipe, methods[-1]).image
-        elements.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
+        elements.chart(
+            figures.boxed(elements.shown_gray(image, burst.white_level), y0, y1, x0, x1), "region_picture"
+        )
     kernels = [mean_kernels(cache.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
     most = max(map(len, kernels))
     rows_of = [[*k, *[None] * (most - len(k))] for k in kernels]
@@ -321,29 +329,32 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         *truth,
     ]
     elements.strip(pictures, burst.white_level, pixel, side=33, width=170)
-    shown = [
-        {
-            "picture": title,
-            "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else elements.rounded(
-                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level), 3
-            ),
-        }
-        for title, _, image in pictures
-    ]  # fmt: skip
+    shown = [value_row(burst, title, image, pixel) for title, _, image in pictures]
     st.caption(
         f"33×33 pixels around the pinned one, y {pixel[0]}, x {pixel[1]}. Values are displayed ones (sRGB), white = 1. "
-        f"{PROTOCOL}."
+        f"{protocol(burst)}."
     )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        width="content",
-        column_config={
-            "value": st.column_config.NumberColumn("value at the pixel", format="%.3f"),
-            "error": st.column_config.NumberColumn("minus truth", format="%+.3f"),
-        },
+    columns = {}
+    for channel in VALUE_NAMES[burst.channels]:
+        of = f"{channel} " if channel else ""
+        columns[f"value{channel}"] = st.column_config.NumberColumn(f"{of}value at the pixel", format="%.3f")
+        columns[f"error{channel}"] = st.column_config.NumberColumn(f"{of}minus truth", format="%+.3f")
+    st.dataframe(shown, hide_index=True, width="content", column_config=columns)
+
+
+def value_row(
+    burst: Burst, title: str, image: np.ndarray, pixel: tuple[int, int]
+) -> dict[str, str | float | None]:
+    """Displayed values of a picture at a pixel, and how far they are from the truth's."""
+    row: dict[str, str | float | None] = {"picture": title}
+    values = np.atleast_1d(displayed(image[..., *pixel], burst.white_level))
+    true = (
+        None if burst.truth is None else np.atleast_1d(displayed(burst.truth[..., *pixel], burst.white_level))
     )
+    for c, channel in enumerate(VALUE_NAMES[burst.channels]):
+        row[f"value{channel}"] = float(values[c])
+        row[f"error{channel}"] = None if true is None else elements.rounded(values[c] - true[c], 3)
+    return row
 
 
 def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -422,7 +433,7 @@ def show_what_if(
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
         f"{markdown_title(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to "
-        f"{shares[0]:z.3f} as it is and to {shares[1]:z.3f} here. {PROTOCOL}."
+        f"{shares[0]:z.3f} as it is and to {shares[1]:z.3f} here. {protocol(burst)}."
     )
 
 

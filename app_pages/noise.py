@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
@@ -75,7 +75,7 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
                         strips(burst, sweep, other, side, pixel)
                 if not complete or len(found) == len(methods):
                     with for_curves():
-                        curves(found, methods)
+                        curves(burst, found, methods)
             bar.empty()
             with for_matrix():
                 matrix(recipe, methods, pixel)
@@ -103,7 +103,7 @@ def strips(burst: Burst, shown: cache.Sweep, other: int | None, side: int, pixel
     elements.chart(figure, "noise_kernels")
 
 
-def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
+def curves(burst: Burst, found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
     """The curves of those of the methods that are there by now."""
     sweeps = {method: found[method] for method in methods if method in found}
     titles = {method: title_of(method) for method in sweeps}
@@ -132,7 +132,7 @@ def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
     )
     st.caption(
         "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
-        + PROTOCOL
+        + protocol(burst)
         + "."
         + blind
     )
@@ -170,7 +170,7 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
         st.markdown(
             f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
         )
-    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {PROTOCOL}.")
+    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small))}.")
 
 
 begin(

@@ -4,8 +4,9 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr
-from kpnviz.analysis.metrics import PROTOCOL, inner
-from kpnviz.burst import BurstRecipe
+from kpnviz.analysis.metrics import inner
+from kpnviz.analysis.tables import protocol
+from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
 from kpnviz.serving.in_parts import InParts
@@ -39,7 +40,7 @@ def stage(shown: SizeStage) -> None:
     link.sync_address()
 
 
-def size_curves(shown: SizeStage) -> None:
+def size_curves(shown: SizeStage, burst: Burst) -> None:
     st.subheader("Which pixels want which size?", anchor=False)
     inside = shown.classes[inner(shown.classes.shape)]
     shares = [float((inside == i).mean()) for i in range(len(PIXEL_CLASSES))]
@@ -65,7 +66,7 @@ def size_curves(shown: SizeStage) -> None:
                     tick_text=elements.size_ticks(x),
                 )
                 elements.chart(figure, f"sizes_{name}")
-    st.caption(f"{CLASS_RULE} MKPN has all sizes up to 11: a level line. {PROTOCOL}.")
+    st.caption(f"{CLASS_RULE} MKPN has all sizes up to 11: a level line. {protocol(burst)}.")
 
 
 begin(
@@ -99,6 +100,6 @@ else:
                 if missing:
                     st.caption("Not trained here yet: " + ", ".join(missing) + ".")
                 stage(shown)
-                size_curves(shown)
+                size_curves(shown, cache.burst_of(recipe))
     except ValueError as error:
         elements.failure(error)

@@ -2,7 +2,8 @@
 
 Once a burst has been on the page for a moment, the lens fetches the payloads of the methods one after the other
 (serving/payloads.py). A background task (serving/background.py) computes them while no visitor waits for a network. The
-lens interpolates between them (lens.payload.pack_assumed). Where payloads cannot be fetched, it has no such slider.
+lens interpolates between them (lens.payload.pack_assumed). Where payloads cannot be fetched, it has no such slider, nor
+where a method of one's own is shown: how long that takes is not known.
 """
 
 from __future__ import annotations
@@ -14,19 +15,17 @@ from typing import Any
 import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.denoise import Denoiser
 from kpnviz.lens.payload import MAX_BYTES, burst_id, pack_assumed
 from kpnviz.limits import Limits
-from kpnviz.serving import payloads
+from kpnviz.serving import payloads, work
 from kpnviz.serving.background import BackgroundTasks, Turn
 from kpnviz.ui import cache
-from kpnviz.ui.methods import denoise, own
+from kpnviz.ui.methods import denoiser, own
 from kpnviz.ui.state import BY_MESSAGE
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
 """Of the assumed noise, beside the true one."""
-
-MAX_SECONDS = 2.0
-"""Of a method of one's own, for a burst."""
 
 _SHARE = 1 / 4  # of the bytes that the app may cache, for payloads
 
@@ -41,26 +40,21 @@ def _tasks() -> BackgroundTasks:
 
 def _task(recipe: BurstRecipe, method: str) -> tuple[Key, Callable[[Turn], bytes]]:
     """Key and task that give the payload of a method."""
-    return (recipe, method), partial(_payload, cache.burst_of(recipe), method)
+    return (recipe, method), partial(_payload, cache.burst_of(recipe), denoiser(method))
 
 
-def _payload(burst: Burst, method: str, turn: Turn) -> bytes:
+def _payload(burst: Burst, network: Denoiser, turn: Turn) -> bytes:
     estimates = []
     for scale in SCALES:
         with turn():
-            estimates.append(denoise(method, burst, scale))
+            work.share_cores()
+            estimates.append(network(burst, scale))
     return pack_assumed(burst, SCALES, estimates)
-
-
-def _too_slow(recipe: BurstRecipe, methods: Sequence[str]) -> bool:
-    """Whether a method of one's own failed, or took so long that it is not run in the background, four times more."""
-    results = [cache.result(recipe, method) for method in methods if own(method) is not None]
-    return any(isinstance(one, cache.Failure) or one.seconds > MAX_SECONDS for one in results)
 
 
 def assumed_payloads(recipe: BurstRecipe, methods: tuple[str, ...], most: int) -> dict[str, bytes]:
     """Of each method, what the slider needs, computed now if it was not. {} where all are more than `most` bytes."""
-    if _too_slow(recipe, methods):
+    if any(map(own, methods)):
         return {}
     size = 0
     for estimate in cache.estimates(recipe, methods):
@@ -72,7 +66,7 @@ def assumed_payloads(recipe: BurstRecipe, methods: tuple[str, ...], most: int) -
 
 def offered(recipe: BurstRecipe, methods: Sequence[str]) -> dict[str, Any] | None:
     """Where the lens fetches what a recipe's burst gives with other assumed noise; None where it has to do without."""
-    if st.session_state.get(BY_MESSAGE) or _too_slow(recipe, methods):
+    if st.session_state.get(BY_MESSAGE) or any(map(own, methods)):
         return None
     burst = burst_id(cache.burst_of(recipe))
     addresses = {

@@ -104,9 +104,9 @@ def check_lens(
     recipe: BurstRecipe, methods: Sequence[str], most: int = MAX_BYTES, sizes: bool = False
 ) -> None:
     """ValueError, before a network has run, if what the lens shows of a recipe is more than is sent to a browser."""
-    height, width = burst_of(recipe).frames.shape[-2:]
+    burst = burst_of(recipe)
     networks = [denoiser(method).network.config for method in methods if own(method) is None]
-    size = payload_bytes(recipe.frames, height, width, networks, bool(recipe.objects), sizes)
+    size = payload_bytes(burst.frames.shape, networks, bool(recipe.objects), sizes)
     check_size(size, most)
 
 
@@ -137,6 +137,7 @@ def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
 
 def interesting_pixel(burst: Burst) -> Pixel:
     """A pixel worth a first look, (y, x): on the strongest edge, away from the border."""
+    burst = burst.gray()
     image = burst.mean if burst.truth is None else burst.truth
     edges = sobel(gaussian(np.sqrt(np.maximum(image, 0)), sigma=1.5))
     margin = min(20, (min(edges.shape) - 1) // 2)
@@ -147,7 +148,7 @@ def interesting_pixel(burst: Burst) -> Pixel:
 
 @cached
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
-    """A method's picture of a burst, [H, W], without its kernels: many fit."""
+    """A method's picture of a burst, [H, W] or [3, H, W], without its kernels: many fit."""
     return denoise(method, burst_of(recipe), keep_kernels=False).image
 
 
@@ -184,7 +185,7 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Changed:
-    """The burst after a change, its picture [H, W], and the kernels that made it."""
+    """The burst after a change, its picture [H, W] or [3, H, W], and the kernels that made it."""
 
     burst: Burst
     image: np.ndarray

@@ -16,7 +16,7 @@ import streamlit as st
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
-from kpnviz.photos import gallery, read_scene
+from kpnviz.photos import gallery, has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -33,6 +33,7 @@ from kpnviz.ui.choices import (
 from kpnviz.ui.elements import failure
 from kpnviz.ui.methods import available, frames_of, markdown_title, takes
 from kpnviz.ui.parameters import (
+    COLOR,
     CROP,
     DEFAULTS,
     FRAMES,
@@ -108,6 +109,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
+        color=state[COLOR] and has_color(state[PHOTO]),
     )
 
 
@@ -121,6 +123,16 @@ def burst_controls() -> BurstRecipe:
         required=True,
         help="Drag the square on the photo to move it.",
         **control(CROP),
+    )
+    in_color = has_color(st.session_state[PHOTO])
+    st.toggle(
+        "Color",
+        disabled=not in_color,
+        help="Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames "
+        "of the luminance."
+        if in_color
+        else "This photo has no color.",
+        **control(COLOR),
     )
 
     st.subheader("Burst")

@@ -174,6 +174,9 @@ _scene: dict[str, Any] = {"pages": SCENE, "always": True, "scene": True}
 
 # --- The burst ---
 PHOTO = parameter("photo", "dog", Choice(gallery), **_scene)
+COLOR = parameter(
+    "color", True, Flag(), **_scene
+)  # R, G and B, where the photo has color; else the luminance
 CROP = parameter("crop", 128, Nearest(CROPS), **_scene)  # pixels a side
 TOP = parameter("top", 64, Integer(0, _last(0)), **_scene)  # of the crop, in the reduced photo
 LEFT = parameter("left", 64, Integer(0, _last(1)), **_scene)
