@@ -77,6 +77,12 @@ _SHAKE_HELP = (
 )
 
 
+_COLOR_HELP = (
+    "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of the "
+    "luminance."
+)
+
+
 def beyond_training(gains: Iterable[float]) -> str:
     """A sentence that names those of the gains whose noise is beyond training, or "" if there are none."""
     beyond = [f"×{gain:g}" for gain in gains if NoiseModel.for_gain(gain).beyond_training]
@@ -128,10 +134,7 @@ def burst_controls() -> BurstRecipe:
     st.toggle(
         "Color",
         disabled=not in_color,
-        help="Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames "
-        "of the luminance."
-        if in_color
-        else "This photo has no color.",
+        help=_COLOR_HELP if in_color else "This photo has no color.",
         **control(COLOR),
     )
 

@@ -31,9 +31,9 @@ _DIVERGING = np.array(
 def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
     """Burst, pictures and kernels as an NPZ file.
 
-    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W] or [3, H, W], `mkpn.factors`
-    [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and `mkpn.separable`), and
-    `mkpn.kernels` [N, K, K], those at `pixel`.
+    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W] or [3, H, W],
+    `mkpn.factors` [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and
+    `mkpn.separable`), and `mkpn.kernels` [N, K, K], those at `pixel`.
     """
     arrays = burst_arrays(burst) | {"kpnviz": kpnviz.__version__}
     if pixel is not None:
@@ -81,7 +81,8 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
         f'<div class="pictures">{figures}</div>',
         "<h2>Scores</h2>",
         table(rows, columns),
-        f"<p>{protocol(burst)}. The networks were told the true noise. One burst: a comparison of networks needs many.</p>",
+        f"<p>{protocol(burst)}. The networks were told the true noise. One burst: a comparison of networks needs many."
+        "</p>",
     ]
     if pixel is not None:
         parts += _kernels(burst, estimates, pixel)
