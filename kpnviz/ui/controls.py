@@ -78,8 +78,8 @@ _SHAKE_HELP = (
 
 
 _COLOR_HELP = (
-    "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of the "
-    "luminance."
+    "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
+    "the luminance."
 )
 
 
