@@ -22,13 +22,13 @@ function samplesBeside(i, n) {
 
 /** What all fields have in common. */
 class Field {
-  /** @param {Rule} rule */
+  /** @param {Omit<Rule, "divisor">} rule */
   constructor(rule) {
-    this.rule = rule;
+    /** @type {Rule} */
+    this.rule = { ...rule, divisor: rule.reduce === "mean" ? rule.count : 1 };
     this.K = rule.K;
     this.count = rule.count;
     this.channels = rule.channels;
-    this.divisor = rule.reduce === "mean" ? rule.count : 1; // of what the frames contribute
   }
 
   /**

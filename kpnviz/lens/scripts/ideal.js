@@ -14,7 +14,7 @@ export const IDEAL_WINDOW = 15; // pixels a side
  * @param {Floats} frames
  * @param {Float32Array | number[]} truth
  * @param {Noise} noise
- * @param {Pick<Rule, "K" | "padding"> & { divisor: number }} rule
+ * @param {Pick<Rule, "K" | "padding" | "divisor">} rule
  * @param {number} y
  * @param {number} x
  */

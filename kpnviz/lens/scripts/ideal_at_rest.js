@@ -43,8 +43,7 @@ export class IdealAtRest {
     const [H, W] = data.clean.shape.slice(2);
     const c = Math.min(this.state.channel, this.state.channels - 1);
     const field = this.state.fieldOf(method);
-    const { K, divisor, count, rule: { padding } } = field; // prettier-ignore
-    const rule = { K, divisor, padding };
+    const { count, rule } = field;
     const clean = channelOf(data.clean, c, count);
     const around = windowAround(clean, truth.image.subarray(c * H * W, (c + 1) * H * W), data.noise[c], rule, y, x);
     const kernels = idealKernels(around);

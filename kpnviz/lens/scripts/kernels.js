@@ -101,7 +101,7 @@ export function kernelStats(weights, K) {
  * adds [C] of a cell is what its frame gives to the picture, sums [C] the picture's value.
  * @param {Floats} frames
  * @param {Weights[][]} sets
- * @param {Pick<Rule, "K" | "padding"> & { divisor: number }} rule
+ * @param {Pick<Rule, "K" | "padding" | "divisor">} rule
  * @param {number} y
  * @param {number} x
  * @param {number} channel

@@ -289,10 +289,9 @@ export class Shown {
     const { panels, frames } = this.data;
     return this.kernelMethods.map((method) => {
       const field = this.fieldOf(method);
-      const { K, divisor, rule: { padding } } = field; // prettier-ignore
       const pictures = this.valuesOf(panels[method.panel], y, x);
       return {
-        ...applyKernels(frames, field.setsAt(y, x), { K, padding, divisor }, y, x, this.channel),
+        ...applyKernels(frames, field.setsAt(y, x), field.rule, y, x, this.channel),
         ...{ pictures, field, covered: field.covers(y, x), allowed: allowedOf(field, pictures) },
       };
     });
@@ -308,7 +307,7 @@ export class Shown {
     return this.kernelMethods.map(({ kernels: field }) => {
       const weights = field.frameAt(Math.min(this.frame, field.count - 1), y, x, this.channel);
       const { mass, centroid } = kernelStats(weights, field.K);
-      const cells = [{ weights, centroid, share: mass / field.divisor, adds: [] }];
+      const cells = [{ weights, centroid, share: mass / field.rule.divisor, adds: [] }];
       return { K: field.K, cells, sums: [], pictures: [], allowed: 0, covered: field.covers(y, x), field };
     });
   }

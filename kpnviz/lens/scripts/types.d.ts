@@ -30,6 +30,8 @@ export interface Rule {
   K: number;
   padding: Padding;
   reduce: "mean" | "sum";
+  /** Of what the frames contribute: their number for a mean, 1 for a sum. */
+  divisor: number;
   count: number;
   channels: number;
   height: number;
