@@ -398,7 +398,8 @@ def test_the_receipt_of_any_kernels_is_true_also_at_borders_and_corners(script, 
           const sets = field.setsAt(y, x);
           const shown = applyKernels(data.frames, sets, field.rule, y, x, 1);
           return {
-            covered: field.covers(y, x), sums: shown.sums, error: field.error, shares: shown.cells.map(({ share }) => share),
+            covered: field.covers(y, x), sums: shown.sums, error: field.error,
+            shares: shown.cells.map(({ share }) => share),
             adds: shown.cells.map(({ adds }) => adds),
             sets: sets.map((set) => set.map((w) => Array.from(w))),
             last: sets.map((_, c) => field.weightAt(field.count - 1, y, x, 1, 2, c)),
