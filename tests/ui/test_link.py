@@ -89,7 +89,12 @@ def test_a_link_opens_what_was_there(state):
 
 
 def test_links_of_before_color_stay_gray():
-    for query, color in (({}, True), ({"v": "2"}, True), ({"v": "1"}, False), ({"v": "1", "color": "1"}, True)):
+    for query, color in (
+        ({}, True),
+        ({"v": "2"}, True),
+        ({"v": "1"}, False),
+        ({"v": "1", "color": "1"}, True),
+    ):
         state, problem = link.read({"photo": "city"} | query)
         assert (state["color"], problem) == (color, "")
         assert link.write(state)["color"] == str(int(color)) and link.write(state)["v"] == "2"
