@@ -30,6 +30,9 @@ _LINKED = {
 SIDEBAR = 300
 """CSS pixels that the sidebar is wide at first."""
 
+NAVIGATION = 530
+"""CSS pixels that the names of all pages take."""
+
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next picture is computed; components without a face take no room.
 # A line at the top says at once that the page is at work: the controls are ahead of the pictures for up to a second.
@@ -57,9 +60,9 @@ _STYLE = """<style>
 @media (prefers-reduced-motion: reduce) { .stApp::before { animation: none !important; background-size: 100%; } }
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
-    [data-testid="stTopNav"] { position: absolute; left: SIDEBARpx; right: 0; }
+    [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }
 }
-</style>""".replace("SIDEBAR", str(SIDEBAR))
+</style>""".replace("SIDEBAR", str(SIDEBAR)).replace("NAVIGATION", str(NAVIGATION))
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.
 # What is not the picture takes little of the height.
