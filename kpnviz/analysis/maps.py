@@ -13,8 +13,8 @@ from skimage.feature import peak_local_max, structure_tensor, structure_tensor_e
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.metrics import check_pictures, inner
-from kpnviz.color import displayed
 from kpnviz.checks import check_index
+from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision

@@ -132,7 +132,7 @@ def add_commands(commands: Any) -> None:
         "  patches    [C, N, K, K]  what they are applied to: linear intensity around the pixel in each frame\n"
         "  value      [C]           the denoised value: (kernels * patches).sum((2, 3)).mean(1)\n"
         "  pixel      [2]           row and column, as in --at\n"
-        "  shifts     [N, 2]        whole pixels (down, across) that were taken back before a frame was read",
+        "  shifts     [N, 2]        whole pixels (down, across) that were taken back there before a frame was read",
     )
     _add_input(kernels)
     kernels.add_argument(
@@ -303,7 +303,7 @@ def _kernels(options: argparse.Namespace) -> int:
         ),
         "value": np.array([estimate.image[y - top, x - left] for estimate, top, left in estimates]),
         "pixel": np.array([y, x]),
-        "shifts": np.array([burst.shifts[i].undone for i in burst.order]),
+        "shifts": burst.displacement(y, x),
     }
     frames = arrays["kernels"].shape[1]
     arrays["patches"] = arrays["patches"][:, :frames]
@@ -405,6 +405,14 @@ def _open(
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference:
             say(f"{stack.names[i]}: {shift}")
+    residual, helping = burst.remaining()
+    if any(shift.bend for shift in burst.shifts):
+        rows = zip(("top", "middle", "bottom"), residual, helping, strict=True)
+        said = "; ".join(
+            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(*row, strict=True))
+            for name, *row in rows
+        )
+        say(f"left to the kernels, px (frames that show it), from left to right: {said}")
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
@@ -418,7 +426,9 @@ def _open(
         "width": stack.width,
         "frames": [stack.names[i] for i in burst.order],
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
-        "undone": [any(burst.shifts[i].undone) for i in burst.order],
+        "undone": [burst.shifts[i].aligned for i in burst.order],
+        "bend": [burst.shifts[i].bend for i in burst.order],
+        "remaining": {"pixels": np.round(residual, 2).tolist(), "frames": helping.tolist()},
         "noise": [
             {
                 "channel": name,

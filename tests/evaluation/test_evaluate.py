@@ -704,4 +704,6 @@ def test_the_first_bursts_of_results_csv_can_be_recomputed(shipped, name, gain, 
     (row,) = measured(methods([name]), 12, WHOLE, (gain,))
     stored = shipped.row(name, gain).psnrs
     assert len(row.psnrs) == 12 and len(stored) == 72
-    np.testing.assert_allclose(row.psnrs, stored[:12], rtol=0, atol=0.005 + tolerance)  # two decimals are kept
+    np.testing.assert_allclose(
+        row.psnrs, stored[:12], rtol=0, atol=0.005 + tolerance
+    )  # two decimals are kept
