@@ -7,15 +7,18 @@ from typing import Any
 import streamlit as st
 
 from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import pixel_statistics, scores
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
+from kpnviz.lens.page import PAGE_BYTES, interactive_page
+from kpnviz.lens.payload import Pixel
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.ui import cache, elements, export, link
-from kpnviz.ui.assumed_noise import assumed_noise, assumed_payloads
+from kpnviz.ui.assumed_noise import assumed_payloads, offered
 from kpnviz.ui.controls import burst_controls, method_controls
-from kpnviz.ui.kernel_lens import Pixel, kernel_lens
-from kpnviz.ui.numbers import pixel_statistics, pixel_table
+from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.numbers import pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import GAIN, METHODS
 from kpnviz.ui.presets import preset_menu, shown_preset
@@ -30,13 +33,13 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple
         return
     burst = cache.burst_of(recipe)
     estimates = [cache.estimate(recipe, method) for method in methods]
-    pixel = kernel_lens(cache.lens_payload(recipe, methods), key=LENS)
+    pixel = kernel_lens(cache.lens_payload(recipe, methods), key=LENS, assumed=offered(recipe, methods))
     link.sync_address()
     if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
         pixel = None
     if pixel is not None:
         pixel_table(burst, estimates, *pixel)
-    rows = pixel_statistics(burst, estimates, *pixel) if pixel else export.scores(burst, estimates)
+    rows = pixel_statistics(burst, estimates, *pixel) if pixel else scores(burst, estimates)
     downloads(recipe, methods, pixel, rows)
     st.caption(PROTOCOL + ".")
 
@@ -60,8 +63,8 @@ def downloads(
 
     def interactive() -> str:
         payload = cache.lens_payload(recipe, methods)
-        assumed = assumed_payloads(recipe, methods, export.PAGE_BYTES - len(payload))
-        return export.interactive_page(*shown(), payload, here, **look, assumed=assumed)
+        assumed = assumed_payloads(recipe, methods, PAGE_BYTES - len(payload))
+        return interactive_page(*shown(), payload, here, **look, assumed=assumed)
 
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Interactive page (HTML)", "_interactive.html", "text/html", interactive),
@@ -161,4 +164,3 @@ else:
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."
         )
     lens_and_numbers(recipe, methods, ready)
-    assumed_noise(recipe, methods)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from kpnviz.serving import work
 from kpnviz.ui import cache, elements
-from kpnviz.ui.assumed_noise import assumed_noise
+from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
@@ -50,8 +50,8 @@ def look(lesson: Lesson, number: int) -> None:
     with elements.awaited(work.is_cached(cache.lens_payload, recipe, methods), "Denoising …") as place:
         payload = cache.lens_payload(recipe, methods)
         with place():
-            kernel_lens(payload, LESSON_LENS, pixel=LESSON_PIXEL, display=LESSON_DISPLAY)
-    assumed_noise(recipe, methods)
+            assumed = offered(recipe, methods)
+            kernel_lens(payload, LESSON_LENS, LESSON_PIXEL, LESSON_DISPLAY, assumed=assumed)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")
 

@@ -57,14 +57,13 @@ _PAYLOADS = """() => performance.getEntriesByType("resource")
 
 # From the key that moves the slider until all methods' results for another burst are painted: milliseconds of both.
 _WATCH = """(element) => {
-  const lens = element.lens;
-  const before = lens.data.id;
+  const { state, painter } = element.lens;
+  const before = state.data.id;
+  const isThere = () => state.data.id !== before && !state.waiting && !painter.pending;
   window.changed = new Promise((done) => {
     const listen = ({ timeStamp }) => {
       const look = () =>
-        requestAnimationFrame(
-          lens.data.id === before || lens.waiting || lens.pending ? look : () => done([timeStamp, performance.now()]),
-        );
+        requestAnimationFrame(isThere() ? () => done([timeStamp, performance.now()]) : look);
       look();
     };
     document.addEventListener("keydown", listen, { once: true, capture: true });
@@ -148,8 +147,8 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
             hover = _hover(page, moves)
             found = [_change(page) for _ in range(changes)]
             methods, names = page.locator(".lens").evaluate(
-                "(e) => [e.lens.data.methods.map((m) => m.title),"
-                " e.lens.data.methods.map((m) => e.lens.data.panels[m.panel].name)]"
+                "(e) => [e.lens.state.data.methods.map((m) => m.title),"
+                " e.lens.state.data.methods.map((m) => e.lens.state.data.panels[m.panel].name)]"
             )
             page.close()
             followed, linked = _open(_new_page(chromium), f"{address}/?v=1&crop={CROP}&gain=2&seed=1")
@@ -233,7 +232,7 @@ def _hover(page: Any, moves: int) -> dict:
         page.mouse.move(picture["x"] + across * picture["width"], picture["y"] + down * picture["height"])
         page.evaluate("() => new Promise(requestAnimationFrame)")
     p50, p95, measured = page.locator(".lens").evaluate(
-        "(e) => [e.lens.latency(0.5), e.lens.latency(0.95), e.lens.latencies.length]"
+        "(e) => [e.lens.painter.latency(0.5), e.lens.painter.latency(0.95), e.lens.painter.latencies.length]"
     )
     return {"p50": p50, "p95": p95, "moves": measured}
 

@@ -105,12 +105,14 @@ class Visitor:
         elif kind == "bidi_component":
             component = element.bidi_component
             if component.component_name == "kpnviz.kernel_lens":
-                parcel = _header(component.bytes)["parcel"]
-                if self._lens is None or self._lens[0] != parcel["id"]:
-                    self._begin("lens", parcel["id"], self._fetch_lens(parcel))
-            elif component.component_name == "kpnviz.assumed_noise":
                 order = _header(component.bytes)
-                self._begin("assumed", order["burst"], self._fetch_assumed(order["parcels"].values()))
+                payload, assumed = order["payload"], order["assumed"]
+                if self._lens is None or self._lens[0] != payload["id"]:
+                    self._begin("lens", payload["id"], self._fetch_lens(payload))
+                if assumed:
+                    self._begin(
+                        "assumed", assumed["burst"], self._fetch_assumed(assumed["addresses"].values())
+                    )
 
     def _begin(self, what: str, name: str, work: Any) -> None:
         """Fetch this instead of what is being fetched, if that is another."""
@@ -122,11 +124,11 @@ class Visitor:
             going.cancel()
         self._tasks[what] = asyncio.create_task(work, name=name)
 
-    async def _fetch_lens(self, parcel: dict[str, str]) -> None:
-        header = _header(await self._get(parcel["address"]))
+    async def _fetch_lens(self, payload: dict[str, str]) -> None:
+        header = _header(await self._get(payload["address"]))
         has_kernels = any(method["kernels"] for method in header["methods"])
         has_all = all(panel["image"] is not None for panel in header["panels"])
-        self._lens = parcel["id"], has_kernels, has_all
+        self._lens = payload["id"], has_kernels, has_all
         self._fetched.set()
 
     async def _fetch_assumed(self, addresses: Any) -> None:
@@ -151,7 +153,7 @@ class Visitor:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    """The header before the rest of what a component is sent: kernel_lens.with_header."""
+    """The header before the rest of what a component is sent: lens.payload.with_header."""
     (length,) = struct.unpack_from("<I", data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])
     return header

@@ -10,7 +10,6 @@ import numpy as np
 from kpnviz.color import luminance, srgb_decode
 from kpnviz.limits import Limits
 from kpnviz.paths import GALLERY
-from kpnviz.pictures import read_picture
 from kpnviz.sampling import box_reduce
 from kpnviz.text import one_line
 
@@ -56,6 +55,8 @@ def read_photo(photo: str | Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {one_line(error)}") from error
+    from kpnviz.pictures import read_picture  # Pillow: what has its frames already does without
+
     codes = read_picture(name, data, Limits.from_environment(generous=True)).codes
     if codes.dtype != np.float32:
         codes = srgb_decode(codes.astype(np.float32) / np.iinfo(codes.dtype).max).astype(np.float32)
@@ -63,8 +64,18 @@ def read_photo(photo: str | Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def read_scene(photo: str | Path, reduction: int = 2) -> np.ndarray:
-    """Luminance of a photo in linear light, box-reduced: [H, W], float32, white = 1, read-only."""
-    scene = box_reduce(luminance(read_photo(photo)), reduction)
+def read_scene(photo: str | Path, reduction: int = 2, color: bool = False) -> np.ndarray:
+    """Luminance of a photo in linear light, box-reduced: [H, W], float32, white = 1, read-only.
+
+    color   R, G and B in place of their luminance: [H, W, 3]
+    """
+    photo_in_light = read_photo(photo)
+    scene = box_reduce(photo_in_light if color else luminance(photo_in_light), reduction)
     scene.setflags(write=False)
     return scene
+
+
+def has_color(photo: str | Path) -> bool:
+    """Whether R, G and B of a photo differ anywhere."""
+    scene = read_scene(photo, color=True)
+    return bool((scene[..., :1] != scene).any())

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 
 import hypothesis
@@ -68,3 +69,20 @@ def burst_tensors(N, H, W, B=2, seed=0):
     """Frames [B, N, H, W], and read_std and shot_gain [B] of their noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(B, N, H, W, generator=generator), *(0.2 * torch.rand(2, B, generator=generator))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser. Tests that ask for it are skipped where there is none; with KPNVIZ_REQUIRE_BROWSER=1 they fail."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        reason = f"no browser: none of {', '.join(names)} is installed"
+        pytest.fail(reason) if os.environ.get("KPNVIZ_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()

@@ -15,15 +15,17 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 LAYERS = [
     ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["pictures", "photos", "burst"],
-    ["local_conv", "kernels", "consistency"],
+    ["local_conv", "kernels", "consistency", "estimate"],
     ["matching"],
     ["models"],
     ["denoise"],
+    ["methods"],
     ["capture"],
     ["analysis"],
     ["training"],
     ["evaluation"],
     ["figures"],
+    ["lens"],
     ["serving"],
     ["ui"],
     ["commands"],
@@ -108,6 +110,13 @@ def test_only_the_app_knows_streamlit_and_only_figures_plotly():
         outside = imported(path)[1]
         assert "streamlit" not in outside or name in ("serving", "ui"), path
         assert "plotly" not in outside or name == "figures", path
+
+
+def test_the_lens_knows_neither_figures_nor_serving():
+    """It is shown by any host: between its files and theirs there is one way, down."""
+    for path, name in modules():
+        if name == "lens":
+            assert not imported(path)[0] & {"figures", "serving", "ui"}, path
 
 
 def test_import_kpnviz_is_light():

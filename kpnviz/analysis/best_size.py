@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from skimage.filters import gaussian
 
 SIZE_CLASSES = ("small", "middle", "large")
 """Kernels that reach 1 px from their middle at most, the nearest neighbors; 2 to 4 px, the usual shake of ±2 px and as
@@ -44,6 +43,10 @@ def best_size(errors: Sequence[np.ndarray], sizes: Sequence[int | None]) -> Best
 
     A class counts with the best of its sizes. `sizes` has the kernel size of each method, None for one with several.
     """
+    from skimage.filters import (
+        gaussian,  # the lens imports this module where there is NumPy and PyTorch alone
+    )
+
     local = np.stack(
         [-10 * np.log10(np.maximum(gaussian(error, WINDOW_SIGMA), _NO_ERROR)) for error in errors]
     )

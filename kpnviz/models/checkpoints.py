@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import nn
 
 from kpnviz.limits import MAX_JSON_BYTES
@@ -72,6 +69,8 @@ def save(path: Path, network: nn.Module, card: dict[str, Any]) -> dict[str, Any]
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in network.state_dict().items()
     }
+    from safetensors.torch import save as save_tensors
+
     data = save_tensors(half, metadata={"format": "kpnviz 1"})
     card = {
         "name": path.stem,
@@ -157,6 +156,9 @@ def load_network(name: str | Path) -> Network:
         raise CheckpointError(
             f"{path.with_suffix('.json')}: the config has {parameters} parameters; up to {MAX_PARAMETERS} are read"
         )
+    from safetensors import SafetensorError
+    from safetensors.torch import load as load_tensors
+
     try:
         weights = load_tensors(data)
     except (SafetensorError, ValueError) as error:

@@ -20,11 +20,11 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.kernels import KernelField
+from kpnviz.lens.payload import MAX_BYTES, Pixel, check_size, pack, payload_bytes
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
 from kpnviz.serving.work import cached, cached_at_once
-from kpnviz.ui.kernel_lens import MAX_BYTES, Pixel, check_size, pack, payload_bytes
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""

@@ -9,16 +9,15 @@ from typing import Any
 
 import streamlit as st
 
+from kpnviz.lens.linker import linked
+
 
 @cache
-def component(folder: Path, name: str, *scripts: Path) -> Callable[..., Any]:
-    """The component of the files NAME.html, NAME.css and NAME.js in a folder; the folder's name is its own.
-
-    `scripts` are joined before NAME.js, which can use what they define.
-    """
+def component(folder: Path, name: str) -> Callable[..., Any]:
+    """The component of the files NAME.html, NAME.css and NAME.js in a folder; the folder's name is its own."""
 
     def text(ending: str) -> str:
         return (folder / f"{name}.{ending}").read_text(encoding="utf-8")
 
-    script = "\n".join([*(path.read_text(encoding="utf-8") for path in scripts), text("js")])
+    script = linked(folder / f"{name}.js")
     return st.components.v2.component(f"kpnviz.{folder.name}", html=text("html"), css=text("css"), js=script)

@@ -1,16 +1,14 @@
-"""The statistics of the kernels at one pixel, as a table."""
+"""The statistics of the kernels at one pixel, as a table on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
-from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
+from kpnviz.analysis.tables import pixel_statistics
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
-from kpnviz.models.zoo import title_of
 from kpnviz.ui.elements import rounded
 from kpnviz.ui.state import STATISTICS
 
@@ -30,36 +28,6 @@ _COLUMNS = {
     ),
     "entropy": st.column_config.NumberColumn("entropy, bits", format="%.2f", help="Of |weights| / their sum"),
 }
-
-
-def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> list[dict[str, Any]]:
-    """One row per method and frame: what the kernels at (y, x) look like in numbers."""
-    true = burst.shifts_at(y, x)
-    rows: list[dict[str, Any]] = []
-    for estimate in estimates:
-        field = estimate.kernels
-        if field is None:
-            continue
-        kernels = field.at(y, x)  # [N, K, K]
-        shares, centers = frame_share(kernels), centroid(kernels)
-        spreads, entropies = spread(kernels), entropy(kernels)
-        for i in range(len(kernels)):
-            shift = (None, None) if true is None else true[i].tolist()
-            rows.append(
-                {
-                    "method": title_of(estimate.model),
-                    "frame": i,
-                    "share": float(shares[i]),
-                    "centroid_dy": float(centers[i, 0]),
-                    "centroid_dx": float(centers[i, 1]),
-                    "true_dy": shift[0],
-                    "true_dx": shift[1],
-                    "within_reach": None if true is None else bool(abs(true[i]).max() <= field.reach),
-                    "spread": float(spreads[i]),
-                    "entropy": float(entropies[i]),
-                }
-            )
-    return rows
 
 
 def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> None:

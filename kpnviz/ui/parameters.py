@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
+from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
 from kpnviz.models.checkpoints import available
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
@@ -37,7 +38,6 @@ from kpnviz.ui.choices import (
     default_methods,
     first_look,
 )
-from kpnviz.ui.kernel_lens import COMPARE, DISPLAY, LOOKS
 from kpnviz.ui.link_formats import (
     Choice,
     Compared,

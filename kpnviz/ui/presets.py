@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from kpnviz.lens.payload import Pixel
 from kpnviz.models.checkpoints import available
 from kpnviz.ui.choices import BY_HAND, default_methods
-from kpnviz.ui.kernel_lens import Pixel
 from kpnviz.ui.parameters import DEFAULTS, GAIN, LEFT, METHODS, MOVING, PHOTO, SEED, SHAKE, SHIFTS, TEACH, TOP
 from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import EXAMPLES, LENS_DISPLAY, PIXEL, PRESENTED

@@ -9,10 +9,10 @@ import numpy as np
 from kpnviz.analysis.best_size import BestSize, best_size
 from kpnviz.analysis.maps import pixel_classes, squared_error
 from kpnviz.burst import BurstRecipe
+from kpnviz.lens.payload import pack
 from kpnviz.serving.work import cached
 from kpnviz.ui import cache
 from kpnviz.ui.choices import single_size
-from kpnviz.ui.kernel_lens import pack
 
 MAX_BYTES = 96 * 2**20
 """Of what the lens is sent: 256x256 pixels with nine networks and eight frames is 60 MB."""

@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # --- What is looked at ---
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
-LENS_DISPLAY = "display"  # options of the lens that are not as in kernel_lens.DISPLAY
+LENS_DISPLAY = "display"  # options of the lens that are not as in lens.DISPLAY
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
@@ -41,7 +41,6 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 # --- Explore ---
 LENS = "lens"  # the kernel lens
 IN_PARTS = "_in_parts"  # (recipe, methods, those of them that were shown), while they denoise
-ASSUMED = "assumed"  # what brings other assumed noise
 BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: it is sent messages
 STATISTICS = "statistics"  # the table of the pinned pixel
 

@@ -15,15 +15,16 @@ import streamlit as st
 import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
-from kpnviz.burst import BurstRecipe, synthesize_color
-from kpnviz.capture.decoding import base_name
+from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.npz import base_name
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
+from kpnviz.lens.payload import pack, unpack
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
@@ -31,7 +32,6 @@ from kpnviz.serving import uploads, work
 from kpnviz.text import visible
 from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
 from kpnviz.ui.elements import plain
-from kpnviz.ui.kernel_lens import pack, unpack
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -110,8 +110,7 @@ def forget() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def example() -> Upload:
     """A shaken burst in color of a photo of the gallery, of which the files say nothing; the same for all sessions."""
-    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
-    codes = np.stack([burst.frames for burst in bursts], axis=1)
+    codes = synthesize(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3, color=True)).frames
     names = tuple(f"example {i}" for i in range(len(codes)))
     return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
 

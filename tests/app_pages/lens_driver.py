@@ -29,8 +29,9 @@ def open_lens(page, address):
 
 
 def lens(page, expression):
-    """Evaluate an expression of the lens object `l` and its element `e`."""
-    return page.locator(".lens").evaluate(f"(e) => {{ const l = e.lens; return {expression}; }}")
+    """Evaluate an expression of a lens' state `l`, its painter `p` and its element `e`."""
+    lens = "const { state: l, painter: p } = e.lens;"
+    return page.locator(".lens").evaluate(f"(e) => {{ {lens} return {expression}; }}")
 
 
 def point(page, y, x):
@@ -86,9 +87,7 @@ def click_pixel(page, y, x):
 
 def assumed_noise_is_there(page):
     """Wait until the lens has all that other assumed noise gives, and no message is on its way."""
-    page.wait_for_function(
-        "() => globalThis.kpnvizAssumed?.methods.every((name) => globalThis.kpnvizAssumed.brought.has(name))"
-    )
+    until(page, lambda: lens(page, "l.assumed.complete"))
     sent = None
     while sent != len(page.sent):
         sent = len(page.sent)
@@ -108,10 +107,8 @@ def choose(page, box, option):
 
 def color(page, panel, y, x):
     """Red, green and blue of a picture's pixel as it is painted, in 0..255."""
-    return lens(
-        page,
-        f"Array.from(l.panelNamed('{panel}').bitmap.getContext('2d').getImageData({x}, {y}, 1, 1).data).slice(0, 3)",
-    )
+    context = f"p.pictures.bitmaps.get(l.panelNamed('{panel}')).getContext('2d')"
+    return lens(page, f"Array.from({context}.getImageData({x}, {y}, 1, 1).data).slice(0, 3)")
 
 
 def painted(page):

@@ -7,13 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.burst import synthesize
+from kpnviz.lens.payload import MAX_BYTES, payload_bytes, unpack
 from kpnviz.models import checkpoints
 from kpnviz.paths import ROOT
 from kpnviz.serving import work
 from kpnviz.ui import cache
 from kpnviz.ui.choices import BY_HAND, CROPS, KERNEL_VIEWS, MAX_FRAMES, MAX_GAIN, MAX_SEED, MAX_SHIFT, SHAKES
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.kernel_lens import MAX_BYTES, payload_bytes, unpack
 from kpnviz.ui.parameters import DEFAULTS, with_defaults
 from kpnviz.ui.size_stage import size_stage
 from kpnviz.ui.state import NOISE_SIDE

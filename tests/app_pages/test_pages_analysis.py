@@ -16,13 +16,13 @@ from kpnviz.analysis.maps import kernel_kinds
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, write_results
+from kpnviz.lens.payload import unpack
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.serving import work
 from kpnviz.ui import cache
 from kpnviz.ui.choices import BY_HAND
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.kernel_lens import unpack
 from kpnviz.ui.parameters import DEFAULTS, IF_RENORMALIZE, with_defaults
 from kpnviz.ui.state import MAPS_FRAME, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
 

@@ -104,7 +104,7 @@ def test_a_kernel_s_true_extent_is_seen(page):
     bars = [bar.bounding_box()["width"] for bar in page.locator(".bar-box i").all()]
     np.testing.assert_allclose(np.divide(bars, tracks), np.divide(sizes, 25), atol=0.02)
     filled = (
-        "l.rows.rows[0].cells.map(({ canvas }) => { const { data, width: w } = "
+        "p.rows.rows[0].cells.map(({ canvas }) => { const { data, width: w } = "
         "canvas.getContext('2d').getImageData(0, canvas.height >> 1, canvas.width, 1); "
         "let n = 0; for (let i = 0; i < w; i++) n += data[4 * i + 3] > 250; return n / w; })"
     )
@@ -126,7 +126,7 @@ def test_any_two_sizes_are_compared(page, burst, estimates):
     page.get_by_role("slider", name="Edge of the wipe").press("ArrowRight")
     painted(page)
     read = (
-        "[[10, 60], [80, 60]].map(([x, y]) => Array.from(l.pictures.stages[1].picture.getContext('2d')"
+        "[[10, 60], [80, 60]].map(([x, y]) => Array.from(p.pictures.stages[1].picture.getContext('2d')"
         ".getImageData((x + 0.5) * l.scale, (y + 0.5) * l.scale, 1, 1).data).slice(0, 3))"
     )
     assert lens(page, read) == [color(page, SIZED[4], 60, 10), color(page, SIZED[1], 60, 80)]
@@ -144,7 +144,7 @@ def test_the_map_and_its_legend_are_those_of_python(page, best):
         share = (best.index == (number if name != "tie" else -1)).mean()
         assert float(legend[name]) == pytest.approx(100 * share, abs=1 if share < 0.01 else 0.7), name
     # Colors on the picture: gray where nobody leads, else the class's hue.
-    shades = lens(page, "Array.from(l.sizes.bitmap.getContext('2d').getImageData(0, 0, 96, 96).data)")
+    shades = lens(page, "Array.from(p.sizes.bitmap.getContext('2d').getImageData(0, 0, 96, 96).data)")
     rgb = np.reshape(shades, (96, 96, 4))[..., :3]
     assert ((rgb.max(-1) == rgb.min(-1)) == (index == 0)).all()
 
@@ -256,5 +256,5 @@ def test_in_front_of_a_class_kernels_are_larger_and_marks_thicker(chromium, serv
     assert side[1] >= 1.2 * side[0]
     last = teacher.locator(".cell").last.bounding_box()
     assert last["y"] + last["height"] <= 800
-    assert [lens(page, "l.ink.weight") for page in (usual, teacher)] == [1, 2]
+    assert [lens(page, "p.ink.weight") for page in (usual, teacher)] == [1, 2]
     usual.close()

@@ -20,6 +20,7 @@ from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
 from kpnviz.denoise import load
+from kpnviz.lens.payload import unpack
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
@@ -27,7 +28,6 @@ from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture
 from kpnviz.ui import upload
 from kpnviz.ui.choices import default_methods
-from kpnviz.ui.kernel_lens import unpack
 from kpnviz.ui.parameters import OWN_LOOK, OWN_METHODS
 from kpnviz.ui.state import (
     OWN_ASSUMED,
@@ -165,7 +165,7 @@ def read_in(app, files):
 
 
 def pictures(folder, recipe):
-    write_burst(folder, [synthesize(recipe)])
+    write_burst(folder, synthesize(recipe))
     return [
         (path.name, path.read_bytes())
         for path in [*sorted(folder.glob("frame_*.png")), folder / "burst.json"]
@@ -263,7 +263,7 @@ def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
 
 # Resolves when the lens shows pictures of that height.
 of_height = """(e, height) => new Promise((done) => {
-  const look = () => (e.lens.data.height === height ? done() : setTimeout(look, 20));
+  const look = () => (e.lens.state.data.height === height ? done() : setTimeout(look, 20));
   look();
 })"""
 
@@ -271,7 +271,7 @@ of_height = """(e, height) => new Promise((done) => {
 @pytest.mark.browser
 def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 90, 96, 112), noise=NoiseModel.for_gain(4), seed=1)
-    write_burst(tmp_path, [synthesize(recipe)])
+    write_burst(tmp_path, synthesize(recipe))
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     problems = []
@@ -280,7 +280,7 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     # It opens with an example, before and after at an edge that can be dragged.
     lens = page.locator(".lens[data-y]")
     lens.wait_for()
-    assert lens.evaluate("(e) => [e.lens.compare, e.lens.other]") == ["wipe", "frame"]
+    assert lens.evaluate("(e) => [e.lens.state.compare, e.lens.state.other]") == ["wipe", "frame"]
     expect(page.get_by_text("An example, until you drop files.")).to_be_visible()
     zone = page.get_by_test_id("stFileUploaderDropzone").bounding_box()
     assert zone["y"] + zone["height"] < lens.bounding_box()["y"]

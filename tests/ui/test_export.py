@@ -18,13 +18,14 @@ from PIL import Image
 
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
+from kpnviz.analysis.tables import pixel_statistics, scores
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.lens import DISPLAY, document, interactive_page, pack, pack_assumed
+from kpnviz.lens.payload import with_header
 from kpnviz.paths import ROOT
 from kpnviz.ui import export
 from kpnviz.ui.assumed_noise import SCALES, assumed_payloads
-from kpnviz.ui.kernel_lens import DISPLAY, pack, pack_assumed, with_header
-from kpnviz.ui.numbers import pixel_statistics
 
 RECIPE = kpnviz.BurstRecipe("dog", crop=(60, 60, 40, 32), noise=kpnviz.NoiseModel.for_gain(2), seed=3)
 PIXEL = (11, 30)
@@ -77,7 +78,7 @@ def test_the_csv_holds_the_statistics_of_the_pixel(burst, estimates):
 
 
 def test_scores_are_those_of_the_metrics(burst, estimates):
-    rows = export.scores(burst, estimates)
+    rows = scores(burst, estimates)
     assert [row["picture"] for row in rows][:2] == ["noisy reference", "mean of the frames"]
     assert rows[2]["psnr_db"] == metrics.psnr(burst.mean * 0.9, burst.truth)
     assert rows[4]["psnr_db"] == rows[1]["psnr_db"] == metrics.psnr(burst.mean, burst.truth)
@@ -208,13 +209,13 @@ def test_the_interactive_page_holds_the_payload_and_says_what_it_shows(burst, es
     payload, other = pack(burst, estimates), b"other noise"
     link = "http://localhost:8501/?v=1&photo=dog"
     look = {"look": "sum", "assumed": 1.0}
-    text = export.interactive_page(
+    text = interactive_page(
         burst, estimates, payload, link, gain=2.0, pixel=PIXEL, display=look, assumed={"kpn": other}
     )
     page = Scripts(text)
     (kept, data), (of_method, assumed), (_, code) = page.scripts
     assert kept["id"] == "payload" and of_method["data-method"] == "kpn"
-    order = {"number": 1, "pinned": PIXEL, "display": DISPLAY | look}
+    order = {"pinned": PIXEL, "display": DISPLAY | look}
     assert gzip.decompress(base64.b64decode(data)) == with_header(order, payload)
     assert gzip.decompress(base64.b64decode(assumed)) == other
     for said in ("Photo “dog”, gain ×2", "8 frames of 40×32 pixels · crop at y 60, x 60 · seed 3", link,
@@ -229,20 +230,20 @@ def test_the_interactive_page_holds_the_payload_and_says_what_it_shows(burst, es
 
 def test_without_other_assumed_noise_the_interactive_page_shows_the_true_one(burst, estimates):
     payload = pack(burst, estimates)
-    page = Scripts(export.interactive_page(burst, estimates, payload, "x", display={"assumed": 1.0}))
+    page = Scripts(interactive_page(burst, estimates, payload, "x", display={"assumed": 1.0}))
     assert len(page.scripts) == 2 and "told the true noise" in page.text
     data = gzip.decompress(base64.b64decode(page.scripts[0][1]))
-    assert data == with_header({"number": 1, "pinned": None, "display": DISPLAY}, payload)
+    assert data == with_header({"pinned": None, "display": DISPLAY}, payload)
 
 
 @pytest.mark.parametrize("name", MARKUP)
 def test_no_name_is_markup_in_the_interactive_page(burst, estimates, name):
     named = dataclasses.replace(burst, recipe=dataclasses.replace(RECIPE, photo=name))
     models = [dataclasses.replace(estimates[0], model=name)]
-    text = export.interactive_page(
+    text = interactive_page(
         named, models, pack(named, models), f"http://x/?{name}", display={"shown": name}, assumed={name: b"1"}
     )
-    usual = Scripts(export.interactive_page(burst, estimates[:1], b"", "x", assumed={"mkpn": b"1"}))
+    usual = Scripts(interactive_page(burst, estimates[:1], b"", "x", assumed={"mkpn": b"1"}))
     page = Scripts(text)
     assert [attributes for attributes, _ in page.scripts][1]["data-method"] == name
     assert len(page.scripts) == 3 and page.others == usual.others and not page.images
@@ -253,7 +254,7 @@ def test_no_name_is_markup_in_the_interactive_page(burst, estimates, name):
 def test_colors_of_files_are_those_of_the_app():
     with (ROOT / ".streamlit" / "config.toml").open("rb") as file:
         themes = tomllib.load(file)["theme"]
-    light, dark = export._STYLE.split("prefers-color-scheme: dark")
+    light, dark = document.STYLE.split("prefers-color-scheme: dark")
     names = {"text": "textColor", "paper": "backgroundColor", "link": "primaryColor"}
     for style, theme in ((light, themes["light"]), (dark, themes["dark"])):
         found = dict(re.findall(r"--(text|paper|link): (#\w+)", style))

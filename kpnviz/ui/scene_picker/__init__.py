@@ -14,11 +14,9 @@ from PIL import Image
 from kpnviz.burst import BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.photos import gallery, photo_path, read_scene
-from kpnviz.ui import kernel_lens
 from kpnviz.ui.component import component
 
 _FOLDER = Path(__file__).parent
-_ROVING = kernel_lens.FOLDER / "roving.js"
 _THUMBNAIL = 72
 
 Scene = tuple[str, int, int]
@@ -53,7 +51,7 @@ def scene_picker(recipe: BurstRecipe, key: str, on_change: Callable[[], None]) -
         raise ValueError("crop is None; the scene picker moves a crop")
     height, width = read_scene(recipe.photo, recipe.reduction).shape
     top, left, size, _ = recipe.crop
-    component(_FOLDER, "picker", _ROVING)(
+    component(_FOLDER, "picker")(
         data={
             "photos": _thumbnails(),
             "photo": recipe.photo,

@@ -1,5 +1,7 @@
 // Drag the crop, or choose another photo. Python hears where a drag or arrow keys end, not of the way.
 
+import { Roving } from "../../lens/scripts/roving.js";
+
 const REST_MS = 350; // after the last arrow key
 
 class Picker {

@@ -1,0 +1,134 @@
+// What the controls, color scales and labels say.
+
+/** @import { Painter } from "./painter.js" */
+
+import { carpetText } from "./carpet.js";
+import { make } from "./elements.js";
+import { plus, signed, factorText, tickDigits } from "./text.js";
+
+const MAX_TICK_DIGITS = 3; // after the point, where a color scale has five ticks
+const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves the picture (click the picture, Enter)";
+
+export class Controls {
+  /** @param {Painter} painter */
+  constructor(painter) {
+    this.painter = painter;
+    this.state = painter.state;
+    this.parts = painter.parts;
+    this.touches = matchMedia("(hover: none)");
+  }
+
+  write() {
+    const { state, parts } = this;
+    const { mode, against, compare, stops, contrast, window, view: { zoom } } = state; // prettier-ignore
+    for (const [name, value] of Object.entries({ mode, against, compare, stops, contrast, window }))
+      parts.input(name).value = `${value}`;
+    parts.input("linear").checked = !state.linear;
+    parts.input("each").checked = state.each;
+    parts.input("same").checked = state.sameScale;
+    parts.input("marks").checked = state.marks;
+    parts.input("hold").checked = state.heldMax !== null;
+    parts.find(".play").textContent = state.player ? "Stop" : "Play";
+    const factor = 2 ** stops;
+    parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
+    const reset = parts.find(".reset");
+    reset.textContent = `zoom ${zoom.toFixed(1)}×`;
+    reset.hidden = zoom === 1;
+    parts.find("option[value=kernels]").hidden = !state.modes.includes("kernels");
+    parts.find(".carpet").hidden = mode !== "kernels";
+    if (mode === "kernels") parts.find(".carpet p").textContent = carpetText(state);
+    this.writeErrors();
+    this.writeAssumed();
+  }
+
+  /** The scale of errors, where they are shown. */
+  writeErrors() {
+    const { mode } = this.state;
+    const error = mode === "signed" || mode === "absolute";
+    this.parts.find(".error").hidden = !error;
+    if (!error) return;
+    const { palette: { css }, pictures: { errorRange: range } } = this.painter; // prettier-ignore
+    this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
+    this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
+  }
+
+  /** The slider of the assumed noise: shown as soon as results are being fetched, and moved once all have come. */
+  writeAssumed() {
+    const { assumed } = this.state;
+    const { ready, applied, power } = assumed;
+    const slider = this.parts.input("assumed");
+    this.parts.find(".assumed").hidden = !assumed.offered;
+    slider.disabled = !ready;
+    slider.value = `${applied}`;
+    const wanted = power === 0 ? "others are" : `${factorText(power)} is`;
+    this.parts.find("[name=assumed-factor]").textContent = ready
+      ? factorText(power)
+      : assumed.tooLarge
+        ? "×1; others are too large: choose a smaller crop"
+        : this.painter.weight > 1 // in front of a class there is little room
+          ? "computing …"
+          : `×1; ${wanted} being computed …`;
+  }
+
+  /** The scale of the kernels' weights. */
+  writeWeights() {
+    const { heldMax, autoMax, contrast, kernelMethods, look, each } = this.state;
+    const end = (heldMax ?? autoMax) / 2 ** contrast || 1;
+    this.parts.find(".weights").hidden = !kernelMethods.length || look === "sum";
+    if (each) return this.writeScale(".weights", ["−", "each its own", "+"]);
+    // Even steps of the square root. Weights of many digits leave room for the ends alone.
+    const between = tickDigits(end) > MAX_TICK_DIGITS ? [0] : [-end / 4, 0, end / 4];
+    this.writeScale(".weights", [-end, ...between, end]);
+  }
+
+  /**
+   * Numbers (or texts) under a color bar, evenly spaced.
+   * @param {string} selector
+   * @param {(number | string)[]} values
+   */
+  writeScale(selector, values) {
+    const digits = tickDigits(Number(values.at(-1)));
+    const ticks = this.parts.find(`${selector} .ticks`);
+    while (ticks.children.length < values.length) ticks.append(make("span", ""));
+    while (ticks.children.length > values.length) ticks.lastChild?.remove();
+    values.forEach((value, i) => {
+      const tick = /** @type {HTMLElement} */ (ticks.children[i]);
+      tick.textContent = typeof value === "string" ? value : plus(value, value === 0 ? 0 : digits);
+      tick.style.left = `${(100 * i) / (values.length - 1)}%`;
+    });
+  }
+
+  /**
+   * @param {string} selector
+   * @param {string[]} colors
+   */
+  paintRamp(selector, colors) {
+    const ramp = this.parts.find(`${selector} .ramp`);
+    ramp.style.background = `linear-gradient(to right, ${colors})`;
+    ramp.dataset.colors = colors.join(" ");
+  }
+
+  /** The pixel, and whether it is pinned. */
+  writePixel() {
+    const { cursor: [y, x], pinnedAt, view: { zoom } } = this.state; // prettier-ignore
+    this.parts.find(".pixel").textContent = `y ${y}, x ${x}`;
+    const button = this.parts.find(".pin");
+    button.textContent = pinnedAt ? "Pinned" : "Pin";
+    button.title = pinnedAt ? `Let go of the pinned pixel, y ${pinnedAt[0]}, x ${pinnedAt[1]} (click it again, Esc)` : PIN_TITLE;
+    button.setAttribute("aria-pressed", `${Boolean(pinnedAt)}`);
+    const hint = this.touches.matches ? "drag to look, tap to pin" : "move to look, click to pin";
+    this.parts.find(".hint").textContent = pinnedAt || zoom > 1 ? "" : hint;
+  }
+
+  /** For screen readers: after a key or a pin, not for every mouse move. */
+  announce() {
+    const { state } = this;
+    const [y, x] = state.cursor;
+    const methods = state.kernelsAt(y, x).map(({ cells, picture }, m) => {
+      const heaviest = cells.reduce((best, cell, i) => (cell.share > cells[best].share ? i : best), 0);
+      const share = Math.round(100 * cells[heaviest].share);
+      return `${state.kernelMethods[m].title} ${signed(picture, 3)}, most weight on frame ${heaviest}, ${share} percent`;
+    });
+    this.parts.find(".live").textContent = `Pixel y ${y}, x ${x}${state.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
+  }
+}

@@ -1,0 +1,128 @@
+// Where things stand: arithmetic alone, in CSS pixels.
+
+const SMALLEST_KERNEL = 72;
+const LARGEST_KERNEL = 176;
+const SMALLEST_STAGE = 420;
+const LARGEST_STAGE = 760;
+const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
+const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
+export const DESK_GAP = 20; // between pictures and kernels
+const NARROW = 700; // below, kernels stand under the pictures
+export const CELL_GAP = 6;
+const CELL_TEXT = 24; // under a kernel: its share, and the gap to the next line
+const ROW_GAP = 8; // between methods
+const NAME_WIDTH = 118; // of a method's name and numbers, where they stand beside its kernels
+const [NAME_HEIGHT, NAME_LINE] = [44, 26]; // where they stand above: in two lines, or in one
+const ONE_LINE = 480; // for which a name and its numbers need so much width
+const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
+
+/**
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ */
+export function clamp(value, low, high) {
+  return Math.min(Math.max(value, low), high);
+}
+
+/**
+ * The width of each of one or two pictures of `aspect` = width / height, in a lens `width` wide that has `height` for
+ * them, and whether the kernels stand beside them. `type` is how large letters are: 1 is usual.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} pictures
+ * @param {number} aspect
+ */
+export function stageSize(width, height, pictures, aspect, type = 1) {
+  const beside = width >= NARROW;
+  const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
+  const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
+  const most = beside && pictures === 1 && type > 1 ? CLASS_SHARE * width : room;
+  const each = (Math.min(room, most) - (pictures - 1) * CELL_GAP) / pictures;
+  return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE / clamp(type, 1, 1.3), LARGEST_STAGE) * aspect)) };
+}
+
+const SMALLEST_PAIR = 280; // pictures that stand beside each other are at least so wide
+const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
+const SIZES_TEXT = 38; // under a kernel of the page Sizes: its true width, its name and two scores
+
+/**
+ * The page Sizes: one or two pictures and perhaps a map of `aspect`, beside each other where there is room, and under them
+ * `count` kernels in as few lines as they are not below SMALLEST_KERNEL in. In a window that has `height` for pictures and
+ * kernels: whether the map stands beside the pictures, the width of each, columns, and the side of a kernel.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} pictures
+ * @param {number} maps
+ * @param {number} aspect
+ * @param {number} count
+ */
+export function sizesDesk(width, height, pictures, maps, aspect, count, type = 1) {
+  const smallest = SMALLEST_KERNEL * clamp(type, 1, MAX_LARGER);
+  const fitting = clamp(Math.floor((width + CELL_GAP) / (smallest + CELL_GAP)), 1, count);
+  const lines = Math.ceil(count / fitting);
+  const columns = Math.ceil(count / lines);
+  const across = (width - maps * DESK_GAP - (pictures - 1) * CELL_GAP) / (pictures + maps);
+  const beside = across >= SMALLEST_PAIR;
+  const each = beside ? across : (width - (pictures - 1) * CELL_GAP) / pictures;
+  const least = beside && across > ROOMY ? ROOMY_STAGE : SMALLEST_STAGE;
+  const kernels = (height - least) / lines - SIZES_TEXT * type;
+  const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
+  const side = Math.floor(clamp(kernels, Math.min(smallest, fit), Math.min(fit, LARGEST_KERNEL * type)));
+  const left = beside ? height - lines * (side + SIZES_TEXT * type) : LARGEST_STAGE;
+  return { beside, columns, side, stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)) };
+}
+
+/**
+ * How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
+ * kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
+ * width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.
+ * @param {number[]} counts
+ * @param {number} width
+ * @param {number} height
+ */
+export function arrange(counts, width, height, type = 1) {
+  const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
+  const ways = (/** @type {number} */ smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
+  const [found, above] = ways(SMALLEST_KERNEL * clamp(type, 1, MAX_LARGER));
+  if (found.fits || !beside) return found;
+  if (above.fits) return above; // rather all in sight
+  // Large letters: kernels that are no larger than usual, if then all are in sight.
+  const small = ways(SMALLEST_KERNEL).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
+  return small[0] ?? found;
+}
+
+/**
+ * The same with names beside the kernels, or above them; and whether all are in sight.
+ * @param {boolean} named
+ * @param {number[]} counts
+ * @param {number} width
+ * @param {number} height
+ * @param {number} type
+ * @param {number} smallest
+ */
+function arrangeNamed(named, counts, width, height, type, smallest) {
+  const [wide, high] = named
+    ? [width - NAME_WIDTH * type, height]
+    : [width, height - (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type * counts.length];
+  const most = Math.max(1, ...counts);
+  if (!Number.isFinite(height)) {
+    const fitting = clamp(Math.floor((wide + CELL_GAP) / (SMALLEST_KERNEL + CELL_GAP)), 1, most);
+    const columns = Math.ceil(most / Math.ceil(most / fitting));
+    return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL), fits: true };
+  }
+  /** @type {{ columns: number, lines: number, side: number } | undefined} */
+  let best;
+  for (let columns = 1; columns <= most; columns++) {
+    const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
+    const across = Math.floor((wide + CELL_GAP) / columns) - CELL_GAP;
+    if (best && across < smallest) break;
+    const down = Math.floor((high - ROW_GAP * (counts.length - 1)) / lines - CELL_TEXT * type);
+    const side = clamp(Math.min(across, down), Math.min(smallest, across), LARGEST_KERNEL * type);
+    // The larger; of equals those that take less height.
+    if (!best || side > best.side || (side === best.side && lines < best.lines)) best = { columns, lines, side };
+  }
+  if (!best) throw new Error("there is no column to lay out"); // most is 1 or more
+  const fits = best.lines * (best.side + CELL_TEXT * type) + ROW_GAP * (counts.length - 1) <= high;
+  return { named, columns: best.columns, side: best.side, fits };
+}

@@ -1,0 +1,90 @@
+// Reads what Python sends: kpnviz/lens/payload.py describes the layout.
+
+/** @import { AssumedResults, Payload } from "./types" */
+
+import { HALF } from "./half.js";
+import { KernelField } from "./field.js";
+
+const ARRAY_TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
+
+/**
+ * A header, and the bytes after it.
+ * @param {Uint8Array} bytes
+ * @returns {[any, Uint8Array]}
+ */
+export function readHeader(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
+  return [JSON.parse(text), bytes.subarray(4 + length)];
+}
+
+/**
+ * The arrays after a header, {values, shape} each. float16 stays as its bits.
+ * @param {{ dtype: keyof typeof ARRAY_TYPES, shape: number[], offset: number }[]} places
+ * @param {Uint8Array} bytes
+ * @returns {{ values: any, shape: number[] }[]}
+ */
+function arraysOf(places, bytes) {
+  // What came in a message may start at an odd address, typed arrays may not.
+  const { buffer, byteOffset } = bytes.byteOffset % 8 ? bytes.slice() : bytes;
+  return places.map(({ dtype, shape, offset }) => ({
+    values: new ARRAY_TYPES[dtype](/** @type {ArrayBuffer} */ (buffer), byteOffset + offset, shape.reduce((a, b) => a * b, 1)),
+    shape,
+  }));
+}
+
+/**
+ * The payload of a burst and its estimates, frozen.
+ * @param {Uint8Array} bytes
+ * @returns {Payload}
+ */
+export function readPayload(bytes) {
+  const [header, rest] = readHeader(bytes);
+  const arrays = arraysOf(header.arrays, rest);
+  /** @param {number | null} number */
+  const valuesOf = (number) => (number === null ? null : arrays[number].values);
+  const { clean, moving, sizes } = header;
+  return frozen({
+    ...header,
+    frames: arrays[header.frames],
+    clean: clean === null ? null : { ...arrays[clean], values: Float32Array.from(valuesOf(clean), (bits) => HALF[bits]) },
+    // A method that is still at work has a panel without a picture.
+    panels: header.panels.map((/** @type {any} */ panel) => ({ ...panel, image: valuesOf(panel.image) })),
+    methods: header.methods.map((/** @type {any} */ { kernels, ...method }) => ({
+      ...method,
+      kernels: kernels && new KernelField({ ...kernels, factors: arrays[kernels.factors] }),
+    })),
+    sizes: sizes && { ...sizes, local: valuesOf(sizes.local), index: valuesOf(sizes.index) },
+    moving: moving && { ...moving, object_at: valuesOf(moving.object_at) },
+  });
+}
+
+/**
+ * What one method makes of other assumed noise.
+ * @param {Uint8Array} bytes
+ * @returns {AssumedResults}
+ */
+export function readAssumed(bytes) {
+  const [header, rest] = readHeader(bytes);
+  const arrays = arraysOf(header.arrays, rest);
+  const { values, shape: [, H, W] } = arrays[header.images]; // prettier-ignore
+  /** @param {number} i */
+  const imageAt = (i) => values.subarray(i * H * W, (i + 1) * H * W);
+  return frozen({
+    scales: header.scales,
+    images: header.scales.map((/** @type {number} */ _, /** @type {number} */ i) => imageAt(i)),
+    factors: header.factors.map((/** @type {number} */ number) => arrays[number]),
+  });
+}
+
+/**
+ * An object and all that it holds can be read only; numbers in typed arrays cannot be protected so.
+ * @template T
+ * @param {T} value
+ * @returns {T}
+ */
+function frozen(value) {
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}

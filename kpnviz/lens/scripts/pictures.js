@@ -1,0 +1,287 @@
+// The pictures: one or two large ones on the stage, and all of them, small, on the film under it.
+
+/** @import { Context, Panel } from "./types" */
+/** @import { Painter } from "./painter.js" */
+
+import { drawCarpet } from "./carpet.js";
+import { make } from "./elements.js";
+import { Film, THUMB } from "./film.js";
+import { CELL_GAP, clamp, stageSize } from "./layout.js";
+import { bitmap, cased, drawPin, prepare } from "./paint.js";
+import { encode, gray } from "./palette.js";
+import { signed } from "./text.js";
+import { Wipe } from "./wipe.js";
+
+const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
+const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
+const MARK = "#ffb000";
+const PIN = 18; // CSS pixels, the height of the pin
+const KEYS_LABEL =
+  "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
+
+/** @typedef {ReturnType<Pictures["makeStage"]>} Stage */
+
+export class Pictures {
+  /** @param {Painter} painter */
+  constructor(painter) {
+    this.painter = painter;
+    this.state = painter.state;
+    this.film = new Film(painter);
+    this.wipe = new Wipe(this.state);
+    this.beside = false; // whether the kernels stand beside them
+    this.width = 0;
+    /** @type {Map<Panel, OffscreenCanvas>} */
+    this.bitmaps = new Map();
+    this.stages = [this.makeStage("other"), this.makeStage("shown")];
+    this.surface = this.stages[1].marks; // what takes the keys
+    const attributes = { tabindex: "0", role: "application", "aria-roledescription": "kernel lens", "aria-label": KEYS_LABEL };
+    for (const [name, value] of Object.entries(attributes)) this.surface.setAttribute(name, value);
+  }
+
+  /**
+   * A large picture: what it shows is the state's `other` (left, of a pair) or `shown` panel.
+   * @param {"other" | "shown"} role
+   */
+  makeStage(role) {
+    const [picture, marks] = [make("canvas", "picture"), make("canvas", "marks")];
+    const [left, right] = [this.makeLabel("other"), this.makeLabel("shown")];
+    const element = make("div", `stage ${role}`, picture, marks, left.element, right.element);
+    if (role === "shown") element.append(this.wipe.handle);
+    return { role, picture, marks, left, right, element };
+  }
+
+  /**
+   * A picture's name over its corner, which is a choice of another one, with its score.
+   * @param {"other" | "shown"} role
+   */
+  makeLabel(role) {
+    const [select, score] = [make("select", ""), make("span", "score")];
+    select.name = role;
+    select.setAttribute("aria-label", role === "other" ? "Left picture" : "Picture");
+    return { select, score, element: make("span", `chip ${role}`, select, score) };
+  }
+
+  /** Once per payload. */
+  build() {
+    const { parts } = this.painter;
+    this.bitmaps.clear();
+    parts.find(".stages").replaceChildren(...this.stages.map(({ element }) => element));
+    this.film.build();
+    for (const select of parts.root.querySelectorAll("[name=against], [name=shown], [name=other]"))
+      select.replaceChildren(...this.state.data.panels.map((panel) => new Option(this.film.titleOf(panel), panel.name)));
+  }
+
+  // --- layout -----------------------------------------------------------------------------------
+
+  /** How many large pictures stand beside each other. */
+  get count() {
+    return this.state.compare === "pair" ? 2 : 1;
+  }
+
+  /**
+   * As large as the window allows; small pictures, as many in a line as fit.
+   * @param {number} width
+   * @param {number} height
+   * @param {number} type
+   */
+  layOut(width, height, type) {
+    const { data } = this.state;
+    this.place(stageSize(width, height, this.count, data.width / data.height, type), width);
+  }
+
+  /**
+   * The large pictures get a width, and stand beside something or alone.
+   * @param {{ beside: boolean, width: number }} stage
+   */
+  place(stage, width = stage.width) {
+    const { data } = this.state;
+    const { parts, weight } = this.painter;
+    const aspect = data.width / data.height;
+    this.state.size = [stage.width, Math.round(stage.width / aspect)];
+    this.beside = stage.beside;
+    this.width = this.count * stage.width + (this.count - 1) * CELL_GAP;
+    for (const { element } of this.stages) {
+      element.style.width = `${this.state.size[0]}px`;
+      element.style.height = `${this.state.size[1]}px`;
+    }
+    // For a class, small pictures stand in one line: it looks at the large one.
+    this.film.layOut(stage.beside ? this.width : width, aspect, weight > 1 ? THUMB - 20 : THUMB - 8);
+    parts.find(".looking").style.width = stage.beside ? `${this.width}px` : "";
+  }
+
+  // --- painting ---------------------------------------------------------------------------------
+
+  /**
+   * The color of each pixel. The panel that others are compared with has no error; it stays a picture.
+   * @param {ArrayLike<number>} image
+   * @param {Panel} panel
+   * @returns {(i: number) => number}
+   */
+  colorsOf(image, panel) {
+    const { state, transfer: shown } = this;
+    const white = state.data.white_level;
+    const picture = state.mode === "picture" || state.mode === "kernels";
+    const gain = (picture ? 2 ** state.stops : 1) / white;
+    const { reference } = state;
+    if (picture || panel === reference) return (i) => gray(shown(image[i] * gain));
+    const range = this.errorRange;
+    const size = state.mode === "absolute" ? Math.abs : (/** @type {number} */ error) => error;
+    const other = state.imageOf(reference);
+    const { palette } = this.painter;
+    return (i) => palette.at(size(shown(image[i] / white) - shown(other[i] / white)) / range);
+  }
+
+  /**
+   * What is shown of a linear value, white being 1.
+   * @returns {(value: number) => number}
+   */
+  get transfer() {
+    return this.state.linear ? (value) => clamp(value, 0, 1) : encode;
+  }
+
+  get errorRange() {
+    return ERROR_RANGE / 2 ** this.state.stops;
+  }
+
+  /** The colors of all pictures, and the small ones. */
+  paintBitmaps() {
+    const { state, bitmaps } = this;
+    const { height: H, width: W, panels } = state.data;
+    for (const panel of panels.filter(({ image }) => image)) {
+      const painted = bitmap(H, W, this.colorsOf(state.imageOf(panel), panel), bitmaps.get(panel));
+      bitmaps.set(panel, painted);
+      this.film.draw(panel, painted);
+    }
+    this.film.nameFrame();
+  }
+
+  paint() {
+    const { state, film } = this;
+    const { compare, flicker } = state;
+    const [shown, other] = flicker ? [state.otherPanel, state.shownPanel] : [state.shownPanel, state.otherPanel];
+    for (const stage of this.stages) {
+      const here = stage.role === "shown" ? shown : other;
+      stage.element.hidden = stage.role === "other" && compare !== "pair";
+      if (stage.element.hidden) continue;
+      const context = prepare(stage.picture, state.size[0], state.size[1]);
+      this.drawPanel(context, here);
+      if (stage.role === "shown" && compare === "wipe" && !flicker)
+        this.wipe.draw(context, () => this.drawPanel(context, other));
+      stage.left.element.hidden = compare === "pair" ? stage.role === "shown" : compare === "one" || flicker;
+      stage.right.element.hidden = stage.role === "other";
+      for (const { label, panel } of [{ label: stage.left, panel: other }, { label: stage.right, panel: shown }]) {
+        label.select.value = panel.name;
+        const starred = panel === state.star && !state.assumed.mixed.has(panel);
+        label.score.textContent = film.scoreOf(panel) + (starred ? " ★" : "");
+        label.element.title = film.aboutOf(panel);
+      }
+    }
+    film.paint();
+    this.wipe.place();
+    this.painter.parts.root.classList.toggle("flickering", flicker);
+    this.painter.parts.root.classList.toggle("paired", compare === "pair");
+  }
+
+  /**
+   * @param {Context} context
+   * @param {Panel} panel
+   */
+  drawPanel(context, panel) {
+    const { state, painter } = this;
+    const { view, data, mode, kernelMethods, scale } = state;
+    const method = kernelMethods.find((one) => data.panels[one.panel] === panel);
+    const painted = this.bitmaps.get(panel);
+    if (painted) context.drawImage(painted, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
+    if (mode === "kernels" && method) drawCarpet(context, state.size, state, method, painter.palette, painter.ink);
+    else if (scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, state.imageOf(panel));
+  }
+
+  /**
+   * @param {Context} context
+   * @param {ArrayLike<number>} image
+   */
+  drawNumbers(context, image) {
+    const { data: { height: H, width: W }, size: [w, h], view: { y: top, x: left }, scale } = this.state; // prettier-ignore
+    context.font = `${clamp(scale / 4, 10, 14)}px ${getComputedStyle(this.painter.parts.root).fontFamily}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let y = Math.floor(top); y < Math.min(top + h / scale, H); y++)
+      for (let x = Math.floor(left); x < Math.min(left + w / scale, W); x++) {
+        const text = signed(image[y * W + x], 3);
+        const [px, py] = [(x + 0.5 - left) * scale, (y + 0.5 - top) * scale];
+        context.strokeStyle = "rgba(0, 0, 0, 0.6)";
+        context.lineWidth = 2.5;
+        context.strokeText(text, px, py);
+        context.fillStyle = "#fff";
+        context.fillText(text, px, py);
+      }
+  }
+
+  /** What changes with the pixel: marks on the stage, values on the film. */
+  paintCursor() {
+    for (const stage of this.stages) if (!stage.element.hidden) this.paintMarks(stage);
+    this.film.paintCursor();
+  }
+
+  /**
+   * The left and top edge of a pixel on a large picture, CSS pixels.
+   * @param {number[]} pixel
+   */
+  cornerOf([y, x]) {
+    const { view, scale } = this.state;
+    return [(x - view.x) * scale, (y - view.y) * scale];
+  }
+
+  /**
+   * Crosshair and footprints; on a frame that moved, also where the scene of this pixel went. And the pinned pixel.
+   * @param {{ role: string, marks: HTMLCanvasElement }} stage
+   */
+  paintMarks(stage) {
+    const { state, painter: { weight, ink } } = this; // prettier-ignore
+    const { scale, size: [w, h], shifts, frame, framePanel, compare } = state; // prettier-ignore
+    const context = prepare(stage.marks, w, h);
+    const [left, top] = this.cornerOf(state.cursor);
+    const here = stage.role === "shown" ? state.shownPanel : state.otherPanel;
+    const sizes = state.outlined.map(({ kernels }) => kernels.K);
+    const reach = (Math.max(1, ...sizes) - 1) / 2;
+    const [x0, x1] = [left - reach * scale, left + (reach + 1) * scale];
+    const [y0, y1] = [top - reach * scale, top + (reach + 1) * scale];
+    const [mx, my] = [left + scale / 2, top + scale / 2];
+    const hairs = () => {
+      for (const [a, b] of [[0, x0], [x1, w]]) (context.moveTo(a, my), context.lineTo(b, my)); // prettier-ignore
+      for (const [a, b] of [[0, y0], [y1, h]]) (context.moveTo(mx, a), context.lineTo(mx, b)); // prettier-ignore
+    };
+    cased(context, "rgba(255, 255, 255, 0.6)", 0.75 * weight, hairs, "rgba(0, 0, 0, 0.2)");
+    const square = (/** @type {number} */ r) =>
+      context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
+    for (const K of new Set(sizes)) cased(context, MARK, 1.25 * weight, () => square((K - 1) / 2));
+    if (scale > 8) cased(context, MARK, 1, () => square(0));
+    if (state.pinnedAt) this.paintPin(context, state.pinnedAt, reach);
+    if (stage.role === "map" || !shifts || frame === 0 || ![here, state.otherPanel].includes(framePanel)) return;
+    if (here !== framePanel && compare !== "wipe") return;
+    const [dy, dx] = shifts[frame];
+    const [ringX, ringY] = [mx + dx * scale, my + dy * scale];
+    // In a wipe, only on the frame's side of the edge.
+    const onLeft = ringX < this.wipe.at * w;
+    if (compare === "wipe" && onLeft !== (state.otherPanel === framePanel)) return;
+    const ring = () => context.arc(ringX, ringY, Math.max(4, scale * 0.6), 0, 2 * Math.PI);
+    cased(context, ink.shift, 1.5 * weight, ring);
+  }
+
+  /**
+   * A pin on the upper edge of the pinned pixel's footprint, which is outlined also while one looks elsewhere.
+   * @param {Context} context
+   * @param {number[]} pixel
+   * @param {number} reach
+   */
+  paintPin(context, pixel, reach) {
+    const { state: { scale, size: [w, h], isAway }, painter: { weight } } = this; // prettier-ignore
+    const [left, top] = this.cornerOf(pixel);
+    if (left + scale < 0 || top + scale < 0 || left > w || top > h) return; // out of sight
+    const side = (2 * reach + 1) * scale;
+    const outline = () => context.rect(left - reach * scale, top - reach * scale, side, side);
+    if (isAway) cased(context, MARK, 0.75 * weight, outline);
+    const pin = PIN * Math.sqrt(weight);
+    drawPin(context, clamp(left + scale / 2, pin / 2, w - pin / 2), Math.max(top - reach * scale, pin), pin, MARK);
+  }
+}

@@ -1,0 +1,207 @@
+// The kernels: one row a method, one cell a frame, and above them the views to choose from.
+
+/** @import { CellContent, Found, Line, Panel, RowPlan } from "./types" */
+/** @import { Painter } from "./painter.js" */
+
+import { make, makeButton } from "./elements.js";
+import { arrange, clamp } from "./layout.js";
+import { Roving } from "./roving.js";
+import { VISIBLE_LEAD } from "./shown.js";
+import { shortTitle } from "./text.js";
+import { VIEWS } from "./views.js";
+
+const NO_METHOD = "There is no method here: choose one, and its kernels stand here.";
+const CROSS = '<path d="M6 0v4.5M6 7.5v4.5M0 6h4.5M7.5 6h4.5"/>';
+const RING = '<circle cx="6" cy="6" r="4.2"/>';
+
+/** @typedef {ReturnType<Rows["makeCell"]>} RowCell */
+/** @typedef {ReturnType<Rows["makeRow"]>} Row */
+
+export class Rows {
+  /** @param {Painter} painter */
+  constructor(painter) {
+    this.painter = painter;
+    this.state = painter.state;
+    this.box = painter.parts.find(".rows");
+    this.tabs = painter.parts.find(".tabs");
+    this.tabGroup = new Roving(this.tabs, "[role=tab]", ({ dataset }) => this.state.chooseLook(dataset.look ?? ""));
+    this.cellGroup = new Roving(this.box, ".cell");
+    this.built = "";
+    this.side = 0; // CSS pixels of a kernel
+    /** @type {Row[]} */
+    this.rows = [];
+  }
+
+  /** Once per payload: tabs of the views that it has, and the rows of the chosen one. */
+  buildAll() {
+    const tabs = this.state.looks.map((name) => {
+      const tab = makeButton("tab", "", VIEWS[name].title);
+      tab.role = "tab";
+      tab.dataset.look = tab.id = name;
+      tab.setAttribute("aria-controls", "rows");
+      return tab;
+    });
+    this.tabs.replaceChildren(...tabs);
+    this.build();
+  }
+
+  get view() {
+    return VIEWS[this.state.look];
+  }
+
+  build() {
+    const { state, painter: { parts } } = this; // prettier-ignore
+    this.rows = this.view.rows(state).map((plan) => this.makeRow(plan));
+    this.box.replaceChildren(...this.rows.map(({ element }) => element));
+    this.box.setAttribute("aria-labelledby", state.look);
+    for (const tab of this.tabGroup.items) tab.setAttribute("aria-selected", `${tab.dataset.look === state.look}`);
+    this.tabGroup.stopAt(parts.find(`.tab#${state.look}`));
+    this.cellGroup.stopAt(this.rows[0]?.cells[state.frame]?.element);
+    parts.find(".steps").hidden = state.look !== "sum";
+    this.writeNote();
+    this.writeLegend();
+    this.built = this.identity;
+  }
+
+  /** What the rows on the page were built for. */
+  get identity() {
+    const { data, look, chosenMethod } = this.state;
+    return `${data.id} ${look} ${look === "ideal" ? chosenMethod?.title : ""}`;
+  }
+
+  /** @param {RowPlan} plan */
+  makeRow(plan) {
+    const { data, star } = this.state;
+    const { film } = this.painter.pictures;
+    const cells = Array.from({ length: plan.count }, (_, i) => this.makeCell(i, plan.panels?.[i]));
+    const [score, lines, running] = [make("span", "score"), make("span", "lines"), make("i", "")];
+    const progress = make("div", "progress", running);
+    progress.hidden = true;
+    const title = make("b", "", plan.title);
+    const panel = plan.method && data.panels[plan.method.panel];
+    if (panel && panel === star) title.append(make("span", "best", "★"));
+    if (panel) title.title = film.aboutOf(panel);
+    const body = plan.count
+      ? make("div", "cells", ...cells.map(({ element }) => element))
+      : make("p", "without", "predicts the picture itself: it has no kernels");
+    const element = make("div", `row ${plan.kind ?? ""}`, make("div", "name", title, score, progress, lines), body);
+    element.classList.toggle("waiting", Boolean(plan.waiting));
+    if (plan.method) element.dataset.method = plan.title;
+    return { plan, panel, cells, score, lines, running, progress, element };
+  }
+
+  /**
+   * The cell of frame i, or of the method of a panel.
+   * @param {number} i
+   * @param {Panel} [panel]
+   */
+  makeCell(i, panel) {
+    const [canvas, bar, text, more] = [make("canvas", ""), make("i", ""), make("span", "share"), make("span", "more")];
+    const bars = make("span", "bar-box", bar);
+    const number = make("b", "", panel ? shortTitle(panel) : `${i}`);
+    const element = makeButton("cell", "", canvas, bars, make("span", "label", number, text));
+    if (panel) element.append(more);
+    Object.assign(element.dataset, panel ? { name: panel.name } : { frame: i });
+    return { canvas, bar, bars, text, more, element };
+  }
+
+  writeNote() {
+    const some = this.rows.some(({ plan }) => plan.count);
+    const note = some ? (this.view.note(this.painter) ?? "") : "";
+    this.painter.parts.find(".note").textContent = this.rows.length ? note : NO_METHOD;
+  }
+
+  writeLegend() {
+    const { look, data, frames, marks, star } = this.state;
+    const entry = (/** @type {string} */ kind, /** @type {string} */ path, /** @type {string} */ text) => {
+      const item = make("small", kind, text);
+      item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
+      return item;
+    };
+    const items = [];
+    if (look !== "sum" && look !== "frames") items.push(entry("centroid", CROSS, "center of |w|"));
+    if (data.shifts && frames > 1 && look !== "sum")
+      items.push(entry("shift", RING, look === "uses" ? "in the reference" : "true shift"));
+    const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
+    this.painter.parts.find(".legend").replaceChildren(...(marks ? items : []), ...(star ? [best] : []));
+  }
+
+  /**
+   * The box in which the rows are, and how large a kernel is in it.
+   * @param {number} width
+   * @param {number} height
+   * @param {number} type
+   */
+  layOut(width, height, type) {
+    const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
+    this.place(arrange(counts, width, height, type));
+  }
+
+  /** @param {{ named: boolean, columns: number, side: number }} arranged */
+  place({ named, columns, side }) {
+    this.side = side;
+    this.box.classList.toggle("stacked", !named);
+    this.box.style.setProperty("--side", `${side}px`);
+    this.box.style.setProperty("--columns", `${columns}`);
+  }
+
+  /** Whether the rows on the page are of another view or payload than is shown. */
+  get isStale() {
+    return this.built !== this.identity;
+  }
+
+  paint() {
+    const { state, painter } = this;
+    const { film } = painter.pictures;
+    for (const { plan, panel, cells, score, lines, running, progress } of this.rows) {
+      score.textContent = panel ? film.scoreOf(panel) : "";
+      if (plan.count && !plan.waiting) {
+        const found = /** @type {Found} */ (plan.method && state.foundOf(plan.method));
+        const content = this.view.contents(painter, { ...plan, found });
+        content.cells.forEach((one, i) => this.paintCell(cells[i], one));
+        this.writeLines(lines, content.lines.filter((line) => line !== null));
+        progress.hidden = content.progress === undefined;
+        if (content.progress !== undefined) running.style.width = `${100 * clamp(content.progress, 0, 1)}%`;
+      }
+      cells.forEach(({ element }, i) => {
+        const side = plan.panels && film.sideOf(plan.panels[i]);
+        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : i === state.frame}`);
+        if (side !== undefined) element.dataset.side = side;
+      });
+    }
+  }
+
+  /**
+   * @param {RowCell} cell
+   * @param {CellContent} content
+   */
+  paintCell(cell, { draw, bar, reach, text, more, strong, tip, dim }) {
+    draw(cell.canvas, this.side);
+    cell.bars.hidden = bar === undefined && !reach;
+    if (reach) Object.assign(cell.bar.style, { width: `${100 * reach.share}%`, background: reach.color });
+    if (more !== undefined) cell.more.textContent = more;
+    cell.element.classList.toggle("strong", Boolean(strong));
+    if (bar !== undefined) {
+      cell.bar.style.width = `${clamp(Math.abs(bar), 0, 1) * 100}%`;
+      cell.bar.classList.toggle("negative", bar < 0);
+    }
+    cell.text.textContent = text;
+    cell.element.title = tip;
+    cell.element.classList.toggle("dim", Boolean(dim));
+  }
+
+  /**
+   * @param {HTMLElement} box
+   * @param {Line[]} lines
+   */
+  writeLines(box, lines) {
+    while (box.children.length < lines.length) box.append(make("span", ""));
+    while (box.children.length > lines.length) box.lastChild?.remove();
+    lines.forEach(({ text, tip, kind }, i) => {
+      const line = /** @type {HTMLElement} */ (box.children[i]);
+      line.textContent = text;
+      line.title = tip ?? "";
+      line.className = kind ?? "";
+    });
+  }
+}

@@ -1,0 +1,352 @@
+// What the lens shows: the payload, the pixel and what a person chose, and all that follows from them. It knows no element
+// of the page. state.js has what may be done with it.
+
+/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift } from "./types" */
+
+import { Assumed } from "./assumed.js";
+import { IdealAtRest } from "./ideal_at_rest.js";
+import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
+import { costsAt, smoothFrames } from "./matching.js";
+
+export const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
+// A host hears of a pinned pixel and of the display once they rest: not of both clicks of a double-click, nor of every
+// arrow key.
+export const PIN_REST_MS = 220;
+const MODES = ["picture", "signed", "absolute", "kernels"];
+
+/** @typedef {"bitmaps" | "pictures" | "cursor"} Part  of the painting */
+
+/**
+ * @typedef {object} Listeners
+ * @property {(...parts: Part[]) => void} changed  these parts have to be painted anew
+ * @property {(delay: number) => void} chosen  the pinned pixel or the display changed by a person's hand
+ * @property {() => void} rearranged  what is on the page takes other places
+ * @property {(shown: Shown) => string[]} looksOf  which views there are of this payload
+ */
+
+export class Shown {
+  /** @param {Listeners} listeners */
+  constructor({ changed, chosen, rearranged, looksOf }) {
+    this.changed = changed;
+    this.chosen = chosen;
+    this.rearranged = rearranged;
+    this.looksOf = looksOf;
+    /** @type {Payload} */
+    this.data = /** @type {any} */ (null); // until the first payload is loaded nothing else is asked for
+    /** @type {Pixel} */
+    this.cursor = [0, 0];
+    /** @type {Pixel | null} */
+    this.pinnedAt = null; // the pixel that is shown while nobody points at a picture
+    this.touched = false; // the cursor is where a person put it
+    this.frame = 0;
+    this.frames = 0; // how many there are
+    this.view = { y: 0, x: 0, zoom: 1 };
+    this.size = [0, 0]; // of a large picture, CSS pixels: layout sets it
+    this.compare = "wipe";
+    this.shown = ""; // name of the large picture, at the right where there are two
+    this.other = "frame"; // name of the one at the left
+    this.look = "kernels"; // what is shown of each frame: a name of VIEWS
+    /** @type {string[]} */
+    this.looks = []; // those that this payload has
+    this.mode = "picture";
+    this.against = "truth"; // name of the panel that errors are taken against
+    this.stops = 0;
+    this.linear = false; // else pictures and errors are shown after the sRGB transfer
+    this.contrast = 0;
+    this.each = false; // a color scale for each kernel, else one for all
+    /** @type {number | null} */
+    this.heldMax = null;
+    this.sameScale = false;
+    this.marks = true;
+    /** @type {number | null} */
+    this.summed = null; // how many frames the sum has; null: all
+    this.window = 2; // of matching: 3^window cells a side
+    this.flicker = false;
+    /** @type {Found[]} */
+    this.found = []; // what the kernels do at the cursor, per method that has some: see `evaluate`
+    this.autoMax = 0;
+    /** @type {Shift[] | null} */
+    this.shifts = null; // the true ones at the cursor
+    this.waiting = false; // for methods that are still at work
+    /** @type {Panel | undefined} */
+    this.truth = undefined;
+    /** @type {Panel} */
+    this.framePanel = /** @type {any} */ (null); // until the first payload, too
+    /** @type {Panel | undefined} */
+    this.star = undefined; // the best method's
+    /** @type {KernelMethod[]} */
+    this.kernelMethods = [];
+    this.largest = 1; // kernel
+    /** @type {Floats | null} */
+    this.smooth = null; // frames as matching compares them, once they are asked for
+    this.movedAt = 0; // when a person moved to the pixel at the cursor, until it has been painted
+    this.ideal = new IdealAtRest(this);
+    this.assumed = new Assumed(() => this.data && changed("bitmaps", "pictures", "cursor"));
+  }
+
+  /** @param {Payload} data */
+  load(data) {
+    const before = this.data;
+    this.data = data;
+    const sameSize = before && before.height === data.height && before.width === data.width;
+    if (!sameSize) {
+      this.view = { y: 0, x: 0, zoom: 1 };
+      if (this.pinned) this.chosen(PIN_REST_MS);
+      this.pinnedAt = null;
+    }
+    if (!sameSize || !this.touched) this.cursor = data.start;
+    this.frames = data.frames.shape[0];
+    this.frame = Math.min(this.frame, this.frames - 1);
+    this.truth = data.panels.find((panel) => panel.kind === "truth");
+    this.framePanel = /** @type {Panel} */ (data.panels.find(({ kind }) => kind === "frame"));
+    this.waiting = data.panels.some(({ image }) => !image);
+    this.kernelMethods = data.methods.filter(
+      /** @type {(method: Method) => method is KernelMethod} */ (({ kernels }) => kernels !== null),
+    );
+    this.largest = Math.max(1, ...this.kernelMethods.map(({ kernels }) => kernels.K));
+    this.smooth = null;
+    this.star = this.bestMethod();
+    this.ideal.reset();
+    this.looks = this.looksOf(this);
+    this.choosePanels();
+    this.assumed.load(data);
+  }
+
+  /** The method whose PSNR leads all others' by what can be seen, or undefined. */
+  bestMethod() {
+    if (this.waiting) return;
+    const psnr = (/** @type {Panel} */ { scores }) => scores?.psnr ?? -Infinity;
+    const [first, second] = this.data.panels
+      .filter(({ kind, scores }) => kind === "method" && scores?.psnr != null)
+      .sort((a, b) => psnr(b) - psnr(a));
+    if (second && psnr(first) - psnr(second) >= VISIBLE_LEAD) return first;
+  }
+
+  /** What is chosen stays where there still is such; else the last method beside the reference. */
+  choosePanels() {
+    const { panels, methods } = this.data;
+    const has = (/** @type {string} */ name) => panels.some((panel) => panel.name === name); // or it is to come
+    // Where nothing is known of the truth, errors are differences from the mean.
+    if (!has(this.against)) this.against = this.truth ? "truth" : "mean";
+    // While all are to come there is none to choose: the first that comes is shown then.
+    const method = this.kernelMethods.at(-1) ?? (this.waiting ? undefined : methods.at(-1));
+    if (!has(this.shown)) this.shown = method ? panels[method.panel].name : "";
+    if (!has(this.other)) this.other = "frame";
+    if (!this.looks.includes(this.look)) this.look = this.looks[0];
+    if (!this.modes.includes(this.mode)) this.mode = "picture";
+  }
+
+  /**
+   * What of the display a host is told, for links.
+   * @returns {Display}
+   */
+  get display() {
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look, assumed } = this;
+    const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
+    return {
+      ...{ frame, mode, against, stops, linear, compare, shown, other, look },
+      assumed: round(assumed.power),
+      view: view.zoom === 1 ? null : [view.y, view.x, view.zoom].map(round),
+    };
+  }
+
+  // --- what follows from it ----------------------------------------------------------------------
+
+  /**
+   * A panel that has a picture.
+   * @param {string} name
+   */
+  panelNamed(name) {
+    return this.data.panels.find((panel) => panel.name === name && panel.image);
+  }
+
+  /**
+   * The large picture; until a method's has come the mean, and at the left the frame.
+   * @returns {Panel}
+   */
+  get shownPanel() {
+    return /** @type {Panel} */ (this.panelNamed(this.shown) ?? this.panelNamed("mean"));
+  }
+
+  /** @returns {Panel} */
+  get otherPanel() {
+    return /** @type {Panel} */ (this.panelNamed(this.other) ?? this.framePanel);
+  }
+
+  /**
+   * What errors are taken against.
+   * @returns {Panel}
+   */
+  get reference() {
+    return /** @type {Panel} */ (this.panelNamed(this.against) ?? this.truth ?? this.panelNamed("mean"));
+  }
+
+  /** The method of the large picture, or the last one that has kernels. */
+  get chosenMethod() {
+    const named = (/** @type {Panel} */ panel) =>
+      this.kernelMethods.find((method) => this.data.panels[method.panel] === panel);
+    return named(this.shownPanel) ?? named(this.otherPanel) ?? this.kernelMethods.at(-1);
+  }
+
+  /** What the large pictures may show. */
+  get modes() {
+    return this.kernelMethods.length || this.waiting ? MODES : MODES.filter((mode) => mode !== "kernels");
+  }
+
+  /** Methods whose kernels are outlined around the pixel: where all sizes are compared, those of the large pictures. */
+  get outlined() {
+    if (!this.data.sizes) return this.kernelMethods;
+    const seen = [this.shownPanel, ...(this.compare === "one" ? [] : [this.otherPanel])];
+    return this.kernelMethods.filter(({ panel }) => seen.includes(this.data.panels[panel]));
+  }
+
+  /** CSS pixels of a picture pixel. */
+  get scale() {
+    return (this.size[0] * this.view.zoom) / this.data.width;
+  }
+
+  /**
+   * The values [H, W] of a panel as they are shown.
+   * @param {Panel} panel
+   * @returns {ArrayLike<number>}
+   */
+  imageOf(panel) {
+    const { height: H, width: W, frames } = this.data;
+    if (panel.kind === "frame") return frames.values.subarray(this.frame * H * W, (this.frame + 1) * H * W);
+    return this.assumed.mixed.get(panel)?.image ?? panel.image ?? [];
+  }
+
+  /**
+   * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
+   * @param {number} y
+   * @param {number} x
+   */
+  shiftsAt(y, x) {
+    const { moving, shifts, width } = this.data;
+    const object = moving ? moving.object_at[y * width + x] : 0;
+    return moving && object ? moving.shifts[object - 1] : shifts;
+  }
+
+  /**
+   * A method's kernels, with the noise that is assumed.
+   * @param {KernelMethod} method
+   * @returns {Field}
+   */
+  fieldOf(method) {
+    return this.assumed.fieldOf(method);
+  }
+
+  /**
+   * Per method: the kernels at a pixel, and all that is written beside them.
+   * @param {number} y
+   * @param {number} x
+   * @returns {Found[]}
+   */
+  kernelsAt(y, x) {
+    const { width: W, panels, frames } = this.data;
+    return this.kernelMethods.map((method) => {
+      const field = this.fieldOf(method);
+      const picture = this.imageOf(panels[method.panel])[y * W + x];
+      return { ...applyKernels(frames, field.at(y, x), field.K, y, x), picture };
+    });
+  }
+
+  /**
+   * The same of the chosen frame alone, and not applied: the mouse does not wait for 25x25 weights of all the others.
+   * @param {number} y
+   * @param {number} x
+   * @returns {Found[]}
+   */
+  frameKernelsAt(y, x) {
+    return this.kernelMethods.map(({ kernels }) => {
+      const weights = kernels.frameAt(Math.min(this.frame, kernels.count - 1), y, x);
+      const { mass, centroid } = kernelStats(weights, kernels.K);
+      const cells = [{ weights, centroid, share: mass / kernels.count, adds: NaN }];
+      return { K: kernels.K, cells, sum: NaN, picture: NaN };
+    });
+  }
+
+  /** Look at the pixel at the cursor: before it is painted. */
+  evaluate() {
+    const [y, x] = this.cursor;
+    this.shifts = this.shiftsAt(y, x);
+    this.found = this.data.sizes ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
+    this.autoMax = Math.max(0, ...this.found.flatMap(({ cells }) => cells.map(({ weights }) => strongest(weights))));
+    if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
+  }
+
+  /**
+   * What `evaluate` found of a method.
+   * @param {Method} method
+   */
+  foundOf(method) {
+    return this.found[this.kernelMethods.findIndex((one) => one === method)];
+  }
+
+  /**
+   * Where a kernel's colors end.
+   * @param {ArrayLike<number>} weights
+   */
+  endOf(weights) {
+    const end = this.each ? strongest(weights) : (this.heldMax ?? this.autoMax);
+    return end / 2 ** this.contrast || 1;
+  }
+
+  /**
+   * Which pixels of the picture use the pixel at the cursor of each frame [N], and how much.
+   * @param {KernelMethod} method
+   */
+  usesOf(method) {
+    const { height: H, width: W } = this.data;
+    const field = this.fieldOf(method);
+    const [y, x] = this.cursor;
+    return Array.from({ length: field.count }, (_, frame) => usesOf(field, frame, y, x, H, W));
+  }
+
+  /**
+   * Where what a frame shows at the cursor lies in the reference, (dy, dx) from there; null where it is hidden or unknown.
+   * @param {number} frame
+   * @returns {Shift | null}
+   */
+  originOf(frame) {
+    const { height: H, width: W, moving, shifts } = this.data;
+    const [y, x] = this.cursor;
+    for (const table of [...(moving?.shifts ?? []), shifts]) {
+      if (!table) continue;
+      const [dy, dx] = table[frame];
+      const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
+      const inside = row >= 0 && column >= 0 && row < H && column < W;
+      if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+    }
+    return null;
+  }
+
+  /** What matching says at the cursor: see VIEWS.matching. */
+  get costs() {
+    const { frames, noise } = this.data;
+    if (!noise) return [];
+    this.smooth ??= smoothFrames(frames, noise);
+    const reach = Math.max(2, (this.largest - 1) / 2);
+    return costsAt(this.smooth, this.cursor[0], this.cursor[1], reach, this.window);
+  }
+
+  /** The pixel that is shown is a pinned one, or may be another that the mouse is on. */
+  get pinned() {
+    return this.pinnedAt !== null;
+  }
+
+  /** Whether the pixel that is shown is not the pinned one: the mouse is on another. */
+  get isAway() {
+    const { pinnedAt, cursor } = this;
+    return pinnedAt !== null && pinnedAt.some((at, axis) => at !== cursor[axis]);
+  }
+
+  /**
+   * The pixel (y, x) at a point of a picture, in CSS pixels.
+   * @param {number[]} point
+   * @returns {Pixel}
+   */
+  pixelAt([px, py]) {
+    return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
+  }
+}

@@ -1,0 +1,226 @@
+// The lens' state, and what may be done with it. painter.js paints it, input.js says by which keys and gestures it changes.
+
+/** @import { Display, Pixel } from "./types" */
+/** @import { Part } from "./shown.js" */
+
+import { clamp } from "./layout.js";
+import { PIN_REST_MS, Shown } from "./shown.js";
+
+const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
+const DISPLAY_REST_MS = 600;
+
+export class State extends Shown {
+  destroy() {
+    this.ideal.reset();
+    clearInterval(this.player);
+  }
+
+  // --- what comes from outside -------------------------------------------------------------------
+
+  /**
+   * Show what a host sets: the pinned pixel and the options of display.
+   * @param {Pixel | null} pinned
+   * @param {Display} display
+   */
+  follow(pinned, { frame, view, assumed, ...rest }) {
+    const { height, width } = this.data;
+    this.pinnedAt = pinned && pinned[0] < height && pinned[1] < width ? pinned : null;
+    if (this.pinnedAt) [this.cursor, this.touched] = [this.pinnedAt, true];
+    Object.assign(this, rest);
+    this.assumed.moveTo(assumed);
+    this.choosePanels();
+    this.frame = clamp(frame, 0, this.frames - 1);
+    if (view) this.setView(view[0], view[1], view[2]);
+    else this.resetView();
+  }
+
+  // --- what a person does ------------------------------------------------------------------------
+
+  /**
+   * Look at a pixel.
+   * @param {number} y
+   * @param {number} x
+   * @param {number} since  when the person moved; the time from then to the new kernels on the screen is measured
+   */
+  moveTo(y, x, since = performance.now()) {
+    /** @type {Pixel} */
+    const next = [clamp(y, 0, this.data.height - 1), clamp(x, 0, this.data.width - 1)];
+    this.touched = true;
+    const { cursor } = this;
+    if (next[0] === cursor[0] && next[1] === cursor[1]) return;
+    this.cursor = next;
+    this.movedAt ||= since;
+    this.changed("cursor");
+  }
+
+  /**
+   * Move by keys: the pinned pixel, where there is one. The view follows it out of sight.
+   * @param {number} dy
+   * @param {number} dx
+   */
+  step(dy, dx) {
+    const from = this.pinnedAt ?? this.cursor;
+    this.moveTo(from[0] + dy, from[1] + dx);
+    if (this.pinned) this.pinnedAt = this.cursor;
+    const [y, x] = this.cursor;
+    const { view, data } = this;
+    const [rows, columns] = [data.height / view.zoom, data.width / view.zoom];
+    if (y < view.y || y >= view.y + rows || x < view.x || x >= view.x + columns)
+      this.setView(y - rows / 2, x - columns / 2, view.zoom);
+    if (this.pinned) this.chosen(PIN_REST_MS);
+  }
+
+  /**
+   * Pin the pixel that is shown, or with `at` null let the pinned one go.
+   * @param {Pixel | null} at
+   */
+  pin(at = this.cursor) {
+    this.pinnedAt = at;
+    this.chosen(PIN_REST_MS);
+    this.changed("cursor");
+  }
+
+  release() {
+    this.pin(null);
+  }
+
+  /** Nobody points at a picture any more. */
+  backToPin() {
+    if (this.pinnedAt) this.moveTo(...this.pinnedAt);
+  }
+
+  /**
+   * The display changed by a person's hand.
+   * @param {Part[]} parts
+   */
+  redraw(...parts) {
+    this.changed(...(parts.length ? parts : /** @type {Part[]} */ (["bitmaps", "pictures", "cursor"])));
+    this.chosen(DISPLAY_REST_MS);
+  }
+
+  /**
+   * The frame that Frame shows; it comes onto the stage, if it is not there.
+   * @param {number} frame
+   */
+  chooseFrame(frame) {
+    if (frame < 0 || frame >= this.frames) return;
+    this.frame = frame;
+    if (!this.data.sizes && this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
+      this[this.compare === "one" ? "shown" : "other"] = "frame";
+    this.redraw();
+  }
+
+  /**
+   * A picture for the stage: at the right, or the only one; with `left` at the left of two.
+   * @param {string} name
+   * @param {boolean} left
+   */
+  choosePanel(name, left = false) {
+    const role = left && this.compare !== "one" ? "other" : "shown";
+    const opposite = role === "shown" ? "other" : "shown";
+    if (this[opposite] === name) this[opposite] = this[role];
+    this[role] = name;
+    this.redraw("pictures", "cursor");
+  }
+
+  /** @param {string} compare */
+  chooseCompare(compare) {
+    this.compare = compare;
+    this.rearranged();
+    this.redraw();
+  }
+
+  /** @param {string} look */
+  chooseLook(look) {
+    this.look = look;
+    this.stopPlaying();
+    this.summed = null;
+    this.redraw("cursor");
+  }
+
+  /**
+   * How many frames the sum has.
+   * @param {number} count
+   */
+  sumTo(count) {
+    this.summed = clamp(count, 0, this.frames);
+    this.changed("cursor");
+  }
+
+  /**
+   * A frame more or less.
+   * @param {number} by
+   */
+  stepSum(by) {
+    this.stopPlaying();
+    this.sumTo((this.summed ?? this.frames) + by);
+  }
+
+  play() {
+    if (this.player) return this.stopPlaying();
+    this.sumTo(0);
+    this.player = setInterval(() => {
+      this.sumTo((this.summed ?? 0) + 1);
+      if (this.summed === this.frames) this.stopPlaying();
+    }, Math.min(PLAY_MS, (12 * PLAY_MS) / this.frames));
+    this.changed("pictures");
+  }
+
+  stopPlaying() {
+    clearInterval(this.player);
+    this.player = undefined;
+    this.changed("pictures");
+  }
+
+  /** @param {boolean} on */
+  setFlicker(on) {
+    const { flicker } = this;
+    if (flicker === on) return;
+    this.flicker = on;
+    this.changed("pictures");
+  }
+
+  /**
+   * Keep the color scale of the kernels while the pixel moves.
+   * @param {boolean} on
+   */
+  holdScale(on) {
+    this.heldMax = on ? this.autoMax : null;
+    this.redraw();
+  }
+
+  /** @param {number} power */
+  assume(power) {
+    this.assumed.moveTo(power);
+    this.redraw();
+  }
+
+  /**
+   * @param {number} y
+   * @param {number} x
+   * @param {number} zoom
+   */
+  setView(y, x, zoom) {
+    const { height: H, width: W } = this.data;
+    this.view = { zoom, y: clamp(y, 0, H - H / zoom), x: clamp(x, 0, W - W / zoom) };
+    this.redraw("pictures", "cursor");
+  }
+
+  resetView() {
+    this.setView(0, 0, 1);
+  }
+
+  /**
+   * Zoom by a factor around a point of a picture, in CSS pixels; the point stays where it is.
+   * @param {number} factor
+   * @param {number} px
+   * @param {number} py
+   */
+  zoomAt(factor, px, py) {
+    const { y, x, zoom } = this.view;
+    const { height, width } = this.data;
+    const next = clamp(zoom * factor, 1, Math.max(1, Math.min(height, width) / 4));
+    const change = 1 / this.scale - 1 / ((this.size[0] * next) / width);
+    this.setView(y + py * change, x + px * change, next);
+  }
+}

@@ -1,0 +1,61 @@
+// Numbers as they are written.
+
+/** @import { Shift } from "./types" */
+
+const DIGITS = 4; // of intensities
+
+/**
+ * A number with a true minus sign, and no minus before zero.
+ * @param {number} value
+ */
+export function signed(value, digits = DIGITS) {
+  return (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
+}
+
+/**
+ * The same with a plus before what is more than zero.
+ * @param {number} value
+ * @param {number} digits
+ */
+export function plus(value, digits) {
+  return (Number(value.toFixed(digits)) > 0 ? "+" : "") + signed(value, digits);
+}
+
+/**
+ * "(+2, −0.5)": shifts are whole or half pixels.
+ * @param {Shift} shift
+ */
+export function offset(shift) {
+  return `(${shift.map((d) => plus(d, Number.isInteger(d) ? 0 : 1)).join(", ")})`;
+}
+
+/** @param {number} share */
+export function percent(share) {
+  return `${signed(100 * share, 0)} %`;
+}
+
+/**
+ * How many digits after the point the ticks of a color scale have that ends at `high`: two that count.
+ * @param {number} high
+ */
+export function tickDigits(high) {
+  return high >= 10 ? 1 : Math.max(2, 1 - Math.floor(Math.log10(high)));
+}
+
+/**
+ * 2 -> "×4": the assumed noise as a multiple of the true one.
+ * @param {number} power
+ */
+export function factorText(power) {
+  if (power === 0) return "×1, the true one";
+  const factor = 2 ** Math.abs(power);
+  return `×${power > 0 ? "" : "1/"}${factor.toFixed(factor % 1 ? 2 : 0)}`;
+}
+
+/**
+ * "KPN L5" -> "L5".
+ * @param {{ title: string }} named
+ */
+export function shortTitle({ title }) {
+  return title.replace(/^KPN (?=L\d)/, "");
+}

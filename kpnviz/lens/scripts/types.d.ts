@@ -1,0 +1,192 @@
+// What the scripts hand to each other. Axes: N frames, F factors, H W pixels, K side of a kernel.
+
+import type { KernelField, MixedField } from "./field.js";
+
+/** (y, x) */
+export type Pixel = [number, number];
+/** (dy, dx) in pixels. */
+export type Shift = [number, number];
+/** A kernel, row by row: K*K weights. */
+export type Weights = Float64Array;
+/** What gives the kernels of a method. */
+export type Field = KernelField | MixedField;
+
+export interface Floats {
+  values: Float32Array | Float64Array;
+  shape: number[];
+}
+
+/** Bits of float16 numbers. */
+export interface Halves {
+  values: Uint16Array;
+  shape: number[];
+}
+
+/** The variance of a linear value y is read_std² + shot_gain·y. */
+export interface Noise {
+  read_std: number;
+  shot_gain: number;
+}
+
+/** A picture of the film. */
+export interface Panel {
+  kind: "frame" | "mean" | "method" | "truth";
+  name: string;
+  title: string;
+  /** [H, W], linear; null while its method is still at work. */
+  image: Float32Array | null;
+  scores: { psnr: number | null; ssim: number | null } | null;
+}
+
+export interface Method {
+  title: string;
+  /** Index into the panels. */
+  panel: number;
+  /** null: it predicts the picture itself, or is still at work. */
+  kernels: KernelField | null;
+}
+
+export type KernelMethod = Method & { kernels: KernelField };
+
+/** Which class of kernel sizes is best where: kpnviz/analysis/best_size.py. */
+export interface SizeClasses {
+  titles: string[];
+  /** Of each method; null: it has several sizes. */
+  classes: (number | null)[];
+  /** [M, H, W], dB */
+  local: Float32Array;
+  /** [H, W]: 0 a tie, else 1 + the class. */
+  index: Uint8Array | null;
+  sigma: number;
+  tie: number;
+}
+
+/** A burst and its estimates: kpnviz/lens/payload.py. It is frozen: nothing that shows it writes into it. */
+export interface Payload {
+  id: string;
+  burst: string;
+  height: number;
+  width: number;
+  white_level: number;
+  alone: boolean;
+  noise: Noise | null;
+  frames: Floats;
+  clean: Floats | null;
+  shifts: Shift[] | null;
+  moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+  panels: Panel[];
+  methods: Method[];
+  start: Pixel;
+  sizes: SizeClasses | null;
+}
+
+/** What one method makes of other assumed noise: pack_assumed in kpnviz/lens/payload.py. */
+export interface AssumedResults {
+  /** Multiples of the true noise, growing, without 1. */
+  scales: number[];
+  images: Float32Array[];
+  factors: Halves[];
+}
+
+/** What is known of a burst with other assumed noise: of each method its payload; null where it is too large. */
+export interface AssumedGiven {
+  burst: string;
+  results: Record<string, Uint8Array | null>;
+}
+
+/** How the lens shows a burst: DISPLAY in kpnviz/lens/payload.py says what each means. */
+export interface Display {
+  frame: number;
+  mode: string;
+  against: string;
+  stops: number;
+  linear: boolean;
+  view: number[] | null;
+  compare: string;
+  shown: string;
+  other: string;
+  look: string;
+  assumed: number;
+}
+
+/** What a host sets: the pinned pixel, and how the burst is shown. */
+export interface Order {
+  pinned: Pixel | null;
+  display: Display;
+}
+
+/** What one frame gives to a pixel. adds is missing where it was not asked for. */
+export interface Cell {
+  weights: Weights;
+  centroid: Shift | null;
+  share: number;
+  adds: number;
+}
+
+/** What kernels do at a pixel. picture: the value there of the picture that they are said to make. */
+export interface Found {
+  K: number;
+  cells: Cell[];
+  sum: number;
+  picture: number;
+}
+
+/** What stands in a cell of a row. */
+export interface CellContent {
+  draw: (canvas: HTMLCanvasElement, size: number) => void;
+  text: string;
+  tip: string;
+  bar?: number;
+  reach?: { share: number; color: string };
+  more?: string;
+  strong?: boolean;
+  dim?: boolean;
+}
+
+export interface Line {
+  text: string;
+  tip?: string;
+  kind?: string;
+}
+
+export interface RowContent {
+  cells: CellContent[];
+  lines: (Line | null)[];
+  progress?: number;
+}
+
+/** One row of a view: a method's kernels, or what else has a cell a frame. panels: of each cell, where cells are methods. */
+export interface RowPlan {
+  title: string;
+  count: number;
+  method: Method | null;
+  kind?: string;
+  waiting?: boolean;
+  panels?: Panel[];
+}
+
+export interface Palette {
+  colors: Uint32Array;
+  css: string[];
+  at: (t: number) => number;
+}
+
+/** Colors of lines and letters, and how thick lines are. */
+export interface Ink {
+  text: string;
+  paper: string;
+  line: string;
+  faint: string;
+  shift: string;
+  weight: number;
+}
+
+export type Context = CanvasRenderingContext2D;
+
+/** Colors and letters of the page around the lens, as CSS has them. What is left out is inherited. */
+export interface Theme {
+  text?: string;
+  background?: string;
+  primary?: string;
+  font?: string;
+}

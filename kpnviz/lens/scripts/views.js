@@ -1,0 +1,266 @@
+// What is shown of each frame at a pixel: a view gives rows, and for every row what its cells and its name hold.
+
+/** @import { Found, KernelMethod, RowContent, RowPlan, Shift } from "./types" */
+/** @import { Painter } from "./painter.js" */
+/** @import { Shown } from "./shown.js" */
+
+import { IDEAL_WINDOW } from "./ideal.js";
+import { kernelStats, patchAt, strongest } from "./kernels.js";
+import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
+import { sizesView } from "./sizes_view.js";
+import { offset, percent, plus, signed } from "./text.js";
+import { boxOf, markedShift, methodRows, pictureLine, shareCell, sumLines } from "./view_parts.js";
+
+/**
+ * @typedef {object} View
+ * @property {string} title
+ * @property {(state: Shown) => unknown} [available]  whether the payload has what the view needs; without it, always
+ * @property {(state: Shown) => RowPlan[]} rows
+ * @property {(painter: Painter, row: RowPlan & { found: Found }) => RowContent} contents  of one row; `found` where it has a method
+ * @property {(painter: Painter) => string | undefined} note  what there is to know, a sentence or two
+ */
+
+/** @type {Record<string, View>} */
+export const VIEWS = {
+  kernels: {
+    title: "Kernels",
+    rows: methodRows,
+    contents(painter, { found }) {
+      const { state, palette, ink } = painter;
+      const { K, cells } = found;
+      const boxSize = boxOf(state, K);
+      return {
+        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
+          ...shareCell(state, i, rest),
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize, palette, ink, max: state.endOf(weights) },
+              centroid: state.marks ? centroid : null,
+              shift: markedShift(state, i),
+            }),
+        })),
+        lines: sumLines(found),
+      };
+    },
+    note: () =>
+      "Under each kernel: its frame, and the frame's share, the signed sum of the weights over N. Their sum need not be " +
+      "100 %. The number beside is patch times kernel, added up over the frames: it is the picture's value (to about " +
+      "0.001, as kernels travel in 16 bits).",
+  },
+
+  frames: {
+    title: "On the frames",
+    rows: methodRows,
+    contents(painter, { found }) {
+      const { state, palette, ink } = painter;
+      const { K, cells } = found;
+      const { height: H, width: W, frames, white_level: white } = state.data;
+      const side = boxOf(state, K) + (K < 9 ? 8 : 10);
+      const [y, x] = state.cursor;
+      return {
+        cells: cells.map(({ weights, ...rest }, i) => ({
+          ...shareCell(state, i, rest),
+          draw: (canvas, size) =>
+            drawPatch(canvas, size, {
+              ...{ weights, K, side, palette, ink, max: state.endOf(weights) },
+              patch: patchAt(frames.values, i * H * W, H, W, side, y, x),
+              shown: (value) => painter.pictures.transfer((value * 2 ** state.stops) / white),
+              shift: markedShift(state, i),
+            }),
+        })),
+        lines: sumLines(found),
+      };
+    },
+    note: () =>
+      "The noisy frames around the pixel, and over them the kernel, where it is applied. If a network aligns, its weights " +
+      "sit on the same thing in every frame.",
+  },
+
+  sum: {
+    title: "Sum",
+    rows: methodRows,
+    contents(painter, { found }) {
+      const { state, palette, ink } = painter;
+      const { K, cells, picture } = found;
+      const { height: H, width: W, frames } = state.data;
+      const [y, x] = state.cursor;
+      const products = cells.map(({ weights }, i) => {
+        const patch = patchAt(frames.values, i * H * W, H, W, K, y, x);
+        return weights.map((weight, j) => (weight * patch[j]) / cells.length);
+      });
+      const common = Math.max(...products.map(strongest));
+      const boxSize = boxOf(state, K);
+      const taken = Math.min(state.summed ?? cells.length, cells.length);
+      const total = cells.slice(0, taken).reduce((sum, { adds }) => sum + adds, 0);
+      const among = taken === cells.length ? "all frames" : taken === 0 ? "no frame yet" : taken === 1 ? "frame 0" : `frames 0–${taken - 1}`;
+      return {
+        cells: cells.map(({ adds, share }, i) => ({
+          dim: i >= taken,
+          bar: picture === 0 ? 0 : adds / picture,
+          text: plus(adds, 4),
+          tip: `Frame ${i} adds ${plus(adds, 4)}; its share of the weight is ${percent(share)}`,
+          draw: (canvas, size) =>
+            drawProduct(canvas, size, {
+              ...{ products: products[i], K, boxSize, palette, ink },
+              max: (state.each ? strongest(products[i]) : common) / 2 ** state.contrast || 1,
+            }),
+        })),
+        lines: [
+          { text: `= ${signed(total)}`, tip: `What ${among} add up to`, kind: "total" },
+          { text: among },
+          pictureLine(total, picture),
+        ],
+        progress: picture === 0 ? 0 : total / picture,
+      };
+    },
+    note: () =>
+      "Each square is a frame's patch times its kernel over N, and the number what it adds to the pixel. Play adds them up, " +
+      "frame by frame; comma and full stop step.",
+  },
+
+  uses: {
+    title: "Uses",
+    rows: methodRows,
+    contents(painter, { method, found }) {
+      const { state, palette, ink } = painter;
+      const { K } = found;
+      const uses = state.usesOf(/** @type {KernelMethod} */ (method));
+      const boxSize = boxOf(state, K);
+      const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / uses.length);
+      const total = parts.reduce((sum, part) => sum + part, 0);
+      const [y, x] = state.cursor;
+      return {
+        cells: uses.map((weights, i) => ({
+          bar: parts[i],
+          text: percent(parts[i]),
+          tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up, over N, to ${signed(100 * parts[i], 1)} %`,
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize, palette, ink },
+              max: state.endOf(weights), // the scale of the kernels, so that both compare
+              centroid: state.marks ? kernelStats(weights, K).centroid : null,
+              shift: state.marks && i > 0 ? state.originOf(i) : null,
+            }),
+        })),
+        lines: [
+          {
+            text: `used: ${percent(total)}`,
+            tip: "All that the picture takes from this pixel of all frames; on the average over the picture, what the shares sum to",
+            kind: "total",
+          },
+        ],
+      };
+    },
+    note: () =>
+      "The reverse: take this pixel of each noisy frame. Which pixels of the picture use it, and how much? Each square is " +
+      "a piece of the picture around it, and a color the weight that the pixel there gives it. The ring is where the scene " +
+      "that frame shows here lies in the reference: a network that aligns uses it there.",
+  },
+
+  matching: {
+    title: "Matching",
+    available: (state) => state.frames > 1 && Boolean(state.data.noise),
+    rows: (state) => [{ kind: "costs", title: "Matching", count: state.frames, method: null }, ...methodRows(state)],
+    contents(painter, row) {
+      const { state, ink } = painter;
+      if (row.method) return VIEWS.kernels.contents(painter, row);
+      const costs = state.costs;
+      const K = Math.sqrt(costs[0].length);
+      const highest = Math.max(1, ...costs.map(strongest));
+      return {
+        cells: costs.map((weights, i) => {
+          const least = weights.reduce((best, cost, j) => (cost < weights[best] ? j : best), 0);
+          /** @type {Shift} */
+          const at = [Math.floor(least / K) - (K - 1) / 2, (least % K) - (K - 1) / 2];
+          return {
+            text: i === 0 ? "itself" : offset(at),
+            tip: `Frame ${i}: least cost ${signed(weights[least], 2)} at a displacement of ${offset(at)} px`,
+            draw: (canvas, size) =>
+              drawCosts(canvas, size, {
+                ...{ weights, K, max: highest, boxSize: boxOf(state, K), ink },
+                centroid: state.marks && i > 0 ? at : null,
+                shift: markedShift(state, i),
+              }),
+          };
+        }),
+        lines: [
+          { text: `window ${2 * 3 ** state.window} px`, tip: "A cost is the mean over a square of this side; View has others" },
+          { text: `bright 0, dark ${highest.toFixed(1)}`, tip: "Colors go by the square root of the cost" },
+        ],
+      };
+    },
+    note: () =>
+      "What the frames alone say, without any network: how unlike the reference each frame is around this pixel, " +
+      "displaced by up to the reach of the kernels. 0, bright, where only noise differs. The cross is the least cost, " +
+      "under it its displacement (dy, dx). Below, what each network makes of the frames.",
+  },
+
+  ideal: {
+    title: "Ideal",
+    available: (state) => Boolean(state.truth && (state.waiting || (state.data.clean && state.kernelMethods.length))),
+    rows: (state) => {
+      if (!state.chosenMethod) return methodRows(state);
+      const method = state.chosenMethod;
+      const [count, K] = [method.kernels.count, method.kernels.K];
+      return [
+        { kind: "ideal", title: `Ideal ${K}×${K}`, count, method: null },
+        { method, title: method.title, count },
+      ];
+    },
+    contents(painter, row) {
+      const { state, palette, ink } = painter;
+      const { ideal } = state;
+      const found = ideal.isStale ? null : ideal.found;
+      const error = (/** @type {number} */ value, /** @type {string} */ whose) => ({
+        text: `± ${((100 * value) / state.data.white_level).toFixed(2)} % expected`,
+        tip:
+          `The root mean square error to be expected of ${whose} if they were the same at all ` +
+          `${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one, in % of white`,
+      });
+      if (row.method) {
+        const content = VIEWS.kernels.contents(painter, row);
+        content.lines[2] = found && error(found.network, "these kernels");
+        return content;
+      }
+      if (!ideal.found) return { cells: [], lines: [{ text: "rest on a pixel" }] };
+      const { K, cells, sum } = ideal.found;
+      return {
+        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
+          ...shareCell(state, i, rest),
+          dim: !found,
+          draw: (canvas, size) =>
+            drawKernel(canvas, size, {
+              ...{ weights, K, boxSize: K, palette, ink, max: state.endOf(weights) },
+              centroid: state.marks ? centroid : null,
+              shift: markedShift(state, i),
+            }),
+        })),
+        lines: found
+          ? [
+              { text: `= ${signed(sum)}`, kind: "total", tip: "What these kernels make of the noisy frames" },
+              { text: `truth ${signed(state.truth?.image?.[state.cursor[0] * state.data.width + state.cursor[1]] ?? NaN)}` },
+              error(found.error, "these kernels, the least that any have,"),
+            ]
+          : [{ text: "rest on a pixel" }],
+      };
+    },
+    note: ({ state: { chosenMethod } }) =>
+      chosenMethod &&
+      `The ${chosenMethod.kernels.K}×${chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
+      `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is their expected error there, and that of the ` +
+      "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
+      "picture may be better.",
+  },
+
+  sizes: sizesView,
+};
+
+/**
+ * The names of the views that a payload has.
+ * @param {Shown} state
+ */
+export function looksOf(state) {
+  return Object.entries(VIEWS)
+    .filter(([name, { available }]) => (state.data.sizes ? name === "sizes" : !available || available(state)))
+    .map(([name]) => name);
+}

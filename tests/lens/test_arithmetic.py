@@ -1,0 +1,363 @@
+"""The arithmetic of the kernel lens, its modules in a browser, against the Python core."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from kpnviz.analysis.best_size import TIE, best_size
+from kpnviz.analysis.ideal import expected_error, ideal_kernels
+from kpnviz.analysis.kernel_stats import centroid, mass
+from kpnviz.analysis.metrics import psnr
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
+from kpnviz.color import srgb_decode, srgb_encode
+from kpnviz.figures.style import DIVERGING
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.lens.page import SCRIPTS
+from kpnviz.matching import matching_costs
+from kpnviz.noise import NoiseModel, stabilize
+
+pytestmark = pytest.mark.browser
+
+H, W = 23, 34
+RECIPE = BurstRecipe(
+    "dog", (50, 60, H, W), NoiseModel.for_gain(2), frames=3, misalignment=Misalignment(2, 2, 0), seed=4
+)
+
+
+MODULES = (
+    "assumed",
+    "carpet",
+    "field",
+    "ideal",
+    "kernels",
+    "layout",
+    "matching",
+    "paint",
+    "palette",
+    "sizes",
+    "view_parts",
+)
+
+
+@pytest.fixture(scope="module")
+def script(chromium):
+    """Evaluates an expression of what the lens' modules export, as a browser imports them; arguments are `a`."""
+    page = chromium.new_page()
+    files = {path.name: path.read_text(encoding="utf-8") for path in SCRIPTS.glob("*.js")}
+
+    def answer(route):
+        name = route.request.url.rpartition("/")[2]
+        route.fulfill(
+            body=files.get(name, "<!doctype html>"), content_type="text/javascript" if name else "text/html"
+        )
+
+    page.route("http://lens.test/**", answer)
+    page.goto("http://lens.test/")
+    page.evaluate(
+        "async (names) => { for (const name of names) Object.assign(globalThis, await import(`/${name}.js`)); }",
+        MODULES,
+    )
+
+    def evaluate(expression, **arguments):
+        return page.evaluate(
+            f"(text) => {{ const a = JSON.parse(text); return {expression}; }}", json.dumps(arguments)
+        )
+
+    yield evaluate
+    page.close()
+
+
+def array(values):
+    """As the scripts have arrays: {values, shape}."""
+    return {"values": np.asarray(values, dtype=np.float64).ravel().tolist(), "shape": list(np.shape(values))}
+
+
+def halves(values):
+    """The bits of float16 numbers, in which factors travel."""
+    bits = values.astype(np.float16).view(np.uint16)
+    return {"values": bits.ravel().tolist(), "shape": list(values.shape)}
+
+
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
+def test_kernels_and_their_statistics(script, sizes, separable):
+    shape = (1, 3, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
+    field = KernelField(factors.float(), sizes, separable, H, W)
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    for y, x in [(0, 0), (H - 1, W - 1), (10, 17)]:
+        found = script(
+            "new KernelField(a.kernels).at(a.y, a.x).map((w) => [Array.from(w), kernelStats(w, a.K)])",
+            kernels=sent, K=max(sizes), y=y, x=x,
+        )  # fmt: skip
+        expected = field.at(y, x)
+        for (weights, stats), kernel in zip(found, expected, strict=True):
+            np.testing.assert_allclose(np.reshape(weights, kernel.shape), kernel, atol=1e-5)
+            assert stats["mass"] == pytest.approx(mass(kernel), abs=1e-4)
+            assert stats["centroid"] == pytest.approx(centroid(kernel), abs=1e-4)
+
+
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
+def test_what_uses_a_pixel_is_what_changes_with_it(script, sizes, separable):
+    """The adjoint: one more at one pixel of one frame, and the picture's change is what the lens says, over N."""
+    shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
+    field = KernelField(factors.float(), sizes, separable, H, W)
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    K, r = max(sizes), max(sizes) // 2
+    for y, x in [(11, 20), (H - 3, 3)]:
+        frames = torch.zeros(1, 2, H, W)
+        frames[0, 1, y, x] = 1
+        change = np.pad(field.apply(frames)[0].numpy(), r)[y : y + K, x : x + K]
+        found = script(
+            "Array.from(usesOf(new KernelField(a.kernels), 1, a.y, a.x, a.H, a.W))",
+            kernels=sent,
+            y=y,
+            x=x,
+            H=H,
+            W=W,
+        )
+        np.testing.assert_allclose(np.reshape(found, (K, K)) / 2, change, atol=1e-5)
+
+
+def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):
+    rng = np.random.default_rng(1)
+    frame = rng.normal(size=(9, 9))
+    fields = [halves(rng.normal(size=(1, 25, 5, 5))) for _ in range(2)]
+    one, other, mixed = script(
+        """((fields) => [...fields, new MixedField(...fields, 0.3)].map((field) => ({
+          sum: applyKernels({ values: a.frame, shape: [1, 9, 9] }, field.at(1, 7), 5, 1, 7).sum,
+          weights: Array.from(field.frameAt(0, 1, 7)),
+          alone: field.weightAt(0, 1, 7, 3, 1),
+        })))(a.fields.map((factors) => new KernelField({ sizes: [5], separable: false, factors })))""",
+        fields=fields, frame=frame.ravel().tolist(),
+    )  # fmt: skip
+    assert mixed["sum"] == pytest.approx(0.7 * one["sum"] + 0.3 * other["sum"], abs=1e-12)
+    patch = np.pad(frame, 2, mode="reflect")[1:6, 7:12]
+    assert one["sum"] == pytest.approx((patch.ravel() * one["weights"]).sum(), abs=1e-12)
+    assert mixed["alone"] == pytest.approx(mixed["weights"][3 * 5 + 1], abs=1e-12)
+    seen = script("Array.from(patchAt(a.frame, 0, 9, 9, 5, 1, 7))", frame=frame.ravel().tolist())
+    np.testing.assert_allclose(seen, patch.ravel(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("power", "expected"),
+    [
+        (-2, (0, 1, 0)),
+        (-1.5, (0, 1, 0.5)),
+        (0, (1, 2, 1)),
+        (0.25, (2, 3, 0.25)),
+        (2, (3, 4, 1)),
+        (3, (3, 4, 1)),
+    ],
+)
+def test_other_scales_lie_between_those_that_were_computed(script, power, expected):
+    found = script("scaleBeside(a.scales, a.power)", scales=[0.25, 0.5, 1, 2, 4], power=power)
+    assert (found["low"], found["high"], found["share"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("h", "w"), [(H, W), (9, 30)])
+def test_psnr(script, h, w):
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(0, 0.5, (h, w)).astype(np.float32)
+    image = (truth + rng.normal(0, 0.1, (h, w))).astype(np.float32)
+    found = script(
+        "psnrOf(a.image, a.truth, a.h, a.w, 0.5)",
+        image=image.ravel().tolist(), truth=truth.ravel().tolist(), h=h, w=w,
+    )  # fmt: skip
+    assert found == pytest.approx(psnr(image, truth, 0.5), abs=1e-3)
+
+
+@pytest.mark.parametrize("level, brightness", [(1, 1), (2, 1), (3, 1), (2, 1 / 1024)])
+def test_matching_costs(script, level, brightness):
+    bright = synthesize(RECIPE)
+    noise = NoiseModel(bright.noise.read_std * brightness, bright.noise.shot_gain * brightness)
+    burst = Burst(np.float32(brightness) * bright.frames, noise)
+    g = torch.from_numpy(stabilize(burst.frames, burst.noise))[None].float()
+    expected = matching_costs(g, reach=3, windows=3, backend="reference")[0, :, level - 1].numpy()
+    for y, x in [(0, 0), (H - 1, W - 1), (11, 20)]:
+        found = script(
+            "costsAt(smoothFrames(a.frames, a.noise), a.y, a.x, 3, a.level).map((c) => Array.from(c))",
+            frames=array(burst.frames), noise=dataclasses.asdict(burst.noise), y=y, x=x, level=level,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            np.reshape(found, (3, 7, 7)), expected[..., y // 2, x // 2], rtol=1e-4, atol=1e-4
+        )
+
+
+def test_ideal_kernels(script):
+    burst = synthesize(RECIPE)
+    clean = synthesize(dataclasses.replace(RECIPE, noise=NoiseModel(0, 0))).frames
+    for y, x in [(0, 0), (H - 1, 20), (11, 20)]:
+        others = np.random.default_rng(0).normal(size=(3, 5, 5))
+        found, least, error = script(
+            "((around) => { const found = idealKernels(around); return ["
+            "found.map((w) => Array.from(w)), expectedError(around, found), expectedError(around, a.others)]; })"
+            "(windowAround(a.clean, a.truth, a.noise, 5, a.y, a.x))",
+            clean=array(clean), truth=burst.truth.ravel().tolist(), noise=dataclasses.asdict(burst.noise), y=y, x=x,
+            others=others.reshape(3, 25).tolist(),
+        )  # fmt: skip
+        known = clean, burst.truth, burst.noise
+        expected = ideal_kernels(*known, 5, y, x)
+        np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-6)
+        assert least == pytest.approx(expected_error(expected, *known, y, x), rel=1e-6)
+        assert error == pytest.approx(expected_error(others, *known, y, x), rel=1e-6)
+
+
+def test_the_srgb_transfer(script):
+    values = np.linspace(-0.2, 1.2, 57)
+    np.testing.assert_allclose(
+        script("a.values.map(encode)", values=values.tolist()), srgb_encode(np.clip(values, 0, 1)), atol=1e-6
+    )
+
+
+def contrast(one, other):
+    """Of two colors in 0..255 (WCAG 2: relative luminance)."""
+    light, dark = sorted(
+        (srgb_decode(np.array(c) / 255) @ [0.2126, 0.7152, 0.0722] for c in (one, other)), reverse=True
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_both_ends_of_the_signed_scale_have_a_hue_of_their_own(script, theme):
+    """Blue below zero and red above, also at the ends; in the browser as in the figures of Python."""
+    assert script("STOPS[a.theme]", theme=theme) == DIVERGING[theme == "dark"]
+    for sign, strong, weak in ((1, 0, 2), (-1, 2, 0)):
+        for power in (0.25, 0.5, 0.75, 1):
+            color = script(
+                "[0, 8, 16].map((s) => (PALETTES[a.theme].at(a.t) >>> s) & 255)", theme=theme, t=sign * power
+            )
+            assert color[strong] - color[weak] > 45
+
+
+@pytest.mark.parametrize("weight", [-1, -0.2, 0, 0.2, 1])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_mark_is_seen_on_any_weight(script, theme, weight):
+    """A cross in the middle of a kernel of equal weights."""
+    draw = """(() => {
+      const canvas = new OffscreenCanvas(60, 60);
+      const ink = { ...INKS[a.theme], text: a.text, weight: 1, shift: "#0f9d76" };
+      const weights = new Float64Array(9).fill(a.weight);
+      const palette = PALETTES[a.theme];
+      const marks = { centroid: [0, 0], shift: null };
+      drawKernel(canvas, 60, { weights, K: 3, max: 1, boxSize: 3, palette, ink, ...marks });
+      const { data } = canvas.getContext("2d").getImageData(22, 22, 16, 16);
+      return Array.from({ length: 256 }, (_, i) => Array.from(data.slice(4 * i, 4 * i + 3)));
+    })()"""
+    colors = script(draw, theme=theme, weight=weight, text="#e6e8eb" if theme == "dark" else "#1f2328")
+    ground, *others = colors  # the first is at a corner, the mark in the middle
+    assert sum(contrast(color, ground) >= 3 for color in others) >= 12
+
+
+@pytest.mark.parametrize(
+    ("total", "picture", "text"),
+    [
+        (0.49502, 0.49498, "picture 0.4950 ✓"),
+        (0.4951, 0.495, "≈ picture 0.4950"),
+        (0.5, 0.495, "picture 0.4950"),
+    ],
+)
+def test_a_tick_stands_beside_numbers_that_are_the_same(script, total, picture, text):
+    found = script("pictureLine(a.total, a.picture)", total=total, picture=picture)
+    assert (found["text"], found["kind"]) == (text, "" if total == 0.5 else "agrees")
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8, 16, 32])
+@pytest.mark.parametrize("methods", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [358, 480, 640, 1100])
+def test_kernels_fill_their_place_and_never_fall_below_the_smallest(script, width, methods, frames):
+    found = script("arrange(a.counts, a.width, 590)", counts=[frames] * methods, width=width)
+    columns, side = found["columns"], found["side"]
+    beside = 118 if found["named"] else 0
+    assert 1 <= columns <= frames
+    assert columns * (side + 6) - 6 <= width - beside
+    assert 72 <= side <= 176
+
+
+def test_on_a_telephone_four_kernels_stand_in_a_line(script):
+    found = script("arrange([8, 8], 334, Infinity)")
+    assert (found["columns"], found["side"], found["named"]) == (4, 79, False)
+
+
+def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
+    """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
+    stage = script("stageSize(916, 480, 1, 1)")
+    assert stage["beside"] and stage["width"] >= 420
+    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage["width"])
+    assert found["side"] >= 72 and found["columns"] == 4
+    assert 3 * 2 * (found["side"] + 24) + 2 * 8 <= 595
+
+
+def test_pictures_keep_their_shape(script):
+    for width, height in [(358, 700), (436, 600), (916, 800), (1500, 1000)]:
+        for pictures in (1, 2):
+            wide, tall = (
+                script("stageSize(a.w, a.h, a.n, a.r)", w=width, h=height, n=pictures, r=r)
+                for r in (1.5, 0.5)
+            )
+            assert wide["width"] * pictures <= width
+            assert tall["width"] / 0.5 <= max(760, width / 0.5)
+
+
+@pytest.mark.parametrize(("scale", "step"), [(3.28, 8), (26, 1), (25.9, 2), (0.1, 512), (60, 1)])
+def test_kernels_all_over_are_as_wide_as_can_be_seen_and_a_power_of_two_apart(script, scale, step):
+    assert script("carpetStep(a.scale)", scale=scale) == step
+
+
+def test_kernels_all_over_stand_in_the_middle_of_each_cell_that_is_seen(script):
+    found = script("carpetPixels(5, 0, 9, 4.5, 13, 34, 4)")
+    # Cells that begin at rows 4, 8 and 12, and at columns 0 and 4: of the last row only row 12 is left.
+    assert found == [[y, x] for y in (6, 10, 12) for x in (2, 6)]
+    everywhere = script("carpetPixels(0, 0, 13, 34, 13, 34, 1)")
+    assert everywhere == [[y, x] for y in range(13) for x in range(34)]
+
+
+def test_the_class_of_sizes_that_leads_is_that_of_python(script):
+    rng = np.random.default_rng(3)
+    sizes = [1, 3, 5, 25, None, 11]
+    found = best_size([rng.gamma(0.3, 0.01, (20, 20)) for _ in sizes], sizes)
+    for y, x in [(0, 0), (19, 19), (10, 3), (4, 17), (12, 12)]:
+        local = found.local[:, y, x].tolist()
+        leading = script("leadAt(a.local, a.classes)", local=local, classes=found.classes)
+        number = found.classes[leading["first"]]
+        assert local[leading["first"]] == max(
+            v for v, c in zip(local, found.classes, strict=True) if c is not None
+        )
+        assert found.classes[leading["second"]] != number
+        assert found.index[y, x] == (number if leading["lead"] >= TIE else -1)
+
+
+def test_shares_of_the_classes_of_sizes(script):
+    # In the payload 0 is a tie, 1 the first class.
+    assert script("sharesOf([0, 1, 1, 3, 0, 0, 3, 3], 3)") == [2 / 8, 0, 3 / 8, 3 / 8]
+
+
+@pytest.mark.parametrize("type_", [1, 1.4])
+@pytest.mark.parametrize("pictures", [1, 2])
+@pytest.mark.parametrize(
+    ("width", "height"), [(358, 600), (436, 700), (736, 600), (916, 530), (1216, 530), (1860, 860)]
+)
+def test_nine_kernels_the_picture_and_the_map_fit_their_place(script, width, height, pictures, type_):
+    found = script("sizesDesk(a.w, a.h, a.n, 1, 1, 9, a.t)", w=width, h=height, n=pictures, t=type_)
+    columns, side, stage = found["columns"], found["side"], found["stage"]
+    assert columns * (side + 6) - 6 <= width
+    assert 72 <= side <= 176 * type_
+    across = pictures + (1 if found["beside"] else 0)
+    assert across * stage + (20 if found["beside"] else 0) + (pictures - 1) * 6 <= width
+    if found["beside"] and stage > 280:  # below, the page is scrolled
+        assert stage + -(-9 // columns) * (side + 38 * type_) <= height
+
+
+def test_a_page_of_1280_by_800_shows_nine_kernels_in_a_row(script):
+    found = script("sizesDesk(916, 530, 1, 1, 1, 9)")
+    assert found["columns"] == 9 and found["side"] >= 72 and found["stage"] >= 420
+
+
+def test_large_letters_come_with_large_kernels(script):
+    """All in sight: names stand above the kernels where they would not fit beside them."""
+    usual, large = (script("arrange([8, 8, 8], 776, 520, a.t)", t=t) for t in (1, 1.4))
+    assert large["side"] >= 1.2 * 72 and large["fits"]
+    assert usual["named"] and not large["named"]
