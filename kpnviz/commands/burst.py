@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import sys
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
+_CAMERA = {
+    "rotation": (45, "degrees that the last frame is turned"),
+    "tilt": (20, "degrees of panning and tilting by the last frame"),
+    "shutter": (1000, "pixels by which a rolling shutter shears the last frame, top to bottom"),
+    "parallax": (1000, "pixels that things in front move more than what is behind, by the last frame"),
+}
+"""Fields of CameraMotion: the most, and what they are."""
+
 _PIXELS = integer(0, 10**6)
 
 
@@ -82,8 +91,11 @@ def add_commands(commands: Any) -> None:
         "--motion",
         choices=MOTIONS,
         default=MOTIONS[0],
-        help="shake by whole or half pixels, or by half pixels with objects that move (whole-pixel)",
+        help="shake by whole or half pixels; by half pixels with objects that move, or of a hand that turns, with a "
+        "rolling shutter and parallax (whole-pixel)",
     )
+    for name, (most, text) in _CAMERA.items():
+        synth.add_argument(f"--{name}", type=number(0, most), help=f"{text} (0; handheld: drawn)")
     _add_color(synth, "R, G and B instead of luminance")
     synth.add_argument("--force", action="store_true", help="write also to a folder with other files in it")
     synth.add_argument("--json", action="store_true", help="print burst.json")
@@ -200,6 +212,7 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
 
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, with_motion
+    from kpnviz.camera_motion import CameraMotion
     from kpnviz.capture.writer import check_folder, write_burst
     from kpnviz.limits import Limits
     from kpnviz.noise import NoiseModel
@@ -234,6 +247,15 @@ def _synth(options: argparse.Namespace) -> int:
             f"{options.frames} frames of {H}x{W} are more than can be read again, {limits.named('total_pixels')}"
         )
     recipe = with_motion(recipe, options.motion)
+    camera = {name: getattr(options, name) for name in _CAMERA if getattr(options, name) is not None}
+    if camera:
+        if recipe.moving is not None:
+            raise WrongOptionError(
+                f"--{next(iter(camera))} turns the camera; with --motion moving it only shifts"
+            )
+        recipe = dataclasses.replace(
+            recipe, camera=dataclasses.replace(recipe.camera or CameraMotion(), **camera)
+        )
     burst = synthesize(recipe)
     metadata = write_burst(options.output, burst)
     if options.json:
@@ -493,7 +515,7 @@ def _open(
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
         "undone": [burst.shifts[i].aligned for i in burst.order],
         "bend": [burst.shifts[i].bend for i in burst.order],
-        "remaining": {"pixels": np.round(residual, 2).tolist(), "frames": helping.tolist()},
+        "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
         "noise": [
             {
                 "channel": name,
