@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return options.run(options) or 0
-    except BrokenPipeError:  # whoever reads has seen enough: __main__ ends quietly
+    except BrokenPipeError:  # the reader of a pipe has closed it, e.g. `| head`: __main__ ends quietly
         raise
     except (ValueError, OSError) as error:
         if getattr(options, "method", None):
