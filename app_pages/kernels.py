@@ -22,6 +22,7 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
+from kpnviz.text import number, offset, percent
 from kpnviz.ui import cache, elements
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
 from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls, without_failures
@@ -85,7 +86,7 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
         return ""
     dy, dx = shifts[frame]
     beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: dy {float(dy):zg}, dx {float(dx):zg} px{beyond}."
+    return f"True shift of frame {frame} there: {offset(dy, dx)}{beyond}."
 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -117,8 +118,8 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
     (dy, dx), width = centroid(fused), spread(fused)
     where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
     st.markdown(
-        f"Share **{fused.sum() / field.frames:z.1%}** of the picture · spread **{width:.2f} px** · centroid "
-        f"dy **{dy:z.2f}**, dx **{dx:z.2f} px**. {where}"
+        f"Share **{percent(fused.sum() / field.frames, 1)}** of the picture · spread **{width:.2f} px** · centroid "
+        f"dy **{number(dy, 2)}**, dx **{number(dx, 2)} px**. {where}"
     )
 
 
@@ -235,7 +236,7 @@ def show_kinds(
         "k-means sorts the kernels of all places by how alike they are, weight by weight, into "
         f"{len(names)} kinds, the narrowest first: their mean kernels have a spread of {widths} px (the mean over the "
         "frames, each weighted by its sum of |weights|). It knows kernels alone, not the picture under them. "
-        f"These kinds hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind "
+        f"These kinds hold {percent(found.explained)} of the kernels' variance; the pinned pixel is of kind "
         f"{index[pixel] + 1}."
     )
 
@@ -433,7 +434,7 @@ def show_what_if(
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
         f"{markdown_title(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to "
-        f"{shares[0]:z.3f} as it is and to {shares[1]:z.3f} here. {protocol(burst)}."
+        f"{percent(shares[0], 1)} as it is and to {percent(shares[1], 1)} here. {protocol(burst)}."
     )
 
 

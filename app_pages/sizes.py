@@ -10,6 +10,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
 from kpnviz.serving.in_parts import InParts
+from kpnviz.text import percent
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.choices import SIZED, single_size, sized_methods
 from kpnviz.ui.controls import burst_controls, usable
@@ -49,7 +50,7 @@ def size_curves(shown: SizeStage, burst: Burst) -> None:
     with elements.grid("size_curves", 225):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):
-                st.markdown(f"**{name.capitalize()}**: {shares[i]:.0%} of the pixels")
+                st.markdown(f"**{name.capitalize()}**: {percent(shares[i])} of the pixels")
                 if shares[i] == 0:
                     st.caption("There are none in this crop.")
                     continue

@@ -17,6 +17,7 @@ from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.serving.uploads import drop_all
+from kpnviz.text import percent
 from kpnviz.ui import elements, upload
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -128,7 +129,7 @@ def frames_of(burst: Upload) -> None:
                     "dy, px": shift.measured and elements.rounded(shift.measured[0], 1),
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": shift.aligned,
-                    "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
+                    "sharpness": 100 * own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
             ],
@@ -136,7 +137,7 @@ def frames_of(burst: Upload) -> None:
             column_config={
                 "dy, px": st.column_config.NumberColumn(format="%.1f"),
                 "dx, px": st.column_config.NumberColumn(format="%.1f"),
-                "sharpness": st.column_config.NumberColumn(format="percent", help="Of the sharpest frame"),
+                "sharpness": st.column_config.NumberColumn(format="%.0f %%", help="Of the sharpest frame"),
             },
         )
         st.caption(
@@ -229,7 +230,9 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
                 method,
                 noises,
                 color,
-                lambda share: bar.progress(share, f"Denoising with {markdown_title(method)}: {share:.0%}"),
+                lambda share: bar.progress(
+                    share, f"Denoising with {markdown_title(method)}: {percent(share)}"
+                ),
             )
             st.rerun()
 

@@ -50,6 +50,7 @@ _STYLE = """<style>
   padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
+[data-testid="stTopNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
 .stApp::before { content: ""; position: fixed; inset: 0 0 auto; height: 3px; z-index: 1000000; pointer-events: none;
   background: linear-gradient(90deg, transparent, currentColor, transparent) 0 / 50% no-repeat; opacity: 0; }
 .stApp:is([data-test-script-state="running"], [data-test-script-state="rerunRequested"])::before {

@@ -60,7 +60,7 @@ def test_a_pinned_pixel_gets_its_statistics():
     assert not app.exception
     table = app.dataframe[0].value
     kernels = kpnviz.load("mkpn")(kpnviz.synthesize(recipe_of(DEFAULTS | SMALL))).kernels.at(40, 52)
-    np.testing.assert_allclose(table["share"], kernel_stats.frame_share(kernels), rtol=1e-5)
+    np.testing.assert_allclose(table["share"], 100 * kernel_stats.frame_share(kernels), atol=0.0501)
     np.testing.assert_allclose(
         table[["centroid_dy", "centroid_dx"]], kernel_stats.centroid(kernels), atol=0.00501
     )
