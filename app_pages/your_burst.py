@@ -127,7 +127,7 @@ def frames_of(burst: Upload) -> None:
                     "found": shift.measured is not None,
                     "dy, px": shift.measured and elements.rounded(shift.measured[0], 1),
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
-                    "undone": any(shift.undone),
+                    "undone": shift.aligned,
                     "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
@@ -393,7 +393,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     own = burst.own
     file = own.order[frame]
     shift = own.shifts[file]
-    left = " before the network sees it" if any(shift.undone) else ", left to its kernels"
+    left = " before the network sees it" if shift.aligned else ", left to its kernels"
     which = "the reference" if file == own.reference else f"{plain(own.stack.names[file])}, {shift}{left}"
     st.caption(
         f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
