@@ -79,7 +79,8 @@ class CameraPath:
         size = tuple(n + 2 * self._margin for n in self.shape)
         field = ndimage.gaussian_filter(rng.standard_normal(size), _BLOBS, mode="wrap")
         field /= max(float(field.std()), 1e-12)
-        return np.clip((field - _IN_FRONT) * _SHARP + 0.5, 0, 1).astype(np.float32)
+        cover: np.ndarray = np.clip((field - _IN_FRONT) * _SHARP + 0.5, 0, 1).astype(np.float32)
+        return cover
 
     def where(self, i: int) -> np.ndarray:
         """Displacements (dy, dx) of every pixel of frame 0 in frame i: [H, W, 2], float32."""
