@@ -81,7 +81,7 @@ def test_every_corner_of_the_controls_is_a_burst(shake):
         recipe = recipe_of(DEFAULTS | state | dict(shake=shake, shifts=far[:frames], photo="city"))
         if frames == 1 or seed == 0 == place:  # 32 frames take a while
             burst = synthesize(recipe)
-            assert burst.frames.shape == (frames, crop, crop) and np.isfinite(burst.frames).all()
+            assert burst.frames.shape == (frames, 3, crop, crop) and np.isfinite(burst.frames).all()
 
 
 @pytest.mark.parametrize("methods", METHODS)
