@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from kpnviz.checks import check_float
 from kpnviz.sampling import box_reduce
@@ -76,6 +75,8 @@ class CameraPath:
 
     def _layer(self, rng: np.random.Generator) -> np.ndarray:
         """How much of frame 0, and of a margin around it, the layer in front covers: smooth noise, cut off."""
+        from scipy import ndimage  # here and below: the lens does without SciPy
+
         size = tuple(n + 2 * self._margin for n in self.shape)
         field = ndimage.gaussian_filter(rng.standard_normal(size), _BLOBS, mode="wrap")
         field /= max(float(field.std()), 1e-12)
@@ -99,6 +100,8 @@ class CameraPath:
         scene    spline coefficients (``scipy.ndimage.spline_filter``) of a photo with `fine` pixels to a pixel;
         corner   (top, left) of frame 0 in it, in pixels of the frame
         """
+        from scipy import ndimage
+
         H, W = self.shape
         y, x = ((np.arange(n * fine) + 0.5) / fine - 0.5 for n in (H, W))
         p = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
