@@ -83,7 +83,7 @@ def _said(recipe: BurstRecipe) -> list[tuple[str, Any]]:
     rows += [
         ("noise", f"read_std {recipe.noise.read_std}, shot_gain {recipe.noise.shot_gain}"),
         ("white level", f"{recipe.white_level:g}"),
-        ("frames", recipe.frames),
+        ("frames", f"{recipe.frames}{' in color' if recipe.color else ''}"),
     ]
     shake = recipe.misalignment
     if recipe.shifts is not None:
