@@ -26,14 +26,7 @@ from kpnviz.ui.state import (
 def upload() -> Any | None:
     """Draw the drop zone; its file, None when one comes back to the page."""
     limits, key = Limits.from_environment(), foreign_file(st.session_state[FOREIGN_UPLOADER])
-
-    def removed() -> None:
-        if st.session_state[key] is None:
-            foreign.removed()
-
-    file = st.file_uploader(
-        "NPZ of kernels", type="npz", key=key, on_change=removed, label_visibility="collapsed"
-    )
+    file = st.file_uploader("NPZ of kernels", type="npz", key=key, label_visibility="collapsed")
     st.caption(
         f"An NPZ of frames and kernels · up to {min(limits.frames, MAX_KERNEL_FRAMES)} frames, kernels up to "
         f"{MAX_KERNEL}×{MAX_KERNEL}, {limits.total_bytes / 1e6:g} MB"

@@ -44,8 +44,8 @@ def is_read(file: Any | None) -> bool:
 def current(file: Any | None) -> tuple[Opened, str]:
     """What the uploaded file holds, and "". A file that is refused leaves what was there, with the sentence why.
 
-    A file is read once. Without one, which is how a drop zone comes back to its page, the last one is shown, else the
-    example.
+    A file is read once. Without one, which is how a drop zone comes back to its page, and how it is for a moment while
+    another file takes the place of one, the last one is shown, else the example.
     """
     state = st.session_state
     if file is not None and not is_read(file):
@@ -71,13 +71,6 @@ def _read(file: Any) -> Opened:
         uploads.were_read([file])
     with work.turn():
         return _opened(visible(base_name(file.name)), burst, estimates)
-
-
-def removed() -> None:
-    """The file was taken out of the drop zone. One that was refused was not shown: what is shown stays."""
-    last = st.session_state.pop(FOREIGN_READ, None)
-    if last is not None and not last[1]:
-        forget()
 
 
 def forget() -> None:

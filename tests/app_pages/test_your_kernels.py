@@ -14,7 +14,7 @@ from kpnviz.capture import kernel_file
 from kpnviz.lens.payload import unpack
 from kpnviz.paths import ROOT
 from kpnviz.ui import foreign
-from kpnviz.ui.state import FOREIGN, FOREIGN_LET_GO, FOREIGN_READ
+from kpnviz.ui.state import FOREIGN, FOREIGN_LET_GO
 
 from .lens_driver import at_rest, hover, lens, no_exception, until, watch
 
@@ -120,7 +120,6 @@ def test_what_is_refused_is_one_sentence_and_what_was_there_stays(made, file):
         assert app.session_state[FOREIGN] is opened
     drop(app, "", None)  # the file that was refused is taken away
     assert not app.error and app.session_state[FOREIGN] is opened
-    assert FOREIGN_READ not in app.session_state
 
 
 @pytest.mark.browser
