@@ -128,7 +128,7 @@ def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
 
 
 def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
-    page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
+    page.get_by_role("link", name="Kernels", exact=True).click()
     page.wait_for_url("**/kernels?v=2**crop=128**gain=4**")
     at_rest(page)
     no_exception(page)
