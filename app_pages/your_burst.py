@@ -128,6 +128,7 @@ def frames_of(burst: Upload) -> None:
                     "dy, px": shift.measured and elements.rounded(shift.measured[0], 1),
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": shift.aligned,
+                    "bend, px": shift.bend,
                     "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
@@ -136,14 +137,20 @@ def frames_of(burst: Upload) -> None:
             column_config={
                 "dy, px": st.column_config.NumberColumn(format="%.1f"),
                 "dx, px": st.column_config.NumberColumn(format="%.1f"),
+                "bend, px": st.column_config.NumberColumn(
+                    format="%.0f", help="How much displacements elsewhere differ from that in the middle"
+                ),
                 "sharpness": st.column_config.NumberColumn(format="percent", help="Of the sharpest frame"),
             },
         )
         st.caption(
             "Shifts against the reference. Those beyond 2 pixels, a 5×5 kernel's reach, are undone to the "
             "nearest pixel before the network sees the frame; what remains is left to its kernels. A frame whose shift "
-            "is not found is used as it is, and has no part in the estimate of the noise."
+            "is not found is used as it is, and has no part in the estimate of the noise. Where one shift would leave "
+            "more than 3 pixels, as where the camera turned, blocks of the frame have displacements of their own."
         )
+        if own.remaining_report:
+            st.caption(own.remaining_report)
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:

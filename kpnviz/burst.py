@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from kpnviz.camera_motion import CameraMotion, CameraPath
 from kpnviz.checks import as_numpy, check_float, check_index, check_int, check_unmasked
@@ -636,6 +635,8 @@ _MOST_MOTION = 20_000_000  # pixels of all frames of which the motion is kept: 1
 
 def _taken(recipe: BurstRecipe, path: CameraPath, first: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
     """Clean frames of a camera that moves, [N, H, W] or [N, H, W, 3]; `first` is frame 0."""
+    from scipy import ndimage  # here: the lens does without SciPy
+
     photo = read_scene(recipe.photo, 1, recipe.color)
     planes = [
         ndimage.spline_filter(plane, 3, mode="mirror") for plane in np.atleast_3d(photo).transpose(2, 0, 1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from kpnviz.checks import check_float
 from kpnviz.sampling import box_reduce
@@ -76,10 +75,13 @@ class CameraPath:
 
     def _layer(self, rng: np.random.Generator) -> np.ndarray:
         """How much of frame 0, and of a margin around it, the layer in front covers: smooth noise, cut off."""
+        from scipy import ndimage  # here and below: the lens does without SciPy
+
         size = tuple(n + 2 * self._margin for n in self.shape)
         field = ndimage.gaussian_filter(rng.standard_normal(size), _BLOBS, mode="wrap")
         field /= max(float(field.std()), 1e-12)
-        return np.clip((field - _IN_FRONT) * _SHARP + 0.5, 0, 1).astype(np.float32)
+        cover: np.ndarray = np.clip((field - _IN_FRONT) * _SHARP + 0.5, 0, 1).astype(np.float32)
+        return cover
 
     def where(self, i: int) -> np.ndarray:
         """Displacements (dy, dx) of every pixel of frame 0 in frame i: [H, W, 2], float32."""
@@ -98,6 +100,8 @@ class CameraPath:
         scene    spline coefficients (``scipy.ndimage.spline_filter``) of a photo with `fine` pixels to a pixel;
         corner   (top, left) of frame 0 in it, in pixels of the frame
         """
+        from scipy import ndimage
+
         H, W = self.shape
         y, x = ((np.arange(n * fine) + 0.5) / fine - 0.5 for n in (H, W))
         p = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)

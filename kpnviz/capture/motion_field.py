@@ -90,14 +90,16 @@ def whole_blocks(motion: np.ndarray, start: tuple[int, int]) -> np.ndarray:
 
     def fill(y: int, x: int, n: int) -> None:
         cell = motion[y : y + n, x : x + n]
-        tried = [out[y, x - 1]] if x else []
-        tried += [out[y - 1, x]] if y else []
-        tried += [] if tried else [np.array(start)]
-        tried.append(np.rint(np.median(cell, axis=(0, 1))))
-        for displacement in tried:
-            if np.abs(cell - displacement).max() <= TOLERANCE or (n == 1 and displacement is tried[-1]):
+        neighbors = [out[y, x - 1]] if x else []
+        neighbors += [out[y - 1, x]] if y else []
+        for displacement in neighbors or [np.array(start)]:
+            if np.abs(cell - displacement).max() <= TOLERANCE:
                 out[y : y + n, x : x + n] = displacement
                 return
+        middle = np.rint(np.median(cell, axis=(0, 1)))
+        if n == 1 or np.abs(cell - middle).max() <= TOLERANCE:
+            out[y : y + n, x : x + n] = middle
+            return
         for dy, dx in itertools.product((0, n // 2), repeat=2):
             if y + dy < rows and x + dx < columns:
                 fill(y + dy, x + dx, n // 2)

@@ -175,6 +175,18 @@ class OwnBurst:
             )
         return text
 
+    @property
+    def remaining_report(self) -> str:
+        """:meth:`remaining` as text, where displacements differ over the picture; else nothing."""
+        if not any(shift.bend for shift in self.shifts):
+            return ""
+        rows = zip(("top", "middle", "bottom"), *self.remaining(), strict=True)
+        places = [
+            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(residual, frames, strict=True))
+            for name, residual, frames in rows
+        ]
+        return f"Left to the kernels, px (frames that show it), from left to right: {'; '.join(places)}."
+
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
         return ChannelView(self, channel, noise)

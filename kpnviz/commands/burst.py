@@ -492,14 +492,9 @@ def _open(
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference:
             say(f"{stack.names[i]}: {shift}")
+    if burst.remaining_report:
+        say(burst.remaining_report)
     residual, helping = burst.remaining()
-    if any(shift.bend for shift in burst.shifts):
-        rows = zip(("top", "middle", "bottom"), residual, helping, strict=True)
-        said = "; ".join(
-            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(*row, strict=True))
-            for name, *row in rows
-        )
-        say(f"left to the kernels, px (frames that show it), from left to right: {said}")
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )

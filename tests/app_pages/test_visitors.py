@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from benchmarks.one_page import serve
 from kpnviz.paths import ROOT
-from kpnviz.ui.cache import PATIENCE
+from kpnviz.serving.in_parts import PATIENCE
 
 from .lens_driver import METHODS, at_rest, click_pixel, lens, open_lens, until, wait_for_another, watch
 

@@ -396,13 +396,13 @@ def test_alignment_of_a_network_is_that_of_its_kernels():
 
 
 def test_rows_come_as_soon_as_they_are_measured_and_bursts_are_made_once(monkeypatch):
-    made = []
-    monkeypatch.setattr(evaluation, "synthesize", lambda recipe: made.append(recipe) or synthesize(recipe))
+    recipes = []
+    monkeypatch.setattr(evaluation, "made", lambda recipe: recipes.append(recipe) or synthesize(recipe))
     plan = plan_of(PLAIN, WHOLE, (2, 1), (1.0, 2.0))
     found = []
     for row in evaluate(PLAIN, plan, 1):
         found.append((row.gain, row.noise_scale, row.model))
-        assert len(made) == row.gain
+        assert len(recipes) == row.gain
     assert found == [(g, s, m) for g in (1, 2) for s in (1, 2) for m in PLAIN]
     rows = in_order(evaluate(PLAIN, plan, 1))
     assert [row.model for row in rows] == 4 * ["reference"] + 4 * ["mean"]
@@ -481,7 +481,7 @@ def test_the_command_prints_json_or_tables_and_writes_a_file(tmp_path, capsys):
 
 
 def test_what_cannot_be_assumed_is_refused_before_anything_is_measured(capsys, monkeypatch):
-    monkeypatch.setattr(evaluation, "synthesize", None)
+    monkeypatch.setattr(evaluation, "made", None)
     case = ["--motion", "whole-pixel", "--gains", "8", "--noise-scales", "1", "1000", "--limit", "1"]
     assert main(["evaluate", "--models", "mean", *case]) == 1
     assert "noise scale 1000 at gain 8: shot_gain is " in (error := capsys.readouterr().err)
