@@ -96,6 +96,7 @@ def pack(
     """
     arrays: list[np.ndarray] = []
     max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+    names = _unique([_name(one) for one in estimates])
     expected = 4 * burst.frames.size + sum(_expected_bytes(one, alone, lossy) for one in estimates)
     otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates, alone))
     check_size(expected, max_bytes, otherwise)
@@ -146,7 +147,6 @@ def pack(
         panel("mean", "mean", "Plain mean", burst.mean),
     ]
     methods: list[dict[str, Any]] = []
-    names = _unique([_name(one) for one in estimates])
     for name, one in zip(names, estimates, strict=True):
         made = [one] if isinstance(one, Estimate) else [] if isinstance(one, str) else list(one.values())
         for estimate in made:
@@ -309,7 +309,9 @@ def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
         )
         if estimate.kernels is not None
     ]
-    return ", or lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
+    return (
+        ", or say lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
+    )
 
 
 def payload_bytes(
