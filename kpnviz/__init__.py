@@ -19,8 +19,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
     from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+    from kpnviz.capture.kernel_file import load_kernels, save_kernels
     from kpnviz.capture.prepare import read_burst
-    from kpnviz.denoise import Denoiser, Estimate, load
+    from kpnviz.denoise import Denoiser, load
+    from kpnviz.estimate import Estimate, Series
     from kpnviz.kernels import KernelField
     from kpnviz.models.checkpoints import available
     from kpnviz.noise import GAINS, NoiseModel
@@ -37,10 +39,13 @@ __all__ = [
     "Misalignment",
     "MovingObject",
     "NoiseModel",
+    "Series",
     "available",
     "load",
+    "load_kernels",
     "psnr",
     "read_burst",
+    "save_kernels",
     "ssim",
     "synthesize",
 ]
@@ -49,8 +54,10 @@ __all__ = [
 _ROOMS = {
     "analysis.metrics": ("psnr", "ssim"),
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
+    "capture.kernel_file": ("load_kernels", "save_kernels"),
     "capture.prepare": ("read_burst",),
-    "denoise": ("Denoiser", "Estimate", "load"),
+    "denoise": ("Denoiser", "load"),
+    "estimate": ("Estimate", "Series"),
     "kernels": ("KernelField",),
     "models.checkpoints": ("available",),
     "noise": ("GAINS", "NoiseModel"),

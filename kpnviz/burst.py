@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from kpnviz.checks import check_float, check_int, check_unmasked
+from kpnviz.checks import as_numpy, check_float, check_index, check_int, check_unmasked
+from kpnviz.color import LUMINANCE_WEIGHTS
 from kpnviz.limits import MAX_INTENSITY, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
-from kpnviz.photos import gallery, photo_path, read_photo, read_scene
+from kpnviz.photos import gallery, photo_path, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
 from kpnviz.text import visible
 
@@ -164,6 +165,8 @@ class BurstRecipe:
     white_level intensity of white: the photo is multiplied by it before noise is added
     reduction   the photo is box-reduced by this factor, in linear light
     seed        of the shake and the noise
+    color       frames of R, G and B, [N, 3, H, W], in place of the luminance: the same scene, shake and objects, noise
+                of the same model in each channel
 
     Raises ValueError, one sentence, for values of another kind or range.
     """
@@ -178,12 +181,15 @@ class BurstRecipe:
     white_level: float = 1.0
     reduction: int = 2
     seed: int = 0
+    color: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, 1024), ("seed", 0, 2**63 - 1), ("reduction", 1, 64)):
             object.__setattr__(self, name, check_int(name, getattr(self, name), least, most))
         object.__setattr__(self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, 1))
         _check_photo("photo", self.photo)
+        if not isinstance(self.color, bool):
+            raise ValueError(f"color is {visible(repr(self.color))}; it is True or False")
         for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} is {visible(repr(getattr(self, name)))}; it is a {kind.__name__}")
@@ -273,11 +279,13 @@ def with_motion(recipe: BurstRecipe, motion: str, photos: Sequence[str] | None =
 class Burst:
     """N noisy frames of one scene, and what is known about them.
 
-    frames       [N, H, W] float32, linear intensity, noise not clipped; frame 0 is the reference. Other floating-point
-                 arrays are converted; integers are a ValueError, as their white is not 1
-    noise        their noise model
+    frames       [N, H, W], or in color [N, C, H, W] with C = 3 channels R, G, B (C = 1 is gray, and that axis is
+                 dropped); linear intensity, noise not clipped; frame 0 is the reference. NumPy or PyTorch, floating
+                 point; kept as float32. Integers are a ValueError, as their white is not 1
+    noise        their noise model, one for all channels or a sequence with one each; None if it is not known: what
+                 needs it then (networks, noise maps, most baselines) says so
     white_level  the intensity of white
-    truth        [H, W] noise-free frame 0, or None
+    truth        [H, W] or [C, H, W], noise-free frame 0, or None
     shifts       [N, 2] (dy, dx) in pixels, or None: the scene at (y, x) of frame 0 lies at (y+dy, x+dx) of
                  frame i. A network that aligns puts the centroid of kernel i there.
     moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], 0 to 1,
@@ -288,7 +296,7 @@ class Burst:
     """
 
     frames: np.ndarray
-    noise: NoiseModel
+    noise: NoiseModel | tuple[NoiseModel, ...] | None = None
     white_level: float = 1.0
     truth: np.ndarray | None = None
     shifts: np.ndarray | None = None
@@ -297,27 +305,42 @@ class Burst:
     recipe: BurstRecipe | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.noise, NoiseModel):
-            raise ValueError(f"noise is {visible(repr(self.noise))}; it is a NoiseModel")
         object.__setattr__(
             self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, MAX_INTENSITY)
         )
-        object.__setattr__(self, "frames", _light("frames", self.frames))
-        if self.frames.ndim != 3 or 0 in self.frames.shape:
+        frames = _light("frames", self.frames)
+        if frames.ndim not in (3, 4) or 0 in frames.shape:
             raise ValueError(
-                f"frames has shape {self.frames.shape}; a burst is [N, H, W] with 1 or more of each"
+                f"frames has shape {frames.shape}; a burst is [N, H, W] or [N, C, H, W] with 1 or more of each"
             )
-        N, H, W = self.frames.shape
+        if frames.ndim == 4 and frames.shape[1] not in (1, 3):
+            last = ""
+            if frames.shape[3] in (1, 3):
+                last = " (here channels come last: np.moveaxis(frames, -1, 1))"
+            raise ValueError(
+                f"frames has shape {frames.shape}, so C = {frames.shape[1]} channels; [N, C, H, W] has C = 1 or 3{last}"
+            )
+        gray = frames.ndim == 4 and frames.shape[1] == 1
+        object.__setattr__(self, "frames", frames[:, 0] if gray else frames)
+        object.__setattr__(self, "noise", self._checked_noise())
+        N, H, W = len(self), self.height, self.width
         if (self.moving_mask is None) != (self.moving_shifts is None):
             raise ValueError("moving_mask and moving_shifts come together, or both are None")
         M = 0 if self.moving_mask is None else len(self.moving_mask)
         if self.moving_mask is not None and not 1 <= M <= _MOST_OBJECTS:
             raise ValueError(f"moving_mask is of {M} objects; 1 to {_MOST_OBJECTS} are taken")
-        shapes = {"truth": (H, W), "moving_mask": (M, H, W), "shifts": (N, 2), "moving_shifts": (M, N, 2)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "truth": self.frames.shape[1:],
+            "moving_mask": (M, H, W),
+            "shifts": (N, 2),
+            "moving_shifts": (M, N, 2),
+        }
         for name, shape in shapes.items():
             if (values := getattr(self, name)) is None:
                 continue
             values = _offsets(name, values) if name.endswith("shifts") else _light(name, values)
+            if name == "truth" and gray and values.shape == (1, *shape):
+                values = values[0]
             if values.shape != shape:
                 of = "the masks and the frames" if name == "moving_shifts" else "the frames"
                 raise ValueError(f"{name} has shape {values.shape}; of {of} it is {shape}")
@@ -327,26 +350,47 @@ class Burst:
         ):
             raise ValueError("moving_mask holds values beyond 0 to 1; it is how much of a pixel is covered")
 
+    def _checked_noise(self) -> NoiseModel | tuple[NoiseModel, ...] | None:
+        """One model where all channels have the same; ValueError for anything but one, or one a channel."""
+        noise: Any = self.noise
+        if noise is None or isinstance(noise, NoiseModel):
+            return noise
+        if not isinstance(noise, list | tuple) or not all(isinstance(one, NoiseModel) for one in noise):
+            raise ValueError(
+                f"noise is {visible(repr(noise))}; it is a NoiseModel, one of each channel, or None"
+            )
+        if len(noise) != (self.channels or 1):
+            raise ValueError(f"noise has {len(noise)} models; the frames have {self.channels or 1} channels")
+        return noise[0] if len(set(noise)) == 1 else tuple(noise)
+
     def __len__(self) -> int:
         return len(self.frames)
 
     def __repr__(self) -> str:
-        N, H, W = self.frames.shape
         known = [
             name for name in ("truth", "shifts", "moving_mask", "recipe") if getattr(self, name) is not None
         ]
+        if isinstance(self.noise, NoiseModel):
+            noise = f"read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}"
+        else:
+            noise = "noise not known" if self.noise is None else "noise of each channel"
         return (
-            f"Burst({N} frames of {H}x{W}, read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}, "
+            f"Burst({len(self)} frames of {self.height}x{self.width}{' in color' if self.channels else ''}, {noise}, "
             f"white {self.white_level:g}{''.join(f', {name}' for name in known)})"
         )
 
     @property
+    def channels(self) -> int | None:
+        """3 in color; None: the frames are gray, [N, H, W]."""
+        return int(self.frames.shape[1]) if self.frames.ndim == 4 else None
+
+    @property
     def height(self) -> int:
-        return int(self.frames.shape[1])
+        return int(self.frames.shape[-2])
 
     @property
     def width(self) -> int:
-        return int(self.frames.shape[2])
+        return int(self.frames.shape[-1])
 
     @property
     def reference(self) -> np.ndarray:
@@ -354,12 +398,55 @@ class Burst:
 
     @property
     def mean(self) -> np.ndarray:
-        """The plain mean of the frames, [H, W]: what averaging gives when nothing is aligned."""
+        """The plain mean of the frames, [H, W] or [C, H, W]: what averaging gives when nothing is aligned."""
         return np.asarray(self.frames.mean(axis=0))
 
+    def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
+        """The noise of each channel (of gray frames: of one); ValueError, one sentence, if it is not known."""
+        if self.noise is None:
+            raise ValueError(
+                f"the burst has no noise model, which {needed_by} needs: Burst(frames, noise=NoiseModel(...))"
+            )
+        return self.noise if isinstance(self.noise, tuple) else (self.noise,) * (self.channels or 1)
+
+    def gray_noise(self, needed_by: str) -> NoiseModel:
+        """The noise of gray frames; ValueError, one sentence, if it is not known, or the frames are in color."""
+        if self.channels is not None:
+            raise ValueError(
+                f"the burst is in color, [N, C, H, W]; {needed_by} takes gray ones: burst.gray() or burst.channel(0)"
+            )
+        return self.channel_noises(needed_by)[0]
+
+    def channel(self, c: int) -> Burst:
+        """One channel of a color burst as a gray one; of a gray burst, that is channel 0."""
+        c = check_index("channel", c, self.channels or 1, "the burst has channels")
+        if self.channels is None:
+            return self
+        noise = self.noise[c] if isinstance(self.noise, tuple) else self.noise
+        truth = None if self.truth is None else self.truth[c]
+        return dataclasses.replace(self, frames=self.frames[:, c], noise=noise, truth=truth, recipe=None)
+
+    def gray(self, weights: Sequence[float] = LUMINANCE_WEIGHTS) -> Burst:
+        """The weighted sum of the channels, with its noise; by default the luminance. A gray burst is itself."""
+        if self.channels is None:
+            return self
+        noise = None
+        if self.noise is not None:
+            noise = NoiseModel.of_weighted_sum(self.channel_noises("the sum"), weights)
+        truth = None if self.truth is None else weighted_sum(self.truth, weights)
+        frames = weighted_sum(self.frames, weights)
+        return dataclasses.replace(self, frames=frames, noise=noise, truth=truth, recipe=None)
+
     def noise_map(self, scale: float = 1.0) -> np.ndarray:
-        """The assumed noise that a network is given: std of frame 0 [H, W] (eq. 8), times `scale`."""
-        return self.noise.scaled(scale).std_map(self.reference)
+        """The assumed noise that a network is given: std of frame 0 (eq. 8), [H, W] or [C, H, W], times `scale`.
+
+        ValueError if the noise is not known.
+        """
+        noises = self.channel_noises("a noise map")
+        if self.channels is None:
+            return noises[0].scaled(scale).std_map(self.reference)
+        planes = zip(noises, self.reference, strict=True)
+        return np.stack([noise.scaled(scale).std_map(plane) for noise, plane in planes])
 
     def shifts_at(self, y: int, x: int) -> np.ndarray | None:
         """Where the scene at (y, x) went: shifts [N, 2] of the moving object there, else of the camera.
@@ -377,7 +464,7 @@ class Burst:
     def object_at(self) -> np.ndarray:
         """Number of the moving object that each pixel of frame 0 shows, 1 ... M, or 0: [H, W] uint8."""
         if self.moving_mask is None:
-            return np.zeros(self.frames.shape[1:], dtype=np.uint8)
+            return np.zeros((self.height, self.width), dtype=np.uint8)
         shown = self.moving_mask > 0.5  # of no more than one object at a pixel
         return np.where(shown.any(axis=0), shown.argmax(axis=0) + 1, 0).astype(np.uint8)
 
@@ -390,6 +477,11 @@ class Burst:
         return np.moveaxis(shifts, 2, 0)
 
 
+def weighted_sum(planes: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """sum_c w_c x_c of channels [..., C, H, W]: [..., H, W], float32."""
+    return np.tensordot(planes, np.asarray(weights, dtype=np.float32), axes=(-3, 0)).astype(np.float32)
+
+
 _MOST_OBJECTS = 255  # object_at numbers them in 8 bits
 _ROUNDING = 1e-4  # of a mask that was averaged down
 
@@ -397,7 +489,7 @@ _ROUNDING = 1e-4  # of a mask that was averaged down
 def _light(name: str, values: Any) -> np.ndarray:
     """A copy of intensities as float32, in the order of their axes; ValueError for anything else."""
     check_unmasked(name, values)
-    array = np.asarray(values)
+    array = np.asarray(as_numpy(values))
     if array.dtype.kind != "f":
         raise ValueError(f"{name} has dtype {array.dtype}; intensities are floating point, white = 1")
     with np.errstate(over="ignore"):  # that becomes infinite, which is said
@@ -405,7 +497,7 @@ def _light(name: str, values: Any) -> np.ndarray:
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     if not np.isfinite((low, high)).all():
         where = ""
-        if array.ndim == 3:
+        if array.ndim >= 3 and name != "truth":
             where = f": {'frame' if name == 'frames' else 'mask'} {np.argwhere(~np.isfinite(array))[0, 0]}"
         raise ValueError(f"{name}{where} holds values that are not finite (NaN or infinity)")
     if (worst := max(high, -low)) > MAX_INTENSITY:
@@ -431,7 +523,7 @@ def _check_photo(name: str, photo: Any) -> None:
 def _offsets(name: str, values: Any) -> np.ndarray:
     """A copy of shifts in pixels, integers or floating point; ValueError for anything else."""
     check_unmasked(name, values)
-    array = np.array(values)
+    array = np.array(as_numpy(values))
     if array.dtype.kind not in "iuf" or not (np.abs(array.astype(np.float64)) <= MAX_SHIFT).all():
         raise ValueError(f"{name} holds what is no shift in pixels, a number up to {MAX_SHIFT:g}")
     return array
@@ -444,24 +536,8 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
     reflection.
     """
-    return _seen(recipe, lambda reduction: read_scene(recipe.photo, reduction), (Stream.GRAIN, recipe.seed))
-
-
-def synthesize_color(recipe: BurstRecipe) -> tuple[Burst, ...]:
-    """The bursts of a recipe in R, G and B: the shake of :func:`synthesize`, noise of each channel's own."""
-    if recipe.objects:
-        raise ValueError("moving is set; color bursts have no moving object")
-    photo = read_photo(recipe.photo)
-    return tuple(
-        _seen(recipe, functools.partial(box_reduce, photo[..., c]), (Stream.COLOR_GRAIN, c, recipe.seed))
-        for c in range(3)
-    )
-
-
-def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Sequence[int]) -> Burst:
-    """What a recipe makes of a photo that `reduced` gives box-reduced by a factor; `stream` seeds its noise."""
-    scene = reduced(recipe.reduction)
-    crop = recipe.crop or (0, 0, *scene.shape)
+    scene = read_scene(recipe.photo, recipe.reduction, recipe.color)  # [h, w] or [h, w, 3]
+    crop = recipe.crop or (0, 0, *scene.shape[:2])
     top, left, H, W = crop
     if top < 0 or left < 0 or top + H > scene.shape[0] or left + W > scene.shape[1]:
         raise ValueError(
@@ -488,9 +564,9 @@ def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Seq
     moving_shifts = (shifts + np.rint(steps * grid) / grid).astype(shifts.dtype)  # [M, N, 2]
 
     if not whole:
-        scene = reduced(1)
-    textures = [read_scene(o.photo, recipe.reduction if whole else 1) for o in recipe.objects]
-    clean = np.empty((recipe.frames, H, W), dtype=np.float32)
+        scene = read_scene(recipe.photo, 1, recipe.color)
+    textures = [read_scene(o.photo, recipe.reduction if whole else 1, recipe.color) for o in recipe.objects]
+    clean = np.empty((recipe.frames, H, W, *scene.shape[2:]), dtype=np.float32)
     mask = np.empty((len(textures), H, W), dtype=np.float32)
     for i in range(recipe.frames):
         start = np.rint((np.array([top, left]) - shifts[i]) * scale).astype(np.int64)
@@ -503,7 +579,15 @@ def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Seq
         clean[i] = box_reduce(frame, scale)
 
     clean *= recipe.white_level
-    frames = recipe.noise.add_to(clean, np.random.default_rng(stream))
+    if recipe.color:
+        clean = np.ascontiguousarray(np.moveaxis(clean, -1, 1))  # [N, 3, H, W]
+        planes = [
+            recipe.noise.add_to(clean[:, c], np.random.default_rng([Stream.COLOR_GRAIN, c, recipe.seed]))
+            for c in range(3)
+        ]
+        frames = np.stack(planes, axis=1)
+    else:
+        frames = recipe.noise.add_to(clean, np.random.default_rng([Stream.GRAIN, recipe.seed]))
     return Burst(
         frames=frames,
         noise=recipe.noise,
@@ -517,10 +601,11 @@ def _seen(recipe: BurstRecipe, reduced: Callable[[int], np.ndarray], stream: Seq
 
 
 def _window(scene: np.ndarray, start: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The part [H, W] of a scene that begins at `start` (y, x); beyond the edge it goes on by reflection."""
+    """The part [H, W] of a scene (in color [H, W, 3]) that begins at `start` (y, x); beyond the edge it goes on by
+    reflection."""
     rows, columns = (
         reflect_index(length, int(first), int(first) + side)
-        for length, first, side in zip(scene.shape, start, size, strict=True)
+        for length, first, side in zip(scene.shape[:2], start, size, strict=True)
     )
     return np.asarray(scene[np.ix_(rows, columns)])
 
@@ -535,6 +620,7 @@ def _paste(
     fine = (scale - 1) / 2
     coverage = moving.coverage((y - middle[0] - fine) / scale, (x - middle[1] - fine) / scale)
     # The cut-out is the middle of the second photo, and travels with the object.
-    cut = _window(texture, np.array(texture.shape) // 2 - middle, frame.shape)
-    frame[:] = coverage * cut + (1 - coverage) * frame
+    cut = _window(texture, np.array(texture.shape[:2]) // 2 - middle, frame.shape[:2])
+    share = coverage.reshape(*coverage.shape, *[1] * (frame.ndim - 2))  # the same in every channel
+    frame[:] = share * cut + (1 - share) * frame
     return coverage

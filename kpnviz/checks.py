@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,18 @@ def check_index(name: str, value: Any, count: int, of: str) -> int:
     if not 0 <= index < count:
         raise ValueError(f"{name} is {visible(repr(value))}; {of} 0 to {count - 1}")
     return index
+
+
+def as_numpy(values: Any) -> Any:
+    """A PyTorch tensor as a NumPy array, without its gradient, from whatever device; all else as it is.
+
+    bfloat16, which NumPy does not have, becomes float32. torch is not imported: without it, there are no tensors.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(values, torch.Tensor):
+        return values
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def check_unmasked(name: str, values: Any) -> None:

@@ -30,6 +30,13 @@ MAX_KERNEL = 61
 MAX_KERNEL_FRAMES = 32
 """Frames of a burst whose kernels other people's networks predicted."""
 
+MAX_KERNEL_METHODS = 16
+"""Networks whose kernels one file holds."""
+
+MULTIPLY_ADDS_A_SECOND = 5e9
+"""What a core does when foreign kernels are applied, about: a file whose kernels would take longer than
+`Limits.seconds` is refused before they are."""
+
 MAX_DIRECTORY_BYTES = 1_000_000
 """What a ZIP says about its members."""
 

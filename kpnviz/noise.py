@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,20 @@ class NoiseModel:
         levels down to 0.1; relative to their white, their noise is up to 10 times (read_std, and shot_gain) as large.
         """
         return self.read_std > TRAINING_READ_STD[1] or self.shot_gain > TRAINING_SHOT_GAIN[1]
+
+    @staticmethod
+    def of_weighted_sum(noises: Sequence[NoiseModel], weights: Sequence[float]) -> NoiseModel:
+        """The noise of sum_c w_c x_c, of channels whose noise is independent:
+
+            read_std^2 = sum_c w_c^2 read_std_c^2,      shot_gain = sum_c w_c^2 shot_gain_c / sum_c w_c
+
+        Exact where the channels are equally bright, so where the picture is gray; elsewhere the shot noise depends on
+        more than the sum.
+        """
+        pairs = list(zip(noises, weights, strict=True))
+        read_variance = sum(w**2 * noise.read_std**2 for noise, w in pairs)
+        shot_gain = sum(w**2 * noise.shot_gain for noise, w in pairs) / sum(weights)
+        return NoiseModel(read_variance**0.5, shot_gain)
 
     def std_map(self, reference: np.ndarray) -> np.ndarray:
         """Noise estimate of a frame: sqrt(read_std^2 + shot_gain * max(x, 0)), x being frame 0 (eq. 8).

@@ -64,8 +64,18 @@ def read_photo(photo: str | Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def read_scene(photo: str | Path, reduction: int = 2) -> np.ndarray:
-    """Luminance of a photo in linear light, box-reduced: [H, W], float32, white = 1, read-only."""
-    scene = box_reduce(luminance(read_photo(photo)), reduction)
+def read_scene(photo: str | Path, reduction: int = 2, color: bool = False) -> np.ndarray:
+    """Luminance of a photo in linear light, box-reduced: [H, W], float32, white = 1, read-only.
+
+    color   R, G and B in place of their luminance: [H, W, 3]
+    """
+    photo_in_light = read_photo(photo)
+    scene = box_reduce(photo_in_light if color else luminance(photo_in_light), reduction)
     scene.setflags(write=False)
     return scene
+
+
+def has_color(photo: str | Path) -> bool:
+    """Whether R, G and B of a photo differ anywhere."""
+    scene = read_scene(photo, color=True)
+    return bool((scene[..., :1] != scene).any())

@@ -15,12 +15,12 @@ from kpnviz.burst import (
     Stream,
     draw_objects,
     synthesize,
-    synthesize_color,
     with_motion,
 )
+from kpnviz.color import luminance
 from kpnviz.models.checkpoints import available
 from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.photos import photo_path, read_scene
+from kpnviz.photos import has_color, photo_path, read_scene
 from kpnviz.sampling import box_reduce
 
 SILENT = NoiseModel(0.0, 0.0)
@@ -103,10 +103,14 @@ def test_no_two_random_streams_are_the_same():
     recipe = BurstRecipe("city", CROP, NoiseModel(0.1, 0), shifts=((0, 0),) * 8)
     silent = dataclasses.replace(recipe, noise=SILENT)
     pairs = [
-        *zip(synthesize_color(recipe), synthesize_color(silent), strict=True),
-        (synthesize(recipe), synthesize(silent)),
+        *(
+            (colors.frames[:, c], clean.frames[:, c])
+            for colors, clean in [[synthesize(dataclasses.replace(r, color=True)) for r in (recipe, silent)]]
+            for c in range(3)
+        ),
+        (synthesize(recipe).frames, synthesize(silent).frames),
     ]
-    grain = [(noisy.frames - clean.frames).ravel() for noisy, clean in pairs]
+    grain = [(noisy - clean).ravel() for noisy, clean in pairs]
     grain += [
         np.random.default_rng([stream, *more]).standard_normal(grain[0].size)
         for stream in (Stream.SHAKE, Stream.CROPS, Stream.OBJECTS)
@@ -385,8 +389,9 @@ MASKS = dict(moving_mask=np.zeros((2, 8, 9)), moving_shifts=np.zeros((2, 4, 2)))
         (MASKS | dict(moving_shifts=np.zeros((2, 3, 2))), r"moving_shifts has shape \(2, 3, 2\); of the masks and"),
         (MASKS | dict(moving_shifts=None), "moving_mask and moving_shifts come together"),
         (MASKS | dict(moving_mask=None), "moving_mask and moving_shifts come together"),
-        (dict(noise=None), "noise is None; it is a NoiseModel"),
+        (dict(noise=0.1), "noise is 0.1; it is a NoiseModel"),
         (dict(noise=(0.1, 0.1)), r"noise is \(0.1, 0.1\); it is a NoiseModel"),
+        (dict(noise=[GAINS[1]] * 3), "noise has 3 models; the frames have 1 channels"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_frames_is_one_sentence(values, sentence):
@@ -461,3 +466,89 @@ def test_numpy_scalars_are_numbers():
 def test_recipes_from_outside_have_ranges(values):
     with pytest.raises(ValueError, match=r" is .*\b(number|whole|pixels)\b"):
         BurstRecipe.from_dict({"photo": "dog", **values})
+
+
+COLOR = dict(frames=np.random.default_rng(3).random((4, 3, 6, 7)).astype(np.float32))
+
+
+def test_a_burst_is_frames_alone_of_numpy_or_torch():
+    import torch
+
+    frames = COLOR["frames"]
+    for given in (frames, torch.from_numpy(frames).requires_grad_(), frames.astype(np.float64)):
+        burst = Burst(given, truth=given[0])
+        np.testing.assert_array_equal(burst.frames, frames)
+        assert (burst.channels, burst.noise, burst.height, burst.width, len(burst)) == (3, None, 6, 7, 4)
+    gray = Burst(torch.from_numpy(frames[:, :1]).bfloat16(), truth=frames[0, :1])
+    assert gray.frames.shape == (4, 6, 7) and gray.truth.shape == (6, 7) and gray.channels is None
+    assert repr(burst) == "Burst(4 frames of 6x7 in color, noise not known, white 1, truth)"
+    with pytest.raises(ValueError, match="the burst has no noise model, which a noise map needs: Burst"):
+        burst.noise_map()
+
+
+def test_channels_of_color_and_their_weighted_sum():
+    noises = [NoiseModel(r, s) for r, s in ((0.01, 0.001), (0.02, 0.002), (0.03, 0.004))]
+    burst = Burst(**COLOR, noise=noises, truth=COLOR["frames"][1])
+    for c in range(3):
+        one = burst.channel(c)
+        np.testing.assert_array_equal(one.frames, COLOR["frames"][:, c])
+        np.testing.assert_array_equal(one.truth, COLOR["frames"][1, c])
+        assert one.noise == noises[c] and one.channel(0) is one is one.gray()
+        np.testing.assert_array_equal(burst.noise_map(2)[c], one.noise_map(2))
+    gray = burst.gray()
+    np.testing.assert_allclose(gray.frames, luminance(np.moveaxis(COLOR["frames"], 1, -1)), rtol=1e-6)
+    np.testing.assert_allclose(gray.truth, luminance(np.moveaxis(COLOR["frames"][1], 0, -1)), rtol=1e-6)
+    # Monte Carlo: the noise of the sum of three equally bright channels.
+    rng, weights = np.random.default_rng(0), (0.5, 0.3, 0.2)
+    level = np.full(200_000, 0.4)
+    summed = sum(
+        w * noise.add_to(level, rng).astype(np.float64) for w, noise in zip(weights, noises, strict=True)
+    )
+    found = burst.gray(weights).noise.std_map(np.array([0.4]))
+    assert summed.std() == pytest.approx(found[0], rel=0.006)  # 1 / sqrt(2 * 200,000) = .0016
+    with pytest.raises(ValueError, match="the burst is in color, .N, C, H, W.; nlm takes gray ones"):
+        burst.gray_noise("nlm")
+    with pytest.raises(ValueError, match="channel is 3; the burst has channels 0 to 2"):
+        burst.channel(3)
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        (dict(frames=np.zeros((4, 6, 7, 3))), r"C = 6 channels; .* \(here channels come last: np.moveaxis"),
+        (dict(frames=np.zeros((4, 2, 6, 7))), r"so C = 2 channels; \[N, C, H, W\] has C = 1 or 3$"),
+        (
+            dict(frames=np.zeros((6, 7))),
+            r"frames has shape \(6, 7\); a burst is \[N, H, W\] or \[N, C, H, W\]",
+        ),
+        (COLOR | dict(truth=np.zeros((6, 7))), r"truth has shape \(6, 7\); of the frames it is \(3, 6, 7\)"),
+        (COLOR | dict(noise=(GAINS[1],) * 2), "noise has 2 models; the frames have 3 channels"),
+        (dict(frames=np.full((4, 3, 2, 2), np.nan)), "frames: frame 0 holds values that are not finite"),
+    ],
+)
+def test_bad_color_is_one_sentence(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Burst(**values)
+
+
+@pytest.mark.parametrize("motion", ["whole-pixel", "moving"])
+def test_color_is_the_same_scene_as_its_luminance(motion):
+    """Whose frames without noise, shake and objects are those of the gray burst: luminance is linear."""
+    recipe = with_motion(BurstRecipe("flowers", CROP, SILENT, seed=5), motion)
+    gray, color = synthesize(recipe), synthesize(dataclasses.replace(recipe, color=True))
+    assert color.frames.shape == (8, 3, 48, 40) and np.ptp(color.frames, axis=1).max() > 0.2
+    np.testing.assert_allclose(color.gray().frames, gray.frames, atol=2e-6)
+    np.testing.assert_allclose(color.gray().truth, gray.truth, atol=2e-6)
+    for name in ("shifts", "moving_mask", "moving_shifts"):
+        np.testing.assert_array_equal(getattr(color, name), getattr(gray, name))
+    again = BurstRecipe.from_dict(dataclasses.asdict(color.recipe))
+    assert again == color.recipe and again.color and not gray.recipe.color
+
+
+def test_photos_with_color_are_told_from_gray_ones(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "gray.png")
+    assert has_color("dog") and not has_color(str(tmp_path / "gray.png"))
+    with pytest.raises(ValueError, match="color is 1; it is True or False"):
+        BurstRecipe("dog", color=1)

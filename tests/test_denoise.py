@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from kpnviz.burst import Burst, BurstRecipe, synthesize
-from kpnviz.denoise import Denoiser, load
+from kpnviz.denoise import Denoiser, guide, load
 from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
 
@@ -143,3 +143,54 @@ def test_a_burst_and_an_estimate_are_one_line_each():
     )
     direct = Denoiser(tiny("kpn-direct"), "direct")(burst)
     assert repr(direct).endswith(" s, kernels: None)")
+
+
+def color_burst(H=20, W=24, N=8):
+    frames = np.random.default_rng(1).random((N, 3, H, W), dtype=np.float32)
+    return Burst(frames, [NoiseModel(r, r / 9) for r in (0.02, 0.03, 0.05)])
+
+
+@pytest.mark.parametrize("name", ["mkpn", "kpn", "kpn-direct-stacked"])
+def test_color_is_denoised_with_the_kernels_that_are_shown(name):
+    """Oracles: the kernels of the guide, applied to each channel; each channel, denoised by itself."""
+    denoiser, burst = Denoiser(lively(name), name, tile=16), color_burst()
+    each = denoiser(burst, noise_scale=2, channels="each")
+    for c in range(3):
+        alone = denoiser(burst.channel(c), noise_scale=2)
+        np.testing.assert_array_equal(each.image[c], alone.image)
+        if alone.kernels is not None:
+            np.testing.assert_array_equal(each.kernels.channel(c).at(3, 5), alone.kernels.at(3, 5))
+    shares = []
+    shared = denoiser(burst, noise_scale=2, progress=shares.append)
+    assert shares[-1] == 1 and shares == sorted(shares)
+    if each.kernels is None:
+        np.testing.assert_array_equal(shared.image, each.image)
+        return
+    seen = denoiser(guide(burst), noise_scale=2)
+    torch.testing.assert_close(shared.kernels.factors, seen.kernels.factors)
+    K = 2 * seen.kernels.reach + 1
+    padded = np.pad(burst.frames, ((0, 0), (0, 0), (K // 2,) * 2, (K // 2,) * 2), mode="reflect")
+    for y, x in [(0, 0), (19, 23), (15, 16)]:
+        patches = padded[:, :, y : y + K, x : x + K]
+        values = (patches * shared.kernels.at(y, x)[:, None]).sum((2, 3)).mean(0)
+        np.testing.assert_allclose(shared.image[:, y, x], values, atol=1e-4)
+
+
+def test_the_guide_is_a_weighted_sum_with_a_little_more_noise():
+    burst = color_burst()
+    seen = guide(burst)
+    r, g, b = np.moveaxis(burst.frames, 1, 0)
+    np.testing.assert_allclose(seen.frames, r / 4 + g / 2 + b / 4, rtol=1e-6)
+    assert seen.noise.read_std == pytest.approx(1.2 * np.hypot(np.hypot(0.02 / 4, 0.03 / 2), 0.05 / 4))
+    assert seen.noise.shot_gain == pytest.approx(1.44 * (0.02 / 16 + 0.03 / 4 + 0.05 / 16) / 9)
+    gray = random_burst(8, 8)
+    assert guide(gray) is gray
+
+
+def test_what_networks_need_is_named():
+    denoiser = Denoiser(lively("mkpn"), "mkpn")
+    for frames in (np.zeros((8, 16, 16)), np.zeros((8, 3, 16, 16))):
+        with pytest.raises(ValueError, match="the burst has no noise model, which mkpn needs"):
+            denoiser(Burst(frames))
+    with pytest.raises(ValueError, match="channels is 'all'; choose one of 'shared', 'each'"):
+        denoiser(color_burst(), channels="all")

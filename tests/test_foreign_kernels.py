@@ -5,10 +5,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames
-from kpnviz.analysis.kernel_stats import mass
-from kpnviz.analysis.maps import frame_maps, kernel_kinds
+from kpnviz.analysis.alignment import shifts_and_centroids
+from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes
+from kpnviz.analysis.kernel_stats import centroid, frame_share, mass, spread
+from kpnviz.analysis.maps import frame_maps, kernel_kinds, mean_kernels
+from kpnviz.burst import Burst
+from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField, dilated, gathered, odd_sized
+from kpnviz.kernels.arrays import check_device
 
 N, H, W = 4, 14, 17
 CORNERS = [(0, 0), (0, W - 1), (H - 1, 0), (H - 1, W - 1), (6, 9)]
@@ -256,3 +260,121 @@ def test_any_floating_point_array_of_numpy_is_taken(other):
     kernels = drawn(N, 3, 3, H, W).numpy()
     same = KernelField.from_kernels(kernels[::-1].copy()).at(5, 6)
     np.testing.assert_array_equal(KernelField.from_kernels(other(kernels)[::-1]).at(5, 6), same)
+
+
+def burst_of(frames):
+    return Burst(frames, truth=frames[0], shifts=np.zeros((len(frames), 2), int))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_analysis_takes_them_or_says_what_it_needs(kind):
+    """Of kernels of each channel, one is chosen; what is measured is that of the kernels as they are shown."""
+    field, frames, expected = kind()
+    estimate = Estimate.of(burst_of(frames), field, image=expected)
+    assert estimate.image.shape == tuple(expected.shape) and estimate.seconds > 0
+    if field.channels is not None:
+        one = dict(match=r"there are kernels of 3 channels; choose one: field.channel\(0\)")
+        for refused in (
+            lambda: frame_maps(field, 0),
+            lambda: kernel_kinds(field),
+            lambda: mean_kernels(field, 0, 2, 0, 2),
+            lambda: ChangedKernels(field),
+            lambda: shifts_and_centroids(field, burst_of(frames)),
+        ):
+            with pytest.raises(ValueError, **one):
+                refused()
+        sizes = field.sizes_at(2, 3)
+        np.testing.assert_array_equal(sizes[3], field.at(2, 3))
+    field = field.channel(0)
+    frames = frames if frames.ndim == 3 else frames[:, 0]
+    kernels = field.at(2, 3)
+    K = kernels.shape[-1]
+    assert {size: one.shape for size, one in field.sizes_at(2, 3).items()} == {K: (field.frames, K, K)}
+    share = frame_share(kernels, field.reduce)
+    maps = frame_maps(field, field.frames - 1)
+    assert maps.share[2, 3] == pytest.approx(share[-1], rel=1e-4, abs=1e-6)
+    assert maps.spread[2, 3] == pytest.approx(spread(kernels)[-1], rel=1e-4)
+    np.testing.assert_allclose(maps.centroid[2, 3], centroid(kernels)[-1], atol=1e-4)
+    assert kernel_kinds(field, count=2).kernels.shape[1:] == kernels.shape
+    np.testing.assert_allclose(
+        mean_kernels(field, 2, 4, 3, 5), field.region(2, 4, 3, 5).mean((1, 2)), atol=1e-6
+    )
+    # The picture of kernels that are not changed, and of those whose share is kept, is that of the field.
+    image = field.apply(frames[None].to(field.factors.dtype))[0]
+    assert restrict_sizes(field, [K]).sizes == (K,)
+    for changed in (ChangedKernels(field), ChangedKernels(field, share_of=field)):
+        tolerance = (
+            1e-5 if changed.share_of is None else 1e-4
+        )  # shares, of weights of both signs, are rounded
+        np.testing.assert_allclose(changed.at(2, 3), kernels, rtol=tolerance)
+        np.testing.assert_allclose(changed.apply(frames.numpy()), image, rtol=tolerance, atol=1e-4)
+    if kind in (kpn, basis_prediction):  # more frames than one, and a picture as large as they are
+        assert shifts_and_centroids(field, burst_of(frames), step=1).shape[0] == 2
+    elif field.padding == "valid":
+        with pytest.raises(ValueError, match="the kernels are those of 6x9 pixels, the burst has"):
+            shifts_and_centroids(field, burst_of(frames))
+
+
+def test_changed_kernels_are_applied_to_each_channel():
+    field, frames, _ = sepconv()
+    changed = ChangedKernels(drop_frames(field, [1]), nonnegative=True)
+    image = changed.apply(frames.numpy())
+    for c in range(3):
+        np.testing.assert_array_equal(image[c], changed.apply(frames[:, c].numpy()))
+
+
+def test_one_set_with_an_axis_of_one_channel_is_shared():
+    k = drawn(N, 1, 3, 3, H, W)
+    field = KernelField.from_kernels(k)
+    assert field.channels is None
+    np.testing.assert_array_equal(field.at(1, 2), k[:, 0, :, :, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "frames, change, sentence",
+    [
+        (FRAMES[:3], {}, "my KPN: the kernels are those of N = 4 frames, the burst has 3"),
+        (FRAMES[:, :, 1:], {}, "the kernels are those of 14x17 pixels, the frames have 14x16"),
+        (FRAMES, dict(padding="valid"), "frames have 14x17, without padding 10x13 of the picture"),
+        (FRAMES, dict(batch=2), "the kernels are those of B = 2 bursts; a batch of 1 is taken"),
+        (FRAMES, dict(channels=3), r"there are kernels of C = 3 channels, the burst has 1 \(gray\)"),
+    ],
+)
+def test_kernels_that_do_not_fit_the_frames_are_named(frames, change, sentence):
+    factors = drawn(change.get("batch", 1), N, *[3] * ("channels" in change), 25, H, W)
+    field = KernelField(factors, (5,), False, H, W, padding=change.get("padding", "zero"))
+    with pytest.raises(ValueError, match=sentence):
+        Estimate.of(Burst(frames), field, name="my KPN")
+
+
+@pytest.mark.parametrize(
+    "field, image, sentence",
+    [
+        ("kernels", None, "field is of type str; it is a KernelField"),
+        (None, np.zeros((H, W), int), "my KPN: the picture has dtype int64"),
+        (None, np.full((H, W), np.nan), r"my KPN: the picture holds nan at \(0, 0\)"),
+        (
+            None,
+            np.zeros((W, H)),
+            r"the picture has shape \(17, 14\), what the kernels make of the frames has",
+        ),
+    ],
+)
+def test_bad_fields_and_pictures_are_named(field, image, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Estimate.of(Burst(FRAMES), field or kpn()[0], name="my KPN", image=image)
+
+
+def test_kernels_of_more_than_32_frames_are_refused():
+    for make in (
+        lambda: KernelField.from_kernels(torch.ones(33, 1, 1, 2, 2)),
+        lambda: KernelField.from_factors(torch.ones(33, 1, 2, 2), torch.ones(33, 1, 2, 2)),
+        lambda: KernelField.from_basis(torch.ones(1, 33, 1, 1), torch.ones(1, 2, 2)),
+    ):
+        with pytest.raises(ValueError, match="has N = 33 frames; kernels are taken of up to 32"):
+            make()
+    assert KernelField.from_kernels(torch.ones(32, 1, 1, 2, 2)).frames == 32
+    with pytest.raises(ValueError, match="kernels has C = 4 channels; C is 3, or 1"):
+        KernelField.from_kernels(torch.ones(2, 4, 3, 3, 2, 2))
+    with pytest.raises(ValueError, match="horizontal is on meta, vertical on cpu; expected one device"):
+        check_device("horizontal", torch.ones(2, device="meta"), "vertical", torch.ones(2))

@@ -82,11 +82,11 @@ def test_two_bursts_written_to_one_folder_at_once_are_not_mixed(tmp_path):
         for N, light in ((3, 0.2), (6, 0.4))
     ]
     for number, burst in enumerate(bursts):
-        write_burst(tmp_path / str(number), [burst])
+        write_burst(tmp_path / str(number), burst)
     alone = [contents(tmp_path / "0"), contents(tmp_path / "1")]
     with ThreadPoolExecutor(2) as pool:
         for _ in range(100):
-            list(pool.map(lambda burst: write_burst(tmp_path / "both", [burst]), bursts))
+            list(pool.map(lambda burst: write_burst(tmp_path / "both", burst), bursts))
             assert contents(tmp_path / "both") in alone
 
 

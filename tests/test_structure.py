@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 LAYERS = [
     ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["pictures", "photos", "burst"],
-    ["local_conv", "kernels", "consistency"],
+    ["local_conv", "kernels", "consistency", "estimate"],
     ["matching"],
     ["models"],
     ["denoise"],

@@ -6,8 +6,8 @@ import numpy as np
 
 from kpnviz.analysis.kernel_stats import centroid
 from kpnviz.analysis.metrics import inner
-from kpnviz.burst import Burst
-from kpnviz.color import displayed
+from kpnviz.burst import Burst, weighted_sum
+from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.kernels import KernelField
 
 
@@ -16,14 +16,21 @@ def shifts_and_centroids(field: KernelField, burst: Burst, step: int = 4) -> np.
 
     Pixels, down and across alike, of every frame but the reference, at every `step`-th row and column. Only where it
     can be told: at textured pixels (the gradient of the displayed truth is above its median), where the kernel reaches
-    the true shift, and where the scene is still in the frame. Empty for a network that sees one frame.
+    the true shift, and where the scene is still in the frame. Empty for a network that sees one frame. In color the
+    luminance's texture counts. ValueError for a field with kernels of each channel.
     """
+    field.check_shared()
     shifts = burst.shift_map()
     if burst.truth is None or shifts is None:
         raise ValueError("the burst has no truth or no true shifts, which alignment is measured against")
-    shape = burst.truth.shape
+    truth = burst.truth if burst.truth.ndim == 2 else weighted_sum(burst.truth, LUMINANCE_WEIGHTS)
+    shape = truth.shape
+    if (field.height, field.width) != shape:
+        raise ValueError(
+            f"the kernels are those of {field.height}x{field.width} pixels, the burst has {shape[0]}x{shape[1]}"
+        )
     rows, columns = (slice(part.start, part.stop, step) for part in inner(shape))
-    gradient = np.hypot(*np.gradient(displayed(burst.truth.astype(np.float64), burst.white_level)))
+    gradient = np.hypot(*np.gradient(displayed(truth.astype(np.float64), burst.white_level)))
     textured = gradient[rows, columns] > np.median(gradient[inner(shape)])
     true = shifts[1 : field.frames, rows, columns]  # [N-1, h, w, 2]
     place = np.moveaxis(np.mgrid[rows, columns], 0, -1) + true

@@ -93,12 +93,18 @@ class ChangedKernels:
                   shares of all frames sum to what they sum to there. A constant picture then keeps its
                   brightness; see SMALLEST_SHARE.
 
-    The mean over the frames of each frame's patch times `at(y, x)` is the value of `apply(frames)` there.
+    The mean over the frames (or sum, see KernelField.reduce) of each frame's patch times `at(y, x)` is the value of
+    `apply(frames)` there. ValueError for fields with kernels of each channel: choose one, field.channel(0).
     """
 
     field: KernelField
     nonnegative: bool = False
     share_of: KernelField | None = None
+
+    def __post_init__(self) -> None:
+        self.field.check_shared()
+        if self.share_of is not None:
+            self.share_of.check_shared()
 
     def at(self, y: int, x: int) -> np.ndarray:
         """Effective kernels at a pixel: [N, K, K]."""
@@ -116,14 +122,18 @@ class ChangedKernels:
         return kernels
 
     def apply(self, frames: np.ndarray) -> np.ndarray:
-        """The picture that these kernels make of the frames [N, H, W]: [H, W], float32."""
+        """The picture that these kernels make of frames [N, H, W], or [N, C, H, W]: [H, W] or [C, H, W], float32."""
+        if frames.ndim == 4:
+            return np.stack([self.apply(frames[:, c]) for c in range(frames.shape[1])])
         if not self.nonnegative:
             image = _filter(self.field, frames)
             if self.share_of is not None:  # scaling commutes with filtering
                 image = image * _scale(self._wanted_share, _total_share(self.field))
             return image
         H, W = self.field.height, self.field.width
-        padded = pad(torch.from_numpy(frames), self.field.reach, self.field.padding).numpy()
+        padded = pad(
+            torch.from_numpy(np.ascontiguousarray(frames)), self.field.reach, self.field.padding
+        ).numpy()
         image = np.empty((H, W), dtype=np.float32)
         for top, bottom in self._blocks():
             kernels = self.region(top, bottom, 0, W)  # [N, bottom - top, W, K, K]
@@ -147,7 +157,8 @@ class ChangedKernels:
 
 def _filter(field: KernelField, frames: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        return field.apply(torch.from_numpy(np.ascontiguousarray(frames))[None])[0].numpy()
+        given = torch.from_numpy(np.ascontiguousarray(frames))[None].to(field.factors.device)
+        return field.apply(given)[0].float().cpu().numpy()
 
 
 def _total_share(field: KernelField) -> np.ndarray:
@@ -157,4 +168,5 @@ def _total_share(field: KernelField) -> np.ndarray:
 
 
 def _scale(wanted: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return wanted / np.maximum(share, SMALLEST_SHARE)
+    """By what kernels are multiplied. Kernels without a share to keep (of a residual, say) are left as they are."""
+    return np.where(wanted > SMALLEST_SHARE, wanted / np.maximum(share, SMALLEST_SHARE), 1)

@@ -32,11 +32,11 @@ def mass(kernels: np.ndarray) -> np.ndarray:
     return kernels.sum(axis=(-2, -1), dtype=np.float64)
 
 
-def frame_share(kernels: np.ndarray) -> np.ndarray:
+def frame_share(kernels: np.ndarray, reduce: str = "mean") -> np.ndarray:
     """mass / N of kernels [N, ..., K, K]: what each frame adds to the denoised value of a constant picture,
-    [N, ...]. The shares sum to about 1; one can be negative. (Of kernels whose results are summed over the
-    frames and not averaged, the share is the mass.)"""
-    return mass(kernels) / len(kernels)
+    [N, ...]. The shares sum to about 1; one can be negative. Of kernels whose results are summed over the
+    frames (`reduce` of their field is "sum") the share is the mass."""
+    return mass(kernels) / (len(kernels) if reduce == "mean" else 1)
 
 
 def centroid(kernels: np.ndarray) -> np.ndarray:

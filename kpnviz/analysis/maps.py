@@ -13,8 +13,9 @@ from skimage.feature import peak_local_max, structure_tensor, structure_tensor_e
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.metrics import check_pictures, inner
+from kpnviz.burst import weighted_sum
 from kpnviz.checks import check_index
-from kpnviz.color import displayed
+from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.kernels import KernelField
 
 _BLOCK_WEIGHTS = 2_000_000  # of dense kernels at a time: 16 MB in double precision
@@ -136,8 +137,7 @@ def mean_kernels(field: KernelField, top: int, bottom: int, left: int, right: in
 
     ValueError for a place beyond the picture, and for a field with kernels of each channel.
     """
-    if field.channels is not None:
-        raise ValueError(f"there are kernels of {field.channels} channels; choose one: field.channel(0)")
+    field.check_shared()
     top, bottom, left, right = field.check_place(top, bottom, left, right)
     K = max(field.sizes)
     total = np.zeros((field.frames, K, K))
@@ -167,13 +167,15 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
 def disagreement(
     a: np.ndarray, b: np.ndarray, white_level: float = 1.0, count: int = 8, apart: int = 6
 ) -> list[tuple[int, int, float]]:
-    """The pixels on which two pictures [H, W] differ most: (y, x, |difference| of the displayed values).
+    """The pixels on which two pictures differ most: (y, x, |difference| of the displayed values).
+
+    Pictures [H, W]; of [3, H, W] the mean over the channels counts.
 
     The largest first, at least `apart` pixels from each other and metrics.CROP pixels from the border (less in a
     tiny picture), at most `count`. ValueError for pictures that the metrics do not take.
     """
     check_pictures(white_level, a=a, b=b)
-    difference = np.abs(_displayed(a, white_level) - _displayed(b, white_level))
+    difference = _over_channels(np.abs(_displayed(a, white_level) - _displayed(b, white_level)))
     border = tuple(part.start for part in inner(difference.shape))
     peaks = peak_local_max(difference, min_distance=apart, num_peaks=count, exclude_border=border)
     return [(int(y), int(x), float(difference[y, x])) for y, x in peaks]
@@ -182,10 +184,10 @@ def disagreement(
 def squared_error(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
     """Squared error of the displayed values, [H, W]: what PSNR averages; see metrics.PROTOCOL.
 
-    ValueError as for metrics.psnr.
+    Of pictures [3, H, W] the mean over the channels. ValueError as for metrics.psnr.
     """
     check_pictures(white_level, image=image, truth=truth)
-    return (_displayed(image, white_level) - _displayed(truth, white_level)) ** 2
+    return _over_channels((_displayed(image, white_level) - _displayed(truth, white_level)) ** 2)
 
 
 PIXEL_CLASSES = ("flat", "edge", "textured")
@@ -200,8 +202,12 @@ CLASS_RULE = (
 
 
 def pixel_classes(truth: np.ndarray, white_level: float = 1.0) -> np.ndarray:
-    """Index into PIXEL_CLASSES of every pixel, [H, W]: see CLASS_RULE. ValueError as for metrics.psnr."""
+    """Index into PIXEL_CLASSES of every pixel, [H, W]: see CLASS_RULE. ValueError as for metrics.psnr.
+
+    Of a truth [3, H, W] its luminance is classified.
+    """
     check_pictures(white_level, truth=truth)
+    truth = weighted_sum(truth, LUMINANCE_WEIGHTS) if truth.ndim == 3 else truth
     # Its derivative is the Sobel filter whose weights sum to 8 for a slope of 1.
     tensor = structure_tensor(_displayed(truth, white_level) / 8, sigma=2, mode="reflect")
     large, small = structure_tensor_eigenvalues(tensor)
@@ -224,6 +230,11 @@ def class_psnr(error: np.ndarray, classes: np.ndarray) -> list[float]:
         with np.errstate(divide="ignore"):
             values.append(float(-10 * np.log10(chosen.mean())) if chosen.size else float("nan"))
     return values
+
+
+def _over_channels(values: np.ndarray) -> np.ndarray:
+    """[H, W], or the mean over the channels of [3, H, W]."""
+    return values.mean(axis=0) if values.ndim == 3 else values
 
 
 def _displayed(image: np.ndarray, white_level: float) -> np.ndarray:

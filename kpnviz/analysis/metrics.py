@@ -22,8 +22,8 @@ PROTOCOL = (
 
 
 def inner(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of a picture [H, W] that is compared: without its border, as much of CROP as a tiny one has."""
-    H, W = shape
+    """The part of a picture [..., H, W] that is compared: without its border, as much of CROP as a tiny one has."""
+    H, W = shape[-2:]
     rows, columns = min(CROP, (H - 1) // 2), min(CROP, (W - 1) // 2)
     return slice(rows, H - rows), slice(columns, W - columns)
 
@@ -42,7 +42,7 @@ def check_array(name: str, values: np.ndarray) -> None:
 
 
 def check_pictures(white_level: float, **pictures: np.ndarray) -> None:
-    """ValueError, one sentence, unless these are finite floating-point pictures [H, W] of one shape."""
+    """ValueError, one sentence, unless these are finite floating-point pictures of one shape, [H, W] or [3, H, W]."""
     check_float("white_level", white_level, MIN_WHITE, MAX_INTENSITY)
     for name, picture in pictures.items():
         check_array(name, picture)
@@ -50,16 +50,18 @@ def check_pictures(white_level: float, **pictures: np.ndarray) -> None:
     if len(set(shapes.values())) > 1:
         (first, shape), *others = shapes.items()
         rest = ", ".join(f"{name} {other}" for name, other in others)
-        raise ValueError(f"{first} has shape {shape}, {rest}; both are [H, W] and alike")
+        raise ValueError(f"{first} has shape {shape}, {rest}; both are [H, W] (or [3, H, W]) and alike")
     for name, picture in pictures.items():
-        if picture.ndim != 2 or 0 in picture.shape:
-            raise ValueError(f"{name} has shape {picture.shape}; a picture is [H, W] with 1 or more of each")
+        if picture.shape[:-2] not in ((), (3,)) or picture.ndim < 2 or 0 in picture.shape:
+            raise ValueError(
+                f"{name} has shape {picture.shape}; a picture is [H, W], or [3, H, W], with 1 or more of each"
+            )
         if not np.isfinite(picture).all():
             raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
 
 
 def _compared(image: np.ndarray, white_level: float) -> np.ndarray:
-    return displayed(image[inner(image.shape)].astype(np.float64), white_level)
+    return displayed(image[..., *inner(image.shape)].astype(np.float64), white_level)
 
 
 def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +70,9 @@ def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] linear intensity; see PROTOCOL.
+    """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] or [3, H, W] linear intensity; see PROTOCOL.
+
+    In color the error is the mean over R, G and B together.
 
     Pictures are NumPy arrays of any floating-point dtype. Infinite for equal pictures. ValueError for other types
     (lists, tensors, integer codes), shapes that differ, an empty picture, values that are masked or not finite, and a
@@ -80,8 +84,8 @@ def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> floa
 
 
 def has_ssim(shape: tuple[int, ...]) -> bool:
-    """Whether SSIM can be taken of pictures [H, W]: its window fits in, and scikit-image is installed."""
-    return min(shape) >= SSIM_SIDE + 2 * CROP and _has_scikit_image()
+    """Whether SSIM can be taken of pictures [..., H, W]: its window fits in, and scikit-image is installed."""
+    return min(shape[-2:]) >= SSIM_SIDE + 2 * CROP and _has_scikit_image()
 
 
 @functools.cache
@@ -94,21 +98,29 @@ def _has_scikit_image() -> bool:
 
 
 def ssim(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
-    """Structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5); [H, W] linear; see PROTOCOL.
+    """Structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5); [H, W] or [3, H, W] linear; see PROTOCOL.
+
+    In color the mean of that of R, G and B.
 
     ValueError as for :func:`psnr`, and for pictures whose compared part is smaller than its 11x11 window
     (:func:`has_ssim`).
     """
     a, b = _pair(image, truth, white_level)
     least = SSIM_SIDE + 2 * CROP
-    if min(image.shape) < least:
+    if min(image.shape[-2:]) < least:
         raise ValueError(
-            f"image has {image.shape[0]}x{image.shape[1]} pixels; SSIM needs {least}x{least} or more"
+            f"image has {image.shape[-2]}x{image.shape[-1]} pixels; SSIM needs {least}x{least} or more"
         )
     from skimage.metrics import structural_similarity
 
     return float(
         structural_similarity(
-            b, a, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+            b,
+            a,
+            data_range=1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=0 if a.ndim == 3 else None,
         )
     )

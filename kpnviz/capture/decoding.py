@@ -1,6 +1,7 @@
 """The process that reads the files of a burst: limits first, then whatever the bytes make of it.
 
-reader.py runs this module, with the limits as JSON. On stdin come the files, each after a line ``["name", bytes]``; to
+reader.py runs this module, with the limits as JSON. On stdin come the files, each after a line ``["name", bytes]``
+(``["name", bytes, "kernels"]`` for a file that save_kernels wrote, which is read by kernel_decoding.py); to
 stdout go the frames' codes, as they were stored (and masks of moving objects); on stderr is said, in lines of JSON,
 which file is being read, and at the end what they are, or why they are no burst. What goes wrong here, in Pillow,
 LibRaw or whatever else reads bytes that nobody has vouched for, goes wrong alone, with little memory and little time.
@@ -14,7 +15,6 @@ import json
 import math
 import os
 import re
-import struct
 import subprocess
 import sys
 import tempfile
@@ -24,9 +24,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from kpnviz.capture.kernel_decoding import KernelFile
+from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
 from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
 from kpnviz.limits import (
-    MAX_DIRECTORY_BYTES,
     MAX_INTENSITY,
     MAX_JSON_BYTES,
     MAX_OBJECTS,
@@ -63,11 +64,6 @@ _NPZ = (
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key in which numbers count: 'f2' before 'f10'."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
-
-
-def base_name(name: str) -> str:
-    """A file's name without its folders, of Windows too."""
-    return name.replace("\\", "/").rpartition("/")[2] or name
 
 
 class Burst:
@@ -169,64 +165,36 @@ class Burst:
             self.output.write(np.ascontiguousarray(plane).data)
 
     def _add_zip(self, label: str, file: IO[bytes]) -> None:
-        check_directory(label, file)
-        try:
-            with zipfile.ZipFile(file) as archive:
-                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-                for entry in entries:
-                    self._check_entry(label, entry)
-                if sum(entry.file_size for entry in entries) > self.limits.total_bytes:
-                    raise FileError(
-                        f"{label} unpacks to more than {self.limits.named('total_bytes')}, the limit in all"
-                    )
-                if any(entry.filename == "frames.npy" for entry in entries):
-                    self._add_npz(label, archive)
-                    return
-                visible_ones = [
-                    entry
-                    for entry in sorted(entries, key=lambda entry: natural(entry.filename))
-                    if not base_name(entry.filename).startswith(".")
-                    and not entry.filename.startswith("__MACOSX/")
-                ]
-                if not visible_ones:
-                    raise FileError(f"{label} holds no files")
-                if self.zipped:
-                    raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
-                self.zipped = True
-                for entry in visible_ones:
-                    base = base_name(entry.filename)
-                    inside = METADATA if base == METADATA else visible(f"{label}/{base}")
-                    self.begin(inside)
-                    # The directory may lie about sizes: no more is unpacked than it says.
-                    with archive.open(entry) as member:
-                        body = member.read(entry.file_size)
-                    if is_zip(body[:4]):
-                        raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
-                    self._add_one(base, inside, body)
-        except (FileError, MemoryError):
-            raise
-        # zipfile raises BadZipFile, NotImplementedError, zlib.error, struct.error, EOFError, ...
-        except Exception as error:
-            raise FileError(f"{label} is a ZIP that cannot be read: {one_line(error)}") from error
-
-    def _check_entry(self, label: str, entry: zipfile.ZipInfo) -> None:
-        inside = visible(f"{label}/{base_name(entry.filename)}")
-        if entry.flag_bits & 1:
-            raise FileError(f"{inside} is encrypted; make a ZIP without a password")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FileError(
-                f"{inside} is packed by method {entry.compress_type}; stored and deflated members are read"
-            )
-        if entry.file_size > self.limits.file_bytes:
-            raise FileError(
-                f"{inside} unpacks to {entry.file_size / 1e6:.6g} MB; the limit of one file is "
-                f"{self.limits.named('file_bytes')}"
-            )
+        with opened(label, file, self.limits) as (archive, entries):
+            if any(entry.filename == "frames.npy" for entry in entries):
+                self._add_npz(label, archive)
+                return
+            visible_ones = [
+                entry
+                for entry in sorted(entries, key=lambda entry: natural(entry.filename))
+                if not base_name(entry.filename).startswith(".")
+                and not entry.filename.startswith("__MACOSX/")
+            ]
+            if not visible_ones:
+                raise FileError(f"{label} holds no files")
+            if self.zipped:
+                raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
+            self.zipped = True
+            for entry in visible_ones:
+                base = base_name(entry.filename)
+                inside = METADATA if base == METADATA else visible(f"{label}/{base}")
+                self.begin(inside)
+                # The directory may lie about sizes: no more is unpacked than it says.
+                with archive.open(entry) as member:
+                    body = member.read(entry.file_size)
+                if is_zip(body[:4]):
+                    raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
+                self._add_one(base, inside, body)
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
         if self.names or self.metadata:
             raise FileError(f"{label} comes beside other files; an NPZ is a burst of its own")
-        arrays = {key: _Array(label, key, archive) for key in _NPZ if f"{key}.npy" in archive.NameToInfo}
+        arrays = {key: StoredArray(label, key, archive) for key in _NPZ if f"{key}.npy" in archive.NameToInfo}
         frames = arrays.pop("frames")
         shape = frames.shape if len(frames.shape) != 3 else (frames.shape[0], 1, *frames.shape[1:])
         if frames.dtype.kind != "f" or len(shape) != 4 or shape[1] not in (1, 3):
@@ -286,7 +254,7 @@ class Burst:
             "recipe": recipe,
         }
 
-    def _check_kept(self, label: str, arrays: dict[str, _Array]) -> None:
+    def _check_kept(self, label: str, arrays: dict[str, StoredArray]) -> None:
         """FileError if what is kept of an NPZ, its numbers as float32, is more than all files may have: a mask of one
         bit a pixel packs to nothing."""
         kept = 0
@@ -305,7 +273,7 @@ class Burst:
         self._write(values)
 
     def _moving(
-        self, label: str, arrays: dict[str, _Array], shape: tuple[int, int, int]
+        self, label: str, arrays: dict[str, StoredArray], shape: tuple[int, int, int]
     ) -> tuple[int, list[list[float]]]:
         """Masks of the moving objects, [M, H, W], are written; their number, and their shifts, M * N times (dy, dx)."""
         N, H, W = shape
@@ -380,73 +348,6 @@ class Burst:
             "white_level": metadata["white_level"],
             "recipe": metadata["recipe"],
         }
-
-
-class _Array:
-    """An array of an NPZ: what its header says, checked before any of it is read."""
-
-    def __init__(self, label: str, key: str, archive: zipfile.ZipFile) -> None:
-        self.label, self.key, self.archive = label, key, archive
-        with archive.open(f"{key}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            self.shape, self.fortran, self.dtype = read(file)
-            self.start = file.tell()
-        size = archive.NameToInfo[f"{key}.npy"].file_size - self.start
-        if self.dtype.hasobject or math.prod(self.shape) * self.dtype.itemsize != size:
-            raise FileError(
-                f"{label}: {key} has {size} bytes; dtype {visible(self.dtype)} and shape {visible(self.shape)} "
-                "have another number, or are not read"
-            )
-
-    def parts(self, count: int):  # type: ignore[no-untyped-def]
-        """The array in `count` equal parts along its first axis, one after the other: flat."""
-        with self.archive.open(f"{self.key}.npy") as file:
-            file.read(self.start)
-            values = math.prod(self.shape) // count
-            if self.fortran and count > 1:
-                whole = np.frombuffer(file.read(), self.dtype).reshape(self.shape, order="F")
-                yield from (part.ravel() for part in whole)
-                return
-            for _ in range(count):
-                flat = np.frombuffer(file.read(values * self.dtype.itemsize), self.dtype)
-                yield flat.reshape(self.shape, order="F").ravel() if self.fortran else flat
-
-    def numbers(self) -> np.ndarray:
-        """A few numbers, as float64."""
-        if self.dtype.kind not in "fiub" or math.prod(self.shape) * self.dtype.itemsize > MAX_JSON_BYTES:
-            raise FileError(
-                f"{self.label}: {self.key} has dtype {visible(self.dtype)} and shape {visible(self.shape)}"
-            )
-        return next(self.parts(1)).astype(np.float64).reshape(self.shape)
-
-    def text(self) -> str:
-        """A short text."""
-        if self.dtype.kind != "U" or math.prod(self.shape) != 1 or self.dtype.itemsize > 4 * MAX_JSON_BYTES:
-            raise FileError(f"{self.label}: {self.key} is not a text")
-        return str(next(self.parts(1))[0])
-
-
-def is_zip(start: bytes) -> bool:
-    return start in (b"PK\3\4", b"PK\5\6")
-
-
-def check_directory(label: str, file: IO[bytes]) -> None:
-    """FileError for a ZIP whose directory, of all that could be taken for one, is too large."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(end - 66_000, 0))
-    tail = file.read()
-    if b"PK\6\7" in tail:
-        raise FileError(f"{label} is a ZIP64; those are for more than 4 GB")
-    for found in re.finditer(b"PK\5\6", tail):
-        record = tail[found.start() : found.start() + 22]
-        if len(record) == 22 and struct.unpack_from("<I", record, 12)[0] > MAX_DIRECTORY_BYTES:
-            raise FileError(f"{label} has too many members to be a burst")
-    file.seek(0)
 
 
 def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:
@@ -557,20 +458,23 @@ def run(limits: Limits, files: IO[bytes], output: IO[bytes], say: Callable[[obje
 
     try:
         burst = Burst(limits, output, begin)
+        kernels = None
         while line := files.readline(1_000_000):
-            name, size = json.loads(line)
+            name, size, *kind = json.loads(line)
             label = visible(base_name(name))
             burst.check_size(label, size)
             begin(label)
             data = files.read(size)
-            if is_zip(data[:4]):
+            if kind == ["kernels"]:
+                kernels = KernelFile(label, data, limits, output)
+            elif is_zip(data[:4]):
                 with tempfile.TemporaryFile() as file:
                     file.write(data)
                     del data  # on disk one can seek in it, too
                     burst.add_zip(name, file)
             else:
                 burst.add(name, data)
-        said: dict[str, Any] = {"read": burst.described()}
+        said: dict[str, Any] = {"read": (kernels or burst).described()}
     except FileError as error:
         said = {"refused": str(error)}
     except MemoryError:

@@ -121,7 +121,7 @@ class FrameStack:
     def channel_noise(self, channel: int) -> NoiseModel | None:
         """The noise that the files state for a channel, or None.
 
-        That of a luminance holds where the picture is gray: the weights' squares times the channels' noise.
+        That of a luminance holds where the picture is gray (NoiseModel.of_weighted_sum).
         """
         if self.noise is None:
             return None
@@ -129,10 +129,7 @@ class FrameStack:
             return self.noise[channel]
         if self.channels == 1 or self.development is not None:
             return self.noise[0 if self.channels == 1 else 1]
-        squares = [w * w for w in LUMINANCE_WEIGHTS]
-        variance = sum(w * n.read_std**2 for w, n in zip(squares, self.noise, strict=True))
-        shot = sum(w * n.shot_gain for w, n in zip(squares, self.noise, strict=True))
-        return NoiseModel(variance**0.5, shot)
+        return NoiseModel.of_weighted_sum(self.noise, LUMINANCE_WEIGHTS)
 
     def developed(self, linear: np.ndarray) -> np.ndarray:
         """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kpnviz.burst import Burst
+from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
@@ -150,6 +150,22 @@ class OwnBurst:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
         return ChannelView(self, channel, noise)
 
+    def color(self, noises: Sequence[NoiseModel]) -> ColorView:
+        """R, G and B together as a network reads them, with the noise of each. ValueError for a burst in gray."""
+        if self.stack.channels != 3:
+            raise ValueError("the files are gray; they have no R, G and B")
+        return ColorView(self, tuple(noises))
+
+    def recipe_of(self, height: int, width: int) -> BurstRecipe | None:
+        """The recipe of which a part of so many pixels is the burst: of the whole, as it was made; else None."""
+        stack = self.stack
+        as_made = (
+            not any(any(shift.undone) for shift in self.shifts)
+            and self.order == tuple(range(len(stack)))
+            and (height, width) == (stack.height, stack.width)
+        )
+        return stack.recipe if as_made else None
+
     def estimate_noise(self, channel: int = GRAY, between: Callable[[], object] = _nothing) -> NoiseFit:
         """Fit the noise of a channel over all frames that were found, on up to 256 blocks spread over the picture.
 
@@ -224,6 +240,14 @@ class ChannelView:
         return len(self.burst.order)
 
     @property
+    def channels(self) -> None:
+        """One channel has no axis of channels, as in a gray Burst."""
+        return None
+
+    def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
+        return (self.noise,)
+
+    @property
     def height(self) -> int:
         return self.burst.stack.height
 
@@ -247,22 +271,64 @@ class ChannelView:
         rows, columns = slice(top, top + height), slice(left, left + width)
         stack, order = self.burst.stack, list(self.burst.order)
         undone = np.array([shift.undone for shift in self.burst.shifts])
-        shifts = mask = moving_shifts = recipe = None
+        shifts = mask = moving_shifts = None
         if stack.shifts is not None:
             shifts = (stack.shifts - undone)[order]
         if stack.moving_mask is not None and stack.moving_shifts is not None:
             mask = stack.moving_mask[:, rows, columns]
             moving_shifts = (stack.moving_shifts - undone)[:, order]
         truth = stack.truth(self.channel, rows, columns)
-        if (
-            stack.channels == 1  # of a channel of color `synthesize` would make the luminance
-            and not undone.any()
-            and order == list(range(len(stack)))
-            and (height, width) == (stack.height, stack.width)
-        ):
-            recipe = stack.recipe
+        # Of a channel of color `synthesize` would make another burst.
+        recipe = self.burst.recipe_of(height, width) if stack.channels == 1 else None
         frames = self.window(rows, columns)
         return Burst(frames, self.noise, stack.white_level, truth, shifts, mask, moving_shifts, recipe)
+
+
+@dataclass(frozen=True, eq=False)
+class ColorView:
+    """R, G and B of an OwnBurst together: what a Denoiser reads, window by window (see denoise.FrameSource)."""
+
+    burst: OwnBurst
+    noises: tuple[NoiseModel, ...]
+
+    def __len__(self) -> int:
+        return len(self.burst.order)
+
+    @property
+    def channels(self) -> int:
+        return len(self.noises)
+
+    def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
+        return self.noises
+
+    @property
+    def height(self) -> int:
+        return self.burst.stack.height
+
+    @property
+    def width(self) -> int:
+        return self.burst.stack.width
+
+    @property
+    def planes(self) -> list[ChannelView]:
+        return [self.burst.channel(c, noise) for c, noise in enumerate(self.noises)]
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """Linear light of all frames in a window, applied shifts undone: [N, C, h, w] float32."""
+        return np.stack([plane.window(rows, columns) for plane in self.planes], axis=1)
+
+    def crop(self, top: int, left: int, height: int, width: int) -> Burst:
+        """A part as a Burst in memory, [N, C, h, w], with all that is known of it; see ChannelView.crop."""
+        parts = [plane.crop(top, left, height, width) for plane in self.planes]
+        truths = [part.truth for part in parts if part.truth is not None]
+        recipe = self.burst.recipe_of(parts[0].height, parts[0].width)
+        return replace(
+            parts[0],
+            frames=np.stack([part.frames for part in parts], axis=1),
+            noise=self.noises,
+            truth=np.stack(truths) if truths else None,
+            recipe=recipe and replace(recipe, color=True),
+        )
 
 
 def read_shifted(
@@ -401,17 +467,19 @@ def read_burst(
     noise: NoiseModel | None = None,
     frames: int | None = None,
     align: bool | None = None,
+    color: bool = False,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
     files    a folder, or files: 2 or more photos or camera raws, a ZIP of them, or one NPZ of kpnviz
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
-    noise    of that channel; None: see :meth:`OwnBurst.noise_of`
+    color    R, G and B together, [N, 3, H, W], in place of one channel; of gray files, [N, H, W]
+    noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`
     frames   how many, see :meth:`OwnBurst.taking`; None: all of them
     align    see :func:`prepare`
 
-    The whole burst is held in memory, 4 bytes a pixel and frame. Raises ValueError, one sentence that names the file
-    or folder, if no burst can be made of it.
+    The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
+    the file or folder, if no burst can be made of it.
     """
     paths = [files] if isinstance(files, str | Path) else list(files)
     for path in paths:
@@ -423,5 +491,8 @@ def read_burst(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
     own = prepare(stack, frames, align)
+    if color and stack.channels == 3:
+        noises = [noise or own.noise_of(c)[0] for c in range(3)]
+        return own.color(noises).crop(0, 0, stack.height, stack.width)
     view = own.channel(channel, noise or own.noise_of(channel)[0])
     return view.crop(0, 0, view.height, view.width)

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.capture.decoding import FORMAT, METADATA, base_name, how_to_start, natural
+from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
 from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.capture.npz import base_name
 from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
 from kpnviz.noise import NoiseModel
 from kpnviz.text import escaped, one_line, visible
@@ -64,6 +65,29 @@ def read_frames(
             # A file without a name in any folder; the memory map keeps it after it is closed here.
             mapping = mmap.mmap(child.output.fileno(), 0, access=mmap.ACCESS_READ)
     return _stack(found, mapping)
+
+
+def read_kernel_arrays(
+    name: str,
+    data: bytes | memoryview | Path,
+    limits: Limits,
+    wanted: Callable[[], object] = _nothing,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a file of kernels says of itself (kernel_decoding.KernelFile), and its arrays, float32, mapped from disk."""
+    with _turn(limits.readers, wanted), _taken(limits) as child:
+        found = child.read([(name, data)], wanted=wanted, kind="kernels")
+        # Copied on write: PyTorch takes no arrays that must not be written to.
+        mapping = mmap.mmap(child.output.fileno(), 0, access=mmap.ACCESS_COPY)
+    return found, arrays_in(found, mapping)
+
+
+def arrays_in(found: dict[str, Any], buffer: bytes | mmap.mmap) -> dict[str, np.ndarray]:
+    """The arrays of which KernelFile says where they begin."""
+    arrays = {}
+    for key, (shape, start) in found["arrays"].items():
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[key] = np.frombuffer(buffer, np.float32, count, 4 * start).reshape(shape)
+    return arrays
 
 
 def get_ready(limits: Limits | None = None) -> None:
@@ -156,8 +180,9 @@ class _Child:
         files: Iterable[tuple[str, bytes | memoryview | Path]],
         progress: Callable[[str], object] | None = None,
         wanted: Callable[[], object] = _nothing,
+        kind: str | None = None,
     ) -> dict[str, Any]:
-        """What decoding.py says the files are; FileError if they are no burst."""
+        """What decoding.py says the files are; FileError if they are no burst, or not of the `kind`: "kernels"."""
         timer = threading.Timer(_PATIENCE * self.limits.seconds, self._stop)
         timer.daemon = True
         timer.start()
@@ -166,7 +191,7 @@ class _Child:
             # One thread sends the files and another one listens which of them is read; this one asks whether
             # anybody still waits for it.
             with ThreadPoolExecutor(2) as pool:
-                sent = pool.submit(self._send_all, files)
+                sent = pool.submit(self._send_all, files, kind)
                 lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
                 pool.submit(self._listen, lines)
                 try:
@@ -206,18 +231,19 @@ class _Child:
         finally:
             lines.put(b"")
 
-    def _send_all(self, files: Iterable[tuple[str, bytes | memoryview | Path]]) -> None:
+    def _send_all(self, files: Iterable[tuple[str, bytes | memoryview | Path]], kind: str | None) -> None:
         assert self.process.stdin is not None
         # It stops reading when it has seen enough to refuse.
         with contextlib.suppress(BrokenPipeError), self.process.stdin:
             for name, data in files:
-                self._send(name, data)
+                self._send(name, data, kind)
 
-    def _send(self, name: str, data: bytes | memoryview | Path) -> None:
+    def _send(self, name: str, data: bytes | memoryview | Path, kind: str | None) -> None:
         pipe = self.process.stdin
         assert pipe is not None
+        more = [] if kind is None else [kind]
         if not isinstance(data, Path):
-            pipe.write(json.dumps([name, len(data)]).encode() + b"\n")
+            pipe.write(json.dumps([name, len(data), *more]).encode() + b"\n")
             pipe.write(data)
             pipe.flush()
             return
@@ -227,7 +253,7 @@ class _Child:
                 raise FileError(f"{label} is not a file")
             with open(data, "rb") as file:
                 left = os.fstat(file.fileno()).st_size
-                pipe.write(json.dumps([name, left]).encode() + b"\n")
+                pipe.write(json.dumps([name, left, *more]).encode() + b"\n")
                 while left:
                     chunk = file.read(min(left, _CHUNK))
                     if not chunk:
@@ -336,6 +362,18 @@ def _noise(name: str, pairs: Sequence[Sequence[float]] | None) -> tuple[NoiseMod
         return tuple(NoiseModel(*pair) for pair in pairs)
     except ValueError as error:
         raise FileError(f"{name}: noise {visible(pairs)} is not one: {one_line(error)}") from error
+
+
+def read_recipe(name: str, text: str | None) -> BurstRecipe | None:
+    """The recipe that a file holds as JSON; FileError if it is none."""
+    if text is None:
+        return None
+    try:
+        return _recipe(name, json.loads(text))
+    except FileError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{name}: recipe is not that of a burst: {one_line(error)}") from error
 
 
 def _recipe(name: str, values: Any) -> BurstRecipe | None:

@@ -6,14 +6,15 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
 from kpnviz.limits import MAX_JSON_BYTES
+from kpnviz.noise import NoiseModel
 from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
 from kpnviz.text import escaped
@@ -45,49 +46,64 @@ def _written(folder: Path) -> list[str] | None:
     return [name for name in names if isinstance(name, str) and _OWN.fullmatch(name)]
 
 
-def write_burst(folder: Path, bursts: Sequence[Burst]) -> dict:
-    """Write one burst (gray) or three (R, G, B) to a folder: frame_00.png ..., truth.png, burst.json.
+def burst_arrays(burst: Burst) -> dict[str, Any]:
+    """A burst as the arrays of an NPZ, which :func:`kpnviz.read_burst` reads: what is known of it.
+
+    frames [N, H, W] or [N, C, H, W], white_level; read_std and shot_gain (of each channel [C], where they differ),
+    truth, shifts [N, 2] (dy, dx), moving_mask [M, H, W], moving_shifts [M, N, 2], recipe (JSON).
+    """
+    arrays: dict[str, Any] = {"frames": burst.frames, "white_level": burst.white_level}
+    if isinstance(burst.noise, NoiseModel):
+        arrays |= {"read_std": burst.noise.read_std, "shot_gain": burst.noise.shot_gain}
+    elif burst.noise is not None:
+        for name in ("read_std", "shot_gain"):
+            arrays[name] = np.array([getattr(noise, name) for noise in burst.noise])
+    for name in ("truth", "shifts", "moving_mask", "moving_shifts"):
+        if getattr(burst, name) is not None:
+            arrays[name] = getattr(burst, name)
+    if burst.recipe is not None:
+        arrays["recipe"] = json.dumps(dataclasses.asdict(burst.recipe))
+    return arrays
+
+
+def write_burst(folder: Path, burst: Burst) -> dict:
+    """Write a burst, gray or in color, to a folder: frame_00.png ..., truth.png, burst.json.
 
     x = (code - black_code) / (white_code - black_code); both are chosen so that no value is clipped.
     A frame of an older burst that was written here, and that this one does not overwrite, is removed; no other file is.
     All is written beside the folder first, so that an interrupted command leaves the older burst. Returns what
     burst.json holds.
     """
-    first, folder = bursts[0], Path(folder)
-    values = [burst.frames for burst in bursts]
-    low = min(0.0, *(float(frames.min()) for frames in values))
-    high = max(1.0, *(float(frames.max()) for frames in values))
+    folder = Path(folder)
+    low, high = min(0.0, float(burst.frames.min())), max(1.0, float(burst.frames.max()))
     span = int(_TOP / (high - low)) - 1
     black = int(np.ceil(-low * span))
 
-    def png(planes: list[np.ndarray]) -> bytes:
-        codes = np.stack([np.rint(plane.astype(np.float64) * span + black) for plane in planes], axis=-1)
-        codes = np.clip(codes, 0, _TOP).astype(np.uint16)
-        return write_png16(codes[..., 0] if len(planes) == 1 else codes)
+    def png(picture: np.ndarray) -> bytes:
+        codes = np.clip(np.rint(picture.astype(np.float64) * span + black), 0, _TOP).astype(np.uint16)
+        return write_png16(codes if codes.ndim == 2 else np.moveaxis(codes, 0, -1))
 
-    names = [f"frame_{i:02d}.png" for i in range(len(first))]
+    names = [f"frame_{i:02d}.png" for i in range(len(burst))]
+    noises = None if burst.noise is None else burst.channel_noises("burst.json")
     metadata = {
         "format": FORMAT,
         "frames": names,
         "black_code": black,
         "white_code": black + span,
-        "white_level": first.white_level,
-        "noise": [dataclasses.asdict(burst.noise) for burst in bursts],
-        "shifts": None if first.shifts is None else np.asarray(first.shifts).tolist(),
-        "truth": None,
-        "recipe": None if first.recipe is None else dataclasses.asdict(first.recipe),
+        "white_level": burst.white_level,
+        "noise": noises and [dataclasses.asdict(noise) for noise in noises],
+        "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),
+        "truth": None if burst.truth is None else "truth.png",
+        "recipe": None if burst.recipe is None else dataclasses.asdict(burst.recipe),
     }
-    truths = [burst.truth for burst in bursts if burst.truth is not None]
-    if len(truths) == len(bursts):
-        metadata["truth"] = "truth.png"
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with unfinished(folder.parent) as new:
         new.mkdir(mode=0o700)
         for i, name in enumerate(names):
-            (new / name).write_bytes(png([burst.frames[i] for burst in bursts]))
-        if metadata["truth"]:
-            (new / "truth.png").write_bytes(png(truths))
+            (new / name).write_bytes(png(burst.frames[i]))
+        if burst.truth is not None:
+            (new / "truth.png").write_bytes(png(burst.truth))
         (new / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         folder.mkdir(exist_ok=True)
         with locked(folder / METADATA):  # the frames of two bursts, written at once, are not mixed

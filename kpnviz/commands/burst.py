@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kpnviz.capture.prepare import OwnBurst
-    from kpnviz.denoise import Denoiser
+    from kpnviz.denoise import Denoiser, FrameSource
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
@@ -113,7 +113,8 @@ def add_commands(commands: Any) -> None:
         "--format", choices=("png", "tif"), help="with --each: of the pictures that are written (png)"
     )
     add_workers(denoise, "with --each: bursts")
-    _add_color(denoise, "each channel, not luminance")
+    _add_color(denoise, "R, G and B, not luminance")
+    _add_channels(denoise)
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
         "--tile", type=integer(1, 65536), default=640, help="side of a tile: memory against time (640)"
@@ -132,14 +133,16 @@ def add_commands(commands: Any) -> None:
         "  patches    [C, N, K, K]  what they are applied to: linear intensity around the pixel in each frame\n"
         "  value      [C]           the denoised value: (kernels * patches).sum((2, 3)).mean(1)\n"
         "  pixel      [2]           row and column, as in --at\n"
-        "  shifts     [N, 2]        whole pixels (down, across) that were taken back before a frame was read",
+        "  shifts     [N, 2]        whole pixels (down, across) that were taken back before a frame was read\n"
+        "R, G and B share one set of kernels, unless --channels each gives each its own.",
     )
     _add_input(kernels)
     kernels.add_argument(
         "--at", type=several(_PIXELS, _PIXELS), required=True, metavar="Y,X", help="the pixel"
     )
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
-    _add_color(kernels, "each channel, not luminance")
+    _add_color(kernels, "R, G and B, not luminance")
+    _add_channels(kernels)
     kernels.set_defaults(run=_kernels, tile=640)
 
 
@@ -179,8 +182,17 @@ def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--colour", dest="color", action="store_true", help=argparse.SUPPRESS)
 
 
+def _add_channels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--channels",
+        choices=("shared", "each"),
+        help="with --color: one set of kernels for R, G and B, or each channel by itself, for three times the time "
+        "(shared)",
+    )
+
+
 def _synth(options: argparse.Namespace) -> int:
-    from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
+    from kpnviz.burst import BurstRecipe, Misalignment, synthesize, with_motion
     from kpnviz.capture.writer import check_folder, write_burst
     from kpnviz.limits import Limits
     from kpnviz.noise import NoiseModel
@@ -207,6 +219,7 @@ def _synth(options: argparse.Namespace) -> int:
         misalignment=misalignment,
         reduction=options.reduction,
         seed=options.seed,
+        color=options.color,
     )
     H, W = recipe.crop[2:] if recipe.crop else read_scene(recipe.photo, recipe.reduction).shape
     if options.frames * H * W > limits.total_pixels:
@@ -214,12 +227,12 @@ def _synth(options: argparse.Namespace) -> int:
             f"{options.frames} frames of {H}x{W} are more than can be read again, {limits.named('total_pixels')}"
         )
     recipe = with_motion(recipe, options.motion)
-    bursts = synthesize_color(recipe) if options.color else (synthesize(recipe),)
-    metadata = write_burst(options.output, bursts)
+    burst = synthesize(recipe)
+    metadata = write_burst(options.output, burst)
     if options.json:
         print(json.dumps(metadata, indent=2))
     else:
-        _say(f"{len(metadata['frames'])} frames of {bursts[0].height}x{bursts[0].width} in {options.output}")
+        _say(f"{len(metadata['frames'])} frames of {burst.height}x{burst.width} in {options.output}")
     return 0
 
 
@@ -254,18 +267,15 @@ def denoise_burst(
 
     denoiser, burst, channels, noises, report = _open(options, denoiser, quiet)
     shape = (len(channels), burst.stack.height, burst.stack.width)
-    picture = np.empty(shape, dtype=np.float32)
-    seconds = 0.0
     hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=len(channels), desc="denoise", disable=hidden, unit="channel") as bar:
-        for c, channel in enumerate(channels):
-
-            def advance(share: float, c: int = c) -> None:
-                bar.update(c + share - bar.n)
-
-            source = burst.channel(channel, noises[c])
-            estimate = denoiser(source, keep_kernels=False, progress=advance)
-            picture[c], seconds = estimate.image, seconds + estimate.seconds
+    with tqdm(total=100, desc="denoise", disable=hidden, unit="%") as bar:
+        estimate = denoiser(
+            _view(burst, channels, noises),
+            keep_kernels=False,
+            progress=lambda share: bar.update(100 * share - bar.n),
+            channels=options.channels or "shared",
+        )
+    picture = estimate.image.reshape(shape)
     if not options.linear:
         picture = burst.stack.developed(picture)
     codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
@@ -275,7 +285,7 @@ def denoise_burst(
     written = write_png16 if suffix == ".png" else write_tiff16
     write_atomically(options.output, written(codes[..., 0] if shape[0] == 1 else codes))
     report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
-    return report | {"seconds": round(seconds, 3)}
+    return report | {"seconds": round(estimate.seconds, 3)}
 
 
 def _kernels(options: argparse.Namespace) -> int:
@@ -288,36 +298,39 @@ def _kernels(options: argparse.Namespace) -> int:
         raise ValueError(
             f"--at is {y},{x}; the frames have {burst.stack.height}x{burst.stack.width} pixels (height x width)"
         )
-    estimates = [denoiser.around(burst.channel(c, n), y, x) for c, n in zip(channels, noises, strict=True)]
-    fields = [(estimate.kernels, top, left) for estimate, top, left in estimates]
-    if any(field is None for field, _, _ in fields):
+    source = _view(burst, channels, noises)
+    estimate, top, left = denoiser.around(source, y, x, options.channels or "shared")
+    if estimate.kernels is None:
         raise ValueError(f"{options.model} predicts the picture itself; it has no kernels")
+    fields = [estimate.kernels.channel(c) for c in range(len(channels))]  # shared: the same field again
     arrays: dict[str, Any] = {
-        "kernels": np.stack([field.at(y - top, x - left) for field, top, left in fields if field]),
+        "kernels": np.stack([field.at(y - top, x - left) for field in fields]),
         "patches": np.stack(
             [
                 _patches(burst, channel, noise, y, x, field.reach)
-                for channel, noise, (field, _, _) in zip(channels, noises, fields, strict=True)
-                if field
+                for channel, noise, field in zip(channels, noises, fields, strict=True)
             ]
         ),
-        "value": np.array([estimate.image[y - top, x - left] for estimate, top, left in estimates]),
+        "value": estimate.image[..., y - top, x - left].reshape(len(channels)),
         "pixel": np.array([y, x]),
         "shifts": np.array([burst.shifts[i].undone for i in burst.order]),
     }
     frames = arrays["kernels"].shape[1]
     arrays["patches"] = arrays["patches"][:, :frames]
     arrays["shifts"] = arrays["shifts"][:frames]
-    for size in fields[0][0].sizes if fields[0][0] else ():
-        arrays[f"kernels_{size}"] = np.stack(
-            [field.sizes_at(y - top, x - left)[size] for field, top, left in fields if field]
-        )
+    for size in estimate.kernels.sizes:
+        arrays[f"kernels_{size}"] = np.stack([field.sizes_at(y - top, x - left)[size] for field in fields])
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     write_atomically(options.output, file.getvalue())
     report |= {"output": str(options.output), "pixel": [y, x], "values": arrays["value"].tolist()}
     _report(options, report)
     return 0
+
+
+def _view(burst: OwnBurst, channels: list[int], noises: list[NoiseModel]) -> FrameSource:
+    """The one channel that is wanted, or R, G and B together, as a network reads them."""
+    return burst.channel(channels[0], noises[0]) if len(channels) == 1 else burst.color(noises)
 
 
 def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, reach: int) -> np.ndarray:
@@ -333,8 +346,10 @@ def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, r
     return window[:, (rows - rows.min())[:, None], (columns - columns.min())[None, :]].astype(np.float32)
 
 
-def check_noise_options(options: argparse.Namespace) -> None:
-    """ValueError for options of the noise that do not go together."""
+def check_options(options: argparse.Namespace) -> None:
+    """ValueError for options that do not go together."""
+    if options.channels and not options.color:
+        raise ValueError("--channels is of R, G and B: it comes with --color")
     given = (options.read_std, options.shot_gain)
     if (given[0] is None) != (given[1] is None):
         raise ValueError("--read-std and --shot-gain come together: the noise is both")
@@ -349,7 +364,7 @@ def loading(options: argparse.Namespace) -> dict[str, Any]:
 
 def _check(options: argparse.Namespace) -> None:
     """What can be refused at once is refused before PyTorch is imported, which takes seconds."""
-    check_noise_options(options)
+    check_options(options)
     for name in options.files:
         if not Path(name).exists():
             raise ValueError(f"{name}: there is no such file or folder")

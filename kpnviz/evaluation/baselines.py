@@ -1,7 +1,8 @@
 """What people would use instead of a network: pure functions of a burst, [N, H, W] -> picture [H, W].
 
 All work on linear intensity and return float32 on the burst's scale. They know the noise model, as the networks
-do, and nothing of the true shifts. The free parameters of each are DEFAULTS, found by :func:`tune` on photos that are
+do, and nothing of the true shifts. Of a burst in color each channel is restored by itself; what needs the noise raises
+ValueError where it is not known. The free parameters of each are DEFAULTS, found by :func:`tune` on photos that are
 not in the test set.
 """
 
@@ -13,7 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -90,8 +91,21 @@ class Merged:
 
 @once_a_burst
 def found_shifts(burst: Burst) -> list[np.ndarray | None]:
-    """What :func:`kpnviz.capture.alignment.find_shift` finds for every frame but the reference."""
-    return [find_shift(burst.reference, frame, burst.noise, REACH) for frame in burst.frames[1:]]
+    """What :func:`kpnviz.capture.alignment.find_shift` finds for every frame but the reference, of gray frames."""
+    noise = burst.gray_noise("alignment")
+    return [find_shift(burst.reference, frame, noise, REACH) for frame in burst.frames[1:]]
+
+
+def each_channel(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """A method of gray bursts, [N, H, W] -> [H, W], made one of color bursts too, [N, C, H, W] -> [C, H, W]."""
+
+    @functools.wraps(method)
+    def of_channels(burst: Burst, **parameters: Any) -> np.ndarray:
+        if burst.channels is None:
+            return method(burst, **parameters)
+        return np.stack([method(burst.channel(c), **parameters) for c in range(burst.channels)])
+
+    return of_channels
 
 
 @once_a_burst
@@ -102,14 +116,15 @@ def merge(burst: Burst) -> Merged:
     fit: mean (frame - reference)^2 / 2 of the stabilized pictures, aligned, is above 1.5 times the noise's (which is
     1). From there on, an eighth frame makes the mean worse, not better.
     """
-    stable = stabilize(burst.reference, burst.noise)
+    noise = burst.gray_noise("alignment")
+    stable = stabilize(burst.reference, noise)
     total, count = burst.reference.astype(np.float64), np.ones(burst.reference.shape)
     for frame, shift in zip(burst.frames[1:], found_shifts(burst), strict=True):
         if shift is None:
             continue
         whole = np.rint(shift)
         shift = whole if np.abs(shift - whole).max() <= _WORTH_INTERPOLATING else shift
-        values, seen = resample(stabilize(frame, burst.noise), shift)
+        values, seen = resample(stabilize(frame, noise), shift)
         if np.mean((values - stable)[seen] ** 2) / 2 <= _MISFIT:
             image, _ = resample(frame, shift)
             total += np.where(seen, image, 0)
@@ -127,33 +142,39 @@ def mean(burst: Burst) -> np.ndarray:
     return burst.mean
 
 
+@each_channel
 def aligned_mean(burst: Burst) -> np.ndarray:
     """The mean of the frames after global registration; see :func:`merge`."""
     return merge(burst).image.astype(np.float32)
 
 
+@each_channel
 def nlm(burst: Burst, **parameters) -> np.ndarray:
     """Non-local means (Buades, Coll, Morel 2005) of the aligned mean.
 
     strength  filter strength h as a multiple of the remaining noise; patch, distance: in pixels
     """
-    return _restored(_nlm, merge(burst), burst.noise, {**DEFAULTS["nlm"], **parameters})
+    return _restored(_nlm, merge(burst), burst.gray_noise("nlm"), {**DEFAULTS["nlm"], **parameters})
 
 
+@each_channel
 def tv(burst: Burst, **parameters) -> np.ndarray:
     """Total variation (Rudin, Osher, Fatemi 1992; Chambolle 2004) of the aligned mean.
 
     strength  weight as a multiple of the remaining noise
     """
-    return _restored(_tv, merge(burst), burst.noise, {**DEFAULTS["tv"], **parameters})
+    return _restored(_tv, merge(burst), burst.gray_noise("tv"), {**DEFAULTS["tv"], **parameters})
 
 
+@each_channel
 def wavelets(burst: Burst, **parameters) -> np.ndarray:
     """Wavelet soft thresholding (BayesShrink: Chang, Yu, Vetterli 2000), cycle-spun, of the aligned mean.
 
     strength  its assumed noise as a multiple of the remaining noise; wavelet: a name of PyWavelets
     """
-    return _restored(_wavelets, merge(burst), burst.noise, {**DEFAULTS["wavelets"], **parameters})
+    return _restored(
+        _wavelets, merge(burst), burst.gray_noise("wavelets"), {**DEFAULTS["wavelets"], **parameters}
+    )
 
 
 Restorer = Callable[..., np.ndarray]
@@ -183,6 +204,7 @@ def _wavelets(image: np.ndarray, std: float, strength: float, wavelet: str) -> n
     return cycle_spin(image, denoise_wavelet, max_shifts=3, func_kw=options, workers=1)
 
 
+@each_channel
 def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
     """Tiled merge in the Fourier domain, after HDR+ (Hasinoff et al. 2016, sections 4 and 5).
 
@@ -198,7 +220,8 @@ def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
     """
     options = {**DEFAULTS["wiener-merge"], **parameters}
     tiles = _Tiles(burst.reference.shape)
-    r, s = burst.noise.read_std, burst.noise.shot_gain
+    noise = burst.gray_noise("the merge")
+    r, s = noise.read_std, noise.shot_gain
     own = tiles.cut(burst.reference)  # [K, T, T]
     variance = r**2 + s * np.maximum(own.mean(axis=(1, 2), keepdims=True), 0)
     power = variance * (tiles.window**2).sum()
@@ -323,7 +346,7 @@ def tune(
         for burst, aligned in zip(bursts, merged, strict=True):
             assert burst.truth is not None
             if method in restorers:
-                image = _restored(restorers[method], aligned, burst.noise, parameters)
+                image = _restored(restorers[method], aligned, burst.gray_noise(method), parameters)
             else:
                 image = wiener_merge(burst, **parameters)
             scores.append(psnr(image, burst.truth))

@@ -173,7 +173,7 @@ def _scenes(case: Case) -> tuple[str, float, int]:
 
 def _hidden(burst: Burst, noise_scale: float) -> Burst:
     """What a method is given: frames, noise model and white level; neither the truth nor the recipe that makes it."""
-    return Burst(burst.frames, burst.noise.scaled(noise_scale), burst.white_level)
+    return Burst(burst.frames, burst.gray_noise("evaluation").scaled(noise_scale), burst.white_level)
 
 
 def _row(

@@ -53,7 +53,7 @@ def separable_factors(vertical: Any, horizontal: Any) -> tuple[Tensor, tuple[int
             raise ValueError(
                 f"vertical has shape {tuple(u.shape)}, horizontal {tuple(v.shape)}; they must agree"
             )
-        _check_device("horizontal", v, "vertical", u)
+        check_device("horizontal", v, "vertical", u)
         _check_side("vertical", u.shape[-3])
         flat.append(torch.cat((u, v), dim=-3))
         sides.append(u.shape[-3])
@@ -71,7 +71,7 @@ def basis_factors(basis: Any, coefficients: Any) -> tuple[Tensor, Tensor]:
     _check_frames("basis", kernels.shape[1])
     if len(kernels) != len(c):
         raise ValueError(f"basis has F = {len(kernels)} kernels, coefficients F = {len(c)}; they must agree")
-    _check_device("coefficients", c, "basis", kernels)
+    check_device("coefficients", c, "basis", kernels)
     return kernels, c
 
 
@@ -85,7 +85,7 @@ def _joined(flat: list[Tensor], sides: list[int]) -> tuple[Tensor, tuple[int, ..
             "all axes but K must agree"
         )
     for one in flat:
-        _check_device("kernels of a size", one, "those of another", flat[0])
+        check_device("kernels of a size", one, "those of another", flat[0])
     factors = torch.cat(flat, dim=-3)
     _check_frames("kernels", len(factors))
     if factors.ndim == 5 and factors.shape[1] not in (1, 3):
@@ -220,6 +220,6 @@ def _check_frames(name: str, N: int) -> None:
         raise ValueError(f"{name} has N = {N} frames; kernels are taken of up to {MAX_KERNEL_FRAMES}")
 
 
-def _check_device(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+def check_device(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     if tensor.device != other.device:
         raise ValueError(f"{name} is on {tensor.device}, {other_name} on {other.device}; expected one device")

@@ -224,6 +224,11 @@ class KernelField:
         c = check_index("channel", c, self.channels, "there are kernels of channels")
         return dataclasses.replace(self, factors=self.factors[:, :, c])
 
+    def check_shared(self) -> None:
+        """ValueError, one sentence, if each channel has kernels of its own: statistics are those of one set."""
+        if self.channels is not None:
+            raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+
     def part(self, top: int, bottom: int, left: int, right: int) -> KernelField:
         """The field of rows top..bottom-1, columns left..right-1, for frames cut K // 2 pixels wider on each side."""
         top, bottom, left, right = self.check_place(top, bottom, left, right)
@@ -337,8 +342,7 @@ class KernelField:
         """The 1-D factors at a pixel: {s: (vertical [N, s], horizontal [N, s])}."""
         if not self.separable:
             raise ValueError("separable is False; a dense kernel has no 1-D factors")
-        if self.channels is not None:
-            raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+        self.check_shared()
         y, x = as_int("y", y), as_int("x", x)
         factors = self._interpolate(y, y + 1, x, x + 1, b)[0, :, :, 0, 0].numpy()  # [N, 2p]
         pairs = {}
@@ -370,8 +374,7 @@ class KernelField:
 
         rows   of the grid on which they are given, :attr:`grid`; of rows and columns every `step`-th, from the first on
         """
-        if self.channels is not None:
-            raise ValueError(f"there are kernels of {self.channels} channels; choose one: field.channel(0)")
+        self.check_shared()
         frames = [check_index("frame", frame, self.frames, "this field has frames") for frame in frames]
         b, step = self._check_burst(b), _as_step(step)
         with torch.inference_mode():

@@ -132,7 +132,7 @@ def pack(
         "white_level": burst.white_level,
         "burst": "" if alone or best else burst_id(burst),
         "alone": alone,
-        "noise": dataclasses.asdict(burst.noise),
+        "noise": dataclasses.asdict(burst.gray_noise("the lens")),
         "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
         "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),

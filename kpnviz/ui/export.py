@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import csv
-import dataclasses
 import html
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +16,7 @@ import kpnviz
 from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.analysis.tables import pixel_statistics, scores
 from kpnviz.burst import Burst
+from kpnviz.capture.writer import burst_arrays
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.lens.document import document, origin, table
@@ -33,23 +32,11 @@ _DIVERGING = np.array(
 def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
     """Burst, pictures and kernels as an NPZ file.
 
-    frames [N, H, W], read_std, shot_gain, white_level; truth [H, W], shifts [N, 2] (dy, dx), moving_mask [M, H, W] and
-    moving_shifts [M, N, 2] where they are known; recipe (JSON). Of each method: `mkpn.image` [H, W], `mkpn.factors`
+    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W], `mkpn.factors`
     [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and `mkpn.separable`), and
     `mkpn.kernels` [N, K, K], those at `pixel`.
     """
-    arrays: dict[str, Any] = {
-        "frames": burst.frames,
-        "read_std": burst.noise.read_std,
-        "shot_gain": burst.noise.shot_gain,
-        "white_level": burst.white_level,
-        "kpnviz": kpnviz.__version__,
-    }
-    for name in ("truth", "shifts", "moving_mask", "moving_shifts"):
-        if getattr(burst, name) is not None:
-            arrays[name] = getattr(burst, name)
-    if burst.recipe is not None:
-        arrays["recipe"] = json.dumps(dataclasses.asdict(burst.recipe))
+    arrays = burst_arrays(burst) | {"kpnviz": kpnviz.__version__}
     if pixel is not None:
         arrays["pixel"] = np.array(pixel)
     for estimate in estimates:

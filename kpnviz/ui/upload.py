@@ -15,7 +15,7 @@ import streamlit as st
 import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
-from kpnviz.burst import BurstRecipe, synthesize_color
+from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.decoding import base_name
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
@@ -110,8 +110,7 @@ def forget() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def example() -> Upload:
     """A shaken burst in color of a photo of the gallery, of which the files say nothing; the same for all sessions."""
-    bursts = synthesize_color(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3))
-    codes = np.stack([burst.frames for burst in bursts], axis=1)
+    codes = synthesize(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3, color=True)).frames
     names = tuple(f"example {i}" for i in range(len(codes)))
     return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
 

@@ -212,3 +212,17 @@ def test_class_psnr_of_one_class_is_the_psnr():
     left, right, _ = class_psnr(error, halves)
     np.testing.assert_allclose(left, -10 * np.log10(error[8:-8, 8:25].mean()))
     np.testing.assert_allclose(right, -10 * np.log10(error[8:-8, 25:-8].mean()))
+
+
+def test_maps_of_color_are_those_of_the_channels_together():
+    rng = np.random.default_rng(0)
+    truth, image = rng.random((2, 3, 30, 32))
+    error = squared_error(image, truth)
+    np.testing.assert_allclose(
+        error, np.mean([squared_error(a, b) for a, b in zip(image, truth, strict=True)], axis=0)
+    )
+    assert metrics.psnr(image, truth) == pytest.approx(-10 * np.log10(error[8:-8, 8:-8].mean()))
+    np.testing.assert_array_equal(pixel_classes(np.stack([truth[0]] * 3)), pixel_classes(truth[0]))
+    gray = np.stack([truth[0]] * 3), np.stack([image[0]] * 3)
+    for one, other in zip(disagreement(*gray), disagreement(truth[0], image[0]), strict=True):
+        assert one == pytest.approx(other)

@@ -129,3 +129,19 @@ def test_any_floating_point_is_compared(dtype):
     image, truth = PLAIN / 2, PLAIN
     assert psnr(image.astype(dtype), truth.astype(dtype)) == psnr(image, truth)
     assert ssim(image.astype(dtype), truth.astype(dtype)) == ssim(image, truth)
+
+
+def test_color_is_measured_over_its_channels_together():
+    """PSNR of the mean squared error over R, G and B; SSIM, the mean of the three."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((3, 40, 44))
+    image = truth + np.array([0.01, 0.05, 0.1])[:, None, None] * rng.standard_normal(truth.shape)
+    errors = [10 ** (-psnr(a, b) / 10) for a, b in zip(image, truth, strict=True)]
+    assert psnr(image, truth) == pytest.approx(-10 * np.log10(np.mean(errors)))
+    assert ssim(image, truth) == pytest.approx(
+        np.mean([ssim(a, b) for a, b in zip(image, truth, strict=True)])
+    )
+    with pytest.raises(
+        ValueError, match=r"image has shape \(2, 40, 44\); a picture is \[H, W\], or \[3, H, W\]"
+    ):
+        psnr(image[:2], truth[:2])

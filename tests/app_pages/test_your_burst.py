@@ -165,7 +165,7 @@ def read_in(app, files):
 
 
 def pictures(folder, recipe):
-    write_burst(folder, [synthesize(recipe)])
+    write_burst(folder, synthesize(recipe))
     return [
         (path.name, path.read_bytes())
         for path in [*sorted(folder.glob("frame_*.png")), folder / "burst.json"]
@@ -271,7 +271,7 @@ of_height = """(e, height) => new Promise((done) => {
 @pytest.mark.browser
 def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 90, 96, 112), noise=NoiseModel.for_gain(4), seed=1)
-    write_burst(tmp_path, [synthesize(recipe)])
+    write_burst(tmp_path, synthesize(recipe))
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     problems = []

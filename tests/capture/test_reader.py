@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter1d
 
 from kpnviz.analysis.metrics import psnr
-from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize, synthesize_color
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.capture import reader
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
@@ -341,37 +341,63 @@ def test_what_an_npz_holds_counts_as_it_is_kept():
 
 @pytest.mark.parametrize("color", [False, True])
 def test_a_written_burst_comes_back(tmp_path, color):
-    recipe = BurstRecipe("city", crop=(5, 7, 33, 41), noise=NoiseModel.for_gain(8), white_level=0.5, seed=2)
-    bursts = synthesize_color(recipe) if color else (synthesize(recipe),)
-    metadata = write_burst(tmp_path / "burst", bursts)
+    noise = NoiseModel.for_gain(8)
+    recipe = BurstRecipe("city", (5, 7, 33, 41), noise, white_level=0.5, seed=2, color=color)
+    burst = synthesize(recipe)
+    planes = burst.frames if color else burst.frames[:, None]
+    metadata = write_burst(tmp_path / "burst", burst)
     step = 1 / (metadata["white_code"] - metadata["black_code"])
     assert step < 5e-5
     for given in ([tmp_path / "burst"], sorted((tmp_path / "burst").glob("*.png"))):
         stack = read_frames(files_of(given))
-        assert stack.known and stack.noise == (recipe.noise,) * len(bursts) and not stack.notes
-        np.testing.assert_array_equal(stack.shifts, bursts[0].shifts)
+        assert stack.known and stack.noise == (recipe.noise,) * planes.shape[1] and not stack.notes
+        np.testing.assert_array_equal(stack.shifts, burst.shifts)
         assert stack.white_level == 0.5 and stack.recipe == recipe
-        for c, burst in enumerate(bursts):
-            assert burst.frames.min() < -0.1  # noise below zero survives
+        assert burst.frames.min() < -0.1  # noise below zero survives
+        for c in range(planes.shape[1]):
             for i in range(8):
-                np.testing.assert_allclose(stack.light(i, c, *ALL), burst.frames[i], atol=0.51 * step)
-            np.testing.assert_allclose(stack.truth(c, *ALL), burst.truth, atol=0.51 * step)
-    assert synthesize_color(recipe)[0].shifts.tolist() == synthesize(recipe).shifts.tolist()
+                np.testing.assert_allclose(stack.light(i, c, *ALL), planes[i, c], atol=0.51 * step)
+            truth = burst.truth[c] if color else burst.truth
+            np.testing.assert_allclose(stack.truth(c, *ALL), truth, atol=0.51 * step)
+    read = read_burst(tmp_path / "burst", color=True)
+    np.testing.assert_allclose(read.frames, burst.frames, atol=0.51 * step)
+    np.testing.assert_allclose(read.truth, burst.truth, atol=0.51 * step)
+    assert (read.noise, read.recipe, read.white_level) == (recipe.noise, recipe, 0.5)
+
+
+def test_a_burst_without_noise_comes_back_without(tmp_path):
+    burst = Burst(np.random.default_rng(0).random((2, 3, 20, 24), dtype=np.float32))
+    assert write_burst(tmp_path / "b", burst)["noise"] is None
+    assert read_frames(files_of([tmp_path / "b"])).noise is None
+
+
+def test_channels_of_color_files_have_their_own_noise():
+    """As camera raws state it; a network is shown R, G and B with all three."""
+    codes = np.random.default_rng(0).random((4, 3, 20, 24), dtype=np.float32)
+    noises = tuple(NoiseModel(r, r / 10) for r in (0.01, 0.02, 0.04))
+    stack = FrameStack(codes, (0, 1, 2), tuple("abc"), noise=noises, known=True, truth_place=3)
+    view = prepare(stack).color(noises)
+    burst = view.crop(2, 3, 10, 11)
+    np.testing.assert_array_equal(burst.frames, codes[:3, :, 2:12, 3:14])
+    np.testing.assert_array_equal(burst.truth, codes[3, :, 2:12, 3:14])
+    assert burst.noise == view.channel_noises("a test") == noises and burst.channel(2).noise == noises[2]
+    with pytest.raises(ValueError, match="the files are gray"):
+        prepare(FrameStack(codes[:, :1], (0, 1, 2), tuple("abc"))).color(noises)
 
 
 def test_a_channel_of_color_has_no_recipe():
     """The recipe makes a burst of luminance: from it one would get other frames than these."""
     recipe = BurstRecipe("city", crop=(5, 7, 33, 41))
     for count, kept in ((1, recipe), (3, None)):
-        bursts = (synthesize(recipe),) if count == 1 else synthesize_color(recipe)
-        codes = np.stack([burst.frames for burst in bursts], axis=1)  # [N, C, H, W]
+        frames = synthesize(dataclasses.replace(recipe, color=count == 3)).frames
+        codes = frames.reshape(8, count, 33, 41)
         stack = FrameStack(codes, tuple(range(8)), tuple("abcdefgh"), known=True, recipe=recipe)
         assert prepare(stack).channel(count - 1, recipe.noise).crop(0, 0, 33, 41).recipe == kept
 
 
 def test_color_channels_have_noise_of_their_own():
-    bursts = synthesize_color(BurstRecipe("dog", crop=(0, 0, 64, 64)))
-    noise = [burst.frames[0] - burst.truth for burst in bursts]
+    burst = synthesize(BurstRecipe("dog", crop=(0, 0, 64, 64), color=True))
+    noise = burst.frames[0] - burst.truth
     assert abs(np.corrcoef([n.ravel() for n in noise])[np.triu_indices(3, 1)]).max() < 0.1
 
 
@@ -525,7 +551,7 @@ def test_a_part_of_a_burst_takes_its_part_of_what_is_known():
 def test_read_burst_gives_what_a_network_takes(tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 60, 96, 96), noise=NoiseModel(0.02, 0.004), seed=3)
     burst = synthesize(recipe)
-    write_burst(tmp_path, (burst,))
+    write_burst(tmp_path, burst)
     read = read_burst(tmp_path)
     np.testing.assert_allclose(read.frames, burst.frames, atol=1e-4)
     np.testing.assert_allclose(read.truth, burst.truth, atol=1e-4)
@@ -545,16 +571,15 @@ def test_read_burst_gives_what_a_network_takes(tmp_path):
 
 def test_the_truth_of_a_written_burst_is_known_however_its_frames_are_named(tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 60, 64, 72), seed=3)
-    gray, colors = (synthesize(recipe),), synthesize_color(recipe)
-    for name, bursts in (("gray", gray), ("color", colors)):
-        write_burst(tmp_path / name, bursts)
-        truths = [burst.truth for burst in bursts]
+    gray, colors = synthesize(recipe), synthesize(dataclasses.replace(recipe, color=True))
+    for name, burst in (("gray", gray), ("color", colors)):
+        write_burst(tmp_path / name, burst)
         # Of the luminance of color frames, the luminance of the truth.
-        expected = truths[0] if name == "gray" else np.tensordot(LUMINANCE_WEIGHTS, truths, 1)
+        expected = burst.truth if name == "gray" else np.tensordot(LUMINANCE_WEIGHTS, burst.truth, 1)
         frames = sorted((tmp_path / name).glob("frame_*.png"))
         for files in (tmp_path / name, [*frames, tmp_path / name / "truth.png"], frames, frames[:3]):
             np.testing.assert_allclose(read_burst(files).truth, expected, atol=2e-5)
-    np.testing.assert_allclose(read_burst(tmp_path / "color", channel=2).truth, colors[2].truth, atol=2e-5)
+    np.testing.assert_allclose(read_burst(tmp_path / "color", channel=2).truth, colors.truth[2], atol=2e-5)
     # Without it, or with a burst.json that names what lies elsewhere, there is none.
     (tmp_path / "elsewhere.png").write_bytes((tmp_path / "gray" / "truth.png").read_bytes())
     metadata = tmp_path / "gray" / "burst.json"

@@ -39,8 +39,8 @@ def shared(tmp_path_factory):
             nn.init.normal_(network.head.weight, std=0.02)
         checkpoints.save(folder / "checkpoints" / "mkpn.safetensors", network, {})
         bursts = [synthesize(BurstRecipe("dog", (60, 90, 33, 40), frames=3, seed=seed)) for seed in range(3)]
-        write_burst(folder / "bursts" / "b2", bursts[:1])
-        write_burst(folder / "bursts" / "inside" / "b10", bursts[1:2])
+        write_burst(folder / "bursts" / "b2", bursts[0])
+        write_burst(folder / "bursts" / "inside" / "b10", bursts[1])
         noise = {"read_std": bursts[2].noise.read_std, "shot_gain": bursts[2].noise.shot_gain}
         np.savez(folder / "bursts" / "c.v1.npz", frames=bursts[2].frames, **noise)
         yield folder

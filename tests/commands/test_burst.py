@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kpnviz.burst import BurstRecipe, Misalignment, synthesize, synthesize_color, with_motion
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize, with_motion
 from kpnviz.capture.prepare import read_burst
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
@@ -86,18 +86,25 @@ def test_an_odd_size_in_color(tmp_path, capsys):
     options = ("--color", "--reduction", 1, "--gain", 2, "--json")
     assert run("synth", "photo.png", "-o", "burst", *options) == 0
     assert json.loads(capsys.readouterr().out)["noise"][2]["read_std"] == NoiseModel.for_gain(2).read_std
-    assert run("denoise", "burst", "-o", "out.tif", "--color", "--tile", 128, "--json") == 0
+    assert (
+        run("denoise", "burst", "-o", "out.tif", "--color", "--tile", 128, "--channels", "each", "--json")
+        == 0
+    )
     report = json.loads(capsys.readouterr().out)
     assert (report["height"], report["width"]) == (389, 517)
     assert [row["channel"] for row in report["noise"]] == ["R", "G", "B"]
     written = tifffile.imread(tmp_path / "out.tif")
     assert written.shape == (389, 517, 3) and written.dtype == np.uint16
-    recipe = BurstRecipe(str(tmp_path / "photo.png"), noise=NoiseModel.for_gain(2), reduction=1)
-    denoiser = Denoiser(load("mkpn").network, "mkpn", tile=512)
-    for c, burst in enumerate(synthesize_color(recipe)):
-        np.testing.assert_allclose(
-            written[..., c] / 65535, expected(denoiser(burst).image), atol=2e-3, err_msg=str(c)
-        )
+    recipe = BurstRecipe(str(tmp_path / "photo.png"), noise=NoiseModel.for_gain(2), reduction=1, color=True)
+    burst, denoiser = synthesize(recipe), Denoiser(load("mkpn").network, "mkpn", tile=512)
+    for c in range(3):
+        image = denoiser(burst.channel(c)).image
+        np.testing.assert_allclose(written[..., c] / 65535, expected(image), atol=2e-3, err_msg=str(c))
+    assert run("denoise", "burst", "-o", "shared.tif", "--color", "--tile", 128) == 0
+    written = np.moveaxis(tifffile.imread(tmp_path / "shared.tif"), -1, 0)
+    np.testing.assert_allclose(written / 65535, expected(denoiser(burst).image), atol=2e-3)
+    assert run("denoise", "burst", "-o", "x.png", "--channels", "each") == 1
+    assert "--channels is of R, G and B: it comes with --color" in capsys.readouterr().err
 
 
 def test_kernels_are_those_of_the_whole_picture(tmp_path, capsys):
@@ -181,7 +188,7 @@ def test_networks_compute_on_the_device_that_is_named(tmp_path, monkeypatch):
 def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
     checkpoints.save(tmp_path / "checkpoints" / "any.safetensors", tiny("kpn-l5"), {})
     burst = synthesize(BurstRecipe("city", (20, 30, 64, 70), frames=count, white_level=0.5))
-    write_burst(tmp_path / "burst", [burst])
+    write_burst(tmp_path / "burst", burst)
     assert run("denoise", "burst", "-o", "out.png", "--model", "any", "--json") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)

@@ -94,7 +94,7 @@ def test_a_burst_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypat
 
 
 def test_denoise_never_writes_over_what_it_reads(tmp_path, capsys):
-    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24)))])
+    write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 24, 24))))
     before = contents("b")
     frames = sorted(str(path) for path in Path("b").glob("frame_*"))
     os.symlink(tmp_path / "b" / "frame_01.png", "link.png")
@@ -112,7 +112,7 @@ def test_denoise_never_writes_over_what_it_reads(tmp_path, capsys):
 
 
 def test_a_frame_may_be_called_as_the_output_while_it_is_unfinished(tmp_path, capsys):
-    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24), frames=2))])
+    write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 24, 24), frames=2)))
     inputs = [tmp_path / "v.png.partial", tmp_path / "w.png"]
     for number, path in enumerate(inputs):
         path.write_bytes((tmp_path / "b" / f"frame_0{number}.png").read_bytes())
@@ -123,7 +123,7 @@ def test_a_frame_may_be_called_as_the_output_while_it_is_unfinished(tmp_path, ca
 
 
 def test_an_output_is_replaced_as_a_whole(tmp_path, monkeypatch, capsys):
-    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24)))])
+    write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 24, 24))))
     Path("out.png").write_bytes(b"older")
 
     def full(_):
@@ -257,7 +257,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
 
 @pytest.mark.parametrize("delay", [0.15, 0.4, 0.8, 1.6, 2.4])
 def test_ctrl_c_at_any_moment_is_one_word(tmp_path, delay):
-    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 200, 200)))])
+    write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 200, 200))))
     before = sorted(os.listdir(tmp_path))
     # What Python does before the command's first line is not the command's: on a busy machine it takes long.
     code = (

@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
     checkpoints.save(tmp_path / "mkpn.safetensors", tiny("mkpn"), {})
-    write_burst(tmp_path / "b", [synthesize(BurstRecipe("dog", (0, 0, 24, 24)))])
+    write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 24, 24))))
 
 
 @pytest.mark.parametrize(

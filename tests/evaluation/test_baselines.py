@@ -210,3 +210,15 @@ def test_tune_finds_the_best_of_a_grid(tmp_path, monkeypatch):
     assert len(scores) == 3 and scores == sorted(scores, reverse=True)
     with pytest.raises(ValueError, match="photos: no PNG"):
         baselines.tune(tmp_path / "none")
+
+
+@pytest.mark.parametrize("method", list(BASELINES))
+def test_a_color_burst_is_restored_channel_by_channel(method):
+    frames = np.random.default_rng(0).random((3, 3, 24, 26), dtype=np.float32)
+    burst = Burst(frames, [NoiseModel(0.02, r) for r in (0.001, 0.002, 0.004)])
+    image = BASELINES[method](burst)
+    for c in range(3):
+        np.testing.assert_array_equal(image[c], BASELINES[method](burst.channel(c)))
+    if method not in ("reference", "mean"):
+        with pytest.raises(ValueError, match="the burst has no noise model, which .* needs"):
+            BASELINES[method](Burst(frames[:, 0]))

@@ -1,0 +1,120 @@
+"""Reading a file of frames and kernels in the process that may use little: headers first, then number by number.
+
+kernel_file.py says what the keys are, and makes a burst and estimates of what this module has checked and written. It
+does without torch, as decoding.py does.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from typing import IO, Any
+
+import numpy as np
+
+from kpnviz.capture.npz import StoredArray, is_zip, opened
+from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, FileError, Limits
+from kpnviz.pictures import check_light, check_pixels
+from kpnviz.text import visible
+
+KERNEL_FORMAT = "kpnviz kernels 1"
+
+BURST_TEXTS = ("format", "recipe")
+BURST_LIGHT = ("frames", "truth", "moving_mask")
+BURST_NUMBERS = ("white_level", "read_std", "shot_gain", "shifts", "moving_shifts")
+METHOD_TEXTS = ("title", "padding", "reduce")
+METHOD_NUMBERS = ("scale",)
+METHOD_KEY = re.compile(
+    r"(?:(?P<method>[0-9]{1,2})/)?(?P<key>(?:kernels|vertical|horizontal)(?:_[0-9]{1,2})?|basis|coefficients|image"
+    r"|title|padding|reduce|scale)"
+)
+
+
+class KernelFile:
+    """The arrays of one file, as float32 in `output` one after the other, and where; texts and few numbers beside."""
+
+    def __init__(self, label: str, data: bytes, limits: Limits, output: IO[bytes]) -> None:
+        self.label, self.limits, self.output = label, limits, output
+        self.arrays: dict[str, list[Any]] = {}  # key: [shape, where it begins, in numbers]
+        self.values: dict[str, Any] = {}
+        self.written = 0
+        if not is_zip(data[:4]):
+            raise FileError(f"{label} is not an NPZ; kpnviz.save_kernels writes one")
+        with opened(label, io.BytesIO(data), limits) as (archive, entries):
+            stored = {}
+            for entry in entries:
+                key = entry.filename.removesuffix(".npy")
+                if key == entry.filename or not self._known(key):
+                    raise FileError(
+                        f"{label} holds {visible(repr(entry.filename))}, which is no key of a file of kernels"
+                    )
+                if key in stored:
+                    raise FileError(f"{label} holds {key} twice")
+                stored[key] = StoredArray(label, key, archive)
+            self._check(stored)
+            for key, array in stored.items():
+                self._read(key, array)
+
+    @staticmethod
+    def _known(key: str) -> bool:
+        return key in (*BURST_TEXTS, *BURST_LIGHT, *BURST_NUMBERS) or METHOD_KEY.fullmatch(key) is not None
+
+    def _check(self, stored: dict[str, StoredArray]) -> None:
+        """What the headers say: the frames, and how much is kept, 4 bytes a number."""
+        if "frames" not in stored:
+            raise FileError(f"{self.label} holds no frames, [N, H, W] or [N, C, H, W]")
+        shape = stored["frames"].shape
+        if len(shape) not in (3, 4) or 0 in shape:
+            raise FileError(
+                f"{self.label}: frames has shape {visible(shape)}; expected [N, H, W] or [N, C, H, W]"
+            )
+        most = min(MAX_KERNEL_FRAMES, self.limits.frames)
+        if shape[0] > most:
+            raise FileError(
+                f"{self.label}: frames has N = {shape[0]} frames; kernels are read of up to {most}"
+            )
+        check_pixels(self.label, shape[-1], shape[-2], self.limits)
+        kept = 0
+        for key, array in stored.items():
+            if self._is_array(key) and array.dtype.kind != "f":
+                raise FileError(
+                    f"{self.label}: {key} has dtype {visible(array.dtype)}; expected a floating point dtype"
+                )
+            if 0 in array.shape:
+                raise FileError(f"{self.label}: {key} has shape {visible(array.shape)}; an axis is empty")
+            kept += 4 * math.prod(array.shape)
+            if kept > self.limits.total_bytes:
+                raise FileError(
+                    f"{self.label}: {key} takes the file beyond {self.limits.named('total_bytes')}, the limit in all "
+                    "(4 bytes a number)"
+                )
+
+    @staticmethod
+    def _is_array(key: str) -> bool:
+        name = key.rpartition("/")[2]
+        return name not in (*BURST_TEXTS, *BURST_NUMBERS, *METHOD_TEXTS, *METHOD_NUMBERS)
+
+    def _read(self, key: str, array: StoredArray) -> None:
+        name = key.rpartition("/")[2]
+        if name in (*BURST_TEXTS, *METHOD_TEXTS):
+            self.values[key] = array.text()
+        elif not self._is_array(key):
+            self.values[key] = array.numbers().tolist()
+        else:
+            self.arrays[key] = [list(array.shape), self.written]
+            for chunk in array.chunks():
+                with np.errstate(over="ignore"):  # what does not fit float32 is infinite, which is said
+                    values = chunk.astype(np.float32)
+                if name in (*BURST_LIGHT, "image"):
+                    check_light(f"{self.label}: {key}", values)
+                elif not np.isfinite(values).all() or np.abs(values).max() > MAX_INTENSITY:
+                    raise FileError(
+                        f"{self.label}: {key} holds weights that are not finite, or beyond {MAX_INTENSITY:g}"
+                    )
+                self.output.write(values.data)
+                self.written += values.size
+
+    def described(self) -> dict[str, Any]:
+        self.output.flush()
+        return {"source": self.label, "arrays": self.arrays, "values": self.values}

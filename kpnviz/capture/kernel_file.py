@@ -1,0 +1,254 @@
+"""Frames, and the kernels of one or several networks for them, in one NPZ: written by anybody, shown by the lens.
+
+The keys, each an array as ``np.savez`` writes it. Of the burst:
+
+    frames        [N, H, W], or in color [N, C, H, W]; floating point, linear intensity, frame 0 the reference; N to 32
+    truth         [H, W] or [C, H, W]                               may be missing, as all but frames may
+    read_std, shot_gain     the noise model, a number each, or one of each channel [C]
+    white_level   the intensity of white (1)
+    shifts [N, 2], moving_mask [M, H, W], moving_shifts [M, N, 2], recipe     as kpnviz.Burst has them
+
+Of a method, the kernels in one of three kinds; K is odd, up to 61:
+
+    kernels                  [N, K, K, h, w], or a set for each channel [N, C, K, K, h, w]
+    vertical, horizontal     [N, K, h, w] or [N, C, K, h, w] each; the kernel is vertical[a] horizontal[b]
+    basis, coefficients      [F, N, K, K] and [F, h, w]; the kernel of frame i is sum_f coefficients[f] basis[f, i]
+
+and beside them
+
+    title         a name for people
+    padding       "reflect" (the default), "zero", "replicate", or "valid": the frames are K - 1 larger than the picture
+    reduce        "mean" (the default) or "sum" over the frames
+    scale         1: h, w are those of the picture; 2: half of it, rounded up, and kernels are interpolated bilinearly
+    image         [H, W] or [C, H, W], the picture that the network gave: it is compared with that of its kernels
+
+A network of several kernel sizes, whose mean is applied, has a pair of keys for each: vertical_3, vertical_5, ...,
+or kernels_3, kernels_5, ... Of several methods, each has its number and a slash before its keys, from 0 on: 0/kernels,
+0/title, 1/vertical, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kpnviz.burst import Burst
+from kpnviz.capture.kernel_decoding import KERNEL_FORMAT, METHOD_KEY
+from kpnviz.capture.npz import base_name
+from kpnviz.capture.reader import read_kernel_arrays, read_recipe
+from kpnviz.capture.writer import burst_arrays
+from kpnviz.estimate import Estimate, check_fit
+from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.limits import MAX_KERNEL_METHODS, MULTIPLY_ADDS_A_SECOND, FileError, Limits
+from kpnviz.noise import NoiseModel
+from kpnviz.paths import unfinished
+from kpnviz.text import one_line, visible
+
+
+def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence[Estimate]) -> None:
+    """Write a burst and the kernels of its estimates as an NPZ; the module's docstring says what the keys are.
+
+    Kernels are kept in their own dtype (bfloat16 as float32). ValueError, one sentence, for an estimate without
+    kernels, and for kernels that are not those of the burst.
+    """
+    estimates = [estimates] if isinstance(estimates, Estimate) else list(estimates)
+    if not 1 <= len(estimates) <= MAX_KERNEL_METHODS:
+        raise ValueError(f"there are {len(estimates)} estimates; a file has 1 to {MAX_KERNEL_METHODS}")
+    arrays = burst_arrays(burst) | {"format": KERNEL_FORMAT}
+    for number, estimate in enumerate(estimates):
+        if estimate.kernels is None:
+            raise ValueError(
+                f"{visible(estimate.model)} has no kernels; a file of kernels holds some of each"
+            )
+        check_fit(burst, estimate.kernels, estimate.model)
+        for key, value in _method_arrays(estimate, estimate.kernels):
+            arrays[f"{number}/{key}"] = value
+    if not isinstance(file, str | Path):
+        np.savez(file, **arrays)
+        return
+    target = Path(file)
+    with unfinished(target.absolute().parent) as temporary:
+        with open(temporary, "xb") as opened:
+            np.savez(opened, **arrays)
+        temporary.replace(target)
+
+
+def _method_arrays(estimate: Estimate, field: KernelField) -> Iterator[tuple[str, Any]]:
+    """(key, array) of a method."""
+    yield "title", estimate.model
+    yield "padding", field.padding
+    yield "reduce", field.reduce
+    yield "scale", 1 if field.grid == (field.height, field.width) else 2
+    yield "image", estimate.image
+    if field.basis is not None:
+        yield "basis", _numpy(field.basis)
+        yield "coefficients", _numpy(field.factors[0, 0])
+        return
+    factors, first = field.factors[0], 0  # [N, F, h, w] or [N, C, F, h, w]
+    for size in field.sizes:
+        suffix = "" if len(field.sizes) == 1 else f"_{size}"
+        channels = factor_channels((size,), field.separable)
+        one = factors[..., first : first + channels, :, :]
+        if field.separable:
+            yield f"vertical{suffix}", _numpy(one[..., :size, :, :])
+            yield f"horizontal{suffix}", _numpy(one[..., size:, :, :])
+        else:
+            yield f"kernels{suffix}", _numpy(one.reshape(*one.shape[:-3], size, size, *one.shape[-2:]))
+        first += channels
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+
+
+def load_kernels(
+    file: str | Path | tuple[str, bytes | memoryview | Path],
+    *,
+    limits: Limits | None = None,
+    wanted: Callable[[], object] = lambda: None,
+) -> tuple[Burst, list[Estimate]]:
+    """The burst and the estimates of a file that :func:`save_kernels`, or anybody, wrote; see the keys above.
+
+    file     a path, or (name, contents): of an upload
+    limits   what reading may take. None: those for files of one's own (``Limits.from_environment(generous=True)``);
+             what strangers bring is to be read with ``Limits.from_environment()``
+    wanted   called twice a second while the file is read; raise in it to end that
+
+    A process of its own, with little memory and time, checks every number. Kernels stay mapped from a temporary file.
+    FileError, a ValueError of one sentence that names the file, for anything that is not frames and kernels that fit
+    them, or whose picture is not that of its kernels.
+    """
+    name, data = (Path(file).name, Path(file)) if isinstance(file, str | Path) else file
+    if isinstance(data, Path) and not data.is_file():
+        raise FileError(f"{visible(data)}: there is no such file")
+    limits = limits or Limits.from_environment(generous=True)
+    label = visible(base_name(name))
+    found, arrays = read_kernel_arrays(name, data, limits, wanted)
+    values = found["values"]
+    burst = _burst(label, arrays, values)
+    methods: dict[int, dict[str, Any]] = {}
+    for key in (*arrays, *values):
+        match = METHOD_KEY.fullmatch(key)
+        if match is not None:
+            content = arrays[key] if key in arrays else values[key]
+            number = int(match["method"] or 0)
+            if match["key"] in methods.setdefault(number, {}):
+                raise FileError(f"{label} holds {match['key']} of method {number} twice")
+            methods[number][match["key"]] = content
+    if not methods:
+        raise FileError(
+            f"{label} holds no kernels; the keys are kernels, or vertical and horizontal, or basis ..."
+        )
+    if sorted(methods) != list(range(len(methods))) or len(methods) > MAX_KERNEL_METHODS:
+        raise FileError(
+            f"{label} holds methods {', '.join(map(str, sorted(methods)))}; they are counted from 0, up to "
+            f"{MAX_KERNEL_METHODS}"
+        )
+    return burst, [_estimate(label, burst, number, methods[number], limits) for number in sorted(methods)]
+
+
+def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:
+    noise: NoiseModel | tuple[NoiseModel, ...] | None = None
+    try:
+        if ("read_std" in values) != ("shot_gain" in values):
+            raise ValueError("read_std and shot_gain come together; the noise is both")
+        if "read_std" in values:
+            pairs = np.broadcast(np.atleast_1d(values["read_std"]), np.atleast_1d(values["shot_gain"]))
+            models = tuple(NoiseModel(float(r), float(s)) for r, s in pairs)
+            noise = models[0] if len(models) == 1 else models
+        return Burst(
+            arrays["frames"],
+            noise,
+            values.get("white_level", 1.0),
+            arrays.get("truth"),
+            None if "shifts" not in values else _whole(values["shifts"]),
+            arrays.get("moving_mask"),
+            None if "moving_shifts" not in values else _whole(values["moving_shifts"]),
+            read_recipe(label, values.get("recipe")),
+        )
+    except FileError:
+        raise
+    except ValueError as error:
+        raise FileError(f"{label}: {one_line(error)}") from error
+
+
+def _whole(shifts: Any) -> np.ndarray:
+    """Shifts as integers, if they are."""
+    array = np.asarray(shifts, dtype=np.float64)
+    return array.astype(np.int64) if np.array_equal(array, np.rint(array)) else array
+
+
+def _estimate(label: str, burst: Burst, number: int, method: Mapping[str, Any], limits: Limits) -> Estimate:
+    """A method's estimate: its kernels, applied to the frames, and its picture compared with theirs."""
+    title = visible(method.get("title", f"kernels {number}"))
+    try:
+        field = _field(burst, method)
+        check_fit(burst, field, title)
+        _check_cost(title, burst, field, limits)
+        return Estimate.of(burst, field, name=title, image=method.get("image"))
+    except (ValueError, TypeError) as error:
+        sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
+        raise FileError(f"{label}: {' '.join(sentence.split())}") from error
+
+
+def _field(burst: Burst, method: Mapping[str, Any]) -> KernelField:
+    options: dict[str, Any] = {name: method[name] for name in ("padding", "reduce") if name in method}
+    kinds = {
+        kind: sorted((key for key in method if key.partition("_")[0] == kind), key=_size_of_key)
+        for kind in ("kernels", "vertical", "horizontal", "basis", "coefficients")
+    }
+    given = [kind for kind, keys in kinds.items() if keys]
+    if given not in (["kernels"], ["vertical", "horizontal"], ["basis", "coefficients"]):
+        raise ValueError(
+            f"it has {', '.join(given) or 'no kernels'}; expected kernels, or vertical and horizontal, or basis and "
+            "coefficients"
+        )
+    arrays = {kind: [method[key] for key in kinds[kind]] for kind in given}
+    scale = method.get("scale", 1)
+    if scale not in (1, 2):
+        raise ValueError(f"scale is {visible(repr(scale))}; it is 1, or 2 for kernels at half resolution")
+    if scale == 2:
+        K = max(one.shape[-1 if given[0] == "basis" else -3] for one in arrays[given[0]])
+        less = K - 1 if options.get("padding") == "valid" else 0
+        options["size"] = (burst.height - less, burst.width - less)
+    if given == ["kernels"]:
+        field = KernelField.from_kernels(arrays["kernels"], **options)
+    elif given == ["vertical", "horizontal"]:
+        field = KernelField.from_factors(arrays["vertical"], arrays["horizontal"], **options)
+    else:
+        field = KernelField.from_basis(arrays["basis"][0], arrays["coefficients"][0], **options)
+    if scale == 2 and not field.half:
+        raise ValueError(
+            f"scale is 2, half resolution, and the kernels are given at every pixel, {field.height}x{field.width}"
+        )
+    return field
+
+
+def _size_of_key(key: str) -> int:
+    return int(key.partition("_")[2] or 0)
+
+
+def _check_cost(title: str, burst: Burst, field: KernelField, limits: Limits) -> None:
+    """ValueError for kernels that take more memory or time to be applied than a burst may take to be read."""
+    pixels, C = field.height * field.width, burst.channels or 1
+    taps = sum(size**2 for size in field.sizes) * field.frames * C
+    copies = (
+        1 if field.basis is None else 3
+    )  # of one frame: weights upsampled, or those, filtered frames and products
+    at_once = 4 * field.factors.shape[-3] * pixels * copies
+    if at_once > limits.memory_bytes:
+        raise ValueError(
+            f"its kernels take {at_once / 1e6:.0f} MB a frame to be applied; the limit is "
+            f"{limits.named('memory_bytes')}"
+        )
+    work = pixels * taps * (1 if field.basis is None else len(field.basis))
+    if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
+        raise ValueError(
+            f"its kernels take {work:.2g} multiply-adds to be applied, longer than {limits.named('seconds')}"
+        )

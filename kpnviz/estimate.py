@@ -1,0 +1,185 @@
+"""What kernels make of a burst: an Estimate, and a Series of them over a parameter such as the training step."""
+
+from __future__ import annotations
+
+import numbers
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from kpnviz.burst import Burst
+from kpnviz.checks import as_numpy, check_unmasked
+from kpnviz.consistency import explain_difference, picture_of
+from kpnviz.kernels import KernelField
+from kpnviz.text import visible
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a network makes of a burst.
+
+    image    [H, W], or in color [C, H, W], float32, the denoised picture: linear intensity on the burst's scale
+    kernels  the KernelField that was applied (batch of 1), or None: a direct network has none, and
+             ``keep_kernels=False`` drops them
+    model    the network's name;  seconds  wall time of prediction and application
+    """
+
+    image: np.ndarray
+    kernels: KernelField | None
+    model: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        H, W = self.image.shape[-2:]
+        return f"Estimate({H}x{W} by {self.model} in {self.seconds:.3g} s, kernels: {self.kernels})"
+
+    @classmethod
+    def of(
+        cls,
+        burst: Burst,
+        field: KernelField,
+        *,
+        name: str = "kernels",
+        image: Any = None,
+        tolerance: float = 1e-3,
+    ) -> Estimate:
+        """The estimate that any network's kernels make of a burst.
+
+        image      what the network itself gave, [H, W] or [C, H, W], PyTorch or NumPy; it is compared with what the
+                   kernels make of the frames. None: nothing is compared
+        tolerance  largest difference that is rounding, relative to the largest intensity of the picture
+
+        Raises ValueError where the two differ: by how much and where, and what would explain it; and for kernels that
+        do not fit the frames.
+        """
+        if not isinstance(burst, Burst):
+            raise ValueError(f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst")
+        if not isinstance(field, KernelField):
+            raise ValueError(
+                f"field is of type {type(field).__name__}; it is a KernelField: KernelField.from_kernels(kernels)"
+            )
+        check_fit(burst, field, name)
+        begun = time.perf_counter()
+        made = picture_of(burst.frames, field)
+        seconds = time.perf_counter() - begun
+        if image is not None:
+            difference = explain_difference(burst.frames, field, _picture(name, image, made.shape), tolerance)
+            if difference:
+                raise ValueError(f"{name}: {difference}")
+        return cls(made, field, name, seconds)
+
+
+def check_fit(burst: Burst, field: KernelField, name: str) -> None:
+    """ValueError, one sentence that names the axis, for kernels that cannot be applied to the frames of a burst."""
+    if len(field.factors) != 1:
+        raise ValueError(
+            f"{name}: the kernels are those of B = {len(field.factors)} bursts; a batch of 1 is taken"
+        )
+    if field.frames != len(burst):
+        raise ValueError(
+            f"{name}: the kernels are those of N = {field.frames} frames, the burst has {len(burst)}"
+        )
+    if field.channels is not None and field.channels != burst.channels:
+        raise ValueError(
+            f"{name}: there are kernels of C = {field.channels} channels, the burst has "
+            f"{burst.channels or '1 (gray)'}"
+        )
+    less = 2 * field.reach if field.padding == "valid" else 0
+    H, W = burst.height - less, burst.width - less
+    if (field.height, field.width) != (H, W):
+        without = f", without padding {H}x{W} of the picture" if less else ""
+        raise ValueError(
+            f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
+            f"{burst.height}x{burst.width}{without}"
+        )
+
+
+def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A picture as NumPy; one whose batch or channel axis of 1 was kept is taken as well."""
+    check_unmasked(name, image)
+    array = np.asarray(as_numpy(image))
+    if array.dtype.kind != "f":
+        raise ValueError(
+            f"{name}: the picture has dtype {array.dtype}; intensities are floating point, white = 1"
+        )
+    return array.reshape(shape) if array.ndim > len(shape) and array.shape == (1, *shape) else array
+
+
+class Series(Mapping[float, Estimate]):
+    """Estimates of one burst over a parameter that grows: trainings, assumed noise, whatever a scrubber is to go over.
+
+    name        of the parameter: "training step"
+    estimates   {number: Estimate}, two or more, with numbers that ascend, pictures of one shape, and kernels of the
+                same kind: sizes, layout, padding and reduction
+
+    >>> series = Series("training step", {1000: early, 4000: late})                        # doctest: +SKIP
+    >>> series.numbers, series[4000].image.shape                                           # doctest: +SKIP
+    ((1000, 4000), (128, 128))
+
+    A mapping from the numbers to the estimates, in order. ValueError, one sentence, for anything else.
+    """
+
+    def __init__(self, name: str, estimates: Mapping[float, Estimate]) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(
+                f"name is {visible(repr(name))}; it is what the numbers are, such as 'training step'"
+            )
+        if not isinstance(estimates, Mapping):
+            raise ValueError(f"estimates is of type {type(estimates).__name__}; it is {{number: Estimate}}")
+        self.name, self.estimates = name.strip(), MappingProxyType(dict(estimates))
+        if len(self) < 2:
+            raise ValueError(f"{visible(self.name)} has {len(self)} estimates; a series has 2 or more")
+        for number, estimate in self.items():
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, numbers.Real)
+                or not np.isfinite(float(number))
+            ):
+                raise ValueError(f"{visible(self.name)}: {visible(repr(number))} is not a finite number")
+            if not isinstance(estimate, Estimate):
+                raise ValueError(
+                    f"{visible(self.name)} {number}: {type(estimate).__name__} is given; it is an Estimate"
+                )
+        for before, after in zip(self.numbers, self.numbers[1:], strict=False):
+            if not before < after:
+                raise ValueError(f"{visible(self.name)}: {after} comes after {before}; the numbers ascend")
+        first = self.numbers[0]
+        for number, estimate in self.items():
+            for what, of_one, of_first in zip(
+                ("a picture of shape", "kernels"), _kind(estimate), _kind(self[first]), strict=True
+            ):
+                if of_one != of_first:
+                    raise ValueError(
+                        f"{visible(self.name)}: {number} has {what} {of_one}, {first} has {of_first}; "
+                        "those of a series are alike"
+                    )
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers, ascending."""
+        return tuple(self.estimates)
+
+    def __getitem__(self, number: float) -> Estimate:
+        return self.estimates[number]
+
+    def __iter__(self) -> Any:
+        return iter(self.estimates)
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+    def __repr__(self) -> str:
+        return f"Series({self.name!r}, {len(self)} estimates, {self.numbers[0]:g} to {self.numbers[-1]:g})"
+
+
+def _kind(estimate: Estimate) -> tuple[tuple[int, ...], str]:
+    """What estimates of one series share: the picture's shape, and of the kernels all but their numbers."""
+    field = estimate.kernels
+    if field is None:
+        return estimate.image.shape, "None"
+    layout = f"factors of shape {tuple(field.factors.shape)}"
+    return estimate.image.shape, f"{field}, {layout}, {'separable' if field.separable else 'dense'}"

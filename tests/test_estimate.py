@@ -1,0 +1,52 @@
+"""A Series is an ordered set of estimates that are alike."""
+
+import numpy as np
+import pytest
+import torch
+
+import kpnviz
+from kpnviz.burst import Burst
+from kpnviz.estimate import Estimate, Series
+from kpnviz.kernels import KernelField
+
+BURST = Burst(np.random.default_rng(0).random((2, 6, 7)))
+
+
+def estimate(side=3, W=7, **options):
+    return Estimate.of(
+        Burst(BURST.frames[:, :, :W]), KernelField.from_kernels(torch.ones(2, side, side, 6, W), **options)
+    )
+
+
+def test_a_series_is_ordered_and_read_by_its_numbers():
+    a, b = estimate(), estimate()
+    given = {1000: a, 4000.5: b}
+    series = kpnviz.Series("training step", given)
+    del given[1000]
+    assert series.numbers == tuple(series) == (1000, 4000.5) and len(series) == 2
+    assert series[1000] is a and list(series.values()) == [a, b]
+    assert repr(series) == "Series('training step', 2 estimates, 1000 to 4000.5)"
+
+
+@pytest.mark.parametrize(
+    "name, make, sentence",
+    [
+        ("", lambda: {1: estimate(), 2: estimate()}, "name is ''; it is what the numbers are"),
+        ("step", lambda: [estimate(), estimate()], "estimates is of type list; it is {number: Estimate}"),
+        ("step", lambda: {1: estimate()}, "step has 1 estimates; a series has 2 or more"),
+        ("step", lambda: {4: estimate(), 1: estimate()}, "step: 1 comes after 4; the numbers ascend"),
+        ("step", lambda: {"1": estimate(), "2": estimate()}, "step: '1' is not a finite number"),
+        ("step", lambda: {1: estimate(), np.nan: estimate()}, "step: nan is not a finite number"),
+        ("step", lambda: {1: estimate(), 2: None}, "step 2: NoneType is given; it is an Estimate"),
+        (
+            "step",
+            lambda: {1: estimate(), 2: estimate(W=5)},
+            r"step: 2 has a picture of shape \(6, 5\), 1 has \(6, 7\); those of a series are alike",
+        ),
+        ("step", lambda: {1: estimate(), 2: estimate(side=5)}, "step: 2 has kernels KernelField.*sizes 5"),
+        ("step", lambda: {1: estimate(), 2: estimate(reduce="sum")}, "those of a series are alike"),
+    ],
+)
+def test_what_is_no_series_is_one_sentence(name, make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Series(name, make())
