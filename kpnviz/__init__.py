@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kpnviz.denoise import Denoiser, load
     from kpnviz.estimate import Estimate, Series
     from kpnviz.kernels import KernelField
+    from kpnviz.lens.view import show
     from kpnviz.models.checkpoints import available
     from kpnviz.noise import GAINS, NoiseModel
 
@@ -46,6 +47,7 @@ __all__ = [
     "psnr",
     "read_burst",
     "save_kernels",
+    "show",
     "ssim",
     "synthesize",
 ]
@@ -59,6 +61,7 @@ _ROOMS = {
     "denoise": ("Denoiser", "load"),
     "estimate": ("Estimate", "Series"),
     "kernels": ("KernelField",),
+    "lens.view": ("show",),
     "models.checkpoints": ("available",),
     "noise": ("GAINS", "NoiseModel"),
 }

@@ -30,7 +30,7 @@ def interactive_page(
     burst: Burst,
     estimates: Sequence[Estimate],
     payload: bytes,
-    link: str,
+    link: str = "",
     *,
     gain: float | None = None,
     pixel: Pixel | None = None,
@@ -40,6 +40,7 @@ def interactive_page(
     """The kernel lens as one HTML file that needs nothing else: no server, no network.
 
     payload   of the burst and its estimates (lens.pack); it lies in the page as base64 of gzip
+    link      the address at which the app shows the same; empty: it was not made by the app
     gain      of the sensor, for the heading
     pixel     (y, x), pinned when the page is opened
     display   how the lens shows the burst, where not as in lens.DISPLAY
@@ -69,9 +70,8 @@ def interactive_page(
         table(rows, columns),
         f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>",
         "<h2>How to see it again</h2>",
-        "<p>In this file, on any computer, offline. In the app, which can change the burst and the networks, "
-        f'where it runs at this address: <a href="{html.escape(link)}">{html.escape(link)}</a></p>',
-        "" if assumed else f"<p>{_WITHOUT_ASSUMED}</p>",
+        f"<p>In this file, on any computer, offline.{_in_the_app(link)}</p>",
+        f"<p>{_WITHOUT_ASSUMED}</p>" if link and not assumed else "",
         "<h2>What it was made of</h2>",
         _PHOTOS if recipe is not None and recipe.photo in gallery() else "",
         origin(burst, estimates),
@@ -89,6 +89,15 @@ def interactive_page(
     )
     policy += "base-uri 'none'; form-action 'none'"
     return document(f"kpnviz: {title}", "".join(parts), _STYLE, policy)
+
+
+def _in_the_app(link: str) -> str:
+    if not link:
+        return ""
+    return (
+        " In the app, which can change the burst and the networks, where it runs at this address: "
+        f'<a href="{html.escape(link)}">{html.escape(link)}</a>'
+    )
 
 
 def _packed(data: bytes) -> str:

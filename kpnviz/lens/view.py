@@ -128,7 +128,9 @@ class View:
     def _summary(self) -> str:
         """What stays to be seen where a notebook is read without its widgets."""
         words = ", ".join(estimate.model for estimate in self.estimates)
-        rows = [("Kernel lens", f"{len(self.burst)} frames; {words}" if words else f"{len(self.burst)} frames")]
+        rows = [
+            ("Kernel lens", f"{len(self.burst)} frames; {words}" if words else f"{len(self.burst)} frames")
+        ]
         rows.append(("to see it", "run this cell, or open what view.save('kernels.html') writes"))
         image = self.estimates[-1].image if self.estimates else self.burst.reference
         return summary(rows, image, self.burst.white_level)
@@ -142,9 +144,9 @@ class View:
             return f"<p>{html.escape(str(error))}: the kernel lens cannot be shown. Try view.save(...).</p>"
         name = os.path.basename(file)
         return (
-            f'<iframe src="{name}" title="Kernel lens" style="width: 100%; height: {self.height}px; border: 0"></iframe>'
-            f'<p><a href="{name}" target="_blank">{name}</a>. With <code>pip install "kpnviz[notebook]"</code> the lens '
-            "is a widget, and view.pixel tells the pixel that you look at.</p>"
+            f'<iframe src="{name}" title="Kernel lens" width="100%" height="{self.height}" style="border: 0"></iframe>'
+            f'<p><a href="{name}" target="_blank">{name}</a>. With <code>pip install "kpnviz[notebook]"</code> the '
+            "lens is a widget, and view.pixel tells the pixel that you look at.</p>"
         )
 
 
@@ -178,7 +180,7 @@ def show(
     max_bytes = check_int("max_bytes", max_bytes, 1, 2**40)
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
-    listed = [estimates] if isinstance(estimates, Estimate) else list(estimates)
+    listed: list[Any] = [estimates] if isinstance(estimates, Estimate) else list(estimates)
     for one in listed:
         if not isinstance(one, Estimate):
             raise ValueError(
