@@ -4,6 +4,8 @@
 
 import { mount } from "./mount.js";
 
+const COLORS_MS = 300;
+
 /**
  * @typedef {object} Model  anywidget's: the traits of the Python object
  * @property {(name: string) => any} get
@@ -13,7 +15,8 @@ import { mount } from "./mount.js";
  * @property {(event: string, heard: () => void) => void} off
  */
 
-/** What Python set last, by its number; and what a person has chosen since: then with the same number.
+/**
+ * What Python set last has a number; what a person has chosen since has the same one.
  * @typedef {Order & { number: number }} Numbered
  */
 
@@ -44,7 +47,7 @@ function render({ model, el }) {
     onDisplay: (display) => keep({ display }),
     onLook: (pixel) => send("pixel", pixel),
   });
-  if (theme.background) lens.root.style.background = theme.background;
+  lens.root.style.background = theme.background ?? "";
 
   /**
    * @param {string} name
@@ -57,9 +60,7 @@ function render({ model, el }) {
 
   /** @param {{ pinned?: Pixel | null, display?: Display }} changed */
   function keep(changed) {
-    /** @type {Numbered} */
-    const now = latest();
-    send("chosen", { ...now, ...changed });
+    send("chosen", { ...latest(), ...changed });
   }
 
   /** @returns {Numbered} */
@@ -76,27 +77,32 @@ function render({ model, el }) {
   const follow = () => lens.follow(model.get("order"));
   show();
   model.on("change:order", follow);
-  const probe = colorProbe(lens.root, () => lens.refresh());
+  const stopWatching = watchColors(lens.root, () => lens.refresh());
   return () => {
     model.off("change:order", follow);
-    probe.remove();
+    stopWatching();
     lens.destroy();
   };
 }
 
 /**
- * An element that is not seen, and that hears when the colors of another change, whatever changes them: another theme of
- * the notebook, whose style sheets come when they come, or of the system. A change of color is a transition, which begins.
+ * Hear when an element's colors change: another theme of the notebook, or of the system. They are looked at now and then,
+ * as style sheets tell nobody when they have come.
  * @param {HTMLElement} element
  * @param {() => void} heard
  */
-function colorProbe(element, heard) {
-  const probe = element.appendChild(document.createElement("i"));
-  probe.ariaHidden = "true";
-  probe.style.cssText =
-    "position: absolute; visibility: hidden; color: var(--text); background: var(--paper); transition: color 1ms, background-color 1ms";
-  probe.addEventListener("transitionend", heard);
-  return probe;
+function watchColors(element, heard) {
+  const colors = () => {
+    const { color, backgroundColor } = getComputedStyle(element);
+    return `${color} ${backgroundColor}`;
+  };
+  let last = colors();
+  const timer = setInterval(() => {
+    const now = colors();
+    if (now !== last) heard();
+    last = now;
+  }, COLORS_MS);
+  return () => clearInterval(timer);
 }
 
 export default { render };
