@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup app test lint wheel bench clean
+.PHONY: setup app test lint types wheel bench clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,16 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types; \
+		else echo "There is no npm here: the types of the lens' scripts are not checked. Install Node.js 18 or later."; fi
+
+# The types of the scripts (tsconfig.json), by the TypeScript of package-lock.json.
+types: node_modules/.installed
+	node_modules/.bin/tsc
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
 
 # What a package index would get, looked through and run.
 wheel: setup
@@ -49,4 +59,4 @@ bench: setup
 	$(BIN)/kpnviz bench
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) node_modules build dist .pytest_cache .ruff_cache .mypy_cache

@@ -13,7 +13,6 @@ from kpnviz.denoise import Estimate
 from kpnviz.lens.page import PAGE_BYTES, interactive_page
 from kpnviz.lens.payload import Pixel
 from kpnviz.models.zoo import title_of
-from kpnviz.serving import work
 from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.assumed_noise import assumed_payloads, offered
 from kpnviz.ui.controls import burst_controls, method_controls
@@ -22,7 +21,7 @@ from kpnviz.ui.numbers import pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import GAIN, METHODS
 from kpnviz.ui.presets import preset_menu, shown_preset
-from kpnviz.ui.state import IN_PARTS, LENS, LENS_DISPLAY, LINK_PROBLEM
+from kpnviz.ui.state import IN_PARTS, LENS, LENS_DISPLAY
 
 
 @elements.fragment
@@ -86,30 +85,6 @@ def downloads(
             )
 
 
-def ready_to_show(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the methods whose results are to be shown now: all that come in time, else those that are there.
-
-    What was on the page before stays so long. A page without a lens gets one with the frames at once.
-    """
-    if work.is_cached(cache.lens_payload, recipe, methods):
-        return methods
-    state = st.session_state
-    *of, shown = state.get(IN_PARTS, (None, None, ()))
-    if of != [recipe, methods]:
-        shown = ()
-    ready = cache.ready(recipe, methods)
-    if LENS in state and len(ready) <= len(shown):
-        with work.turn():
-            cache.made_in_time(recipe, in_order_of_view(methods))
-            ready = cache.ready(recipe, methods)
-            if len(ready) <= len(shown):  # they do not all fit into what is kept: they are made together
-                ready = methods
-            if ready == methods:
-                cache.lens_payload(recipe, methods)
-    state[IN_PARTS] = (recipe, methods, ready)
-    return ready
-
-
 def in_order_of_view(methods: tuple[str, ...]) -> list[str]:
     """First those of the large pictures, which are at first the last one's."""
     display = st.session_state.get(LENS_DISPLAY, {})
@@ -133,7 +108,6 @@ def introduce() -> None:
     )
 
 
-problem = st.session_state.get(LINK_PROBLEM, "")
 # Until new pictures are there, the text is that of the old ones.
 introduction = begin("What does the network do at this pixel?", tools=preset_menu)
 status = st.empty()
@@ -144,21 +118,19 @@ with st.sidebar:
 
 try:
     cache.check_lens(recipe, methods)
+    estimates, order = cache.denoised(recipe, methods), in_order_of_view(methods)
     with status, denoising(methods):
-        ready = ready_to_show(recipe, methods)
+        ready = estimates.to_show(IN_PARTS, order, wait=LENS in st.session_state)
         if ready == methods:
             cache.lens_payload(recipe, methods)
+    introduce()
     if ready != methods:
-        introduce()
         lens_and_numbers(recipe, methods, ready)
         with status, denoising(methods):
-            cache.made_in_time(recipe, in_order_of_view(methods))
-        st.session_state[LINK_PROBLEM] = problem  # what was said of the link is to stay
-        st.rerun()
+            estimates.show_more(order)
 except ValueError as error:
     elements.failure(error)
 else:
-    introduce()
     if not methods and st.session_state[METHODS]:
         st.info(
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."

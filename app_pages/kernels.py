@@ -21,6 +21,7 @@ from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
+from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
 from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
@@ -138,7 +139,7 @@ def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) 
             field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
         )
     kept = work.is_cached(cache.maps_of, recipe, method, frame)
-    with elements.awaited(kept, "Measuring all kernels …") as place:
+    with elements.awaited(kept, "Measuring all kernels …", key="maps") as place:
         shown = cache.maps_of(recipe, method, frame)
         with place():
             show_maps(burst, field, frame, shown, pixel)
@@ -190,7 +191,7 @@ def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
         count = elements.choose("Kinds", MAX_KINDS, KINDS_COUNT, 5, str)
     which = (recipe, method, None if frame < 0 else frame, count)
     with elements.awaited(
-        work.is_cached(cache.kinds_of, *which), "Sorting the kernels of all places …"
+        work.is_cached(cache.kinds_of, *which), "Sorting the kernels of all places …", key="kinds"
     ) as place:
         found = cache.kinds_of(*which)
         with place():
@@ -397,7 +398,7 @@ def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
         tuple(sorted(dropped)), tuple(sorted(sizes)), nonnegative, renormalize, frame, (dy, dx), anew
     )
     kept = work.is_cached(cache.changed, recipe, method, change)
-    with elements.awaited(kept, "Filtering with the changed kernels …") as place:
+    with elements.awaited(kept, "Filtering with the changed kernels …", key="what_if") as place:
         after = cache.changed(recipe, method, change)
         with place():
             show_what_if(burst, before, field, after, pixel)
@@ -466,16 +467,15 @@ try:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        denoised = cache.ready(recipe, methods) == methods and work.is_cached(
-            cache.stage_payload, recipe, methods
-        )
+        estimates = InParts(cache.estimate, {name: (recipe, name) for name in methods})
+        denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
         now = (recipe, methods, view)
         same = denoised and st.session_state.get(KERNELS_SHOWN) == now
         with (
             left,
             elements.awaited(denoised, "Denoising …") as pictures,
             right,
-            elements.awaited(same, f"{view} …") as kernels,
+            elements.awaited(same, f"{view} …", key="view") as kernels,
         ):
             cache.estimates(recipe, methods)
             with pictures():

@@ -10,7 +10,7 @@ from kpnviz.analysis.metrics import PROTOCOL
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
-from kpnviz.serving import work
+from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements
 from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
 from kpnviz.ui.page import begin
@@ -49,30 +49,27 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
             format_func=lambda n: "all" if n == burst.height else str(n),
         )  # fmt: skip
 
-    kept = {name: work.is_cached(cache.sweep, recipe, name) for name in methods}
-    sweeps: dict[str, cache.Sweep] = {}
+    parts = InParts(cache.sweep, {name: (recipe, name) for name in methods})
+    complete, found = parts.complete, dict[str, cache.Sweep]()
 
-    def denoise(name: str) -> cache.Sweep:
-        text = f"Denoising {len(cache.SCALES)} times with {title_of(name)} …"
-        bar.progress(len(sweeps) / len(methods), text)
-        sweeps[name] = cache.sweep(recipe, name)
-        return sweeps[name]
+    def say(share: float, name: str) -> None:
+        bar.progress(share, f"Denoising {len(cache.SCALES)} times with {title_of(name)} …")
 
-    with elements.awaited(kept[method], f"Denoising with {title_of(method)} …") as for_strips:
+    with elements.awaited(parts.is_ready(method), f"Denoising with {title_of(method)} …") as for_strips:
         st.subheader("How the kernels and the picture answer", anchor=False)
-        all_kept, waiting = all(kept.values()), f"Denoising with {len(methods)} networks …"
+        waiting = f"Denoising with {len(methods)} networks …"
         with (
-            elements.awaited(all_kept, waiting) as for_curves,
-            elements.awaited(all_kept, waiting) as for_matrix,
+            elements.awaited(complete, waiting) as for_curves,
+            elements.awaited(complete, waiting) as for_matrix,
         ):
-            for name in (method, *(name for name in methods if name != method)):
-                found = denoise(name)
+            for name, sweep in parts.results([method], say):
+                found[name] = sweep
                 if name == method:
                     with for_strips():
-                        strips(burst, found, other, side, pixel)
-                if not all_kept or len(sweeps) == len(methods):
+                        strips(burst, sweep, other, side, pixel)
+                if not complete or len(found) == len(methods):
                     with for_curves():
-                        curves(sweeps, methods)
+                        curves(found, methods)
             bar.empty()
             with for_matrix():
                 matrix(recipe, methods, pixel)

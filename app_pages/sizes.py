@@ -6,8 +6,9 @@ from kpnviz import figures
 from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr
 from kpnviz.analysis.metrics import PROTOCOL, inner
 from kpnviz.burst import BurstRecipe
+from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
-from kpnviz.serving import work
+from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.choices import SIZED, single_size, sized_methods
 from kpnviz.ui.controls import burst_controls, usable
@@ -16,21 +17,18 @@ from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import TEACH
 from kpnviz.ui.presets import preset_menu
 from kpnviz.ui.size_stage import MAX_BYTES, SizeStage, size_stage
-from kpnviz.ui.state import SIZES_DISPLAY, SIZES_DRAWN, SIZES_LENS
+from kpnviz.ui.state import SIZES_DISPLAY, SIZES_LENS
 
 
-def denoised(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
-    """The burst denoised by each method, with progress where this session has not shown it last."""
-    state = st.session_state
-    cache.check_lens(recipe, methods, MAX_BYTES, sizes=True)
-    if state.get(SIZES_DRAWN) != (recipe, methods):
-        bar = elements.progress_bar("sizes", "Denoising …")
-        for done, method in enumerate(methods):
-            bar.progress(done / len(methods), f"Denoising with {title_of(method)} …")
-            cache.estimate(recipe, method)
-        bar.empty()
-    shown = size_stage(recipe, methods)
-    state[SIZES_DRAWN] = (recipe, methods)
+def with_progress(recipe: BurstRecipe, estimates: InParts[Estimate]) -> SizeStage:
+    """What all methods make of the burst, computed with a bar of progress."""
+    bar = elements.progress_bar("sizes", "Denoising …")
+    for _ in estimates.results(
+        progress=lambda share, name: bar.progress(share, f"Denoising with {title_of(name)} …")
+    ):
+        pass
+    shown = size_stage(recipe, estimates.names)
+    bar.empty()
     return shown
 
 
@@ -89,9 +87,13 @@ if len(methods) < 2:
     )
 else:
     try:
-        kept = work.is_cached(size_stage, recipe, methods)
-        with elements.awaited(kept, f"Denoising with {len(methods)} networks …") as place:
-            shown = denoised(recipe, methods)
+        cache.check_lens(recipe, methods, MAX_BYTES, sizes=True)
+        estimates = InParts(
+            cache.estimate, {name: (recipe, name) for name in methods}, (size_stage, (recipe, methods))
+        )
+        complete = estimates.complete
+        with elements.awaited(complete, f"Denoising with {len(methods)} networks …") as place:
+            shown = size_stage(recipe, methods) if complete else with_progress(recipe, estimates)
             with place():
                 missing = [title_of(name) for name in SIZED if name not in sized_methods()]
                 if missing:

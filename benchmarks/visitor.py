@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 _GAIN = "Sensor gain"  # the slider's label
 _STEP, _MOST = 0.1, 16.0
-_RESTED = 0.7  # seconds until a page asks for other assumed noise: courier.js
+_RESTED = 0.7  # seconds until a page asks for other assumed noise: ui/kernel_lens/loader.js
 
 
 class Visitor:

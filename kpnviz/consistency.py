@@ -157,7 +157,8 @@ def _wrong_axis(frames: np.ndarray, field: KernelField, image: np.ndarray, toler
     if frames.ndim != 3:
         return ""
     with torch.inference_mode():
-        per_frame = field.apply(torch.from_numpy(frames)[None], "size")[0].float().numpy()  # [N, H, W]
+        given = torch.from_numpy(np.ascontiguousarray(frames))[None].to(field.factors.device)
+        per_frame = field.apply(given, "size")[0].float().cpu().numpy()  # [N, H, W]
     for axis, name in ((1, "rows"), (2, "columns")):
         for reduce, other in (("mean", per_frame.mean(axis)), ("sum", per_frame.sum(axis))):
             close = (

@@ -56,6 +56,7 @@ _SETTINGS = {
     "readers": ("KPNVIZ_MAX_READERS", 1),
     "memory_bytes": ("KPNVIZ_READ_MEGABYTES", 10**6),
     "seconds": ("KPNVIZ_READ_SECONDS", 1),
+    "method_seconds": ("KPNVIZ_METHOD_SECONDS", 1),
     "computing": ("KPNVIZ_MAX_COMPUTING", 1),
     "cache_bytes": ("KPNVIZ_CACHE_MEGABYTES", 10**6),
     "upload_bytes": ("KPNVIZ_UPLOAD_MEGABYTES", 10**6),
@@ -88,6 +89,7 @@ class Limits:
                     0: eight times `pixels`
     readers         bursts that are read at once; more wait for their turn
     memory_bytes    of the process that reads;  seconds of processor time that it has
+    method_seconds  wall time that a method of one's own has for a burst in the app
     computing       visitors' computations at once; more wait for their turn. 0: as many as there are cores, as more
                     would share them and all end later
     cache_bytes     what the app keeps of what it computed
@@ -102,6 +104,7 @@ class Limits:
     readers: int = 2
     memory_bytes: int = 1_000_000_000
     seconds: int = 20
+    method_seconds: int = 60
     computing: int = 0
     cache_bytes: int = 800_000_000
     upload_bytes: int = 1_000_000_000
@@ -136,7 +139,9 @@ class Limits:
         value = getattr(self, field)
         if field == "total_pixels":
             return f"{value / 1e6:g} megapixels (8 times {_SETTINGS['pixels'][0]})"
-        unit = {"frames": "", "pixels": " megapixels", "seconds": " s"}.get(field, " MB")
+        unit = {"frames": "", "pixels": " megapixels", "seconds": " s", "method_seconds": " s"}.get(
+            field, " MB"
+        )
         return f"{value / _SETTINGS[field][1]:g}{unit} ({_SETTINGS[field][0]})"
 
     def __str__(self) -> str:

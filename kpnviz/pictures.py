@@ -178,7 +178,7 @@ def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
 
 
 def _check_parts(name: str, data: bytes) -> None:
-    """FileError for a file of so many parts that walking through them would take long; damage is left to decoders."""
+    """FileError for a file with too many parts to walk through quickly; damage is left to decoders."""
     parts, at = 0, 0
     if data[:4] in _TIFF_MAGIC:
         try:

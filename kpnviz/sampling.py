@@ -40,7 +40,7 @@ def box_reduce(image: np.ndarray, factor: int | tuple[int, int]) -> np.ndarray:
 def reduction(height: int, width: int, pixels: int) -> tuple[int, int]:
     """Factors (rows, columns) by which :func:`box_reduce` leaves at most `pixels` of a picture, whatever its shape.
 
-    They are equal, unless the shorter side has not so many pixels: then the longer one is reduced by more.
+    They are equal, unless the shorter side has fewer pixels than that: then the longer one is reduced by more.
     """
     factor = max(1, math.ceil((height * width / pixels) ** 0.5))
     down = min(factor, height)

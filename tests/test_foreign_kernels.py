@@ -378,3 +378,11 @@ def test_kernels_of_more_than_32_frames_are_refused():
         KernelField.from_kernels(torch.ones(2, 4, 3, 3, 2, 2))
     with pytest.raises(ValueError, match="horizontal is on meta, vertical on cpu; expected one device"):
         check_device("horizontal", torch.ones(2, device="meta"), "vertical", torch.ones(2))
+
+
+def test_a_picture_whose_batch_axis_was_kept_is_taken():
+    field, frames, expected = kpn()
+    for image in (expected, expected[None], expected[None].numpy()):
+        assert Estimate.of(Burst(frames), field, image=image).image.shape == (H, W)
+    with pytest.raises(ValueError, match=r"the picture has shape \(1, 1, 14, 17\)"):
+        Estimate.of(Burst(frames), field, image=expected[None, None])

@@ -19,6 +19,7 @@ LAYERS = [
     ["matching"],
     ["models"],
     ["denoise"],
+    ["methods"],
     ["capture"],
     ["analysis"],
     ["training"],

@@ -12,12 +12,13 @@ from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce
 
 _SMOOTHING = 1.0  # px, of both pictures
-_NOISE = 1 / (4 * np.pi * _SMOOTHING**2)  # what that leaves of the variance 1 of white noise
-_CORRELATED = (
-    8 * np.pi * _SMOOTHING**2
-)  # pixels of smoothed noise that tell as much as one independent square
-_CHANCE = _NOISE * _CORRELATED  # what noise makes of D, times the pixels that D is the mean of
-_SURE = 4.0  # times that, and a part of a pixel is believed; a step of one pixel, at once that
+_NOISE = 1 / (4 * np.pi * _SMOOTHING**2)  # variance of white noise of variance 1 after that smoothing
+# Smoothed noise is correlated: the mean of its squares over so many pixels varies as one independent square.
+_CORRELATED = 8 * np.pi * _SMOOTHING**2
+_CHANCE = (
+    _NOISE * _CORRELATED
+)  # differences of D that noise alone makes, times the pixels that D is the mean of
+_SURE = 4.0  # times _CHANCE: a smaller gain is not evidence for a shift below a pixel (a whole pixel needs _CHANCE)
 _BLOCK, _STEPS = 16, 4
 _UNUSUAL = 2.0  # times the noise: the D of a block is rarely above that by chance
 _COARSE = 6.0  # px: larger shapes say little about whether two pictures show one scene

@@ -110,7 +110,7 @@ class FrameStack:
             and self.codes.nbytes > _RESIDENT_BYTES
             and hasattr(self.mapping, "madvise")
         ):
-            # Pages that were read count as memory of this process until they are let go; they stay cached.
+            # Pages that were read count as memory of this process until released; the system caches them on.
             self.mapping.madvise(mmap.MADV_DONTNEED)
         return light
 

@@ -279,7 +279,9 @@ class ChannelView:
             moving_shifts = (stack.moving_shifts - undone)[:, order]
         truth = stack.truth(self.channel, rows, columns)
         # Of a channel of color `synthesize` would make another burst.
-        recipe = self.burst.recipe_of(height, width) if stack.channels == 1 else None
+        recipe = self.burst.recipe_of(height, width)
+        if recipe is not None and (stack.channels > 1 or recipe.color):
+            recipe = None
         frames = self.window(rows, columns)
         return Burst(frames, self.noise, stack.white_level, truth, shifts, mask, moving_shifts, recipe)
 

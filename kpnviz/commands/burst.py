@@ -16,6 +16,7 @@ from kpnviz.commands.options import (
     NOISE,
     SEED,
     WrongOptionError,
+    add_method,
     add_workers,
     integer,
     number,
@@ -25,10 +26,14 @@ from kpnviz.commands.terminal import say as _say
 from kpnviz.paths import check_output, write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from kpnviz.capture.prepare import OwnBurst
     from kpnviz.denoise import Denoiser, FrameSource
+    from kpnviz.estimate import Estimate
+    from kpnviz.methods import Method
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
@@ -163,7 +168,9 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
     )
-    parser.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
+    add_method(which, "a method of your own instead, which gets the whole burst at once")
     parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
     parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
     parser.add_argument("--read-std", type=NOISE, help="read noise, intensity (white = 1)")
@@ -237,6 +244,8 @@ def _synth(options: argparse.Namespace) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
+    if options.each and options.method:
+        raise WrongOptionError("--method denoises one burst: not with --each")
     if options.each:
         from kpnviz.commands.batch import denoise_each
 
@@ -265,11 +274,11 @@ def denoise_burst(
     from kpnviz.color import displayed
     from kpnviz.pictures import write_png16, write_tiff16
 
-    denoiser, burst, channels, noises, report = _open(options, denoiser, quiet)
+    reader, burst, channels, noises, report = _open(options, denoiser, quiet)
     shape = (len(channels), burst.stack.height, burst.stack.width)
     hidden = quiet or not sys.stderr.isatty()
     with tqdm(total=100, desc="denoise", disable=hidden, unit="%") as bar:
-        estimate = denoiser(
+        estimate = reader(
             _view(burst, channels, noises),
             keep_kernels=False,
             progress=lambda share: bar.update(100 * share - bar.n),
@@ -301,7 +310,12 @@ def _kernels(options: argparse.Namespace) -> int:
     source = _view(burst, channels, noises)
     estimate, top, left = denoiser.around(source, y, x, options.channels or "shared")
     if estimate.kernels is None:
-        raise ValueError(f"{options.model} predicts the picture itself; it has no kernels")
+        raise ValueError(f"{denoiser.name} predicts the picture itself; it has no kernels")
+    if (estimate.kernels.padding, estimate.kernels.reduce) != ("reflect", "mean"):
+        raise ValueError(
+            f"{denoiser.name} pads by {estimate.kernels.padding!r} and takes the {estimate.kernels.reduce} over the "
+            "frames; this file is of kernels that are padded by reflection, with the mean"
+        )
     fields = [estimate.kernels.channel(c) for c in range(len(channels))]  # shared: the same field again
     arrays: dict[str, Any] = {
         "kernels": np.stack([field.at(y - top, x - left) for field in fields]),
@@ -326,6 +340,38 @@ def _kernels(options: argparse.Namespace) -> int:
     report |= {"output": str(options.output), "pixel": [y, x], "values": arrays["value"].tolist()}
     _report(options, report)
     return 0
+
+
+class _OwnDenoiser:
+    """A method of one's own, called as a Denoiser: it gets the whole burst in memory."""
+
+    def __init__(self, method: Method, available: int, white_level: float) -> None:
+        self.method, self.name, self.white_level = method, method.name, white_level
+        taken = method.frames
+        # As many of the frames as it takes; where it takes more than there are, frames are repeated.
+        self.frames = None if taken is None else max((n for n in taken if n <= available), default=min(taken))
+
+    def __call__(
+        self,
+        source: FrameSource,
+        keep_kernels: bool = True,
+        progress: Callable[[float], object] = lambda share: None,
+        channels: str = "shared",
+    ) -> Estimate:
+        from kpnviz.burst import Burst
+
+        if channels == "each":
+            raise ValueError("--channels each: a method of your own gets R, G and B together")
+        noises = source.channel_noises("a method")
+        frames = source.window(slice(0, source.height), slice(0, source.width))
+        estimate = self.method(Burst(frames, noises if source.channels else noises[0], self.white_level))
+        progress(1.0)
+        return estimate
+
+    def around(
+        self, source: FrameSource, y: int, x: int, channels: str = "shared"
+    ) -> tuple[Estimate, int, int]:
+        return self(source, channels=channels), 0, 0
 
 
 def _view(burst: OwnBurst, channels: list[int], noises: list[NoiseModel]) -> FrameSource:
@@ -381,7 +427,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _open(
     options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
-) -> tuple[Denoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
+) -> tuple[Denoiser | _OwnDenoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
@@ -398,12 +444,16 @@ def _open(
     limits = Limits.from_environment(generous=True)
     get_ready(limits)
     from kpnviz.denoise import load
+    from kpnviz.methods import own_method
     from kpnviz.threads import announce_compilation
 
     announce_compilation(say)
-    denoiser = denoiser or load(**loading(options))
+    method = own_method(options.method) if options.method else None
+    network = None if method else denoiser or load(**loading(options))
     stack = read_frames(files_of(options.files), limits)
-    burst = prepare(stack, denoiser.frames, {"auto": None, "on": True, "off": False}[options.align])
+    reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
+    assert reader is not None
+    burst = prepare(stack, reader.frames, {"auto": None, "on": True, "off": False}[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, sources, cautions = [], [], []
     for channel in channels:
@@ -428,7 +478,7 @@ def _open(
         if caution:
             say(caution)
     report = {
-        "model": options.model,
+        "model": reader.name,
         "height": stack.height,
         "width": stack.width,
         "frames": [stack.names[i] for i in burst.order],
@@ -446,7 +496,7 @@ def _open(
         ],
         "notes": list(stack.notes),
     }
-    return denoiser, burst, channels, noises, report
+    return reader, burst, channels, noises, report
 
 
 def _report(options: argparse.Namespace, report: dict[str, Any]) -> None:

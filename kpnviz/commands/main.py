@@ -24,6 +24,7 @@ from kpnviz.commands.options import (
     SEED,
     Parser,
     WrongOptionError,
+    add_method,
     add_workers,
     integer,
     number,
@@ -42,9 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return options.run(options) or 0
-    except BrokenPipeError:  # whoever reads has seen enough: __main__ ends quietly
+    except BrokenPipeError:  # the reader of a pipe has closed it, e.g. `| head`: __main__ ends quietly
         raise
     except (ValueError, OSError) as error:
+        if getattr(options, "method", None):
+            from kpnviz.methods import print_traceback
+
+            print_traceback(error)
         say(f"kpnviz {options.command}: {error}")
         return 2 if isinstance(error, WrongOptionError) else 1
     except KeyboardInterrupt:
@@ -66,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         help="address that it listens on (127.0.0.1: this machine alone); 0.0.0.0: every network that it is in",
     )
     app.add_argument("--headless", action="store_true", help="serve without opening a browser")
+    add_method(app, "offer this method of your own to everybody who visits; may be given several times", True)
     app.set_defaults(run=_app)
 
     train = commands.add_parser(
@@ -195,11 +201,18 @@ def _add_evaluation(commands) -> None:
         "  kpnviz evaluate --models mkpn            # all of one network, into the same file\n"
         "  kpnviz evaluate --models mkpn nlm --motion moving --gains 4 16 --limit 6\n"
         "  kpnviz evaluate --models kpn --noise-scales 0.5 1 2 --output kpn.csv\n"
+        "  kpnviz evaluate --method my_net.py:predict --models mkpn nlm --limit 12\n"
         "  kpnviz evaluate --workers 8              # the same figures, without times\n"
         "Each row is written as soon as it is measured. Started again, an evaluation leaves out what the file\n"
         "has from the same weights; several at once, on different models, can write to one file.",
     )
-    evaluate.add_argument("--models", nargs="*", metavar="MODEL", help="networks and baselines (all)")
+    evaluate.add_argument(
+        "--models",
+        nargs="*",
+        metavar="MODEL",
+        help="networks and baselines (all; beside --method none)",
+    )
+    add_method(evaluate, "measure this method of your own; may be given several times", True)
     evaluate.add_argument(
         "--motion", nargs="*", choices=MOTIONS, metavar="KIND", help=f"{', '.join(MOTIONS)} (all three)"
     )
@@ -247,6 +260,11 @@ def _app(options: argparse.Namespace) -> int:
     _check_address(options.host, options.port)
     # Streamlit reads .streamlit/config.toml from the folder it is started in.
     command = [sys.executable, "-m", "kpnviz.ui.server"]
+    for source in options.method or ():
+        from kpnviz.methods import check_source  # imports PyTorch
+
+        # By the command line alone: nothing that visitors send or the environment holds names a method.
+        command += ["--method", check_source(source)]
     command += ["--server.address", options.host, "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
@@ -392,10 +410,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         "frames": options.frames,
     }
     chosen = {name: values for name, values in chosen.items() if values is not None}
-    output = options.output or (results.results_path() if not chosen and options.limit is None else None)
+    shipped = not chosen and not options.method and options.limit is None
+    output = options.output or (results.results_path() if shipped else None)
     if output:
         check_output(output)
-    methods = evaluate.methods(options.models, options.device)
+    methods = evaluate.methods(options.models, options.device, options.method or ())
     plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
     rows = results.kept_rows(output) if output and not options.anew else []
     left = evaluate.left_to_do(plan, methods, rows, options.limit)

@@ -65,6 +65,16 @@ GAIN = number(1e-3, 1e4)
 NOISE = number(0, 1000)
 
 
+def add_method(parser: argparse._ActionsContainer, text: str, several: bool = False) -> None:
+    """Add --method: a method of one's own (kpnviz.methods.own_method)."""
+    parser.add_argument(
+        "--method",
+        action="append" if several else "store",
+        metavar="FILE.py:FUNCTION",
+        help=f"{text}; or the name of an installed one (entry point of the group kpnviz.methods)",
+    )
+
+
 def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
     """Add --workers and --scheduler, of which a command takes one: who does what (kpnviz.workers.outcomes)."""
     group = parser.add_mutually_exclusive_group()

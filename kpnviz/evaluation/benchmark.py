@@ -99,7 +99,7 @@ def _processor() -> str:
 
 def _cases(sides: Sequence[int], models: Sequence[str]) -> Iterator[tuple[str, dict]]:
     gpu = torch.cuda.is_available()
-    backends = ["numba", "numba fused", "torch", STACKED] + ["triton", "triton fused"] * gpu
+    backends = ["numba", "torch", STACKED] + ["triton", "triton fused"] * gpu
     matchers = [("numba", "cpu"), (SHIFTED, "cpu")] + [("triton", "cuda"), (SHIFTED, "cuda")] * gpu
     configs = [config_of(model) for model in models]
     # What several networks have in common is measured once.

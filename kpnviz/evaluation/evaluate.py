@@ -7,7 +7,6 @@ import functools
 import itertools
 import math
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +17,10 @@ from tqdm import tqdm
 from kpnviz.analysis.alignment import alignment, shifts_and_centroids
 from kpnviz.analysis.metrics import psnr, ssim
 from kpnviz.burst import MOTIONS, Burst, BurstRecipe, synthesize
-from kpnviz.denoise import Denoiser, Estimate, load
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import Case, Row, mean_and_error
 from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
+from kpnviz.methods import Method, MethodError, as_method, check_names, network, own_method, print_traceback
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -38,30 +37,42 @@ BY_FRAMES = ("kpn", "kpn-l5", "kpn-l25", "mkpn", "aligned-mean", "wiener-merge",
 
 _TIMED = 12  # bursts whose time is taken
 
-Method = Callable[[Burst], "np.ndarray | Estimate"]
-"""A denoiser as it is evaluated: burst -> picture [H, W], linear intensity on the burst's scale, or an Estimate."""
+Predictor = Callable[[Burst], Any]
+"""A :class:`kpnviz.methods.Method`, or what :func:`kpnviz.methods.as_method` makes one of."""
 
 Plan = Mapping[Case, Sequence[str]]
 """What is to be measured: the methods, by name, in each case."""
 
 
-def methods(names: Iterable[str] | None = None, device: str = "cpu") -> dict[str, Method]:
-    """Name -> method: the trained networks, on a device, and the baselines that are named, or all of them."""
+def methods(
+    names: Iterable[str] | None = None, device: str = "cpu", own: Iterable[str] = ()
+) -> dict[str, Method]:
+    """Name -> method: the trained networks, on a device, and the baselines that are named, or all of them; and methods
+    of one's own, by their sources (:func:`kpnviz.methods.own_method`): these alone where no names are given.
+    """
+    mine = [own_method(source) for source in own]
+    check_names([method.name for method in mine], BASELINES)
     networks = checkpoints.available()
     if names is None:
-        names = (*(name for name in networks if name in ZOO), *BASELINES)
+        names = () if mine else (*(name for name in networks if name in ZOO), *BASELINES)
     chosen: dict[str, Method] = {}
     for name in names:
         if name in BASELINES:
-            chosen[name] = BASELINES[name]
+            chosen[name] = baseline(name)
         elif name in networks:
-            chosen[name] = load(name, device)
+            chosen[name] = network(name, device)
         else:
             known = ", ".join((*networks, *BASELINES))
             raise ValueError(f"model {name!r} is neither a trained network nor a baseline: {known}")
+    chosen |= {method.name: method for method in mine}
     if not chosen:
         raise ValueError("models is empty; name one network or baseline, or more")
     return chosen
+
+
+def baseline(name: str) -> Method:
+    """One of BASELINES as a method."""
+    return Method(name, name, BASELINES[name], checked=False)
 
 
 def whole_plan(names: Iterable[str]) -> Plan:
@@ -107,28 +118,30 @@ def plan_of(
 
 
 def left_to_do(
-    plan: Plan, methods: Mapping[str, Method], rows: Iterable[Row], limit: int | None = None
+    plan: Plan, methods: Mapping[str, Predictor], rows: Iterable[Row], limit: int | None = None
 ) -> Plan:
     """The plan without what networks of a fixed number of frames cannot do, and without what rows say already.
 
-    A row counts if it is of as many bursts, keeps the PSNR of each, and was measured with the weights of today.
+    A row counts if it is of as many bursts, keeps the PSNR of each, and was measured with the weights of today. None
+    counts of a method of one's own, whose weights nobody knows.
     """
     bursts = BURSTS if limit is None else limit
-    weights = {name: _weights(name) for name in methods}
+    chosen = {name: as_method(name, method) for name, method in methods.items()}
+    weights = {name: _weights(name) for name, method in chosen.items() if not method.checked}
     done = {
         (row.model, row.case)
         for row in rows
         if row.bursts == len(row.psnrs) == bursts and row.weights == weights.get(row.model)
     }
     left = {
-        case: [name for name in names if _takes(methods[name], case.frames) and (name, case) not in done]
+        case: [name for name in names if chosen[name].takes(case.frames) and (name, case) not in done]
         for case, names in plan.items()
     }
     return {case: names for case, names in left.items() if names}
 
 
 def evaluate(
-    methods: Mapping[str, Method],
+    methods: Mapping[str, Predictor],
     plan: Plan,
     limit: int | None = None,
     show_progress: bool = False,
@@ -147,12 +160,13 @@ def evaluate(
     number of frames come together. ValueError if a task fails.
     """
     burst_recipes(1, limit)  # an error of the limit is one before the work
+    chosen = {name: as_method(name, method) for name, method in methods.items()}
     bursts_a_row = BURSTS if limit is None else limit
     total = bursts_a_row * sum(map(len, plan.values()))
     with tqdm(total=total, desc="evaluate", unit="picture", disable=not show_progress) as progress:
         cases_in_order = sorted(plan, key=lambda case: (MOTIONS.index(case.motion), case.frames, case.gain))
         if workers > 1 or scheduler is not None:
-            tasks = _tasks(methods, plan, cases_in_order, bursts_a_row)
+            tasks = _tasks(chosen, plan, cases_in_order, bursts_a_row)
             yield from _rows_of_workers(
                 outcomes(_scores, tasks, workers, scheduler), bursts_a_row, progress.update
             )
@@ -163,7 +177,7 @@ def evaluate(
                 given = [_hidden(burst, case.noise_scale) for burst in bursts]
                 for name in plan[case]:
                     progress.set_postfix_str(f"{escaped(name)}, {motion} ×{gain:g}")
-                    yield _row(name, methods[name], case, bursts, given, progress.update)
+                    yield _row(name, chosen[name], case, bursts, given, progress.update)
 
 
 def _scenes(case: Case) -> tuple[str, float, int]:
@@ -201,16 +215,10 @@ Score = tuple[float, float, "np.ndarray | None"]
 
 def _score(method: Method, burst: Burst, given: Burst) -> tuple[Score, float]:
     """The score of a method on a burst, and the seconds that it took."""
-    begun = time.perf_counter()
     result = method(given)
-    seconds = time.perf_counter() - begun
-    pairs = None
-    if isinstance(result, Estimate):
-        if result.kernels is not None:
-            pairs = shifts_and_centroids(result.kernels, burst)
-        result = result.image
+    pairs = None if result.kernels is None else shifts_and_centroids(result.kernels, burst)
     assert burst.truth is not None
-    return (psnr(result, burst.truth), ssim(result, burst.truth), pairs), seconds
+    return (psnr(result.image, burst.truth), ssim(result.image, burst.truth), pairs), result.seconds
 
 
 def _row_of(name: str, case: Case, scores: Sequence[Score], seconds: float) -> Row:
@@ -236,19 +244,22 @@ def _row_of(name: str, case: Case, scores: Sequence[Score], seconds: float) -> R
 class _Task:
     """A burst of the test set, by what makes it and its number, for all cases and methods that get it.
 
-    sources   weights and device of each network, by its name; empty for a baseline
+    sources   weights and device of each network, by its name, and the source of a method of one's own; empty else
     """
 
     scenes: tuple[str, float, int]
     number: int
     plan: Plan
-    sources: Mapping[str, tuple[str, str]]
+    sources: Mapping[str, tuple[str, str, str]]
 
 
 def _tasks(
     methods: Mapping[str, Method], plan: Plan, cases_in_order: Iterable[Case], bursts: int
 ) -> Iterator[_Task]:
-    sources = {name: (_weights(name), _device(method)) for name, method in methods.items()}
+    for name, method in methods.items():
+        if method.checked and not method.source:
+            raise ValueError(f"{name} is a function of this process; with workers, name the file it is in")
+    sources = {name: (_weights(name), method.device, method.source) for name, method in methods.items()}
     for scenes, cases in itertools.groupby(cases_in_order, key=_scenes):
         part = {case: plan[case] for case in cases}
         yield from (_Task(scenes, number, part, sources) for number in range(bursts))
@@ -261,7 +272,11 @@ def _scores(task: _Task) -> dict[tuple[Case, str], Score]:
     for case, names in task.plan.items():
         given = _hidden(burst, case.noise_scale)
         for name in names:
-            scores[case, name], _ = _score(_method(name, *task.sources[name]), burst, given)
+            try:
+                scores[case, name], _ = _score(_method(name, *task.sources[name]), burst, given)
+            except MethodError as error:
+                print_traceback(error)  # only its sentence goes to the process that gave the task
+                raise
     return scores
 
 
@@ -270,18 +285,16 @@ def _recipes(motion: str, gain: float, frames: int) -> list[BurstRecipe]:
     return burst_recipes(gain, None, motion, frames)
 
 
-def _device(method: Method) -> str:
-    return str(next(method.network.parameters()).device) if isinstance(method, Denoiser) else ""
-
-
 @functools.cache
-def _method(name: str, weights: str, device: str) -> Method:
+def _method(name: str, weights: str, device: str, source: str) -> Method:
     """A method, loaded once in a process, if its weights are these."""
     if _weights(name) != weights:
         raise ValueError(
             f"the weights of {name} on {socket.gethostname()} are not those of where the command was started"
         )
-    return load(name, device) if device else BASELINES[name]
+    if source:
+        return own_method(source)
+    return network(name, device) if device else baseline(name)
 
 
 def _rows_of_workers(
@@ -299,10 +312,6 @@ def _rows_of_workers(
             del found[task.scenes]
             for case, name in result:
                 yield _row_of(name, case, [by_number[k][case, name] for k in range(bursts)], math.nan)
-
-
-def _takes(method: Method, frames: int) -> bool:
-    return not isinstance(method, Denoiser) or method.takes(frames)
 
 
 def _weights(name: str) -> str:

@@ -182,9 +182,10 @@ def _tensor(name: str, values: Any) -> Tensor:
         tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
     if 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; an axis is empty")
-    bad = ~torch.isfinite(tensor)
-    if bool(bad.any()):
-        place = [int(i) for i in bad.nonzero()[0]]
+    if not all(
+        torch.isfinite(bound) for bound in tensor.aminmax()
+    ):  # NaN, too; isfinite(tensor) would copy it
+        place = [int(i) for i in (~torch.isfinite(tensor)).nonzero()[0]]
         raise ValueError(f"{name}{place} is {tensor[tuple(place)].item()}; kernels are finite numbers")
     return tensor
 

@@ -287,6 +287,10 @@ class KernelField:
     def _apply_basis(self, frames: Tensor, reduce: str) -> Tensor:
         """Each basis kernel is a convolution of the whole frame; the coefficients weigh their results."""
         assert self.basis is not None
+        if frames.device != self.basis.device:
+            raise ValueError(
+                f"frames is on {frames.device}, the kernels are on {self.basis.device}; expected one device"
+            )
         N = frames.shape[1]
         dtype = torch.promote_types(torch.promote_types(frames.dtype, self.factors.dtype), torch.float32)
         padded = pad(frames.to(dtype), self.reach, self.padding)

@@ -44,11 +44,6 @@ __all__ = [
     "upsample_factors",
 ]
 
-MAX_TAPS = 1200
-"""Kernel weights of all sizes together for which numba compiles within seconds: sizes 1, 3, ..., 13 and 25, which are
-1080, take 4 s, and 7 s with gradients. Its time grows with them: a size of 61 takes 20 s, one of 101 minutes. What
-has more goes the lean way unless numba is asked for."""
-
 REDUCTIONS = ("none", "size", "mean", "sum")
 BACKENDS = ("reference", "torch", "numba", "triton")
 
@@ -74,8 +69,9 @@ def local_conv(
     padding  of the frames: "reflect", "zero", "replicate", or "valid" for none at all: then H and W above, and of
              the result, are those of the frames less K - 1, K the largest size
     fused    build each pixel's effective kernel (eq. 3 of the MKPN paper: zero-padded to the largest size,
-             averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none".
-    backend  one of BACKENDS, or None for the fastest that can do it and is compiled soon (MAX_TAPS)
+             averaged over sizes) and convolve once (eq. 4). The same result; not for reduce="none". numba applies
+             the sizes one by one all the same, which is faster.
+    backend  one of BACKENDS, or None for the fastest that can do it
 
     Gradients flow to `factors` from every backend, and to `frames` through reference and torch: frames
     that require a gradient take the torch path when numba or triton was asked for. Half precision is computed
@@ -92,7 +88,7 @@ def local_conv(
     dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
     half = factors.shape[-2:] == _half(*_output_size(frames, sizes, padding))
     usual = padding == "reflect" and half
-    module = _backend_module(backend, frames, dtype, sizes, usual)
+    module = _backend_module(backend, frames, dtype, usual)
     options = {} if usual else {"padding": padding, "half": half}
     summed = reduce == "sum"
     result: Tensor = module.local_conv(
@@ -207,21 +203,15 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _backend_module(
-    backend: str | None, frames: Tensor, dtype: torch.dtype, sizes: tuple[int, ...], usual: bool
-) -> ModuleType:
+def _backend_module(backend: str | None, frames: Tensor, dtype: torch.dtype, usual: bool) -> ModuleType:
     """The module that computes `backend` (None: the fastest one able to); ValueError where it cannot.
 
     usual   the frames are padded by reflection and the factors are at half resolution
     """
     if backend is None:
         fast = {"cpu": "numba", "cuda": "triton"}.get(frames.device.type)
-        lean = (
-            not usual
-            or dtype != torch.float32
-            or (fast == "numba" and sum(size**2 for size in sizes) > MAX_TAPS)
-        )
-        backend = fast if fast and not lean and _installed(fast) else "torch"
+        able = usual and dtype == torch.float32
+        backend = fast if fast and able and _installed(fast) else "torch"
     elif backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; choose None or one of {', '.join(map(repr, BACKENDS))}")
     elif backend in ("numba", "triton"):

@@ -1,31 +1,50 @@
-"""The CPU backend: float32, kernels compiled by numba on first use (a second or two) and cached on disk.
+"""The CPU backend: float32, loops compiled by numba on first use (a second a kernel size) and cached on disk.
 
-The kernels release the GIL and are run by plain Python threads, as many as torch may use. numba's own
-`parallel=True` is avoided: its default threading layer crashes when two threads, say of two users of the app,
-call it at once.
+A strip of rows of one frame is worked through in blocks of columns, kernel size by kernel size, with scratch that fits
+the processor's caches:
+
+    window   the padded frame around the strip                     [rows + size - 1, BLOCK + size - 1]
+    factors  upsampled to the pixels of a few rows                 [CHUNK, channels, BLOCK]
+
+Innermost loops run over the pixels of a row, on flat arrays with unsigned offsets: with signed ones numba checks for
+negative indices, and LLVM does not vectorize. The loops over taps inside them have constant bounds, so that LLVM
+unrolls them and keeps the sums of several kernel rows in registers.
+
+The loops release the GIL and are run by plain Python threads, as many as torch may use. numba's own `parallel=True` is
+avoided: its default threading layer crashes when two threads, say of two users of the app, call it at once.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kpnviz.threads import in_threads
+from kpnviz.threads import compiled, in_threads
 
-from ._cpu_kernels import Layout, backward_kernel, forward_kernel
-from ._reference import reduced_shape, reduction_scale
+from ._reference import reduced_shape, reduction_scale, reflect_pad
 
-STRIP = 32  # output rows per task of the forward pass, even; fewer rows, more time spent on their halo
+STRIP = 32  # output rows per task, a multiple of CHUNK; fewer rows, more time spent on the window around them
+CHUNK = 8  # rows whose factors are upsampled at once, even: in memory a channel's rows lie side by side
+BLOCK = 256  # pixels of a row, even
+GAP = BLOCK + 2  # of a channel in gradients at the pixels: a zero at either end
+TAPS = 66  # of the kernel rows that are applied at once: about as many as LLVM unrolls
+
+_BLOCK, _GAP = np.uintp(BLOCK), np.uintp(GAP)
+_NEAR, _FAR = np.float32(0.75), np.float32(0.25)  # of bilinear x2 upsampling
 
 
 def local_conv(
     frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, reduce: str, fused: bool
 ) -> Tensor:
-    result: Tensor = _LocalConv.apply(frames, factors, sizes, separable, reduce, fused)
+    """As `kpnviz.local_conv.local_conv`. Sizes are applied one by one also where they may be `fused`: it is faster."""
+    result: Tensor = _LocalConv.apply(frames, factors, sizes, separable, reduce)
     return result
 
 
@@ -34,33 +53,28 @@ class _LocalConv(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        frames: Tensor,
-        factors: Tensor,
-        sizes: tuple[int, ...],
-        separable: bool,
-        reduce: str,
-        fused: bool,
+        ctx: Any, frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool, reduce: str
     ) -> Tensor:
         ctx.save_for_backward(frames, factors)
         ctx.options = sizes, separable, reduce
         B, N, H, W = frames.shape
-        S, F = len(sizes), factors.shape[2]
-        layout = _layout(sizes, separable, fused, reduce)
-        items = B if reduce == "mean" else B * N
-        x = _array(frames, items, -1, H, W)
-        f = _array(factors, items, x.shape[1], F, *factors.shape[3:])
-        out = torch.empty(items, layout.slots, H, W, dtype=torch.float32)
-        y = out.numpy()
-        kernel, scale = forward_kernel(layout), np.float32(reduction_scale(reduce, N, S))
-        tasks = [(item, y0) for item in range(items) for y0 in range(0, H, STRIP)]
+        slots = len(sizes) if reduce == "none" else 1
+        per_item = N if reduce == "mean" else 1
+        out = torch.zeros(B * N // per_item, slots, H, W, dtype=torch.float32)
+        x, f, y = _padded(frames, sizes), _by_size(factors, sizes, separable), out.numpy()
+        scale = np.float32(reduction_scale(reduce, N, len(sizes)))
+        tasks = [(item, y0) for item in range(len(y)) for y0 in range(0, H, STRIP)]
 
         def run(task: int) -> None:
             item, y0 = tasks[task]
-            kernel(x[item], f[item], y0, min(y0 + STRIP, H), scale, y[item])
+            for n in range(item * per_item, (item + 1) * per_item):
+                for k, size in enumerate(sizes):
+                    apply, _ = _kernels(size, separable)
+                    corner = (max(sizes) - size) // 2
+                    apply(x[n], f[k][n], y0, min(y0 + STRIP, H), corner, scale, y[item, k % slots])
 
         in_threads(run, len(tasks))
-        return out.view(reduced_shape(reduce, B, N, S, H, W))
+        return out.view(reduced_shape(reduce, B, N, len(sizes), H, W))
 
     @staticmethod
     @once_differentiable
@@ -68,26 +82,243 @@ class _LocalConv(torch.autograd.Function):
         frames, factors = ctx.saved_tensors
         sizes, separable, reduce = ctx.options
         B, N, H, W = frames.shape
-        S, F = len(sizes), factors.shape[2]
-        layout = _layout(sizes, separable, False, reduce)  # fused or not, the gradient is the same
-        x = _array(frames, B * N, H, W)
-        f = _array(factors, B * N, F, *factors.shape[3:])
-        g = _array(grad_out, B if reduce == "mean" else B * N, layout.slots, H, W)
+        slots = len(sizes) if reduce == "none" else 1
+        per_item = N if reduce == "mean" else 1
         grad = torch.zeros(factors.shape, dtype=torch.float32)
-        d = _array(grad, *f.shape)
-        kernel, scale = backward_kernel(layout), np.float32(reduction_scale(reduce, N, S))
+        x, f, d = _padded(frames, sizes), *(_by_size(t, sizes, separable) for t in (factors, grad))
+        g = grad_out.contiguous().view(-1, slots, H, W).numpy()
+        scale = np.float32(reduction_scale(reduce, N, len(sizes)))
 
         def run(n: int) -> None:  # one frame each: no two threads add to the same gradient
-            kernel(x[n], f[n], g[n * len(g) // (B * N)], scale, d[n])
+            for k, size in enumerate(sizes):
+                _, add_gradient = _kernels(size, separable)
+                corner = (max(sizes) - size) // 2
+                add_gradient(x[n], f[k][n], g[n // per_item, k % slots], corner, scale, d[k][n])
 
         in_threads(run, B * N)
-        return None, grad, None, None, None, None
+        return None, grad, None, None, None
 
 
-def _layout(sizes: tuple[int, ...], separable: bool, fused: bool, reduce: str) -> Layout:
-    several = len(sizes) > 1  # else some options make no difference: compile one kernel for all of them
-    return Layout(sizes, separable, fused and (several or separable), reduce == "none" and several)
+def _padded(frames: Tensor, sizes: tuple[int, ...]) -> np.ndarray:
+    """[B, N, H, W] -> [B * N, H + K - 1, W + K - 1], K the largest size."""
+    return reflect_pad(frames.detach().flatten(0, 1), max(sizes) // 2).contiguous().numpy()
 
 
-def _array(tensor: Tensor, *shape: int) -> np.ndarray:
-    return tensor.detach().contiguous().view(shape).numpy()
+def _by_size(factors: Tensor, sizes: tuple[int, ...], separable: bool) -> list[np.ndarray]:
+    """Views of the channels of each size: S of [B * N, channels, h, w]."""
+    channels = [2 * size if separable else size * size for size in sizes]
+    return [part.numpy() for part in factors.detach().contiguous().flatten(0, 1).split(channels, 1)]
+
+
+_jit = njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+_inlined = njit(
+    inline="always"
+)  # where it is called with constants: loops over taps then have constant bounds
+
+
+@_inlined
+def _filter_rows(rows, size, window, at, width, factors, u, v, total, n):
+    """total += sum_a u_a sum_b v_b P_ab, of `rows` kernel rows a."""
+    for x in range(n):
+        value = total[x]
+        for a in range(rows):
+            row = np.float32(0)
+            for b in range(size):
+                row += factors[v + b * _BLOCK + x] * window[at + a * width + b + x]
+            value += factors[u + a * _BLOCK + x] * row
+        total[x] = value
+
+
+@_inlined
+def _filter_row(size, window, at, factors, k, total, n):
+    """total += sum_b K_b P_b, of one kernel row."""
+    for x in range(n):
+        value = total[x]
+        for b in range(size):
+            value += factors[k + b * _BLOCK + x] * window[at + b + x]
+        total[x] = value
+
+
+@_inlined
+def _correlate(rows, size, window, at, step, other, factors, v, g, grads, to, n):
+    """grads_a = g sum_b v_b P[a * step + b * other], of `rows` channels a."""
+    for x in range(n):
+        for a in range(rows):
+            value = np.float32(0)
+            for b in range(size):
+                value += factors[v + b * _BLOCK + x] * window[at + a * step + b * other + x]
+            grads[to + a * _GAP + x] = g[x] * value
+
+
+@_inlined
+def _multiply_row(size, window, at, g, grads, to, n):
+    """grads_b = g P_b, of one kernel row."""
+    for x in range(n):
+        for b in range(size):
+            grads[to + b * _GAP + x] = g[x] * window[at + b + x]
+
+
+@_jit
+def _load(padded, top, left, rows, columns, window, width):
+    for k in range(rows):
+        for x in range(columns):
+            window[k * width + x] = padded[top + k, left + x]
+
+
+@_jit
+def _mix(a, i, j, out, at, n):
+    for x in range(n):
+        out[at + x] = _NEAR * a[i + x] + _FAR * a[j + x]
+
+
+@_jit
+def _widen(half, out, at, m):
+    """out[at + 2j], out[at + 2j + 1] from half[j], half[j + 1], half[j + 2]"""
+    one, two = np.uintp(1), np.uintp(2)
+    for j in range(m):
+        middle = _NEAR * half[j + one]
+        out[at + two * j] = middle + _FAR * half[j]
+        out[at + two * j + one] = middle + _FAR * half[j + two]
+
+
+@_jit
+def _neighbor(y, h):
+    """The other row of h at half resolution that pixel row y is interpolated from, besides y // 2."""
+    return max(y // 2 - 1, 0) if y % 2 == 0 else min(y // 2 + 1, h - 1)
+
+
+@_jit
+def _upsample(factors, y0, y1, j0, m, half, out, stride, count, more):
+    """Factors [F, h, w] at pixel rows y0 ... y1 - 1, half-resolution columns j0 ... j0 + m - 1, bilinearly.
+
+    out[(y - y0) * stride + k * BLOCK + x], k being the channel, or from `count` on channel + more; half: scratch
+    """
+    F, h, w = factors.shape
+    flat = factors.reshape(-1)
+    ends = ((0, max(j0 - 1, 0)), (m + 1, min(j0 + m, w - 1)))
+    for f in range(F):  # outermost: a channel's rows lie side by side in memory
+        to = (f if f < count else f + more) * BLOCK
+        for y in range(y0, y1):
+            i, k = (f * h + y // 2) * w, (f * h + _neighbor(y, h)) * w
+            _mix(flat, np.uintp(i + j0), np.uintp(k + j0), half, np.uintp(1), np.uintp(m))
+            for end, column in ends:
+                half[end] = _NEAR * flat[i + column] + _FAR * flat[k + column]
+            _widen(half, out, np.uintp((y - y0) * stride + to), np.uintp(m))
+
+
+@_jit
+def _narrow(grads, at, half, m):
+    """The adjoint of `_widen`, except for what falls on the columns beside these."""
+    one, two = np.uintp(1), np.uintp(2)
+    for j in range(m):
+        x = at + two * j
+        half[j] = _NEAR * (grads[x] + grads[x + one]) + _FAR * (grads[x - one] + grads[x + two])
+
+
+@_jit
+def _add(total, at, values, n, weight):
+    for x in range(n):
+        total[at + x] += weight * values[x]
+
+
+@_jit
+def _downsample(grads, y, j0, m, half, total, count, more):
+    """The adjoint of `_upsample`: add the gradients of pixel row y to total [F, h, w]."""
+    F, h, w = total.shape
+    flat = total.reshape(-1)
+    for f in range(F):
+        at = (f if f < count else f + more) * GAP + 1
+        _narrow(grads, np.uintp(at), half, np.uintp(m))
+        ends = ((max(j0 - 1, 0), grads[at]), (min(j0 + m, w - 1), grads[at + 2 * m - 1]))
+        for row, weight in ((y // 2, _NEAR), (_neighbor(y, h), _FAR)):
+            first = (f * h + row) * w
+            _add(flat, np.uintp(first + j0), half, np.uintp(m), weight)
+            for column, value in ends:
+                flat[first + column] += weight * _FAR * value
+
+
+@functools.cache
+def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Of one kernel size:
+
+    apply(padded [H + K - 1, W + K - 1], factors [F, h, w], y0, y1, corner, scale, out [H, W])
+        adds to rows y0 ... y1 - 1 of `out`, y0 even, the frame filtered, times scale
+    add_gradient(padded, factors, g [H, W], corner, scale, total [F, h, w])
+        adds to `total` the gradient of the factors, given that of the output, times scale
+
+    corner   where the smaller windows of this size begin in those of K, down and across
+    """
+    groups = -(-size // max(1, TAPS // size))
+    rows = -(-size // groups)  # kernel rows at once; the last group is completed with rows of zeros
+    vertical = groups * rows
+    more = vertical - size if separable else 0
+    width = BLOCK + rows - 1 + size  # of a row of `window`
+    tall = STRIP + vertical - 1
+    channels = 2 * vertical if separable else size * size
+    stride = channels * BLOCK  # of a row of upsampled factors
+    s, r, line, across = np.uintp(size), np.uintp(rows), np.uintp(width), np.uintp(1)
+
+    def apply(padded, factors, y0, y1, corner, scale, out):
+        W, w = out.shape[1], factors.shape[2]
+        window, upsampled = np.zeros(tall * width, np.float32), np.zeros(CHUNK * stride, np.float32)
+        half, total = np.empty(BLOCK // 2 + 2, np.float32), np.empty(BLOCK, np.float32)
+        for j0 in range(0, w, BLOCK // 2):
+            m = min(BLOCK // 2, w - j0)
+            n, x0 = min(2 * m, W - 2 * j0), 2 * j0
+            _load(padded, corner + y0, corner + x0, y1 - y0 + size - 1, n + size - 1, window, width)
+            for y in range(y0, y1):
+                row = (y - y0) % CHUNK * stride
+                if row == 0:
+                    last = min(y + CHUNK, y1)
+                    _upsample(factors, y, last, j0, m, half, upsampled, stride, size, more)
+                total[:] = 0
+                if separable:
+                    v = np.uintp(row + vertical * BLOCK)
+                    for a in range(0, vertical, rows):
+                        at, u = np.uintp((y - y0 + a) * width), np.uintp(row + a * BLOCK)
+                        _filter_rows(r, s, window, at, line, upsampled, u, v, total, np.uintp(n))
+                else:
+                    for a in range(size):
+                        at, k = np.uintp((y - y0 + a) * width), np.uintp(row + a * size * BLOCK)
+                        _filter_row(s, window, at, upsampled, k, total, np.uintp(n))
+                for x in range(n):
+                    out[y, x0 + x] += scale * total[x]
+
+    def add_gradient(padded, factors, g, corner, scale, total):
+        (H, W), w = g.shape, factors.shape[2]
+        window, upsampled = np.zeros(tall * width, np.float32), np.zeros(CHUNK * stride, np.float32)
+        grads = np.zeros(channels * GAP, np.float32)
+        half, scaled = np.empty(BLOCK // 2, np.float32), np.empty(BLOCK, np.float32)
+        longer = np.empty(BLOCK // 2 + 2, np.float32)
+        for j0 in range(0, w, BLOCK // 2):
+            m = min(BLOCK // 2, w - j0)
+            n, x0 = min(2 * m, W - 2 * j0), 2 * j0
+            grads[:] = 0  # also an odd pixel beyond the right border, which has no gradient
+            for y in range(H):
+                if y % STRIP == 0:
+                    count = min(STRIP, H - y) + size - 1
+                    _load(padded, corner + y, corner + x0, count, n + size - 1, window, width)
+                row = y % CHUNK * stride
+                if row == 0 and separable:
+                    last = min(y + CHUNK, H)
+                    _upsample(factors, y, last, j0, m, longer, upsampled, stride, size, more)
+                for x in range(n):
+                    scaled[x] = scale * g[y, x0 + x]
+                first = y % STRIP * width
+                if separable:
+                    u, v = np.uintp(row), np.uintp(row + vertical * BLOCK)
+                    for a in range(0, vertical, rows):
+                        du, dv = np.uintp(a * GAP + 1), np.uintp((vertical + a) * GAP + 1)
+                        # du_a = g sum_b v_b P_ab and dv_b = g sum_a u_a P_ab: the same loop, with steps exchanged.
+                        at, n_ = np.uintp(first + a * width), np.uintp(n)
+                        _correlate(r, s, window, at, line, across, upsampled, v, scaled, grads, du, n_)
+                        at = np.uintp(first + a)
+                        _correlate(r, s, window, at, across, line, upsampled, u, scaled, grads, dv, n_)
+                else:
+                    for a in range(size):
+                        at, to = np.uintp(first + a * width), np.uintp(a * size * GAP + 1)
+                        _multiply_row(s, window, at, scaled, grads, to, np.uintp(n))
+                _downsample(grads, y, j0, m, half, total, size, more)
+
+    options = {"fastmath": {"contract"}, "error_model": "numpy"}
+    return compiled(apply, **options), compiled(add_gradient, **options)

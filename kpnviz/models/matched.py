@@ -42,10 +42,31 @@ ENCODED, MIXED = 24, 64
 BLIND_NOISE = (10**-2.25, 10**-3)
 """read_std and shot_gain, the middle of the training ranges: the units of a network that assumes no noise."""
 
+_STRIP = 1024  # half-resolution pixels that are computed at once
+
+# The constants below were chosen by hand, none by a search. Shipped weights were trained with them: with others a
+# checkpoint gives other kernels. They say where training starts, and in which units layers see numbers.
+
 _INPUTS = 5
 _BASE = 17  # side of the box, pixels, whose mean is taken off the trunk's inputs
-_STRIP = 1024  # half-resolution pixels that are computed at once
+
+# Kernels by matching alone, from the sum of the costs of the two narrowest windows: the beta of the module's docstring.
+_PLAIN_SHARPNESS = 1.5  # over all displacements and frames; of separable kernels, over frames
+_PLAIN_SHARPNESS_1D = 2.0  # of each factor of separable kernels, over the displacements along its axis
+
+# What the trunk sees, scaled to values of about -1 to 1. Differences are in units of a frame's noise.
+_DIFFERENCE_SCALE, _WIDE_SCALE = (
+    8.0,
+    32.0,
+)  # at which x / (1 + |x|) of a difference is 1/2: fine, and for strong edges
+_INPUT_GAINS = (4.0, 4.0, 8.0)  # of the three differences after that
+_NOISE_LEFT_GAIN = 2.0
+_BRIGHTNESS_OFFSET = 1.2  # taken off half the log of the brightness
+
+# Costs become logits. A sharpness is exp(2 x) of the layer's output x, hence 1 before training.
 _LOGITS = 4.0  # what a unit of the head's output counts in logits
+_COST_WEIGHT = 5.0  # of the mean over the J windows
+_FOUND_WEIGHT = 0.6  # of a frame's best logit in its share of the picture
 
 
 class _Encoder(nn.Module):
@@ -168,10 +189,11 @@ class MatchingNetwork(nn.Module):
         N = costs.shape[1]
         total = costs[:, :, :2].sum(2)  # [B, N, rows, h, w]
         if not self.config.separable:
-            return N * torch.softmax((-1.5 * total).flatten(1, 2), 1).view_as(total)
+            return N * torch.softmax((-_PLAIN_SHARPNESS * total).flatten(1, 2), 1).view_as(total)
         vertical, horizontal = total.chunk(2, 2)  # [B, N, K, h, w]
-        share = N * torch.softmax(-1.5 * vertical.amin(2), 1)[:, :, None]
-        return torch.cat((share * torch.softmax(-2 * vertical, 2), torch.softmax(-2 * horizontal, 2)), 2)
+        share = N * torch.softmax(-_PLAIN_SHARPNESS * vertical.amin(2), 1)[:, :, None]
+        v, h = (torch.softmax(-_PLAIN_SHARPNESS_1D * costs, 2) for costs in (vertical, horizontal))
+        return torch.cat((share * v, h), 2)
 
     def _scene(self, g: Tensor, plain: Tensor) -> Tensor:
         """What the trunk sees, [B, 5, H', W']: reference, matched mean, the noise left in it, and brightness."""
@@ -180,9 +202,14 @@ class MatchingNetwork(nn.Module):
         base = F.pad(mean, (_BASE // 2,) * 4, mode="replicate")
         for box in ((_BASE, 1), (1, _BASE)):
             base = F.avg_pool2d(base, box, 1)
-        fine = [_squash(x) for x in ((g[:, :1] - base) / 8, (mean - base) / 8, (mean - base) / 32)]
-        brightness = torch.log1p(mean.clamp(min=0)) / 2 - 1.2
-        return torch.cat((4 * fine[0], 4 * fine[1], 8 * fine[2], 2 * left, brightness), 1)
+        differences = (
+            (g[:, :1] - base) / _DIFFERENCE_SCALE,
+            (mean - base) / _DIFFERENCE_SCALE,
+            (mean - base) / _WIDE_SCALE,
+        )
+        detail = [gain * _squash(x) for gain, x in zip(_INPUT_GAINS, differences, strict=True)]
+        brightness = torch.log1p(mean.clamp(min=0)) / 2 - _BRIGHTNESS_OFFSET
+        return torch.cat((*detail, _NOISE_LEFT_GAIN * left, brightness), 1)
 
     def _left(self, plain: Tensor) -> Tensor:
         """Standard deviation of the noise that these kernels leave, in units of a frame's: [B, h, w]."""
@@ -213,9 +240,11 @@ class MatchingNetwork(nn.Module):
         )  # [B, J (+ 1), h, w]
         logits, trust = _LOGITS * logits, _LOGITS * trust[:, :, 0]
         for j in range(J):
-            logits = torch.addcmul(logits, costs[:, :, j], sharpness[:, None, None, j], value=-5 / J)
+            logits = torch.addcmul(
+                logits, costs[:, :, j], sharpness[:, None, None, j], value=-_COST_WEIGHT / J
+            )
         if self.config.separable:
-            return self._separable(signed, logits, 0.6 * sharpness[:, J], trust)
+            return self._separable(signed, logits, _FOUND_WEIGHT * sharpness[:, J], trust)
         kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(logits)
         return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
 
@@ -287,10 +316,10 @@ def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _inverse(mass: Tensor) -> Tensor:
-    """1 / mass, for a mass that is near 1 (and would not be, had training gone astray)."""
+    """1 / mass; the bound keeps a network whose training diverged from dividing by 0."""
     return 1 / mass.clamp(min=0.2)
 
 
 def _squash(x: Tensor) -> Tensor:
-    """Identity near 0, at most 1: an edge of hundreds of noise units is an edge."""
+    """x / (1 + |x|): the identity near 0, and within -1..1, so that strong edges do not swamp the rest."""
     return x / (1 + x.abs())

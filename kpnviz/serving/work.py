@@ -31,6 +31,7 @@ _LIMITS = Limits.from_environment()
 _CORES = torch.get_num_threads()
 _TELL_AFTER = 0.5  # seconds that somebody waits before a note says so
 _TRIM_EVERY = 2.0  # seconds
+_CONTINUED = "_continued"  # key of the session
 _PART = 0.5  # seconds of work, after which others may compute
 
 turns = Turns(_LIMITS.computing)
@@ -140,6 +141,17 @@ def share_cores() -> None:
 def still_wanted() -> None:
     """End the script here if its person has changed something, or closed the tab."""
     "any key" in st.session_state  # noqa: B015  reading it is what ends the script
+
+
+def run_again() -> None:
+    """Run the page again from its beginning, as a part of the same visit (`is_continued`)."""
+    st.session_state[_CONTINUED] = True
+    st.rerun()
+
+
+def is_continued() -> bool:
+    """Whether this run of the script was asked for by the last one, and by nothing that a person did. Ask once."""
+    return bool(st.session_state.pop(_CONTINUED, False))
 
 
 def _wait(done: threading.Event) -> None:

@@ -1,12 +1,11 @@
-"""What the pages show, computed once: kept under recipes and names, within so many bytes, shared by all sessions.
+"""What the pages show, computed once and cached by recipes and names, within so many bytes, for all sessions.
 
-What they return is shared between sessions too: nobody writes into it.
+Results are shared: nobody writes into them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from kpnviz.lens.payload import MAX_BYTES, Pixel, check_size, pack, payload_byte
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
+from kpnviz.serving.in_parts import InParts
 from kpnviz.serving.work import cached, cached_at_once
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
@@ -31,9 +31,6 @@ SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 
 SHOWN_SCALES = SCALES[::2]
 """Those whose pictures and kernels are kept."""
-
-PATIENCE = 1.0
-"""Seconds for which the results of all methods are waited for; then those that are there are shown."""
 
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
@@ -68,25 +65,16 @@ def estimate(recipe: BurstRecipe, method: str) -> Estimate:
 
 
 def estimates(recipe: BurstRecipe, methods: tuple[str, ...]) -> list[Estimate]:
-    """Those of several methods; what is not kept is made in one turn, with the pictures to pick a pixel from."""
+    """Those of several methods; what is missing is computed in one turn, with the pictures to pick a pixel from."""
     stage_payload(recipe, methods)
     return [estimate(recipe, method) for method in methods]
 
 
-def made_in_time(recipe: BurstRecipe, methods: Sequence[str]) -> None:
-    """Let methods denoise, in this order, until PATIENCE is over: one at least, if one has not yet."""
-    begun = time.monotonic()
-    with work.turn():
-        for method in methods:
-            if not work.is_cached(estimate, recipe, method):
-                estimate(recipe, method)
-                if time.monotonic() - begun > PATIENCE:
-                    return
-
-
-def ready(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the methods that have denoised."""
-    return tuple(method for method in methods if work.is_cached(estimate, recipe, method))
+def denoised(recipe: BurstRecipe, methods: Sequence[str]) -> InParts[Estimate]:
+    """What several methods make of a burst, as it comes, and the lens' payload of all of them."""
+    methods = tuple(methods)
+    parts = {method: (recipe, method) for method in methods}
+    return InParts(estimate, parts, whole=(lens_payload, (recipe, methods)))
 
 
 def check_lens(

@@ -33,6 +33,8 @@ MAX_METHODS = 4
 MAX_FRAMES = 32
 MAX_CHANGED_SHIFT = 16  # of a frame in What if
 
+LESSON_COUNT = 7  # of lessons.py, which is made of parameters
+
 BY_HAND = "by hand"
 SHAKES = {
     "none": Misalignment(0, 0, 0),

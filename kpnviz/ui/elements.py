@@ -158,22 +158,25 @@ def skeleton(text: str) -> None:
 
 
 @contextmanager
-def awaited(ready: bool, text: str) -> Iterator[Callable[[], DeltaGenerator]]:
+def awaited(ready: bool, text: str, key: str | None = None) -> Iterator[Callable[[], DeltaGenerator]]:
     """A place for results that take long: what it gives is called once they are there, and is a container for them.
 
     Where they are not `ready` yet, a skeleton with `text` is there meanwhile, and nothing of what was there before:
-    that belongs to another burst or choice than what the rest of the page shows by now.
+    that belongs to another burst or choice than what the rest of the page shows by now. With a `key`, the container
+    keeps the skeleton's height until the page is complete: what stands below does not jump (page.py).
 
         with awaited(is_cached(slow, of), "Computing …") as place:
             found = slow(of)
             with place():
                 st.write(found)
     """
+    key = key and f"awaited_{key}"
     if ready:
-        place = st.container()
+        place = st.container(key=key)
         yield lambda: place
         return
-    empty = st.empty()
+    with st.container(key=key):
+        empty = st.empty()
     with empty:
         skeleton(text)
     filled = False

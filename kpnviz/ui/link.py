@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from kpnviz.serving import work
 from kpnviz.ui.choices import PAGES
 from kpnviz.ui.link_formats import Entry, quoted
 from kpnviz.ui.parameters import PARAMETERS, named_in, with_defaults
@@ -74,6 +75,8 @@ def open_session() -> None:
     # A query other than the one written is not enough: what the browser sent before it heard of a change still has the
     # query before, and would take the change back.
     moved = bool(query) and context is not None and context.is_history_navigation
+    if not work.is_continued():
+        state[LINK_PROBLEM] = ""  # it has been read
     if WRITTEN not in state or moved:
         found, state[LINK_PROBLEM] = read(query)
         named = {row.inside or row.key for name, row in PARAMETERS.items() if name in query}

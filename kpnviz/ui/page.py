@@ -31,6 +31,7 @@ SIDEBAR = 300
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next picture is computed; components without a face take no room.
+# A line at the top says at once that the page is at work: the controls are ahead of the pictures for up to a second.
 # The navigation begins beside the sidebar, also where there is none or it is folded: it does not jump from page to
 # page. (A telephone has it in a drawer.)
 _STYLE = """<style>
@@ -45,6 +46,14 @@ _STYLE = """<style>
   padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
+.stApp::before { content: ""; position: fixed; inset: 0 0 auto; height: 3px; z-index: 1000000; pointer-events: none;
+  background: linear-gradient(90deg, transparent, currentColor, transparent) 0 / 50% no-repeat; opacity: 0; }
+.stApp:is([data-test-script-state="running"], [data-test-script-state="rerunRequested"])::before {
+  opacity: 0.75; transition: opacity 0s 0.15s; animation: kpnviz-running 1.5s linear infinite; }
+.stApp:is([data-test-script-state="running"], [data-test-script-state="rerunRequested"]) [class*="st-key-awaited_"] {
+  min-height: min(60vh, 34rem); }
+@keyframes kpnviz-running { from { background-position-x: -100%; } to { background-position-x: 200%; } }
+@media (prefers-reduced-motion: reduce) { .stApp::before { animation: none !important; background-size: 100%; } }
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
     [data-testid="stTopNav"] { position: absolute; left: SIDEBARpx; right: 0; }
@@ -91,7 +100,7 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
         st.html(_TEACHER_STYLE)
     with st.container(key="waiting"):
         work.note_at(st.empty())
-    problem = state.pop(LINK_PROBLEM, "")
+    problem = state.get(LINK_PROBLEM, "")
     if problem:
         st.warning(plain(problem, 1000))
     if state.get(TEACH):

@@ -28,6 +28,7 @@ from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
     KERNEL_VIEWS,
+    LESSON_COUNT,
     MAX_CHANGED_SHIFT,
     MAX_FRAMES,
     MAX_GAIN,
@@ -167,12 +168,6 @@ def _last_frame(state: State) -> int:
     return state[FRAMES] - 1
 
 
-def _last_lesson(_: State) -> int:
-    from kpnviz.ui.lessons import LESSONS  # made of rows of this table
-
-    return len(LESSONS) - 1
-
-
 SCENE = ("explore", "kernels", "noise", "sizes")
 _scene: dict[str, Any] = {"pages": SCENE, "always": True, "scene": True}
 
@@ -235,7 +230,7 @@ IF_ANEW = parameter("if_anew", True, Flag(), _kernels)  # the network sees the s
 
 # --- Sizes, Learn ---
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
-LESSON = parameter("lesson", 0, Integer(0, _last_lesson, offset=1), ("learn",))
+LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---
 OWN_METHODS = parameter("own_methods", lambda: default_methods()[-2:])

@@ -10,7 +10,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from kpnviz.methods import offered
 from kpnviz.serving import server
+from kpnviz.text import escaped
 
 FIRST_PAGE = "explore"
 """Of PAGES in page.py, whose import takes long."""
@@ -29,5 +31,18 @@ def prepare() -> None:
         cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))
 
 
+def main(arguments: list[str]) -> None:
+    """Serve the app. Its own options come before those of Streamlit: --method SOURCE, several times perhaps."""
+    sources = []
+    while arguments[:1] == ["--method"]:
+        sources.append(arguments[1])
+        arguments = arguments[2:]
+    try:
+        offered.offer(sources)
+    except ValueError as error:
+        sys.exit(f"kpnviz app: {escaped(error)}")
+    server.run(Path(__file__).with_name("asgi.py"), prepare, arguments)
+
+
 if __name__ == "__main__":
-    server.run(Path(__file__).with_name("asgi.py"), prepare, sys.argv[1:])
+    main(sys.argv[1:])

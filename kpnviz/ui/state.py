@@ -28,7 +28,7 @@ DRAWER = "drawer"  # what closes the sidebar of a phone
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---
-LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a page has shown it
+LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a person does something
 WRITTEN = "_written"  # the query that was last written to the address
 SHARE = "share"  # the button that copies it
 
@@ -40,7 +40,7 @@ TABLE_VERSION = "_table_version"  # counts the tables of shifts; see shift_table
 
 # --- Explore ---
 LENS = "lens"  # the kernel lens
-IN_PARTS = "_in_parts"  # (recipe, methods, those of them that were shown), while they denoise
+IN_PARTS = "_in_parts"  # what the page showed while methods denoise: serving/in_parts.py
 BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: it is sent messages
 STATISTICS = "statistics"  # the table of the pinned pixel
 
@@ -66,7 +66,6 @@ NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and 
 NOISE_SIDE = "noise_side"  # pixels a side of the crops
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
-SIZES_DRAWN = "_sizes_drawn"  # the recipe and methods that were shown last
 RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
 METRIC = "metric"  # PSNR or SSIM
 ROBUST_GAIN = "robust_gain"  # gain of the plots of wrong noise estimates and of numbers of frames

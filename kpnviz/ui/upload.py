@@ -16,9 +16,9 @@ import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.capture.decoding import base_name
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.npz import base_name
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed

@@ -9,7 +9,7 @@ from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.serving import work
+from kpnviz.serving import in_parts, work
 from kpnviz.serving.cache import SizedCache
 from kpnviz.ui import cache, choices, controls, link
 from kpnviz.ui.choices import PAGES, SHAKES
@@ -249,7 +249,7 @@ def test_two_sessions_share_nothing():
 def test_results_in_parts_that_cannot_be_kept_all_at_a_time_come_together(monkeypatch):
     most = 6 * 2**20  # what MKPN makes of 96x96 pixels, and little more
     monkeypatch.setattr(work, "cached_values", SizedCache(most))
-    monkeypatch.setattr(cache, "PATIENCE", 0)
+    monkeypatch.setattr(in_parts, "PATIENCE", 0)
     made = cache.early_payload
     shown = []
     monkeypatch.setattr(

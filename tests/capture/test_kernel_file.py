@@ -19,6 +19,7 @@ from kpnviz.limits import FileError, Limits
 from kpnviz.noise import NoiseModel
 
 from .. import test_foreign_kernels as foreign
+from ..attack.files import mutate
 
 LIMITS = Limits()
 
@@ -302,3 +303,21 @@ def _slow():
         file, frames=np.zeros((2, 3000, 3000), np.float32), kernels=np.zeros((2, 1, 1, 3000, 3000))
     )
     return file.getvalue()
+
+
+@pytest.mark.parametrize("case", range(60))
+def test_mutated_files_are_read_or_refused(in_this_process, case):
+    rng = np.random.default_rng([20, case])
+    several = {
+        "0/basis": np.ones((2, 2, 3, 3)),
+        "0/coefficients": np.ones((2, 5, 5)),
+        "0/scale": 2,
+        "1/kernels": K,
+    }
+    frames = rng.random((2, 9, 10))
+    try:
+        burst, estimates = load(mutate(npz(frames=frames, read_std=0.1, shot_gain=0.01, **several), rng))
+    except FileError as error:
+        assert str(error).startswith("own.npz") and "\n" not in str(error)
+    else:
+        assert len(burst) and all(np.isfinite(estimate.image).all() for estimate in estimates)

@@ -176,9 +176,7 @@ def test_networks_compute_on_the_device_that_is_named(tmp_path, monkeypatch):
     run("synth", "dog", "-o", "burst", "--crop", "0,0,24,24")
     assert run("denoise", "burst", "-o", "out.png", "--device", "cuda:1") == 0
     assert run("kernels", "burst", "-o", "k.npz", "--at", "3,4", "--device", "mps") == 0
-    monkeypatch.setattr(
-        "kpnviz.evaluation.evaluate.load", lambda name, device: devices.append(device) or load(name)
-    )
+    monkeypatch.setattr("kpnviz.methods.load", lambda name, device: devices.append(device) or load(name))
     case = ["--motion", "whole-pixel", "--gains", 4, "--limit", 1]
     assert run("evaluate", "--models", "mkpn", *case, "--device", "cuda") == 0
     assert devices == ["cuda:1", "mps", "cuda"]

@@ -17,7 +17,7 @@ from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
 from kpnviz.burst import MOTIONS, Misalignment, synthesize
 from kpnviz.color import displayed
 from kpnviz.commands.main import main
-from kpnviz.denoise import Denoiser, Estimate
+from kpnviz.denoise import Denoiser
 from kpnviz.evaluation import baselines
 from kpnviz.evaluation import evaluate as evaluation
 from kpnviz.evaluation.baselines import BASELINES
@@ -365,7 +365,7 @@ def test_alignment_of_a_network_is_that_of_its_kernels():
         middle = np.rint(shifts[:, ::2, ::2]).clip(-2, 2).astype(int) + 2
         index = torch.from_numpy(middle[..., 0] * 5 + middle[..., 1])
         factors = torch.nn.functional.one_hot(index, 25).permute(0, 3, 1, 2).float()
-        return Estimate(burst.mean, KernelField(factors[None], (5,), False, 128, 128), "follow", 0.0)
+        return KernelField(factors[None], (5,), False, 128, 128)
 
     rows = measured({"follow": follow, "direct": Denoiser(tiny("kpn-direct"), "d")}, 3, WHOLE, (8,))
     assert [row.alignment for row in rows] == pytest.approx([1, math.nan], nan_ok=True)

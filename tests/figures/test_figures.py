@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from kpnviz import figures
+from kpnviz.figures.kernels import decomposition, kernel_rows
+
+from .. import test_foreign_kernels as foreign
 
 
 def traces(figure, kind):
@@ -196,3 +199,15 @@ def test_the_noise_fit_draws_patches_and_two_lines():
     assert set(fitted.x) <= set(means[used]) and set(left_out.x) <= set(means[~used])
     assert (estimate.line.dash, assumed.line.dash) == ("solid", "dash")
     np.testing.assert_allclose(assumed.y, 0.04**2 + 0.016 * np.asarray(assumed.x))
+
+
+@pytest.mark.parametrize("kind", foreign.KINDS)
+def test_kernels_of_any_network_are_drawn(kind):
+    field = kind()[0].channel(0)
+    kernels = field.at(2, 3)
+    factors = {s: (u[0], v[0]) for s, (u, v) in field.factors_at(2, 3).items()} if field.separable else {}
+    sizes = {size: one[0] for size, one in field.sizes_at(2, 3).items()}
+    figure = decomposition(factors, sizes, kernels[0])
+    assert len(figure.data[0].z) >= kernels.shape[-1]
+    table = kernel_rows([list(kernels)], ["theirs"], [str(i) for i in range(len(kernels))], "frame")
+    assert len(table.data[0].z) == kernels.shape[-1]

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpnviz.local_conv import MAX_TAPS, effective_kernels, local_conv, reflect_pad, upsample_factors
-from kpnviz.models.zoo import ZOO
+from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
 
 MKPN = (1, 3, 5, 7, 9, 11)
 SIZES = (1, 5, 3)
@@ -98,7 +96,7 @@ def test_triton_agrees_with_the_oracle(sizes, separable, shape):
 
 @pytest.mark.parametrize("sizes", [MKPN, (27,)])
 def test_numba_agrees_for_many_and_for_large_sizes(sizes):
-    # 27 rows are more than a tile holds in registers, and 3 x 30 is smaller than that kernel's radius
+    # 27 rows are worked on in groups, the last one completed with zeros, and 3 rows are fewer than the kernel's radius
     frames, factors = make((1, 2, 3, 30), sizes)
     expected = result_and_gradient(frames, factors, sizes, reduce="none", backend="reference")
     actual = result_and_gradient(frames, factors, sizes, reduce="none", backend="numba")
@@ -377,15 +375,3 @@ def test_bad_arguments_of_the_helpers_are_named():
         reflect_pad(torch.zeros(3), 1)
     with pytest.raises(ValueError, match="r is -1"):
         reflect_pad(torch.zeros(3, 3), -1)
-
-
-def test_sizes_that_numba_would_compile_for_long_go_the_lean_way():
-    begun = time.perf_counter()
-    for sizes, separable in (((61,), True), ((1, 101), True), ((41,), False)):
-        factors = 0.1 * torch.rand(1, 1, 2 * sum(sizes) if separable else sizes[0] ** 2, 3, 3)
-        frames = torch.rand(1, 1, 6, 5)
-        result = local_conv(frames, factors, sizes, separable=separable)
-        expected = local_conv(frames, factors, sizes, separable=separable, backend="reference")
-        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-4)
-    assert time.perf_counter() - begun < 10
-    assert all(sum(size**2 for size in config.sizes) <= MAX_TAPS for config in ZOO.values())

@@ -5,7 +5,8 @@ from streamlit.testing.v1 import AppTest
 
 from kpnviz.photos import gallery
 from kpnviz.ui import link
-from kpnviz.ui.choices import CROPS, PAGES, SHAKES
+from kpnviz.ui.choices import CROPS, LESSON_COUNT, PAGES, SHAKES
+from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.link_formats import Integer, Number
 from kpnviz.ui.parameters import DEFAULTS, GAIN, PARAMETERS, PHOTO, SEED, limits, parameter, with_defaults
 from kpnviz.ui.state import widget
@@ -84,6 +85,10 @@ def test_limits_are_those_of_the_row():
 def test_a_default_keeps_within_limits_that_depend_on_others():
     assert with_defaults({"crop": max(CROPS)})["top"] == 288 - 256 < DEFAULTS["top"]
     assert with_defaults({"frames": 1})["if_frame"] == 0 and with_defaults({})["if_frame"] == 1
+
+
+def test_every_lesson_has_a_link():
+    assert len(LESSONS) == LESSON_COUNT
 
 
 def test_people_count_from_one():

@@ -36,7 +36,7 @@ export class Desk {
   setHeight(height) {
     this.height = height;
     this.parts.root.style.maxHeight = height === null ? "" : `${height}px`;
-    this.parts.root.style.overflowY = height === null ? "" : "auto";
+    Object.assign(this.parts.root.style, height === null ? { overflowY: "", boxSizing: "" } : { overflowY: "auto", boxSizing: "border-box" });
     this.layOut();
   }
 
