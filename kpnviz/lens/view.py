@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import importlib.util
 import os
@@ -9,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kpnviz.burst import Burst
+import numpy as np
+
+from kpnviz.burst import Burst, synthesize
 from kpnviz.checks import check_index, check_int
 from kpnviz.estimate import Estimate, Series, check_fit
 from kpnviz.lens.page import interactive_page
 from kpnviz.lens.payload import DISPLAY, MAX_BYTES, Pixel, pack, read_header
+from kpnviz.noise import NoiseModel
 from kpnviz.paths import check_output, write_atomically
 from kpnviz.summary import summary
 from kpnviz.text import visible
@@ -91,7 +95,12 @@ class View:
             if chosen["number"] == self._order["number"]:
                 pinned, display = chosen["pinned"], chosen["display"]
         return interactive_page(
-            self.burst, self.estimates, self.payload, pixel=pinned and tuple(pinned), display=display
+            self.burst,
+            self.estimates,
+            self.payload,
+            pixel=pinned and tuple(pinned),
+            display=display,
+            theme=self.theme or None,
         )
 
     def save(self, file: str | Path) -> Path:
@@ -191,8 +200,20 @@ def show(
             check_fit(burst, one.kernels, one.model)
     if pixel is not None:
         pixel = check_pixel(burst, pixel)
-    payload = pack(burst, listed, pixel, most=max_bytes)
+    payload = pack(burst, listed, pixel, _clean_frames(burst), most=max_bytes)
     return View(burst, listed, payload, pixel, height, theme or "")
+
+
+def _clean_frames(burst: Burst) -> np.ndarray | None:
+    """The frames without noise, which the ideal kernels need: of a burst whose recipe makes its truth again."""
+    if burst.recipe is None or burst.truth is None:
+        return None
+    try:
+        clean = synthesize(dataclasses.replace(burst.recipe, noise=NoiseModel(0, 0)))
+    except (ValueError, OSError):  # its photo is not here
+        return None
+    same = clean.frames.shape == burst.frames.shape and np.array_equal(clean.reference, burst.truth)
+    return clean.frames if same else None
 
 
 def check_pixel(burst: Burst, value: Any) -> Pixel:
