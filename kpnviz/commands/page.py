@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kpnviz.commands.burst import ALIGN, PIXELS, add_color, add_files, check, command, noise_of
 from kpnviz.commands.options import WrongOptionError, add_method, integer, number, several
 from kpnviz.commands.terminal import say
+from kpnviz.text import visible
 
 if TYPE_CHECKING:
     from kpnviz.burst import Burst
@@ -63,6 +64,11 @@ def add_command(commands: Any) -> None:
         metavar="MB",
         help="write also larger pages, up to so much data (48)",
     )
+    page.add_argument(
+        "--lossy",
+        action="store_true",
+        help="dense kernels in 8 bits: smaller, and the page says what that changes",
+    )
     add_color(page, "R, G and B, not luminance")
     page.set_defaults(run=_page)
 
@@ -98,8 +104,9 @@ def _page(options: argparse.Namespace) -> int:
             )
         burst, pixel = _of_files(options, limits, taken[0] if taken else None)
     estimates += [network(burst) for network in networks] + [method(burst) for method in own]
+    title = None if burst.recipe else visible(Path(options.files[0]).name)
     most = MAX_BYTES if options.max_mb is None else int(options.max_mb * 2**20)
-    view = show(burst, estimates, pixel=pixel, max_bytes=most)
+    view = show(burst, estimates, pixel=pixel, lossy=options.lossy, max_bytes=most, title=title)
     written = view.save(options.output)
     size = written.stat().st_size
     report = {

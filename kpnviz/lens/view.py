@@ -14,7 +14,7 @@ import numpy as np
 
 from kpnviz.burst import Burst, synthesize
 from kpnviz.checks import check_index, check_int
-from kpnviz.estimate import Estimate, Series, check_fit
+from kpnviz.estimate import Estimate, Series
 from kpnviz.lens.page import interactive_page
 from kpnviz.lens.payload import DISPLAY, MAX_BYTES, Pixel, pack, read_header
 from kpnviz.noise import NoiseModel
@@ -35,14 +35,16 @@ class View:
     """
 
     def __init__(
-        self, burst: Burst, estimates: Sequence[Estimate], payload: bytes, pixel: Pixel | None, height: int, theme: str
+        self,
+        burst: Burst,
+        estimates: Sequence[Estimate | Series],
+        payload: bytes, pixel: Pixel | None, height: int, theme: str
     ) -> None:  # fmt: skip
         self.burst, self.estimates, self.payload = burst, list(estimates), payload
-        self.height, self.theme = height, theme
-        header = read_header(payload)[0]
-        self._id: str = header["id"]
+        self.height, self.theme, self.title = height, theme, title
+        self._header = read_header(payload)[0]
         self._order: dict[str, Any] = {"number": 0, "pinned": None, "display": DISPLAY}
-        y, x = header["start"]
+        y, x = self._header["start"]
         self._start = (int(y), int(x))
         self._widget: Any = None
         if pixel is not None:
@@ -98,6 +100,7 @@ class View:
             self.burst,
             self.estimates,
             self.payload,
+            title=self.title,
             pixel=pinned and tuple(pinned),
             display=display,
             theme=self.theme or None,
@@ -117,7 +120,7 @@ class View:
         return target
 
     def __repr__(self) -> str:
-        names = ", ".join(estimate.model for estimate in self.estimates) or "no estimate"
+        names = ", ".join(self._titles()) or "no estimate"
         return (
             f"View({len(self.burst)} frames of {self.burst.height}x{self.burst.width}, {names}; "
             f"{len(self.payload) / 1e6:.1f} MB): a notebook shows it, view.save('kernels.html') writes a page"
@@ -136,17 +139,23 @@ class View:
 
     def _summary(self) -> str:
         """What stays to be seen where a notebook is read without its widgets."""
-        words = ", ".join(estimate.model for estimate in self.estimates)
+        words = ", ".join(self._titles())
         rows = [
             ("Kernel lens", f"{len(self.burst)} frames; {words}" if words else f"{len(self.burst)} frames")
         ]
         rows.append(("to see it", "run this cell, or open what view.save('kernels.html') writes"))
-        image = self.estimates[-1].image if self.estimates else self.burst.reference
+        image = self.burst.reference
+        if self.estimates:
+            last = self.estimates[-1]
+            image = (last[last.numbers[-1]] if isinstance(last, Series) else last).image
         return summary(rows, image, self.burst.white_level)
+
+    def _titles(self) -> list[str]:
+        return [method["title"] for method in self._header["methods"]]
 
     def _framed(self) -> str:
         """A page beside the notebook, in a frame: a page inside the notebook would be slow, and saved with it."""
-        file = Path(f"kpnviz-lens-{self._id}.html")
+        file = Path(f"kpnviz-lens-{self._header['id']}.html")
         try:
             self.save(file)
         except (OSError, ValueError) as error:
@@ -161,20 +170,24 @@ class View:
 
 def show(
     burst: Burst,
-    estimates: Estimate | Sequence[Estimate] | Series = (),
+    estimates: Estimate | Series | Sequence[Estimate | Series] = (),
     *,
     pixel: Pixel | None = None,
     height: int = HEIGHT,
     theme: str | None = None,
+    lossy: bool = False,
     max_bytes: int = MAX_BYTES,
+    title: str | None = None,
 ) -> View:
     """The kernel lens with the frames of a burst and the kernels of its estimates.
 
-    estimates   one, several, or a Series
+    estimates   one or several; a Series is one method with a scrubber over its numbers
     pixel       (y, x), pinned at first
     height      CSS pixels that the lens fits into, 300 to 4000
     theme       "light" or "dark"; None: the notebook's, followed as it changes
+    lossy       dense kernels in 8 bits, half of the size; the page states the largest change of the pictures
     max_bytes   of what a notebook or a file then holds; more is refused, before anything is shown
+    title       heading of the page that is saved; None: the photo, where it is known
 
     >>> view = kpnviz.show(burst, [mine, kpnviz.load("mkpn")(burst)])                       # doctest: +SKIP
     >>> view                          # last in a notebook's cell: the lens                 # doctest: +SKIP
@@ -189,19 +202,11 @@ def show(
     max_bytes = check_int("max_bytes", max_bytes, 1, 2**40)
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
-    listed: list[Any] = [estimates] if isinstance(estimates, Estimate) else list(estimates)
-    for one in listed:
-        if not isinstance(one, Estimate):
-            raise ValueError(
-                f"estimates holds {visible(repr(one))} of type {type(one).__name__}; it is a kpnviz.Estimate: "
-                "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
-            )
-        if one.kernels is not None:
-            check_fit(burst, one.kernels, one.model)
+    listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
     if pixel is not None:
         pixel = check_pixel(burst, pixel)
-    payload = pack(burst, listed, pixel, _clean_frames(burst), most=max_bytes)
-    return View(burst, listed, payload, pixel, height, theme or "")
+    payload = pack(burst, listed, pixel, _clean_frames(burst), max_bytes=max_bytes, lossy=lossy)
+    return View(burst, listed, payload, pixel, height, theme or "", title)
 
 
 def _clean_frames(burst: Burst) -> np.ndarray | None:

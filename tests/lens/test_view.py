@@ -30,7 +30,7 @@ def estimate(burst):
     "change, sentence",
     [
         ({"burst": FRAMES}, "burst is of type ndarray; it is a kpnviz.Burst"),
-        ({"estimates": [FRAMES]}, "it is a kpnviz.Estimate"),
+        ({"estimates": [FRAMES]}, "each is an Estimate or a Series"),
         ({"height": 20}, "height is 20; it is a whole number from 300 to 4000"),
         ({"theme": "blue"}, "theme is 'blue'; it is 'light', 'dark' or None"),
         ({"pixel": (24, 0)}, "pixel: y is 24; the frames have rows 0 to 23"),
