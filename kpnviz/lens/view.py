@@ -38,8 +38,12 @@ class View:
         self,
         burst: Burst,
         estimates: Sequence[Estimate | Series],
-        payload: bytes, pixel: Pixel | None, height: int, theme: str
-    ) -> None:  # fmt: skip
+        payload: bytes,
+        pixel: Pixel | None,
+        height: int,
+        theme: str,
+        title: str | None,
+    ) -> None:
         self.burst, self.estimates, self.payload = burst, list(estimates), payload
         self.height, self.theme, self.title = height, theme, title
         self._header = read_header(payload)[0]
@@ -203,6 +207,12 @@ def show(
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
     listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
+    for one in listed:
+        if not isinstance(one, Estimate | Series):
+            raise ValueError(
+                f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series: "
+                "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
+            )
     if pixel is not None:
         pixel = check_pixel(burst, pixel)
     payload = pack(burst, listed, pixel, _clean_frames(burst), max_bytes=max_bytes, lossy=lossy)
