@@ -99,6 +99,10 @@ def notebook(chromium, jupyter):
         pages.append(page)
         page.goto(f"{address}/lab/tree/{name}?reset")
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        page.evaluate(
+            "async () => { const app = window.jupyterapp; await app.restored; "
+            "await app.shell.currentWidget.sessionContext.ready; }"
+        )
         command(page, "notebook:run-all-cells", wait=False)
         return page
 
