@@ -133,7 +133,7 @@ def same_kernels(page, estimate):
     """Kernels, their sum and the picture at some pixels are those of Python."""
     for y, x in PIXELS:
         found, total = lens(
-            page, f"(([m]) => [m.cells.map((c) => Array.from(c.weights)), m.sum])(l.kernelsAt({y}, {x}))"
+            page, f"(([m]) => [m.cells.map((c) => Array.from(c.weights)), m.sums[0]])(l.kernelsAt({y}, {x}))"
         )
         expected = estimate.kernels.at(y, x)
         np.testing.assert_allclose(
