@@ -315,12 +315,15 @@ def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
 
 
 def payload_bytes(
-    frames: int, height: int, width: int, networks: Sequence[ModelConfig], objects: bool, sizes: bool = False
+    shape: tuple[int, ...], networks: Sequence[ModelConfig], objects: bool, sizes: bool = False
 ) -> int:
     """About how many bytes `pack` writes of a synthetic burst and these networks: known before one of them has run.
 
+    shape  of the frames, [N, H, W] or [N, C, H, W]
     objects  whether something moves in the burst;  sizes  with the map of the best size, and without clean frames
     """
+    frames, height, width = shape[0], *shape[-2:]
+    channels = shape[1] if len(shape) == 4 else 1
     pixels, grid = height * width, ((height + 1) // 2) * ((width + 1) // 2)
     pictures = frames + 2 + len(networks) + 1  # the reference once more, the mean, the truth
     factors = sum(
@@ -328,8 +331,8 @@ def payload_bytes(
         for network in networks
         if not network.direct
     )
-    others = 4 * len(networks) + 1 if sizes else 2 * frames
-    return 4 * pixels * pictures + 2 * grid * factors + pixels * (others + objects)
+    others = 4 * len(networks) + 1 if sizes else 2 * frames * channels
+    return 4 * pixels * pictures * channels + 2 * grid * factors + pixels * (others + objects)
 
 
 def check_size(size: int, max_bytes: int = MAX_BYTES, otherwise: str = "") -> None:
