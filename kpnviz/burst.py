@@ -407,7 +407,8 @@ class Burst:
         ]
         color = " in color" if self.channels else ""
         return (
-            f"Burst({len(self)} frames of {self.height}x{self.width}{color}, {self._noise_text()}, "
+            f"Burst({len(self)} frame{'s' if len(self) > 1 else ''} of "
+            f"{self.height}x{self.width}{color}, {self._noise_text()}, "
             f"white {self.white_level:g}{''.join(f', {name}' for name in known)})"
         )
 
@@ -421,7 +422,10 @@ class Burst:
         }
         color = " in color" if self.channels else ""
         rows = [
-            ("Burst", f"{len(self)} frames of {self.height}x{self.width} pixels{color}"),
+            (
+                "Burst",
+                f"{len(self)} frame{'s' if len(self) > 1 else ''} of {self.height}x{self.width} pixels{color}",
+            ),
             ("noise", self._noise_text()),
             ("white level", f"{self.white_level:g}"),
             (

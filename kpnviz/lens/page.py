@@ -57,7 +57,9 @@ def interactive_page(
         title = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
         title += "" if gain is None else f", gain ×{gain:g}"
     color = " in color" if burst.channels else ""
-    facts = [f"{len(burst)} frames of {burst.height}×{burst.width} pixels{color}"]
+    facts = [
+        f"{len(burst)} frame{'s' if len(burst) > 1 else ''} of {burst.height}×{burst.width} pixels{color}"
+    ]
     if recipe is not None:
         facts += [] if recipe.crop is None else ["crop at y {}, x {}".format(*recipe.crop)]
         facts.append(f"seed {recipe.seed}")
