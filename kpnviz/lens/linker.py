@@ -5,7 +5,7 @@ called once and returns what it exports, after those that it imports; the entry 
 Comments that fill their lines are left out. The modules keep to a part of the language that is read line by line:
 
     import { a, b } from "./other.js";        also over several lines
-    import TEXT from "./file.html";           the contents of a file, .html or .css
+    import TEXT from "./file.html";           the contents of a file: .html, .css, .svg, .json
     export function f(...)                    and async function, class, const NAME = ...
     export default ...                        of the entry module alone
 
@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 _NAMES = re.compile(r'^import \{([\w$,\s]+)\} from "(\.[\w./-]+\.js)";$', re.MULTILINE)
-_TEXT = re.compile(r'^import ([\w$]+) from "(\.[\w./-]+\.(?:html|css))";$', re.MULTILINE)
+_TEXT = re.compile(r'^import ([\w$]+) from "(\.[\w./-]+\.(?:html|css|svg|json))";$', re.MULTILINE)
 _EXPORT = re.compile(
     r"^export (?=(?:async )?function ([\w$]+)|class ([\w$]+)|const ([\w$]+) =)", re.MULTILINE
 )
