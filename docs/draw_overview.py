@@ -2,7 +2,8 @@
 
     python docs/draw_overview.py
 
-The README, the documentation and the guided scene show it. It follows the theme: lines and letters are `currentColor`.
+The README, the documentation and the guided scene show it. A browser makes kpnviz/ui/card.png of it, which is shown
+where a link to the app is shared. It follows the theme: lines and letters are `currentColor`.
 """
 
 import base64
@@ -12,13 +13,20 @@ import numpy as np
 from PIL import Image
 
 import kpnviz
+from benchmarks.one_page import browser
 from kpnviz.color import displayed
 from kpnviz.lens.scene import FOLDER, recipe, scene
+from kpnviz.paths import PACKAGE
 
 MARK, SOFT = "#ffb000", "#8b949e"
 FRAMES = (0, 1, 3, 7)  # whose patches and kernels are drawn
 SIDE = 15  # pixels of a patch
 STOPS = ["#053061", "#2166ac", "#4393c3", "#92c5de", "#f7f7f7", "#f4a582", "#d6604d", "#b2182b", "#67001f"]
+
+TITLE = (
+    "A burst of noisy frames goes into a network, which predicts a kernel for every pixel and frame. Around "
+    "each pixel, the patch of each frame is multiplied with its kernel; the mean over the frames is the pixel of the picture."
+)
 
 STYLE = """
   svg { color: #1f2328; }
@@ -81,20 +89,20 @@ def draw() -> str:
     for i, height in enumerate((150, 104, 62, 104, 150)):
         parts.append(
             f'<rect x="{290 + 27 * i}" y="{200 - height / 2}" width="18" height="{height}" rx="5" '
-            f'fill="#0b6bcb" fill-opacity="{0.9 - 0.15 * abs(i - 2)}"/>'
+            f'fill="#2f86d6" fill-opacity="{0.9 - 0.15 * abs(i - 2)}"/>'
         )
     parts.append('<path class="line" d="M 299 121 C 299 92, 407 92, 407 121"/>')
-    parts.append(arrow("M 426 200 C 452 200, 440 34, 470 34 H 612"))
+    parts.append(arrow("M 426 190 C 468 190, 446 24, 496 24 H 640 Q 661 24 661 42"))
     # Patches and kernels.
     parts.append(arrow("M 130 306 C 130 356, 420 380, 478 330"))
     for row, frame in enumerate(FRAMES):
-        top = 50 + 92 * row
+        top, end = 50 + 92 * row, 220 + 3 * (row - 1.5)
         patch = burst.frames[frame][y - r : y + r + 1, x - r : x + r + 1]
         parts += [picture(gray(patch), 490, top, 82), box(490, top, 82, MARK, 2.5)]
         parts.append(f'<text x="596" y="{top + 50}">×</text>')
         parts += [picture(colors(kernels[frame], most), 620, top, 82), box(620, top, 82)]
         parts.append(
-            f'<path class="line" d="M 708 {top + 41} C 744 {top + 41}, 730 {220 + 6 * (row - 1.5)}, 764 {220 + 3 * (row - 1.5)}"/>'
+            f'<path class="line" d="M 708 {top + 41} C 744 {top + 41}, 730 {end + 5 * (row - 1.5)}, 764 {end}"/>'
         )
     # The mean, and the picture.
     parts.append(arrow("M 764 220 H 784"))
@@ -110,15 +118,34 @@ def draw() -> str:
         parts.append(
             f'<text x="{at}" y="456">{title}</text><text class="small" x="{at}" y="487">{note}</text>'
         )
-    head = '<defs><marker id="tip" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" markerHeight="6" orient="auto">'
-    head += '<path d="M 0 1 L 9 5 L 0 9 Z" fill="currentColor"/></marker></defs>'
+    tip = '<path d="M 0 1 L 9 5 L 0 9 Z" fill="currentColor"/>'
+    marker = 'id="tip" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" markerHeight="6" orient="auto"'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 968 500" role="img" aria-labelledby="overview-title">'
-        '<title id="overview-title">A burst of noisy frames goes into a network, which predicts a kernel for every pixel '
-        "and frame. Around each pixel, the patch of each frame is multiplied with its kernel; the mean over the frames "
-        f"is the pixel of the picture.</title><style>{STYLE}</style>{head}{''.join(parts)}</svg>\n"
+        f'<title id="overview-title">{TITLE}</title><style>{STYLE}</style>'
+        f"<defs><marker {marker}>{tip}</marker></defs>{''.join(parts)}</svg>\n"
     )
 
 
+CARD = """<style>
+body { margin: 0; padding: 34px 60px; background: #15181d; font-family: system-ui, sans-serif; }
+</style>
+<body style="color: #e6e8eb">
+<b style="font-size: 62px; letter-spacing: -2px">kpnviz</b>
+<span style="font-size: 30px; margin-left: 20px">see inside kernel prediction networks</span>
+<div style="width: 940px; margin: 22px auto 0">SVG</div></body>"""
+
+
+def draw_card(svg: str) -> None:
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1200, "height": 630}, color_scheme="dark")
+        page.set_content(CARD.replace("SVG", svg))
+        data = page.screenshot()
+    file = Image.open(io.BytesIO(data)).convert("RGB").quantize(128)
+    file.save(PACKAGE / "ui" / "card.png", optimize=True)
+
+
 if __name__ == "__main__":
-    (FOLDER / "overview.svg").write_text(draw(), encoding="utf-8")
+    svg = draw()
+    (FOLDER / "overview.svg").write_text(svg, encoding="utf-8")
+    draw_card(svg)

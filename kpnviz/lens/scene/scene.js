@@ -209,7 +209,7 @@ export class Scene {
     const link = make("a", "", source);
     Object.assign(link, { href: url, target: "_blank", rel: "noopener" });
     this.find(".paper").replaceChildren(`${authors}: `, link, `, ${venue} ${year}`);
-    this.find(".next").textContent = last ? "Start exploring" : "Next";
+    this.find(".next").textContent = last ? "Explore" : "Next";
     /** @type {HTMLButtonElement} */ (this.find(".back")).disabled = this.index === 0;
     this.dots.forEach((dot, i) => (i === this.index ? dot.setAttribute("aria-current", "step") : dot.removeAttribute("aria-current")));
     dialog.classList.toggle("steerable", Boolean(step.steered));
