@@ -24,8 +24,9 @@ SIDE = 15  # pixels of a patch
 STOPS = ["#053061", "#2166ac", "#4393c3", "#92c5de", "#f7f7f7", "#f4a582", "#d6604d", "#b2182b", "#67001f"]
 
 TITLE = (
-    "A burst of noisy frames goes into a network, which predicts a kernel for every pixel and frame. Around "
-    "each pixel, the patch of each frame is multiplied with its kernel; the mean over the frames is the pixel of the picture."
+    "A burst of noisy frames goes into a network, which predicts a kernel for every pixel and frame. "
+    "Around each pixel, the patch of each frame is multiplied with its kernel; the mean over the frames is the pixel "
+    "of the picture."
 )
 
 STYLE = """
@@ -141,7 +142,7 @@ def draw_card(svg: str) -> None:
         page = chromium.new_page(viewport={"width": 1200, "height": 630}, color_scheme="dark")
         page.set_content(CARD.replace("SVG", svg))
         data = page.screenshot()
-    file = Image.open(io.BytesIO(data)).convert("RGB").quantize(128)
+    file = Image.open(io.BytesIO(data)).convert("RGB").quantize(256)
     file.save(PACKAGE / "ui" / "card.png", optimize=True)
 
 

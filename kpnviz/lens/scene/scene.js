@@ -25,6 +25,7 @@ const TEXT = SCENE.steps;
 
 const NARROW = 899; // CSS pixels up to which the text stands under the pictures: scene.css
 const PHONE = 600;
+const CELL_GAP = 6; // CSS pixels between small pictures
 const SETTLE_MS = 130; // time constant of a look that moves closer
 const SWING_MS = 9000; // from little assumed noise to much, and back
 const MEET_MS = 7000; // kernels of several sizes become one, and part again
@@ -104,7 +105,7 @@ export class Scene {
     this.find(".name b").textContent = SCENE.name;
     this.find(".name span").textContent = SCENE.sentence;
     // Its own colors are those of a page of its own.
-    this.find(".overview").innerHTML = OVERVIEW.replace(/svg \{ color: .*/g, "");
+    this.find(".overview").innerHTML = OVERVIEW.replace(/^.*svg \{ color: .*$/gm, "");
     this.listen();
   }
 
@@ -460,8 +461,8 @@ export class Scene {
     const least = phone ? 120 : 200;
     const room = narrow ? Math.max(down - 500, 240) : (down - 200) / 1.25;
     this.size = Math.floor(clamp((across - sides - beside - gap) / 2, least, Math.max(least, room)));
-    const [columns, between] = phone ? [4, 6] : [8, 6];
-    this.cell = Math.floor((2 * this.size + gap - (columns - 1) * between) / columns) - 1;
+    const count = this.cells.length;
+    this.cell = Math.floor((2 * this.size + gap - (count - 1) * CELL_GAP) / count);
     for (const [name, length] of Object.entries({ picture: this.size, gap, cell: this.cell })) this.dialog.style.setProperty(`--${name}`, `${length}px`);
     this.paintSoon();
   }

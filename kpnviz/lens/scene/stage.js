@@ -107,6 +107,7 @@ export function drawSizes(canvas, size, { kernels, K, palette, ink, font, togeth
   const side = between((0.82 * size) / columns, 0.62 * size);
   const whole = clamp((together - 0.85) / 0.15, 0, 1); // from many kernels to one
   const letters = Math.max(11, 0.034 * size);
+  const small = size < 300;
   context.font = `${letters}px ${font}`;
   context.textAlign = "center";
   kernels.forEach(({ size: own, weights }, n) => {
@@ -130,19 +131,19 @@ export function drawSizes(canvas, size, { kernels, K, palette, ink, font, togeth
     context.strokeStyle = ink.line;
     context.strokeRect(size / 2 - side / 2, 0.36 * size - side / 2, side, side);
     context.fillStyle = ink.text;
-    context.fillText("their mean: the kernel that is applied", size / 2, 0.36 * size + side / 2 + 1.3 * letters);
+    context.fillText(small ? "their mean" : "their mean: the kernel that is applied", size / 2, 0.36 * size + side / 2 + 1.3 * letters);
   }
   context.globalAlpha = 1;
   // Where it is.
-  const small = 0.2 * size;
-  const unit = small / width;
+  const inset = 0.2 * size;
+  const unit = inset / width;
   const [left, top] = [0.04 * size, 0.77 * size];
-  context.drawImage(picture.canvas, left, top, small, small);
+  context.drawImage(picture.canvas, left, top, inset, inset);
   const [cx, cy] = [left + (pixel[1] + 0.5) * unit, top + (pixel[0] + 0.5) * unit];
   cased(context, MARK, 2, () => context.arc(cx, cy, 4, 0, 2 * Math.PI));
   context.textAlign = "left";
   context.fillStyle = ink.text;
-  context.fillText(title, left + small + letters, top + 0.5 * small + 0.35 * letters);
+  context.fillText(small ? `(${pixel.join(", ")})` : title, left + inset + letters, top + 0.5 * inset + 0.35 * letters);
 }
 
 /**
@@ -164,6 +165,6 @@ export function drawBars(canvas, { kernels, ink, font, color }) {
     context.fillRect(x - 0.3 * column, height - 20 - high, 0.6 * column, high);
     context.fillStyle = ink.text;
     context.fillText(`${Math.round(100 * carries)} %`, x, height - 25 - high);
-    context.fillText(`${size}×${size}`, x, height - 5);
+    context.fillText(column < 40 ? String(size) : `${size}×${size}`, x, height - 5);
   });
 }

@@ -7,7 +7,7 @@
 import { drawKernel, drawPatch } from "../scripts/paint.js";
 import { applyKernels, patchAt, strongest } from "../scripts/kernels.js";
 import { encode } from "../scripts/palette.js";
-import { factorText, offset, percent, signed } from "../scripts/text.js";
+import { offset, percent, signed } from "../scripts/text.js";
 import { meanShare, spreadOf } from "./arithmetic.js";
 import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stage.js";
 
@@ -99,7 +99,7 @@ function paintShares(scene) {
   const shift = payload.shifts?.[frame] ?? [0, 0];
   const reach = (field.K - 1) / 2;
   const beyond = Math.max(...shift.map(Math.abs)) > reach;
-  scene.captions("", "dark: 0 %");
+  scene.captions("", "dark: none");
   scene.facts(
     beyond
       ? `Frame ${frame} moved by ${offset(shift)} px, and kernels reach ${reach}: it makes up ${percent(all)} of the picture.`
@@ -121,7 +121,7 @@ function paintNoise(scene) {
       drawKernel(canvas, cell, { weights: cells[i].weights, K, max, boxSize: K, palette, ink, centroid: null, shift: null }),
     (i) => percent(cells[i].share),
   );
-  const told = Math.abs(power) < 0.02 ? "the true noise" : `${factorText(power)} of the true noise`;
+  const told = Math.abs(power) < 0.02 ? "the true noise" : `${(2 ** power).toFixed(2)} times the true noise`;
   scene.captions("", scene.score);
   scene.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,

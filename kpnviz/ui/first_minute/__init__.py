@@ -16,7 +16,8 @@ import streamlit as st
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.lens.payload import with_header
-from kpnviz.lens.scene import PARTS, pack_part
+from kpnviz.lens.scene import PARTS, pack_part, scene
+from kpnviz.models.checkpoints import available
 from kpnviz.serving import payloads, work
 from kpnviz.serving.background import BackgroundTasks, Turn
 from kpnviz.ui import cache
@@ -45,7 +46,9 @@ def _compute(part: str, turn: Turn) -> bytes:
 
 
 def first_minute() -> None:
-    """Draw the name, and have the scene ready to be opened."""
+    """Draw the name, and have the scene ready to be opened; nothing where its networks are not."""
+    if not set(scene()["networks"].values()) <= set(available()):
+        return
     state = st.session_state
     addresses = {
         part: payloads.offer(f"scene {part}", partial(_tasks().request, part, partial(_compute, part)))
