@@ -127,7 +127,8 @@ def frames_of(burst: Upload) -> None:
                     "found": shift.measured is not None,
                     "dy, px": shift.measured and elements.rounded(shift.measured[0], 1),
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
-                    "undone": any(shift.undone),
+                    "undone": shift.aligned,
+                    "bend, px": shift.bend,
                     "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
@@ -136,14 +137,20 @@ def frames_of(burst: Upload) -> None:
             column_config={
                 "dy, px": st.column_config.NumberColumn(format="%.1f"),
                 "dx, px": st.column_config.NumberColumn(format="%.1f"),
+                "bend, px": st.column_config.NumberColumn(
+                    format="%.0f", help="How much displacements elsewhere differ from that in the middle"
+                ),
                 "sharpness": st.column_config.NumberColumn(format="percent", help="Of the sharpest frame"),
             },
         )
         st.caption(
             "Shifts against the reference. Those beyond 2 pixels, a 5×5 kernel's reach, are undone to the "
             "nearest pixel before the network sees the frame; what remains is left to its kernels. A frame whose shift "
-            "is not found is used as it is, and has no part in the estimate of the noise."
+            "is not found is used as it is, and has no part in the estimate of the noise. Where one shift would leave "
+            "more than 3 pixels, as where the camera turned, blocks of the frame have displacements of their own."
         )
+        if own.remaining_report:
+            st.caption(own.remaining_report)
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:
@@ -393,7 +400,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     own = burst.own
     file = own.order[frame]
     shift = own.shifts[file]
-    left = " before the network sees it" if any(shift.undone) else ", left to its kernels"
+    left = " before the network sees it" if shift.aligned else ", left to its kernels"
     which = "the reference" if file == own.reference else f"{plain(own.stack.names[file])}, {shift}{left}"
     st.caption(
         f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "

@@ -19,6 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
     from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+    from kpnviz.camera_motion import CameraMotion
     from kpnviz.capture.kernel_file import load_kernels, save_kernels
     from kpnviz.capture.prepare import read_burst
     from kpnviz.denoise import Denoiser, load
@@ -33,6 +34,7 @@ __all__ = [
     "GAINS",
     "Burst",
     "BurstRecipe",
+    "CameraMotion",
     "Denoiser",
     "Estimate",
     "KernelField",
@@ -54,6 +56,7 @@ __all__ = [
 _ROOMS = {
     "analysis.metrics": ("psnr", "ssim"),
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
+    "camera_motion": ("CameraMotion",),
     "capture.kernel_file": ("load_kernels", "save_kernels"),
     "capture.prepare": ("read_burst",),
     "denoise": ("Denoiser", "load"),

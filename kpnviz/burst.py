@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.camera_motion import CameraMotion, CameraPath
 from kpnviz.checks import as_numpy, check_float, check_index, check_int, check_unmasked
 from kpnviz.color import LUMINANCE_WEIGHTS
 from kpnviz.limits import MAX_INTENSITY, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
@@ -33,6 +34,7 @@ class Stream(enum.IntEnum):
     CROPS = 3  # of the test set's photos
     COLOR_GRAIN = 4
     OBJECTS = 5
+    CAMERA = 6
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class BurstRecipe:
     seed        of the shake and the noise
     color       frames of R, G and B, [N, 3, H, W], in place of the luminance: the same scene, shake and objects, noise
                 of the same model in each channel
+    camera      how the camera turns meanwhile, and how deep the scene is (CameraMotion); or None: it only shifts
 
     Raises ValueError, one sentence, for values of another kind or range.
     """
@@ -182,6 +185,7 @@ class BurstRecipe:
     reduction: int = 2
     seed: int = 0
     color: bool = False
+    camera: CameraMotion | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, 1024), ("seed", 0, 2**63 - 1), ("reduction", 1, 64)):
@@ -193,6 +197,10 @@ class BurstRecipe:
         for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment)):
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} is {visible(repr(getattr(self, name)))}; it is a {kind.__name__}")
+        if not isinstance(self.camera, CameraMotion | None):
+            raise ValueError(f"camera is {visible(repr(self.camera))}; it is a CameraMotion or None")
+        if self.camera is not None and self.moving is not None:
+            raise ValueError("camera and moving are both set; objects move where the camera only shifts")
         if self.shifts is not None:
             shifts = _items("shifts", self.shifts, "(dy, dx) of each frame")
             if len(shifts) != self.frames:
@@ -236,7 +244,13 @@ class BurstRecipe:
             return kind(**value) if isinstance(value, dict) else value  # BurstRecipe refuses other values
 
         values = dict(values)
-        for name, kind in (("noise", NoiseModel), ("misalignment", Misalignment), ("moving", MovingObject)):
+        kinds: tuple[tuple[str, Callable[..., Any]], ...] = (
+            ("noise", NoiseModel),
+            ("misalignment", Misalignment),
+            ("moving", MovingObject),
+            ("camera", CameraMotion),
+        )
+        for name, kind in kinds:
             if name in values:
                 values[name] = of(kind, values[name])
         if isinstance(values.get("moving"), list | tuple):
@@ -255,14 +269,20 @@ MOTIONS = ("whole-pixel", "sub-pixel", "moving")
 """Kinds of motion: shake by whole pixels (MKPN paper), by half pixels, and by half pixels with objects that move."""
 
 
+ALL_MOTIONS = (*MOTIONS, "handheld")
+"""And that of a hand: half-pixel shake while the camera turns by .1 to .5 degree, with a rolling shutter and parallax.
+
+It has names of its own, as the published figures of the test set are of the first three."""
+
+
 def with_motion(recipe: BurstRecipe, motion: str, photos: Sequence[str] | None = None) -> BurstRecipe:
-    """The recipe with one of MOTIONS in place of its own.
+    """The recipe with one of ALL_MOTIONS in place of its own.
 
     Shifts that it names frame by frame stay. The seed draws the objects (:func:`draw_objects`), which are cut out of
-    `photos`, or the gallery, but never out of the recipe's own photo.
+    `photos`, or the gallery, but never out of the recipe's own photo; and how a hand moves (:func:`draw_handheld`).
     """
-    if motion not in MOTIONS:
-        raise ValueError(f"motion is {motion!r}; choose {', '.join(MOTIONS[:-1])} or {MOTIONS[-1]}")
+    if motion not in ALL_MOTIONS:
+        raise ValueError(f"motion is {motion!r}; choose {', '.join(ALL_MOTIONS[:-1])} or {ALL_MOTIONS[-1]}")
     misalignment = dataclasses.replace(recipe.misalignment, subpixel=motion != "whole-pixel")
     objects = None
     if motion == "moving":
@@ -272,7 +292,16 @@ def with_motion(recipe: BurstRecipe, motion: str, photos: Sequence[str] | None =
             raise ValueError("photos names none but the burst's own; moving objects come from another one")
         shape = recipe.crop[2:] if recipe.crop else read_scene(recipe.photo, recipe.reduction).shape
         objects = draw_objects(others, shape, np.random.default_rng([Stream.OBJECTS, recipe.seed]))
-    return dataclasses.replace(recipe, misalignment=misalignment, moving=objects)
+    camera = None
+    if motion == "handheld":
+        camera = draw_handheld(np.random.default_rng([Stream.CAMERA, recipe.seed, 1]))
+    return dataclasses.replace(recipe, misalignment=misalignment, moving=objects, camera=camera)
+
+
+def draw_handheld(rng: np.random.Generator) -> CameraMotion:
+    """A hand's motion: .1 to .5 degree of rotation, a shutter's shear of .5 to 2 px, parallax of 1 to 6 px."""
+    rotation, shutter, parallax = rng.uniform((0.1, 0.5, 1.0), (0.5, 2.0, 6.0))
+    return CameraMotion(rotation=float(rotation), shutter=float(shutter), parallax=float(parallax))
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,6 +319,7 @@ class Burst:
                  frame i. A network that aligns puts the centroid of kernel i there.
     moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], 0 to 1,
                  and the objects' shifts [M, N, 2]; or None
+    motion       [N, H, W, 2], where every pixel of frame 0 lies in frame i, (dy, dx), if no few shifts say it; or None
 
     Arrays are copied: what is done to them later does not change the burst. Raises ValueError, one sentence, for values
     that are masked, not finite or beyond 10^6, and for shapes that do not fit the frames.
@@ -303,6 +333,7 @@ class Burst:
     moving_mask: np.ndarray | None = None
     moving_shifts: np.ndarray | None = None
     recipe: BurstRecipe | None = None
+    motion: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -334,11 +365,12 @@ class Burst:
             "moving_mask": (M, H, W),
             "shifts": (N, 2),
             "moving_shifts": (M, N, 2),
+            "motion": (N, H, W, 2),
         }
         for name, shape in shapes.items():
             if (values := getattr(self, name)) is None:
                 continue
-            values = _offsets(name, values) if name.endswith("shifts") else _light(name, values)
+            values = _light(name, values) if name in ("truth", "moving_mask") else _offsets(name, values)
             if name == "truth" and gray and values.shape == (1, *shape):
                 values = values[0]
             if values.shape != shape:
@@ -368,7 +400,9 @@ class Burst:
 
     def __repr__(self) -> str:
         known = [
-            name for name in ("truth", "shifts", "moving_mask", "recipe") if getattr(self, name) is not None
+            name
+            for name in ("truth", "shifts", "moving_mask", "motion", "recipe")
+            if getattr(self, name) is not None
         ]
         if isinstance(self.noise, NoiseModel):
             noise = f"read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}"
@@ -457,6 +491,8 @@ class Burst:
             raise ValueError(
                 f"pixel ({y}, {x}) does not lie in the frames, {self.height}x{self.width} pixels"
             )
+        if self.motion is not None:
+            return np.asarray(self.motion[:, y, x])
         label = self.object_at[y, x]
         return self.shifts if label == 0 or self.moving_shifts is None else self.moving_shifts[label - 1]
 
@@ -470,8 +506,8 @@ class Burst:
 
     def shift_map(self) -> np.ndarray | None:
         """True shifts of every pixel of frame 0, [N, H, W, 2], (dy, dx); None if they are not known."""
-        if self.shifts is None:
-            return None
+        if self.motion is not None or self.shifts is None:
+            return self.motion
         table = [self.shifts, *([] if self.moving_shifts is None else self.moving_shifts)]
         shifts: np.ndarray = np.asarray(table, dtype=np.float32)[self.object_at]
         return np.moveaxis(shifts, 2, 0)
@@ -534,7 +570,7 @@ def synthesize(recipe: BurstRecipe) -> Burst:
 
     Frame i is the scene seen through a window that the camera's shake has moved, with independent noise
     (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
-    reflection.
+    reflection. With a `camera` frames are interpolated (cubic splines) from the photo before its reduction.
     """
     scene = read_scene(recipe.photo, recipe.reduction, recipe.color)  # [h, w] or [h, w, 3]
     crop = recipe.crop or (0, 0, *scene.shape[:2])
@@ -548,6 +584,13 @@ def synthesize(recipe: BurstRecipe) -> Burst:
     else:
         rng = np.random.default_rng([Stream.SHAKE, recipe.seed])
         shifts = recipe.misalignment.sample(recipe.frames, rng)
+    if recipe.camera is not None:
+        path = CameraPath(recipe.camera, shifts, (H, W), np.random.default_rng([Stream.CAMERA, recipe.seed]))
+        clean = _taken(recipe, path, scene[top : top + H, left : left + W], (top, left))
+        motion = None
+        if recipe.frames * H * W <= _MOST_MOTION:
+            motion = np.stack([path.where(i) for i in range(recipe.frames)])
+        return _noisy(recipe, clean, motion=motion)
     # Whole pixels: the reduced photo is shifted. Parts of a pixel: the photo is, by whole pixels of its own, and each
     # frame is reduced by itself, as a sensor would do it.
     whole = np.array_equal(shifts, np.rint(shifts))
@@ -578,7 +621,36 @@ def synthesize(recipe: BurstRecipe) -> Burst:
                 mask[m] = box_reduce(coverage, scale)
         clean[i] = box_reduce(frame, scale)
 
-    clean *= recipe.white_level
+    return _noisy(
+        recipe,
+        clean,
+        shifts=shifts,
+        moving_mask=mask if textures else None,
+        moving_shifts=moving_shifts if textures else None,
+    )
+
+
+_MOST_MOTION = 20_000_000  # pixels of all frames of which the motion is kept: 160 MB
+
+
+def _taken(recipe: BurstRecipe, path: CameraPath, first: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """Clean frames of a camera that moves, [N, H, W] or [N, H, W, 3]; `first` is frame 0."""
+    from scipy import ndimage  # here: the lens does without SciPy
+
+    photo = read_scene(recipe.photo, 1, recipe.color)
+    planes = [
+        ndimage.spline_filter(plane, 3, mode="mirror") for plane in np.atleast_3d(photo).transpose(2, 0, 1)
+    ]
+    clean = [first]
+    for i in range(1, recipe.frames):
+        frame = np.stack([path.frame(i, plane, corner, recipe.reduction) for plane in planes], axis=-1)
+        clean.append(frame.reshape(first.shape))
+    return np.stack(clean)
+
+
+def _noisy(recipe: BurstRecipe, clean: np.ndarray, **known: Any) -> Burst:
+    """The burst of clean frames [N, H, W] or [N, H, W, 3], with white at 1, and of what else is known of it."""
+    clean = clean * np.float32(recipe.white_level)
     if recipe.color:
         clean = np.ascontiguousarray(np.moveaxis(clean, -1, 1))  # [N, 3, H, W]
         planes = [
@@ -593,10 +665,8 @@ def synthesize(recipe: BurstRecipe) -> Burst:
         noise=recipe.noise,
         white_level=recipe.white_level,
         truth=clean[0].copy(),
-        shifts=shifts,
-        moving_mask=mask if textures else None,
-        moving_shifts=moving_shifts if textures else None,
         recipe=recipe,
+        **known,
     )
 
 

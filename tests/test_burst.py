@@ -82,7 +82,7 @@ def test_a_burst_has_few_moving_objects():
 @pytest.mark.parametrize(
     "photos, motion, sentence",
     [
-        (None, "zoom", "motion is 'zoom'; choose whole-pixel, sub-pixel or moving"),
+        (None, "zoom", "motion is 'zoom'; choose whole-pixel, sub-pixel, moving or handheld"),
         (["city"], "moving", "photos names none but the burst's own"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_burst_equals_itself_and_can_be_a_key():
 
 def test_no_two_random_streams_are_the_same():
     """Also with the channel of a color in between: the noise of R, G and B shares nothing with other draws."""
-    assert len(Stream.__members__) == len(Stream) == 5
+    assert len(Stream.__members__) == len(Stream) == 6
     recipe = BurstRecipe("city", CROP, NoiseModel(0.1, 0), shifts=((0, 0),) * 8)
     silent = dataclasses.replace(recipe, noise=SILENT)
     pairs = [
@@ -113,7 +113,7 @@ def test_no_two_random_streams_are_the_same():
     grain = [(noisy - clean).ravel() for noisy, clean in pairs]
     grain += [
         np.random.default_rng([stream, *more]).standard_normal(grain[0].size)
-        for stream in (Stream.SHAKE, Stream.CROPS, Stream.OBJECTS)
+        for stream in (Stream.SHAKE, Stream.CROPS, Stream.OBJECTS, Stream.CAMERA)
         for more in ([0], [1], [2])
     ]
     # Independent: correlations of 15,360 numbers have a standard deviation of .008.

@@ -13,6 +13,15 @@ import numpy as np
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.motion_field import (
+    CELL,
+    TOLERANCE,
+    Pyramid,
+    displaced,
+    find_motion,
+    pyramid,
+    whole_blocks,
+)
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.limits import Limits
@@ -24,6 +33,8 @@ REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
 
 _OVERVIEW_PIXELS = 1_000_000
+_COARSE_PIXELS = 10_000  # on which a turned camera is looked for
+_LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
 _SHEET = 256  # px: side of a window that shifts are found on
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
@@ -37,12 +48,14 @@ def _nothing() -> None:
 class Shift:
     """Where the scene of the reference lies in a frame, and what is done about it.
 
-    measured   (dy, dx) in pixels; None: not found, so the frame is used as it is
-    undone     (dy, dx) in whole pixels, taken back when the frame is read; the rest is left to the kernels
+    measured   (dy, dx) in pixels, of the frame as a whole; None: not found, so the frame is used as it is
+    undone     (dy, dx) in whole pixels, taken back when the frame is read, in its middle; the rest is left to kernels
+    bend       pixels by which displacements elsewhere differ from those in the middle; 0: the whole frame is shifted
     """
 
     measured: tuple[float, float] | None
     undone: tuple[int, int] = (0, 0)
+    bend: float = 0.0
 
     @property
     def whole(self) -> tuple[int, int]:
@@ -50,11 +63,17 @@ class Shift:
         dy, dx = self.measured or (0, 0)
         return round(dy), round(dx)
 
+    @property
+    def aligned(self) -> bool:
+        """Whether anything is taken back."""
+        return any(self.undone) or self.bend > 0
+
     def __str__(self) -> str:
         if self.measured is None:
             return "shift not found"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
-        return f"shift {dy:+.1f}, {dx:+.1f} px{', undone' if any(self.undone) else ''}"
+        bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
+        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}"
 
 
 def overview(
@@ -63,10 +82,12 @@ def overview(
     channel: int = GRAY,
     pixels: int | None = None,
     between: Callable[[], object] = _nothing,
+    factors: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """A frame in linear light, box-reduced to at most `pixels`: [h, w] float32. It is read in parts; `between` is
-    called before each."""
-    down, across = factors = reduction(stack.height, stack.width, pixels or _OVERVIEW_PIXELS)
+    """A frame in linear light, box-reduced by `factors`, or to at most `pixels`: [h, w] float32. It is read in parts;
+    `between` is called before each."""
+    factors = factors or reduction(stack.height, stack.width, pixels or _OVERVIEW_PIXELS)
+    down, across = factors
     h, w = stack.height // down, stack.width // across
     wide = min(w, max(1, _PART_PIXELS // (down * across)))
     high = max(1, _PART_PIXELS // (down * across * wide))
@@ -94,12 +115,18 @@ class OwnBurst:
     order       frames of the stack that are used, the reference first; some may come twice
     shifts      of every frame of the stack against the reference
     sharpness   of every frame of the stack
+    motion      displacements (dy, dx) of every frame of the stack, as measured, and
+    displacements   as they are taken back when a frame is read: whole pixels, int16. Both are [frames, ceil(H/16),
+                ceil(W/16), 2], of cells of 16x16 pixels: the scene at (y, x) of the reference is read at (y + dy, x +
+                dx)
     """
 
     stack: FrameStack
     order: tuple[int, ...]
     shifts: tuple[Shift, ...]
     sharpness: tuple[float, ...]
+    motion: np.ndarray
+    displacements: np.ndarray
 
     @property
     def reference(self) -> int:
@@ -135,9 +162,11 @@ class OwnBurst:
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
             )
-        moved = sum(any(self.shifts[i].undone) for i in set(self.order))
+        moved = sum(self.shifts[i].aligned for i in set(self.order))
+        bent = sum(self.shifts[i].bend > 0 for i in set(self.order))
         if moved:
-            text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it."
+            text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
+            text += f", {bent} of them by displacements that differ over the picture." if bent else "."
         lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
         if lost:
             text += (
@@ -145,6 +174,18 @@ class OwnBurst:
                 "unshifted, and left out of the estimate of the noise."
             )
         return text
+
+    @property
+    def remaining_report(self) -> str:
+        """:meth:`remaining` as text, where displacements differ over the picture; else nothing."""
+        if not any(shift.bend for shift in self.shifts):
+            return ""
+        rows = zip(("top", "middle", "bottom"), *self.remaining(), strict=True)
+        places = [
+            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(residual, frames, strict=True))
+            for name, residual, frames in rows
+        ]
+        return f"Left to the kernels, px (frames that show it), from left to right: {'; '.join(places)}."
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
@@ -160,7 +201,7 @@ class OwnBurst:
         """The recipe of which a part of so many pixels is the burst: of the whole, as it was made; else None."""
         stack = self.stack
         as_made = (
-            not any(any(shift.undone) for shift in self.shifts)
+            not self.displacements.any()
             and self.order == tuple(range(len(stack)))
             and (height, width) == (stack.height, stack.width)
         )
@@ -171,15 +212,16 @@ class OwnBurst:
 
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
-        found = {i: shift.whole for i, shift in enumerate(self.shifts) if shift.measured is not None}
+        found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
         if len(found) < 2:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"
             )
-        margin = max(max(abs(dy), abs(dx)) for dy, dx in found.values())
+        margin = round(float(np.abs(self.motion[found]).max()))
         if min(self.stack.height, self.stack.width) < 2 * margin + 64:
             margin = 0
-        fit = estimate_noise(_blocks(self.stack, channel, found, margin, between), _clipped(self.stack))
+        nearest = {i: np.rint(self.motion[i]) for i in found}
+        fit = estimate_noise(_blocks(self.stack, channel, nearest, margin, between), _clipped(self.stack))
         try:
             return replace(fit, alone=self._noise_of_the_reference(channel))
         except ValueError:
@@ -225,7 +267,33 @@ class OwnBurst:
         return noise_of_one_frame(self._reference_blocks(channel), _clipped(self.stack))
 
     def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
-        return (block[0] for block in _blocks(self.stack, channel, {self.reference: (0, 0)}))
+        still = {self.reference: np.zeros_like(self.motion[0])}
+        return (block[0] for block in _blocks(self.stack, channel, still))
+
+    def displacement(self, y: int, x: int) -> np.ndarray:
+        """What is taken back at a pixel, for every place of `order`: [N, 2]."""
+        return np.asarray(self.displacements[list(self.order), y // CELL, x // CELL])
+
+    def remaining(self) -> tuple[np.ndarray, np.ndarray]:
+        """What alignment leaves in each ninth of the picture: [3, 3] each.
+
+        The largest displacement, in pixels, that is left to the kernels, of the frames that were found (but for a
+        hundredth of each ninth); and how many frames, the reference with them, show half of it or more.
+        """
+        used = sorted(i for i in set(self.order) if self.shifts[i].measured is not None)
+        left = np.abs(self.motion[used] - self.displacements[used]).max(axis=-1)
+        height, width = self.stack.height, self.stack.width
+        y, x = (
+            np.minimum(np.arange(n) * CELL + CELL // 2, most - 1)
+            for n, most in zip(left.shape[1:], (height, width), strict=True)
+        )
+        there = self.motion[used] + np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        inside = ((there >= 0) & (there <= (height - 1, width - 1))).all(axis=-1)
+        residual, frames = np.zeros((3, 3)), np.zeros((3, 3), dtype=int)
+        for (i, rows), (j, columns) in itertools.product(*(enumerate(_thirds(n)) for n in left.shape[1:])):
+            residual[i, j] = np.quantile(left[:, rows, columns], 0.99, axis=(1, 2)).max()
+            frames[i, j] = (inside[:, rows, columns].mean(axis=(1, 2)) >= 0.5).sum()
+        return residual, frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,11 +325,11 @@ class ChannelView:
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
         """Linear light of all frames in a window, applied shifts undone: [N, h, w] float32."""
-        stack, shifts = self.burst.stack, self.burst.shifts
+        stack, displacements = self.burst.stack, self.burst.displacements
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
         for n, i in enumerate(self.burst.order):
-            out[n] = read_shifted(stack, i, self.channel, shifts[i].undone, *place)
+            out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
@@ -270,11 +338,13 @@ class ChannelView:
         height, width = min(height, self.height), min(width, self.width)
         rows, columns = slice(top, top + height), slice(left, left + width)
         stack, order = self.burst.stack, list(self.burst.order)
-        undone = np.array([shift.undone for shift in self.burst.shifts])
+        cells = self.burst.displacements[:, _cells(rows), _cells(columns)]
+        undone = cells[:, 0, 0].astype(np.int64)
+        alike = bool((cells == cells[:, :1, :1]).all())
         shifts = mask = moving_shifts = None
-        if stack.shifts is not None:
+        if stack.shifts is not None and alike:
             shifts = (stack.shifts - undone)[order]
-        if stack.moving_mask is not None and stack.moving_shifts is not None:
+        if stack.moving_mask is not None and stack.moving_shifts is not None and alike:
             mask = stack.moving_mask[:, rows, columns]
             moving_shifts = (stack.moving_shifts - undone)[:, order]
         truth = stack.truth(self.channel, rows, columns)
@@ -356,22 +426,80 @@ def read_shifted(
     return stack.light(frame, channel, rows, columns)
 
 
+def read_displaced(
+    stack: FrameStack,
+    frame: int,
+    channel: int,
+    displacements: np.ndarray,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+) -> np.ndarray:
+    """:func:`read_shifted` where each cell of the picture has its own displacement: [ceil(H/16), ceil(W/16), 2]."""
+    rows, columns = _cells(slice(top, bottom)), _cells(slice(left, right))
+    field = displacements[rows, columns].astype(np.int64)
+    low, high = field.min(axis=(0, 1)), field.max(axis=(0, 1))
+    place = top + int(low[0]), bottom + int(high[0]), left + int(low[1]), right + int(high[1])
+    around = read_shifted(stack, frame, channel, (0, 0), *place)
+    if (low == high).all():
+        return around
+    out = np.empty((bottom - top, right - left), dtype=np.float32)
+    for cell_rows, cell_columns, (dy, dx) in _alike(field):
+        y = np.clip((np.array(cell_rows) + rows.start) * CELL, top, bottom) - top
+        x = np.clip((np.array(cell_columns) + columns.start) * CELL, left, right) - left
+        moved_y, moved_x = y + dy - low[0], x + dx - low[1]
+        out[slice(*y), slice(*x)] = around[slice(*moved_y), slice(*moved_x)]
+    return out
+
+
+def _cells(pixels: slice) -> slice:
+    """The cells that pixels lie in."""
+    return slice(pixels.start // CELL, -(-pixels.stop // CELL))
+
+
+def _alike(field: np.ndarray) -> Iterator[tuple[tuple[int, int], tuple[int, int], np.ndarray]]:
+    """A field [h, w, 2] as rectangles of one displacement: (first row, end), (first column, end), (dy, dx)."""
+    same_row = (field[1:] == field[:-1]).all(axis=(1, 2))
+    row_starts = [0, *(np.flatnonzero(~same_row) + 1), len(field)]
+    for first, end in itertools.pairwise(row_starts):
+        same = (field[first, 1:] == field[first, :-1]).all(axis=-1)
+        column_starts = [0, *(np.flatnonzero(~same) + 1), field.shape[1]]
+        for begin, stop in itertools.pairwise(column_starts):
+            yield (first, end), (begin, stop), field[first, begin]
+
+
+def _thirds(n: int) -> list[slice]:
+    """Three parts of an axis of n cells; of fewer than three, some are the same."""
+    return [slice(n * i // 3, max(n * (i + 1) // 3, n * i // 3 + 1)) for i in range(3)]
+
+
 def _blocks(
     stack: FrameStack,
     channel: int,
-    shifts: dict[int, tuple[int, int]],
+    fields: dict[int, np.ndarray],
     margin: int = 0,
     between: Callable[[], object] = _nothing,
 ) -> Iterator[np.ndarray]:
-    """Blocks of frames {number: shift}, [N, h, w] each, shifts undone; up to 256, spread over the picture."""
+    """Blocks of frames {number: displacements in whole pixels}, [N, h, w] each; up to 256, spread over the picture.
+
+    A block of a frame is read with one displacement, that of the block's middle.
+    """
     H, W = stack.height, stack.width
     tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
     lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
     places = [(top, left) for top in tops for left in lefts]
     for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
         between()
-        place = top, min(top + _BLOCK, H - margin), left, min(left + _BLOCK, W - margin)
-        yield np.stack([read_shifted(stack, i, channel, shift, *place) for i, shift in shifts.items()])
+        bottom, right = min(top + _BLOCK, H - margin), min(left + _BLOCK, W - margin)
+        cell = (top + bottom) // 2 // CELL, (left + right) // 2 // CELL
+        shifts = {i: tuple(int(d) for d in field[cell]) for i, field in fields.items()}
+        yield np.stack(
+            [
+                read_shifted(stack, i, channel, (dy, dx), top, bottom, left, right)
+                for i, (dy, dx) in shifts.items()
+            ]
+        )
 
 
 def _clipped(stack: FrameStack) -> tuple[float, float] | None:
@@ -388,10 +516,11 @@ def prepare(
     align: bool | None = None,
     between: Callable[[], object] = _nothing,
 ) -> OwnBurst:
-    """Find the reference, align, choose frames. Shifts are found on at most 1 megapixel of each frame.
+    """Find the reference, align, choose frames. Shifts are found on at most 1 megapixel of each frame, displacements
+    that differ over the picture on frames of half the size.
 
     frames   that the network takes, see :meth:`OwnBurst.taking`; None: any number
-    align    undo shifts beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
+    align    undo displacements beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
 
@@ -404,16 +533,78 @@ def prepare(
     reference = 0 if stack.known else int(np.argmax(scores))
     apply = not stack.known if align is None else align
     noise = _noise_at_first(stack, reference)
+    cells = [-(-n // CELL) for n in (stack.height, stack.width)]
+    motion = np.zeros((total, *cells, 2), np.float32)
+    displacements = np.zeros(motion.shape, np.int16)
+    local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
+    levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
     shifts = []
     for i in range(total):
-        measured: tuple[float, float] | None = (0.0, 0.0)
-        if i != reference:
-            between()
-            measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+        if i == reference:
+            shifts.append(Shift((0.0, 0.0)))
+            continue
+        between()
+        measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+        if local:
+            field = _measure_motion(
+                stack, i, levels, measured, overviews[reference], overviews[i], noise, between
+            )
+            if field is not None:
+                motion[i] = field
+                middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
+                measured = measured or (middle[0], middle[1])
+        elif measured is not None:
+            motion[i] = measured
         shift = Shift(measured)
-        far = max(map(abs, shift.whole)) > REACH
-        shifts.append(Shift(measured, shift.whole) if apply and far else shift)
-    return OwnBurst(stack, (reference,), tuple(shifts), scores).taking(frames)
+        if apply and measured is not None:
+            whole = shift.whole if max(map(abs, shift.whole)) > REACH else (0, 0)
+            displacements[i] = whole_blocks(motion[i], whole) if local else whole
+            center = displacements[i, cells[0] // 2, cells[1] // 2].astype(int)
+            bend = float(np.abs(displacements[i] - center).max())
+            shift = Shift(measured, (int(center[0]), int(center[1])), bend)
+        shifts.append(shift)
+    return OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements).taking(frames)
+
+
+def _measure_motion(
+    stack: FrameStack,
+    frame: int,
+    reference: Pyramid,
+    shift: tuple[float, float] | None,
+    coarse_a: np.ndarray,
+    coarse_b: np.ndarray,
+    noise: NoiseModel,
+    between: Callable[[], object],
+) -> np.ndarray | None:
+    """Where every cell of a frame lies; None where the frame does not show the scene.
+
+    A camera that turns may have no shift by which whole pictures agree; then it is looked for on coarse pictures, and
+    whether the edges agree is asked once the frame is laid onto the reference.
+    """
+    factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
+    reduced = noise.scaled(1 / float(factors.prod()) ** 0.5)
+    start = shift
+    if start is None:
+        h, w = coarse_a.shape
+        more = reduction(h, w, _COARSE_PIXELS)
+        a, b = box_reduce(coarse_a, more), box_reduce(coarse_b, more)
+        found = find_shift(a, b, reduced.scaled(1 / float(np.prod(more)) ** 0.5))
+        if found is None:
+            return None
+        dy, dx = found * factors * more
+        start = float(dy), float(dx)
+    levels = pyramid(overview(stack, frame, between=between, factors=(2, 2)), noise)
+    motion = find_motion(reference, levels, start, (stack.height, stack.width))
+    if shift is None:
+        down, across = (int(f) for f in factors)
+        y, x = (
+            np.minimum(np.arange(n) * f // CELL, m - 1)
+            for n, f, m in zip(coarse_b.shape, (down, across), motion.shape, strict=False)
+        )
+        laid = displaced(coarse_b, motion[np.ix_(y, x)] / factors)
+        if find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is None:
+            return None
+    return motion
 
 
 def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
@@ -421,9 +612,10 @@ def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
     stated = stack.channel_noise(GRAY)
     if stated is not None:
         return stated
+    still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2))
     try:
         return noise_of_one_frame(
-            (block[0] for block in _blocks(stack, GRAY, {reference: (0, 0)})), _clipped(stack)
+            (block[0] for block in _blocks(stack, GRAY, {reference: still})), _clipped(stack)
         )
     except ValueError:  # too small or too smooth to tell; any will do
         return NoiseModel.for_gain(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import sys
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
+_CAMERA = {
+    "rotation": (45, "degrees that the last frame is turned"),
+    "tilt": (20, "degrees of panning and tilting by the last frame"),
+    "shutter": (1000, "pixels by which a rolling shutter shears the last frame, top to bottom"),
+    "parallax": (1000, "pixels that things in front move more than what is behind, by the last frame"),
+}
+"""Fields of CameraMotion: the most, and what they are."""
+
 _PIXELS = integer(0, 10**6)
 
 
@@ -82,8 +91,11 @@ def add_commands(commands: Any) -> None:
         "--motion",
         choices=MOTIONS,
         default=MOTIONS[0],
-        help="shake by whole or half pixels, or by half pixels with objects that move (whole-pixel)",
+        help="shake by whole or half pixels; by half pixels with objects that move, or of a hand that turns, with a "
+        "rolling shutter and parallax (whole-pixel)",
     )
+    for name, (most, text) in _CAMERA.items():
+        synth.add_argument(f"--{name}", type=number(0, most), help=f"{text} (0; handheld: drawn)")
     _add_color(synth, "R, G and B instead of luminance")
     synth.add_argument("--force", action="store_true", help="write also to a folder with other files in it")
     synth.add_argument("--json", action="store_true", help="print burst.json")
@@ -138,7 +150,7 @@ def add_commands(commands: Any) -> None:
         "  patches    [C, N, K, K]  what they are applied to: linear intensity around the pixel in each frame\n"
         "  value      [C]           the denoised value: (kernels * patches).sum((2, 3)).mean(1)\n"
         "  pixel      [2]           row and column, as in --at\n"
-        "  shifts     [N, 2]        whole pixels (down, across) that were taken back before a frame was read\n"
+        "  shifts     [N, 2]        whole pixels (down, across) that were taken back there before a frame was read\n"
         "R, G and B share one set of kernels, unless --channels each gives each its own.",
     )
     _add_input(kernels)
@@ -200,6 +212,7 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
 
 def _synth(options: argparse.Namespace) -> int:
     from kpnviz.burst import BurstRecipe, Misalignment, synthesize, with_motion
+    from kpnviz.camera_motion import CameraMotion
     from kpnviz.capture.writer import check_folder, write_burst
     from kpnviz.limits import Limits
     from kpnviz.noise import NoiseModel
@@ -234,6 +247,15 @@ def _synth(options: argparse.Namespace) -> int:
             f"{options.frames} frames of {H}x{W} are more than can be read again, {limits.named('total_pixels')}"
         )
     recipe = with_motion(recipe, options.motion)
+    camera = {name: getattr(options, name) for name in _CAMERA if getattr(options, name) is not None}
+    if camera:
+        if recipe.moving is not None:
+            raise WrongOptionError(
+                f"--{next(iter(camera))} turns the camera; with --motion moving it only shifts"
+            )
+        recipe = dataclasses.replace(
+            recipe, camera=dataclasses.replace(recipe.camera or CameraMotion(), **camera)
+        )
     burst = synthesize(recipe)
     metadata = write_burst(options.output, burst)
     if options.json:
@@ -327,7 +349,7 @@ def _kernels(options: argparse.Namespace) -> int:
         ),
         "value": estimate.image[..., y - top, x - left].reshape(len(channels)),
         "pixel": np.array([y, x]),
-        "shifts": np.array([burst.shifts[i].undone for i in burst.order]),
+        "shifts": burst.displacement(y, x),
     }
     frames = arrays["kernels"].shape[1]
     arrays["patches"] = arrays["patches"][:, :frames]
@@ -470,6 +492,9 @@ def _open(
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference:
             say(f"{stack.names[i]}: {shift}")
+    if burst.remaining_report:
+        say(burst.remaining_report)
+    residual, helping = burst.remaining()
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
@@ -483,7 +508,9 @@ def _open(
         "width": stack.width,
         "frames": [stack.names[i] for i in burst.order],
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
-        "undone": [any(burst.shifts[i].undone) for i in burst.order],
+        "undone": [burst.shifts[i].aligned for i in burst.order],
+        "bend": [burst.shifts[i].bend for i in burst.order],
+        "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
         "noise": [
             {
                 "channel": name,

@@ -214,7 +214,7 @@ def _add_evaluation(commands) -> None:
     )
     add_method(evaluate, "measure this method of your own; may be given several times", True)
     evaluate.add_argument(
-        "--motion", nargs="*", choices=MOTIONS, metavar="KIND", help=f"{', '.join(MOTIONS)} (all three)"
+        "--motion", nargs="*", choices=MOTIONS, metavar="KIND", help=f"{', '.join(MOTIONS)} (the first three)"
     )
     evaluate.add_argument("--gains", nargs="*", type=GAIN, metavar="GAIN", help="gains (1 2 4 8)")
     evaluate.add_argument(

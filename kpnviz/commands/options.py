@@ -55,8 +55,8 @@ def several(*kinds: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return parse
 
 
-MOTIONS = ("whole-pixel", "sub-pixel", "moving")
-"""Those of burst.py, whose import takes seconds."""
+MOTIONS = ("whole-pixel", "sub-pixel", "moving", "handheld")
+"""ALL_MOTIONS of burst.py, whose import takes seconds."""
 
 DEVICE_HELP = "where networks compute: cpu, cuda, cuda:1, or another that PyTorch has here (cpu)"
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from kpnviz.analysis.alignment import alignment, shifts_and_centroids
 from kpnviz.analysis.metrics import psnr, ssim
-from kpnviz.burst import MOTIONS, Burst, BurstRecipe, synthesize
+from kpnviz.burst import ALL_MOTIONS, MOTIONS, Burst, BurstRecipe
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import Case, Row, mean_and_error
-from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes
+from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS, burst_recipes, made
 from kpnviz.methods import Method, MethodError, as_method, check_names, network, own_method, print_traceback
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
@@ -164,7 +164,9 @@ def evaluate(
     bursts_a_row = BURSTS if limit is None else limit
     total = bursts_a_row * sum(map(len, plan.values()))
     with tqdm(total=total, desc="evaluate", unit="picture", disable=not show_progress) as progress:
-        cases_in_order = sorted(plan, key=lambda case: (MOTIONS.index(case.motion), case.frames, case.gain))
+        cases_in_order = sorted(
+            plan, key=lambda case: (ALL_MOTIONS.index(case.motion), case.frames, case.gain)
+        )
         if workers > 1 or scheduler is not None:
             tasks = _tasks(chosen, plan, cases_in_order, bursts_a_row)
             yield from _rows_of_workers(
@@ -172,7 +174,7 @@ def evaluate(
             )
             return
         for (motion, gain, frames), cases in itertools.groupby(cases_in_order, key=_scenes):
-            bursts = [synthesize(recipe) for recipe in burst_recipes(gain, limit, motion, frames)]
+            bursts = [made(recipe) for recipe in burst_recipes(gain, limit, motion, frames)]
             for case in cases:
                 given = [_hidden(burst, case.noise_scale) for burst in bursts]
                 for name in plan[case]:
@@ -267,7 +269,7 @@ def _tasks(
 
 def _scores(task: _Task) -> dict[tuple[Case, str], Score]:
     """The scores of a task, in whichever process or machine this is."""
-    burst = synthesize(_recipes(*task.scenes)[task.number])
+    burst = made(_recipes(*task.scenes)[task.number])
     scores = {}
     for case, names in task.plan.items():
         given = _hidden(burst, case.noise_scale)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.burst import MOTIONS
+from kpnviz.burst import ALL_MOTIONS, MOTIONS
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.testset import BURSTS, FRAMES, PHOTOS, TEST_SET
 from kpnviz.models import checkpoints
@@ -54,7 +54,7 @@ YARDSTICK = "kpn-l5"
 class Case:
     """What a method is measured on: the test set at a gain.
 
-    motion        one of kpnviz.burst.MOTIONS
+    motion        one of kpnviz.burst.ALL_MOTIONS
     noise_scale   the assumed noise as a multiple of the true one
     frames        of each burst
     """
@@ -72,7 +72,7 @@ class Case:
     @property
     def order(self) -> tuple:
         """Cases are sorted by this: motions as named, plain ones first, then by frames, noise scale and gain."""
-        return MOTIONS.index(self.motion), not self.plain, self.frames, self.noise_scale, self.gain
+        return ALL_MOTIONS.index(self.motion), not self.plain, self.frames, self.noise_scale, self.gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ class Results:
     @property
     def motions(self) -> tuple[str, ...]:
         """The kinds of motion that it has rows of."""
-        return tuple(motion for motion in MOTIONS if any(row.motion == motion for row in self.rows))
+        return tuple(motion for motion in ALL_MOTIONS if any(row.motion == motion for row in self.rows))
 
 
 def results_path() -> Path:
@@ -226,7 +226,7 @@ _NEEDED = [name for name in _COLUMNS if _FIELDS[name].default is dataclasses.MIS
 _DIGITS = {"psnr": 4, "psnr_se": 4, "ssim": 5, "ssim_se": 5, "alignment": 4, "seconds": 5}
 _READ: dict[str, Callable[[str], object]] = {
     "model": str,
-    "motion": lambda text: MOTIONS[MOTIONS.index(text)],
+    "motion": lambda text: ALL_MOTIONS[ALL_MOTIONS.index(text)],
     "frames": int,
     "bursts": int,
     "weights": str,
@@ -285,7 +285,7 @@ def as_text(results: Results) -> str:
     bursts = max(row.bursts for row in results.rows)
     part = f" (the first {bursts} only)" if bursts < BURSTS else ""
     lines = [PROTOCOL, TEST_SET + part, "mean ± standard error, bursts of one photo taken together"]
-    for motion in MOTIONS:
+    for motion in ALL_MOTIONS:
         rows = [row for row in results.rows if row.motion == motion]
         lines += _of_motion(motion, [row for row in rows if row.plain])
         by_frames = _varied([row for row in rows if row.noise_scale == 1], "frames")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from kpnviz.burst import MOTIONS, BurstRecipe, Misalignment, Stream, with_motion
+from kpnviz.burst import ALL_MOTIONS, Burst, BurstRecipe, Misalignment, Stream, synthesize, with_motion
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.motion_field import CELL
+from kpnviz.capture.prepare import prepare
 from kpnviz.color import displayed
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.paths import PACKAGE
@@ -31,9 +35,9 @@ _SIDE, _MARGIN = 128, 16
 
 
 def burst_recipes(
-    gain: float, limit: int | None = None, motion: str = MOTIONS[0], frames: int = FRAMES
+    gain: float, limit: int | None = None, motion: str = ALL_MOTIONS[0], frames: int = FRAMES
 ) -> list[BurstRecipe]:
-    """The test set at a gain, with one of MOTIONS: the recipes of its 72 bursts, or of the first `limit` of them.
+    """The test set at a gain, with one of ALL_MOTIONS: the recipes of its 72 bursts, or of the first `limit` of them.
 
     Three crops of 128x128 a photo, at least 16 px from its edge, so that no shift reaches beyond it; they are the same
     for every motion. Along the longer side crop i lies at a random position of the i-th third of those possible, along
@@ -47,8 +51,8 @@ def burst_recipes(
     """
     if limit is not None and not 1 <= limit <= BURSTS:
         raise ValueError(f"limit is {limit}; the test set has {BURSTS} bursts a gain")
-    if motion not in MOTIONS:
-        raise ValueError(f"motion is {motion!r}; the test set has {', '.join(MOTIONS)}")
+    if motion not in ALL_MOTIONS:
+        raise ValueError(f"motion is {motion!r}; the test set has {', '.join(ALL_MOTIONS)}")
     noise = NoiseModel.for_gain(gain)
     misalignment = Misalignment(rate=Misalignment.rate * frames / FRAMES)
     photos = sorted(TEST_PHOTOS.glob("*.png"))
@@ -57,7 +61,7 @@ def burst_recipes(
     if motion != "whole-pixel":  # half a pixel is a pixel of the photo before its reduction
         photos, reduction = [TEST_PHOTOS / _FULL / path.name for path in photos], 2
     places = [(str(path), crop[i]) for i in range(CROPS) for path, crop in zip(photos, crops, strict=True)]
-    first_seed = 100 * MOTIONS.index(motion)
+    first_seed = 100 * ALL_MOTIONS.index(motion)
     recipes = (
         BurstRecipe(
             path,
@@ -71,6 +75,32 @@ def burst_recipes(
         for k, (path, (top, left)) in enumerate(places[:limit])
     )
     return [with_motion(recipe, motion, [str(path) for path in photos]) for recipe in recipes]
+
+
+def made(recipe: BurstRecipe) -> Burst:
+    """The burst of a recipe of the test set, as methods get it.
+
+    Where the camera turns (*handheld*) it is aligned first, by the same field for all methods, as bursts of one's own
+    are (:mod:`kpnviz.capture.motion_field`); the noise is the true one, and what motion is left is known.
+    """
+    burst = synthesize(recipe)
+    if recipe.camera is None or burst.motion is None:
+        return burst
+    noise = burst.gray_noise("alignment")
+    names = tuple(f"frame {i}" for i in range(len(burst)))
+    stack = FrameStack(
+        burst.frames[:, None],
+        tuple(range(len(burst))),
+        names,
+        noise=(noise,),
+        known=True,
+        white_level=burst.white_level,
+    )
+    own = prepare(stack, align=True)
+    H, W = burst.height, burst.width
+    cells = np.repeat(np.repeat(own.displacements, CELL, axis=1), CELL, axis=2)[:, :H, :W]
+    frames = own.channel(GRAY, noise).window(slice(0, H), slice(0, W))
+    return replace(burst, frames=frames, motion=burst.motion - cells)
 
 
 def _crops(shape: tuple[int, ...], photo: int) -> list[tuple[int, int]]:

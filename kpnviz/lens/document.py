@@ -8,8 +8,9 @@ from typing import Any
 
 import kpnviz
 from kpnviz.burst import Burst, BurstRecipe, MovingObject
-from kpnviz.denoise import Estimate
+from kpnviz.estimate import Estimate
 from kpnviz.models.checkpoints import CheckpointError, read_card
+from kpnviz.models.zoo import ZOO
 
 
 def document(title: str, body: str, style: str = "", policy: str = "") -> str:
@@ -51,6 +52,8 @@ def origin(burst: Burst, estimates: Sequence[Estimate]) -> str:
         rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:
+        if estimate.model not in ZOO:
+            continue  # another's network: its name is no file
         try:
             card = read_card(estimate.model)
         except CheckpointError:

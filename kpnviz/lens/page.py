@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.analysis.tables import scores
 from kpnviz.burst import Burst
-from kpnviz.denoise import Estimate
+from kpnviz.estimate import Estimate, Series
 from kpnviz.lens.document import document, origin, table
 from kpnviz.lens.linker import linked
-from kpnviz.lens.payload import DISPLAY, Pixel, with_header
-from kpnviz.models.zoo import title_of
+from kpnviz.lens.payload import DISPLAY, Pixel, read_header, with_header
 from kpnviz.photos import gallery
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -28,10 +26,11 @@ PAGE_BYTES = 11 * 2**20
 
 def interactive_page(
     burst: Burst,
-    estimates: Sequence[Estimate],
+    estimates: Sequence[Estimate | Series],
     payload: bytes,
-    link: str,
+    link: str = "",
     *,
+    title: str | None = None,
     gain: float | None = None,
     pixel: Pixel | None = None,
     display: Mapping[str, Any] | None = None,
@@ -40,6 +39,8 @@ def interactive_page(
     """The kernel lens as one HTML file that needs nothing else: no server, no network.
 
     payload   of the burst and its estimates (lens.pack); it lies in the page as base64 of gzip
+    link      an address of the app that shows the same; "": there is none
+    title     the heading; None: the photo, where it is known, and the gain
     gain      of the sensor, for the heading
     pixel     (y, x), pinned when the page is opened
     display   how the lens shows the burst, where not as in lens.DISPLAY
@@ -47,34 +48,43 @@ def interactive_page(
 
     The page may run the script that is in it and no other, and may fetch nothing: its policy says so to the browser.
     """
-    methods = ", ".join(title_of(estimate.model) for estimate in estimates)
+    header, _ = read_header(payload)
+    methods = ", ".join(method["title"] for method in header["methods"])
     recipe = burst.recipe
-    photo = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
-    title = photo + ("" if gain is None else f", gain ×{gain:g}")
-    facts = [f"{len(burst)} frames of {burst.height}×{burst.width} pixels"]
+    if title is None:
+        title = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
+        title += "" if gain is None else f", gain ×{gain:g}"
+    color = " in color" if burst.channels else ""
+    facts = [f"{len(burst)} frames of {burst.height}×{burst.width} pixels{color}"]
     if recipe is not None:
         facts += [] if recipe.crop is None else ["crop at y {}, x {}".format(*recipe.crop)]
         facts.append(f"seed {recipe.seed}")
     if methods:
-        facts.append(f"denoised by {methods}")
+        facts.append(f"by {methods}")
+    if header["series"]:
+        numbers = header["series"]["numbers"]
+        facts.append(f"{header['series']['name']} {numbers[0]:g} to {numbers[-1]:g}")
     shown = DISPLAY | dict(display or {}) | ({} if assumed else {"assumed": DISPLAY["assumed"]})
     order = {"pinned": pixel, "display": shown}
     script = linked(SCRIPTS / "page.js")
-    columns = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
-    rows = [{name: row[name] for name in ("picture", *columns)} for row in scores(burst, estimates)]
+    again = (
+        ""
+        if not link
+        else "<h2>How to see it again</h2>"
+        "<p>In this file, on any computer, offline. In the app, which can change the burst and the networks, "
+        f'where it runs at this address: <a href="{html.escape(link)}">{html.escape(link)}</a></p>'
+    )
     parts = [
         f"<header><h1>{html.escape(title)}</h1><p>{html.escape(' · '.join(facts))}</p>{_USE}</header>",
         f'<div id="lens"><p>{_WAIT}</p></div>',
-        '<div class="text"><h2>Scores</h2>',
-        table(rows, columns),
-        f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>",
-        "<h2>How to see it again</h2>",
-        "<p>In this file, on any computer, offline. In the app, which can change the burst and the networks, "
-        f'where it runs at this address: <a href="{html.escape(link)}">{html.escape(link)}</a></p>',
-        "" if assumed else f"<p>{_WITHOUT_ASSUMED}</p>",
+        '<div class="text">',
+        _scores(header),
+        _roundings(header),
+        again,
+        f"<p>{_WITHOUT_ASSUMED}</p>" if link and not assumed else "",
         "<h2>What it was made of</h2>",
         _PHOTOS if recipe is not None and recipe.photo in gallery() else "",
-        origin(burst, estimates),
+        origin(burst, [one for one in estimates if isinstance(one, Estimate)]),
         "</div>",
         f'<script type="text/plain" id="payload">{_packed(with_header(order, payload))}</script>',
         *(
@@ -91,14 +101,42 @@ def interactive_page(
     return document(f"kpnviz: {title}", "".join(parts), _STYLE, policy)
 
 
+def _scores(header: Mapping[str, Any]) -> str:
+    """The scores of the pictures, where there is a truth."""
+    columns = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+    rows = [{"picture": panel["title"], **panel["scores"]} for panel in header["panels"] if panel["scores"]]
+    if not rows:
+        return ""
+    protocol = f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>"
+    return f"<h2>Scores</h2>{table(rows, columns)}{protocol}"
+
+
+def _roundings(header: Mapping[str, Any]) -> str:
+    """How far pictures may be from their kernels, where those are in 8 bits."""
+    errors: dict[str, float] = {}
+    for method in header["methods"]:
+        kernels = [method["kernels"], *(step["kernels"] for step in method["steps"] or ())]
+        lossy = [one["error"] for one in kernels if one and one["lossy"]]
+        if lossy:
+            errors[method["title"]] = max(lossy)
+    if not errors:
+        return ""
+    said = ", ".join(f"{html.escape(title)} {error:.2g}" for title, error in errors.items())
+    return (
+        "<h2>Kernels in 8 bits</h2><p>To make this file smaller, dense kernels are kept in 8 bits. What they make of "
+        f"the frames differs from the pictures by up to: {said} (linear intensity). A ✓ or ≈ allows for that, and no "
+        "more.</p>"
+    )
+
+
 def _packed(data: bytes) -> str:
     return base64.b64encode(gzip.compress(data, mtime=0)).decode()
 
 
 _USE = (
-    "<p>Each network filters every frame with a <b>kernel</b> of its own at every pixel, and takes the mean. "
-    "<b>Move over the picture</b> to see the kernels (on a touch screen, drag); a click pins a pixel, arrow keys move "
-    "it; the button <b>?</b> lists all keys.</p>"
+    "<p>A <b>kernel</b> for each frame at every pixel weighs what the frame shows around it; together they make the "
+    "picture. <b>Move over the picture</b> to see the kernels (on a touch screen, drag); a click pins a pixel, arrow "
+    "keys move it; the button <b>?</b> lists all keys.</p>"
 )
 _WAIT = "The pictures and kernels come here. They need JavaScript and a browser of 2023 or later."
 _WITHOUT_ASSUMED = (

@@ -25,13 +25,16 @@ import numpy as np
 from kpnviz.analysis.best_size import SIZE_CLASSES, TIE, WINDOW_SIGMA, BestSize
 from kpnviz.analysis.metrics import has_ssim, psnr, ssim
 from kpnviz.burst import Burst
-from kpnviz.denoise import Estimate
+from kpnviz.denoise import GUIDE_WEIGHTS, guide
+from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import factor_channels
+from kpnviz.lens.rounding import in_8_bits, rounded
 from kpnviz.models.kpn import ModelConfig
-from kpnviz.models.zoo import title_of
+from kpnviz.models.zoo import MATCHED, title_of
+from kpnviz.text import visible
 
 MAX_BYTES = 48 * 2**20
-"""A larger payload is refused: 256x256 pixels with three methods is 35 MB."""
+"""A larger payload is refused, unless the caller allows it: 256x256 pixels with three methods is 35 MB."""
 
 _ALIGNMENT = 8
 Pixel = tuple[int, int]
@@ -48,12 +51,16 @@ DISPLAY: dict[str, Any] = {
     "other": "frame",
     "look": "kernels",
     "assumed": 0.0,
+    "channel": 1,
+    "step": None,
 }
 """How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
 frame, mean or a model's name), or kernels (all over the picture); stops: brightness as a power of two; linear: without
 the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or
 pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each
-frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2."""
+frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2. channel: whose kernels are
+shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted from 0, None being the
+last."""
 
 COMPARE = ("wipe", "pair", "one")
 LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
@@ -62,61 +69,108 @@ LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
 
 def pack(
     burst: Burst,
-    estimates: Sequence[Estimate | str],
+    estimates: Sequence[Estimate | Series | str],
     start: Pixel | None = None,
     clean: np.ndarray | None = None,
     alone: bool = False,
     best: BestSize | None = None,
-    most: int | None = None,
+    max_bytes: int | None = None,
+    lossy: bool = False,
 ) -> bytes:
-    """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x).
+    """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x) of the frames.
 
-    A method that is still at work has its name in place of its estimate: the lens keeps a place for what comes.
+    Estimates have kernels of any kind, or a picture alone. A method that is still at work has its name in place of its
+    estimate: the lens keeps a place for what comes. A Series is one method, with a scrubber over its numbers; several
+    have the same name and numbers.
 
-    clean   the frames without noise, [N, H, W], where they are known: the ideal kernels need them
+    clean   the frames without noise, [N, H, W] or [N, C, H, W], where they are known: the ideal kernels need them
     alone   the pictures alone, to pick a pixel from: without kernels, and without other assumed noise (`pack_assumed`)
     best    which kernel size is best where, of these estimates: the lens then shows the map beside the picture, and in
             place of its views the kernels of all estimates for one frame
-    most    bytes; else MAX_BYTES
+    max_bytes  of what is sent; None: MAX_BYTES
+    lossy   dense kernels at every pixel in 8 bits: a half of the size. The largest change of the picture is stated
 
-    Pictures travel as float32, kernel factors [N, F, h, w] and clean frames as float16. Raises ValueError beyond
-    `most` bytes.
+    Pictures travel as float32, kernels as float16 (see lens/rounding.py), clean frames as float16. A picture of valid
+    convolutions, smaller than the frames, lies in their middle. Raises ValueError, one sentence, beyond `max_bytes`,
+    and for pictures and kernels that do not fit the frames.
     """
     arrays: list[np.ndarray] = []
+    max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+    expected = 4 * burst.frames.size + sum(_expected_bytes(one, alone, lossy) for one in estimates)
+    otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates, alone))
+    check_size(expected, max_bytes, otherwise)
 
-    def add(array: np.ndarray, dtype: type) -> int:
+    def add(array: np.ndarray, dtype: Any = None) -> int:
         arrays.append(np.ascontiguousarray(array, dtype=dtype))
         return len(arrays) - 1
 
+    def scores(image: np.ndarray) -> dict[str, float | None] | None:
+        if burst.truth is None:
+            return None
+        inset = (burst.height - image.shape[-2]) // 2
+        truth = burst.truth[..., inset : burst.height - inset, inset : burst.width - inset]
+        return {
+            "psnr": _finite(psnr(image, truth, burst.white_level)),
+            "ssim": ssim(image, truth, burst.white_level) if has_ssim(image.shape) else None,
+        }
+
     def panel(kind: str, name: str, title: str, image: np.ndarray | None) -> dict[str, Any]:
-        scores = None
-        if burst.truth is not None and image is not None and kind != "truth":
-            scores = {
-                "psnr": _finite(psnr(image, burst.truth, burst.white_level)),
-                "ssim": ssim(image, burst.truth, burst.white_level) if has_ssim(image.shape) else None,
-            }
         index = None if image is None else add(image, np.float32)
-        return {"kind": kind, "name": name, "title": title, "image": index, "scores": scores}
+        known = None if image is None or kind == "truth" else scores(image)
+        return {"kind": kind, "name": name, "title": title, "image": index, "scores": known}
+
+    def kernels(estimate: Estimate) -> dict[str, Any] | None:
+        field = estimate.kernels
+        if field is None or alone:
+            return None
+        sent = rounded(field, burst.frames, lossy)
+        return {
+            "sizes": list(field.sizes),
+            "separable": field.separable,
+            "half": field.half,
+            "padding": field.padding,
+            "reduce": field.reduce,
+            "height": field.height,
+            "width": field.width,
+            "inset": (burst.height - field.height) // 2,
+            "factors": add(sent.factors),
+            "scales": None if sent.scales is None else add(sent.scales),
+            "basis": None if field.basis is None else add(field.basis.detach().float().cpu().numpy()),
+            "unit": sent.unit,
+            "error": sent.error,
+            "lossy": sent.lossy,
+        }
 
     panels = [
         panel("frame", "frame", "Frame", burst.reference),
         panel("mean", "mean", "Plain mean", burst.mean),
     ]
-    methods = []
-    for estimate in estimates:
-        name, image, field = (
-            (estimate, None, None)
-            if isinstance(estimate, str)
-            else (estimate.model, estimate.image, estimate.kernels)
-        )
-        methods.append({"title": title_of(name), "panel": len(panels), "kernels": None})
-        panels.append(panel("method", name, title_of(name), image))
-        if field is not None and not alone:
-            methods[-1]["kernels"] = {
-                "sizes": list(field.sizes),
-                "separable": field.separable,
-                "factors": add(field.factors[0].half().cpu().numpy(), np.float16),
+    methods: list[dict[str, Any]] = []
+    names = _unique([_name(one) for one in estimates])
+    for name, one in zip(names, estimates, strict=True):
+        made = [one] if isinstance(one, Estimate) else [] if isinstance(one, str) else list(one.values())
+        for estimate in made:
+            _check_fit(burst, estimate)
+        shown = made[-1] if made else None
+        panels.append(panel("method", name, title_of(name), shown.image if shown else None))
+        last = {
+            "image": panels[-1]["image"],
+            "scores": panels[-1]["scores"],
+            "kernels": kernels(shown) if shown else None,
+        }
+        before = [
+            {"image": add(one.image, np.float32), "scores": scores(one.image), "kernels": kernels(one)}
+            for one in made[:-1]
+        ]
+        steps = [*before, last] if isinstance(one, Series) else None
+        methods.append(
+            {
+                "title": title_of(name),
+                "panel": len(panels) - 1,
+                "kernels": last["kernels"],
+                "steps": steps,
             }
+        )
     if burst.truth is not None:
         panels.append(panel("truth", "truth", "Truth", burst.truth))
 
@@ -126,19 +180,23 @@ def pack(
             "object_at": add(burst.object_at, np.uint8),
             "shifts": np.asarray(burst.moving_shifts).tolist(),
         }
+    noises = None if burst.noise is None else burst.channel_noises("the lens")
+    series = _series(estimates)
     header = {
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
-        "burst": "" if alone or best else burst_id(burst),
+        "burst": "" if alone or best or series else burst_id(burst),
         "alone": alone,
-        "noise": dataclasses.asdict(burst.gray_noise("the lens")),
+        "noise": noises and [dataclasses.asdict(noise) for noise in noises],
+        "matching": _matching(burst, estimates),
         "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
         "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),
         "moving": moving,
         "panels": panels,
         "methods": methods,
+        "series": series,
         "start": list(start or (burst.height // 2, burst.width // 2)),
         "sizes": None,
     }
@@ -151,7 +209,107 @@ def pack(
             "sigma": WINDOW_SIGMA,
             "tie": TIE,
         }
-    return _write(header, arrays, most or MAX_BYTES)
+    return _write(header, arrays, max_bytes)
+
+
+_OWN_PANELS = ("frame", "mean", "truth")
+
+
+def _name(one: Estimate | Series | str) -> str:
+    if isinstance(one, Series):
+        return one[one.numbers[-1]].model
+    if isinstance(one, Estimate | str):
+        return one if isinstance(one, str) else one.model
+    raise ValueError(
+        f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series"
+    )
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, with a number behind those that there are already."""
+    unique: list[str] = []
+    for name in names:
+        number, other = 2, name
+        while other in unique or other in _OWN_PANELS:
+            other, number = f"{name} ({number})", number + 1
+        unique.append(other)
+    return unique
+
+
+def _check_fit(burst: Burst, estimate: Estimate) -> None:
+    """ValueError for a picture or kernels that do not fit the frames."""
+    image, field, name = estimate.image, estimate.kernels, visible(estimate.model)
+    less = (burst.height - image.shape[-2], burst.width - image.shape[-1])
+    if image.shape[:-2] != burst.frames.shape[1:-2] or less[0] != less[1] or less[0] < 0 or less[0] % 2:
+        raise ValueError(
+            f"{name}: the picture has shape {image.shape}, the frames {burst.frames.shape[1:]}; they agree, or the "
+            "picture is smaller by as much on each side"
+        )
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name}: the picture holds values that are not finite (NaN or infinity)")
+    if field is None:
+        return
+    if (field.height, field.width) != image.shape[-2:] or len(field.factors) != 1:
+        raise ValueError(
+            f"{name}: the kernels are those of {len(field.factors)} pictures of {field.height}x{field.width} pixels, "
+            f"the picture has {image.shape[-2]}x{image.shape[-1]}"
+        )
+    needed = 2 * field.reach if field.padding == "valid" else 0
+    if less[0] != needed:
+        raise ValueError(
+            f"{name}: the picture is {less[0]} pixels smaller than the frames; with padding {field.padding!r} and "
+            f"kernels of {max(field.sizes)} it is {needed}"
+        )
+    if field.frames > len(burst):
+        raise ValueError(
+            f"{name}: the kernels are those of N = {field.frames} frames, the burst has {len(burst)}"
+        )
+    if field.channels not in (None, burst.channels):
+        raise ValueError(
+            f"{name}: there are kernels of C = {field.channels} channels, the burst has {burst.channels or '1 (gray)'}"
+        )
+
+
+def _series(estimates: Sequence[Estimate | Series | str]) -> dict[str, Any] | None:
+    """The name and numbers of the scrubber; ValueError if there are several."""
+    found = sorted({(one.name, one.numbers) for one in estimates if isinstance(one, Series)})
+    if len(found) > 1:
+        names = ", ".join(f"{visible(name)} {numbers}" for name, numbers in found)
+        raise ValueError(f"there are series over {names}; one scrubber has one name and the same numbers")
+    return {"name": found[0][0], "numbers": list(found[0][1])} if found else None
+
+
+def _matching(burst: Burst, estimates: Sequence[Estimate | Series | str]) -> dict[str, Any] | None:
+    """What networks that are shown what matching says match; None where there is none of them, or no noise is known."""
+    if burst.noise is None or not any(_name(one) in MATCHED for one in estimates):
+        return None
+    weights = [1.0] if burst.channels is None else list(GUIDE_WEIGHTS)
+    return {"weights": weights, "noise": dataclasses.asdict(guide(burst).gray_noise("matching"))}
+
+
+def _expected_bytes(one: Estimate | Series | str, alone: bool, lossy: bool) -> int:
+    """About what an estimate takes in a payload."""
+    if isinstance(one, str):
+        return 0
+    if isinstance(one, Series):
+        return sum(_expected_bytes(estimate, alone, lossy) for estimate in one.values())
+    field = one.kernels
+    if field is None or alone:
+        return 4 * one.image.size
+    return 4 * one.image.size + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
+
+
+def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
+    """How else one goes on: dense kernels in 8 bits."""
+    fields = [
+        estimate.kernels
+        for one in estimates
+        for estimate in (
+            [one] if isinstance(one, Estimate) else one.values() if isinstance(one, Series) else []
+        )
+        if estimate.kernels is not None
+    ]
+    return ", or lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
 
 
 def payload_bytes(
@@ -172,12 +330,12 @@ def payload_bytes(
     return 4 * pixels * pictures + 2 * grid * factors + pixels * (others + objects)
 
 
-def check_size(size: int, most: int = MAX_BYTES) -> None:
-    """ValueError for a payload of so many bytes, if it is too large to be sent."""
-    if size > most:
+def check_size(size: int, max_bytes: int = MAX_BYTES, otherwise: str = "") -> None:
+    """ValueError for a payload of so many bytes, if it is too large to be sent; `otherwise` is what else one may do."""
+    if size > max_bytes:
         raise ValueError(
-            f"these pictures and kernels are {math.ceil(size / 2**20)} MB, more than the {most / 2**20:.0f} MB "
-            "that are sent to the browser; choose a smaller crop or fewer methods or frames"
+            f"these pictures and kernels are {math.ceil(size / 2**20)} MB, more than the {max_bytes / 2**20:.0f} MB "
+            f"that are sent to the browser; choose a smaller crop or fewer methods or frames{otherwise}"
         )
 
 
@@ -216,8 +374,8 @@ def _padding(length: int) -> int:
     return -length % _ALIGNMENT
 
 
-def _write(header: dict[str, Any], arrays: list[np.ndarray], most: int) -> bytes:
-    check_size(sum(array.nbytes + _padding(array.nbytes) for array in arrays), most)
+def _write(header: dict[str, Any], arrays: list[np.ndarray], max_bytes: int) -> bytes:
+    check_size(sum(array.nbytes + _padding(array.nbytes) for array in arrays), max_bytes)
     digest = hashlib.blake2b(digest_size=8)
     blocks: list[bytes | memoryview] = []
     places, offset = [], 0

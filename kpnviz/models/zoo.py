@@ -78,7 +78,9 @@ def config_of(name: str) -> ModelConfig:
 
 
 def title_of(name: str) -> str:
-    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'."""
+    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. Others' names stay."""
+    if name not in ZOO:
+        return name
     model = name.removesuffix(STACKED_SUFFIX)
     family, _, variant = model.partition("-")
     if variant[1:].isdigit():

@@ -171,12 +171,15 @@ def awaited(ready: bool, text: str, key: str | None = None) -> Iterator[Callable
                 st.write(found)
     """
     key = key and f"awaited_{key}"
+    # In both cases one element inside a container: each takes the whole place of the other.
+    with st.container(key=key):
+        if ready:
+            place = st.container()
+        else:
+            empty = st.empty()
     if ready:
-        place = st.container(key=key)
         yield lambda: place
         return
-    with st.container(key=key):
-        empty = st.empty()
     with empty:
         skeleton(text)
     filled = False

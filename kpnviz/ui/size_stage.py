@@ -40,4 +40,4 @@ def size_stage(recipe: BurstRecipe, methods: tuple[str, ...]) -> SizeStage:
     best = best_size(list(errors.values()), [single_size(method) for method in methods])
     start = cache.interesting_pixel(burst)
     classes = pixel_classes(burst.truth, burst.white_level)
-    return SizeStage(errors, best, classes, pack(burst, estimates, start, best=best, most=MAX_BYTES))
+    return SizeStage(errors, best, classes, pack(burst, estimates, start, best=best, max_bytes=MAX_BYTES))

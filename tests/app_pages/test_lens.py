@@ -67,7 +67,7 @@ def test_kernels_in_the_browser_are_those_of_python(page, estimates):
 
 def test_the_receipt_sums_to_the_picture(page, estimates):
     for y, x in [(0, 0), (5, 127), (64, 64), (100, 17)]:
-        rows = lens(page, f"l.kernelsAt({y}, {x}).map((m) => [m.sum, m.picture])")
+        rows = lens(page, f"l.kernelsAt({y}, {x}).map((m) => [m.sums[0], m.pictures[0]])")
         for (total, picture), estimate in zip(rows, estimates, strict=True):
             assert picture == pytest.approx(estimate.image[y, x], abs=1e-4)
             assert total == pytest.approx(picture, abs=2e-3)
@@ -88,7 +88,7 @@ def test_the_sum_is_taken_step_by_step(page):
     root.press("t")
     root.press("t")
     expect(page.locator('.lens[data-look="sum"]')).to_be_attached()
-    adds = lens(page, "l.kernelsAt(64, 64)[1].cells.map((c) => c.adds)")
+    adds = lens(page, "l.kernelsAt(64, 64)[1].cells.map((c) => c.adds[0])")
     total, row = page.locator(".row .total").last, page.locator(".row").last
     for key, count in [(",", 7), (",", 6), (".", 7)]:
         root.press(key)
@@ -335,14 +335,14 @@ def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
             kernel, scale = expected.kernels.at(64, 90), np.abs(expected.kernels.at(64, 90)).max()
             found = lens(page, f"l.kernelsAt(64, 90)[{m}].cells.map((c) => Array.from(c.weights))")
             np.testing.assert_allclose(np.reshape(found, kernel.shape), kernel, atol=2e-3 * scale)
-            assert lens(page, f"l.kernelsAt(64, 90)[{m}].picture") == pytest.approx(
+            assert lens(page, f"l.kernelsAt(64, 90)[{m}].pictures[0]") == pytest.approx(
                 expected.image[64, 90], abs=1e-4
             )
         shown = page.locator(".chip.shown").locator("visible=true")
         expect(shown).to_contain_text(f"{psnr(expected.image, burst.truth):.2f} dB")
     for power in (0.35, 1.7):  # between: still, what is shown is what was applied
         slider.evaluate(move, power)
-        for total, picture in lens(page, "l.kernelsAt(64, 90).map((m) => [m.sum, m.picture])"):
+        for total, picture in lens(page, "l.kernelsAt(64, 90).map((m) => [m.sums[0], m.pictures[0]])"):
             assert total == pytest.approx(picture, abs=2e-3)
     page.wait_for_url("**assumed=1.7**")
     assert len(page.sent) - before < 6  # Python hears where it came to rest, not of every step

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from benchmarks.one_page import serve
 from kpnviz.paths import ROOT
-from kpnviz.ui.cache import PATIENCE
+from kpnviz.serving.in_parts import PATIENCE
 
 from .lens_driver import METHODS, at_rest, click_pixel, lens, open_lens, until, wait_for_another, watch
 
@@ -110,7 +110,7 @@ def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium,
     first, *others = networks.given()
     assert first.startswith(f"{seed} ") and first.endswith(" mkpn") and f"{last:.4f}" not in first
     assert others == [f"{seed} {last:.4f} mkpn", f"{seed} {last:.4f} kpn-l5"]
-    assert lens(page, "l.data.noise.read_std") == pytest.approx(last, abs=6e-5)
+    assert lens(page, "l.data.noise[0].read_std") == pytest.approx(last, abs=6e-5)
     page.close()
     assert not page.errors
 
@@ -188,7 +188,7 @@ def test_who_waits_is_told_and_a_closed_tab_frees_its_place(chromium, networks, 
         expect(pages[2].locator(note)).to_contain_text("One computation comes before yours")
     expect(pages[2].locator(note)).not_to_contain_text("computation")
     for page in (pages[0], pages[2]):
-        until(page, lambda page=page: lens(page, "l.data.noise.read_std") > 0.02)
+        until(page, lambda page=page: lens(page, "l.data.noise[0].read_std") > 0.02)
         page.close()
         assert not page.errors
     assert Counter(text.split()[0] for text in networks.given()) == {seeds[0]: 2, seeds[2]: 2}

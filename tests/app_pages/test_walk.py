@@ -70,7 +70,7 @@ def test_the_interactive_page_shows_what_the_app_shows(chromium, fast_server, tm
     open_lens(page, f"{fast_server}/?v=1&photo=dog&pixel=50~60&frame=3&look=frames&assumed=1&compare=pair")
     assumed_noise_is_there(page)
     at_rest(page)
-    state = "[l.data.id, l.cursor, l.pinned, l.display, l.kernelsAt(50, 60).map((m) => m.sum)]"
+    state = "[l.data.id, l.cursor, l.pinned, l.display, l.kernelsAt(50, 60).map((m) => m.sums[0])]"
     expected = lens(page, state)
     file = saved(page, page.get_by_role("button", name="Interactive page (HTML)").click)
     assert file.suggested_filename == "kpnviz_dog_y50_x60_interactive.html"

@@ -85,7 +85,7 @@ def test_any_shift_below_a_pixel_and_a_change_of_light_are_no_noise(frames):
 def test_a_moving_object_is_an_outlier():
     moving = MovingObject("dog", center=(150, 90), diameter=80, velocity=(0, 4))
     burst = synthesize(BurstRecipe("city", noise=GAINS[4], moving=moving))
-    assert_close(own(burst).estimate_noise().noise, GAINS[4], 0.03)
+    assert_close(own(burst).estimate_noise().noise, GAINS[4], 0.1)
 
 
 def test_the_line_through_exact_patches():

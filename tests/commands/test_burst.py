@@ -50,7 +50,7 @@ def expected(image):
     return srgb_encode(np.clip(image, 0, 1))
 
 
-@pytest.mark.parametrize("motion", ["sub-pixel", "moving"])
+@pytest.mark.parametrize("motion", ["sub-pixel", "moving", "handheld"])
 def test_synth_of_every_motion(motion, tmp_path, capsys):
     command = ["synth", "dog", "-o", "burst", "--crop", "60,90,33,40", "--frames", 3, "--seed", 2]
     assert run(*command, "--motion", motion, "--json") == 0
@@ -306,3 +306,45 @@ def test_where_there_is_no_estimate_a_guess_is_made_and_said(tmp_path, capsys):
         "The noise could not be estimated from the burst: the frames are all the same"
     )
     assert noise["caution"] in said.err
+
+
+def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_path, capsys):
+    command = [
+        "synth",
+        "city",
+        "-o",
+        "burst",
+        "--crop",
+        "20,20,200,230",
+        "--frames",
+        3,
+        "--gain",
+        1,
+        "--reduction",
+        2,
+    ]
+    assert run(*command, "--rotation", 6, "--motion", "sub-pixel") == 0
+    capsys.readouterr()
+    assert run("denoise", "burst", "-o", "out.png", "--align", "on", "--json") == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["undone"] == [False, True, True] and min(report["bend"][1:]) > 3
+    left = np.array(report["remaining"]["pixels"])
+    assert left.shape == (3, 3) and 0.5 < left.max() <= 3.01
+    assert np.array(report["remaining"]["frames"]).max() == 3
+    assert "Left to the kernels, px (frames that show it), from left to right: top " in err
+    assert (
+        "2 frames were shifted back onto it, 2 of them by displacements that differ over the picture" in err
+    )
+    shifts = []
+    for y, x in ((5, 5), (195, 225)):
+        assert run("kernels", "burst", "--at", f"{y},{x}", "-o", "k.npz", "--align", "on") == 0
+        with np.load(tmp_path / "k.npz") as arrays:
+            kernels, patches, value = arrays["kernels"][0], arrays["patches"][0], arrays["value"][0]
+            assert (kernels * patches).sum() / 3 == pytest.approx(value, abs=1e-5)
+            shifts.append(arrays["shifts"])
+    assert np.abs(shifts[0] - shifts[1]).max() > 10  # opposite corners of a turned frame
+    with pytest.raises(SystemExit):
+        run(*command, "--rotation", 90)
+    assert run(*command, "--force", "--rotation", 1, "--motion", "moving") == 2
+    assert "--rotation turns the camera; with --motion moving it only shifts" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import kpnviz
-from kpnviz.burst import MOTIONS
+from kpnviz.burst import ALL_MOTIONS
 from kpnviz.commands import main as command_line
 from kpnviz.commands import options
 from kpnviz.commands.main import main
@@ -143,7 +143,7 @@ def test_numbers_out_of_range_are_one_sentence_and_exit_2(arguments, sentence, c
 
 
 def test_motions_are_those_of_bursts():
-    assert options.MOTIONS == MOTIONS
+    assert options.MOTIONS == ALL_MOTIONS
 
 
 @pytest.mark.parametrize("command", [["app"], ["bench", "--app"]])

@@ -45,7 +45,7 @@ from kpnviz.evaluation.results import (
     read_results,
     write_results,
 )
-from kpnviz.evaluation.testset import TEST_GAINS, TEST_SET, burst_recipes, pack_photo
+from kpnviz.evaluation.testset import TEST_GAINS, TEST_SET, burst_recipes, made, pack_photo
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import ZOO
@@ -113,6 +113,28 @@ def test_the_three_motions_show_the_same_crops_of_the_same_photos():
         assert np.abs(a - b).max() < 1 / 255
     burst = synthesize(sets["moving"][0])
     assert (burst.shifts % 1 == 0.5).any() and 0.02 < (burst.object_at > 0).mean() < 0.5
+
+
+def test_handheld_bursts_are_of_the_same_crops_and_are_aligned_by_one_field_for_all_methods():
+    handheld, sub = burst_recipes(4, 6, "handheld"), burst_recipes(4, 6, "sub-pixel")
+    for one, other in zip(handheld, sub, strict=True):
+        assert (one.crop, one.photo) == (other.crop, other.photo) and one.camera and one.seed >= 300
+    raw, given = synthesize(handheld[1]), made(handheld[1])
+    np.testing.assert_array_equal(given.frames[0], raw.frames[0])
+    np.testing.assert_array_equal(given.truth, raw.truth)
+    assert np.quantile(np.abs(raw.motion), 0.95) > 12 and np.quantile(np.abs(given.motion), 0.95) < 3
+    # What a frame shows at a pixel is what it showed where the difference of the two motions says.
+    moved = np.rint(raw.motion - given.motion).astype(int)
+    for i, y, x in itertools.product(range(8), (40, 70), (30, 90)):
+        dy, dx = moved[i, y, x]
+        assert given.frames[i, y, x] == raw.frames[i, y + dy, x + dx]
+    still = burst_recipes(4, 1)[0]
+    np.testing.assert_array_equal(made(still).frames, synthesize(still).frames)
+    plan = plan_of(["reference"], motions=["handheld"], gains=[4])
+    rows = list(evaluate(methods(["reference"]), plan, limit=2))
+    assert [row.motion for row in rows] == ["handheld"]
+    expected = np.mean([psnr(b.frames[0], b.truth) for b in map(synthesize, handheld[:2])])
+    assert rows[0].psnr == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_number_of_frames_leaves_the_reference_and_the_shake_of_a_frame_alone():
@@ -374,13 +396,13 @@ def test_alignment_of_a_network_is_that_of_its_kernels():
 
 
 def test_rows_come_as_soon_as_they_are_measured_and_bursts_are_made_once(monkeypatch):
-    made = []
-    monkeypatch.setattr(evaluation, "synthesize", lambda recipe: made.append(recipe) or synthesize(recipe))
+    recipes = []
+    monkeypatch.setattr(evaluation, "made", lambda recipe: recipes.append(recipe) or synthesize(recipe))
     plan = plan_of(PLAIN, WHOLE, (2, 1), (1.0, 2.0))
     found = []
     for row in evaluate(PLAIN, plan, 1):
         found.append((row.gain, row.noise_scale, row.model))
-        assert len(made) == row.gain
+        assert len(recipes) == row.gain
     assert found == [(g, s, m) for g in (1, 2) for s in (1, 2) for m in PLAIN]
     rows = in_order(evaluate(PLAIN, plan, 1))
     assert [row.model for row in rows] == 4 * ["reference"] + 4 * ["mean"]
@@ -459,7 +481,7 @@ def test_the_command_prints_json_or_tables_and_writes_a_file(tmp_path, capsys):
 
 
 def test_what_cannot_be_assumed_is_refused_before_anything_is_measured(capsys, monkeypatch):
-    monkeypatch.setattr(evaluation, "synthesize", None)
+    monkeypatch.setattr(evaluation, "made", None)
     case = ["--motion", "whole-pixel", "--gains", "8", "--noise-scales", "1", "1000", "--limit", "1"]
     assert main(["evaluate", "--models", "mean", *case]) == 1
     assert "noise scale 1000 at gain 8: shot_gain is " in (error := capsys.readouterr().err)

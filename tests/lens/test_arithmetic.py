@@ -1,5 +1,6 @@
 """The arithmetic of the kernel lens, its modules in a browser, against the Python core."""
 
+import base64
 import dataclasses
 import json
 
@@ -15,9 +16,13 @@ from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.figures.style import DIVERGING
 from kpnviz.kernels import KernelField, factor_channels
+from kpnviz.lens import pack
 from kpnviz.lens.page import SCRIPTS
+from kpnviz.lens.rounding import in_8_bits
 from kpnviz.matching import matching_costs
 from kpnviz.noise import NoiseModel, stabilize
+
+from .kinds import KINDS, of_kind
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +32,7 @@ RECIPE = BurstRecipe(
 )
 
 
+SIZE = {"height": H, "width": W}
 MODULES = (
     "assumed",
     "carpet",
@@ -37,6 +43,7 @@ MODULES = (
     "matching",
     "paint",
     "palette",
+    "payload",
     "sizes",
     "view_parts",
 )
@@ -59,6 +66,14 @@ def script(chromium):
     page.evaluate(
         "async (names) => { for (const name of names) Object.assign(globalThis, await import(`/${name}.js`)); }",
         MODULES,
+    )
+    # JSON has no typed arrays: factors come as the bits of float16, a payload as base64.
+    page.evaluate(
+        """() => {
+          globalThis.sent = ({ factors, ...rest }) =>
+            ({ ...rest, factors: { ...factors, values: Uint16Array.from(factors.values) } });
+          globalThis.unpacked = (text) => readPayload(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+        }"""
     )
 
     def evaluate(expression, **arguments):
@@ -86,10 +101,10 @@ def test_kernels_and_their_statistics(script, sizes, separable):
     shape = (1, 3, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
     factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
     field = KernelField(factors.float(), sizes, separable, H, W)
-    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE}
     for y, x in [(0, 0), (H - 1, W - 1), (10, 17)]:
         found = script(
-            "new KernelField(a.kernels).at(a.y, a.x).map((w) => [Array.from(w), kernelStats(w, a.K)])",
+            "new KernelField(sent(a.kernels)).at(a.y, a.x).map((w) => [Array.from(w), kernelStats(w, a.K)])",
             kernels=sent, K=max(sizes), y=y, x=x,
         )  # fmt: skip
         expected = field.at(y, x)
@@ -105,14 +120,14 @@ def test_what_uses_a_pixel_is_what_changes_with_it(script, sizes, separable):
     shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
     factors = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
     field = KernelField(factors.float(), sizes, separable, H, W)
-    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy())}
+    sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE}
     K, r = max(sizes), max(sizes) // 2
     for y, x in [(11, 20), (H - 3, 3)]:
         frames = torch.zeros(1, 2, H, W)
         frames[0, 1, y, x] = 1
         change = np.pad(field.apply(frames)[0].numpy(), r)[y : y + K, x : x + K]
         found = script(
-            "Array.from(usesOf(new KernelField(a.kernels), 1, a.y, a.x, a.H, a.W))",
+            "Array.from(usesOf(new KernelField(sent(a.kernels)), 1, a.y, a.x, a.H, a.W))",
             kernels=sent,
             y=y,
             x=x,
@@ -128,17 +143,20 @@ def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):
     fields = [halves(rng.normal(size=(1, 25, 5, 5))) for _ in range(2)]
     one, other, mixed = script(
         """((fields) => [...fields, new MixedField(...fields, 0.3)].map((field) => ({
-          sum: applyKernels({ values: a.frame, shape: [1, 9, 9] }, field.at(1, 7), 5, 1, 7).sum,
+          sum: applyKernels({ values: a.frame, shape: [1, 1, 9, 9] }, field.setsAt(1, 7), field.rule, 1, 7).sums[0],
           weights: Array.from(field.frameAt(0, 1, 7)),
           alone: field.weightAt(0, 1, 7, 3, 1),
-        })))(a.fields.map((factors) => new KernelField({ sizes: [5], separable: false, factors })))""",
-        fields=fields, frame=frame.ravel().tolist(),
+        })))(a.fields.map((factors) => new KernelField(sent({ ...a.parts, factors }))))""",
+        fields=fields, frame=frame.ravel().tolist(), parts={"sizes": [5], "separable": False, "height": 9, "width": 9},
     )  # fmt: skip
     assert mixed["sum"] == pytest.approx(0.7 * one["sum"] + 0.3 * other["sum"], abs=1e-12)
     patch = np.pad(frame, 2, mode="reflect")[1:6, 7:12]
     assert one["sum"] == pytest.approx((patch.ravel() * one["weights"]).sum(), abs=1e-12)
     assert mixed["alone"] == pytest.approx(mixed["weights"][3 * 5 + 1], abs=1e-12)
-    seen = script("Array.from(patchAt(a.frame, 0, 9, 9, 5, 1, 7))", frame=frame.ravel().tolist())
+    seen = script(
+        "Array.from(patchAt(a.frames, 0, 0, 5, 1, 7))",
+        frames=array(frame[None, None]),
+    )
     np.testing.assert_allclose(seen, patch.ravel(), atol=1e-12)
 
 
@@ -195,9 +213,9 @@ def test_ideal_kernels(script):
         found, least, error = script(
             "((around) => { const found = idealKernels(around); return ["
             "found.map((w) => Array.from(w)), expectedError(around, found), expectedError(around, a.others)]; })"
-            "(windowAround(a.clean, a.truth, a.noise, 5, a.y, a.x))",
-            clean=array(clean), truth=burst.truth.ravel().tolist(), noise=dataclasses.asdict(burst.noise), y=y, x=x,
-            others=others.reshape(3, 25).tolist(),
+            "(windowAround(a.clean, a.truth, a.noise, { K: 5, padding: 'reflect', divisor: 3 }, a.y, a.x))",
+            clean=array(clean[:, None]), truth=burst.truth.ravel().tolist(), noise=dataclasses.asdict(burst.noise),
+            y=y, x=x, others=others.reshape(3, 25).tolist(),
         )  # fmt: skip
         known = clean, burst.truth, burst.noise
         expected = ideal_kernels(*known, 5, y, x)
@@ -261,7 +279,7 @@ def test_a_mark_is_seen_on_any_weight(script, theme, weight):
     ],
 )
 def test_a_tick_stands_beside_numbers_that_are_the_same(script, total, picture, text):
-    found = script("pictureLine(a.total, a.picture)", total=total, picture=picture)
+    found = script("pictureLine(a.total, a.picture, 2e-3)", total=total, picture=picture)
     assert (found["text"], found["kind"]) == (text, "" if total == 0.5 else "agrees")
 
 
@@ -361,3 +379,96 @@ def test_large_letters_come_with_large_kernels(script):
     usual, large = (script("arrange([8, 8, 8], 776, 520, a.t)", t=t) for t in (1, 1.4))
     assert large["side"] >= 1.2 * 72 and large["fits"]
     assert usual["named"] and not large["named"]
+
+
+CORNERS = [(0, 0), (0, 11), (1, 25), (9, 12), (9, 0), (18, 25), (17, 3)]
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_receipt_of_any_kernels_is_true_also_at_borders_and_corners(script, kind, lossy):
+    """Through the payload: kernels and shares are those of Python, and their sum is the picture in every channel."""
+    burst, estimate = of_kind(kind)
+    field, C = estimate.kernels, burst.channels or 1
+    payload = base64.b64encode(pack(burst, [estimate], lossy=lossy)).decode()
+    r = field.reach if field.padding == "valid" else 0
+    found = script(
+        """((data) => a.pixels.map(([y, x]) => {
+          const { kernels: field } = data.methods[0];
+          const sets = field.setsAt(y, x);
+          const shown = applyKernels(data.frames, sets, field.rule, y, x, 1);
+          return {
+            covered: field.covers(y, x), sums: shown.sums, error: field.error,
+            shares: shown.cells.map(({ share }) => share),
+            adds: shown.cells.map(({ adds }) => adds),
+            sets: sets.map((set) => set.map((w) => Array.from(w))),
+            last: sets.map((_, c) => field.weightAt(field.count - 1, y, x, 1, 2, c)),
+          };
+        }))(unpacked(a.payload))""",
+        payload=payload, pixels=CORNERS,
+    )  # fmt: skip
+    image = estimate.image.reshape(C, *estimate.image.shape[-2:])
+    for (y, x), one in zip(CORNERS, found, strict=True):
+        inside = r <= y < 19 - r and r <= x < 26 - r
+        assert one["covered"] == inside
+        if not inside:
+            assert one["sums"] == [0] * C
+            continue
+        expected = field.at(y - r, x - r)  # [N, K, K] or [N, C, K, K]
+        sets = np.reshape(one["sets"], (len(one["sets"]), field.frames, *expected.shape[-2:]))
+        given = np.moveaxis(expected, 1, 0) if field.channels else expected[None]
+        tolerance = (1 / 127 if lossy and in_8_bits(field) else 1e-3) * np.abs(given).max()
+        np.testing.assert_allclose(sets, given, atol=tolerance)
+        np.testing.assert_allclose(one["last"], sets[:, -1, 1, 2], atol=1e-12)
+        shown = given[min(1, len(given) - 1)]
+        shares = shown.sum(axis=(1, 2)) / field.divisor
+        np.testing.assert_allclose(one["shares"], shares, atol=1.1 * tolerance * np.sqrt(shown[0].size))
+        np.testing.assert_allclose(one["sums"], image[:, y - r, x - r], atol=one["error"])
+        np.testing.assert_allclose(np.sum(one["adds"], axis=0), one["sums"], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_uses_a_pixel_of_any_kernels_is_the_adjoint(script, kind):
+    """One more at one pixel of the last frame, and the picture's change there is what the lens says."""
+    burst, estimate = of_kind(kind)
+    field, C = estimate.kernels, burst.channels or 1
+    payload = base64.b64encode(pack(burst, [estimate])).decode()
+    K, k = max(field.sizes), field.reach
+    r = k if field.padding == "valid" else 0
+    for y, x in [(0, 1), (17, 24), (9, 12)]:
+        frames = torch.zeros((1, *burst.frames.shape))
+        frames[0, -1, ..., y, x] = 1
+        change = field.apply(frames, "sum")[0].numpy().reshape(C, *estimate.image.shape[-2:])[-1]
+        change = np.pad(change, k + r)[y : y + K, x : x + K]
+        found = script(
+            "Array.from(usesOf(unpacked(a.payload).methods[0].kernels, a.frame, a.y, a.x, 19, 26, 2))",
+            payload=payload, frame=len(burst) - 1, y=y, x=x,
+        )  # fmt: skip
+        np.testing.assert_allclose(np.reshape(found, (K, K)), change, atol=1e-3 * np.abs(change).max())
+
+
+def test_ideal_kernels_of_a_sum_without_padding_beat_all_others(script):
+    """Of zero-padded sums: the gradient of the expected error is 0 there, so that no small change makes it less."""
+    rng = np.random.default_rng(0)
+    clean = synthesize(dataclasses.replace(RECIPE, noise=NoiseModel(0, 0)))
+    for y, x in [(0, 0), (H - 1, W - 1)]:
+        least, others = script(
+            """((around) => { const found = idealKernels(around); const changed = a.changes.map((change) =>
+              expectedError(around, found.map((w, i) => w.map((v, j) => v + change[i][j]))));
+              return [expectedError(around, found), changed]; })
+            (windowAround(a.clean, a.truth, a.noise, { K: 3, padding: "zero", divisor: 1 }, a.y, a.x))""",
+            clean=array(clean.frames[:, None]), truth=clean.truth.ravel().tolist(),
+            noise=dataclasses.asdict(RECIPE.noise), y=y, x=x, changes=rng.normal(0, 0.01, (20, 3, 9)).tolist(),
+        )  # fmt: skip
+        assert least < min(others)
+        # As large as what a mean of these kernels times three makes: the same picture.
+        assert 0 < least < 0.1
+
+
+def test_matching_in_color_is_that_of_the_weighted_sum(script):
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(3, 3, 4, 5))
+    found = script("Array.from(weightedSum(a.frames, [.25, .5, .25]).values)", frames=array(frames))
+    np.testing.assert_allclose(
+        np.reshape(found, (3, 4, 5)), np.tensordot([0.25, 0.5, 0.25], frames, (0, 1)), atol=1e-12
+    )

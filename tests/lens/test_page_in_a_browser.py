@@ -83,7 +83,7 @@ def test_kernels_follow_the_mouse_and_are_those_of_python(opened, estimates):
         painted(page)
         assert page.locator(".cell canvas").first.screenshot() != before
         rows = lens(
-            page, f"l.kernelsAt({y}, {x}).map((m) => [m.cells.map((c) => Array.from(c.weights)), m.sum])"
+            page, f"l.kernelsAt({y}, {x}).map((m) => [m.cells.map((c) => Array.from(c.weights)), m.sums[0]])"
         )
         for (weights, total), estimate in zip(rows, estimates, strict=True):
             expected = estimate.kernels.at(y, x)

@@ -39,10 +39,10 @@ def test_the_payload_holds_the_pictures_and_the_kernels():
     ]
     header, arrays = unpack(pack(burst, estimates, start=(3, 4)))
     assert header["start"] == [3, 4]
-    assert header["noise"] == dataclasses.asdict(burst.noise) and header["clean"] is None
+    assert header["noise"] == [dataclasses.asdict(burst.noise)] and header["clean"] is None
     np.testing.assert_array_equal(arrays[header["frames"]], burst.frames)
     titles = [panel["title"] for panel in header["panels"]]
-    assert titles == ["Frame", "Plain mean", "MKPN", "KPN 5×5", "KPN 1frame", "KPN direct", "Truth"]
+    assert titles == ["Frame", "Plain mean", "MKPN", "KPN 5×5", "kpn-1frame", "KPN direct", "Truth"]
     mean = header["panels"][1]
     np.testing.assert_array_equal(arrays[mean["image"]], burst.mean)
     assert mean["scores"]["psnr"] == pytest.approx(metrics.psnr(burst.mean, burst.truth))

@@ -25,7 +25,7 @@ export function scaleBeside(scales, power) {
 const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.py
 
 /**
- * PSNR in dB as kpnviz/analysis/metrics.py has it: after the transfer, clipped, without the border.
+ * PSNR in dB of pictures [C, H, W] as kpnviz/analysis/metrics.py has it: after the transfer, clipped, without the border.
  * @param {ArrayLike<number>} image
  * @param {ArrayLike<number>} truth
  * @param {number} H
@@ -34,13 +34,15 @@ const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.
  */
 export function psnrOf(image, truth, H, W, white) {
   const [top, left] = [Math.min(BORDER, (H - 1) >> 1), Math.min(BORDER, (W - 1) >> 1)];
+  const C = truth.length / (H * W);
   let squares = 0;
-  for (let y = top; y < H - top; y++)
-    for (let x = left; x < W - left; x++) {
-      const i = y * W + x;
-      squares += (encode(image[i] / white) - encode(truth[i] / white)) ** 2;
-    }
-  return -10 * Math.log10(squares / ((H - 2 * top) * (W - 2 * left)));
+  for (let c = 0; c < C; c++)
+    for (let y = top; y < H - top; y++)
+      for (let x = left; x < W - left; x++) {
+        const i = (c * H + y) * W + x;
+        squares += (encode(image[i] / white) - encode(truth[i] / white)) ** 2;
+      }
+  return -10 * Math.log10(squares / (C * (H - 2 * top) * (W - 2 * left)));
 }
 
 /** A method's pictures and kernels at growing scales of the assumed noise, its own at scale 1 among them. */

@@ -6,6 +6,7 @@
 import { strongest } from "./kernels.js";
 import { bitmap, cellBitmap } from "./paint.js";
 import { dense } from "./palette.js";
+import { CHANNELS } from "./text.js";
 
 const CARPET_CELL = 26; // CSS pixels, the least that a kernel is wide
 const CARPET_PALE = 0.3; // how much of the picture is left under the kernels
@@ -43,10 +44,11 @@ export function carpetPixels(top, left, rows, columns, H, W, step) {
  * What is seen, a sentence.
  * @param {State} state
  */
-export function carpetText({ scale, frame }) {
+export function carpetText({ scale, frame, channel, channelMatters }) {
   const step = carpetStep(scale);
   const apart = step === 1 ? "at every pixel" : `${step} px apart`;
-  return `Kernels of frame ${frame}, ${apart}. Zoom in for more; keys 0–9: other frames.`;
+  const of = channelMatters ? `, channel ${CHANNELS[channel]}` : "";
+  return `Kernels of frame ${frame}${of}, ${apart}. Zoom in for more; keys 0–9: other frames.`;
 }
 
 /**
@@ -66,11 +68,12 @@ export function drawCarpet(context, [width, height], state, method, palette, ink
   context.globalAlpha = 1 - CARPET_PALE;
   context.fillRect(0, 0, width, height);
   context.globalAlpha = 1;
-  const places = carpetPixels(view.y, view.x, height / scale, width / scale, data.height, data.width, step);
   const field = state.fieldOf(method);
   const { K } = field;
   if (frame >= field.count) return; // it takes fewer frames
-  const kernels = places.map(([y, x]) => field.frameAt(frame, y, x));
+  const cells = carpetPixels(view.y, view.x, height / scale, width / scale, data.height, data.width, step);
+  const places = cells.filter(([y, x]) => field.covers(y, x));
+  const kernels = places.map(([y, x]) => field.frameAt(frame, y, x, state.channel));
   // Nine of ten kernels are within the scale: a few that are all but a delta would make the others pale.
   const ends = kernels.map(strongest).sort((a, b) => a - b);
   const common = ends[Math.floor(0.9 * (ends.length - 1))];

@@ -37,8 +37,26 @@ export class Controls {
     parts.find("option[value=kernels]").hidden = !state.modes.includes("kernels");
     parts.find(".carpet").hidden = mode !== "kernels";
     if (mode === "kernels") parts.find(".carpet p").textContent = carpetText(state);
+    parts.find(".of-channel").hidden = !state.channelMatters;
+    parts.input("channel").value = `${state.channel}`;
     this.writeErrors();
     this.writeAssumed();
+    this.writeSeries();
+  }
+
+  /** The scrubber of a series. */
+  writeSeries() {
+    const { state: { data, series }, parts } = this; // prettier-ignore
+    parts.find(".series").hidden = !data.series;
+    if (!data.series) return;
+    const { name, numbers } = data.series;
+    const slider = parts.input("step");
+    Object.assign(slider, { max: `${series.length - 1}`, value: `${series.applied}` });
+    const text = `${numbers[series.applied]}`;
+    slider.setAttribute("aria-label", name);
+    slider.setAttribute("aria-valuetext", text);
+    parts.find(".series b").textContent = name;
+    parts.find("[name=series-number]").textContent = text;
   }
 
   /** The scale of errors, where they are shown. */
@@ -48,6 +66,7 @@ export class Controls {
     this.parts.find(".error").hidden = !error;
     if (!error) return;
     const { palette: { css }, pictures: { errorRange: range } } = this.painter; // prettier-ignore
+    this.parts.find(".errors").title = `difference of the values shown${this.state.channels > 1 ? ", mean of R, G and B" : ""}`;
     this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
     this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
   }
@@ -124,10 +143,11 @@ export class Controls {
   announce() {
     const { state } = this;
     const [y, x] = state.cursor;
-    const methods = state.kernelsAt(y, x).map(({ cells, picture }, m) => {
+    const methods = state.kernelsAt(y, x).map(({ cells, pictures, covered }, m) => {
+      if (!covered) return `${state.kernelMethods[m].title} no kernel here`;
       const heaviest = cells.reduce((best, cell, i) => (cell.share > cells[best].share ? i : best), 0);
       const share = Math.round(100 * cells[heaviest].share);
-      return `${state.kernelMethods[m].title} ${signed(picture, 3)}, most weight on frame ${heaviest}, ${share} percent`;
+      return `${state.kernelMethods[m].title} ${pictures.map((value) => signed(value, 3)).join(" ")}, most weight on frame ${heaviest}, ${share} percent`;
     });
     this.parts.find(".live").textContent = `Pixel y ${y}, x ${x}${state.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
   }

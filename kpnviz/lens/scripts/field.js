@@ -1,9 +1,10 @@
 // The kernels of a method, evaluated where one looks: what kpnviz/kernels/field.py calls a KernelField.
 //
-// A field has K, the side of its kernels, and count, for how many frames it has them. at(y, x) gives the kernels of all
-// frames at a pixel, frameAt(frame, y, x) one of them, weightAt(frame, y, x, a, b) one weight of it.
+// (y, x) is a pixel of the frames. Where convolutions are valid the picture is smaller: its pixel (0, 0) lies at (inset, inset),
+// and beyond it there are no kernels (`covers`). A field has K, the side of its kernels, count, for how many frames it has them,
+// and channels, how many channels have kernels of their own (1: all share one set); `channel` is ignored where they are shared.
 
-/** @import { Halves, Weights } from "./types" */
+/** @import { Padding, Rule, Values, Weights } from "./types" */
 
 import { HALF } from "./half.js";
 
@@ -19,76 +20,171 @@ function samplesBeside(i, n) {
   return { low, high: Math.min(low + 1, n - 1), weight: position - low };
 }
 
-/** Kernels as predicted: factors [N, F, h, w] in float16 at half resolution, upsampled bilinearly to the pixels. */
-export class KernelField {
-  /** @param {{ sizes: number[], separable: boolean, factors: Halves }} parts */
-  constructor({ sizes, separable, factors }) {
-    this.sizes = sizes;
-    this.separable = separable;
-    this.factors = factors;
-    this.K = Math.max(...sizes);
-    this.count = factors.shape[0];
+/** What all fields have in common. */
+class Field {
+  /** @param {Omit<Rule, "divisor">} rule */
+  constructor(rule) {
+    /** @type {Rule} */
+    this.rule = { ...rule, divisor: rule.reduce === "mean" ? rule.count : 1 };
+    this.K = rule.K;
+    this.count = rule.count;
+    this.channels = rule.channels;
   }
 
   /**
-   * The same network's field with other factors.
-   * @param {Halves} factors
+   * Whether there is a pixel of the picture here.
+   * @param {number} y
+   * @param {number} x
    */
-  withFactors(factors) {
-    return new KernelField({ sizes: this.sizes, separable: this.separable, factors });
+  covers(y, x) {
+    const { inset, height, width } = this.rule;
+    return y >= inset && x >= inset && y < inset + height && x < inset + width;
+  }
+
+  /**
+   * The effective kernel of one frame: K*K weights, row by row. Beyond the picture they are 0.
+   * @param {number} _frame
+   * @param {number} _y
+   * @param {number} _x
+   * @param {number} [_channel]
+   * @returns {Weights}
+   */
+  frameAt(_frame, _y, _x, _channel) {
+    throw new Error("a field has kernels");
   }
 
   /**
    * The effective kernels of all frames [N].
    * @param {number} y
    * @param {number} x
+   * @param {number} channel
    * @returns {Weights[]}
    */
-  at(y, x) {
-    return Array.from({ length: this.count }, (_, frame) => this.frameAt(frame, y, x));
+  at(y, x, channel = 0) {
+    return Array.from({ length: this.count }, (_, frame) => this.frameAt(frame, y, x, channel));
   }
 
   /**
-   * The effective kernel of one frame: outer products, zero-padded to the largest size and averaged over the sizes (eq. 3).
+   * The kernels of each channel: one set, where they are shared.
+   * @param {number} y
+   * @param {number} x
+   */
+  setsAt(y, x) {
+    return Array.from({ length: this.channels }, (_, channel) => this.at(y, x, channel));
+  }
+}
+
+/**
+ * Kernels as predicted.
+ *
+ * factors  [N, F, h, w], or of each channel [N, C, F, h, w]: separable factors or dense kernels, at every pixel or (`half`) at
+ *          half resolution, upsampled bilinearly to the pixels. float16, times `unit`; float32; or 8 bits, times a scale a pixel
+ * basis    [F, N, K, K] or null: then the factors [1, F, h, w] are coefficients, and a kernel is their sum of basis kernels
+ */
+export class KernelField extends Field {
+  /**
+   * @typedef {object} Parts
+   * @property {number[]} sizes
+   * @property {boolean} separable
+   * @property {Values} factors
+   * @property {Values | null} [basis]
+   * @property {Float32Array | null} [scales]  [N, h, w] or [N, C, h, w], of factors in 8 bits
+   * @property {number} [unit]
+   * @property {boolean} [half]
+   * @property {Padding} [padding]
+   * @property {"mean" | "sum"} [reduce]
+   * @property {number} height  of the picture
+   * @property {number} width
+   * @property {number} [inset]
+   * @property {number | null} [error]  the picture's largest error, as kernels are rounded; null: not measured
+   * @property {boolean} [lossy]
+   */
+  /** @param {Parts} parts */
+  constructor(parts) {
+    const { sizes, factors: { shape }, basis = null, padding = "reflect", reduce = "mean", height, width, inset = 0 } = parts; // prettier-ignore
+    super({
+      ...{ K: Math.max(...sizes), padding, reduce, height, width, inset },
+      count: basis ? basis.shape[1] : shape[0],
+      channels: shape.length === 5 ? shape[1] : 1,
+    });
+    this.parts = parts;
+    const [F, h, w] = shape.slice(-3);
+    this.F = F;
+    this.h = h;
+    this.w = w;
+    this.error = parts.error ?? null;
+    this.lossy = parts.lossy ?? false;
+  }
+
+  /**
+   * The same network's field with other factors.
+   * @param {Values} factors
+   */
+  withFactors(factors) {
+    return new KernelField({ ...this.parts, factors });
+  }
+
+  /**
+   * What reads factor f of some frame and channel at a pixel of the picture.
    * @param {number} frame
    * @param {number} y
    * @param {number} x
+   * @param {number} channel
+   * @returns {(f: number) => number}
+   */
+  readerAt(frame, y, x, channel) {
+    const { F, h, w, channels, parts: { factors: { values }, scales, unit = 1, half = true, basis } } = this; // prettier-ignore
+    const set = basis ? 0 : frame * channels + (channels > 1 ? channel : 0);
+    const [first, plane] = [set * F * h * w, h * w];
+    const isHalf = values instanceof Uint16Array;
+    const number = (/** @type {number} */ f, /** @type {number} */ place) => {
+      const value = values[first + f * plane + place];
+      return isHalf ? HALF[value] * unit : scales ? value * scales[set * plane + place] : value;
+    };
+    if (!half) return (f) => number(f, y * w + x);
+    const row = samplesBeside(y, h);
+    const column = samplesBeside(x, w);
+    const [low, high] = [row.low * w, row.high * w];
+    return (f) => {
+      const left = number(f, low + column.low) * (1 - row.weight) + number(f, high + column.low) * row.weight;
+      const right = number(f, low + column.high) * (1 - row.weight) + number(f, high + column.high) * row.weight;
+      return left * (1 - column.weight) + right * column.weight;
+    };
+  }
+
+  /**
+   * Outer products, zero-padded to the largest size and averaged over the sizes (eq. 3); or sums of basis kernels.
+   * @param {number} frame
+   * @param {number} y
+   * @param {number} x
+   * @param {number} channel
    * @returns {Weights}
    */
-  frameAt(frame, y, x) {
-    const { sizes, separable, K } = this;
-    const factors = this.factorsAt(frame, y, x);
+  frameAt(frame, y, x, channel = 0) {
+    const { K, F, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
     const weights = new Float64Array(K * K);
+    if (!this.covers(y, x)) return weights;
+    const read = this.readerAt(frame, y - inset, x - inset, channel);
+    if (basis) {
+      const { values, shape: [, N] } = basis; // prettier-ignore
+      for (let f = 0; f < F; f++) {
+        const coefficient = read(f);
+        const start = (f * N + frame) * K * K;
+        for (let i = 0; i < K * K; i++) weights[i] += coefficient * values[start + i];
+      }
+      return weights;
+    }
     let first = 0;
     for (const size of sizes) {
       const margin = (K - size) / 2;
+      const factors = Float64Array.from({ length: separable ? 2 * size : size * size }, (_, f) => read(first + f));
       for (let a = 0; a < size; a++)
         for (let b = 0; b < size; b++)
           weights[(a + margin) * K + b + margin] +=
-            (separable ? factors[first + a] * factors[first + size + b] : factors[first + a * size + b]) / sizes.length;
-      first += separable ? 2 * size : size * size;
+            (separable ? factors[a] * factors[size + b] : factors[a * size + b]) / sizes.length;
+      first += factors.length;
     }
     return weights;
-  }
-
-  /**
-   * The factors [F] of one frame at a pixel.
-   * @param {number} frame
-   * @param {number} y
-   * @param {number} x
-   */
-  factorsAt(frame, y, x) {
-    const { values, shape: [, F, h, w] } = this.factors; // prettier-ignore
-    const row = samplesBeside(y, h);
-    const column = samplesBeside(x, w);
-    const at = new Float64Array(F);
-    for (let f = 0; f < F; f++) {
-      const [low, high] = [((frame * F + f) * h + row.low) * w, ((frame * F + f) * h + row.high) * w];
-      const left = HALF[values[low + column.low]] * (1 - row.weight) + HALF[values[high + column.low]] * row.weight;
-      const right = HALF[values[low + column.high]] * (1 - row.weight) + HALF[values[high + column.high]] * row.weight;
-      at[f] = left * (1 - column.weight) + right * column.weight;
-    }
-    return at;
   }
 
   /**
@@ -98,25 +194,23 @@ export class KernelField {
    * @param {number} x
    * @param {number} a
    * @param {number} b
+   * @param {number} channel
    */
-  weightAt(frame, y, x, a, b) {
-    const { sizes, separable, K, factors: { values, shape: [, F, h, w] } } = this; // prettier-ignore
-    const row = samplesBeside(y, h);
-    const column = samplesBeside(x, w);
-    /** @param {number} f */
-    const factor = (f) => {
-      const start = (frame * F + f) * h;
-      const [low, high] = [(start + row.low) * w, (start + row.high) * w];
-      const left = HALF[values[low + column.low]] * (1 - row.weight) + HALF[values[high + column.low]] * row.weight;
-      const right = HALF[values[low + column.high]] * (1 - row.weight) + HALF[values[high + column.high]] * row.weight;
-      return left * (1 - column.weight) + right * column.weight;
-    };
+  weightAt(frame, y, x, a, b, channel = 0) {
+    const { K, F, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
+    if (!this.covers(y, x)) return 0;
+    const read = this.readerAt(frame, y - inset, x - inset, channel);
     let [total, first] = [0, 0];
+    if (basis) {
+      const { values, shape: [, N] } = basis; // prettier-ignore
+      for (let f = 0; f < F; f++) total += read(f) * values[((f * N + frame) * K + a) * K + b];
+      return total;
+    }
     for (const size of sizes) {
       const margin = (K - size) / 2;
       const [i, j] = [a - margin, b - margin];
       if (i >= 0 && j >= 0 && i < size && j < size)
-        total += separable ? factor(first + i) * factor(first + size + j) : factor(first + i * size + j);
+        total += separable ? read(first + i) * read(first + size + j) : read(first + i * size + j);
       first += separable ? 2 * size : size * size;
     }
     return total / sizes.length;
@@ -124,39 +218,32 @@ export class KernelField {
 }
 
 /** Kernels between two fields, `share` of the way: the picture between their pictures is what these make. */
-export class MixedField {
+export class MixedField extends Field {
   /**
    * @param {KernelField} one
    * @param {KernelField} other
    * @param {number} share
    */
   constructor(one, other, share) {
+    super(one.rule);
     this.one = one;
     this.other = other;
     this.share = share;
-    this.K = one.K;
-    this.count = one.count;
-  }
-
-  /**
-   * @param {number} y
-   * @param {number} x
-   * @returns {Weights[]}
-   */
-  at(y, x) {
-    return Array.from({ length: this.count }, (_, frame) => this.frameAt(frame, y, x));
+    this.error = one.error === null || other.error === null ? null : Math.max(one.error, other.error);
+    this.lossy = one.lossy;
   }
 
   /**
    * @param {number} frame
    * @param {number} y
    * @param {number} x
+   * @param {number} channel
    * @returns {Weights}
    */
-  frameAt(frame, y, x) {
+  frameAt(frame, y, x, channel = 0) {
     const { one, other, share } = this;
-    const second = other.frameAt(frame, y, x);
-    return one.frameAt(frame, y, x).map((weight, i) => weight * (1 - share) + second[i] * share);
+    const second = other.frameAt(frame, y, x, channel);
+    return one.frameAt(frame, y, x, channel).map((weight, i) => weight * (1 - share) + second[i] * share);
   }
 
   /**
@@ -165,9 +252,10 @@ export class MixedField {
    * @param {number} x
    * @param {number} a
    * @param {number} b
+   * @param {number} channel
    */
-  weightAt(frame, y, x, a, b) {
+  weightAt(frame, y, x, a, b, channel = 0) {
     const { one, other, share } = this;
-    return one.weightAt(frame, y, x, a, b) * (1 - share) + other.weightAt(frame, y, x, a, b) * share;
+    return one.weightAt(frame, y, x, a, b, channel) * (1 - share) + other.weightAt(frame, y, x, a, b, channel) * share;
   }
 }

@@ -5,7 +5,7 @@
 import { contextOf } from "./paint.js";
 
 const LEFT_OUT =
-  ".hint, .pin, .tools, .tabs, .options, label:not(.show, .against, .of-frame), dialog, .note, .rule, .live, .handle, [hidden]";
+  ".hint, .pin, .tools, .tabs, .options, label:not(.show, .against, .of-frame, .of-channel, .series), dialog, .note, .rule, .live, .handle, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 /**

@@ -8,7 +8,7 @@ import { CELL_GAP, clamp } from "./layout.js";
 import { prepare } from "./paint.js";
 import { Roving } from "./roving.js";
 import { VISIBLE_LEAD } from "./shown.js";
-import { offset, signed } from "./text.js";
+import { brief, offset, scoreText } from "./text.js";
 
 export const THUMB = 64; // CSS pixels, about the width of a small picture
 
@@ -41,7 +41,7 @@ export class Film {
       make("span", "score"),
       make("span", "value"),
     ];
-    value.title = "the pixel's value, linear intensity";
+    value.title = `the pixel's value${this.state.channels > 1 ? "s R, G, B" : ""}, linear intensity`;
     if (panel === this.state.star) label.append(make("span", "best", "★"));
     const button = makeButton("thumb panel", "", canvas, label, score, value);
     Object.assign(button.dataset, { kind: panel.kind, name: panel.name });
@@ -74,7 +74,7 @@ export class Film {
    * @param {Panel} panel
    */
   ownScoreOf({ image, scores }) {
-    return !image ? "…" : !scores ? "" : scores.psnr == null ? "= truth" : `${scores.psnr.toFixed(2)} dB`;
+    return image ? scoreText(scores) : "…";
   }
 
   /**
@@ -82,9 +82,9 @@ export class Film {
    * @param {Panel} panel
    */
   scoreOf(panel) {
-    const { frame, data, assumed } = this.state;
+    const { frame, data } = this.state;
     if (panel.kind === "frame" && frame > 0) return data.shifts ? offset(data.shifts[frame]) : "";
-    return assumed.mixed.get(panel)?.score ?? this.ownScoreOf(panel);
+    return this.state.variantOf(panel)?.score ?? this.ownScoreOf(panel);
   }
 
   /**
@@ -93,13 +93,13 @@ export class Film {
    */
   aboutOf(panel) {
     const { frame, data } = this.state;
-    const [title, score] = [this.titleOf(panel), this.ownScoreOf(panel)];
+    const [title, score] = [this.titleOf(panel), this.state.series.of(panel)?.score ?? this.ownScoreOf(panel)];
     if (panel.kind === "frame" && frame > 0)
       return data.shifts ? `${title} · moved by ${offset(data.shifts[frame])} px` : title;
     const parts = [
       panel.kind === "frame" ? `${title}, the reference` : title,
       panel.kind === "truth" ? "noise-free frame 0" : score,
-      panel.scores?.ssim == null || panel.kind === "frame" ? "" : `SSIM ${panel.scores.ssim.toFixed(3)}`,
+      panel.scores?.ssim == null || panel.kind === "frame" || this.state.series.of(panel) ? "" : `SSIM ${panel.scores.ssim.toFixed(3)}`,
       panel === this.state.star ? `★ its PSNR leads all other methods' here by ${VISIBLE_LEAD} dB or more` : "",
     ];
     return parts.filter(Boolean).join(" · ");
@@ -150,8 +150,8 @@ export class Film {
   }
 
   paintCursor() {
-    const { cursor: [y, x], data } = this.state; // prettier-ignore
-    for (const [panel, { value }] of this.thumbs)
-      if (panel.image) value.textContent = signed(this.state.imageOf(panel)[y * data.width + x], 3);
+    const { state } = this;
+    const [y, x] = state.cursor;
+    for (const [panel, { value }] of this.thumbs) if (panel.image) value.textContent = brief(state.valuesOf(panel, y, x));
   }
 }

@@ -1,24 +1,25 @@
 // The arithmetic of kpnviz/analysis/ideal.py: the kernels that would be best over a window around a pixel, if they were
 // the same there and the scene were known.
 
-/** @import { Floats, Noise, Weights } from "./types" */
+/** @import { Floats, Noise, Rule, Weights } from "./types" */
 /** @typedef {ReturnType<typeof windowAround>} Window */
 
-import { reflect } from "./kernels.js";
+import { padded } from "./kernels.js";
 
 export const IDEAL_WINDOW = 15; // pixels a side
 
 /**
- * What the weights of N kernels of K*K meet at the pixels of a window around (y, x). frames: noise-free [N, H, W];
- * truth [H, W]; noise as Python has it.
+ * What the weights of N kernels of K*K meet at the pixels of a window around (y, x). frames: noise-free [N, 1, H, W];
+ * truth [H, W]; noise as Python has it; rule: how kernels are applied.
  * @param {Floats} frames
  * @param {Float32Array | number[]} truth
  * @param {Noise} noise
- * @param {number} K
+ * @param {Pick<Rule, "K" | "padding" | "divisor">} rule
  * @param {number} y
  * @param {number} x
  */
-export function windowAround({ values, shape: [N, H, W] }, truth, { read_std, shot_gain }, K, y, x, window = IDEAL_WINDOW) {
+export function windowAround({ values, shape: [N, , H, W] }, truth, { read_std, shot_gain }, rule, y, x, window = IDEAL_WINDOW) {
+  const { K, padding, divisor } = rule;
   const [r, half, taps] = [(K - 1) / 2, (window - 1) / 2, K * K];
   const [rows, columns] = [axis(y - half, y + half, H), axis(x - half, x + half, W)];
   const n = rows.length * columns.length;
@@ -29,20 +30,22 @@ export function windowAround({ values, shape: [N, H, W] }, truth, { read_std, sh
   let q = 0;
   for (const row of rows)
     for (const column of columns) {
-      wanted[q] = N * truth[row * W + column];
+      wanted[q] = divisor * truth[row * W + column];
       let u = 0;
       for (let i = 0; i < N; i++)
         for (let a = 0; a < K; a++) {
-          const start = (i * H + reflect(row + a - r, H)) * W;
+          const line = padded(row + a - r, H, padding);
           for (let b = 0; b < K; b++, u++) {
-            const value = values[start + reflect(column + b - r, W)];
+            const place = padded(column + b - r, W, padding);
+            if (line < 0 || place < 0) continue; // 0, without noise
+            const value = values[(i * H + line) * W + place];
             patches[q * unknowns + u] = value;
             variance[u] += read_std * read_std + shot_gain * Math.max(value, 0);
           }
         }
       q += 1;
     }
-  return { N, taps, n, unknowns, patches, wanted, variance };
+  return { N, taps, n, unknowns, divisor, patches, wanted, variance };
 }
 
 /**
@@ -75,7 +78,7 @@ export function idealKernels({ N, taps, n, unknowns, patches, wanted, variance }
  * @param {Window} around
  * @param {Weights[]} kernels
  */
-export function expectedError({ N, taps, n, unknowns, patches, wanted, variance }, kernels) {
+export function expectedError({ divisor, taps, n, unknowns, patches, wanted, variance }, kernels) {
   let squares = 0;
   const weights = Float64Array.from({ length: unknowns }, (_, u) => kernels[Math.floor(u / taps)][u % taps]);
   for (let q = 0; q < n; q++) {
@@ -84,7 +87,7 @@ export function expectedError({ N, taps, n, unknowns, patches, wanted, variance 
     squares += rest * rest;
   }
   for (let u = 0; u < unknowns; u++) squares += variance[u] * weights[u] ** 2;
-  return Math.sqrt(squares / n) / N;
+  return Math.sqrt(squares / n) / divisor;
 }
 
 /**

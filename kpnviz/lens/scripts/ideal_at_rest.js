@@ -3,7 +3,7 @@
 /** @import { Shown } from "./shown.js" */
 
 import { expectedError, idealKernels, windowAround } from "./ideal.js";
-import { applyKernels } from "./kernels.js";
+import { applyKernels, channelOf } from "./kernels.js";
 
 const REST_MS = 70; // the mouse has come to rest
 
@@ -16,15 +16,15 @@ export class IdealAtRest {
 
   reset() {
     clearTimeout(this.timer);
-    /** @type {(ReturnType<typeof applyKernels> & { error: number, network: number }) | null} */
+    /** @type {(ReturnType<typeof applyKernels> & { error: number, network: number, truth: number }) | null} */
     this.found = null; // error, network: expected errors, linear intensity
     this.about = "";
   }
 
   /** What ideal kernels are asked for now. */
   get wanted() {
-    const { data, cursor, assumed, chosenMethod } = this.state;
-    return `${data.id} ${chosenMethod?.title} ${cursor} ${assumed.applied}`;
+    const { data, cursor, assumed, series, channel, chosenMethod } = this.state;
+    return `${data.id} ${chosenMethod?.title} ${cursor} ${assumed.applied} ${series.applied} ${channel}`;
   }
 
   get isStale() {
@@ -38,16 +38,20 @@ export class IdealAtRest {
   }
 
   solve() {
-    const { cursor: [y, x], chosenMethod: method, data, truth, assumed, changed } = this.state; // prettier-ignore
+    const { cursor: [y, x], chosenMethod: method, data, truth, changed } = this.state; // prettier-ignore
     if (!method || !truth?.image || !data.clean || !data.noise) return;
-    const { K, count } = method.kernels;
-    const { shape: [, H, W], values } = data.clean; // prettier-ignore
-    const around = windowAround({ values, shape: [count, H, W] }, truth.image, data.noise, K, y, x);
+    const [H, W] = data.clean.shape.slice(2);
+    const c = Math.min(this.state.channel, this.state.channels - 1);
+    const field = this.state.fieldOf(method);
+    const { count, rule } = field;
+    const clean = channelOf(data.clean, c, count);
+    const around = windowAround(clean, truth.image.subarray(c * H * W, (c + 1) * H * W), data.noise[c], rule, y, x);
     const kernels = idealKernels(around);
     this.found = {
-      ...applyKernels(data.frames, kernels, K, y, x),
+      ...applyKernels(channelOf(data.frames, c, count), [kernels], rule, y, x),
       error: expectedError(around, kernels),
-      network: expectedError(around, assumed.fieldOf(method).at(y, x)),
+      network: expectedError(around, field.at(y, x, c)),
+      truth: truth.image[(c * H + y) * W + x],
     };
     this.about = this.wanted;
     changed("cursor");

@@ -148,6 +148,8 @@ export class Input {
     if (name === "compare") return state.chooseCompare(value);
     if (name === "frame") return state.chooseFrame(Number(value));
     if (name === "assumed") return state.assume(Number(value));
+    if (name === "step") return state.chooseStep(Number(value));
+    if (name === "channel") return state.chooseChannel(Number(value));
     if (name === "shown" || name === "other") return state.choosePanel(value, name === "other");
     if (name === "hold") return state.holdScale(checked);
     if (name === "mode" || name === "against") state[name] = value;

@@ -1,7 +1,7 @@
 // The arithmetic of kernels at one pixel: what they do to the frames, and their statistics
-// (kpnviz/local_conv, kpnviz/analysis/kernel_stats.py).
+// (kpnviz/local_conv, kpnviz/analysis/kernel_stats.py). Frames are [N, C, H, W].
 
-/** @import { Field, Floats, Shift, Weights } from "./types" */
+/** @import { Field, Floats, Padding, Rule, Shift, Weights } from "./types" */
 
 /**
  * The largest |w|.
@@ -14,11 +14,16 @@ export function strongest(weights) {
 }
 
 /**
- * An index beyond an axis of n pixels, reflected into it; the edge is not repeated (numpy "reflect").
+ * Which pixel of an axis of n stands at i, which may lie beyond it; -1: none, there is 0. "reflect" does not repeat the edge
+ * (as numpy's), "replicate" goes on with it.
  * @param {number} i
  * @param {number} n
+ * @param {Padding} padding
  */
-export function reflect(i, n) {
+export function padded(i, n, padding = "reflect") {
+  if (i >= 0 && i < n) return i;
+  if (padding === "replicate") return i < 0 ? 0 : n - 1;
+  if (padding !== "reflect") return -1;
   if (n === 1) return 0;
   const period = 2 * (n - 1);
   const position = ((i % period) + period) % period;
@@ -35,15 +40,36 @@ export function reflect(i, n) {
  * @param {number} K
  * @param {number} y
  * @param {number} x
+ * @param {Padding} padding
  */
-export function correlate(values, offset, H, W, weights, K, y, x) {
+export function correlate(values, offset, H, W, weights, K, y, x, padding = "reflect") {
   const r = (K - 1) / 2;
   let sum = 0;
   for (let a = 0; a < K; a++) {
-    const row = offset + reflect(y + a - r, H) * W;
-    for (let b = 0; b < K; b++) sum += weights[a * K + b] * values[row + reflect(x + b - r, W)];
+    const line = padded(y + a - r, H, padding);
+    if (line < 0) continue;
+    const row = offset + line * W;
+    for (let b = 0; b < K; b++) {
+      const column = padded(x + b - r, W, padding);
+      if (column >= 0) sum += weights[a * K + b] * values[row + column];
+    }
   }
   return sum;
+}
+
+/**
+ * One channel of the first N frames: [N, 1, H, W].
+ * @param {Floats} frames
+ * @param {number} c
+ * @param {number} N
+ * @returns {Floats}
+ */
+export function channelOf({ values, shape: [, C, H, W] }, c, N) {
+  if (C === 1) return { values, shape: [N, 1, H, W] };
+  const plane = H * W;
+  const own = new Float64Array(N * plane);
+  for (let i = 0; i < N; i++) own.set(values.subarray((i * C + c) * plane, (i * C + c + 1) * plane), i * plane);
+  return { values: own, shape: [N, 1, H, W] };
 }
 
 /**
@@ -67,68 +93,83 @@ export function kernelStats(weights, K) {
 }
 
 /**
- * What kernels [N] of K*K weights do with frames [N, H, W] at a pixel: the mean over the frames of patch times kernel.
+ * What kernels do with frames [N, C, H, W] at a pixel: patch times kernel, and its mean or sum over the frames.
+ *
+ * sets     the kernels of each channel, or of all: [1 or C][N] of K*K weights
+ * channel  whose kernels `cells` hold, with their statistics
+ *
+ * adds [C] of a cell is what its frame gives to the picture, sums [C] the picture's value.
  * @param {Floats} frames
- * @param {Weights[]} kernels
- * @param {number} K
+ * @param {Weights[][]} sets
+ * @param {Pick<Rule, "K" | "padding" | "divisor">} rule
  * @param {number} y
  * @param {number} x
+ * @param {number} channel
  */
-export function applyKernels({ values, shape: [, H, W] }, kernels, K, y, x) {
-  const N = kernels.length;
-  const cells = kernels.map((weights, i) => {
+export function applyKernels({ values, shape: [, C, H, W] }, sets, { K, padding, divisor }, y, x, channel = 0) {
+  const setOf = (/** @type {number} */ c) => sets[Math.min(c, sets.length - 1)];
+  const cells = setOf(channel).map((weights, i) => {
     const { mass, centroid } = kernelStats(weights, K);
-    return { weights, centroid, share: mass / N, adds: correlate(values, i * H * W, H, W, weights, K, y, x) / N };
+    const adds = Array.from(
+      { length: C },
+      (_, c) => correlate(values, (i * C + c) * H * W, H, W, setOf(c)[i], K, y, x, padding) / divisor,
+    );
+    return { weights, centroid, share: mass / divisor, adds };
   });
-  return { K, cells, sum: cells.reduce((total, { adds }) => total + adds, 0) };
+  const sums = Array.from({ length: C }, (_, c) => cells.reduce((total, { adds }) => total + adds[c], 0));
+  return { K, cells, sums };
 }
 
 /**
  * Which pixels of the picture use one pixel (y, x) of a frame, and how much: [K, K], all weights that the pixel
- * (y + a - r, x + b - r) gives it (near the border several do, by reflection). Beyond the picture there is none: 0.
+ * (y + a - r, x + b - r) gives it (near the border several do, where frames are reflected or replicated). Beyond the picture
+ * there is none: 0.
  * @param {Field} field
  * @param {number} frame
  * @param {number} y
  * @param {number} x
- * @param {number} H
+ * @param {number} H  of the frames
  * @param {number} W
+ * @param {number} channel
  * @returns {Weights}
  */
-export function usesOf(field, frame, y, x, H, W) {
-  const { K } = field;
+export function usesOf(field, frame, y, x, H, W, channel = 0) {
+  const { K, rule: { padding } } = field; // prettier-ignore
   const r = (K - 1) / 2;
   // Rows (or columns) of a kernel at `place` that meet `at`.
   const taps = (/** @type {number} */ place, /** @type {number} */ at, /** @type {number} */ n) =>
-    Array.from({ length: K }, (_, a) => a).filter((a) => reflect(place + a - r, n) === at);
+    Array.from({ length: K }, (_, a) => a).filter((a) => padded(place + a - r, n, padding) === at);
   const uses = new Float64Array(K * K);
   const columns = Array.from({ length: K }, (_, b) => taps(x + b - r, x, W));
   for (let a = 0; a < K; a++) {
     const row = y + a - r;
-    if (row < 0 || row >= H) continue;
-    for (const i of taps(row, y, H))
-      columns.forEach((those, b) => {
-        const column = x + b - r;
-        if (column < 0 || column >= W) return;
-        for (const j of those) uses[a * K + b] += field.weightAt(frame, row, column, i, j);
-      });
+    const rows = taps(row, y, H);
+    for (let b = 0; b < K; b++) {
+      const column = x + b - r;
+      if (!field.covers(row, column)) continue;
+      for (const i of rows) for (const j of columns[b]) uses[a * K + b] += field.weightAt(frame, row, column, i, j, channel);
+    }
   }
   return uses;
 }
 
 /**
- * A patch of side x side values of one frame around a pixel.
- * @param {ArrayLike<number>} values
- * @param {number} offset
- * @param {number} H
- * @param {number} W
+ * A patch of side x side values of one channel of a frame around a pixel; NaN where there is nothing, beyond frames that are
+ * not reflected or replicated.
+ * @param {Floats} frames
+ * @param {number} frame
+ * @param {number} c
  * @param {number} side
  * @param {number} y
  * @param {number} x
+ * @param {Padding} padding
  */
-export function patchAt(values, offset, H, W, side, y, x) {
+export function patchAt({ values, shape: [, C, H, W] }, frame, c, side, y, x, padding = "reflect") {
   const r = (side - 1) / 2;
+  const offset = (frame * C + c) * H * W;
   return Float64Array.from({ length: side * side }, (_, i) => {
-    const row = reflect(y + Math.floor(i / side) - r, H);
-    return values[offset + row * W + reflect(x + (i % side) - r, W)];
+    const row = padded(y + Math.floor(i / side) - r, H, padding);
+    const column = padded(x + (i % side) - r, W, padding);
+    return row < 0 || column < 0 ? NaN : values[offset + row * W + column];
   });
 }

@@ -50,6 +50,8 @@ export function actionOf(key, step, input) {
     k: redrawn(() => (state.sameScale = !state.sameScale)),
     m: redrawn(() => ((state.marks = !state.marks), painter.rows.writeLegend())),
     h: () => state.holdScale(state.heldMax === null),
+    n: () => state.chooseStep(state.series.applied + 1),
+    p: () => state.chooseStep(state.series.applied - 1),
     "?": () => parts.help.showModal(),
   };
   /** @type {Record<string, () => void>} */

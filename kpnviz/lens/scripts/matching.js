@@ -2,10 +2,26 @@
 
 /** @import { Floats, Noise } from "./types" */
 
-import { reflect } from "./kernels.js";
+import { padded } from "./kernels.js";
 
 const COST_CAP = 20;
 const [LEAST_STD, STD_WITHOUT_NOISE] = [1e-9, 1e-3]; // kpnviz/noise.py
+
+/**
+ * The weighted sum of the channels of frames [N, C, H, W]: [N, H, W].
+ * @param {Floats} frames
+ * @param {number[]} weights
+ * @returns {Floats}
+ */
+export function weightedSum({ values, shape: [N, C, H, W] }, weights) {
+  if (C === 1) return { values, shape: [N, H, W] };
+  const sum = new Float64Array(N * H * W);
+  for (let i = 0; i < sum.length; i++) {
+    const first = Math.floor(i / (H * W)) * C * H * W + (i % (H * W));
+    for (let c = 0; c < C; c++) sum[i] += weights[c] * values[first + c * H * W];
+  }
+  return { values: sum, shape: [N, H, W] };
+}
 
 /**
  * Frames [N, H, W] in units of their noise, then the means of 2x2, again in units of theirs: [N, H', W'], H' and W' even.
@@ -21,9 +37,9 @@ export function smoothFrames({ values, shape: [N, H, W] }, { read_std, shot_gain
   const smooth = new Float64Array(N * h * w);
   for (let i = 0; i < N; i++)
     for (let y = 0; y < h; y++) {
-      const [a, b] = [(i * H + reflect(y, H)) * W, (i * H + reflect(y + 1, H)) * W];
+      const [a, b] = [(i * H + padded(y, H)) * W, (i * H + padded(y + 1, H)) * W];
       for (let x = 0; x < w; x++) {
-        const [left, right] = [reflect(x, W), reflect(x + 1, W)];
+        const [left, right] = [padded(x, W), padded(x + 1, W)];
         smooth[(i * h + y) * w + x] = (stable[a + left] + stable[a + right] + stable[b + left] + stable[b + right]) / 2;
       }
     }

@@ -3,7 +3,7 @@
 /** @import { Context, Ink, Palette, Shift } from "./types" */
 
 import { clamp } from "./layout.js";
-import { COSTS, dense, gray, signedRoot } from "./palette.js";
+import { COSTS, dense, signedRoot } from "./palette.js";
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -135,13 +135,13 @@ export function drawCosts(canvas, size, { weights, K, max, boxSize, ink, centroi
 }
 
 /**
- * A frame's patch of side x side values, gray, with the kernel over it in colors that are as dense as it is strong.
+ * A frame's patch of side x side pixels, with the kernel over it in colors that are as dense as it is strong.
  * @param {HTMLCanvasElement} canvas
  * @param {number} size
- * @param {Omit<KernelDrawing, "boxSize" | "centroid"> & { patch: ArrayLike<number>, side: number, shown: (value: number) => number }} drawing
+ * @param {Omit<KernelDrawing, "boxSize" | "centroid"> & { side: number, colorOf: (i: number) => number }} drawing
  */
-export function drawPatch(canvas, size, { patch, side, shown, weights, K, max, palette, ink, shift }) {
-  const { context, unit } = drawSquare(canvas, size, side, side, (i) => gray(shown(patch[i])), ink.line);
+export function drawPatch(canvas, size, { side, colorOf, weights, K, max, palette, ink, shift }) {
+  const { context, unit } = drawSquare(canvas, size, side, side, colorOf, ink.line);
   const left = (size - unit * K) / 2;
   bitmap(K, K, (i) => dense(weights[i] / max, palette), cellBitmap);
   context.drawImage(cellBitmap, left, left, unit * K, unit * K);

@@ -57,6 +57,16 @@ export function gray(value) {
 }
 
 /**
+ * The packed color of values 0..1.
+ * @param {number} r
+ * @param {number} g
+ * @param {number} b
+ */
+export function rgb(r, g, b) {
+  return (0xff000000 | (Math.round(255 * b) << 16) | (Math.round(255 * g) << 8) | Math.round(255 * r)) >>> 0;
+}
+
+/**
  * Weights are colored by their signed square root: the reference's kernel is often ten times as strong as the others, and
  * both are to be seen. The color bar's ticks say so.
  * @param {number} t

@@ -8,13 +8,14 @@ import { make } from "./elements.js";
 import { Film, THUMB } from "./film.js";
 import { CELL_GAP, clamp, stageSize } from "./layout.js";
 import { bitmap, cased, drawPin, prepare } from "./paint.js";
-import { encode, gray } from "./palette.js";
+import { encode, gray, rgb } from "./palette.js";
 import { signed } from "./text.js";
 import { Wipe } from "./wipe.js";
 
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
 const ERROR_RANGE = 0.2; // of sRGB values, at brightness 1
 const MARK = "#ffb000";
+const NOTHING = 0; // beyond a picture that is smaller: the stage is seen
 const PIN = 18; // CSS pixels, the height of the pin
 const KEYS_LABEL =
   "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
@@ -122,13 +123,33 @@ export class Pictures {
     const white = state.data.white_level;
     const picture = state.mode === "picture" || state.mode === "kernels";
     const gain = (picture ? 2 ** state.stops : 1) / white;
-    const { reference } = state;
-    if (picture || panel === reference) return (i) => gray(shown(image[i] * gain));
+    const { reference, channels: C, data: { height: H, width: W } } = state; // prettier-ignore
+    if (picture || panel === reference) return this.colorOf((i, c) => image[c * H * W + i], gain);
     const range = this.errorRange;
     const size = state.mode === "absolute" ? Math.abs : (/** @type {number} */ error) => error;
     const other = state.imageOf(reference);
     const { palette } = this.painter;
-    return (i) => palette.at(size(shown(image[i] / white) - shown(other[i] / white)) / range);
+    return (i) => {
+      let total = 0; // of R, G and B
+      for (let j = i; j < C * H * W; j += H * W) total += size(shown(image[j] / white) - shown(other[j] / white));
+      return Number.isNaN(total) ? NOTHING : palette.at(total / C / range);
+    };
+  }
+
+  /**
+   * Colors of pixels i of which value(i, c) is channel c, linear; `gain` makes white 1.
+   * @param {(i: number, c: number) => number} value
+   * @param {number} gain
+   * @returns {(i: number) => number}
+   */
+  colorOf(value, gain) {
+    const { state: { channels }, transfer: shown } = this; // prettier-ignore
+    /** @type {(i: number) => number} */
+    const color =
+      channels === 1
+        ? (i) => gray(shown(value(i, 0) * gain))
+        : (i) => rgb(shown(value(i, 0) * gain), shown(value(i, 1) * gain), shown(value(i, 2) * gain));
+    return (i) => (Number.isNaN(value(i, 0)) ? NOTHING : color(i));
   }
 
   /**
@@ -171,7 +192,7 @@ export class Pictures {
       stage.right.element.hidden = stage.role === "other";
       for (const { label, panel } of [{ label: stage.left, panel: other }, { label: stage.right, panel: shown }]) {
         label.select.value = panel.name;
-        const starred = panel === state.star && !state.assumed.mixed.has(panel);
+        const starred = panel === state.star && !state.variantOf(panel);
         label.score.textContent = film.scoreOf(panel) + (starred ? " ★" : "");
         label.element.title = film.aboutOf(panel);
       }
@@ -191,29 +212,35 @@ export class Pictures {
     const { view, data, mode, kernelMethods, scale } = state;
     const method = kernelMethods.find((one) => data.panels[one.panel] === panel);
     const painted = this.bitmaps.get(panel);
+    context.clearRect(0, 0, state.size[0], state.size[1]); // of two pictures the one below is not to be seen through it
     if (painted) context.drawImage(painted, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
     if (mode === "kernels" && method) drawCarpet(context, state.size, state, method, painter.palette, painter.ink);
-    else if (scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, state.imageOf(panel));
+    else if (scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, panel);
   }
 
   /**
    * @param {Context} context
-   * @param {ArrayLike<number>} image
+   * @param {Panel} panel
    */
-  drawNumbers(context, image) {
-    const { data: { height: H, width: W }, size: [w, h], view: { y: top, x: left }, scale } = this.state; // prettier-ignore
-    context.font = `${clamp(scale / 4, 10, 14)}px ${getComputedStyle(this.painter.parts.root).fontFamily}`;
+  drawNumbers(context, panel) {
+    const { state, state: { channels, data: { height: H, width: W }, size: [w, h], view: { y: top, x: left }, scale } } = this; // prettier-ignore
+    context.font = `${clamp(scale / 4, channels > 1 ? 9 : 10, 14)}px ${getComputedStyle(this.painter.parts.root).fontFamily}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (let y = Math.floor(top); y < Math.min(top + h / scale, H); y++)
       for (let x = Math.floor(left); x < Math.min(left + w / scale, W); x++) {
-        const text = signed(image[y * W + x], 3);
-        const [px, py] = [(x + 0.5 - left) * scale, (y + 0.5 - top) * scale];
-        context.strokeStyle = "rgba(0, 0, 0, 0.6)";
-        context.lineWidth = 2.5;
-        context.strokeText(text, px, py);
-        context.fillStyle = "#fff";
-        context.fillText(text, px, py);
+        const values = state.valuesOf(panel, y, x);
+        if (values.some(Number.isNaN)) continue;
+        values.forEach((value, c) => {
+          const text = signed(value, 3);
+          const line = (c - (channels - 1) / 2) / (channels + 0.5); // R, G and B under each other
+          const [px, py] = [(x + 0.5 - left) * scale, (y + 0.5 + line - top) * scale];
+          context.strokeStyle = "rgba(0, 0, 0, 0.6)";
+          context.lineWidth = 2.5;
+          context.strokeText(text, px, py);
+          context.fillStyle = "#fff";
+          context.fillText(text, px, py);
+        });
       }
   }
 
@@ -242,7 +269,8 @@ export class Pictures {
     const context = prepare(stage.marks, w, h);
     const [left, top] = this.cornerOf(state.cursor);
     const here = stage.role === "shown" ? state.shownPanel : state.otherPanel;
-    const sizes = state.outlined.map(({ kernels }) => kernels.K);
+    const [y, x] = state.cursor;
+    const sizes = state.outlined.filter(({ kernels }) => kernels.covers(y, x)).map(({ kernels }) => kernels.K);
     const reach = (Math.max(1, ...sizes) - 1) / 2;
     const [x0, x1] = [left - reach * scale, left + (reach + 1) * scale];
     const [y0, y1] = [top - reach * scale, top + (reach + 1) * scale];

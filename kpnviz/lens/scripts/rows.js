@@ -10,6 +10,7 @@ import { VISIBLE_LEAD } from "./shown.js";
 import { shortTitle } from "./text.js";
 import { VIEWS } from "./views.js";
 
+const NO_KERNELS = "It has a picture alone, and no kernels.";
 const NO_METHOD = "There is no method here: choose one, and its kernels stand here.";
 const CROSS = '<path d="M6 0v4.5M6 7.5v4.5M0 6h4.5M7.5 6h4.5"/>';
 const RING = '<circle cx="6" cy="6" r="4.2"/>';
@@ -65,8 +66,8 @@ export class Rows {
 
   /** What the rows on the page were built for. */
   get identity() {
-    const { data, look, chosenMethod } = this.state;
-    return `${data.id} ${look} ${look === "ideal" ? chosenMethod?.title : ""}`;
+    const { data, look, chosenMethod, channel } = this.state;
+    return `${data.id} ${look} ${look === "ideal" ? chosenMethod?.title : ""} ${channel}`;
   }
 
   /** @param {RowPlan} plan */
@@ -83,7 +84,7 @@ export class Rows {
     if (panel) title.title = film.aboutOf(panel);
     const body = plan.count
       ? make("div", "cells", ...cells.map(({ element }) => element))
-      : make("p", "without", "predicts the picture itself: it has no kernels");
+      : make("p", "without", plan.missing ?? NO_KERNELS);
     const element = make("div", `row ${plan.kind ?? ""}`, make("div", "name", title, score, progress, lines), body);
     element.classList.toggle("waiting", Boolean(plan.waiting));
     if (plan.method) element.dataset.method = plan.title;

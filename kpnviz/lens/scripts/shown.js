@@ -6,7 +6,8 @@
 import { Assumed } from "./assumed.js";
 import { IdealAtRest } from "./ideal_at_rest.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
-import { costsAt, smoothFrames } from "./matching.js";
+import { costsAt, smoothFrames, weightedSum } from "./matching.js";
+import { Series } from "./series.js";
 
 export const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
 // A host hears of a pinned pixel and of the display once they rest: not of both clicks of a double-click, nor of every
@@ -24,6 +25,17 @@ const MODES = ["picture", "signed", "absolute", "kernels"];
  * @property {(shown: Shown) => string[]} looksOf  which views there are of this payload
  */
 
+const ROUNDING = 2e-3; // of pictures of kernels in 16 bits, where it was not measured
+
+/**
+ * How far the sum of a method's kernels may be from its picture at a pixel, as kernels are rounded on their way.
+ * @param {Field} field
+ * @param {number[]} pictures
+ */
+function allowedOf({ error }, pictures) {
+  return error ?? ROUNDING * Math.max(1, ...pictures.map(Math.abs));
+}
+
 export class Shown {
   /** @param {Listeners} listeners */
   constructor({ changed, chosen, rearranged, looksOf }) {
@@ -40,6 +52,8 @@ export class Shown {
     this.touched = false; // the cursor is where a person put it
     this.frame = 0;
     this.frames = 0; // how many there are
+    this.channel = 1; // whose kernels are shown where each channel has its own: R, G, B
+    this.channels = 1; // 3 in color
     this.view = { y: 0, x: 0, zoom: 1 };
     this.size = [0, 0]; // of a large picture, CSS pixels: layout sets it
     this.compare = "wipe";
@@ -82,6 +96,7 @@ export class Shown {
     this.movedAt = 0; // when a person moved to the pixel at the cursor, until it has been painted
     this.ideal = new IdealAtRest(this);
     this.assumed = new Assumed(() => this.data && changed("bitmaps", "pictures", "cursor"));
+    this.series = new Series(() => changed("bitmaps", "pictures", "cursor"));
   }
 
   /** @param {Payload} data */
@@ -95,7 +110,7 @@ export class Shown {
       this.pinnedAt = null;
     }
     if (!sameSize || !this.touched) this.cursor = data.start;
-    this.frames = data.frames.shape[0];
+    [this.frames, this.channels] = data.frames.shape;
     this.frame = Math.min(this.frame, this.frames - 1);
     this.truth = data.panels.find((panel) => panel.kind === "truth");
     this.framePanel = /** @type {Panel} */ (data.panels.find(({ kind }) => kind === "frame"));
@@ -110,11 +125,12 @@ export class Shown {
     this.looks = this.looksOf(this);
     this.choosePanels();
     this.assumed.load(data);
+    this.series.load(data);
   }
 
   /** The method whose PSNR leads all others' by what can be seen, or undefined. */
   bestMethod() {
-    if (this.waiting) return;
+    if (this.waiting || this.data.series) return;
     const psnr = (/** @type {Panel} */ { scores }) => scores?.psnr ?? -Infinity;
     const [first, second] = this.data.panels
       .filter(({ kind, scores }) => kind === "method" && scores?.psnr != null)
@@ -141,10 +157,10 @@ export class Shown {
    * @returns {Display}
    */
   get display() {
-    const { view, frame, mode, against, stops, linear, compare, shown, other, look, assumed } = this;
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look, channel, assumed, series } = this;
     const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
     return {
-      ...{ frame, mode, against, stops, linear, compare, shown, other, look },
+      ...{ frame, mode, against, stops, linear, compare, shown, other, look, channel, step: series.step },
       assumed: round(assumed.power),
       view: view.zoom === 1 ? null : [view.y, view.x, view.zoom].map(round),
     };
@@ -206,14 +222,41 @@ export class Shown {
   }
 
   /**
-   * The values [H, W] of a panel as they are shown.
+   * The values [C, H, W] of a panel as they are shown.
    * @param {Panel} panel
    * @returns {ArrayLike<number>}
    */
   imageOf(panel) {
     const { height: H, width: W, frames } = this.data;
-    if (panel.kind === "frame") return frames.values.subarray(this.frame * H * W, (this.frame + 1) * H * W);
-    return this.assumed.mixed.get(panel)?.image ?? panel.image ?? [];
+    const length = this.channels * H * W;
+    if (panel.kind === "frame") return frames.values.subarray(this.frame * length, (this.frame + 1) * length);
+    return this.variantOf(panel)?.image ?? panel.image ?? [];
+  }
+
+  /**
+   * The values of a panel at a pixel, of each channel.
+   * @param {Panel} panel
+   * @param {number} y
+   * @param {number} x
+   */
+  valuesOf(panel, y, x) {
+    const { height: H, width: W } = this.data;
+    const image = this.imageOf(panel);
+    return Array.from({ length: this.channels }, (_, c) => image[(c * H + y) * W + x]);
+  }
+
+  /**
+   * What is shown of a panel in place of its own picture: with other assumed noise, or of a series.
+   * @param {Panel} panel
+   */
+  variantOf(panel) {
+    return this.assumed.mixed.get(panel) ?? this.series.of(panel);
+  }
+
+  /** Whether it matters which channel is chosen. */
+  get channelMatters() {
+    const own = this.kernelMethods.some(({ kernels }) => kernels.channels > 1);
+    return this.channels > 1 && (own || this.look === "sum" || this.look === "ideal");
   }
 
   /**
@@ -228,12 +271,12 @@ export class Shown {
   }
 
   /**
-   * A method's kernels, with the noise that is assumed.
+   * A method's kernels, with the noise that is assumed, or of the step of a series.
    * @param {KernelMethod} method
    * @returns {Field}
    */
   fieldOf(method) {
-    return this.assumed.fieldOf(method);
+    return this.series.fieldOf(method) ?? this.assumed.fieldOf(method);
   }
 
   /**
@@ -243,11 +286,14 @@ export class Shown {
    * @returns {Found[]}
    */
   kernelsAt(y, x) {
-    const { width: W, panels, frames } = this.data;
+    const { panels, frames } = this.data;
     return this.kernelMethods.map((method) => {
       const field = this.fieldOf(method);
-      const picture = this.imageOf(panels[method.panel])[y * W + x];
-      return { ...applyKernels(frames, field.at(y, x), field.K, y, x), picture };
+      const pictures = this.valuesOf(panels[method.panel], y, x);
+      return {
+        ...applyKernels(frames, field.setsAt(y, x), field.rule, y, x, this.channel),
+        ...{ pictures, field, covered: field.covers(y, x), allowed: allowedOf(field, pictures) },
+      };
     });
   }
 
@@ -258,11 +304,11 @@ export class Shown {
    * @returns {Found[]}
    */
   frameKernelsAt(y, x) {
-    return this.kernelMethods.map(({ kernels }) => {
-      const weights = kernels.frameAt(Math.min(this.frame, kernels.count - 1), y, x);
-      const { mass, centroid } = kernelStats(weights, kernels.K);
-      const cells = [{ weights, centroid, share: mass / kernels.count, adds: NaN }];
-      return { K: kernels.K, cells, sum: NaN, picture: NaN };
+    return this.kernelMethods.map(({ kernels: field }) => {
+      const weights = field.frameAt(Math.min(this.frame, field.count - 1), y, x, this.channel);
+      const { mass, centroid } = kernelStats(weights, field.K);
+      const cells = [{ weights, centroid, share: mass / field.rule.divisor, adds: [] }];
+      return { K: field.K, cells, sums: [], pictures: [], allowed: 0, covered: field.covers(y, x), field };
     });
   }
 
@@ -300,7 +346,7 @@ export class Shown {
     const { height: H, width: W } = this.data;
     const field = this.fieldOf(method);
     const [y, x] = this.cursor;
-    return Array.from({ length: field.count }, (_, frame) => usesOf(field, frame, y, x, H, W));
+    return Array.from({ length: field.count }, (_, frame) => usesOf(field, frame, y, x, H, W, this.channel));
   }
 
   /**
@@ -323,9 +369,9 @@ export class Shown {
 
   /** What matching says at the cursor: see VIEWS.matching. */
   get costs() {
-    const { frames, noise } = this.data;
-    if (!noise) return [];
-    this.smooth ??= smoothFrames(frames, noise);
+    const { frames, matching } = this.data;
+    if (!matching) return [];
+    this.smooth ??= smoothFrames(weightedSum(frames, matching.weights), matching.noise);
     const reach = Math.max(2, (this.largest - 1) / 2);
     return costsAt(this.smooth, this.cursor[0], this.cursor[1], reach, this.window);
   }

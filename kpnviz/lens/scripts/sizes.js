@@ -6,7 +6,7 @@
 import { make } from "./elements.js";
 import { CELL_GAP, DESK_GAP, sizesDesk } from "./layout.js";
 import { bitmap, prepare } from "./paint.js";
-import { gray } from "./palette.js";
+import { rgb } from "./palette.js";
 import { offset, percent, shortTitle } from "./text.js";
 
 const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large; ordered by lightness, color-blind safe
@@ -196,13 +196,14 @@ export class Sizes {
     const image = this.state.truth?.image;
     if (!index || !image) return;
     const { height: H, width: W, white_level: white } = this.state.data;
+    const { channels: C } = this.state;
     const { transfer } = this.painter.pictures;
-    const rgb = CLASS_COLORS.map((hex) => [5, 3, 1].map((i) => parseInt(hex.slice(i, i + 2), 16))); // ABGR
+    const colors = CLASS_COLORS.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255));
     const colorOf = (/** @type {number} */ i) => {
-      const value = 255 * transfer(image[i] / white);
-      const color = rgb[index[i] - 1];
-      if (!color) return gray(value / 255);
-      return color.reduce((packed, c) => packed * 256 + Math.round(HEAVY * c + (1 - HEAVY) * value), 255) >>> 0;
+      const values = [0, 1, 2].map((c) => transfer(image[Math.min(c, C - 1) * H * W + i] / white));
+      const color = colors[index[i] - 1];
+      const [r, g, b] = color ? values.map((value, c) => HEAVY * color[c] + (1 - HEAVY) * value) : values;
+      return rgb(r, g, b);
     };
     this.bitmap = bitmap(H, W, colorOf, this.bitmap);
   }

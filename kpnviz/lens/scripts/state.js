@@ -22,12 +22,14 @@ export class State extends Shown {
    * @param {Pixel | null} pinned
    * @param {Display} display
    */
-  follow(pinned, { frame, view, assumed, ...rest }) {
+  follow(pinned, { frame, view, assumed, channel = 1, step = null, ...rest }) {
     const { height, width } = this.data;
     this.pinnedAt = pinned && pinned[0] < height && pinned[1] < width ? pinned : null;
     if (this.pinnedAt) [this.cursor, this.touched] = [this.pinnedAt, true];
     Object.assign(this, rest);
     this.assumed.moveTo(assumed);
+    this.series.moveTo(step);
+    this.channel = clamp(channel, 0, 2);
     this.choosePanels();
     this.frame = clamp(frame, 0, this.frames - 1);
     if (view) this.setView(view[0], view[1], view[2]);
@@ -192,6 +194,21 @@ export class State extends Shown {
   /** @param {number} power */
   assume(power) {
     this.assumed.moveTo(power);
+    this.redraw();
+  }
+
+  /**
+   * Another step of the series.
+   * @param {number} step
+   */
+  chooseStep(step) {
+    this.series.moveTo(step);
+    this.redraw();
+  }
+
+  /** @param {number} channel */
+  chooseChannel(channel) {
+    this.channel = channel;
     this.redraw();
   }
 

@@ -1,6 +1,6 @@
 // Numbers as they are written.
 
-/** @import { Shift } from "./types" */
+/** @import { Scores, Shift } from "./types" */
 
 const DIGITS = 4; // of intensities
 
@@ -27,6 +27,23 @@ export function plus(value, digits) {
  */
 export function offset(shift) {
   return `(${shift.map((d) => plus(d, Number.isInteger(d) ? 0 : 1)).join(", ")})`;
+}
+
+export const CHANNELS = ["R", "G", "B"];
+
+/**
+ * The values of all channels where there is little room: "0.412", or in color ".41 .30 .22".
+ * @param {number[]} values
+ */
+export function brief(values) {
+  if (values.some(Number.isNaN)) return "–";
+  if (values.length === 1) return signed(values[0], 3);
+  return values.map((value) => signed(value, 2).replace(/^(−?)0\./, "$1.")).join(" ");
+}
+
+/** @param {Scores | null} scores */
+export function scoreText(scores) {
+  return !scores ? "" : scores.psnr == null ? "= truth" : `${scores.psnr.toFixed(2)} dB`;
 }
 
 /** @param {number} share */

@@ -1,4 +1,4 @@
-// What the scripts hand to each other. Axes: N frames, F factors, H W pixels, K side of a kernel.
+// What the scripts hand to each other. Axes: N frames, C channels (1: gray, 3: R, G, B), F factors, H W pixels, K side of a kernel.
 
 import type { KernelField, MixedField } from "./field.js";
 
@@ -16,10 +16,27 @@ export interface Floats {
   shape: number[];
 }
 
-/** Bits of float16 numbers. */
-export interface Halves {
-  values: Uint16Array;
+/** Numbers as they travel. float16 as its bits. */
+export interface Values {
+  values: Uint16Array | Float32Array | Int8Array;
   shape: number[];
+}
+
+/** How frames go on beyond their edges; with "valid" nothing is asked for there, as the picture is smaller. */
+export type Padding = "reflect" | "zero" | "replicate" | "valid";
+
+/** How kernels are applied, and of which picture: its pixel (0, 0) is at (inset, inset) of the frames. */
+export interface Rule {
+  K: number;
+  padding: Padding;
+  reduce: "mean" | "sum";
+  /** Of what the frames contribute: their number for a mean, 1 for a sum. */
+  divisor: number;
+  count: number;
+  channels: number;
+  height: number;
+  width: number;
+  inset: number;
 }
 
 /** The variance of a linear value y is read_std² + shot_gain·y. */
@@ -33,17 +50,31 @@ export interface Panel {
   kind: "frame" | "mean" | "method" | "truth";
   name: string;
   title: string;
-  /** [H, W], linear; null while its method is still at work. */
+  /** [C, H, W] of the frames' size, linear; NaN beyond a picture that is smaller; null while its method is still at work. */
   image: Float32Array | null;
-  scores: { psnr: number | null; ssim: number | null } | null;
+  scores: Scores | null;
+}
+
+export interface Scores {
+  psnr: number | null;
+  ssim: number | null;
+}
+
+/** One estimate of a series. */
+export interface Step {
+  image: Float32Array;
+  scores: Scores | null;
+  kernels: KernelField | null;
 }
 
 export interface Method {
   title: string;
   /** Index into the panels. */
   panel: number;
-  /** null: it predicts the picture itself, or is still at work. */
+  /** null: it has a picture alone, or is still at work. */
   kernels: KernelField | null;
+  /** Of a series its estimates, the last of which is shown first; else null. */
+  steps: Step[] | null;
 }
 
 export type KernelMethod = Method & { kernels: KernelField };
@@ -69,7 +100,9 @@ export interface Payload {
   width: number;
   white_level: number;
   alone: boolean;
-  noise: Noise | null;
+  /** Of each channel. */
+  noise: Noise[] | null;
+  /** [N, C, H, W] */
   frames: Floats;
   clean: Floats | null;
   shifts: Shift[] | null;
@@ -78,6 +111,10 @@ export interface Payload {
   methods: Method[];
   start: Pixel;
   sizes: SizeClasses | null;
+  /** What our networks match: the channels' weighted sum, which has this noise; null: none of them is here. */
+  matching: { weights: number[]; noise: Noise } | null;
+  /** What the scrubber goes over: the name of a parameter, and its values. */
+  series: { name: string; numbers: number[] } | null;
 }
 
 /** What one method makes of other assumed noise: pack_assumed in kpnviz/lens/payload.py. */
@@ -85,7 +122,7 @@ export interface AssumedResults {
   /** Multiples of the true noise, growing, without 1. */
   scales: number[];
   images: Float32Array[];
-  factors: Halves[];
+  factors: Values[];
 }
 
 /** What is known of a burst with other assumed noise: of each method its payload; null where it is too large. */
@@ -107,6 +144,8 @@ export interface Display {
   other: string;
   look: string;
   assumed: number;
+  channel: number;
+  step: number | null;
 }
 
 /** What a host sets: the pinned pixel, and how the burst is shown. */
@@ -115,20 +154,26 @@ export interface Order {
   display: Display;
 }
 
-/** What one frame gives to a pixel. adds is missing where it was not asked for. */
+/** What one frame gives to a pixel. adds: to each channel; empty where it was not asked for. */
 export interface Cell {
   weights: Weights;
   centroid: Shift | null;
   share: number;
-  adds: number;
+  adds: number[];
 }
 
-/** What kernels do at a pixel. picture: the value there of the picture that they are said to make. */
+/**
+ * What kernels do at a pixel. sums: what they make of each channel; pictures: the values there of the picture that they are
+ * said to make; allowed: how far both may differ, as kernels are rounded.
+ */
 export interface Found {
   K: number;
   cells: Cell[];
-  sum: number;
-  picture: number;
+  sums: number[];
+  pictures: number[];
+  allowed: number;
+  covered: boolean;
+  field: Field;
 }
 
 /** What stands in a cell of a row. */
@@ -163,6 +208,8 @@ export interface RowPlan {
   kind?: string;
   waiting?: boolean;
   panels?: Panel[];
+  /** In place of cells: what the view needs and does not have. */
+  missing?: string;
 }
 
 export interface Palette {

@@ -3,9 +3,12 @@
 /** @import { Cell, Found, Line } from "./types" */
 /** @import { Shown } from "./shown.js" */
 
-import { offset, percent, plus, signed } from "./text.js";
+import { CHANNELS, offset, percent, plus, signed } from "./text.js";
 
-const SAME = 2e-3; // sums of kernels in 16 bits differ from the picture by less
+const NO_KERNEL = {
+  text: "no kernel here",
+  tip: "Its convolutions are valid: its picture is smaller than the frames, and this pixel is beyond it",
+};
 
 /** @param {Shown} state */
 export function methodRows({ data, frames }) {
@@ -26,7 +29,7 @@ export function shareCell({ shifts }, i, { share, adds }) {
   return {
     bar: share,
     text: percent(share),
-    tip: `Frame ${i}${moved}: share ${signed(100 * share, 1)} %, adds ${plus(adds, 4)} to the pixel`,
+    tip: `Frame ${i}${moved}: share ${signed(100 * share, 1)} %, adds ${adds.map((one) => plus(one, 4)).join(", ")} to the pixel`,
   };
 }
 
@@ -34,31 +37,70 @@ export function shareCell({ shifts }, i, { share, adds }) {
  * What the picture has there: with a tick where the sum, as it is written, is the same.
  * @param {number} sum
  * @param {number} picture
+ * @param {number} allowed  how far both may differ, as kernels are rounded
  * @returns {Line}
  */
-export function pictureLine(sum, picture) {
-  const agrees = Math.abs(sum - picture) < SAME * Math.max(1, Math.abs(picture));
+export function pictureLine(sum, picture, allowed) {
+  const agrees = Math.abs(sum - picture) <= allowed;
   const text = `picture ${signed(picture)}`;
   return {
     text: !agrees ? text : signed(sum) === signed(picture) ? `${text} ✓` : `≈ ${text}`,
-    tip: "The picture's linear value at this pixel. ✓: the sum is the same in all digits shown; ≈: as near as kernels in 16 bits allow",
+    tip: `The picture's linear value at this pixel. ${tickText(allowed)}`,
     kind: agrees ? "agrees" : "",
   };
+}
+
+/** @param {number} allowed */
+function tickText(allowed) {
+  return `✓: the sum is the same in all digits shown; ≈: within ${Number(allowed.toPrecision(2))}, as kernels are rounded on their way`;
+}
+
+/**
+ * A channel's sum, and beside it the picture's value where they differ.
+ * @param {number} sum
+ * @param {number} picture
+ * @param {number} allowed
+ * @param {number} c
+ * @returns {Line}
+ */
+function channelLine(sum, picture, allowed, c) {
+  const agrees = Math.abs(sum - picture) <= allowed;
+  const same = signed(sum) === signed(picture);
+  return {
+    text: `${CHANNELS[c]} ${signed(sum)} ${agrees ? (same ? "✓" : "≈") : `(${signed(picture)})`}`,
+    tip: `${CHANNELS[c]}, linear intensity: the kernels make ${signed(sum)}, the picture has ${signed(picture)}. ${tickText(allowed)}`,
+    kind: agrees ? "total agrees" : "total",
+  };
+}
+
+/**
+ * What the kernels make of the frames, and whether the picture has it: of each channel.
+ * @param {number[]} sums
+ * @param {Found} found
+ * @param {string} whose
+ * @returns {Line[]}
+ */
+export function receipt(sums, { pictures, allowed }, whose) {
+  if (sums.length === 1)
+    return [{ text: `= ${signed(sums[0])}`, tip: `${whose}, linear intensity`, kind: "total" }, pictureLine(sums[0], pictures[0], allowed)];
+  return sums.map((sum, c) => channelLine(sum, pictures[c], allowed, c));
 }
 
 /**
  * @param {Found} found
  * @returns {Line[]}
  */
-export function sumLines({ cells, sum, picture }) {
+export function sumLines(found) {
+  if (!found.covered) return [NO_KERNEL];
+  const { cells, sums, field } = found;
+  const mean = field.rule.reduce === "mean";
   const shares = cells.reduce((total, { share }) => total + share, 0);
   return [
-    { text: `= ${signed(sum)}`, tip: "The sum over the frames of patch times kernel, divided by N, taken here", kind: "total" },
-    pictureLine(sum, picture),
+    ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by N" : ""}, taken here`),
     {
       text: `shares sum to ${percent(shares)}`,
       tip:
-        "What all shares add up to: the weight of all kernels of this pixel over N, and what the network would make of a " +
+        `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}, and what they would make of a ` +
         "flat area of 1. It need not be 100 %: more brightens, less darkens.",
     },
   ];
@@ -77,3 +119,12 @@ export const markedShift = ({ marks, shifts }, i) => (marks && i > 0 && shifts ?
  * @param {number} K
  */
 export const boxOf = ({ sameScale, largest }, K) => (sameScale ? largest : K);
+
+/**
+ * What is divided by the number of frames on this page: " over N", where all methods take the mean of their frames.
+ * @param {Shown} state
+ */
+export function overN({ kernelMethods }) {
+  const kinds = new Set(kernelMethods.map(({ kernels }) => kernels.rule.reduce));
+  return !kinds.has("sum") ? " over N" : kinds.has("mean") ? " (over N, where a method takes the mean)" : "";
+}

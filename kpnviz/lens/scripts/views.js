@@ -8,8 +8,8 @@ import { IDEAL_WINDOW } from "./ideal.js";
 import { kernelStats, patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
 import { sizesView } from "./sizes_view.js";
-import { offset, percent, plus, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, pictureLine, shareCell, sumLines } from "./view_parts.js";
+import { CHANNELS, offset, percent, plus, signed } from "./text.js";
+import { boxOf, markedShift, methodRows, overN, receipt, shareCell, sumLines } from "./view_parts.js";
 
 /**
  * @typedef {object} View
@@ -42,10 +42,10 @@ export const VIEWS = {
         lines: sumLines(found),
       };
     },
-    note: () =>
-      "Under each kernel: its frame, and the frame's share, the signed sum of the weights over N. Their sum need not be " +
-      "100 %. The number beside is patch times kernel, added up over the frames: it is the picture's value (to about " +
-      "0.001, as kernels travel in 16 bits).",
+    note: ({ state }) =>
+      `Under each kernel: its frame, and the frame's share, the signed sum of the weights${overN(state)}. Their sum need not be ` +
+      `100 %. ${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
+      `it is the picture's value${roundingText(state)}.`,
   },
 
   frames: {
@@ -53,27 +53,32 @@ export const VIEWS = {
     rows: methodRows,
     contents(painter, { found }) {
       const { state, palette, ink } = painter;
-      const { K, cells } = found;
-      const { height: H, width: W, frames, white_level: white } = state.data;
+      const { K, cells, field } = found;
+      const { frames, white_level: white } = state.data;
       const side = boxOf(state, K) + (K < 9 ? 8 : 10);
       const [y, x] = state.cursor;
+      const { padding } = field.rule;
+      /** @param {number} i */
+      const colorsOf = (i) => {
+        const patches = Array.from({ length: state.channels }, (_, c) => patchAt(frames, i, c, side, y, x, padding));
+        return painter.pictures.colorOf((j, c) => patches[c][j], 2 ** state.stops / white);
+      };
       return {
         cells: cells.map(({ weights, ...rest }, i) => ({
           ...shareCell(state, i, rest),
           draw: (canvas, size) =>
             drawPatch(canvas, size, {
               ...{ weights, K, side, palette, ink, max: state.endOf(weights) },
-              patch: patchAt(frames.values, i * H * W, H, W, side, y, x),
-              shown: (value) => painter.pictures.transfer((value * 2 ** state.stops) / white),
+              colorOf: colorsOf(i),
               shift: markedShift(state, i),
             }),
         })),
         lines: sumLines(found),
       };
     },
-    note: () =>
-      "The noisy frames around the pixel, and over them the kernel, where it is applied. If a network aligns, its weights " +
-      "sit on the same thing in every frame.",
+    note: ({ state }) =>
+      `The ${state.data.noise ? "noisy " : ""}frames around the pixel, and over them the kernel, where it is applied. If a network ` +
+      "aligns, its weights sit on the same thing in every frame.",
   },
 
   sum: {
@@ -81,41 +86,39 @@ export const VIEWS = {
     rows: methodRows,
     contents(painter, { found }) {
       const { state, palette, ink } = painter;
-      const { K, cells, picture } = found;
-      const { height: H, width: W, frames } = state.data;
+      const { K, cells, pictures, covered, field } = found;
       const [y, x] = state.cursor;
+      const c = Math.min(state.channel, state.channels - 1);
+      const picture = pictures[c];
       const products = cells.map(({ weights }, i) => {
-        const patch = patchAt(frames.values, i * H * W, H, W, K, y, x);
-        return weights.map((weight, j) => (weight * patch[j]) / cells.length);
+        const patch = patchAt(state.data.frames, i, c, K, y, x, field.rule.padding);
+        return weights.map((weight, j) => (weight * (patch[j] || 0)) / field.rule.divisor); // beyond the frame there is 0
       });
       const common = Math.max(...products.map(strongest));
       const boxSize = boxOf(state, K);
       const taken = Math.min(state.summed ?? cells.length, cells.length);
-      const total = cells.slice(0, taken).reduce((sum, { adds }) => sum + adds, 0);
+      const totals = pictures.map((_, one) => cells.slice(0, taken).reduce((sum, { adds }) => sum + adds[one], 0));
+      const total = totals[c];
       const among = taken === cells.length ? "all frames" : taken === 0 ? "no frame yet" : taken === 1 ? "frame 0" : `frames 0–${taken - 1}`;
       return {
         cells: cells.map(({ adds, share }, i) => ({
           dim: i >= taken,
-          bar: picture === 0 ? 0 : adds / picture,
-          text: plus(adds, 4),
-          tip: `Frame ${i} adds ${plus(adds, 4)}; its share of the weight is ${percent(share)}`,
+          bar: picture && covered ? adds[c] / picture : 0,
+          text: plus(adds[c], 4),
+          tip: `Frame ${i} adds ${plus(adds[c], 4)}; its share of the weight is ${percent(share)}`,
           draw: (canvas, size) =>
             drawProduct(canvas, size, {
               ...{ products: products[i], K, boxSize, palette, ink },
               max: (state.each ? strongest(products[i]) : common) / 2 ** state.contrast || 1,
             }),
         })),
-        lines: [
-          { text: `= ${signed(total)}`, tip: `What ${among} add up to`, kind: "total" },
-          { text: among },
-          pictureLine(total, picture),
-        ],
-        progress: picture === 0 ? 0 : total / picture,
+        lines: covered ? [...receipt(totals, found, `What ${among} add up to`), { text: among }] : sumLines(found),
+        progress: picture && covered ? total / picture : 0,
       };
     },
-    note: () =>
-      "Each square is a frame's patch times its kernel over N, and the number what it adds to the pixel. Play adds them up, " +
-      "frame by frame; comma and full stop step.",
+    note: ({ state }) =>
+      `Each square is a frame's patch times its kernel${overN(state)}${state.channels > 1 ? `, of channel ${CHANNELS[state.channel]}` : ""}, ` +
+      "and the number what it adds to the pixel. Play adds them up, frame by frame; comma and full stop step.",
   },
 
   uses: {
@@ -123,17 +126,18 @@ export const VIEWS = {
     rows: methodRows,
     contents(painter, { method, found }) {
       const { state, palette, ink } = painter;
-      const { K } = found;
+      const { K, field } = found;
+      const mean = field.rule.reduce === "mean";
       const uses = state.usesOf(/** @type {KernelMethod} */ (method));
       const boxSize = boxOf(state, K);
-      const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / uses.length);
+      const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / field.rule.divisor);
       const total = parts.reduce((sum, part) => sum + part, 0);
       const [y, x] = state.cursor;
       return {
         cells: uses.map((weights, i) => ({
           bar: parts[i],
           text: percent(parts[i]),
-          tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up, over N, to ${signed(100 * parts[i], 1)} %`,
+          tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up${mean ? ", over N," : ""} to ${signed(100 * parts[i], 1)} %`,
           draw: (canvas, size) =>
             drawKernel(canvas, size, {
               ...{ weights, K, boxSize, palette, ink },
@@ -151,15 +155,17 @@ export const VIEWS = {
         ],
       };
     },
-    note: () =>
-      "The reverse: take this pixel of each noisy frame. Which pixels of the picture use it, and how much? Each square is " +
-      "a piece of the picture around it, and a color the weight that the pixel there gives it. The ring is where the scene " +
-      "that frame shows here lies in the reference: a network that aligns uses it there.",
+    note: ({ state }) =>
+      `The reverse: take this pixel of each ${state.data.noise ? "noisy " : ""}frame. Which pixels of the picture use it, and how much? Each square is ` +
+      "a piece of the picture around it, and a color the weight that the pixel there gives it." +
+      (state.data.shifts
+        ? " The ring is where the scene that frame shows here lies in the reference: a network that aligns uses it there."
+        : ""),
   },
 
   matching: {
     title: "Matching",
-    available: (state) => state.frames > 1 && Boolean(state.data.noise),
+    available: (state) => state.frames > 1 && Boolean(state.data.matching),
     rows: (state) => [{ kind: "costs", title: "Matching", count: state.frames, method: null }, ...methodRows(state)],
     contents(painter, row) {
       const { state, ink } = painter;
@@ -189,21 +195,24 @@ export const VIEWS = {
         ],
       };
     },
-    note: () =>
-      "What the frames alone say, without any network: how unlike the reference each frame is around this pixel, " +
+    note: ({ state }) =>
+      `What the ${state.channels > 1 ? "frames (the weighted sum of R, G and B)" : "frames"} alone say, without any network: how ` +
+      "unlike the reference each frame is around this pixel, " +
       "displaced by up to the reach of the kernels. 0, bright, where only noise differs. The cross is the least cost, " +
       "under it its displacement (dy, dx). Below, what each network makes of the frames.",
   },
 
   ideal: {
     title: "Ideal",
-    available: (state) => Boolean(state.truth && (state.waiting || (state.data.clean && state.kernelMethods.length))),
     rows: (state) => {
       if (!state.chosenMethod) return methodRows(state);
       const method = state.chosenMethod;
       const [count, K] = [method.kernels.count, method.kernels.K];
+      const missing = missingForIdeal(state, count * K * K);
       return [
-        { kind: "ideal", title: `Ideal ${K}×${K}`, count, method: null },
+        missing
+          ? { kind: "ideal", title: `Ideal ${K}×${K}`, count: 0, method: null, missing }
+          : { kind: "ideal", title: `Ideal ${K}×${K}`, count, method: null },
         { method, title: method.title, count },
       ];
     },
@@ -219,11 +228,12 @@ export const VIEWS = {
       });
       if (row.method) {
         const content = VIEWS.kernels.contents(painter, row);
-        content.lines[2] = found && error(found.network, "these kernels");
+        if (found && row.found.covered) content.lines[content.lines.length - 1] = error(found.network, "these kernels");
         return content;
       }
       if (!ideal.found) return { cells: [], lines: [{ text: "rest on a pixel" }] };
-      const { K, cells, sum } = ideal.found;
+      const { K, cells, sums, truth } = ideal.found;
+      const of = state.channels > 1 ? `${CHANNELS[state.channel]} ` : "";
       return {
         cells: cells.map(({ weights, centroid, ...rest }, i) => ({
           ...shareCell(state, i, rest),
@@ -237,16 +247,17 @@ export const VIEWS = {
         })),
         lines: found
           ? [
-              { text: `= ${signed(sum)}`, kind: "total", tip: "What these kernels make of the noisy frames" },
-              { text: `truth ${signed(state.truth?.image?.[state.cursor[0] * state.data.width + state.cursor[1]] ?? NaN)}` },
+              { text: `${of}= ${signed(sums[0])}`, kind: "total", tip: "What these kernels make of the noisy frames" },
+              { text: `truth ${signed(truth)}` },
               error(found.error, "these kernels, the least that any have,"),
             ]
           : [{ text: "rest on a pixel" }],
       };
     },
-    note: ({ state: { chosenMethod } }) =>
-      chosenMethod &&
-      `The ${chosenMethod.kernels.K}×${chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
+    note: ({ state, state: { chosenMethod } }) =>
+      chosenMethod === undefined || missingForIdeal(state, 0)
+        ? ""
+        : `The ${chosenMethod.kernels.K}×${chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
       `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is their expected error there, and that of the ` +
       "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
       "picture may be better.",
@@ -254,6 +265,30 @@ export const VIEWS = {
 
   sizes: sizesView,
 };
+
+const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while one waits
+
+/**
+ * A sentence where ideal kernels of so many weights cannot be computed, or "".
+ * @param {Shown} state
+ * @param {number} weights
+ */
+function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
+  if (waiting) return "";
+  if (!truth?.image || !noise) return `They need the truth and the noise; of this burst ${!truth ? (noise ? "the truth is" : "neither is") : "the noise is"} not known.`;
+  if (!clean) return "They need the frames without noise, which are not here.";
+  return weights > MAX_IDEAL_WEIGHTS ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.` : "";
+}
+
+/**
+ * How exact kernels are as they travel.
+ * @param {Shown} state
+ */
+function roundingText({ kernelMethods }) {
+  const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? " (to about 0.001, as kernels travel in 16 bits)" : "";
+  return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
+}
 
 /**
  * The names of the views that a payload has.

@@ -1,0 +1,276 @@
+"""Where every part of a frame lies: a field of displacements, for cameras that turn and scenes with depth.
+
+Tiles of the reference are looked for in the frame, from coarse pictures to fine ones, as in HDR+ (Hasinoff et al. 2016,
+section 4). What they say is uncertain where a scene has little texture, so a model of the camera is fitted to it, and
+what is left of it, where tiles agree, is smoothed. Frames are then read through whole-pixel displacements that are the
+same over blocks as large as possible: each place where two displacements meet costs the kernels around it a part of
+what they see.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from kpnviz.noise import NoiseModel, stabilize
+from kpnviz.sampling import box_reduce, reflect_index
+from kpnviz.threads import compiled, in_threads
+
+CELL = 16
+"""Side in pixels of a cell of the field: displacements are [ceil(H/16), ceil(W/16), 2], (dy, dx) in pixels."""
+
+TOLERANCE = 3
+"""Pixels of displacement that are left to the kernels; those of MKPN reach 5."""
+
+_TILE, _STEP = 16, 8  # px of a level: side of a tile, and from one to the next
+_COARSEST = 96  # px: the coarsest level has a shorter side below this
+_SEARCH = 4  # px of the coarsest level
+_PRIOR = 1.0  # of a displacement by 1 px from what the level above says, in units of noise
+_MARGIN = 30.0  # by which another displacement must be better than that
+_CHANCE = 8 * (2 * _TILE**2) ** 0.5  # curvature of the misfit that noise alone makes
+_MOST_SURE = 50.0  # 1 / px^2: of a tile's displacement
+_REST, _TO_ZERO, _JUMP, _SMOOTHINGS = 0.5, 0.05, 1.0, 60  # see _smoothed
+_OUTLIER, _FITS = 1.0, 12  # px, rounds: of the camera's model
+_MEDIAN = 5  # cells
+_BLOCK = 8  # cells
+_BAND = 16  # rows of tiles that a thread does at a time
+
+Pyramid = list[np.ndarray]
+
+
+def pyramid(half: np.ndarray, noise: NoiseModel) -> Pyramid:
+    """Levels of a frame that was box-reduced by 2, from fine to coarse, each in units of its noise.
+
+    noise   of the frame at full size; after a mean of four pixels its standard deviation is half
+    """
+    levels = [stabilize(half, noise.scaled(0.5)).astype(np.float32)]
+    while min(levels[-1].shape) >= _COARSEST:
+        levels.append(2 * box_reduce(levels[-1], 2))
+    return levels
+
+
+def find_motion(
+    reference: Pyramid, frame: Pyramid, start: tuple[float, float], shape: tuple[int, int]
+) -> np.ndarray:
+    """Displacements (dy, dx) of a frame of `shape` (H, W) against the reference: [ceil(H/16), ceil(W/16), 2], pixels.
+
+    The scene in cell (j, k) of the reference lies there in the frame. `start` is the shift to begin with.
+    """
+    best: np.ndarray | None = None
+    misfit = np.empty(0)
+    for level in range(len(reference) - 1, -1, -1):
+        a, b = reference[level], frame[level]
+        h, w = (-(-n // _STEP) for n in a.shape)
+        if best is None:
+            first = np.rint(np.array(start) / 2 ** (level + 1)).astype(np.int64)
+            candidates, search = np.broadcast_to(first, (h, w, 1, 2)), _SEARCH
+        else:
+            candidates, search = _candidates(best, h, w), 1
+        best, misfit = _best(a, b, np.ascontiguousarray(candidates), search)
+    assert best is not None
+    displacements, precision = _below_a_pixel(best, misfit)
+    displacements, precision = 2 * displacements, precision / 4  # pixels of the full size
+    camera = _camera(displacements, precision)
+    motion = camera + _smoothed(displacements - camera, precision)
+    motion = median_filter(motion, (_MEDIAN, _MEDIAN, 1), mode="nearest")  # no tile stands alone
+    missing = [(0, -(-n // CELL) - m) for n, m in zip(shape, motion.shape[:2], strict=True)]
+    return np.pad(motion, (*missing, (0, 0)), mode="edge").astype(np.float32)
+
+
+def whole_blocks(motion: np.ndarray, start: tuple[int, int]) -> np.ndarray:
+    """Whole-pixel displacements that leave at most TOLERANCE pixels of a motion field: the same shape, int16.
+
+    Constant over blocks of 128 pixels, which are split down to a cell where more would remain. A block takes the
+    displacement of its left or upper neighbor if that fits (the first one, `start`), else its own median.
+    """
+    rows, columns = motion.shape[:2]
+    out = np.zeros(motion.shape, np.int16)
+
+    def fill(y: int, x: int, n: int) -> None:
+        cell = motion[y : y + n, x : x + n]
+        neighbors = [out[y, x - 1]] if x else []
+        neighbors += [out[y - 1, x]] if y else []
+        for displacement in neighbors or [np.array(start)]:
+            if np.abs(cell - displacement).max() <= TOLERANCE:
+                out[y : y + n, x : x + n] = displacement
+                return
+        middle = np.rint(np.median(cell, axis=(0, 1)))
+        if n == 1 or np.abs(cell - middle).max() <= TOLERANCE:
+            out[y : y + n, x : x + n] = middle
+            return
+        for dy, dx in itertools.product((0, n // 2), repeat=2):
+            if y + dy < rows and x + dx < columns:
+                fill(y + dy, x + dx, n // 2)
+
+    for y, x in itertools.product(range(0, rows, _BLOCK), range(0, columns, _BLOCK)):
+        fill(y, x, _BLOCK)
+    return out
+
+
+def displaced(image: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """A picture [H, W] whose every pixel is read where a field [H, W, 2] says, to the nearest pixel."""
+    H, W = image.shape
+    moved = np.rint(motion).astype(np.int64)
+    most = int(np.abs(moved).max(initial=0))
+    rows, columns = (reflect_index(n, -most, n + most) for n in (H, W))
+    y, x = np.arange(H)[:, None] + moved[..., 0], np.arange(W)[None] + moved[..., 1]
+    return np.asarray(image[rows[y + most], columns[x + most]])
+
+
+def _best(a: np.ndarray, b: np.ndarray, candidates: np.ndarray, search: int) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`_match` gives for all tiles, in threads."""
+    h, w = candidates.shape[:2]
+    best, misfit = np.empty((h, w, 2), np.int64), np.empty((h, w, 5), np.float32)
+
+    def run(part: int) -> None:
+        rows = slice(part * _BAND, (part + 1) * _BAND)
+        _match(a, b, candidates[rows], search, part * _BAND, best[rows], misfit[rows])
+
+    in_threads(run, -(-h // _BAND))
+    return best, misfit
+
+
+def _candidates(best: np.ndarray, h: int, w: int) -> np.ndarray:
+    """What the level above suggests for h x w tiles, [h, w, 4, 2]: the median around a tile's parent, the parent, and
+    the parents that the tile lies next to."""
+    rows, columns = (np.minimum(np.arange(n) // 2, m - 1) for n, m in zip((h, w), best.shape, strict=False))
+    beside = [
+        np.clip(parent + np.where(np.arange(len(parent)) % 2, 1, -1), 0, m - 1)
+        for parent, m in zip((rows, columns), best.shape, strict=False)
+    ]
+    median = np.stack([median_filter(best[..., k], 3, mode="nearest") for k in (0, 1)], axis=-1)
+    parents = (
+        median[np.ix_(rows, columns)],
+        best[np.ix_(rows, columns)],
+        best[np.ix_(beside[0], columns)],
+        best[np.ix_(rows, beside[1])],
+    )
+    return 2 * np.stack(parents, axis=2)
+
+
+def _loop(function):  # type: ignore[no-untyped-def]
+    return compiled(function, fastmath=True)
+
+
+@_loop
+def _misfit(a, b, y, x, dy, dx):  # type: ignore[no-untyped-def]
+    """Sum of squared differences of a tile, less their mean's; huge if the tile leaves the frame by more than half."""
+    H, W = a.shape
+    y0, y1 = max(y, 0, -dy), min(y + _TILE, H, H - dy)
+    x0, x1 = max(x, 0, -dx), min(x + _TILE, W, W - dx)
+    if y1 - y0 < _TILE // 2 or x1 - x0 < _TILE // 2:
+        return np.float32(1e30)
+    n = (y1 - y0) * (x1 - x0)
+    total, squares = np.float32(0), np.float32(0)
+    for i in range(y0, y1):
+        for j in range(x0, x1):
+            d = b[i + dy, j + dx] - a[i, j]
+            total += d
+            squares += d * d
+    return (squares - total * total / n) * (np.float32(_TILE * _TILE) / n)
+
+
+@_loop
+def _match(a, b, candidates, search, top, best, misfit):  # type: ignore[no-untyped-def]
+    """For each tile the displacement within `search` of a candidate that costs least: a quarter of its misfit (for
+    noise: half a chi-square of 256 values, twice) and the prior's of its distance from the first candidate.
+
+    best [h, w, 2], and misfit [h, w, 5] of it and of those one row up, down, one column to the left, right. `top` is
+    the number of the first row of tiles.
+    """
+    h, w, count = candidates.shape[:3]
+    for j in range(h):
+        for i in range(w):
+            y, x = (top + j) * _STEP - (_TILE - _STEP) // 2, i * _STEP - (_TILE - _STEP) // 2
+            first_y, first_x = candidates[j, i, 0, 0], candidates[j, i, 0, 1]
+            by, bx = first_y, first_x
+            least = _misfit(a, b, y, x, by, bx) / 4 - np.float32(_MARGIN)
+            for c in range(count):
+                cy, cx = candidates[j, i, c, 0], candidates[j, i, c, 1]
+                for dy in range(cy - search, cy + search + 1):
+                    for dx in range(cx - search, cx + search + 1):
+                        seen = False
+                        for e in range(c):
+                            ey, ex = candidates[j, i, e, 0], candidates[j, i, e, 1]
+                            if abs(ey - dy) <= search and abs(ex - dx) <= search:
+                                seen = True
+                        if seen:
+                            continue
+                        away = (dy - first_y) ** 2 + (dx - first_x) ** 2
+                        cost = _misfit(a, b, y, x, dy, dx) / 4 + np.float32(_PRIOR / 2) * away
+                        if cost < least:
+                            least, by, bx = cost, dy, dx
+            best[j, i, 0], best[j, i, 1] = by, bx
+            misfit[j, i, 0] = _misfit(a, b, y, x, by, bx)
+            misfit[j, i, 1] = _misfit(a, b, y, x, by - 1, bx)
+            misfit[j, i, 2] = _misfit(a, b, y, x, by + 1, bx)
+            misfit[j, i, 3] = _misfit(a, b, y, x, by, bx - 1)
+            misfit[j, i, 4] = _misfit(a, b, y, x, by, bx + 1)
+
+
+def _below_a_pixel(best: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements to where parabolas through the misfits are least, and their precision, 1 / px^2: [h, w, 2] each.
+
+    The curvature says how precise; what noise has of it by chance says nothing, and a tile that fits badly little.
+    """
+    middle = misfit[..., :1]
+    lower, upper = misfit[..., 1::2], misfit[..., 2::2]
+    seen = misfit.max(axis=-1, keepdims=True) < 1e29
+    curvature = np.where(seen, lower + upper - 2 * middle, 0)
+    rest = np.where(curvature > _CHANCE, (lower - upper) / np.maximum(2 * curvature, 1e-6), 0)
+    misfit_of_noise = 2 * _TILE**2
+    precision = np.maximum(curvature - _CHANCE, 0) / 4 / np.maximum(middle / misfit_of_noise, 1)
+    return best + np.clip(rest, -0.5, 0.5), np.minimum(precision, _MOST_SURE)
+
+
+def _camera(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """A camera's part of the displacements: what turning, tilting, zooming and a rolling shutter do to a plane.
+
+        dy = a + b y + c x + g y^2 + h x y        dx = d + e y + f x + g x y + h x^2
+
+    fitted by iteratively reweighted least squares; tiles far from it count less (Cauchy).
+    """
+    h, w = displacements.shape[:2]
+    y, x = (np.indices((h, w)).reshape(2, -1) + 0.5 - np.array([[h], [w]]) / 2) / max(h, w)
+    one, zero = np.ones_like(y), np.zeros_like(y)
+    terms = np.concatenate(
+        [
+            np.stack([one, y, x, zero, zero, zero, y * y, x * y], axis=1),
+            np.stack([zero, zero, zero, one, y, x, x * y, x * x], axis=1),
+        ]
+    )
+    values, sure = (np.moveaxis(field, -1, 0).ravel() for field in (displacements, precision))
+    told = sure > 0
+    terms_told, values, sure = terms[told], values[told], sure[told]
+    weights, solution = sure, np.zeros(8)
+    for _ in range(_FITS):
+        weighted = terms_told.T * weights
+        solution = np.linalg.solve(weighted @ terms_told + 1e-6 * np.eye(8), weighted @ values)
+        weights = sure / (1 + ((values - terms_told @ solution) / _OUTLIER) ** 2)
+    return np.moveaxis((terms @ solution).reshape(2, h, w), 0, -1)
+
+
+def _smoothed(rest: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """What is left beside the camera's motion, where neighbors agree: f [h, w, 2] that minimizes
+
+        sum precision (f - rest)^2 + 0.05 f^2 + 0.5 sum over neighbors log(1 + |f - f'|^2)
+
+    by fixed-point steps: a jump of more than a pixel is a jump.
+    """
+    f = np.where(precision > 0, rest, 0)
+    told = precision * rest
+    for _ in range(_SMOOTHINGS):
+        total, weight = told.copy(), precision + _TO_ZERO
+        for axis in (0, 1):
+            low = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
+            high = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
+            step = f[high] - f[low]
+            link = _REST / (1 + (step**2).sum(axis=-1, keepdims=True) / _JUMP**2)
+            total[low] += link * f[high]
+            total[high] += link * f[low]
+            weight[low] += link
+            weight[high] += link
+        f = total / weight
+    return f
