@@ -6,7 +6,7 @@
 import { kernelStats } from "../scripts/kernels.js";
 
 /**
- * How much one frame counts in each pixel: mass / N, at every second row and column.
+ * How much one frame counts in each pixel, at every second row and column.
  * @param {Field} field
  * @param {number} frame
  * @param {number} H
@@ -17,7 +17,7 @@ export function shareMap(field, frame, H, W) {
   const values = new Float32Array(rows * columns);
   for (let i = 0; i < values.length; i++) {
     const weights = field.frameAt(frame, 2 * Math.floor(i / columns), 2 * (i % columns));
-    values[i] = kernelStats(weights, field.K).mass / field.count;
+    values[i] = kernelStats(weights, field.K).mass / field.rule.divisor;
   }
   return { values, rows, columns };
 }
@@ -47,15 +47,15 @@ export function meanShare({ values, columns }, W, where = null) {
  * @returns {{ size: number, weights: Weights, carries: number }[]}
  */
 export function kernelsOfSizes(field, frame, [y, x]) {
-  const { sizes, K } = field;
-  const factors = field.factorsAt(frame, y, x);
+  const { K, parts: { sizes } } = field; // prettier-ignore
+  const factor = field.readerAt(frame, y, x, 0);
   let first = 0;
   const kernels = sizes.map((size) => {
     const weights = new Float64Array(K * K);
     const margin = (K - size) / 2;
     for (let a = 0; a < size; a++)
       for (let b = 0; b < size; b++)
-        weights[(a + margin) * K + b + margin] = (factors[first + a] * factors[first + size + b]) / sizes.length;
+        weights[(a + margin) * K + b + margin] = (factor(first + a) * factor(first + size + b)) / sizes.length;
     first += 2 * size;
     return { size, weights, carries: weights.reduce((sum, weight) => sum + Math.abs(weight), 0) };
   });

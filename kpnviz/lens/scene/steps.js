@@ -6,7 +6,7 @@
 
 import { drawKernel, drawPatch } from "../scripts/paint.js";
 import { applyKernels, patchAt, strongest } from "../scripts/kernels.js";
-import { encode } from "../scripts/palette.js";
+import { encode, gray } from "../scripts/palette.js";
 import { offset, percent, signed } from "../scripts/text.js";
 import { meanShare, spreadOf } from "./arithmetic.js";
 import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stage.js";
@@ -32,7 +32,8 @@ const PATCH = 15; // of the patches in the strip
  */
 function lookAt(scene) {
   const { payload, field, pixel } = scene;
-  const found = applyKernels(payload.frames, field.at(...pixel), field.K, ...pixel);
+  const { K, cells, sums: [sum] } = applyKernels(payload.frames, field.setsAt(...pixel), field.rule, ...pixel); // prettier-ignore
+  const found = { K, sum, cells: cells.map((cell) => ({ ...cell, adds: cell.adds[0] })) }; // of its one channel
   return { ...found, max: Math.max(...found.cells.map(({ weights }) => strongest(weights))) };
 }
 
@@ -58,12 +59,11 @@ function paintKernels(scene) {
   drawKernelOver(look.context, look.unit, view, pixel, { ...cells[frame], K, max, palette, shift: shifts[frame], ring: ink.shift });
   const made = drawView(scene.canvases.right, size, scene.image(), view);
   markPixel(made.context, made.unit, view, pixel);
-  const { values, shape: [, H, W] } = payload.frames; // prettier-ignore
   scene.strip(
     (canvas, cell, i) => {
-      const patch = patchAt(values, i * H * W, H, W, PATCH, ...pixel);
-      const shown = (/** @type {number} */ value) => encode(value / payload.white_level);
-      drawPatch(canvas, cell, { patch, side: PATCH, shown, weights: cells[i].weights, K, max, palette, ink, shift: shifts[i] });
+      const patch = patchAt(payload.frames, i, 0, PATCH, ...pixel);
+      const colorOf = (/** @type {number} */ n) => gray(encode(patch[n] / payload.white_level));
+      drawPatch(canvas, cell, { side: PATCH, colorOf, weights: cells[i].weights, K, max, palette, ink, shift: shifts[i] });
     },
     (i) => signed(cells[i].adds, 3),
     (i) => i > frame,
