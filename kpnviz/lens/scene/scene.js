@@ -43,6 +43,7 @@ export class Scene {
     this.load = load;
     this.onEnd = onEnd;
     this.index = 0;
+    this.shown = false;
     this.playing = false;
     this.size = 300; // CSS pixels of a picture
     this.cell = 60; // and of one in the strip
@@ -133,6 +134,7 @@ export class Scene {
       event.preventDefault(); // Escape
       this.end(false);
     });
+    dialog.addEventListener("close", () => this.end(false)); // by the browser itself
     dialog.addEventListener("keydown", (event) => this.take(event));
     for (const canvas of Object.values(this.canvases))
       for (const kind of /** @type {const} */ (["pointermove", "pointerdown"])) canvas.addEventListener(kind, (event) => this.steer(canvas, event));
@@ -143,6 +145,7 @@ export class Scene {
   }
 
   destroy() {
+    this.shown = false;
     cancelAnimationFrame(this.pending);
     this.resized?.disconnect();
     matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.onTheme ?? (() => {}));
@@ -153,6 +156,7 @@ export class Scene {
 
   open() {
     if (this.dialog.open) return;
+    this.shown = true;
     this.dialog.showModal();
     this.setTheme();
     this.layOut();
@@ -166,7 +170,10 @@ export class Scene {
 
   /** @param {boolean} finished */
   end(finished) {
+    if (!this.shown) return;
+    this.shown = false;
     cancelAnimationFrame(this.pending);
+    this.pending = 0;
     this.resized?.disconnect();
     if (this.dialog.open) this.dialog.close();
     this.onEnd(finished);
