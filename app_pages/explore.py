@@ -6,17 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.analysis.tables import pixel_statistics, scores
+from kpnviz.analysis.tables import pixel_statistics, protocol, scores
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.lens.page import PAGE_BYTES, interactive_page
 from kpnviz.lens.payload import Pixel
-from kpnviz.models.zoo import title_of
 from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.assumed_noise import assumed_payloads, offered
-from kpnviz.ui.controls import burst_controls, method_controls
+from kpnviz.ui.controls import burst_controls, method_controls, without_failures
 from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.methods import markdown_title, own
 from kpnviz.ui.numbers import pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import GAIN, METHODS
@@ -31,7 +30,7 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple
         kernel_lens(cache.early_payload(recipe, methods, ready), key=LENS)
         return
     burst = cache.burst_of(recipe)
-    estimates = [cache.estimate(recipe, method) for method in methods]
+    estimates = cache.estimates(recipe, methods)
     pixel = kernel_lens(cache.lens_payload(recipe, methods), key=LENS, assumed=offered(recipe, methods))
     link.sync_address()
     if pixel is not None and not (pixel[0] < burst.height and pixel[1] < burst.width):
@@ -40,7 +39,7 @@ def lens_and_numbers(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple
         pixel_table(burst, estimates, *pixel)
     rows = pixel_statistics(burst, estimates, *pixel) if pixel else scores(burst, estimates)
     downloads(recipe, methods, pixel, rows)
-    st.caption(PROTOCOL + ".")
+    st.caption(f"{protocol(burst)}.")
 
 
 def downloads(
@@ -58,7 +57,7 @@ def downloads(
     true_noise = link.link(st.context.url, state | {LENS_DISPLAY: plain})
 
     def shown() -> tuple[Burst, list[Estimate]]:
-        return cache.burst_of(recipe), [cache.estimate(recipe, method) for method in methods]
+        return cache.burst_of(recipe), cache.estimates(recipe, methods)
 
     def interactive() -> str:
         payload = cache.lens_payload(recipe, methods)
@@ -86,15 +85,15 @@ def downloads(
 
 
 def in_order_of_view(methods: tuple[str, ...]) -> list[str]:
-    """First those of the large pictures, which are at first the last one's."""
+    """First those of the large pictures, which are at first the last one's; methods of one's own after all networks."""
     display = st.session_state.get(LENS_DISPLAY, {})
     large = [display.get(name) for name in ("shown", "other")]
     last_first = list(reversed(methods))
-    return sorted(last_first, key=lambda method: method not in large)
+    return sorted(last_first, key=lambda method: (own(method) is not None, method not in large))
 
 
 def denoising(methods: tuple[str, ...]) -> AbstractContextManager[None]:
-    return st.spinner("Denoising with " + ", ".join(map(title_of, methods)) + " …" if methods else "…")
+    return st.spinner("Denoising with " + ", ".join(map(markdown_title, methods)) + " …" if methods else "…")
 
 
 def introduce() -> None:
@@ -104,7 +103,7 @@ def introduce() -> None:
         f":material/visibility: **{preset.title}.** {preset.look}"
         if preset
         else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
-        "**Move over the picture** to see the kernels."
+        "**Move over the picture** (on a touch screen, drag) to see the kernels."
     )
 
 
@@ -135,4 +134,5 @@ else:
         st.info(
             f"None of the methods chosen takes {recipe.frames} frames: choose another number of frames, or others."
         )
+    without_failures(recipe, methods)
     lens_and_numbers(recipe, methods, ready)

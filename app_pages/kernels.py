@@ -14,7 +14,7 @@ from kpnviz.analysis.maps import (
     frequency_response,
     mean_kernels,
 )
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
@@ -22,10 +22,12 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
+from kpnviz.text import number, offset, percent
 from kpnviz.ui import cache, elements
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
-from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls
+from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls, without_failures
 from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.methods import markdown_title
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import (
     IF_ANEW,
@@ -60,12 +62,13 @@ from kpnviz.ui.state import (
 )
 
 MAX_KINDS = range(2, 9)
+VALUE_NAMES = {None: [""], 3: ["R", "G", "B"]}  # of a pixel's values, by the burst's channels
 MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
 def choose_method(methods: tuple[str, ...], key: str) -> str:
     """Draw the choice of one of the methods."""
-    return elements.choose("Method", methods, key, methods[-1], title_of)
+    return elements.choose("Method", methods, key, methods[-1], markdown_title)
 
 
 def choose_frame(frames: int, key: str, all_frames: bool = False, first: int | None = None) -> int:
@@ -83,7 +86,7 @@ def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> 
         return ""
     dy, dx = shifts[frame]
     beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: dy {float(dy):zg}, dx {float(dx):zg} px{beyond}."
+    return f"True shift of frame {frame} there: {offset(dy, dx)}{beyond}."
 
 
 def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -110,13 +113,13 @@ def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[in
         )
     else:
         st.caption(
-            f"{title_of(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
+            f"{markdown_title(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
         )
     (dy, dx), width = centroid(fused), spread(fused)
     where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
     st.markdown(
-        f"Share **{fused.sum() / field.frames:z.1%}** of the picture · spread **{width:.2f} px** · centroid "
-        f"dy **{dy:z.2f}**, dx **{dx:z.2f} px**. {where}"
+        f"Share **{percent(fused.sum() / field.frames, 1)}** of the picture · spread **{width:.2f} px** · centroid "
+        f"dy **{number(dy, 2)}**, dx **{number(dx, 2)} px**. {where}"
     )
 
 
@@ -151,7 +154,12 @@ def show_maps(burst: Burst, field: KernelField, frame: int, shown: FrameMaps, pi
     true = burst.shifts_at(*pixel)
     shift = None if true is None else (float(true[frame][0]), float(true[frame][1]))
     arrows = figures.displacement(
-        displayed(burst.reference, burst.white_level), shown.centroid, 2, shift, pixel, height=MAP_HEIGHT
+        elements.shown_gray(burst.reference, burst.white_level),
+        shown.centroid,
+        2,
+        shift,
+        pixel,
+        height=MAP_HEIGHT,
     )
     # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
     widest = max(field.reach * 2**0.5, 0.5)
@@ -209,7 +217,7 @@ def show_kinds(
     # Each cell of the grid stands for 2x2 pixels.
     index = np.kron(found.index, np.ones((2, 2), int))[: burst.height, : burst.width]
     names = [f"Kind {kind + 1}" for kind in range(len(found.kernels))]
-    image = displayed(picture, burst.white_level)
+    image = elements.shown_gray(picture, burst.white_level)
     with elements.grid("kinds", 340):
         left, right = st.container(gap="xsmall"), st.container(gap="xsmall")
     with left:
@@ -228,7 +236,7 @@ def show_kinds(
         "k-means sorts the kernels of all places by how alike they are, weight by weight, into "
         f"{len(names)} kinds, the narrowest first: their mean kernels have a spread of {widths} px (the mean over the "
         "frames, each weighted by its sum of |weights|). It knows kernels alone, not the picture under them. "
-        f"These kinds hold {found.explained:.0%} of the kernels' variance; the pinned pixel is of kind "
+        f"These kinds hold {percent(found.explained)} of the kernels' variance; the pinned pixel is of kind "
         f"{index[pixel] + 1}."
     )
 
@@ -246,7 +254,7 @@ def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, i
             kernel = kernels.mean(axis=0) if frame < 0 else kernels[frame] / len(kernels)
             figure = figures.response_map(*frequency_response(kernel), decibel=decibel == "dB")
             with st.container(gap="xsmall"):
-                st.markdown(f"**{title_of(method)}**")
+                st.markdown(f"**{markdown_title(method)}**")
                 elements.chart(figure, f"response_{method}")
     st.caption(
         "|H(fy, fx)|, the 2-D Fourier transform of the kernel / N at the pinned pixel. *All* adds the frames: what the "
@@ -275,7 +283,9 @@ def region(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
         y0, x0 = min(y0, y1 - 1), min(x0, x1 - 1)
     with right:
         image = cache.estimate(recipe, methods[-1]).image
-        elements.chart(figures.boxed(displayed(image, burst.white_level), y0, y1, x0, x1), "region_picture")
+        elements.chart(
+            figures.boxed(elements.shown_gray(image, burst.white_level), y0, y1, x0, x1), "region_picture"
+        )
     kernels = [mean_kernels(cache.kernels_of(recipe, method), y0, y1, x0, x1) for method in methods]
     most = max(map(len, kernels))
     rows_of = [[*k, *[None] * (most - len(k))] for k in kernels]
@@ -297,7 +307,7 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
     burst = cache.burst_of(recipe)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
     first, second = elements.choose(
-        "Methods", pairs, PAIR, pairs[0], lambda pair: " and ".join(map(title_of, pair))
+        "Methods", pairs, PAIR, pairs[0], lambda pair: " and ".join(map(markdown_title, pair))
     )
     a, b = (cache.estimate(recipe, method).image for method in (first, second))
     found = disagreement(a, b, burst.white_level)
@@ -320,29 +330,32 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
         *truth,
     ]
     elements.strip(pictures, burst.white_level, pixel, side=33, width=170)
-    shown = [
-        {
-            "picture": title,
-            "value": float(displayed(image[pixel], burst.white_level)),
-            "error": None if burst.truth is None else elements.rounded(
-                displayed(image[pixel], burst.white_level) - displayed(burst.truth[pixel], burst.white_level), 3
-            ),
-        }
-        for title, _, image in pictures
-    ]  # fmt: skip
+    shown = [value_row(burst, title, image, pixel) for title, _, image in pictures]
     st.caption(
         f"33×33 pixels around the pinned one, y {pixel[0]}, x {pixel[1]}. Values are displayed ones (sRGB), white = 1. "
-        f"{PROTOCOL}."
+        f"{protocol(burst)}."
     )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        width="content",
-        column_config={
-            "value": st.column_config.NumberColumn("value at the pixel", format="%.3f"),
-            "error": st.column_config.NumberColumn("minus truth", format="%+.3f"),
-        },
+    columns = {}
+    for channel in VALUE_NAMES[burst.channels]:
+        of = f"{channel} " if channel else ""
+        columns[f"value{channel}"] = st.column_config.NumberColumn(f"{of}value at the pixel", format="%.3f")
+        columns[f"error{channel}"] = st.column_config.NumberColumn(f"{of}minus truth", format="%+.3f")
+    st.dataframe(shown, hide_index=True, width="content", column_config=columns)
+
+
+def value_row(
+    burst: Burst, title: str, image: np.ndarray, pixel: tuple[int, int]
+) -> dict[str, str | float | None]:
+    """Displayed values of a picture at a pixel, and how far they are from the truth's."""
+    row: dict[str, str | float | None] = {"picture": title}
+    values = np.atleast_1d(displayed(image[..., *pixel], burst.white_level))
+    true = (
+        None if burst.truth is None else np.atleast_1d(displayed(burst.truth[..., *pixel], burst.white_level))
     )
+    for c, channel in enumerate(VALUE_NAMES[burst.channels]):
+        row[f"value{channel}"] = float(values[c])
+        row[f"error{channel}"] = None if true is None else elements.rounded(values[c] - true[c], 3)
+    return row
 
 
 def what_if(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
@@ -420,8 +433,8 @@ def show_what_if(
     elements.chart(figure, "if_kernels")
     shares = old.sum() / len(old), new.sum() / len(new)
     st.caption(
-        f"{title_of(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to {shares[0]:z.3f} as "
-        f"it is and to {shares[1]:z.3f} here. {PROTOCOL}."
+        f"{markdown_title(before.model)} at y {pixel[0]}, x {pixel[1]}. The shares of all frames sum to "
+        f"{percent(shares[0], 1)} as it is and to {percent(shares[1], 1)} here. {protocol(burst)}."
     )
 
 
@@ -462,12 +475,14 @@ view = st.segmented_control(
     "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )
 try:
-    with_kernels = tuple(filter(cache.has_kernels, methods))
+    with st.spinner("Denoising …"):
+        with_kernels = tuple(name for name in methods if cache.has_kernels(recipe, name))
+    methods = without_failures(recipe, methods)
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
         left, right = elements.beside("kernels")
-        estimates = InParts(cache.estimate, {name: (recipe, name) for name in methods})
+        estimates = InParts(cache.result, {name: (recipe, name) for name in methods})
         denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
         now = (recipe, methods, view)
         same = denoised and st.session_state.get(KERNELS_SHOWN) == now
@@ -477,7 +492,7 @@ try:
             right,
             elements.awaited(same, f"{view} …", key="view") as kernels,
         ):
-            cache.estimates(recipe, methods)
+            cache.stage_payload(recipe, methods)
             with pictures():
                 stage(recipe, methods, pixel)
             with kernels():

@@ -41,7 +41,6 @@ def question(lesson: Lesson, number: int) -> None:
 
 def look(lesson: Lesson, number: int) -> None:
     """The lens on the lesson's burst."""
-    st.markdown(f":material/visibility: **Look:** {lesson.preset.look}")
     state = lesson.preset.state()
     if st.session_state.get(LESSON_SHOWN) != number:  # another lesson than before: its own pixel and display
         st.session_state[LESSON_SHOWN] = number
@@ -54,6 +53,10 @@ def look(lesson: Lesson, number: int) -> None:
             kernel_lens(payload, LESSON_LENS, LESSON_PIXEL, LESSON_DISPLAY, assumed=assumed)
     if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
         st.switch_page("app_pages/explore.py")
+
+
+def what_to_look_for(lesson: Lesson) -> None:
+    st.markdown(f":material/visibility: **Look:** {lesson.preset.look}")
 
 
 def text(lesson: Lesson, title: bool = True) -> None:
@@ -87,7 +90,8 @@ if st.session_state.get(TEACH):  # what is asked and what is seen beside each ot
     with left:
         text(lesson, title=False)
         question(lesson, number)
-    with right:
+        what_to_look_for(lesson)
+    with right:  # nothing above the lens: its kernels are to be on the screen
         look_or_say_why(lesson, number)
 else:
     begin(
@@ -109,4 +113,5 @@ else:
         text(lesson)
     with right:
         question(lesson, number)
+    what_to_look_for(lesson)
     look_or_say_why(lesson, number)

@@ -6,13 +6,19 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements
-from kpnviz.ui.controls import beyond_training, burst_controls, method_controls, pixel_controls, takes
+from kpnviz.ui.controls import (
+    beyond_training,
+    burst_controls,
+    method_controls,
+    pixel_controls,
+    without_failures,
+)
+from kpnviz.ui.methods import available, frames_of, markdown_title, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import FRAMES
 from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
@@ -41,8 +47,8 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     bar = elements.progress_bar("sweeps", "Denoising …")
     st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
     with st.container(horizontal=True):
-        method = elements.choose("Method", methods, NOISE_METHOD, default_method(methods), title_of)
-        others = range(1, cache.denoiser(method).frames or recipe.frames)
+        method = elements.choose("Method", methods, NOISE_METHOD, default_method(methods), markdown_title)
+        others = range(1, 1 if frames_of(method) == {1} else recipe.frames)
         other = elements.choose("Other frame", others, NOISE_FRAME, 1) if others else None
         side = st.segmented_control(
             "Pixels a side", [33, 65, burst.height], key=NOISE_SIDE, default=33, required=True,
@@ -53,9 +59,9 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
     complete, found = parts.complete, dict[str, cache.Sweep]()
 
     def say(share: float, name: str) -> None:
-        bar.progress(share, f"Denoising {len(cache.SCALES)} times with {title_of(name)} …")
+        bar.progress(share, f"Denoising {len(cache.SCALES)} times with {markdown_title(name)} …")
 
-    with elements.awaited(parts.is_ready(method), f"Denoising with {title_of(method)} …") as for_strips:
+    with elements.awaited(parts.is_ready(method), f"Denoising with {markdown_title(method)} …") as for_strips:
         st.subheader("How the kernels and the picture answer", anchor=False)
         waiting = f"Denoising with {len(methods)} networks …"
         with (
@@ -69,7 +75,7 @@ def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int
                         strips(burst, sweep, other, side, pixel)
                 if not complete or len(found) == len(methods):
                     with for_curves():
-                        curves(found, methods)
+                        curves(burst, found, methods)
             bar.empty()
             with for_matrix():
                 matrix(recipe, methods, pixel)
@@ -97,7 +103,7 @@ def strips(burst: Burst, shown: cache.Sweep, other: int | None, side: int, pixel
     elements.chart(figure, "noise_kernels")
 
 
-def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
+def curves(burst: Burst, found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
     """The curves of those of the methods that are there by now."""
     sweeps = {method: found[method] for method in methods if method in found}
     titles = {method: title_of(method) for method in sweeps}
@@ -118,7 +124,7 @@ def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
                 elements.chart(figure, f"noise_{name}_{len(sweeps)}")
-    flat = " and ".join(title_of(method) for method in methods if is_blind(method))
+    flat = " and ".join(markdown_title(method) for method in methods if is_blind(method))
     blind = (
         f" Of networks that take no assumed noise lines are flat: {flat}."
         if flat
@@ -126,7 +132,7 @@ def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
     )
     st.caption(
         "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
-        + PROTOCOL
+        + protocol(burst)
         + "."
         + blind
     )
@@ -135,7 +141,7 @@ def curves(found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
 @elements.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     st.subheader("True noise against assumed noise", anchor=False)
-    method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), title_of)
+    method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), markdown_title)
     small = cache.matrix_recipe(recipe, pixel)
     bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
     bursts = f"Denoising {len(cache.MATRIX_GAINS) ** 2} bursts …"
@@ -164,7 +170,7 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
         st.markdown(
             f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
         )
-    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {PROTOCOL}.")
+    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small))}.")
 
 
 begin(
@@ -182,7 +188,9 @@ frames = st.session_state[FRAMES]
 blind = (BLIND,) if BLIND in available() and BLIND not in methods and takes(BLIND, frames) else ()
 chosen = (*methods, *blind)
 try:
-    with_kernels = tuple(filter(cache.has_kernels, chosen))
+    with st.spinner("Denoising …"):
+        with_kernels = tuple(name for name in chosen if cache.has_kernels(recipe, name))
+    without_failures(recipe, methods)
     if not methods or not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:

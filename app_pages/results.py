@@ -343,8 +343,8 @@ def show(results: Results) -> None:
     together = ", bursts of one photo taken together" if any(row.psnrs for row in results.rows) else ""
     test_set, protocol = results.stamp.get("test set", ""), results.stamp.get("protocol", PROTOCOL)
     st.caption(
-        f"{elements.plain(test_set, 400)}. {elements.plain(protocol, 400)}; error bars are one standard error of the "
-        f"mean{together}."
+        f"{elements.plain(test_set, 400)}. {elements.plain(protocol, 400)}, of gray bursts as in the papers: "
+        f"the photos' luminance. Error bars are one standard error of the mean{together}."
     )
     motions = [
         name for name in MOTION_TITLES if any(row.plain and row.motion == name for row in results.rows)

@@ -4,11 +4,13 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.maps import CLASS_RULE, PIXEL_CLASSES, class_psnr
-from kpnviz.analysis.metrics import PROTOCOL, inner
-from kpnviz.burst import BurstRecipe
+from kpnviz.analysis.metrics import inner
+from kpnviz.analysis.tables import protocol
+from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.models.zoo import title_of
 from kpnviz.serving.in_parts import InParts
+from kpnviz.text import percent
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.choices import SIZED, single_size, sized_methods
 from kpnviz.ui.controls import burst_controls, usable
@@ -39,7 +41,7 @@ def stage(shown: SizeStage) -> None:
     link.sync_address()
 
 
-def size_curves(shown: SizeStage) -> None:
+def size_curves(shown: SizeStage, burst: Burst) -> None:
     st.subheader("Which pixels want which size?", anchor=False)
     inside = shown.classes[inner(shown.classes.shape)]
     shares = [float((inside == i).mean()) for i in range(len(PIXEL_CLASSES))]
@@ -48,7 +50,7 @@ def size_curves(shown: SizeStage) -> None:
     with elements.grid("size_curves", 225):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):
-                st.markdown(f"**{name.capitalize()}**: {shares[i]:.0%} of the pixels")
+                st.markdown(f"**{name.capitalize()}**: {percent(shares[i])} of the pixels")
                 if shares[i] == 0:
                     st.caption("There are none in this crop.")
                     continue
@@ -65,7 +67,7 @@ def size_curves(shown: SizeStage) -> None:
                     tick_text=elements.size_ticks(x),
                 )
                 elements.chart(figure, f"sizes_{name}")
-    st.caption(f"{CLASS_RULE} MKPN has all sizes up to 11: a level line. {PROTOCOL}.")
+    st.caption(f"{CLASS_RULE} MKPN has all sizes up to 11: a level line. {protocol(burst)}.")
 
 
 begin(
@@ -99,6 +101,6 @@ else:
                 if missing:
                     st.caption("Not trained here yet: " + ", ".join(missing) + ".")
                 stage(shown)
-                size_curves(shown)
+                size_curves(shown, cache.burst_of(recipe))
     except ValueError as error:
         elements.failure(error)

@@ -14,14 +14,14 @@ from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
 from kpnviz.limits import Limits
-from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.serving.uploads import drop_all
+from kpnviz.text import percent
 from kpnviz.ui import elements, upload
-from kpnviz.ui.cache import denoiser
 from kpnviz.ui.elements import plain
 from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.methods import available, denoiser, markdown_title, own
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import (
     OWN_CHANNEL,
@@ -94,7 +94,8 @@ def whose(methods: tuple[str, ...]) -> None:
         count = len(own.ids)
         text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
     if methods:
-        text += f" **Drag the edge**: left of it the noisy reference, right of it {title_of(methods[-1])}'s picture."
+        last = markdown_title(methods[-1])
+        text += f" **Drag the edge**: left of it the noisy reference, right of it {last}'s picture."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text)
         if own is not None:
@@ -129,7 +130,7 @@ def frames_of(burst: Upload) -> None:
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": shift.aligned,
                     "bend, px": shift.bend,
-                    "sharpness": own.sharpness[i] / max(max(own.sharpness), 1e-12),
+                    "sharpness": 100 * own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
             ],
@@ -140,7 +141,7 @@ def frames_of(burst: Upload) -> None:
                 "bend, px": st.column_config.NumberColumn(
                     format="%.0f", help="How much displacements elsewhere differ from that in the middle"
                 ),
-                "sharpness": st.column_config.NumberColumn(format="percent", help="Of the sharpest frame"),
+                "sharpness": st.column_config.NumberColumn(format="%.0f %%", help="Of the sharpest frame"),
             },
         )
         st.caption(
@@ -225,7 +226,7 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
     denoised = upload.kept_picture(burst, method, noises, color)
     if go and denoised is None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            bar = st.progress(0.0, f"Denoising with {title_of(method)} …")
+            bar = st.progress(0.0, f"Denoising with {markdown_title(method)} …")
             # A click reruns the page, and the next report of progress ends this run.
             cancel = st.container(width="content")
             cancel.button("Cancel", key=OWN_CANCEL)
@@ -236,7 +237,9 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
                 method,
                 noises,
                 color,
-                lambda share: bar.progress(share, f"Denoising with {title_of(method)}: {share:.0%}"),
+                lambda share: bar.progress(
+                    share, f"Denoising with {markdown_title(method)}: {percent(share)}"
+                ),
             )
             st.rerun()
 
@@ -246,7 +249,7 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
         return None
     preview, png = denoised
     with st.container(width=min(900, max(300, 2 * preview.shape[1]))):
-        st.image(preview, caption=f"Denoised with {title_of(method)}", width="stretch")
+        st.image(preview, caption=f"Denoised with {markdown_title(method)}", width="stretch")
     st.download_button(
         "Download 16-bit PNG", png, "denoised.png", "image/png", icon=":material/download:", on_click="ignore"
     )
@@ -319,10 +322,10 @@ def look_further(
     if look == "Maps":
         maps(burst, shown, method, pixel)
         return
-    bar = elements.progress_bar("own_assumed", f"Denoising with {title_of(method)} …")
+    bar = elements.progress_bar("own_assumed", f"Denoising with {markdown_title(method)} …")
     found = upload.with_assumed_noise(
         burst, method, channel, noise, crop,
-        lambda share: bar.progress(share, f"Denoising {len(upload.ASSUMED)} times with {title_of(method)} …"),
+        lambda share: bar.progress(share, f"Denoising {len(upload.ASSUMED)} times with {markdown_title(method)} …"),
     )  # fmt: skip
     bar.empty()
     assumed_noise(found, shown.white_level, method, pixel)
@@ -360,20 +363,21 @@ def assumed_noise(
             height=230,
         )
         elements.chart(figure, "own_assumed_kernels")
-    blind = (
-        "" if denoiser(method).network.config.noise_map else " It takes no assumed noise: nothing changes."
-    )
+    is_told = own(method) is not None or denoiser(method).network.config.noise_map
+    blind = "" if is_told else " It takes no assumed noise: nothing changes."
     st.caption(
-        f"{title_of(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another pixel in "
-        "the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. Where ×1 "
-        f"still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the table.{blind}"
+        f"{markdown_title(method)}, the method chosen last, at y {pixel[0]}, x {pixel[1]} of the part: pin another "
+        "pixel in the lens. Factors are of the standard deviation in the table of *Noise*; ×1 is what stands there. "
+        "Where ×1 still looks grainy, or a picture with less assumed noise looks as clean and sharper, change the "
+        "table."
+        f"{blind}"
     )
 
 
 def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int]) -> None:
     field = shown.kernels
     if field is None:
-        st.info(f"{title_of(method)} predicts the picture itself: it has no kernels.")
+        st.info(f"{markdown_title(method)} predicts the picture itself: it has no kernels.")
         return
     frame = st.segmented_control(
         "Frame", range(field.frames), default=0, required=True, key=own_map_frame(field.frames)
@@ -403,7 +407,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     left = " before the network sees it" if shift.aligned else ", left to its kernels"
     which = "the reference" if file == own.reference else f"{plain(own.stack.names[file])}, {shift}{left}"
     st.caption(
-        f"{title_of(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
+        f"{markdown_title(method)}, the method chosen last; frame {frame} is {which}. At every second pixel, where the "
         "network predicts. *Share*: signed sum of the weights / N. *Spread*: root mean square distance of |weights| "
         "from their centroid. *Entropy* of |weights| / their sum. Arrows are drawn "
         f"{figures.arrow_scale(arrows):.1f} times as long as they are."

@@ -73,8 +73,8 @@ _WATCH = """(element) => {
 
 
 @contextmanager
-def serve(seconds: float = 60, app: Path | None = None) -> Iterator[str]:
-    """A server of the app, or of a script around it, on a free port of this machine; its address.
+def serve(seconds: float = 60, app: Path | None = None, methods: Sequence[str] = ()) -> Iterator[str]:
+    """A server of the app (with `methods` of one's own), or of a script around it, on a free port; its address.
 
     ValueError if it does not start in time.
     """
@@ -82,7 +82,8 @@ def serve(seconds: float = 60, app: Path | None = None) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
-    what = ["kpnviz.ui.server"] if app is None else ["streamlit", "run", str(app)]
+    own = [word for source in methods for word in ("--method", source)]
+    what = ["kpnviz.ui.server", *own] if app is None else ["streamlit", "run", str(app)]
     command = [sys.executable, "-m", *what, *options]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)

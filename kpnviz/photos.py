@@ -75,6 +75,7 @@ def read_scene(photo: str | Path, reduction: int = 2, color: bool = False) -> np
     return scene
 
 
+@lru_cache(maxsize=256)
 def has_color(photo: str | Path) -> bool:
     """Whether R, G and B of a photo differ anywhere."""
     scene = read_scene(photo, color=True)

@@ -1,4 +1,4 @@
-"""Text that may come from strangers (names of files, errors of libraries), made safe and short enough to print."""
+"""Text that people read: what comes from strangers (names of files, errors of libraries), made safe, and numbers."""
 
 from __future__ import annotations
 
@@ -20,3 +20,18 @@ def visible(text: object, most: int = MAX_NAME) -> str:
 def one_line(error: BaseException) -> str:
     """An error of a library as the end of a sentence."""
     return visible(" ".join(str(error).split()) or type(error).__name__, 200).rstrip(".")
+
+
+def number(value: float, digits: int) -> str:
+    """'−0.35': a true minus sign, as in the lens and in figures, and none before a zero."""
+    return f"{value:z.{digits}f}".replace("-", "−")
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """'34 %' of 0.34."""
+    return f"{number(100 * share, digits)} %"
+
+
+def offset(dy: float, dx: float) -> str:
+    """'dy −2, dx 0.5 px': a shift, of whole pixels or parts."""
+    return f"dy {float(dy):zg}, dx {float(dx):zg} px".replace("-", "−")

@@ -30,6 +30,7 @@ or kernels_3, kernels_5, ... Of several methods, each has its number and a slash
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,6 +49,9 @@ from kpnviz.limits import MAX_KERNEL_METHODS, MULTIPLY_ADDS_A_SECOND, FileError,
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import unfinished
 from kpnviz.text import one_line, visible
+
+KEYS = (__doc__ or "").partition("\n\n")[2]
+"""What the keys are, for people."""
 
 
 def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence[Estimate]) -> None:
@@ -112,6 +116,7 @@ def load_kernels(
     *,
     limits: Limits | None = None,
     wanted: Callable[[], object] = lambda: None,
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Burst, list[Estimate]]:
     """The burst and the estimates of a file that :func:`save_kernels`, or anybody, wrote; see the keys above.
 
@@ -119,6 +124,7 @@ def load_kernels(
     limits   what reading may take. None: those for files of one's own (``Limits.from_environment(generous=True)``);
              what strangers bring is to be read with ``Limits.from_environment()``
     wanted   called twice a second while the file is read; raise in it to end that
+    turn     entered while kernels are applied to the frames, in this process
 
     A process of its own, with little memory and time, checks every number. Kernels stay mapped from a temporary file.
     FileError, a ValueError of one sentence that names the file, for anything that is not frames and kernels that fit
@@ -150,7 +156,8 @@ def load_kernels(
             f"{label} holds methods {', '.join(map(str, sorted(methods)))}; they are counted from 0, up to "
             f"{MAX_KERNEL_METHODS}"
         )
-    return burst, [_estimate(label, burst, number, methods[number], limits) for number in sorted(methods)]
+    with turn():
+        return burst, [_estimate(label, burst, number, methods[number], limits) for number in sorted(methods)]
 
 
 def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kpnviz.figures.style import DIVERGING, SEQUENTIAL, color_bar, finish, fit_to_width, picture_axes
+from kpnviz.text import number
 
 _NEGATIVE, _POSITIVE = "#4393c3", "#d6604d"
 
@@ -149,7 +150,7 @@ class _Board:
         marks = largest * np.array([-1, -0.25, 0, 0.25, 1])
         # Two digits that count, of the largest; as in the lens.
         digits = max(2, 1 - int(np.floor(np.log10(largest))))
-        ticks = [f"{mark:.{digits if mark else 0}f}" for mark in marks]
+        ticks = [number(mark, digits if mark else 0) for mark in marks]
         heatmap = go.Heatmap(
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,
@@ -166,7 +167,7 @@ class _Board:
             figure.add_annotation(x=x, y=y, text=text, showarrow=False, yanchor="top")
         picture_axes(figure, *self.weights.shape, titles=False)
         # Right of the color bar's title, which Plotly would cut where kernels are small.
-        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=20)
+        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=28)
 
 
 def _add_bars(figure: go.Figure, bars: Mapping[str, list]) -> None:

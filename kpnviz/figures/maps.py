@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish, fit_to_width, picture_axes
+from kpnviz.text import percent
 
 _SHIFT = "#0f9d76"
 
@@ -142,7 +143,7 @@ def category_map(
     for i, name in enumerate(names):
         share = float((index == i).mean())
         figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=f"{name}: {share:.0%}",
+            x=[None], y=[None], mode="markers", name=f"{name}: {percent(share)}",
             marker=dict(symbol="square", size=13, color=colors[i]), hoverinfo="skip",
         )  # fmt: skip
     picture_axes(figure, *index.shape)

@@ -1,6 +1,7 @@
 """The kernel lens: the pictures of a burst, and the kernels of the pixel at the cursor, in any browser.
 
-payload.py  packs a burst and its estimates
+payload.py  packs a burst and its estimates: kernels of any kind, pictures alone, series
+rounding.py in how many bits kernels travel, and what that changes
 scripts/    show that: ES modules, of which `mount` puts a lens into an element
 page.py     writes both into one HTML file
 linker.py   makes one script of the modules, for hosts that want one: that page, Streamlit, a notebook

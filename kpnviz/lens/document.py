@@ -11,6 +11,7 @@ from kpnviz.burst import Burst, BurstRecipe, MovingObject
 from kpnviz.estimate import Estimate
 from kpnviz.models.checkpoints import CheckpointError, read_card
 from kpnviz.models.zoo import ZOO
+from kpnviz.text import number, percent
 
 
 def document(title: str, body: str, style: str = "", policy: str = "") -> str:
@@ -33,8 +34,8 @@ def table(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if name == "share":
-            return f"{100 * value:z.1f} %"
-        return f"{value:z.3f}" if isinstance(value, float) else html.escape(str(value))
+            return percent(value, 1)
+        return number(value, 3) if isinstance(value, float) else html.escape(str(value))
 
     head = "".join(f"<th>{html.escape(titles.get(name, name))}</th>" for name in rows[0])
     body = "".join(
@@ -48,7 +49,7 @@ def origin(burst: Burst, estimates: Sequence[Estimate]) -> str:
     """What a burst was made of and which networks were used, as an HTML table."""
     rows: list[tuple[str, Any]] = [] if burst.recipe is None else _said(burst.recipe)
     if burst.shifts is not None:
-        shifts = "; ".join(f"{float(dy):zg}, {float(dx):zg}" for dy, dx in burst.shifts)
+        shifts = "; ".join(f"{float(dy):zg}, {float(dx):zg}" for dy, dx in burst.shifts).replace("-", "−")
         rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:
@@ -82,7 +83,7 @@ def _said(recipe: BurstRecipe) -> list[tuple[str, Any]]:
     rows += [
         ("noise", f"read_std {recipe.noise.read_std}, shot_gain {recipe.noise.shot_gain}"),
         ("white level", f"{recipe.white_level:g}"),
-        ("frames", recipe.frames),
+        ("frames", f"{recipe.frames}{' in color' if recipe.color else ''}"),
     ]
     shake = recipe.misalignment
     if recipe.shifts is not None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst
 from kpnviz.estimate import Estimate, Series
 from kpnviz.lens.document import document, origin, table
@@ -78,7 +78,7 @@ def interactive_page(
         f"<header><h1>{html.escape(title)}</h1><p>{html.escape(' · '.join(facts))}</p>{_USE}</header>",
         f'<div id="lens"><p>{_WAIT}</p></div>',
         '<div class="text">',
-        _scores(header),
+        _scores(header, burst),
         _roundings(header),
         again,
         f"<p>{_WITHOUT_ASSUMED}</p>" if link and not assumed else "",
@@ -101,14 +101,14 @@ def interactive_page(
     return document(f"kpnviz: {title}", "".join(parts), _STYLE, policy)
 
 
-def _scores(header: Mapping[str, Any]) -> str:
+def _scores(header: Mapping[str, Any], burst: Burst) -> str:
     """The scores of the pictures, where there is a truth."""
     columns = {"psnr": "PSNR, dB", "ssim": "SSIM"}
     rows = [{"picture": panel["title"], **panel["scores"]} for panel in header["panels"] if panel["scores"]]
     if not rows:
         return ""
-    protocol = f"<p>{PROTOCOL}. One burst: a comparison of networks needs many.</p>"
-    return f"<h2>Scores</h2>{table(rows, columns)}{protocol}"
+    said = f"<p>{protocol(burst)}. One burst: a comparison of networks needs many.</p>"
+    return f"<h2>Scores</h2>{table(rows, columns)}{said}"
 
 
 def _roundings(header: Mapping[str, Any]) -> str:

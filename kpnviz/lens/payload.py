@@ -96,6 +96,7 @@ def pack(
     """
     arrays: list[np.ndarray] = []
     max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+    names = _unique([_name(one) for one in estimates])
     expected = 4 * burst.frames.size + sum(_expected_bytes(one, alone, lossy) for one in estimates)
     otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates, alone))
     check_size(expected, max_bytes, otherwise)
@@ -146,7 +147,6 @@ def pack(
         panel("mean", "mean", "Plain mean", burst.mean),
     ]
     methods: list[dict[str, Any]] = []
-    names = _unique([_name(one) for one in estimates])
     for name, one in zip(names, estimates, strict=True):
         made = [one] if isinstance(one, Estimate) else [] if isinstance(one, str) else list(one.values())
         for estimate in made:
@@ -309,16 +309,21 @@ def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
         )
         if estimate.kernels is not None
     ]
-    return ", or lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
+    return (
+        ", or say lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
+    )
 
 
 def payload_bytes(
-    frames: int, height: int, width: int, networks: Sequence[ModelConfig], objects: bool, sizes: bool = False
+    shape: tuple[int, ...], networks: Sequence[ModelConfig], objects: bool, sizes: bool = False
 ) -> int:
     """About how many bytes `pack` writes of a synthetic burst and these networks: known before one of them has run.
 
+    shape  of the frames, [N, H, W] or [N, C, H, W]
     objects  whether something moves in the burst;  sizes  with the map of the best size, and without clean frames
     """
+    frames, height, width = shape[0], *shape[-2:]
+    channels = shape[1] if len(shape) == 4 else 1
     pixels, grid = height * width, ((height + 1) // 2) * ((width + 1) // 2)
     pictures = frames + 2 + len(networks) + 1  # the reference once more, the mean, the truth
     factors = sum(
@@ -326,8 +331,8 @@ def payload_bytes(
         for network in networks
         if not network.direct
     )
-    others = 4 * len(networks) + 1 if sizes else 2 * frames
-    return 4 * pixels * pictures + 2 * grid * factors + pixels * (others + objects)
+    others = 4 * len(networks) + 1 if sizes else 2 * frames * channels
+    return 4 * pixels * pictures * channels + 2 * grid * factors + pixels * (others + objects)
 
 
 def check_size(size: int, max_bytes: int = MAX_BYTES, otherwise: str = "") -> None:

@@ -7,6 +7,7 @@ A method of one's own is a function of a Python file, or an entry point of the g
 
     predict.title = "My network"        # how it is written for people; else its name
     predict.frames = 8                  # how many frames it takes, or several numbers; else any
+    predict.color = True                # it takes frames in color too, [N, 3, H, W]; else it is shown gray ones
 
 Python is loaded from where the command line says, in the process that runs the command or in one that it starts
 (:mod:`kpnviz.methods.isolated`); nothing that is uploaded, linked or in the environment names a method.
@@ -32,7 +33,7 @@ from torch import Tensor
 
 from kpnviz.burst import Burst
 from kpnviz.checks import as_numpy
-from kpnviz.denoise import Denoiser, load
+from kpnviz.denoise import Denoiser, guide, load
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
@@ -60,6 +61,8 @@ class Method:
              are any, make it. A MethodError says what is wrong. Networks and baselines are tested instead
     source   what :func:`own_method` makes it of; "" for all others
     device   where a network computes; "" for all others
+    color    whether a method of one's own takes frames in color, [N, 3, H, W]. One that does not is shown a weighted
+             sum of the channels (denoise.guide), and its kernels are applied to each; pictures are asked for one by one
     """
 
     name: str
@@ -69,12 +72,25 @@ class Method:
     checked: bool = True
     source: str = ""
     device: str = ""
+    color: bool = False
 
     def takes(self, frames: int) -> bool:
         """Whether it denoises bursts of so many frames."""
         return self.frames is None or frames in self.frames
 
     def __call__(self, burst: Burst) -> Estimate:
+        """The estimate; MethodError, a sentence, for a method of one's own that gives none."""
+        if burst.channels is None or self.color or not self.checked:
+            return self._of(burst)
+        seen = self._of(guide(burst) if burst.noise is not None else burst.gray())
+        if seen.kernels is not None:
+            made = Estimate.of(burst, seen.kernels, name=self.name)
+            return dataclasses.replace(made, seconds=seen.seconds + made.seconds)
+        planes = [self._of(burst.channel(c)) for c in range(burst.channels)]
+        seconds = sum(plane.seconds for plane in planes)
+        return Estimate(np.stack([plane.image for plane in planes]), None, self.name, seconds)
+
+    def _of(self, burst: Burst) -> Estimate:
         if not self.takes(len(burst)):
             taken = ", ".join(map(str, sorted(self.frames or ())))
             raise MethodError(f"the burst has {len(burst)} frames; {self.name} takes {taken}")
@@ -161,7 +177,10 @@ def as_method(name: str, predict: Callable[[Burst], Any]) -> Method:
     title = getattr(predict, "title", None)
     if title is not None and not isinstance(title, str):
         raise ValueError(f"{visible(name)}: title is {visible(repr(title))}; it is a text")
-    return Method(name, visible(title or name), predict, _frames(name, getattr(predict, "frames", None)))
+    frames, color = _frames(name, getattr(predict, "frames", None)), getattr(predict, "color", False)
+    if not isinstance(color, bool):
+        raise ValueError(f"{visible(name)}: color is {visible(repr(color))}; it is True or False")
+    return Method(name, visible(title or name), predict, frames, color=color)
 
 
 def check_source(source: str) -> str:

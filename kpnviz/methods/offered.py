@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from kpnviz.methods import check_names
 from kpnviz.methods.isolated import IsolatedMethod
+from kpnviz.models.zoo import OWN_TITLES
 
 _offered: dict[str, IsolatedMethod] = {}
 
@@ -29,6 +30,8 @@ def offer(sources: Sequence[str], reserved: Sequence[str] = ()) -> None:
         method.close()
     _offered.clear()
     _offered.update({method.name: method for method in methods})
+    OWN_TITLES.clear()
+    OWN_TITLES.update({method.name: method.title for method in methods})
 
 
 def offered() -> Mapping[str, IsolatedMethod]:

@@ -77,8 +77,14 @@ def config_of(name: str) -> ModelConfig:
     return ZOO[name]
 
 
+OWN_TITLES: dict[str, str] = {}
+"""Titles of methods of one's own, by name: methods/offered.py has them."""
+
+
 def title_of(name: str) -> str:
-    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. Others' names stay."""
+    """How a model is written for people: 'kpn-l5-stacked' -> 'KPN L5 stacked'. A name that is none of the zoo stays."""
+    if name in OWN_TITLES:
+        return OWN_TITLES[name]
     if name not in ZOO:
         return name
     model = name.removesuffix(STACKED_SUFFIX)

@@ -65,6 +65,11 @@ class SizedCache:
             if size_of(value) <= self._values.maxsize:
                 self._values[key] = value
 
+    def forget(self, key: Hashable) -> None:
+        """Drop the value of a key, if there is one."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def clear(self) -> None:
         with self._lock:
             self._values.clear()

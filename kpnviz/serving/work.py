@@ -58,6 +58,11 @@ def is_cached(function: Callable[..., Any], *args: Hashable) -> bool:
     return _key(function, args) in cached_values
 
 
+def forget(function: Callable[..., Any], *args: Hashable) -> None:
+    """Let a function of `cached` compute again for these arguments."""
+    cached_values.forget(_key(function, args))
+
+
 def _cached(function: Callable[P, R], enter: Callable[[], Any]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **more: P.kwargs) -> R:
@@ -136,6 +141,11 @@ def pauses() -> Callable[[], None]:
 def share_cores() -> None:
     """Let torch use this thread's share of the cores."""
     torch.set_num_threads(turns.share(_CORES))
+
+
+def has_session() -> bool:
+    """Whether this thread runs the script of a session."""
+    return get_script_run_ctx(suppress_warning=True) is not None
 
 
 def still_wanted() -> None:

@@ -2,7 +2,8 @@
 
 Once a burst has been on the page for a moment, the lens fetches the payloads of the methods one after the other
 (serving/payloads.py). A background task (serving/background.py) computes them while no visitor waits for a network. The
-lens interpolates between them (lens.payload.pack_assumed). Where payloads cannot be fetched, it has no such slider.
+lens interpolates between them (lens.payload.pack_assumed). Where payloads cannot be fetched, it has no such slider, nor
+where a method of one's own is shown: how long that takes is not known.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kpnviz.limits import Limits
 from kpnviz.serving import payloads, work
 from kpnviz.serving.background import BackgroundTasks, Turn
 from kpnviz.ui import cache
+from kpnviz.ui.methods import denoiser, own
 from kpnviz.ui.state import BY_MESSAGE
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
@@ -38,7 +40,7 @@ def _tasks() -> BackgroundTasks:
 
 def _task(recipe: BurstRecipe, method: str) -> tuple[Key, Callable[[Turn], bytes]]:
     """Key and task that give the payload of a method."""
-    return (recipe, method), partial(_payload, cache.burst_of(recipe), cache.denoiser(method))
+    return (recipe, method), partial(_payload, cache.burst_of(recipe), denoiser(method))
 
 
 def _payload(burst: Burst, network: Denoiser, turn: Turn) -> bytes:
@@ -50,10 +52,12 @@ def _payload(burst: Burst, network: Denoiser, turn: Turn) -> bytes:
     return pack_assumed(burst, SCALES, estimates)
 
 
-def assumed_payloads(recipe: BurstRecipe, methods: Sequence[str], most: int) -> dict[str, bytes]:
+def assumed_payloads(recipe: BurstRecipe, methods: tuple[str, ...], most: int) -> dict[str, bytes]:
     """Of each method, what the slider needs, computed now if it was not. {} where all are more than `most` bytes."""
+    if any(map(own, methods)):
+        return {}
     size = 0
-    for estimate in (cache.estimate(recipe, method) for method in methods):
+    for estimate in cache.estimates(recipe, methods):
         factors = 0 if estimate.kernels is None else estimate.kernels.factors.numel()
         # float32 and float16, as pack_assumed has them
         size += len(SCALES) * (4 * estimate.image.size + 2 * factors)
@@ -62,7 +66,7 @@ def assumed_payloads(recipe: BurstRecipe, methods: Sequence[str], most: int) -> 
 
 def offered(recipe: BurstRecipe, methods: Sequence[str]) -> dict[str, Any] | None:
     """Where the lens fetches what a recipe's burst gives with other assumed noise; None where it has to do without."""
-    if st.session_state.get(BY_MESSAGE):
+    if st.session_state.get(BY_MESSAGE) or any(map(own, methods)):
         return None
     burst = burst_id(cache.burst_of(recipe))
     addresses = {

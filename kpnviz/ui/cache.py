@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 from skimage.filters import gaussian, sobel
 
 from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
 from kpnviz.analysis.maps import FrameMaps, KernelKinds, frame_maps, kernel_kinds
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
-from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import MAX_BYTES, Pixel, check_size, pack, payload_bytes
-from kpnviz.models.zoo import ZOO
+from kpnviz.methods import MethodError
 from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
 from kpnviz.serving.work import cached, cached_at_once
+from kpnviz.ui.methods import denoise, denoiser, own
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
@@ -41,49 +41,72 @@ def burst_of(recipe: BurstRecipe) -> Burst:
     return synthesize(recipe)
 
 
-@st.cache_resource(max_entries=len(ZOO), show_spinner=False)
-def denoiser(method: str) -> Denoiser:
-    return load(method)
+@dataclass(frozen=True)
+class Failure:
+    """Why a method of one's own gave nothing: a sentence."""
 
-
-def has_kernels(method: str) -> bool:
-    """Whether a method predicts kernels, and not the picture itself."""
-    return not denoiser(method).network.config.direct
-
-
-def denoise(method: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: bool = True) -> Estimate:
-    """Run a method, when it is this session's turn."""
-    network = denoiser(method)
-    with work.turn():
-        work.share_cores()
-        return network(burst, noise_scale, keep_kernels)
+    sentence: str
 
 
 @cached
+def result(recipe: BurstRecipe, method: str) -> Estimate | Failure:
+    """What a method makes of a burst. A failure is cached too: what takes too long is not run again at every click."""
+    try:
+        return denoise(method, burst_of(recipe))
+    except MethodError as error:
+        return Failure(str(error))
+
+
 def estimate(recipe: BurstRecipe, method: str) -> Estimate:
-    return denoise(method, burst_of(recipe))
+    """The same; ValueError where that failed."""
+    found = result(recipe, method)
+    if isinstance(found, Failure):
+        raise ValueError(found.sentence)
+    return found
 
 
 def estimates(recipe: BurstRecipe, methods: tuple[str, ...]) -> list[Estimate]:
-    """Those of several methods; what is missing is computed in one turn, with the pictures to pick a pixel from."""
-    stage_payload(recipe, methods)
-    return [estimate(recipe, method) for method in methods]
+    """Those of the methods that did not fail."""
+    found = [result(recipe, method) for method in methods]
+    return [one for one in found if isinstance(one, Estimate)]
 
 
-def denoised(recipe: BurstRecipe, methods: Sequence[str]) -> InParts[Estimate]:
+def failures(recipe: BurstRecipe, methods: Sequence[str]) -> dict[str, str]:
+    """The methods that failed, and why."""
+    found = {method: result(recipe, method) for method in methods if own(method) is not None}
+    return {method: failed.sentence for method, failed in found.items() if isinstance(failed, Failure)}
+
+
+def forget_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
+    """Let methods that failed run again."""
+    for method in failures(recipe, methods):
+        work.forget(result, recipe, method)
+    for payload in (lens_payload, stage_payload):
+        work.forget(payload, recipe, methods)
+
+
+def has_kernels(recipe: BurstRecipe, method: str) -> bool:
+    """Whether a method predicts kernels, and not the picture itself; one of one's own shows that by what it does."""
+    if own(method) is None:
+        return not denoiser(method).network.config.direct
+    found = result(recipe, method)
+    return isinstance(found, Estimate) and found.kernels is not None
+
+
+def denoised(recipe: BurstRecipe, methods: Sequence[str]) -> InParts[Estimate | Failure]:
     """What several methods make of a burst, as it comes, and the lens' payload of all of them."""
     methods = tuple(methods)
     parts = {method: (recipe, method) for method in methods}
-    return InParts(estimate, parts, whole=(lens_payload, (recipe, methods)))
+    return InParts(result, parts, whole=(lens_payload, (recipe, methods)))
 
 
 def check_lens(
     recipe: BurstRecipe, methods: Sequence[str], most: int = MAX_BYTES, sizes: bool = False
 ) -> None:
     """ValueError, before a network has run, if what the lens shows of a recipe is more than is sent to a browser."""
-    height, width = burst_of(recipe).frames.shape[1:]
-    networks = [denoiser(method).network.config for method in methods]
-    size = payload_bytes(recipe.frames, height, width, networks, bool(recipe.objects), sizes)
+    burst = burst_of(recipe)
+    networks = [denoiser(method).network.config for method in methods if own(method) is None]
+    size = payload_bytes(burst.frames.shape, networks, bool(recipe.objects), sizes)
     check_size(size, most)
 
 
@@ -92,7 +115,7 @@ def lens_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """What the kernel lens shows of a recipe."""
     burst = burst_of(recipe)
     clean = burst_of(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames
-    return pack(burst, [estimate(recipe, method) for method in methods], interesting_pixel(burst), clean)
+    return pack(burst, estimates(recipe, methods), interesting_pixel(burst), clean)
 
 
 @cached_at_once
@@ -100,20 +123,21 @@ def early_payload(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[st
     """The same before all methods have denoised: what those that are `ready` made, and places for the others."""
     burst = burst_of(recipe)
     clean = burst_of(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames if ready else None
-    made = [estimate(recipe, method) if method in ready else method for method in methods]
-    return pack(burst, made, interesting_pixel(burst), clean)
+    made = [result(recipe, method) if method in ready else method for method in methods]
+    shown = [one for one in made if not isinstance(one, Failure)]
+    return pack(burst, shown, interesting_pixel(burst), clean)
 
 
 @cached
 def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
     """The same pictures alone, to pick a pixel from."""
     burst = burst_of(recipe)
-    estimates = [estimate(recipe, method) for method in methods]
-    return pack(burst, estimates, interesting_pixel(burst), alone=True)
+    return pack(burst, estimates(recipe, methods), interesting_pixel(burst), alone=True)
 
 
 def interesting_pixel(burst: Burst) -> Pixel:
     """A pixel worth a first look, (y, x): on the strongest edge, away from the border."""
+    burst = burst.gray()
     image = burst.mean if burst.truth is None else burst.truth
     edges = sobel(gaussian(np.sqrt(np.maximum(image, 0)), sigma=1.5))
     margin = min(20, (min(edges.shape) - 1) // 2)
@@ -124,7 +148,7 @@ def interesting_pixel(burst: Burst) -> Pixel:
 
 @cached
 def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
-    """A method's picture of a burst, [H, W], without its kernels: many fit."""
+    """A method's picture of a burst, [H, W] or [3, H, W], without its kernels: many fit."""
     return denoise(method, burst_of(recipe), keep_kernels=False).image
 
 
@@ -161,7 +185,7 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Changed:
-    """The burst after a change, its picture [H, W], and the kernels that made it."""
+    """The burst after a change, its picture [H, W] or [3, H, W], and the kernels that made it."""
 
     burst: Burst
     image: np.ndarray

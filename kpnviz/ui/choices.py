@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kpnviz.burst import Misalignment
+from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
 
@@ -16,6 +17,7 @@ PAGES = {
     "results": "Results",
     "learn": "Learn",
     "your_burst": "Your burst",
+    "your_kernels": "Your kernels",
 }
 """File in app_pages/ -> title, in the order of the navigation.
 
@@ -70,6 +72,11 @@ def shifts_for(shifts: Shifts, frames: int) -> Shifts:
 
 
 def default_methods() -> list[str]:
+    """The networks that are shown at first, and beside them the methods of one's own that there is room for."""
+    return [*default_networks(), *offered()][:MAX_METHODS]
+
+
+def default_networks() -> list[str]:
     """KPN 5x5, L25 and MKPN, as in the figures of the MKPN paper; else what is trained, MKPN among it."""
     names = available()
     wanted = [name for name in _DEFAULT_METHODS if name in names]

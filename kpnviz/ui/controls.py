@@ -14,11 +14,10 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
-from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
-from kpnviz.photos import gallery, read_scene
-from kpnviz.ui.cache import denoiser, interesting_pixel
+from kpnviz.photos import gallery, has_color, read_scene
+from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
@@ -31,7 +30,10 @@ from kpnviz.ui.choices import (
     Shifts,
     shifts_for,
 )
+from kpnviz.ui.elements import failure
+from kpnviz.ui.methods import available, frames_of, markdown_title, takes
 from kpnviz.ui.parameters import (
+    COLOR,
     CROP,
     DEFAULTS,
     FRAMES,
@@ -55,6 +57,7 @@ from kpnviz.ui.state import (
     PIXEL_Y,
     SHIFTS_GIVEN,
     TABLE_VERSION,
+    TRY_AGAIN,
     control,
     gain_button,
     shift_table,
@@ -71,6 +74,12 @@ _SHAKE_TITLES = {
 _SHAKE_HELP = (
     "How far the hand moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16. *Strong*: "
     "within ±4, half of the time within ±16. *By hand*: you say where the scene goes in each frame."
+)
+
+
+_COLOR_HELP = (
+    "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
+    "the luminance."
 )
 
 
@@ -106,6 +115,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
+        color=state[COLOR] and has_color(state[PHOTO]),
     )
 
 
@@ -119,6 +129,13 @@ def burst_controls() -> BurstRecipe:
         required=True,
         help="Drag the square on the photo to move it.",
         **control(CROP),
+    )
+    in_color = has_color(st.session_state[PHOTO])
+    st.toggle(
+        "Color",
+        disabled=not in_color,
+        help=_COLOR_HELP if in_color else "This photo has no color.",
+        **control(COLOR),
     )
 
     st.subheader("Burst")
@@ -171,7 +188,7 @@ def burst_controls() -> BurstRecipe:
 
 
 def method_controls() -> tuple[str, ...]:
-    """Draw the choice of methods among the trained networks; the names chosen that take the burst's frames."""
+    """Draw the choice of methods, trained networks and one's own; the names chosen that take the burst's frames."""
     names = available()
     if not names:
         st.error(
@@ -195,23 +212,32 @@ def usable(methods: tuple[str, ...]) -> tuple[str, ...]:
     frames = st.session_state[FRAMES]
     left_out = [name for name in methods if not takes(name, frames)]
     if left_out:
-        titles = ", ".join(map(title_of, left_out))
-        needed = sorted({denoiser(name).frames or 0 for name in left_out})
+        titles = ", ".join(map(markdown_title, left_out))
+        needed = sorted({count for name in left_out for count in frames_of(name) or ()})
         counts = " or ".join(map(str, needed))
         take = "takes" if len(left_out) == 1 else "take"
         st.caption(
             f":material/info: {titles}: {take} {counts} frames, and this burst has {frames}. "
-            f"Choose {needed[-1]} frames, or other networks."
+            f"Choose {needed[-1]} frames, or other methods."
         )
     return tuple(name for name in methods if name not in left_out)
 
 
-def takes(method: str, frames: int) -> bool:
-    """Whether a method denoises bursts of so many frames. (One that cannot be read says so where it is used.)"""
-    try:
-        return denoiser(method).takes(frames)
-    except ValueError:
-        return True
+def without_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the methods that gave something; of those of one's own that did not, a sentence says why."""
+    failed = failures(recipe, methods)
+    if failed:
+        with st.container(key="failures"):
+            for sentence in failed.values():
+                failure(sentence)
+            st.button(
+                "Try again",
+                icon=":material/refresh:",
+                on_click=forget_failures,
+                args=(recipe, methods),
+                key=TRY_AGAIN,
+            )
+    return tuple(method for method in methods if method not in failed)
 
 
 def pinned_pixel(burst: Burst) -> tuple[int, int]:

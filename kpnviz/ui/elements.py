@@ -17,8 +17,8 @@ from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz.analysis.metrics import psnr
-from kpnviz.burst import Burst
-from kpnviz.color import displayed
+from kpnviz.burst import Burst, weighted_sum
+from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.figures import Figure
 from kpnviz.text import MAX_NAME, visible
 
@@ -202,6 +202,11 @@ def rounded(value: float, digits: int) -> float:
     return round(float(value), digits) + 0.0
 
 
+def shown_gray(image: np.ndarray, white_level: float) -> np.ndarray:
+    """Displayed values of the luminance of a picture [H, W] or [3, H, W], for a figure that has colors of its own."""
+    return displayed(image if image.ndim == 2 else weighted_sum(image, LUMINANCE_WEIGHTS), white_level)
+
+
 def decibels(image: np.ndarray, burst: Burst) -> str:
     """'31.40 dB', or nothing for a burst without a truth."""
     return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"
@@ -225,21 +230,23 @@ def strip(
     side: int | None = None,
     width: int = 150,
 ) -> None:
-    """A row of pictures that wraps: (title, note, linear intensity [H, W]) each, with crisp pixels.
+    """A row of pictures that wraps: (title, note, linear intensity [H, W] or [3, H, W]) each, with crisp pixels.
 
     side    show only this many pixels a side around `pixel`, which is marked
     width   in CSS pixels, the least that a picture is given
     """
     cells = []
     for title, note, image in items:
-        H, W = image.shape
+        H, W = image.shape[-2:]
         top, bottom, left, right = 0, H, 0, W
         if pixel is not None and side is not None:
             top, bottom = _window(pixel[0], side, H)
             left, right = _window(pixel[1], side, W)
-        gray = np.rint(255 * displayed(image[top:bottom, left:right], white_level)).astype(np.uint8)
+        codes = np.rint(255 * displayed(image[..., top:bottom, left:right], white_level)).astype(np.uint8)
         file = io.BytesIO()
-        Image.fromarray(gray).save(file, "PNG")
+        Image.fromarray(codes if codes.ndim == 2 else np.ascontiguousarray(np.moveaxis(codes, 0, -1))).save(
+            file, "PNG"
+        )
         source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
         mark = ""
         if pixel is not None:

@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 
 import kpnviz
-from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.analysis.tables import pixel_statistics, scores
+from kpnviz.analysis.tables import pixel_statistics, protocol, scores
 from kpnviz.burst import Burst
 from kpnviz.capture.writer import burst_arrays
 from kpnviz.color import displayed
@@ -32,9 +31,9 @@ _DIVERGING = np.array(
 def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
     """Burst, pictures and kernels as an NPZ file.
 
-    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W], `mkpn.factors`
-    [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and `mkpn.separable`), and
-    `mkpn.kernels` [N, K, K], those at `pixel`.
+    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W] or [3, H, W],
+    `mkpn.factors` [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and
+    `mkpn.separable`), and `mkpn.kernels` [N, K, K], those at `pixel`.
     """
     arrays = burst_arrays(burst) | {"kpnviz": kpnviz.__version__}
     if pixel is not None:
@@ -75,12 +74,15 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
         for title, image in pictures
     )
     title = f"kpnviz: {' against '.join(title_of(e.model) for e in estimates) or 'a burst'}"
+    columns = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
+    rows = [{name: row[name] for name in ("picture", *columns)} for row in scores(burst, estimates)]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f'<div class="pictures">{figures}</div>',
         "<h2>Scores</h2>",
-        table(scores(burst, estimates), {"psnr_db": "PSNR, dB", "ssim": "SSIM", "seconds": "time, s"}),
-        f"<p>{PROTOCOL}. The networks were told the true noise. One burst: a comparison of networks needs many.</p>",
+        table(rows, columns),
+        f"<p>{protocol(burst)}. The networks were told the true noise. One burst: a comparison of networks needs many."
+        "</p>",
     ]
     if pixel is not None:
         parts += _kernels(burst, estimates, pixel)
@@ -127,8 +129,8 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
 
 
 def _picture(image: np.ndarray, white_level: float) -> str:
-    encoded = displayed(image, white_level)
-    return _png(np.round(255 * encoded).astype(np.uint8))
+    codes = np.round(255 * displayed(image, white_level)).astype(np.uint8)
+    return _png(codes if codes.ndim == 2 else np.moveaxis(codes, 0, -1))
 
 
 def _diverging(weights: np.ndarray, largest: float) -> str:
@@ -140,5 +142,5 @@ def _diverging(weights: np.ndarray, largest: float) -> str:
 
 def _png(pixels: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

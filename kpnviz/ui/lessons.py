@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kpnviz.ui.choices import BY_HAND
-from kpnviz.ui.parameters import GAIN, LEFT, PHOTO, SHAKE, TOP
+from kpnviz.ui.parameters import COLOR, GAIN, LEFT, PHOTO, SHAKE, TOP
 from kpnviz.ui.presets import PRESETS, Preset
 
 
@@ -23,6 +23,11 @@ class Lesson:
     right: int
     reveal: str
     preset: Preset
+
+    def __post_init__(self) -> None:
+        """Equations and numbers are those of one channel, so a lesson's burst is gray."""
+        gray = {**self.preset.scene, COLOR: False}
+        object.__setattr__(self, "preset", replace(self.preset, scene=gray))
 
 
 _MKPN = "MKPN paper"

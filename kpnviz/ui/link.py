@@ -1,6 +1,6 @@
 """The state of a session as a link: a versioned query string, which is checked when it is opened.
 
-    ?v=1&photo=dog&crop=128&top=64&left=64&frames=8&gain=4&shake=paper&moving=0&seed=0&methods=kpn~mkpn&pixel=60~72
+    ?v=2&photo=dog&color=1&crop=128&top=64&left=64&frames=8&gain=4&shake=paper&moving=0&seed=0&methods=kpn~mkpn&pixel=60~72
 
 parameters.py says what is in it.
 """
@@ -20,7 +20,10 @@ from kpnviz.ui.link_formats import Entry, quoted
 from kpnviz.ui.parameters import PARAMETERS, named_in, with_defaults
 from kpnviz.ui.state import LINK_PROBLEM, OPENED_PLAIN, WRITTEN
 
-VERSION = "1"
+VERSION = "2"
+
+_UPGRADES: dict[str, dict[str, str]] = {"1": {"color": "0"}}
+"""What links of an earlier version mean where they say nothing: all bursts of 1 were gray."""
 
 
 def names() -> set[str]:
@@ -48,6 +51,7 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """
     problems: list[str] = []
     known = names()
+    query = upgraded(query)
     version = query.get("v", VERSION)
     if version != VERSION:
         problems.append(f"it is of version {quoted(version)}, and version {VERSION} is read here")
@@ -63,6 +67,12 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     return state, f"Not all of this link could be followed: {'; '.join(problems)}." if problems else ""
 
 
+def upgraded(query: Mapping[str, str]) -> Mapping[str, str]:
+    """The query of an earlier version as one of VERSION."""
+    added = _UPGRADES.get(query.get("v", ""))
+    return query if added is None else {**added, **query, "v": VERSION}
+
+
 def open_session() -> None:
     """Put the state of the page's address, or else the defaults, into the session; called before every page.
 
@@ -70,7 +80,7 @@ def open_session() -> None:
     of the controls are written to it, so that a page that is loaded again shows the same.
     """
     state = st.session_state
-    query = {name: st.query_params[name] for name in st.query_params}
+    query = upgraded({name: st.query_params[name] for name in st.query_params})
     context = get_script_run_ctx()
     # A query other than the one written is not enough: what the browser sent before it heard of a change still has the
     # query before, and would take the change back.

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kpnviz.models.checkpoints import available, current_name
+from kpnviz.models.checkpoints import current_name
 from kpnviz.models.zoo import ZOO
 from kpnviz.text import visible
 from kpnviz.ui.choices import MAX_METHODS, MAX_SHIFT, Shifts, first_look, shifts_for, sized_methods
+from kpnviz.ui.methods import available
 
 State = Mapping[str, Any]
 Limit = float | Callable[[State], float]
@@ -262,7 +263,7 @@ class ShiftTable:
 
 @dataclass(frozen=True)
 class Methods:
-    """Names of trained networks."""
+    """Names of methods."""
 
     def write(self, value: Sequence[str], state: State) -> str:
         return "~".join(value)
@@ -273,7 +274,7 @@ class Methods:
         methods = [name for name in dict.fromkeys(names) if name in here][:MAX_METHODS]
         for name in names:
             if name not in here:
-                known = "has no trained network here" if name in ZOO else "is unknown"
+                known = "has no trained network here" if name in ZOO else "is unknown here"
                 entry.problems.append(f"method {quoted(name)} {known}")
             elif name not in methods:
                 entry.problems.append(f"method {quoted(name)} is one too many, {MAX_METHODS} are shown")

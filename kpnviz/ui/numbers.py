@@ -13,7 +13,7 @@ from kpnviz.ui.elements import rounded
 from kpnviz.ui.state import STATISTICS
 
 _COLUMNS = {
-    "share": st.column_config.NumberColumn("share", format="percent", help="Signed sum of the weights / N"),
+    "share": st.column_config.NumberColumn("share", format="%.1f %%", help="Signed sum of the weights / N"),
     "centroid_dy": st.column_config.NumberColumn(
         "centroid dy, px", format="%.2f", help="Center of |weights|"
     ),
@@ -37,6 +37,7 @@ def pixel_table(burst: Burst, estimates: Sequence[Estimate], y: int, x: int) -> 
         return
     for row in rows:
         row |= {name: rounded(row[name], 2) for name in ("centroid_dy", "centroid_dx")}
+        row["share"] = rounded(100 * row["share"], 1)
     with st.expander(
         f"Statistics of the kernels at the pinned pixel: y {y}, x {x}", icon=":material/table_chart:"
     ):

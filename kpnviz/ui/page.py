@@ -25,10 +25,14 @@ _LINKED = {
     "results": "this page",
     "learn": "this lesson",
     "your_burst": "this page with its example: a burst of your own stays with you",
+    "your_kernels": "this page with its example: a file of your own stays with you",
 }
 
 SIDEBAR = 300
 """CSS pixels that the sidebar is wide at first."""
+
+NAVIGATION = 530
+"""CSS pixels that the names of all pages take."""
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next picture is computed; components without a face take no room.
@@ -47,6 +51,7 @@ _STYLE = """<style>
   padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
+[data-testid="stTopNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
 .stApp::before { content: ""; position: fixed; inset: 0 0 auto; height: 3px; z-index: 1000000; pointer-events: none;
   background: linear-gradient(90deg, transparent, currentColor, transparent) 0 / 50% no-repeat; opacity: 0; }
 .stApp:is([data-test-script-state="running"], [data-test-script-state="rerunRequested"])::before {
@@ -57,11 +62,11 @@ _STYLE = """<style>
 @media (prefers-reduced-motion: reduce) { .stApp::before { animation: none !important; background-size: 100%; } }
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
-    [data-testid="stTopNav"] { position: absolute; left: SIDEBARpx; right: 0; }
+    [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }
 }
 .st-key-first_minute { position: fixed; top: 0.75rem; left: 1rem; width: auto; z-index: 1000000; }
 .stApp:has([data-testid="stExpandSidebarButton"]) .st-key-first_minute { left: 3.5rem; }
-</style>""".replace("SIDEBAR", str(SIDEBAR))
+</style>""".replace("SIDEBAR", str(SIDEBAR)).replace("NAVIGATION", str(NAVIGATION))
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.
 # What is not the picture takes little of the height.

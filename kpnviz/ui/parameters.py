@@ -22,7 +22,6 @@ from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
-from kpnviz.models.checkpoints import available
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -37,6 +36,7 @@ from kpnviz.ui.choices import (
     REDUCTION,
     SHAKES,
     default_methods,
+    default_networks,
     first_look,
 )
 from kpnviz.ui.link_formats import (
@@ -55,6 +55,7 @@ from kpnviz.ui.link_formats import (
     Text,
     View,
 )
+from kpnviz.ui.methods import available
 from kpnviz.ui.state import LENS_DISPLAY, PIXEL, SIZES_DISPLAY
 
 
@@ -173,6 +174,9 @@ _scene: dict[str, Any] = {"pages": SCENE, "always": True, "scene": True}
 
 # --- The burst ---
 PHOTO = parameter("photo", "dog", Choice(gallery), **_scene)
+COLOR = parameter(
+    "color", True, Flag(), **_scene
+)  # R, G and B, where the photo has color; else the luminance
 CROP = parameter("crop", 128, Nearest(CROPS), **_scene)  # pixels a side
 TOP = parameter("top", 64, Integer(0, _last(0)), **_scene)  # of the crop, in the reduced photo
 LEFT = parameter("left", 64, Integer(0, _last(1)), **_scene)
@@ -233,13 +237,16 @@ parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes"
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---
-OWN_METHODS = parameter("own_methods", lambda: default_methods()[-2:])
+OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
 OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
 OWN_COLOR = parameter("own_color", True)  # the whole picture in color
 OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
 OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
+
+# --- Your kernels: of the session alone ---
+FOREIGN_UPLOADER = parameter("_foreign_uploader", 0)  # counts the drop zones; see state.foreign_file
 
 DEFAULTS: dict[str, Any] = {row.key: row.default for row in PARAMETERS.values() if row.scene}
 """The scene at first: all parameters of a recipe."""

@@ -11,7 +11,20 @@ import streamlit as st
 from kpnviz.lens.payload import Pixel
 from kpnviz.models.checkpoints import available
 from kpnviz.ui.choices import BY_HAND, default_methods
-from kpnviz.ui.parameters import DEFAULTS, GAIN, LEFT, METHODS, MOVING, PHOTO, SEED, SHAKE, SHIFTS, TEACH, TOP
+from kpnviz.ui.parameters import (
+    COLOR,
+    DEFAULTS,
+    GAIN,
+    LEFT,
+    METHODS,
+    MOVING,
+    PHOTO,
+    SEED,
+    SHAKE,
+    SHIFTS,
+    TEACH,
+    TOP,
+)
 from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import EXAMPLES, LENS_DISPLAY, PIXEL, PRESENTED
 
@@ -46,9 +59,9 @@ class Preset:
         st.session_state.update(self.state())
 
     def is_shown(self, state: Mapping[str, Any]) -> bool:
-        """Whether the burst on the page is this one's; pixel, methods and display may be others."""
+        """Whether the burst on the page is this one's; in color or gray; pixel, methods and display may be others."""
         mine = DEFAULTS | dict(self.scene)
-        compared = set(DEFAULTS) if mine[SHAKE] == BY_HAND else set(DEFAULTS) - {SHIFTS}
+        compared = set(DEFAULTS) - {COLOR} - (set() if mine[SHAKE] == BY_HAND else {SHIFTS})
         return all(state.get(key) == mine[key] for key in compared)
 
 

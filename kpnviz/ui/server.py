@@ -22,13 +22,13 @@ def prepare() -> None:
     """Import what pages need, and compute what the first page shows, which loads compiled code and networks."""
     from kpnviz.threads import announce_compilation
     from kpnviz.ui import cache, export, link, numbers, page, presets  # noqa: F401
-    from kpnviz.ui.choices import default_methods
+    from kpnviz.ui.choices import default_networks
     from kpnviz.ui.controls import recipe_of
     from kpnviz.ui.parameters import DEFAULTS
 
     announce_compilation(lambda message: print(f"kpnviz: {message}", file=sys.stderr))
     with suppress(ValueError):  # the page says it to whom it concerns
-        cache.lens_payload(recipe_of(DEFAULTS), tuple(default_methods()))
+        cache.lens_payload(recipe_of(DEFAULTS), tuple(default_networks()))
 
 
 def main(arguments: list[str]) -> None:

@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 # --- What is looked at ---
 PIXEL = "pixel"  # the pinned pixel (y, x), or None
 LENS_DISPLAY = "display"  # options of the lens that are not as in lens.DISPLAY
+TRY_AGAIN = "try_again"  # the button that runs methods again that failed
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
@@ -98,6 +99,13 @@ OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
 OWN_PIXEL, OWN_DISPLAY = "own_pixel", "own_display"  # as PIXEL and LENS_DISPLAY, of that lens
 
+# --- Your kernels ---
+FOREIGN = "_foreign"  # the file that was read (foreign.Opened); none: the example is shown
+FOREIGN_READ = "_foreign_read"  # (what Streamlit calls the file that was read last, why it was refused or "")
+FOREIGN_LENS = "foreign_lens"  # the kernel lens
+FOREIGN_PIXEL, FOREIGN_DISPLAY = "foreign_pixel", "foreign_display"  # as PIXEL and LENS_DISPLAY, of that lens
+FOREIGN_LET_GO = "foreign_let_go"  # the button that brings the example back
+
 
 def widget(key: str) -> str:
     """The key of the widget that shows a key of the session (`control`)."""
@@ -171,6 +179,11 @@ def lens_seen(lens: str) -> str:
 def own_files(uploader: int) -> str:
     """The drop zone; one that is to be empty again is another one."""
     return f"own_files_{uploader}"
+
+
+def foreign_file(uploader: int) -> str:
+    """The drop zone of Your kernels; one that is to be empty again is another one."""
+    return f"foreign_file_{uploader}"
 
 
 def own_noise(ids: tuple[str, ...]) -> str:

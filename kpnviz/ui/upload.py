@@ -25,13 +25,15 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import pack, unpack
+from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.serving import uploads, work
 from kpnviz.text import visible
-from kpnviz.ui.cache import denoise, denoiser, interesting_pixel
+from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
+from kpnviz.ui.methods import denoise, denoiser, frames_of, own
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -122,16 +124,22 @@ def _prepared(ids: tuple[str, ...], stack: FrameStack) -> Upload:
 
 
 def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
-    """The burst as these networks take it together: all frames, or as many as one of them is made for.
+    """The burst as these methods take it together: all frames, or as many as they are made for.
 
-    Networks that look at one frame alone take any number. ValueError if two are made for different numbers.
+    Networks that look at one frame alone take any number. ValueError if there is no number that all of them take.
     """
-    made_for = {name: denoiser(name).frames for name in methods}
-    counts = {count for count in made_for.values() if count not in (None, 1)}
-    if len(counts) > 1:
-        said = ", ".join(f"{name} {count}" for name, count in made_for.items())
-        raise ValueError(f"methods: these networks take different numbers of frames ({said})")
-    return replace(upload, own=upload.own.taking(next(iter(counts), None)))
+    made_for = {name: frames_of(name) for name in methods}
+    counts = [taken for name, taken in made_for.items() if taken is not None and (own(name) or taken != {1})]
+    if not counts:
+        return replace(upload, own=upload.own.taking(None))
+    common = frozenset.intersection(*counts)
+    if not common:
+        said = ", ".join(
+            f"{name} {' or '.join(map(str, sorted(taken)))}" for name, taken in made_for.items() if taken
+        )
+        raise ValueError(f"methods: these take different numbers of frames ({said})")
+    there = [count for count in common if count <= len(upload.own.stack)]
+    return replace(upload, own=upload.own.taking(max(there) if there else min(common)))
 
 
 def channels_of(stack: FrameStack) -> list[int]:
@@ -170,27 +178,35 @@ def picture(
     if kept is not None and kept[0] == key:
         return kept[1]
     st.session_state.pop(OWN_PICTURE, None)
-    whole = denoiser(method)
-    tiled = Denoiser(whole.network, whole.name, _TILE)
-    own = upload.own
-    channels = [c for c in channels_of(own.stack) if c != GRAY] if color else [GRAY]
-    planes = np.empty((len(channels), own.stack.height, own.stack.width), dtype=np.float32)
-    for n, channel in enumerate(channels):
+    mine, limits = upload.own, Limits.from_environment()
+    channels = [c for c in channels_of(mine.stack) if c != GRAY] if color else [GRAY]
+    source = mine.color([noises[c] for c in channels]) if color else mine.channel(GRAY, noises[GRAY])
 
-        def advance(share: float, n: int = n) -> None:
-            progress((n + share) / len(channels))
-            work.let_others()
+    def advance(share: float) -> None:
+        progress(share)
+        work.let_others()
 
+    if own(method) is None:
+        network = denoiser(method)
         with work.turn():
             work.share_cores()
-            source = own.channel(channel, noises[channel])
-            planes[n] = tiled(source, keep_kernels=False, progress=advance).image
-    developed, white = own.stack.developed(planes), own.stack.white_level
+            tiled = Denoiser(network.network, network.name, _TILE)
+            image = tiled(source, keep_kernels=False, progress=advance, channels="each").image
+    else:  # in one piece: how far it sees is not known
+        size = 4 * len(source) * len(channels) * source.height * source.width
+        if size > limits.total_bytes:
+            raise ValueError(
+                f"{method} gets a burst in one piece, and this one has {size / 1e6:.0f} MB; the limit is "
+                f"{limits.named('total_bytes')}"
+            )
+        image = denoise(method, source.crop(0, 0, source.height, source.width), keep_kernels=False).image
+    planes = image if color else image[None]
+    developed, white = mine.stack.developed(planes), mine.stack.white_level
     codes = np.stack(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
     )
     codes = codes[..., 0] if len(channels) == 1 else codes
-    factors = reduction(own.stack.height, own.stack.width, _PREVIEW_PIXELS)
+    factors = reduction(mine.stack.height, mine.stack.width, _PREVIEW_PIXELS)
     small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
     preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
     kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), write_png16(codes))

@@ -5,7 +5,7 @@ import pytest
 import kpnviz
 from benchmarks.one_page import serve
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.parameters import DEFAULTS
+from kpnviz.ui.parameters import COLOR, DEFAULTS
 
 from .lens_driver import METHODS, open_lens, watch
 
@@ -28,5 +28,5 @@ def page(chromium, server):
 
 @pytest.fixture(scope="module")
 def estimates():
-    burst = kpnviz.synthesize(recipe_of(DEFAULTS))
+    burst = kpnviz.synthesize(recipe_of(DEFAULTS | {COLOR: False}))
     return [kpnviz.load(method)(burst) for method in METHODS]

@@ -75,9 +75,9 @@ def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_plac
     page.goto(f"{server}/learn?v=1&photo=city&lesson=3")
     places = {}
     for name, query, title in (
-        ("Learn", "learn?v=1&lesson=3", "Copies the link to this lesson"),
-        ("Results", "results?v=1", "Copies the link to this page"),
-        ("Your burst", "your_burst?v=1", "Copies the link to this page with its example"),
+        ("Learn", "learn?v=2&lesson=3", "Copies the link to this lesson"),
+        ("Results", "results?v=2", "Copies the link to this page"),
+        ("Your burst", "your_burst?v=2", "Copies the link to this page with its example"),
     ):
         page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
         page.wait_for_url(f"**/{name.lower().replace(' ', '_')}?**photo=city**")
@@ -145,7 +145,7 @@ def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{address}/learn?v=1&gain=8")
-        page.wait_for_url("**/learn?v=1&photo=dog**gain=8**")
+        page.wait_for_url("**/learn?v=2&photo=dog**gain=8**")
         page.get_by_test_id("stTopNavLink").filter(has_text="Explore").wait_for()
         page.close()
 

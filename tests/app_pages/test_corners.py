@@ -81,7 +81,7 @@ def test_every_corner_of_the_controls_is_a_burst(shake):
         recipe = recipe_of(DEFAULTS | state | dict(shake=shake, shifts=far[:frames], photo="city"))
         if frames == 1 or seed == 0 == place:  # 32 frames take a while
             burst = synthesize(recipe)
-            assert burst.frames.shape == (frames, crop, crop) and np.isfinite(burst.frames).all()
+            assert burst.frames.shape == (frames, 3, crop, crop) and np.isfinite(burst.frames).all()
 
 
 @pytest.mark.parametrize("methods", METHODS)
@@ -155,7 +155,7 @@ def test_the_size_of_what_a_lens_is_sent_is_known_before(frames, moving, methods
     recipe = recipe_of(DEFAULTS | dict(crop=96, frames=frames, moving=moving))
     payload = cache.lens_payload(recipe, tuple(methods))
     networks = [cache.denoiser(method).network.config for method in methods]
-    size = payload_bytes(frames, 96, 96, networks, moving)
+    size = payload_bytes((frames, 3, 96, 96), networks, moving)
     header = len(payload) - sum(array.nbytes for array in unpack(payload)[1])
     assert 0 <= len(payload) - header - size <= 8 * len(unpack(payload)[1])
     with pytest.raises(ValueError, match=TOO_LARGE):
@@ -167,5 +167,5 @@ def test_the_size_of_the_lens_of_all_sizes_is_known_before():
     recipe, methods = recipe_of(DEFAULTS | dict(crop=96)), ("kpn-l1", "kpn-l13", "mkpn")
     arrays = unpack(size_stage(recipe, methods).payload)[1]
     networks = [cache.denoiser(method).network.config for method in methods]
-    assert payload_bytes(8, 96, 96, networks, False, sizes=True) == sum(array.nbytes for array in arrays)
+    assert payload_bytes((8, 3, 96, 96), networks, False, sizes=True) == sum(array.nbytes for array in arrays)
     assert MAX_BYTES < 96 * 2**20

@@ -32,7 +32,7 @@ def test_no_page_logs_an_error_and_all_share_the_scene(page):
         if name == "explore":
             continue
         page.get_by_test_id("stTopNavLink").filter(has_text=re.compile(f"^{title}$")).click()
-        page.wait_for_url(f"**/{name}?v=1**gain=2**")
+        page.wait_for_url(f"**/{name}?v=2**gain=2**")
         page.get_by_role("heading", level=1).wait_for()
         at_rest(page)
         no_exception(page)
@@ -48,7 +48,8 @@ CONTENT = {
     "sizes": ".st-key-sizes_lens .lens.sizes[data-y]",
     "results": "summary:has-text('Table 1, ours and the paper')",
     "learn": ".st-key-lesson_lens .lens[data-y]",
-    "your_burst": "input[type=file]",
+    "your_burst": ".st-key-own_lens .lens[data-y]",
+    "your_kernels": ".st-key-foreign_lens .lens[data-y]",
 }
 """What each page shows and no other does."""
 
@@ -127,8 +128,8 @@ def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
 
 
 def test_controls_that_nobody_touched_keep_their_values_on_the_next_page(page):
-    page.get_by_test_id("stTopNavLink").filter(has_text="Kernels").click()
-    page.wait_for_url("**/kernels?v=1**crop=128**gain=4**")
+    page.get_by_role("link", name="Kernels", exact=True).click()
+    page.wait_for_url("**/kernels?v=2**crop=128**gain=4**")
     at_rest(page)
     no_exception(page)
     expect(page.get_by_role("radio", name="128")).to_be_checked()

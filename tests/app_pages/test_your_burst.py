@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,7 +252,8 @@ def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
     stack = FrameStack(burst.frames[:, None], tuple(range(11)), tuple("abcdefghijk"), known=True)
     mine = upload.Upload(("x",), prepare(stack), {}, [])
     takes = {"any": None, "eight": 8, "one": 1, "five": 5}
-    monkeypatch.setattr(upload, "denoiser", lambda name: SimpleNamespace(frames=takes[name]))
+    made_for = {name: None if count is None else frozenset((count,)) for name, count in takes.items()}
+    monkeypatch.setattr(upload, "frames_of", made_for.get)
     for methods, count in (((), 11), (("any", "one"), 11), (("eight", "any"), 8), (("one", "five"), 5)):
         own = upload.for_methods(mine, methods).own
         assert len(own.order) == count and own.shifts is mine.own.shifts, methods

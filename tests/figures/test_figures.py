@@ -145,7 +145,7 @@ def test_categories_have_flat_colors_and_a_legend_with_their_shares():
         position = (i - heatmap.zmin) / (heatmap.zmax - heatmap.zmin)
         below = int(np.searchsorted(scale, position)) - 1
         assert heatmap.colorscale[below][1] == heatmap.colorscale[below + 1][1] == color
-    assert [trace.name for trace in traces(figure, "scatter")] == ["a: 62%", "b: 0%", "c: 38%"]
+    assert [trace.name for trace in traces(figure, "scatter")] == ["a: 62 %", "b: 0 %", "c: 38 %"]
     assert np.asarray(heatmap.text).tolist() == [["a", "a", "c", "c"], ["a", "a", "a", "c"]]
     over = figures.category_map(index, ["a", "b", "c"], ["#111111"] * 3, picture=np.full((2, 4), 0.5))
     picture, colors = traces(over, "heatmap")

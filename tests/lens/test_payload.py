@@ -10,10 +10,14 @@ import kpnviz
 from kpnviz.analysis import metrics
 from kpnviz.analysis.tables import pixel_statistics
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject
-from kpnviz.denoise import Estimate
+from kpnviz.consistency import picture_of
+from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.lens import pack, pack_assumed, payload, unpack
+from kpnviz.lens.rounding import in_8_bits
 from kpnviz.noise import NoiseModel
+
+from .kinds import KINDS, H, W, frames, normal, of_kind, pytorch_kpn
 
 
 def random_estimate(burst, sizes, separable, name, frames=None):
@@ -120,3 +124,95 @@ def test_a_payload_beyond_the_limit_is_refused(monkeypatch):
     burst = kpnviz.synthesize(BurstRecipe("dog", crop=(50, 60, 32, 32)))
     with pytest.raises(ValueError, match="smaller crop or fewer methods"):
         pack(burst, [])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("lossy", [False, True])
+def test_what_rounding_changes_is_measured(kind, lossy):
+    """The picture of the kernels as they travel, against that of the given ones, is within what the payload says."""
+    burst, estimate = of_kind(kind)
+    field = estimate.kernels
+    header, arrays = unpack(pack(burst, [estimate], lossy=lossy))
+    sent = header["methods"][0]["kernels"]
+    factors = arrays[sent["factors"]].astype(np.float32) * np.float32(sent["unit"])
+    if sent["lossy"]:
+        assert arrays[sent["factors"]].dtype == np.int8
+        factors = factors * np.expand_dims(arrays[sent["scales"]], -3)
+    assert sent["lossy"] == (lossy and in_8_bits(field))
+    again = dataclasses.replace(field, factors=torch.from_numpy(factors)[None])
+    found = np.abs(picture_of(burst.frames, again) - estimate.image).max()
+    assert 0.5 * sent["error"] < found + 2e-6 * np.abs(estimate.image).max() and found <= sent["error"]
+    assert sent["error"] < (0.02 if sent["lossy"] else 1e-3) * np.abs(estimate.image).max()
+
+
+def test_kernels_of_any_scale_travel():
+    """Beyond float16's range, and below what it resolves: a power of two is taken out, or they stay float32."""
+    burst = Burst(frames(2))
+    for scale in (1e-9, 1e6):
+        field = KernelField.from_kernels(normal(2, 3, 3, H, W) * scale)
+        header, _ = unpack(pack(burst, [Estimate.of(burst, field)]))
+        image = Estimate.of(burst, field).image
+        assert header["methods"][0]["kernels"]["error"] < 1e-3 * np.abs(image).max()
+    # Large weights of both signs that all but cancel: float16 would leave nothing of their sum.
+    cancelling = torch.zeros(2, 3, 3, H, W)
+    cancelling[:, 1, 1], cancelling[:, 1, 2] = 1000.3, -1000.2
+    flat = Burst(np.ones((2, H, W), np.float32))
+    header, arrays = unpack(pack(flat, [Estimate.of(flat, KernelField.from_kernels(cancelling))]))
+    assert arrays[header["methods"][0]["kernels"]["factors"]].dtype == np.float32
+
+
+def test_names_of_other_networks_stay_and_each_has_its_own_panel():
+    burst = Burst(frames(1))
+    pictures = [Estimate(burst.reference, None, name, 0.0) for name in ("my-net v2", "my-net v2", "truth")]
+    header, _ = unpack(pack(burst, pictures))
+    assert [panel["name"] for panel in header["panels"]] == [
+        *("frame", "mean", "my-net v2", "my-net v2 (2)", "truth (2)")
+    ]
+    assert header["methods"][0]["title"] == "my-net v2" and header["noise"] is header["matching"] is None
+
+
+def test_a_series_shares_the_arrays_of_its_last_estimate():
+    burst = Burst(frames(2))
+    made = {n: Estimate.of(burst, KernelField.from_kernels(normal(2, 3, 3, H, W) / n)) for n in (1, 2)}
+    header, arrays = unpack(pack(burst, [Series("step", made)]))
+    (method,) = header["methods"]
+    assert header["series"] == {"name": "step", "numbers": [1, 2]} and len(method["steps"]) == 2
+    assert method["steps"][1]["kernels"] == method["kernels"]
+    np.testing.assert_array_equal(arrays[method["steps"][0]["image"]], made[1].image)
+    with pytest.raises(ValueError, match="one scrubber"):
+        pack(burst, [Series("step", made), Series("epoch", made)])
+
+
+def misfits():
+    burst = Burst(frames(2))
+    field = KernelField.from_kernels(normal(2, 3, 3, H, W))
+    image = burst.mean
+    nan = np.where(np.arange(W) == 3, np.nan, image).astype(np.float32)
+    three = KernelField.from_kernels(normal(3, 3, 3, H, W))
+    channels = KernelField.from_kernels(normal(2, 3, 3, 3, H, W))
+    return {
+        "the picture has shape": Estimate(image[1:], None, "x", 0.0),
+        "not finite": Estimate(nan, None, "x", 0.0),
+        "the kernels are those of": Estimate(image[1:-1, 1:-1], field, "x", 0.0),
+        "N = 3 frames, the burst has 2": Estimate(image, three, "x", 0.0),
+        "C = 3 channels": Estimate(image, channels, "x", 0.0),
+        "pixels smaller than the frames": Estimate(
+            image, dataclasses.replace(field, padding="valid"), "x", 0.0
+        ),
+        "of type int": 3,
+    }
+
+
+@pytest.mark.parametrize("sentence", misfits())
+def test_what_does_not_fit_the_frames_is_refused_in_one_sentence(sentence):
+    with pytest.raises(ValueError, match=sentence):
+        pack(Burst(frames(2)), [misfits()[sentence]])
+
+
+def test_a_larger_payload_is_allowed_by_the_caller():
+    burst, estimate = of_kind(pytorch_kpn)
+    with pytest.raises(ValueError, match="raise max_bytes, or say lossy=True"):
+        pack(burst, [estimate], max_bytes=100_000)
+    size = len(pack(burst, [estimate]))
+    assert len(pack(burst, [estimate], max_bytes=size)) == size
+    assert len(pack(burst, [estimate], lossy=True)) < 0.75 * size

@@ -13,7 +13,7 @@ import torch
 
 from kpnviz import methods
 from kpnviz.burst import Burst
-from kpnviz.denoise import Denoiser, Estimate
+from kpnviz.denoise import Denoiser, Estimate, guide
 from kpnviz.kernels import KernelField
 from kpnviz.methods import MethodError, as_method, check_names, network, own_method, print_traceback
 from kpnviz.methods.isolated import IsolatedMethod
@@ -290,3 +290,32 @@ def test_its_process_ends_with_whoever_started_it(write):
     process.stdin.close()
     assert process.wait(timeout=120) == 0
     process.stdout.close()
+
+
+def test_gray_methods_work_in_color():
+    """Kernels are those of a weighted sum and applied to each channel; pictures are asked for channel by channel."""
+    rng = np.random.default_rng(0)
+    burst = Burst(rng.random((N, 3, H, W), dtype=np.float32), NoiseModel(0.01, 0.001))
+    seen = []
+
+    def mean(burst):
+        seen.append(burst)
+        return mean_kernels()
+
+    made = as_method("mine", mean)(burst)
+    np.testing.assert_allclose(made.image, burst.mean, atol=1e-6)
+    assert made.kernels is not None and made.kernels.channels is None
+    assert [one.channels for one in seen] == [None] and seen[0].noise == guide(burst).noise
+
+    picture = as_method("mine", lambda burst: 2 * burst.reference)(burst)
+    np.testing.assert_array_equal(picture.image, 2 * burst.reference)
+
+    def colored(burst):
+        assert burst.channels == 3
+        return burst.reference
+
+    colored.color = True
+    np.testing.assert_array_equal(as_method("mine", colored)(burst).image, burst.reference)
+    colored.color = "yes"
+    with pytest.raises(ValueError, match="mine: color is 'yes'; it is True or False"):
+        as_method("mine", colored)

@@ -24,7 +24,7 @@ from kpnviz.ui.choices import (
 )
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.lessons import LESSONS
-from kpnviz.ui.parameters import DEFAULTS, FRAMES, GAIN, SHAKE, SHIFTS
+from kpnviz.ui.parameters import COLOR, DEFAULTS, FRAMES, GAIN, SHAKE, SHIFTS
 from kpnviz.ui.state import PIXEL, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
@@ -46,6 +46,7 @@ def states(draw):
         "photo": draw(st.sampled_from(gallery())),
         "top": draw(place),
         "left": draw(place),
+        "color": draw(st.booleans()),
         "crop": crop,
         "frames": frames,
         "gain": draw(st.integers(10, 160)) / 10,
@@ -87,19 +88,33 @@ def test_a_link_opens_what_was_there(state):
     assert {name: found[name] for name in others} == {name: state[name] for name in others}
 
 
+def test_links_of_before_color_stay_gray():
+    for query, color in (
+        ({}, True),
+        ({"v": "2"}, True),
+        ({"v": "1"}, False),
+        ({"v": "1", "color": "1"}, True),
+    ):
+        state, problem = link.read({"photo": "city"} | query)
+        assert (state["color"], problem) == (color, "")
+        assert link.write(state)["color"] == str(int(color)) and link.write(state)["v"] == "2"
+    app = open_app({"v": "1", "crop": "96", "methods": "kpn-l1"})
+    assert not app.toggle(key=widget(COLOR)).value and app.query_params["color"] == "0"
+
+
 @given(states())
 def test_a_link_to_a_page_holds_what_that_page_shows(state):
     written = link.write(state)
     held = {}
     for page in PAGES:
         url = link.link(f"https://example.org/tools/{page}?old=1", state)
-        assert url.startswith(f"https://example.org/tools/{page}?v=1")
+        assert url.startswith(f"https://example.org/tools/{page}?v=2")
         held[page] = dict(parse_qsl(urlsplit(url).query))
         assert held[page].items() <= written.items()
-    scene = {"photo", "top", "left", "crop", "frames", "gain", "shake", "moving", "seed"}
+    scene = {"photo", "color", "top", "left", "crop", "frames", "gain", "shake", "moving", "seed"}
     for page in ("explore", "kernels", "noise", "sizes"):
         assert scene <= set(held[page])
-    for page in ("results", "learn", "your_burst"):
+    for page in ("results", "learn", "your_burst", "your_kernels"):
         assert set(held[page]) <= {"v", "teach", "lesson"}
     only = {"explore": "look", "kernels": "kernels_view", "sizes": "sizes", "learn": "lesson"}
     for page, name in only.items():
@@ -154,8 +169,9 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         ({"if_dy": "99"}, "“99”", {"if_dy": 16}),
         ({"if_method": "mkp"}, "“mkp”", {"if_method": "mkpn"}),
         ({"lesson": "99"}, "“99”", {"lesson": len(LESSONS) - 1}),
-        ({"v": "2"}, "version “2”", {}),
-        ({"color": "1"}, "“color”", {}),
+        ({"v": "3"}, "version “3”", {}),
+        ({"colour": "1"}, "“colour”", {}),
+        ({"color": "blue"}, "“blue”", {"color": True}),
         ({"photo": "`**x**`\n" * 99}, "**x**", {"photo": "dog"}),
     ],
 )
@@ -193,7 +209,7 @@ def test_the_address_is_read_once_and_then_follows_the_controls():
     assert any("y 10, x 20" in expander.label for expander in app.expander)
     app.button(key=gain_button(8)).click().run()
     assert app.slider(key=widget(GAIN)).value == 8
-    assert app.query_params["gain"] == "8" and app.query_params["v"] == "1"
+    assert app.query_params["gain"] == "8" and app.query_params["v"] == "2"
 
 
 def test_an_address_from_before_a_change_does_not_take_it_back():

@@ -52,6 +52,7 @@ export class Painter {
     this.pictures.build();
     this.sizes.build();
     this.rows.buildAll();
+    this.controls.writeSeries(); // before its place is measured
     root.classList.toggle("waiting", state.waiting);
     root.classList.toggle("without-kernels", !state.kernelMethods.length);
     root.classList.toggle("alone", state.data.alone); // pictures to pick a pixel from

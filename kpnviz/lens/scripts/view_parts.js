@@ -83,7 +83,8 @@ function channelLine(sum, picture, allowed, c) {
 export function receipt(sums, { pictures, allowed }, whose) {
   if (sums.length === 1)
     return [{ text: `= ${signed(sums[0])}`, tip: `${whose}, linear intensity`, kind: "total" }, pictureLine(sums[0], pictures[0], allowed)];
-  return sums.map((sum, c) => channelLine(sum, pictures[c], allowed, c));
+  const unit = { text: "linear intensity", tip: "White is 1, or the burst's white level; the frames and pictures are kept so" };
+  return [...sums.map((sum, c) => channelLine(sum, pictures[c], allowed, c)), unit];
 }
 
 /**

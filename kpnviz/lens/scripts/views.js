@@ -275,7 +275,10 @@ const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while 
  */
 function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
   if (waiting) return "";
-  if (!truth?.image || !noise) return `They need the truth and the noise; of this burst ${!truth ? (noise ? "the truth is" : "neither is") : "the noise is"} not known.`;
+  if (!truth?.image || !noise) {
+    const unknown = truth ? "the noise is" : noise ? "the truth is" : "both are";
+    return `They need the truth and the noise; of this burst ${unknown} unknown.`;
+  }
   if (!clean) return "They need the frames without noise, which are not here.";
   return weights > MAX_IDEAL_WEIGHTS ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.` : "";
 }

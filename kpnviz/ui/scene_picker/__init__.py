@@ -40,8 +40,8 @@ def _thumbnails() -> list[dict[str, str]]:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _preview(photo: str, reduction: int) -> str:
-    encoded = displayed(read_scene(photo, reduction))
+def _preview(photo: str, reduction: int, color: bool) -> str:
+    encoded = displayed(read_scene(photo, reduction, color))
     return _data_url(Image.fromarray(np.round(255 * encoded).astype(np.uint8)))
 
 
@@ -55,7 +55,7 @@ def scene_picker(recipe: BurstRecipe, key: str, on_change: Callable[[], None]) -
         data={
             "photos": _thumbnails(),
             "photo": recipe.photo,
-            "preview": _preview(recipe.photo, recipe.reduction),
+            "preview": _preview(recipe.photo, recipe.reduction, recipe.color),
             "height": height,
             "width": width,
             "crop": [top, left, size],

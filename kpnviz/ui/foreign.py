@@ -1,0 +1,93 @@
+"""A file of frames and kernels that a visitor dropped: read within limits, and kept for the session as the lens has it.
+
+Nothing of it is cached for all sessions: what a person uploads is seen by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from kpnviz.burst import Burst
+from kpnviz.capture.kernel_file import load_kernels
+from kpnviz.capture.npz import base_name
+from kpnviz.estimate import Estimate
+from kpnviz.lens.payload import pack
+from kpnviz.limits import Limits
+from kpnviz.serving import uploads, work
+from kpnviz.text import visible
+from kpnviz.ui.cache import interesting_pixel
+from kpnviz.ui.state import FOREIGN, FOREIGN_DISPLAY, FOREIGN_PIXEL, FOREIGN_READ
+
+EXAMPLE = Path(__file__).with_name("kernel_example.py")
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a file holds: its name, its networks, and the lens' payload."""
+
+    name: str
+    titles: tuple[str, ...]
+    payload: bytes
+
+
+def is_read(file: Any | None) -> bool:
+    """Whether `current` returns at once."""
+    last = st.session_state.get(FOREIGN_READ)
+    return file is None or (last is not None and last[0] == file.file_id)
+
+
+def current(file: Any | None) -> tuple[Opened, str]:
+    """What the uploaded file holds, and "". A file that is refused leaves what was there, with the sentence why.
+
+    A file is read once. Without one, which is how a drop zone comes back to its page, and how it is for a moment while
+    another file takes the place of one, the last one is shown, else the example.
+    """
+    state = st.session_state
+    if file is not None and not is_read(file):
+        try:
+            opened, problem = _read(file), ""
+        except (ValueError, OSError) as error:
+            problem = str(error)
+        else:
+            forget()
+            state[FOREIGN] = opened
+        state[FOREIGN_READ] = (file.file_id, problem)
+    shown: Opened | None = state.get(FOREIGN)
+    return shown or example(), "" if file is None else state[FOREIGN_READ][1]
+
+
+def _read(file: Any) -> Opened:
+    contents = (file.name, uploads.contents_of(file))
+    try:
+        burst, estimates = load_kernels(
+            contents, limits=Limits.from_environment(), wanted=work.still_wanted, turn=work.turn
+        )
+    finally:
+        uploads.were_read([file])
+    with work.turn():
+        return _opened(visible(base_name(file.name)), burst, estimates)
+
+
+def forget() -> None:
+    """Let the session's file go, with what was pinned and chosen in its lens."""
+    for name in (FOREIGN, FOREIGN_PIXEL, FOREIGN_DISPLAY):
+        st.session_state.pop(name, None)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def example() -> Opened:
+    """What EXAMPLE writes, the same for all sessions."""
+    from kpnviz.ui import kernel_example  # it computes
+
+    with work.turn():
+        return _opened("example", kernel_example.burst, [kernel_example.mine])
+
+
+def _opened(name: str, burst: Burst, estimates: Sequence[Estimate]) -> Opened:
+    titles = tuple(visible(estimate.model) for estimate in estimates)
+    return Opened(name, titles, pack(burst, estimates, interesting_pixel(burst)))
