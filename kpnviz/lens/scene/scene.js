@@ -164,8 +164,6 @@ export class Scene {
     this.auto.checked = false;
     this.go(0);
     this.find(".next").focus({ preventScroll: true });
-    // In the order in which they are needed: a connection that is slow brings the first one soon.
-    this.want("kernels").then(() => this.want("noise")).then(() => this.want("sizes")).catch(() => {}); // prettier-ignore
   }
 
   /** @param {boolean} finished */
@@ -236,7 +234,11 @@ export class Scene {
     this.pictures.delete("image");
     this.lookCloser();
     this.setPlaying(step.plays !== null && !reduced);
-    if (step.part && !this.ready.has(step.part)) this.want(step.part).catch(() => {});
+    // Two steps ahead: who skips the scene has not asked for what its later steps need.
+    for (const { name: next } of TEXT.slice(this.index, this.index + 3)) {
+      const { part } = STEPS[next];
+      if (part) this.want(part).catch(() => {});
+    }
     this.paintSoon();
   }
 
@@ -324,11 +326,15 @@ export class Scene {
   // --- what it shows -----------------------------------------------------------------------------
 
   /**
-   * Load a part; once.
+   * Load a part, once; the burst before all others.
    * @param {string} part
+   * @returns {Promise<void>}
    */
   want(part) {
-    const loading = this.loading.get(part) ?? this.load(part).then((bytes) => this.receive(part, bytes));
+    const known = this.loading.get(part);
+    if (known) return known;
+    const before = part === "kernels" ? Promise.resolve() : this.want("kernels");
+    const loading = before.then(() => this.load(part)).then((bytes) => this.receive(part, bytes));
     this.loading.set(part, loading);
     loading.catch(() => {
       this.loading.delete(part);
