@@ -358,6 +358,7 @@ export class Scene {
       this.lookCloser();
     }
     this.ready.add(part);
+    this.failed = false;
     this.frameSince = performance.now();
     this.paintSoon();
   }
