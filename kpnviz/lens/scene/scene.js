@@ -29,6 +29,8 @@ const CELL_GAP = 6; // CSS pixels between small pictures
 const SETTLE_MS = 130; // time constant of a look that moves closer
 const SWING_MS = 9000; // from little assumed noise to much, and back
 const MEET_MS = 7000; // kernels of several sizes become one, and part again
+const LEAST_MS = 30; // between two pictures of what swings
+const LATER_MS = 100; // until it is seen whether the next frame is due
 const STEP_MS = 14000; // a step's time, where steps go on by themselves
 
 /** @typedef {(part: string) => Promise<Uint8Array>} Load */
@@ -68,7 +70,11 @@ export class Scene {
     this.ink = { ...INKS.light, text: "", paper: "", shift: "", weight: 1.5 };
     this.failed = false;
     this.last = 0;
+    this.painted = ""; // what was painted last, as look() says it, and when
+    this.paintedAt = 0;
     this.pending = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     /** @type {Map<string, Promise<void>>} */
     this.loading = new Map();
     /** @type {Set<string>} */
@@ -146,6 +152,7 @@ export class Scene {
 
   destroy() {
     this.shown = false;
+    clearTimeout(this.timer);
     cancelAnimationFrame(this.pending);
     this.resized?.disconnect();
     matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.onTheme ?? (() => {}));
@@ -171,6 +178,7 @@ export class Scene {
     if (!this.shown) return;
     this.shown = false;
     cancelAnimationFrame(this.pending);
+    clearTimeout(this.timer);
     this.pending = 0;
     this.resized?.disconnect();
     if (this.dialog.open) this.dialog.close();
@@ -232,6 +240,7 @@ export class Scene {
     this.frameSince = performance.now();
     this.assumed.moveTo(0);
     this.pictures.delete("image");
+    this.painted = "";
     this.lookCloser();
     this.setPlaying(step.plays !== null && !reduced);
     // Two steps ahead: who skips the scene has not asked for what its later steps need.
@@ -492,19 +501,38 @@ export class Scene {
     const { step } = this;
     const here = step.part === null || (this.ready.has(step.part) && this.kernelsPayload !== null);
     this.find(".waiting").textContent = here ? "" : this.failed ? "The burst could not be loaded." : "The burst comes …";
+    const moving = this.approach(now);
     if (here && step.part) {
       this.advance(now);
-      step.paint(this);
-      this.writeControls();
+      const look = this.look();
+      // The page below is at work too: what has not changed is not painted again.
+      if (look !== this.painted && (now - this.paintedAt > LEAST_MS || !this.playing)) {
+        step.paint(this);
+        this.writeControls();
+        [this.painted, this.paintedAt] = [look, now];
+      }
     }
-    const moving = this.approach(now);
     if (this.auto.checked && now - this.stepSince > STEP_MS) {
       if (this.index === TEXT.length - 1) this.auto.checked = false;
       else this.go(this.index + 1);
     }
     this.last = now;
     this.dialog.dataset.painted = here ? TEXT[this.index].name : "";
-    if (this.playing || moving || this.auto.checked) this.paintSoon();
+    const rests = this.step.plays === "frames" || !this.playing;
+    if (moving || (this.playing && !rests)) this.paintSoon();
+    else if (this.playing || this.auto.checked) this.paintLater();
+  }
+
+  /** Frames change a few times a second: what shows them need not look at the clock at every picture of the screen. */
+  paintLater() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.paintSoon(), LATER_MS);
+  }
+
+  /** All that what is painted depends on. */
+  look() {
+    const { index, frame, power, together, view, pixel, size, ink, ready } = this;
+    return [index, frame, power, together, view.top, view.left, view.side, ...pixel, size, devicePixelRatio, ink.text, ready.size].join();
   }
 
   /**
