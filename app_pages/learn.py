@@ -8,6 +8,7 @@ from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.lessons import LESSONS, Lesson
+from kpnviz.ui.methods import own
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import DEFAULTS, LESSON, METHODS, TEACH
 from kpnviz.ui.presenter import presenter
@@ -45,7 +46,10 @@ def look(lesson: Lesson, number: int) -> None:
     if st.session_state.get(LESSON_SHOWN) != number:  # another lesson than before: its own pixel and display
         st.session_state[LESSON_SHOWN] = number
         st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = state[PIXEL], state[LENS_DISPLAY]
-    recipe, methods = recipe_of({key: state[key] for key in DEFAULTS}), tuple(state[METHODS])
+    recipe, methods = (
+        recipe_of({key: state[key] for key in DEFAULTS}),
+        tuple(m for m in state[METHODS] if own(m) is None),
+    )
     with elements.awaited(work.is_cached(cache.lens_payload, recipe, methods), "Denoising …") as place:
         payload = cache.lens_payload(recipe, methods)
         with place():

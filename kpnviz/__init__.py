@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kpnviz.denoise import Denoiser, load
     from kpnviz.estimate import Estimate, Series
     from kpnviz.kernels import KernelField
+    from kpnviz.lens.view import show
     from kpnviz.models.checkpoints import available
     from kpnviz.noise import GAINS, NoiseModel
 
@@ -48,6 +49,7 @@ __all__ = [
     "psnr",
     "read_burst",
     "save_kernels",
+    "show",
     "ssim",
     "synthesize",
 ]
@@ -62,6 +64,7 @@ _ROOMS = {
     "denoise": ("Denoiser", "load"),
     "estimate": ("Estimate", "Series"),
     "kernels": ("KernelField",),
+    "lens.view": ("show",),
     "models.checkpoints": ("available",),
     "noise": ("GAINS", "NoiseModel"),
 }

@@ -20,6 +20,7 @@ from kpnviz.limits import MAX_INTENSITY, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import gallery, photo_path, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
+from kpnviz.summary import summary
 from kpnviz.text import visible
 
 
@@ -404,14 +405,40 @@ class Burst:
             for name in ("truth", "shifts", "moving_mask", "motion", "recipe")
             if getattr(self, name) is not None
         ]
-        if isinstance(self.noise, NoiseModel):
-            noise = f"read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}"
-        else:
-            noise = "noise not known" if self.noise is None else "noise of each channel"
+        color = " in color" if self.channels else ""
         return (
-            f"Burst({len(self)} frames of {self.height}x{self.width}{' in color' if self.channels else ''}, {noise}, "
+            f"Burst({len(self)} frame{'s' if len(self) > 1 else ''} of "
+            f"{self.height}x{self.width}{color}, {self._noise_text()}, "
             f"white {self.white_level:g}{''.join(f', {name}' for name in known)})"
         )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the reference, and what is known."""
+        known = {
+            "truth": self.truth,
+            "true shifts": self.shifts,
+            "moving objects": self.moving_mask,
+            "recipe": self.recipe,
+        }
+        color = " in color" if self.channels else ""
+        rows = [
+            (
+                "Burst",
+                f"{len(self)} frame{'s' if len(self) > 1 else ''} of {self.height}x{self.width} pixels{color}",
+            ),
+            ("noise", self._noise_text()),
+            ("white level", f"{self.white_level:g}"),
+            (
+                "known",
+                ", ".join(name for name, value in known.items() if value is not None) or "nothing more",
+            ),
+        ]
+        return summary(rows, self.reference, self.white_level)
+
+    def _noise_text(self) -> str:
+        if isinstance(self.noise, NoiseModel):
+            return f"read_std {self.noise.read_std:.4g}, shot_gain {self.noise.shot_gain:.4g}"
+        return "noise not known" if self.noise is None else "noise of each channel"
 
     @property
     def channels(self) -> int | None:

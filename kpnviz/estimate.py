@@ -15,6 +15,7 @@ from kpnviz.burst import Burst
 from kpnviz.checks import as_numpy, check_unmasked
 from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.kernels import KernelField
+from kpnviz.summary import summary
 from kpnviz.text import visible
 
 
@@ -36,6 +37,17 @@ class Estimate:
     def __repr__(self) -> str:
         H, W = self.image.shape[-2:]
         return f"Estimate({H}x{W} by {self.model} in {self.seconds:.3g} s, kernels: {self.kernels})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the picture, and which kernels made it."""
+        (H, W), white = self.image.shape[-2:], _white_of(self.image)
+        rows = [
+            ("Estimate", self.model),
+            ("picture", f"{H}x{W} pixels, white is {white:.3g} here"),
+            ("kernels", "none" if self.kernels is None else str(self.kernels)),
+            ("time", f"{self.seconds:.3g} s"),
+        ]
+        return summary(rows, self.image, white)
 
     @classmethod
     def of(
@@ -71,6 +83,11 @@ class Estimate:
             if difference:
                 raise ValueError(f"{name}: {difference}")
         return cls(made, field, name, seconds)
+
+
+def _white_of(image: np.ndarray) -> float:
+    """What is white in a picture whose white level is not known: all but its brightest pixels are below."""
+    return max(float(np.quantile(image, 0.995)), 1e-6)
 
 
 def check_fit(burst: Burst, field: KernelField, name: str) -> None:
@@ -174,6 +191,16 @@ class Series(Mapping[float, Estimate]):
 
     def __repr__(self) -> str:
         return f"Series({self.name!r}, {len(self)} estimates, {self.numbers[0]:g} to {self.numbers[-1]:g})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the last picture, and over what the series goes."""
+        last = self[self.numbers[-1]]
+        rows = [
+            ("Series", f"{len(self)} estimates by {last.model}"),
+            (self.name, ", ".join(f"{number:g}" for number in self.numbers)),
+            ("kernels", "none" if last.kernels is None else str(last.kernels)),
+        ]
+        return summary(rows, last.image, _white_of(last.image))
 
 
 def _kind(estimate: Estimate) -> tuple[tuple[int, ...], str]:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
     ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
-    ["pictures", "photos", "camera_motion", "burst"],
+    ["summary", "pictures", "photos", "camera_motion", "burst"],
     ["local_conv", "kernels", "consistency", "estimate"],
     ["matching"],
     ["models"],

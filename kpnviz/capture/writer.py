@@ -24,20 +24,40 @@ _OWN = re.compile(r"frame_[0-9]{2,4}\.png|truth\.png")
 
 
 def check_folder(folder: Path) -> None:
-    """ValueError for a folder that holds something, but nothing that was written here: its burst.json is the mark."""
+    """ValueError for a folder that holds something else than a synthetic burst that was written here.
+
+    Its burst.json is the mark, with a recipe: without one the frames are somebody's own, and cannot be made again.
+    """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{escaped(folder)} is a file; a burst is written to a folder")
     if folder.is_dir() and any(folder.iterdir()) and _written(folder) is None:
         raise ValueError(
             f"{escaped(folder)} holds files that kpnviz did not write; name a new folder, or use --force"
         )
+    if folder.is_dir() and any(folder.iterdir()) and not _synthetic(folder):
+        raise ValueError(
+            f"{escaped(folder)} holds a burst that is no synthetic one; name a new folder, or use --force"
+        )
+
+
+def _synthetic(folder: Path) -> bool:
+    """Whether the burst that was written to a folder has a recipe."""
+    return bool(_metadata(folder).get("recipe"))
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """What burst.json holds; ValueError or OSError if it is none."""
+    with open(folder / METADATA, "rb") as file:
+        values = json.loads(file.read(MAX_JSON_BYTES))
+    if not isinstance(values, dict):
+        raise ValueError(f"{METADATA} is no JSON object")
+    return values
 
 
 def _written(folder: Path) -> list[str] | None:
     """The files of a burst that was written to a folder; None if none was."""
     try:
-        with open(folder / METADATA, "rb") as file:
-            values = json.loads(file.read(MAX_JSON_BYTES))
+        values = _metadata(folder)
         if values["format"] != FORMAT:
             return None
         names = [*values["frames"], *([values["truth"]] if values["truth"] else [])]

@@ -46,12 +46,14 @@ _CAMERA = {
 }
 """Fields of CameraMotion: the most, and what they are."""
 
-_PIXELS = integer(0, 10**6)
+PIXELS = integer(0, 10**6)
+ALIGN = {"auto": None, "on": True, "off": False}
+"""The values of --align, and those of capture.prepare.prepare."""
 
 
 def add_commands(commands: Any) -> None:
     """Add the three commands to argparse's subparsers."""
-    synth = _command(
+    synth = command(
         commands,
         "synth",
         "make a noisy burst of a photo",
@@ -74,7 +76,7 @@ def add_commands(commands: Any) -> None:
     synth.add_argument("--frames", type=integer(1, 1024), default=8, help="N (8)")
     synth.add_argument(
         "--crop",
-        type=several(*[_PIXELS] * 4),
+        type=several(*[PIXELS] * 4),
         metavar="TOP,LEFT,HEIGHT,WIDTH",
         help="part of the reduced photo (all)",
     )
@@ -96,12 +98,12 @@ def add_commands(commands: Any) -> None:
     )
     for name, (most, text) in _CAMERA.items():
         synth.add_argument(f"--{name}", type=number(0, most), help=f"{text} (0; handheld: drawn)")
-    _add_color(synth, "R, G and B instead of luminance")
+    add_color(synth, "R, G and B instead of luminance")
     synth.add_argument("--force", action="store_true", help="write also to a folder with other files in it")
     synth.add_argument("--json", action="store_true", help="print burst.json")
     synth.set_defaults(run=_synth)
 
-    denoise = _command(
+    denoise = command(
         commands,
         "denoise",
         "denoise a burst of any size",
@@ -130,7 +132,7 @@ def add_commands(commands: Any) -> None:
         "--format", choices=("png", "tif"), help="with --each: of the pictures that are written (png)"
     )
     add_workers(denoise, "with --each: bursts")
-    _add_color(denoise, "R, G and B, not luminance")
+    add_color(denoise, "R, G and B, not luminance")
     _add_channels(denoise)
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
@@ -138,7 +140,7 @@ def add_commands(commands: Any) -> None:
     )
     denoise.set_defaults(run=_denoise)
 
-    kernels = _command(
+    kernels = command(
         commands,
         "kernels",
         "write the kernels of one pixel",
@@ -154,16 +156,15 @@ def add_commands(commands: Any) -> None:
         "R, G and B share one set of kernels, unless --channels each gives each its own.",
     )
     _add_input(kernels)
-    kernels.add_argument(
-        "--at", type=several(_PIXELS, _PIXELS), required=True, metavar="Y,X", help="the pixel"
-    )
+    kernels.add_argument("--at", type=several(PIXELS, PIXELS), required=True, metavar="Y,X", help="the pixel")
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
-    _add_color(kernels, "R, G and B, not luminance")
+    add_color(kernels, "R, G and B, not luminance")
     _add_channels(kernels)
     kernels.set_defaults(run=_kernels, tile=640)
 
 
-def _command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:
+def command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:
+    """Add a command with its examples."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -174,29 +175,35 @@ def _command(commands: Any, name: str, text: str, examples: str) -> argparse.Arg
 
 
 def _add_input(parser: argparse.ArgumentParser) -> None:
+    add_files(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
+    add_method(which, "a method of your own instead, which gets the whole burst at once")
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the files of a burst, and how they are read."""
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
         help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
-    add_method(which, "a method of your own instead, which gets the whole burst at once")
     parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
     parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
     parser.add_argument("--read-std", type=NOISE, help="read noise, intensity (white = 1)")
     parser.add_argument("--shot-gain", type=NOISE, help="coefficient of the variance, intensity")
     parser.add_argument(
         "--align",
-        choices=("auto", "on", "off"),
+        choices=tuple(ALIGN),
         default="auto",
         help="undo shifts beyond 2 pixels; auto: not for synthetic bursts (auto)",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
-def _add_color(parser: argparse.ArgumentParser, text: str) -> None:
+def add_color(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add --color."""
     parser.add_argument("--color", action="store_true", help=text)
     parser.add_argument("--colour", dest="color", action="store_true", help=argparse.SUPPRESS)
 
@@ -289,7 +296,7 @@ def denoise_burst(
     suffix = options.output.suffix.lower()
     if suffix not in (".png", ".tif", ".tiff"):
         raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
-    _check(options)
+    check(options)
     import numpy as np
     from tqdm import tqdm
 
@@ -320,7 +327,9 @@ def denoise_burst(
 
 
 def _kernels(options: argparse.Namespace) -> int:
-    _check(options)
+    check(options)
+    if options.output.suffix.lower() != ".npz":
+        raise ValueError(f"{options.output}: kernels are written as .npz")
     import numpy as np
 
     y, x = options.at
@@ -416,7 +425,7 @@ def _patches(burst: OwnBurst, channel: int, noise: NoiseModel, y: int, x: int, r
 
 def check_options(options: argparse.Namespace) -> None:
     """ValueError for options that do not go together."""
-    if options.channels and not options.color:
+    if getattr(options, "channels", None) and not options.color:
         raise ValueError("--channels is of R, G and B: it comes with --color")
     given = (options.read_std, options.shot_gain)
     if (given[0] is None) != (given[1] is None):
@@ -430,7 +439,7 @@ def loading(options: argparse.Namespace) -> dict[str, Any]:
     return {"name": options.model, "device": options.device, "tile": options.tile}
 
 
-def _check(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace) -> None:
     """What can be refused at once is refused before PyTorch is imported, which takes seconds."""
     check_options(options)
     for name in options.files:
@@ -455,9 +464,6 @@ def _open(
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, get_ready, read_frames
     from kpnviz.limits import Limits
-    from kpnviz.noise import NoiseModel
-
-    given = (options.read_std, options.shot_gain)
 
     def say(message: str) -> None:
         if not quiet:
@@ -475,17 +481,9 @@ def _open(
     stack = read_frames(files_of(options.files), limits)
     reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
     assert reader is not None
-    burst = prepare(stack, reader.frames, {"auto": None, "on": True, "off": False}[options.align])
+    burst = prepare(stack, reader.frames, ALIGN[options.align])
     channels = list(range(stack.channels)) if options.color else [GRAY]
-    noises, sources, cautions = [], [], []
-    for channel in channels:
-        if given[0] is not None:
-            noise, source, caution = NoiseModel(*given), "given", ""
-        else:
-            noise, source, caution = (burst.estimated_noise_of if options.noise else burst.noise_of)(channel)
-        noises.append(noise)
-        sources.append(source)
-        cautions.append(caution)
+    noises, sources, cautions = zip(*(noise_of(options, burst, channel) for channel in channels), strict=True)
     for note in stack.notes:
         say(note)
     say(burst.report)
@@ -523,7 +521,16 @@ def _open(
         ],
         "notes": list(stack.notes),
     }
-    return reader, burst, channels, noises, report
+    return reader, burst, channels, list(noises), report
+
+
+def noise_of(options: argparse.Namespace, burst: OwnBurst, channel: int) -> tuple[NoiseModel, str, str]:
+    """The noise of a channel as the options say: the model, where it is from, and what is doubtful about it."""
+    from kpnviz.noise import NoiseModel
+
+    if options.read_std is not None:
+        return NoiseModel(options.read_std, options.shot_gain), "given", ""
+    return (burst.estimated_noise_of if options.noise else burst.noise_of)(channel)
 
 
 def _report(options: argparse.Namespace, report: dict[str, Any]) -> None:

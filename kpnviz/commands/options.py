@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from kpnviz.text import visible
+
+_OPTION = re.compile(r"--[a-z][a-z-]*")
+_NUMBERS = re.compile(r"-[0-9.]+(,-?[0-9.]+)+")
 
 
 class WrongOptionError(ValueError):
@@ -15,6 +20,16 @@ class WrongOptionError(ValueError):
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; `--help` is there for the rest."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """`--at -1,1` gives --at the value -1,1, which it then refuses: argparse takes it for an option."""
+        joined: list[str] = []
+        for argument in sys.argv[1:] if args is None else args:
+            if joined and _NUMBERS.fullmatch(argument) and _OPTION.fullmatch(joined[-1]):
+                joined[-1] += f"={argument}"
+            else:
+                joined.append(argument)
+        return super().parse_known_args(joined, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {visible(message, 400)}\n")
@@ -30,7 +45,9 @@ def number(least: float, most: float, kind: type = float) -> Callable[[str], Any
             value = None
         if value is None or not least <= value <= most:
             what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{visible(text, 40)} is not {what} from {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(
+                f"{visible(text, 40)} is not {what} from {least:.8g} to {most:.8g}"
+            )
         return value
 
     return parse

@@ -108,11 +108,17 @@ def _said(recipe: BurstRecipe) -> list[tuple[str, Any]]:
     return rows
 
 
-STYLE = """
-:root { color-scheme: light dark; --text: #1f2328; --soft: #59636e; --paper: #fff; --line: #d1d9e0; --link: #0b6bcb; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e6e8eb; --soft: #a0a8b2; --paper: #15181d; --line: #353b44; --link: #6cb6ff; }
+COLORS = {
+    "light": "--text: #1f2328; --soft: #59636e; --paper: #fff; --line: #d1d9e0; --link: #0b6bcb;",
+    "dark": "--text: #e6e8eb; --soft: #a0a8b2; --paper: #15181d; --line: #353b44; --link: #6cb6ff;",
 }
+"""Of the two themes. A page has the one that its reader's system prefers, unless it states one."""
+
+STYLE = f"""
+:root {{ color-scheme: light dark; {COLORS["light"]} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {COLORS["dark"]} }} }}
+"""
+STYLE += """
 body { margin: 0; background: var(--paper); color: var(--text); font: 15px/1.45 system-ui, sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }

@@ -13,7 +13,7 @@ from typing import Any
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst
 from kpnviz.estimate import Estimate, Series
-from kpnviz.lens.document import document, origin, table
+from kpnviz.lens.document import COLORS, document, origin, table
 from kpnviz.lens.linker import linked
 from kpnviz.lens.payload import DISPLAY, Pixel, read_header, with_header
 from kpnviz.photos import gallery
@@ -35,6 +35,7 @@ def interactive_page(
     pixel: Pixel | None = None,
     display: Mapping[str, Any] | None = None,
     assumed: Mapping[str, bytes] | None = None,
+    theme: str | None = None,
 ) -> str:
     """The kernel lens as one HTML file that needs nothing else: no server, no network.
 
@@ -45,6 +46,7 @@ def interactive_page(
     pixel     (y, x), pinned when the page is opened
     display   how the lens shows the burst, where not as in lens.DISPLAY
     assumed   method -> lens.pack_assumed; without it the page has no slider of the assumed noise
+    theme     "light" or "dark"; None: what the reader's system prefers
 
     The page may run the script that is in it and no other, and may fetch nothing: its policy says so to the browser.
     """
@@ -55,7 +57,9 @@ def interactive_page(
         title = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
         title += "" if gain is None else f", gain ×{gain:g}"
     color = " in color" if burst.channels else ""
-    facts = [f"{len(burst)} frames of {burst.height}×{burst.width} pixels{color}"]
+    facts = [
+        f"{len(burst)} frame{'s' if len(burst) > 1 else ''} of {burst.height}×{burst.width} pixels{color}"
+    ]
     if recipe is not None:
         facts += [] if recipe.crop is None else ["crop at y {}, x {}".format(*recipe.crop)]
         facts.append(f"seed {recipe.seed}")
@@ -98,7 +102,8 @@ def interactive_page(
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
     )
     policy += "base-uri 'none'; form-action 'none'"
-    return document(f"kpnviz: {title}", "".join(parts), _STYLE, policy)
+    stated = f":root {{ color-scheme: {theme}; {COLORS[theme]} }}" if theme else ""
+    return document(f"kpnviz: {title}", "".join(parts), _STYLE + stated, policy)
 
 
 def _scores(header: Mapping[str, Any], burst: Burst) -> str:
@@ -160,5 +165,6 @@ main { max-width: none; padding: 0.8rem 1.5rem 1.5rem; }
 header h1 { margin: 0; } header p { margin: 0.15rem 0; } header { margin-bottom: 0.5rem; }
 b { color: var(--text); font-weight: 600; }
 .text { max-width: 72rem; }
+.framed :is(header, .text) { display: none; } .framed main { padding: 0; } /* in a notebook: the lens alone */
 @media (max-width: 600px) { main { padding-inline: 0.8rem; } }
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -21,6 +21,7 @@ class InParts(Generic[R]):
 
     parts   the function's arguments of each
     whole   another cached function and its arguments: computed in the same turn as the last part
+    alone   parts that may take any time: what is ready is shown before each of them
 
     A page that can draw each part where it belongs goes through `results`. One that has to be drawn anew with more
     parts calls `to_show`, draws these, and calls `show_more`.
@@ -31,8 +32,9 @@ class InParts(Generic[R]):
         function: Callable[..., R],
         parts: Mapping[str, tuple[Hashable, ...]],
         whole: tuple[Callable[..., Any], tuple[Hashable, ...]] | None = None,
+        alone: Collection[str] = (),
     ) -> None:
-        self._function, self._parts, self._whole = function, parts, whole
+        self._function, self._parts, self._whole, self._alone = function, parts, whole, alone
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,10 +96,13 @@ class InParts(Generic[R]):
 
     def _compute(self, order: Sequence[str]) -> tuple[str, ...]:
         """Compute parts until PATIENCE is over, one at least; the names of those that are ready."""
-        begun = time.monotonic()
+        begun, first = time.monotonic(), True
         with work.turn():
             for name in order:
                 if not self.is_ready(name):
+                    if name in self._alone and not first:
+                        break
+                    first = False
                     self._function(*self._parts[name])
                     if time.monotonic() - begun > PATIENCE:
                         break

@@ -97,7 +97,8 @@ def denoised(recipe: BurstRecipe, methods: Sequence[str]) -> InParts[Estimate | 
     """What several methods make of a burst, as it comes, and the lens' payload of all of them."""
     methods = tuple(methods)
     parts = {method: (recipe, method) for method in methods}
-    return InParts(result, parts, whole=(lens_payload, (recipe, methods)))
+    mine = [method for method in methods if own(method) is not None]
+    return InParts(result, parts, whole=(lens_payload, (recipe, methods)), alone=mine)
 
 
 def check_lens(

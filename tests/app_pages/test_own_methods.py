@@ -128,6 +128,19 @@ def test_what_fails_is_a_sentence_the_others_are_shown_and_it_can_be_tried_again
     assert not app.exception and not app.error and len(mine.calls) >= 2
 
 
+def test_networks_are_shown_before_it_runs(offer, monkeypatch):
+    """It may never end: what is ready is drawn first."""
+    drawn, made = [], cache.early_payload
+    mine = offer(Mine("mine", "My net", lambda burst: drawn.append("mine") or mean_kernels(burst)))
+    monkeypatch.setattr(cache, "early_payload", lambda *of: drawn.append(of[-1]) or made(*of))
+    app = open_app(methods=["kpn-l1", "kpn-l3", "mine"])
+    assert not app.exception and not app.error
+    assert drawn == [(), ("kpn-l1", "kpn-l3"), "mine"]
+    app.session_state["lesson"] = 0
+    app.switch_page("app_pages/learn.py").run()  # lessons speak of networks
+    assert not app.exception and len(mine.calls) == 1
+
+
 def test_others_compute_while_it_runs(offer, monkeypatch):
     monkeypatch.setattr(work, "turns", Turns(1))
     running, end = threading.Event(), threading.Event()

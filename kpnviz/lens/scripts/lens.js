@@ -13,21 +13,28 @@ import { looksOf } from "./views.js";
  * @typedef {object} Heard
  * @property {(pixel: Pixel | null) => void} [onPinned]  a person pinned a pixel, (y, x), or let it go
  * @property {(display: Display) => void} [onDisplay]  a person changed how the burst is shown
+ * @property {(pixel: Pixel) => void} [onLook]  another pixel is shown, whoever chose it
  */
+
+const LOOK_REST_MS = 120; // a host hears of a pixel once the mouse rests there
 
 export class Lens {
   /**
    * @param {HTMLElement} root  lens.html's
    * @param {Heard} heard
    */
-  constructor(root, { onPinned = () => {}, onDisplay = () => {} }) {
+  constructor(root, { onPinned = () => {}, onDisplay = () => {}, onLook }) {
     this.root = root;
     this.onPinned = onPinned;
     this.onDisplay = onDisplay;
+    this.onLook = onLook;
     this.id = ""; // of the payload that is shown
     this.told = { pinned: "", display: "" }; // what the host knows, as JSON
     this.state = new State({
-      changed: (...parts) => this.painter.invalidate(...parts),
+      changed: (...parts) => {
+        this.painter.invalidate(...parts);
+        if (parts.includes("cursor")) this.lookSoon();
+      },
       chosen: (delay) => this.reportSoon(delay),
       rearranged: () => this.painter.desk.layOut(),
       looksOf,
@@ -39,6 +46,7 @@ export class Lens {
 
   destroy() {
     clearTimeout(this.reportTimer);
+    clearTimeout(this.lookTimer);
     this.input.destroy();
     this.painter.destroy();
     this.state.destroy();
@@ -134,5 +142,11 @@ export class Lens {
       if (now.pinned !== told.pinned) this.onPinned(this.state.pinnedAt);
       if (now.display !== told.display) this.onDisplay(this.state.display);
     }, delay);
+  }
+  lookSoon() {
+    const { onLook, state } = this;
+    if (!onLook) return;
+    clearTimeout(this.lookTimer);
+    this.lookTimer = setTimeout(() => onLook(state.cursor), LOOK_REST_MS);
   }
 }

@@ -22,12 +22,12 @@ import MARKUP from "./lens.html";
  * @param {HTMLElement | ShadowRoot} place
  * @param {Options & Heard} options
  */
-export function mount(place, { payload = null, order = null, height = null, theme = {}, onPinned, onDisplay }) {
+export function mount(place, { payload = null, order = null, height = null, theme = {}, ...heard }) {
   const markup = document.createElement("template");
   markup.innerHTML = MARKUP;
   place.replaceChildren(make("style", "", STYLE), markup.content);
   const root = /** @type {HTMLElement & { lens?: Lens }} */ (place.querySelector(".lens"));
-  const lens = new Lens(root, { onPinned, onDisplay });
+  const lens = new Lens(root, heard);
   root.lens = lens; // what the tests read
   lens.setTheme(theme);
   if (height !== null) lens.setHeight(height);

@@ -27,6 +27,7 @@ async function assumedResults() {
 }
 
 async function openPage() {
+  document.body.classList.toggle("framed", window.self !== window.top);
   const [order, payload] = readHeader(await bytesIn(elementNamed("payload")));
   const [{ id, burst }] = readHeader(payload);
   // What a person chooses is kept in the tab's history: the page shows it again when it is loaded again.
