@@ -25,7 +25,8 @@ _EXPORT = re.compile(
     r"^export (?=(?:async )?function ([\w$]+)|class ([\w$]+)|const ([\w$]+) =)", re.MULTILINE
 )
 _DEFAULT = re.compile(r"^export default (?=\S)", re.MULTILINE)
-_LEFT_OVER = re.compile(r"^\s*(?:import|export)\b.*|.*\bimport(?:\(|\.meta\b).*", re.MULTILINE)
+# No ".*" before it: of a picture in one line, every place would be tried as the line's beginning.
+_LEFT_OVER = re.compile(r"^[ \t]*(?:import|export)\b|\bimport(?:\(|\.meta\b)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?:/\*\*(?:[^*]|\*(?!/))*\*/|//.*)\n", re.MULTILINE)
 
 
@@ -94,6 +95,5 @@ def _check(text: str, path: Path) -> None:
     """ValueError where an import or an export is left, of a form that is not linked."""
     left = _LEFT_OVER.search(text)
     if left:
-        raise ValueError(
-            f"{path.name}: {left[0].strip()!r} is no import or export of a form that can be linked"
-        )
+        line = text[text.rfind("\n", 0, left.start()) + 1 :].partition("\n")[0]
+        raise ValueError(f"{path.name}: {line.strip()!r} is no import or export of a form that can be linked")
