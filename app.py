@@ -3,6 +3,7 @@
 import streamlit as st
 
 from kpnviz.paths import PACKAGE
+from kpnviz.ui.identity import footer
 from kpnviz.ui.link import open_session
 from kpnviz.ui.page import SIDEBAR, pages
 from kpnviz.ui.parameters import TEACH
@@ -15,3 +16,4 @@ st.set_page_config(
     initial_sidebar_state="collapsed" if st.session_state[TEACH] else SIDEBAR,
 )
 st.navigation(pages(), position="top").run()
+footer()

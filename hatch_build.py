@@ -29,6 +29,6 @@ class IndexPage(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         base = metadata["urls"]["Repository"]
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
-        text = re.sub(r"\]\((?!https?:|#)([^)]+\.png)\)", rf"]({base}/raw/main/\1)", text)
+        text = re.sub(r"\]\((?!https?:|#)([^)]+\.(?:png|svg))\)", rf"]({base}/raw/main/\1)", text)
         text = re.sub(r"\]\((?!https?:|#)([^)]+)\)", rf"]({base}/blob/main/\1)", text)
         metadata["readme"] = {"content-type": "text/markdown", "text": text}

@@ -29,6 +29,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PATIENCE_MS = 120_000
 KERNELS = ".lens[data-y]:not(.without-kernels)"  # it has painted pictures and kernels
+SCENE = "dialog.scene[open]"
 CROP = 128
 
 # When the page sent something to the server, milliseconds; and when its lens first had painted frames, and kernels,
@@ -144,6 +145,7 @@ def run(changes: int = CHANGES, moves: int = MOVES) -> dict:
         page, begun = _new_page(chromium), time.time()
         with serve() as address:
             opened, painted = _open(page, address)
+            skip_scene(page)
             page.wait_for_load_state("networkidle")
             hover = _hover(page, moves)
             found = [_change(page) for _ in range(changes)]
@@ -194,6 +196,13 @@ def _open(page: Any, address: str) -> tuple[float, dict[str, float]]:
     page.goto(address, wait_until="commit")
     page.locator(KERNELS).wait_for()
     return opened, page.evaluate("painted")
+
+
+def skip_scene(page: Any) -> None:
+    """Leave the guided scene, which is over the page of who comes for the first time."""
+    page.locator(SCENE).wait_for()
+    page.keyboard.press("Escape")
+    page.locator(SCENE).wait_for(state="detached")
 
 
 def _change(page: Any) -> tuple[float, float, float, float]:

@@ -5,7 +5,7 @@ called once and returns what it exports, after those that it imports; the entry 
 Comments that fill their lines are left out. The modules keep to a part of the language that is read line by line:
 
     import { a, b } from "./other.js";        also over several lines
-    import TEXT from "./file.html";           the contents of a file, .html or .css
+    import TEXT from "./file.html";           the contents of a file: .html, .css, .svg, .json
     export function f(...)                    and async function, class, const NAME = ...
     export default ...                        of the entry module alone
 
@@ -20,12 +20,13 @@ from functools import cache
 from pathlib import Path
 
 _NAMES = re.compile(r'^import \{([\w$,\s]+)\} from "(\.[\w./-]+\.js)";$', re.MULTILINE)
-_TEXT = re.compile(r'^import ([\w$]+) from "(\.[\w./-]+\.(?:html|css))";$', re.MULTILINE)
+_TEXT = re.compile(r'^import ([\w$]+) from "(\.[\w./-]+\.(?:html|css|svg|json))";$', re.MULTILINE)
 _EXPORT = re.compile(
     r"^export (?=(?:async )?function ([\w$]+)|class ([\w$]+)|const ([\w$]+) =)", re.MULTILINE
 )
 _DEFAULT = re.compile(r"^export default (?=\S)", re.MULTILINE)
-_LEFT_OVER = re.compile(r"^\s*(?:import|export)\b.*|.*\bimport(?:\(|\.meta\b).*", re.MULTILINE)
+# No ".*" before it: of a picture in one line, every place would be tried as the line's beginning.
+_LEFT_OVER = re.compile(r"^[ \t]*(?:import|export)\b|\bimport(?:\(|\.meta\b)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?:/\*\*(?:[^*]|\*(?!/))*\*/|//.*)\n", re.MULTILINE)
 
 
@@ -94,6 +95,5 @@ def _check(text: str, path: Path) -> None:
     """ValueError where an import or an export is left, of a form that is not linked."""
     left = _LEFT_OVER.search(text)
     if left:
-        raise ValueError(
-            f"{path.name}: {left[0].strip()!r} is no import or export of a form that can be linked"
-        )
+        line = text[text.rfind("\n", 0, left.start()) + 1 :].partition("\n")[0]
+        raise ValueError(f"{path.name}: {line.strip()!r} is no import or export of a form that can be linked")

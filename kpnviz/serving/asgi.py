@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import html
 import json
 import logging
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from streamlit.file_util import get_static_dir
 from streamlit.runtime import Runtime, RuntimeConfig
@@ -137,22 +139,56 @@ async def _clean(uploads: Uploads, closed_sessions: ClosedSessions) -> None:
             _log.exception("Cleaning failed; it is tried again in %g s", _CLEAN_EVERY)
 
 
-def page_routes(names: Sequence[str], first: str, base: str) -> Sequence[BaseRoute]:
+@dataclass(frozen=True)
+class Card:
+    """What a link to the app shows where it is shared (Open Graph): a title, a sentence and a picture, 1200x630."""
+
+    title: str
+    description: str
+    picture: Path
+
+
+def page_routes(names: Sequence[str], first: str, base: str, card: Card | None = None) -> Sequence[BaseRoute]:
     """Addresses of the app's pages, at each of which Streamlit's script is told where the server is.
 
     It would look for the server beside the page's address, at /noise/_stcore/health, where there is nothing. The first
-    page has the app's own address: Streamlit would say of its name that this page was not found.
+    page has the app's own address: Streamlit would say of its name that this page was not found. With a `card`, all
+    pages, the first one too, have what is shown where a link to them is shared.
     """
     prefix = f"/{base.strip('/')}".rstrip("/")
     where = f"<script>window.__streamlit = {{BACKEND_BASE_URL: location.origin + {json.dumps(prefix + '/')}}}</script>"
-    html = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
+    page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
 
-    async def answer(_: Request) -> HTMLResponse:
-        return HTMLResponse(
-            html.replace("<head>", "<head>" + where, 1), headers={"Cache-Control": "no-cache"}
-        )
+    async def answer(request: Request) -> HTMLResponse:
+        head = where if card is None else where + _tags(card, f"{request.base_url}".rstrip("/") + prefix)
+        return HTMLResponse(page.replace("<head>", "<head>" + head, 1), headers={"Cache-Control": "no-cache"})
 
     async def go_to_start(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{prefix}/{'?' if request.url.query else ''}{request.url.query}")
 
-    return [Route(f"{prefix}/{name}", go_to_start if name == first else answer) for name in names]
+    routes = [Route(f"{prefix}/{name}", go_to_start if name == first else answer) for name in names]
+    if card is not None:
+        picture = card.picture
+
+        async def show_picture(_: Request) -> Response:
+            return FileResponse(picture, headers={"Cache-Control": "max-age=86400"})
+
+        routes += [Route(f"{prefix}/", answer), Route(f"{prefix}/{picture.name}", show_picture)]
+    return routes
+
+
+def _tags(card: Card, address: str) -> str:
+    """Open Graph's tags of a page; `address` is the app's, as the visitor's browser wrote it."""
+    tags = {
+        "og:type": "website",
+        "og:title": card.title,
+        "og:description": card.description,
+        "og:image": f"{address}/{card.picture.name}",
+        "og:image:width": "1200",
+        "og:image:height": "630",
+        "twitter:card": "summary_large_image",
+    }
+    return "".join(
+        f'<meta property="{html.escape(name)}" content="{html.escape(content)}">'
+        for name, content in tags.items()
+    )

@@ -18,7 +18,7 @@ from kpnviz.serving import work
 from kpnviz.ui.choices import PAGES
 from kpnviz.ui.link_formats import Entry, quoted
 from kpnviz.ui.parameters import PARAMETERS, named_in, with_defaults
-from kpnviz.ui.state import LINK_PROBLEM, WRITTEN
+from kpnviz.ui.state import LINK_PROBLEM, OPENED_PLAIN, WRITTEN
 
 VERSION = "2"
 
@@ -87,6 +87,7 @@ def open_session() -> None:
     moved = bool(query) and context is not None and context.is_history_navigation
     if not work.is_continued():
         state[LINK_PROBLEM] = ""  # it has been read
+    state.setdefault(OPENED_PLAIN, not query)
     if WRITTEN not in state or moved:
         found, state[LINK_PROBLEM] = read(query)
         named = {row.inside or row.key for name, row in PARAMETERS.items() if name in query}

@@ -14,6 +14,7 @@ from kpnviz.ui.choices import PAGES
 from kpnviz.ui.copy_link import copy_link
 from kpnviz.ui.drawer import drawer
 from kpnviz.ui.elements import plain
+from kpnviz.ui.first_minute import first_minute
 from kpnviz.ui.link import page_at
 from kpnviz.ui.parameters import TEACH, named_in
 from kpnviz.ui.state import LINK_PROBLEM, open_page
@@ -63,6 +64,8 @@ _STYLE = """<style>
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
     [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }
 }
+.st-key-first_minute { position: fixed; top: 0.75rem; left: 1rem; width: auto; z-index: 1000000; }
+.stApp:has([data-testid="stExpandSidebarButton"]) .st-key-first_minute { left: 3.5rem; }
 </style>""".replace("SIDEBAR", str(SIDEBAR)).replace("NAVIGATION", str(NAVIGATION))
 
 # All sizes count in the root's: this is read from the last row of a lecture hall.
@@ -122,6 +125,7 @@ def begin(title: str, introduction: str = "", tools: Callable[[], None] | None =
         place = st.container()
     if introduction:
         place.markdown(introduction)
+    first_minute()
     theme_watch()
     drawer()
     return place

@@ -32,6 +32,11 @@ THEME = "theme"  # what runs the page again when the theme is switched
 LINK_PROBLEM = "link_problem"  # what was wrong with it, a sentence, until a person does something
 WRITTEN = "_written"  # the query that was last written to the address
 SHARE = "share"  # the button that copies it
+OPENED_PLAIN = "_opened_plain"  # the session began at an address that holds nothing
+
+# --- The name in the corner, and the guided scene ---
+FIRST_MINUTE = "first_minute"  # the component
+SCENE_BY_MESSAGE = "_scene_by_message"  # this session's browser could not fetch the scene's parts
 
 # --- The controls of the burst ---
 PICKER = "picker"  # the scene picker

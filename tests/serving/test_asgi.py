@@ -147,3 +147,16 @@ def test_the_first_page_is_at_the_address_of_the_app():
         request = Request({"type": "http", "query_string": query, "headers": [], "path": "/own/explore"})
         answer = asyncio.run(routes["/own/explore"].endpoint(request))
         assert answer.status_code == 307 and answer.headers["location"] == wanted
+
+
+def test_a_link_that_is_shared_shows_a_card(tmp_path):
+    card = asgi.Card('A "title"', "What it is", tmp_path / "card.png")
+    card.picture.write_bytes(b"a picture")
+    routes = {route.path: route for route in asgi.page_routes(["explore", "noise"], "explore", "own", card)}
+    assert set(routes) == {"/own/explore", "/own/noise", "/own/", "/own/card.png"}
+    scope = {"type": "http", "method": "GET", "path": "/own/", "headers": [(b"host", b"lab.example")]}
+    scope |= {"scheme": "https", "server": ("lab.example", 443), "query_string": b"", "root_path": ""}
+    for path in ("/own/", "/own/noise"):
+        html = asyncio.run(routes[path].endpoint(Request(scope))).body.decode()
+        assert '<meta property="og:title" content="A &quot;title&quot;">' in html
+        assert '<meta property="og:image" content="https://lab.example/own/card.png">' in html

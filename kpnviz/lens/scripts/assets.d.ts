@@ -9,3 +9,13 @@ declare module "*.css" {
   const text: string;
   export default text;
 }
+
+declare module "*.svg" {
+  const text: string;
+  export default text;
+}
+
+declare module "*.json" {
+  const text: string;
+  export default text;
+}

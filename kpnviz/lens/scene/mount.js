@@ -1,0 +1,49 @@
+// The guided scene in any page: what Streamlit (kpnviz/ui/first_minute) and every other host use.
+
+/** @import { Load } from "./scene.js" */
+
+import { make } from "../scripts/elements.js";
+import { Scene } from "./scene.js";
+import STYLE from "./scene.css";
+import MARKUP from "./scene.html";
+
+const SEEN = "kpnviz.first-minute"; // in the browser's storage: whether it was gone through, or skipped
+
+/** Whether this browser has shown it before. Where it keeps nothing, it has not. */
+export function wasSeen() {
+  try {
+    return localStorage.getItem(SEEN) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function noteSeen() {
+  try {
+    localStorage.setItem(SEEN, "1");
+  } catch {
+    // It will be shown again.
+  }
+}
+
+/**
+ * Put the scene into an element, or a shadow root; it is shown once its `open` is called, as a window over the page.
+ * `load` gives the payload of a part (kpnviz/lens/scene). `onEnd` is told whether the visitor came to its end.
+ * @param {HTMLElement | ShadowRoot} place
+ * @param {{ load: Load, onEnd?: (finished: boolean) => void }} host
+ */
+export function mountScene(place, { load, onEnd = () => {} }) {
+  const markup = document.createElement("template");
+  markup.innerHTML = MARKUP;
+  place.replaceChildren(make("style", "", STYLE), markup.content);
+  const dialog = /** @type {HTMLDialogElement & { scene?: Scene }} */ (place.querySelector("dialog"));
+  const scene = new Scene(dialog, {
+    load,
+    onEnd: (finished) => {
+      noteSeen();
+      onEnd(finished);
+    },
+  });
+  dialog.scene = scene; // what the tests read
+  return scene;
+}
