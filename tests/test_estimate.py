@@ -38,7 +38,7 @@ def test_a_series_is_ordered_and_read_by_its_numbers():
         ("step", lambda: [estimate(), estimate()], "estimates is of type list; it is {number: Estimate}"),
         ("step", lambda: {1: estimate()}, "step has 1 estimates; a series has 2 or more"),
         ("step", lambda: {4: estimate(), 1: estimate()}, "step: 1 comes after 4; the numbers ascend"),
-        ("step", lambda: {1: estimate(), 10**400: estimate()}, "step: a number is beyond 2^53"),
+        ("step", lambda: {1: estimate(), 10**400: estimate()}, r"step: a number is beyond 2\^53"),
         ("step", lambda: {1: estimate(), Fraction(10**400): estimate()}, "is not a finite number"),
         ("step", lambda: {"1": estimate(), "2": estimate()}, "step: '1' is not a finite number"),
         ("step", lambda: {1: estimate(), np.nan: estimate()}, "step: nan is not a finite number"),
