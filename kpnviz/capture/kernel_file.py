@@ -29,8 +29,9 @@ or kernels_3, kernels_5, ... Of several methods, each has its number and a slash
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,12 +44,14 @@ from kpnviz.capture.kernel_decoding import KERNEL_FORMAT, METHOD_KEY
 from kpnviz.capture.npz import base_name
 from kpnviz.capture.reader import read_kernel_arrays, read_recipe
 from kpnviz.capture.writer import burst_arrays
-from kpnviz.estimate import Estimate, check_fit
+from kpnviz.estimate import Estimate, check_fit, check_picture
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.limits import MAX_KERNEL_METHODS, MULTIPLY_ADDS_A_SECOND, FileError, Limits
+from kpnviz.limits import MAX_KERNEL_METHODS, MAX_SHIFT, MULTIPLY_ADDS_A_SECOND, FileError, Limits
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import unfinished
 from kpnviz.text import one_line, visible
+
+_EXPLAINING = 1 / 4  # of the time that reading may take, to explain why pictures are wrong
 
 KEYS = (__doc__ or "").partition("\n\n")[2]
 """What the keys are, for people."""
@@ -117,6 +120,7 @@ def load_kernels(
     limits: Limits | None = None,
     wanted: Callable[[], object] = lambda: None,
     turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    pause: Callable[[], object] = lambda: None,
 ) -> tuple[Burst, list[Estimate]]:
     """The burst and the estimates of a file that :func:`save_kernels`, or anybody, wrote; see the keys above.
 
@@ -125,6 +129,7 @@ def load_kernels(
              what strangers bring is to be read with ``Limits.from_environment()``
     wanted   called twice a second while the file is read; raise in it to end that
     turn     entered while kernels are applied to the frames, in this process
+    pause    called in that turn before each application: let others compute, or raise in it to end that
 
     A process of its own, with little memory and time, checks every number. Kernels stay mapped from a temporary file.
     FileError, a ValueError of one sentence that names the file, for anything that is not frames and kernels that fit
@@ -157,7 +162,67 @@ def load_kernels(
             f"{MAX_KERNEL_METHODS}"
         )
     with turn():
-        return burst, [_estimate(label, burst, number, methods[number], limits) for number in sorted(methods)]
+        effort, work = _Effort(limits, pause), 0.0
+        fields: list[KernelField] = []
+        for number in sorted(methods):  # all of them are checked before any is applied
+            with _blamed(label, _title(number, methods[number])) as title:
+                field = _field(burst, methods[number])
+                check_fit(burst, field, title)
+                work += _work(title, burst, field, limits)
+                if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
+                    before = " with those of the methods before" if fields else ""
+                    raise ValueError(
+                        f"its kernels take {work:.2g} multiply-adds{before} to be applied, longer than "
+                        f"{limits.named('seconds')}"
+                    )
+            fields.append(field)
+        estimates = []
+        for number, field in enumerate(fields):
+            with _blamed(label, _title(number, methods[number])) as title:
+                estimates.append(_estimate(burst, title, field, methods[number].get("image"), effort))
+        return burst, estimates
+
+
+class _Effort:
+    """Whether there is time left to find out why a picture is wrong; each application of kernels asks first.
+
+    Kernels are applied once to be shown, but some twenty times to explain a picture: that has a part of the time that
+    the whole file has, on the clock, without what others computed meanwhile.
+    """
+
+    def __init__(self, limits: Limits, pause: Callable[[], object]) -> None:
+        self._pause, self._left = pause, limits.seconds * _EXPLAINING
+        self._since = 0.0
+
+    def begin(self) -> None:
+        """Before kernels are applied to be shown."""
+        self._pause()
+
+    def explain(self) -> None:
+        """From here on the time counts."""
+        self._since = time.monotonic()
+
+    def go_on(self) -> bool:
+        self._left -= time.monotonic() - self._since
+        self._pause()
+        self._since = time.monotonic()
+        return self._left > 0
+
+
+@contextmanager
+def _blamed(label: str, title: str) -> Iterator[str]:
+    """What is wrong with a method becomes a FileError that names the file and the method."""
+    try:
+        yield title
+    except FileError:
+        raise
+    except (ValueError, TypeError) as error:
+        sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
+        raise FileError(f"{label}: {' '.join(sentence.split())}") from error
+
+
+def _title(number: int, method: Mapping[str, Any]) -> str:
+    return visible(method.get("title", f"kernels {number}"))
 
 
 def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:
@@ -166,6 +231,7 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
         if ("read_std" in values) != ("shot_gain" in values):
             raise ValueError("read_std and shot_gain come together; the noise is both")
         if "read_std" in values:
+            # KernelFile has seen to it that each is one number, or one of each channel.
             pairs = np.broadcast(np.atleast_1d(values["read_std"]), np.atleast_1d(values["shot_gain"]))
             models = tuple(NoiseModel(float(r), float(s)) for r, s in pairs)
             noise = models[0] if len(models) == 1 else models
@@ -186,22 +252,20 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
 
 
 def _whole(shifts: Any) -> np.ndarray:
-    """Shifts as integers, if they are."""
+    """Shifts as integers, if they are; those that no integer holds are left to Burst, which refuses them."""
     array = np.asarray(shifts, dtype=np.float64)
-    return array.astype(np.int64) if np.array_equal(array, np.rint(array)) else array
+    whole = np.array_equal(array, np.rint(array)) and (np.abs(array) <= MAX_SHIFT).all()
+    return array.astype(np.int64) if whole else array
 
 
-def _estimate(label: str, burst: Burst, number: int, method: Mapping[str, Any], limits: Limits) -> Estimate:
+def _estimate(burst: Burst, title: str, field: KernelField, image: Any, effort: _Effort) -> Estimate:
     """A method's estimate: its kernels, applied to the frames, and its picture compared with theirs."""
-    title = visible(method.get("title", f"kernels {number}"))
-    try:
-        field = _field(burst, method)
-        check_fit(burst, field, title)
-        _check_cost(title, burst, field, limits)
-        return Estimate.of(burst, field, name=title, image=method.get("image"))
-    except (ValueError, TypeError) as error:
-        sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
-        raise FileError(f"{label}: {' '.join(sentence.split())}") from error
+    effort.begin()
+    estimate = Estimate.of(burst, field, name=title)
+    if image is not None:
+        effort.explain()
+        check_picture(burst, field, title, image, estimate.image, go_on=effort.go_on)
+    return estimate
 
 
 def _field(burst: Burst, method: Mapping[str, Any]) -> KernelField:
@@ -241,8 +305,8 @@ def _size_of_key(key: str) -> int:
     return int(key.partition("_")[2] or 0)
 
 
-def _check_cost(title: str, burst: Burst, field: KernelField, limits: Limits) -> None:
-    """ValueError for kernels that take more memory or time to be applied than a burst may take to be read."""
+def _work(title: str, burst: Burst, field: KernelField, limits: Limits) -> float:
+    """Multiply-adds of one application; ValueError for kernels that take more memory than reading a burst may."""
     pixels, C = field.height * field.width, burst.channels or 1
     taps = sum(size**2 for size in field.sizes) * field.frames * C
     copies = (
@@ -254,8 +318,4 @@ def _check_cost(title: str, burst: Burst, field: KernelField, limits: Limits) ->
             f"its kernels take {at_once / 1e6:.0f} MB a frame to be applied; the limit is "
             f"{limits.named('memory_bytes')}"
         )
-    work = pixels * taps * (1 if field.basis is None else len(field.basis))
-    if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
-        raise ValueError(
-            f"its kernels take {work:.2g} multiply-adds to be applied, longer than {limits.named('seconds')}"
-        )
+    return pixels * taps * (1 if field.basis is None else len(field.basis))

@@ -167,7 +167,7 @@ def _pair(name: str, values: Any) -> tuple[int, int]:
 def _listed(name: str, values: Any) -> Sequence[Any]:
     listed = values if isinstance(values, list | tuple) else [values]
     if not listed:
-        raise ValueError(f"{name} is {values!r}; give an array for each kernel size")
+        raise ValueError(f"{name} is {visible(repr(values))}; give an array for each kernel size")
     return listed
 
 

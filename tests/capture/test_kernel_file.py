@@ -231,6 +231,36 @@ NAN[1, 2, 0, 3, 4] = np.nan
         (lambda: npz(**plain(recipe="[")), "recipe is not that of a burst"),
         (lambda: npz(**plain(), **{"2/kernels": K}), "holds methods 0, 2; they are counted from 0"),
         (lambda: npz(**plain(), **{"0/kernels": K}), "holds kernels of method 0 twice"),
+        # 3000 x 3000 numbers, were they broadcast.
+        (
+            lambda: npz(**plain(read_std=np.full((3000, 1), 0.1), shot_gain=np.full((1, 3000), 0.1))),
+            r"read_std has shape \(3000, 1\); it is a number, or one of each channel, C = 1",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=np.ones(5))),
+            r"kernels has shape \(5,\); expected \[N, K, K, h, w",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=np.float32(1))),
+            r"kernels has shape \(\); expected \[N, K, K, h, w",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=None, basis=np.float32(1), coefficients=K[0, 0])),
+            r"basis has shape \(\); expected \[F, N, K, K\]",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=None, vertical=np.ones(2), horizontal=np.ones(2))),
+            r"vertical has shape \(2,\); expected \[N, K, h, w\]",
+        ),
+        (lambda: npz(**plain(padding="x" * 200_000)), "kernels 0: padding is 'xxx"),
+        (lambda: npz(**plain(reduce="x" * 200_000)), "kernels 0: reduce is 'xxx"),
+        (lambda: npz(**plain(shifts=np.full((2, 2), np.inf))), "shifts holds"),
+        (lambda: npz(**plain(shifts=np.full((2, 2), 1e300))), "shifts holds"),
+        (
+            lambda: npz(**plain(shifts=np.ones((70_000, 2)))),
+            r"shifts has shape \(70000, 2\); expected \[N, 2\]",
+        ),
+        (lambda: npz(**plain(format="kpnviz kernels 2")), "has format 'kpnviz kernels 2'; this kpnviz reads"),
         (lambda: b"not a zip", "is not an NPZ; kpnviz.save_kernels writes one"),
         (lambda: npz(**plain())[:-60], "is a ZIP that cannot be read"),
         (lambda: b"", "is not an NPZ"),
@@ -266,6 +296,32 @@ def test_no_more_is_read_than_the_limits_allow(in_this_process):
         load(basis, Limits())
     with pytest.raises(FileError, match=r"frames has N = 2 frames; kernels are read of up to 1"):
         load(npz(**plain()), Limits(frames=1))
+
+
+def test_the_time_is_that_of_all_methods_together(in_this_process):
+    one = plain()
+    frames, K = one["frames"], one["kernels"]
+    data = npz(frames=frames, **{"0/kernels": K, "1/kernels": K})
+    work, limits = 9 * 10 * 9 * 2, Limits(seconds=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel_file, "MULTIPLY_ADDS_A_SECOND", 1.5 * work)
+        assert load(npz(**one), limits)
+        with pytest.raises(
+            FileError, match="kernels 1: its kernels take 3.2e.03 multiply-adds with those of"
+        ):
+            load(data, limits)
+
+
+def test_why_a_picture_is_wrong_is_not_sought_for_long_and_others_may_compute(in_this_process, monkeypatch):
+    data, paused = npz(**plain(image=np.full((9, 10), 0.5))), []
+    with pytest.raises(FileError, match="None of the usual reasons explains it"):
+        load_kernels(("own.npz", data), pause=lambda: paused.append(1))
+    assert len(paused) > 15
+    monkeypatch.setattr(kernel_file, "_EXPLAINING", 0)
+    paused.clear()
+    with pytest.raises(FileError, match="Why was not sought to the end: it takes too long"):
+        load_kernels(("own.npz", data), pause=lambda: paused.append(1))
+    assert len(paused) == 2
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):
