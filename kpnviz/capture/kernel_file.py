@@ -30,7 +30,7 @@ or kernels_3, kernels_5, ... Of several methods, each has its number and a slash
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
@@ -46,9 +46,19 @@ from kpnviz.capture.reader import read_kernel_arrays, read_recipe
 from kpnviz.capture.writer import burst_arrays
 from kpnviz.estimate import Estimate, check_fit, check_picture
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.limits import MAX_KERNEL_METHODS, MAX_SHIFT, MULTIPLY_ADDS_A_SECOND, FileError, Limits
+from kpnviz.limits import (
+    MAX_INTENSITY,
+    MAX_KERNEL,
+    MAX_KERNEL_FRAMES,
+    MAX_KERNEL_METHODS,
+    MAX_SHIFT,
+    MULTIPLY_ADDS_A_SECOND,
+    FileError,
+    Limits,
+)
 from kpnviz.noise import NoiseModel
-from kpnviz.paths import unfinished
+from kpnviz.paths import check_output, write_atomically
+from kpnviz.pictures import check_light
 from kpnviz.text import one_line, visible
 
 _EXPLAINING = 1 / 4  # of the time that reading may take, to explain why pictures are wrong
@@ -60,10 +70,29 @@ KEYS = (__doc__ or "").partition("\n\n")[2]
 def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence[Estimate]) -> None:
     """Write a burst and the kernels of its estimates as an NPZ; the module's docstring says what the keys are.
 
+    file    a path, where the file is replaced as a whole; or a file that is open for writing bytes
+
     Kernels are kept in their own dtype (bfloat16 as float32). ValueError, one sentence, for an estimate without
-    kernels, and for kernels that are not those of the burst.
+    kernels, for kernels that are not those of the burst, for what :func:`load_kernels` would refuse, and for a path
+    that cannot be written to; OSError where writing fails.
     """
+    if isinstance(file, str | Path):
+        check_output(Path(file))
+    elif not callable(getattr(file, "write", None)):
+        raise ValueError(
+            f"file is {visible(repr(file))}; it is a path, or a file that is open for writing bytes"
+        )
+    if not isinstance(burst, Burst):
+        raise ValueError(f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst")
+    if isinstance(estimates, str) or not isinstance(estimates, Estimate | Iterable):
+        raise ValueError(f"estimates is {visible(repr(estimates))}; it is a list of kpnviz.Estimate")
     estimates = [estimates] if isinstance(estimates, Estimate) else list(estimates)
+    for estimate in estimates:
+        if not isinstance(estimate, Estimate):
+            raise ValueError(
+                f"estimates holds {visible(repr(estimate))}, of type {type(estimate).__name__}; it is a list of "
+                "kpnviz.Estimate"
+            )
     if not 1 <= len(estimates) <= MAX_KERNEL_METHODS:
         raise ValueError(f"there are {len(estimates)} estimates; a file has 1 to {MAX_KERNEL_METHODS}")
     arrays = burst_arrays(burst) | {"format": KERNEL_FORMAT}
@@ -73,16 +102,40 @@ def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence
                 f"{visible(estimate.model)} has no kernels; a file of kernels holds some of each"
             )
         check_fit(burst, estimate.kernels, estimate.model)
+        _check_saved(burst, estimate, estimate.kernels)
         for key, value in _method_arrays(estimate, estimate.kernels):
             arrays[f"{number}/{key}"] = value
     if not isinstance(file, str | Path):
         np.savez(file, **arrays)
         return
-    target = Path(file)
-    with unfinished(target.absolute().parent) as temporary:
-        with open(temporary, "xb") as opened:
-            np.savez(opened, **arrays)
-        temporary.replace(target)
+    write_atomically(Path(file), lambda opened: np.savez(opened, **arrays))
+
+
+def _check_saved(burst: Burst, estimate: Estimate, field: KernelField) -> None:
+    """ValueError for what a file of kernels does not hold, as it would be refused when it is read."""
+    name = visible(estimate.model)
+    if len(burst) > MAX_KERNEL_FRAMES:
+        raise ValueError(f"{name}: there are N = {len(burst)} frames; a file holds up to {MAX_KERNEL_FRAMES}")
+    if max(field.sizes) > MAX_KERNEL:
+        raise ValueError(
+            f"{name}: the kernels have K = {max(field.sizes)}; a file holds those of up to {MAX_KERNEL}"
+        )
+    for weights in (field.factors, field.basis):
+        if weights is None:
+            continue
+        low, high = (float(bound) for bound in weights.aminmax())  # either is NaN if any weight is
+        if not (low >= -MAX_INTENSITY and high <= MAX_INTENSITY):
+            raise ValueError(
+                f"{name}: the weights go from {low:g} to {high:g}; a file holds finite ones up to {MAX_INTENSITY:g}"
+            )
+    C = burst.channels
+    shape = (*(() if C is None else (C,)), field.height, field.width)
+    if estimate.image.dtype.kind != "f" or estimate.image.shape != shape:
+        raise ValueError(
+            f"{name}: the picture has dtype {estimate.image.dtype} and shape {estimate.image.shape}; that of its "
+            f"kernels is floating point, {shape}"
+        )
+    check_light(f"{name}: the picture", estimate.image)
 
 
 def _method_arrays(estimate: Estimate, field: KernelField) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -338,6 +339,52 @@ def test_what_cannot_be_saved_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileError, match="there is no such file"):
         load_kernels(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (dict(file=None), "file is None; it is a path, or a file that is open"),
+        (dict(file="nowhere/a.npz"), "'nowhere/a.npz' cannot be written: there is no folder 'nowhere'"),
+        (dict(file="."), "'.' cannot be written: it is a folder"),
+        (dict(file="fifo"), "'fifo' cannot be written: it is not a file"),
+        (dict(burst=3), "burst is of type int"),
+        (dict(estimates="abc"), "estimates is 'abc'; it is a list of kpnviz.Estimate"),
+        (dict(estimates=None), "estimates is None; it is a list"),
+        (dict(estimates=[3]), "estimates holds 3, of type int"),
+        (dict(image=np.full((9, 10), np.nan)), "mine: the picture holds values that are not finite"),
+        (dict(image=np.full((9, 10), 1e7)), "mine: the picture "),
+        (dict(image=np.ones((3, 3))), r"mine: the picture has dtype float64 and shape \(3, 3\)"),
+        (
+            dict(kernels=KernelField(torch.zeros(1, 2, 126, 9, 10), (63,), True, 9, 10)),
+            "mine: the kernels have K = 63; a file holds those of up to 61",
+        ),
+        (
+            dict(kernels=KernelField(torch.full((1, 2, 1, 9, 10), 1e7), (1,), False, 9, 10)),
+            r"mine: the weights go from 1e\+07 to 1e\+07",
+        ),
+    ],
+)
+def test_what_could_not_be_read_is_not_saved(tmp_path, monkeypatch, change, sentence):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    burst = Burst(plain()["frames"])
+    field = change.pop("kernels", KernelField.from_kernels(K))
+    mine = Estimate(change.pop("image", burst.reference), field, "mine", 0.0)
+    given = dict(file="a.npz", burst=burst, estimates=[mine]) | change
+    with pytest.raises(ValueError, match=sentence):
+        save_kernels(**given)
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+def test_the_file_that_a_link_leads_to_is_replaced_and_keeps_its_mode(tmp_path):
+    burst = Burst(plain()["frames"])
+    kept, link = tmp_path / "kept.npz", tmp_path / "link.npz"
+    kept.touch(0o600)
+    link.symlink_to(kept)
+    save_kernels(link, burst, Estimate.of(burst, KernelField.from_kernels(K)))
+    assert link.is_symlink() and kept.stat().st_mode & 0o777 == 0o600
+    assert "0/kernels" in np.load(kept)
 
 
 def test_reading_ends_when_nobody_wants_it():
