@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -79,9 +79,7 @@ class Estimate:
         made = picture_of(burst.frames, field)
         seconds = time.perf_counter() - begun
         if image is not None:
-            difference = explain_difference(burst.frames, field, _picture(name, image, made.shape), tolerance)
-            if difference:
-                raise ValueError(f"{name}: {difference}")
+            check_picture(burst, field, name, image, made, tolerance)
         return cls(made, field, name, seconds)
 
 
@@ -113,6 +111,23 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
             f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
             f"{burst.height}x{burst.width}{without}"
         )
+
+
+def check_picture(
+    burst: Burst,
+    field: KernelField,
+    name: str,
+    image: Any,
+    made: np.ndarray,
+    tolerance: float = 1e-3,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """ValueError for a picture that is not `made`, what the kernels make of the frames; see explain_difference."""
+    difference = explain_difference(
+        burst.frames, field, _picture(name, image, made.shape), tolerance, made=made, go_on=go_on
+    )
+    if difference:
+        raise ValueError(f"{name}: {difference}")
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -104,7 +104,7 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
     values = _tensor("kernels", kernels)
     _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
     if not isinstance(dilation, numbers.Integral) or dilation < 1:
-        raise ValueError(f"dilation is {dilation!r}; taps lie 1 pixel or more apart")
+        raise ValueError(f"dilation is {visible(repr(dilation))}; taps lie 1 pixel or more apart")
     K, _, H, W = values.shape[-4:]
     side = dilation * (K - 1) + 1
     spread = values.new_zeros(*values.shape[:-4], side, side, H, W)
@@ -162,7 +162,7 @@ def _pair(name: str, values: Any) -> tuple[int, int]:
 def _listed(name: str, values: Any) -> Sequence[Any]:
     listed = values if isinstance(values, list | tuple) else [values]
     if not listed:
-        raise ValueError(f"{name} is {values!r}; give an array for each kernel size")
+        raise ValueError(f"{name} is {visible(repr(values))}; give an array for each kernel size")
     return listed
 
 
