@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,18 +23,28 @@ def picture_of(frames: np.ndarray, field: KernelField) -> np.ndarray:
 
 
 def explain_difference(
-    frames: np.ndarray, field: KernelField, image: np.ndarray, tolerance: float = 1e-3
+    frames: np.ndarray,
+    field: KernelField,
+    image: np.ndarray,
+    tolerance: float = 1e-3,
+    *,
+    made: np.ndarray | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> str:
     """Empty where the field makes this picture of the frames; else a sentence or two: how they differ, and why perhaps.
 
     frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
     Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order,
     weights divided by their sum, clipping, and a mean over a wrong axis.
+
+    made    what the kernels make of the frames, if that is known
+    go_on   asked before the kernels are applied once more to find out why; False: it is not sought further
     """
-    made = picture_of(frames, field)
+    if made is None:
+        made = picture_of(frames, field)
     if image.shape != made.shape:
         text = f"the picture has shape {image.shape}, what the kernels make of the frames has {made.shape}"
-        return f"{text}.{_wrong_axis(frames, field, image, tolerance)}"
+        return f"{text}.{_wrong_axis(frames, field, image, tolerance) if go_on() else ''}"
     if not np.isfinite(image).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
         return f"the picture holds {image[bad]} at {bad}"
@@ -52,10 +63,16 @@ def explain_difference(
     inside = error[..., r : error.shape[-2] - r, r : error.shape[-1] - r]
     if inside.size and inside.max() <= allowed:
         text += f", and only within {r} pixels of the edge"
-    for reason, other in _explanations(frames, field, made):
+    unsought = f"{text}. Why was not sought to the end: it takes too long."
+    for reason, explain in _explanations(frames, field, made):
+        if not go_on():
+            return unsought
+        other = explain()
         if other.shape == image.shape and np.abs(other - image).max() <= allowed:
             return f"{text}. They agree {reason}."
-    order = _order(frames, field, image)
+    order = _order(frames, field, image, go_on)
+    if not go_on():
+        return unsought
     if order is not None:
         found = picture_of(frames[order], field)
         if np.abs(found - image).max() <= allowed:
@@ -66,15 +83,16 @@ def explain_difference(
 
 def _explanations(
     frames: np.ndarray, field: KernelField, made: np.ndarray
-) -> Iterator[tuple[str, np.ndarray]]:
-    """(a reason, the picture that it would give), the simplest first."""
-    yield "once clipped to 0..1", made.clip(0, 1)
+) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """(a reason, what makes the picture that it would give), the simplest first."""
+    yield "once clipped to 0..1", lambda: made.clip(0, 1)
     kernels = {
-        "": field,
-        "kernels flipped (convolution, not correlation)": _flipped(field),
-        "the kernels' axes dy and dx exchanged": _transposed(field),
+        "": lambda field: field,
+        "kernels flipped (convolution, not correlation)": _flipped,
+        "the kernels' axes dy and dx exchanged": _transposed,
     }
-    for change, changed in kernels.items():
+    for change, permuted in kernels.items():
+        changed = functools.cache(functools.partial(permuted, field))  # a copy: made when it is needed
         for padding in PADDINGS:
             for reduce in ("mean", "sum"):
                 if "valid" in (padding, field.padding) and padding != field.padding:
@@ -84,12 +102,24 @@ def _explanations(
                 reasons = [change] if change else []
                 reasons += [f"padding={padding!r}"] if padding != field.padding else []
                 reasons += [f"reduce={reduce!r}"] if reduce != field.reduce else []
-                other = dataclasses.replace(changed, padding=padding, reduce=reduce)
-                yield f"with {' and '.join(reasons)}", picture_of(frames, other)
-    endless = field if field.padding == "valid" else dataclasses.replace(field, padding="replicate")
-    mass = picture_of(np.ones_like(frames), endless)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yield "once divided by the sum of the weights at each pixel", np.nan_to_num(made / mass)
+                yield (
+                    f"with {' and '.join(reasons)}",
+                    functools.partial(_picture_with, frames, changed, padding, reduce),
+                )
+
+    def divided() -> np.ndarray:
+        endless = field if field.padding == "valid" else dataclasses.replace(field, padding="replicate")
+        mass = picture_of(np.ones_like(frames), endless)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.nan_to_num(made / mass)
+
+    yield "once divided by the sum of the weights at each pixel", divided
+
+
+def _picture_with(
+    frames: np.ndarray, changed: Callable[[], KernelField], padding: str, reduce: str
+) -> np.ndarray:
+    return picture_of(frames, dataclasses.replace(changed(), padding=padding, reduce=reduce))
 
 
 def _flipped(field: KernelField) -> KernelField:
@@ -123,13 +153,17 @@ def _permuted(
     return dataclasses.replace(field, factors=field.factors.index_select(field.factors.ndim - 3, order))
 
 
-def _order(frames: np.ndarray, field: KernelField, image: np.ndarray) -> list[int] | None:
+def _order(
+    frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
+) -> list[int] | None:
     """Which frame each kernel would have to be applied to, by least squares; None if that has no clear answer.
+
+    None, too, once `go_on` says False.
 
     With p_ij what kernel i makes of frame j, the picture is sum_ij a_ij p_ij; a is wanted, a permutation.
     """
     if frames.ndim == 4:
-        return _order(frames[:, 0], field.channel(0), image[0])
+        return _order(frames[:, 0], field.channel(0), image[0], go_on)
     N, r = len(frames), field.reach
     offset = r if field.padding == "valid" else 0  # of the picture in the frames
     spans = []
@@ -144,7 +178,11 @@ def _order(frames: np.ndarray, field: KernelField, image: np.ndarray) -> list[in
     seen = torch.from_numpy(np.ascontiguousarray(frames[:, rows, columns])).to(field.factors.device)
     with torch.inference_mode():
         # made[k][i] is what kernel i makes of frame (i + k) % N.
-        made = [part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1) for k in range(N)]
+        made = []
+        for k in range(N):
+            if not go_on():
+                return None
+            made.append(part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1))
         parts = torch.stack(made, dim=1).flatten(0, 1).double().cpu().numpy()  # [N * N, P]
     wanted = image[top:bottom, left:right].ravel().astype(np.float64) * field.divisor
     a = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N)

@@ -77,11 +77,13 @@ class Denoiser:
     the network can see, so the estimate does not depend on the tile size (to rounding).
     """
 
-    def __init__(self, network: Network, name: str, tile: int = DEFAULT_TILE) -> None:
+    def __init__(
+        self, network: Network, name: str, tile: int = DEFAULT_TILE, *, shipped: bool = False
+    ) -> None:
         stride = network.stride
         if tile < stride or tile % stride:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
-        self.network, self.name, self.tile = network, name, tile
+        self.network, self.name, self.tile, self.shipped = network, name, tile, shipped
         self.margin = -(-network.margin // stride) * stride
         # As far as a kernel reaches, or further: pixels, even.
         self._reach = max(network.config.sizes) // 4 * 2 + 2
@@ -155,7 +157,7 @@ class Denoiser:
                     progress(done / len(tiles))
         config = self.network.config
         kernels = None if factors is None else KernelField(factors, config.sizes, config.separable, H, W)
-        return Estimate(image, kernels, self.name, time.perf_counter() - begun)
+        return Estimate(image, kernels, self.name, time.perf_counter() - begun, self._origin)
 
     def _each_channel(
         self,
@@ -181,7 +183,8 @@ class Denoiser:
             factors = torch.stack([field.factors for field in fields if field is not None], dim=2)
             kernels = replace(fields[0], factors=factors)
         image = np.stack([estimate.image for estimate in estimates])
-        return Estimate(image, kernels, self.name, sum(estimate.seconds for estimate in estimates))
+        seconds = sum(estimate.seconds for estimate in estimates)
+        return Estimate(image, kernels, self.name, seconds, self._origin)
 
     def around(
         self, source: FrameSource, y: int, x: int, channels: str = "shared"
@@ -197,8 +200,13 @@ class Denoiser:
             for p, length in ((y, source.height), (x, source.width))
         )
         part = _Part(source, top, left, bottom - top, right - left)
-        whole = Denoiser(self.network, self.name, tile=(2 * self.margin + stride))
+        whole = Denoiser(self.network, self.name, tile=(2 * self.margin + stride), shipped=self.shipped)
         return whole(part, channels=channels), top, left
+
+    @property
+    def _origin(self) -> str | None:
+        """What an estimate says of its network: its name, where the weights are those that ship."""
+        return self.name if self.shipped else None
 
     @property
     def frames(self) -> int | None:
@@ -327,4 +335,4 @@ def load(name: str | Path = "mkpn", device: str | torch.device = "cpu", tile: in
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {str(device)!r}; PyTorch says: {str(error).splitlines()[0]}") from None
     called = Path(name).stem if Path(name).suffix else checkpoints.current_name(str(name))
-    return Denoiser(network, called, tile)
+    return Denoiser(network, called, tile, shipped=not Path(name).suffix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import Burst
-from kpnviz.checks import as_numpy, check_unmasked
+from kpnviz.checks import as_numpy, check_float, check_unmasked
 from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.kernels import KernelField
+from kpnviz.models.zoo import OWN_TITLES, title_of
 from kpnviz.summary import summary
 from kpnviz.text import visible
 
@@ -27,12 +28,20 @@ class Estimate:
     kernels  the KernelField that was applied (batch of 1), or None: a direct network has none, and
              ``keep_kernels=False`` drops them
     model    the network's name;  seconds  wall time of prediction and application
+    network  the network of this package whose shipped weights made it, as kpnviz.load(name) alone sets it; None: it is
+             someone else's, whatever its name is
     """
 
     image: np.ndarray
     kernels: KernelField | None
     model: str
     seconds: float
+    network: str | None = None
+
+    @property
+    def title(self) -> str:
+        """How it is named to people. Another's kernels keep their name, be it that of a network of this package."""
+        return title_of(self.model) if self.network else OWN_TITLES.get(self.model, self.model)
 
     def __repr__(self) -> str:
         H, W = self.image.shape[-2:]
@@ -74,14 +83,15 @@ class Estimate:
             raise ValueError(
                 f"field is of type {type(field).__name__}; it is a KernelField: KernelField.from_kernels(kernels)"
             )
+        if not isinstance(name, str):
+            raise ValueError(f"name is {visible(repr(name))}; it is a text, such as 'kernels'")
+        tolerance = check_float("tolerance", tolerance, 0, float("inf"))
         check_fit(burst, field, name)
         begun = time.perf_counter()
         made = picture_of(burst.frames, field)
         seconds = time.perf_counter() - begun
         if image is not None:
-            difference = explain_difference(burst.frames, field, _picture(name, image, made.shape), tolerance)
-            if difference:
-                raise ValueError(f"{name}: {difference}")
+            check_picture(burst, field, name, image, made, tolerance)
         return cls(made, field, name, seconds)
 
 
@@ -113,6 +123,23 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
             f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
             f"{burst.height}x{burst.width}{without}"
         )
+
+
+def check_picture(
+    burst: Burst,
+    field: KernelField,
+    name: str,
+    image: Any,
+    made: np.ndarray,
+    tolerance: float = 1e-3,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """ValueError for a picture that is not `made`, what the kernels make of the frames; see explain_difference."""
+    difference = explain_difference(
+        burst.frames, field, _picture(name, image, made.shape), tolerance, made=made, go_on=go_on
+    )
+    if difference:
+        raise ValueError(f"{name}: {difference}")
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -147,16 +174,14 @@ class Series(Mapping[float, Estimate]):
             )
         if not isinstance(estimates, Mapping):
             raise ValueError(f"estimates is of type {type(estimates).__name__}; it is {{number: Estimate}}")
-        self.name, self.estimates = name.strip(), MappingProxyType(dict(estimates))
+        self.name = name.strip()
+        listed = [(_plain_number(self.name, number), estimate) for number, estimate in estimates.items()]
+        self.estimates = MappingProxyType(dict(listed))
+        if len(self) < len(listed):
+            raise ValueError(f"{visible(self.name)}: two of the numbers are the same; the numbers ascend")
         if len(self) < 2:
             raise ValueError(f"{visible(self.name)} has {len(self)} estimates; a series has 2 or more")
         for number, estimate in self.items():
-            if (
-                isinstance(number, bool)
-                or not isinstance(number, numbers.Real)
-                or not np.isfinite(float(number))
-            ):
-                raise ValueError(f"{visible(self.name)}: {visible(repr(number))} is not a finite number")
             if not isinstance(estimate, Estimate):
                 raise ValueError(
                     f"{visible(self.name)} {number}: {type(estimate).__name__} is given; it is an Estimate"
@@ -201,6 +226,26 @@ class Series(Mapping[float, Estimate]):
             ("kernels", "none" if last.kernels is None else str(last.kernels)),
         ]
         return summary(rows, last.image, _white_of(last.image))
+
+
+_MOST = 2.0**53
+"""JavaScript, which shows a series, counts no further than this."""
+
+
+def _plain_number(name: str, number: Any) -> float:
+    """A number of NumPy or a fraction as Python's int or float: what JSON, and so the lens, takes."""
+    if isinstance(number, numbers.Real) and not isinstance(number, bool):
+        if isinstance(number, numbers.Integral):
+            if abs(int(number)) <= _MOST:
+                return int(number)
+            raise ValueError(f"{visible(name)}: a number is beyond 2^53, which the lens cannot show")
+        try:
+            plain = float(number)
+        except OverflowError:  # a fraction
+            plain = float("inf")
+        if np.isfinite(plain):
+            return plain
+    raise ValueError(f"{visible(name)}: {visible(repr(number))} is not a finite number")
 
 
 def _kind(estimate: Estimate) -> tuple[tuple[int, ...], str]:

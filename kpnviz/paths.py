@@ -8,8 +8,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 PACKAGE = Path(__file__).resolve().parent
 _BUNDLE = PACKAGE / "_bundle"
@@ -52,11 +53,13 @@ def _discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], object]) -> None:
     """Replace a file as a whole: a reader, or a crash at any moment, sees the old one or the new one.
 
     Of several writers at once the last one wins. Where `path` is a link, the file that it leads to is replaced; a file
     keeps its mode. OSError names `path`.
+
+    data    the contents, or what writes them into the open file: for what is large
     """
     try:
         target = _regular(path)
@@ -64,7 +67,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             with open(temporary, "xb") as file:  # never through a link
                 if target.exists() and hasattr(os, "fchmod"):
                     os.fchmod(file.fileno(), target.stat().st_mode & 0o777)
-                file.write(data)
+                if callable(data):
+                    data(file)
+                else:
+                    file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)

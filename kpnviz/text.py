@@ -18,8 +18,12 @@ def visible(text: object, most: int = MAX_NAME) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of a library as the end of a sentence."""
-    return visible(" ".join(str(error).split()) or type(error).__name__, 200).rstrip(".")
+    """An error of a library as the end of a sentence; its type's name where it has no text, or cannot give it."""
+    try:
+        text = " ".join(str(error).split())
+    except (Exception, SystemExit):  # its __str__ is a stranger's code
+        text = ""
+    return visible(text or type(error).__name__, 200).rstrip(".")
 
 
 def number(value: float, digits: int) -> str:

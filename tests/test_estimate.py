@@ -1,5 +1,8 @@
 """A Series is an ordered set of estimates that are alike."""
 
+import json
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 import kpnviz
 from kpnviz.burst import Burst
 from kpnviz.estimate import Estimate, Series
-from kpnviz.kernels import KernelField
+from kpnviz.kernels import KernelField, dilated
 
 BURST = Burst(np.random.default_rng(0).random((2, 6, 7)))
 
@@ -35,6 +38,8 @@ def test_a_series_is_ordered_and_read_by_its_numbers():
         ("step", lambda: [estimate(), estimate()], "estimates is of type list; it is {number: Estimate}"),
         ("step", lambda: {1: estimate()}, "step has 1 estimates; a series has 2 or more"),
         ("step", lambda: {4: estimate(), 1: estimate()}, "step: 1 comes after 4; the numbers ascend"),
+        ("step", lambda: {1: estimate(), 10**400: estimate()}, r"step: a number is beyond 2\^53"),
+        ("step", lambda: {1: estimate(), Fraction(10**400): estimate()}, "is not a finite number"),
         ("step", lambda: {"1": estimate(), "2": estimate()}, "step: '1' is not a finite number"),
         ("step", lambda: {1: estimate(), np.nan: estimate()}, "step: nan is not a finite number"),
         ("step", lambda: {1: estimate(), 2: None}, "step 2: NoneType is given; it is an Estimate"),
@@ -50,3 +55,39 @@ def test_a_series_is_ordered_and_read_by_its_numbers():
 def test_what_is_no_series_is_one_sentence(name, make, sentence):
     with pytest.raises(ValueError, match=sentence):
         Series(name, make())
+
+
+def test_numbers_of_a_series_are_those_of_python():
+    numbers = np.int64(1), np.float32(1.5), Fraction(5, 2)
+    series = Series("step", {number: estimate() for number in numbers})
+    assert json.dumps(series.numbers) == "[1, 1.5, 2.5]" and series[np.int64(1)] is series[1]
+    kpnviz.show(BURST, series)
+
+
+KERNELS = torch.ones(2, 3, 3, 6, 7)
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), tolerance="a"), "tolerance is 'a'"),
+        (lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), tolerance=np.nan), "tolerance is nan"),
+        (lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), tolerance=-1), "tolerance is -1"),
+        (
+            lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), name=b"x"),
+            "name is b'x'; it is a text",
+        ),
+        (lambda: kpnviz.show(BURST, title=["a"]), "title is ['a']; it is a text or None"),
+        (lambda: dilated(KERNELS, 10**9), "dilation is 1000000000; it makes kernels of K = 2000000001"),
+        (lambda: KernelField.from_kernels(KERNELS.to_sparse()), "kernels has layout torch.sparse_coo"),
+        (lambda: KernelField.from_kernels(KERNELS.to("meta")), "kernels has the device meta"),
+        (
+            lambda: KernelField.from_kernels(KERNELS.to(torch.float8_e5m2)),
+            "kernels has dtype torch.float8_e5m2",
+        ),
+    ],
+)
+def test_what_is_no_argument_is_one_sentence(call, sentence):
+    with pytest.raises(ValueError, match="^[^\n]+$") as error:
+        call()
+    assert sentence in str(error.value)

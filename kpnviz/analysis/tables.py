@@ -11,7 +11,6 @@ from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
 from kpnviz.analysis.metrics import PROTOCOL, has_ssim, psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
-from kpnviz.models.zoo import title_of
 
 
 def protocol(burst: Burst) -> str:
@@ -23,7 +22,7 @@ def scores(burst: Burst, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
     """One row per picture: PSNR and SSIM (None without a truth) and the seconds that it took."""
     pictures: list[tuple[str, np.ndarray, float | None]]
     pictures = [("noisy reference", burst.reference, None), ("mean of the frames", burst.mean, None)]
-    pictures += [(title_of(e.model), e.image, e.seconds) for e in estimates]
+    pictures += [(e.title, e.image, e.seconds) for e in estimates]
     truth, white = burst.truth, burst.white_level
     return [
         {
@@ -51,7 +50,7 @@ def pixel_statistics(burst: Burst, estimates: Sequence[Estimate], y: int, x: int
             shift = (None, None) if true is None else true[i].tolist()
             rows.append(
                 {
-                    "method": title_of(estimate.model),
+                    "method": estimate.title,
                     "frame": i,
                     "share": float(shares[i]),
                     "centroid_dy": float(centers[i, 0]),

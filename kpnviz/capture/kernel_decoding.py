@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.npz import StoredArray, is_zip, opened
-from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, FileError, Limits
+from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, MAX_OBJECTS, FileError, Limits
 from kpnviz.pictures import check_light, check_pixels
 from kpnviz.text import visible
 
@@ -25,6 +25,13 @@ BURST_LIGHT = ("frames", "truth", "moving_mask")
 BURST_NUMBERS = ("white_level", "read_std", "shot_gain", "shifts", "moving_shifts")
 METHOD_TEXTS = ("title", "padding", "reduce")
 METHOD_NUMBERS = ("scale",)
+_KERNEL_AXES = {
+    "kernels": ("[N, K, K, h, w] or [N, C, K, K, h, w]", (5, 6)),
+    "vertical": ("[N, K, h, w] or [N, C, K, h, w]", (4, 5)),
+    "horizontal": ("[N, K, h, w] or [N, C, K, h, w]", (4, 5)),
+    "basis": ("[F, N, K, K]", (4,)),
+    "coefficients": ("[F, h, w]", (3,)),
+}
 METHOD_KEY = re.compile(
     r"(?:(?P<method>[0-9]{1,2})/)?(?P<key>(?:kernels|vertical|horizontal)(?:_[0-9]{1,2})?|basis|coefficients|image"
     r"|title|padding|reduce|scale)"
@@ -75,6 +82,8 @@ class KernelFile:
                 f"{self.label}: frames has N = {shape[0]} frames; kernels are read of up to {most}"
             )
         check_pixels(self.label, shape[-1], shape[-2], self.limits)
+        for key, array in stored.items():
+            self._check_axes(key, array.shape, shape)
         kept = 0
         for key, array in stored.items():
             if self._is_array(key) and array.dtype.kind != "f":
@@ -90,6 +99,28 @@ class KernelFile:
                     "(4 bytes a number)"
                 )
 
+    def _check_axes(self, key: str, shape: tuple[int, ...], frames: tuple[int, ...]) -> None:
+        """How many axes an array has, and how many numbers those have that are few: both are relied on from here on."""
+        name = key.rpartition("/")[2]
+        axes, counts = _KERNEL_AXES.get(name.partition("_")[0], ("", ()))
+        if axes and len(shape) not in counts:
+            raise FileError(f"{self.label}: {key} has shape {visible(shape)}; expected {axes}")
+        N, C = frames[0], frames[1] if len(frames) == 4 else 1
+        if name in ("read_std", "shot_gain") and shape not in ((), (1,), (C,)):
+            # Two that were broadcast against each other would be as many numbers as their product.
+            raise FileError(
+                f"{self.label}: {key} has shape {visible(shape)}; it is a number, or one of each channel, C = {C}"
+            )
+        if name in ("white_level", "scale") and shape != ():
+            raise FileError(f"{self.label}: {key} has shape {visible(shape)}; it is a number")
+        if name == "shifts" and shape != (N, 2):
+            raise FileError(f"{self.label}: shifts has shape {visible(shape)}; expected [N, 2], N = {N}")
+        if name == "moving_shifts" and (len(shape) != 3 or shape[0] > MAX_OBJECTS or shape[1:] != (N, 2)):
+            raise FileError(
+                f"{self.label}: moving_shifts has shape {visible(shape)}; expected [M, N, 2], M up to {MAX_OBJECTS}, "
+                f"N = {N}"
+            )
+
     @staticmethod
     def _is_array(key: str) -> bool:
         name = key.rpartition("/")[2]
@@ -99,6 +130,11 @@ class KernelFile:
         name = key.rpartition("/")[2]
         if name in (*BURST_TEXTS, *METHOD_TEXTS):
             self.values[key] = array.text()
+            if key == "format" and self.values[key] != KERNEL_FORMAT:
+                # What a later format means by the same keys is not known here.
+                raise FileError(
+                    f"{self.label} has format {visible(repr(self.values[key]))}; this kpnviz reads {KERNEL_FORMAT!r}"
+                )
         elif not self._is_array(key):
             self.values[key] = array.numbers().tolist()
         else:

@@ -29,8 +29,9 @@ or kernels_3, kernels_5, ... Of several methods, each has its number and a slash
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,12 +44,24 @@ from kpnviz.capture.kernel_decoding import KERNEL_FORMAT, METHOD_KEY
 from kpnviz.capture.npz import base_name
 from kpnviz.capture.reader import read_kernel_arrays, read_recipe
 from kpnviz.capture.writer import burst_arrays
-from kpnviz.estimate import Estimate, check_fit
+from kpnviz.estimate import Estimate, check_fit, check_picture
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.limits import MAX_KERNEL_METHODS, MULTIPLY_ADDS_A_SECOND, FileError, Limits
+from kpnviz.limits import (
+    MAX_INTENSITY,
+    MAX_KERNEL,
+    MAX_KERNEL_FRAMES,
+    MAX_KERNEL_METHODS,
+    MAX_SHIFT,
+    MULTIPLY_ADDS_A_SECOND,
+    FileError,
+    Limits,
+)
 from kpnviz.noise import NoiseModel
-from kpnviz.paths import unfinished
+from kpnviz.paths import check_output, write_atomically
+from kpnviz.pictures import check_light
 from kpnviz.text import one_line, visible
+
+_EXPLAINING = 1 / 4  # of the time that reading may take, to explain why pictures are wrong
 
 KEYS = (__doc__ or "").partition("\n\n")[2]
 """What the keys are, for people."""
@@ -57,10 +70,29 @@ KEYS = (__doc__ or "").partition("\n\n")[2]
 def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence[Estimate]) -> None:
     """Write a burst and the kernels of its estimates as an NPZ; the module's docstring says what the keys are.
 
+    file    a path, where the file is replaced as a whole; or a file that is open for writing bytes
+
     Kernels are kept in their own dtype (bfloat16 as float32). ValueError, one sentence, for an estimate without
-    kernels, and for kernels that are not those of the burst.
+    kernels, for kernels that are not those of the burst, for what :func:`load_kernels` would refuse, and for a path
+    that cannot be written to; OSError where writing fails.
     """
+    if isinstance(file, str | Path):
+        check_output(Path(file))
+    elif not callable(getattr(file, "write", None)):
+        raise ValueError(
+            f"file is {visible(repr(file))}; it is a path, or a file that is open for writing bytes"
+        )
+    if not isinstance(burst, Burst):
+        raise ValueError(f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst")
+    if isinstance(estimates, str) or not isinstance(estimates, Estimate | Iterable):
+        raise ValueError(f"estimates is {visible(repr(estimates))}; it is a list of kpnviz.Estimate")
     estimates = [estimates] if isinstance(estimates, Estimate) else list(estimates)
+    for estimate in estimates:
+        if not isinstance(estimate, Estimate):
+            raise ValueError(
+                f"estimates holds {visible(repr(estimate))}, of type {type(estimate).__name__}; it is a list of "
+                "kpnviz.Estimate"
+            )
     if not 1 <= len(estimates) <= MAX_KERNEL_METHODS:
         raise ValueError(f"there are {len(estimates)} estimates; a file has 1 to {MAX_KERNEL_METHODS}")
     arrays = burst_arrays(burst) | {"format": KERNEL_FORMAT}
@@ -70,16 +102,40 @@ def save_kernels(file: str | Path | IO[bytes], burst: Burst, estimates: Sequence
                 f"{visible(estimate.model)} has no kernels; a file of kernels holds some of each"
             )
         check_fit(burst, estimate.kernels, estimate.model)
+        _check_saved(burst, estimate, estimate.kernels)
         for key, value in _method_arrays(estimate, estimate.kernels):
             arrays[f"{number}/{key}"] = value
     if not isinstance(file, str | Path):
         np.savez(file, **arrays)
         return
-    target = Path(file)
-    with unfinished(target.absolute().parent) as temporary:
-        with open(temporary, "xb") as opened:
-            np.savez(opened, **arrays)
-        temporary.replace(target)
+    write_atomically(Path(file), lambda opened: np.savez(opened, **arrays))
+
+
+def _check_saved(burst: Burst, estimate: Estimate, field: KernelField) -> None:
+    """ValueError for what a file of kernels does not hold, as it would be refused when it is read."""
+    name = visible(estimate.model)
+    if len(burst) > MAX_KERNEL_FRAMES:
+        raise ValueError(f"{name}: there are N = {len(burst)} frames; a file holds up to {MAX_KERNEL_FRAMES}")
+    if max(field.sizes) > MAX_KERNEL:
+        raise ValueError(
+            f"{name}: the kernels have K = {max(field.sizes)}; a file holds those of up to {MAX_KERNEL}"
+        )
+    for weights in (field.factors, field.basis):
+        if weights is None:
+            continue
+        low, high = (float(bound) for bound in weights.aminmax())  # either is NaN if any weight is
+        if not (low >= -MAX_INTENSITY and high <= MAX_INTENSITY):
+            raise ValueError(
+                f"{name}: the weights go from {low:g} to {high:g}; a file holds finite ones up to {MAX_INTENSITY:g}"
+            )
+    C = burst.channels
+    shape = (*(() if C is None else (C,)), field.height, field.width)
+    if estimate.image.dtype.kind != "f" or estimate.image.shape != shape:
+        raise ValueError(
+            f"{name}: the picture has dtype {estimate.image.dtype} and shape {estimate.image.shape}; that of its "
+            f"kernels is floating point, {shape}"
+        )
+    check_light(f"{name}: the picture", estimate.image)
 
 
 def _method_arrays(estimate: Estimate, field: KernelField) -> Iterator[tuple[str, Any]]:
@@ -117,6 +173,7 @@ def load_kernels(
     limits: Limits | None = None,
     wanted: Callable[[], object] = lambda: None,
     turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    pause: Callable[[], object] = lambda: None,
 ) -> tuple[Burst, list[Estimate]]:
     """The burst and the estimates of a file that :func:`save_kernels`, or anybody, wrote; see the keys above.
 
@@ -125,6 +182,7 @@ def load_kernels(
              what strangers bring is to be read with ``Limits.from_environment()``
     wanted   called twice a second while the file is read; raise in it to end that
     turn     entered while kernels are applied to the frames, in this process
+    pause    called in that turn before each application: let others compute, or raise in it to end that
 
     A process of its own, with little memory and time, checks every number. Kernels stay mapped from a temporary file.
     FileError, a ValueError of one sentence that names the file, for anything that is not frames and kernels that fit
@@ -157,7 +215,67 @@ def load_kernels(
             f"{MAX_KERNEL_METHODS}"
         )
     with turn():
-        return burst, [_estimate(label, burst, number, methods[number], limits) for number in sorted(methods)]
+        effort, work = _Effort(limits, pause), 0.0
+        fields: list[KernelField] = []
+        for number in sorted(methods):  # all of them are checked before any is applied
+            with _blamed(label, _title(number, methods[number])) as title:
+                field = _field(burst, methods[number])
+                check_fit(burst, field, title)
+                work += _work(title, burst, field, limits)
+                if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
+                    before = " with those of the methods before" if fields else ""
+                    raise ValueError(
+                        f"its kernels take {work:.2g} multiply-adds{before} to be applied, longer than "
+                        f"{limits.named('seconds')}"
+                    )
+            fields.append(field)
+        estimates = []
+        for number, field in enumerate(fields):
+            with _blamed(label, _title(number, methods[number])) as title:
+                estimates.append(_estimate(burst, title, field, methods[number].get("image"), effort))
+        return burst, estimates
+
+
+class _Effort:
+    """Whether there is time left to find out why a picture is wrong; each application of kernels asks first.
+
+    Kernels are applied once to be shown, but some twenty times to explain a picture: that has a part of the time that
+    the whole file has, on the clock, without what others computed meanwhile.
+    """
+
+    def __init__(self, limits: Limits, pause: Callable[[], object]) -> None:
+        self._pause, self._left = pause, limits.seconds * _EXPLAINING
+        self._since = 0.0
+
+    def begin(self) -> None:
+        """Before kernels are applied to be shown."""
+        self._pause()
+
+    def explain(self) -> None:
+        """From here on the time counts."""
+        self._since = time.monotonic()
+
+    def go_on(self) -> bool:
+        self._left -= time.monotonic() - self._since
+        self._pause()
+        self._since = time.monotonic()
+        return self._left > 0
+
+
+@contextmanager
+def _blamed(label: str, title: str) -> Iterator[str]:
+    """What is wrong with a method becomes a FileError that names the file and the method."""
+    try:
+        yield title
+    except FileError:
+        raise
+    except (ValueError, TypeError) as error:
+        sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
+        raise FileError(f"{label}: {' '.join(sentence.split())}") from error
+
+
+def _title(number: int, method: Mapping[str, Any]) -> str:
+    return visible(method.get("title", f"kernels {number}"))
 
 
 def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:
@@ -166,6 +284,7 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
         if ("read_std" in values) != ("shot_gain" in values):
             raise ValueError("read_std and shot_gain come together; the noise is both")
         if "read_std" in values:
+            # KernelFile has seen to it that each is one number, or one of each channel.
             pairs = np.broadcast(np.atleast_1d(values["read_std"]), np.atleast_1d(values["shot_gain"]))
             models = tuple(NoiseModel(float(r), float(s)) for r, s in pairs)
             noise = models[0] if len(models) == 1 else models
@@ -186,22 +305,20 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
 
 
 def _whole(shifts: Any) -> np.ndarray:
-    """Shifts as integers, if they are."""
+    """Shifts as integers, if they are; those that no integer holds are left to Burst, which refuses them."""
     array = np.asarray(shifts, dtype=np.float64)
-    return array.astype(np.int64) if np.array_equal(array, np.rint(array)) else array
+    whole = np.array_equal(array, np.rint(array)) and (np.abs(array) <= MAX_SHIFT).all()
+    return array.astype(np.int64) if whole else array
 
 
-def _estimate(label: str, burst: Burst, number: int, method: Mapping[str, Any], limits: Limits) -> Estimate:
+def _estimate(burst: Burst, title: str, field: KernelField, image: Any, effort: _Effort) -> Estimate:
     """A method's estimate: its kernels, applied to the frames, and its picture compared with theirs."""
-    title = visible(method.get("title", f"kernels {number}"))
-    try:
-        field = _field(burst, method)
-        check_fit(burst, field, title)
-        _check_cost(title, burst, field, limits)
-        return Estimate.of(burst, field, name=title, image=method.get("image"))
-    except (ValueError, TypeError) as error:
-        sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
-        raise FileError(f"{label}: {' '.join(sentence.split())}") from error
+    effort.begin()
+    estimate = Estimate.of(burst, field, name=title)
+    if image is not None:
+        effort.explain()
+        check_picture(burst, field, title, image, estimate.image, go_on=effort.go_on)
+    return estimate
 
 
 def _field(burst: Burst, method: Mapping[str, Any]) -> KernelField:
@@ -241,8 +358,8 @@ def _size_of_key(key: str) -> int:
     return int(key.partition("_")[2] or 0)
 
 
-def _check_cost(title: str, burst: Burst, field: KernelField, limits: Limits) -> None:
-    """ValueError for kernels that take more memory or time to be applied than a burst may take to be read."""
+def _work(title: str, burst: Burst, field: KernelField, limits: Limits) -> float:
+    """Multiply-adds of one application; ValueError for kernels that take more memory than reading a burst may."""
     pixels, C = field.height * field.width, burst.channels or 1
     taps = sum(size**2 for size in field.sizes) * field.frames * C
     copies = (
@@ -254,8 +371,4 @@ def _check_cost(title: str, burst: Burst, field: KernelField, limits: Limits) ->
             f"its kernels take {at_once / 1e6:.0f} MB a frame to be applied; the limit is "
             f"{limits.named('memory_bytes')}"
         )
-    work = pixels * taps * (1 if field.basis is None else len(field.basis))
-    if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
-        raise ValueError(
-            f"its kernels take {work:.2g} multiply-adds to be applied, longer than {limits.named('seconds')}"
-        )
+    return pixels * taps * (1 if field.basis is None else len(field.basis))

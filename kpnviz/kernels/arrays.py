@@ -103,10 +103,15 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
     """
     values = _tensor("kernels", kernels)
     _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
-    if not isinstance(dilation, numbers.Integral) or dilation < 1:
-        raise ValueError(f"dilation is {dilation!r}; taps lie 1 pixel or more apart")
+    if isinstance(dilation, bool) or not isinstance(dilation, numbers.Integral) or dilation < 1:
+        raise ValueError(f"dilation is {visible(repr(dilation))}; taps lie 1 pixel or more apart")
     K, _, H, W = values.shape[-4:]
-    side = dilation * (K - 1) + 1
+    side = int(dilation) * (K - 1) + 1
+    if side > max(K, MAX_KERNEL):  # before its memory is asked for
+        raise ValueError(
+            f"dilation is {visible(dilation)}; it makes kernels of K = {visible(side)} of those of K = {K}, and they "
+            f"have an odd side up to {MAX_KERNEL}"
+        )
     spread = values.new_zeros(*values.shape[:-4], side, side, H, W)
     spread[..., ::dilation, ::dilation, :, :] = values
     return spread
@@ -162,7 +167,7 @@ def _pair(name: str, values: Any) -> tuple[int, int]:
 def _listed(name: str, values: Any) -> Sequence[Any]:
     listed = values if isinstance(values, list | tuple) else [values]
     if not listed:
-        raise ValueError(f"{name} is {values!r}; give an array for each kernel size")
+        raise ValueError(f"{name} is {visible(repr(values))}; give an array for each kernel size")
     return listed
 
 
@@ -172,6 +177,13 @@ def _tensor(name: str, values: Any) -> Tensor:
         tensor = values.detach()
         if not tensor.is_floating_point():
             raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
+        if tensor.layout != torch.strided or tensor.is_meta:
+            layout = "the device meta, without numbers" if tensor.is_meta else f"layout {tensor.layout}"
+            raise ValueError(f"{name} has {layout}; expected a dense tensor with its numbers")
+        if tensor.element_size() < 2:  # PyTorch computes nothing in float8
+            raise ValueError(
+                f"{name} has dtype {tensor.dtype}; expected float16, bfloat16, float32 or float64"
+            )
     else:
         check_unmasked(name, values)
         array = np.asarray(values)

@@ -87,9 +87,13 @@ class KernelField:
                 f"[B, N, {expected}, {half[0]}, {half[1]}], or {full[0]}x{full[1]} in place of {half[0]}x{half[1]}"
             )
         if self.padding not in PADDINGS:
-            raise ValueError(f"padding is {self.padding!r}; choose one of {', '.join(map(repr, PADDINGS))}")
+            raise ValueError(
+                f"padding is {visible(repr(self.padding))}; choose one of {', '.join(map(repr, PADDINGS))}"
+            )
         if self.reduce not in ("mean", "sum"):
-            raise ValueError(f"reduce is {self.reduce!r}; choose 'mean' or 'sum' over the frames")
+            raise ValueError(
+                f"reduce is {visible(repr(self.reduce))}; choose 'mean' or 'sum' over the frames"
+            )
         if self.basis is not None:
             K = max(self.sizes)
             if (
@@ -258,7 +262,9 @@ class KernelField:
             )
         reduce = self.reduce if reduce is None else reduce
         if reduce not in REDUCTIONS:
-            raise ValueError(f"reduce is {reduce!r}; choose one of {', '.join(map(repr, REDUCTIONS))}")
+            raise ValueError(
+                f"reduce is {visible(repr(reduce))}; choose one of {', '.join(map(repr, REDUCTIONS))}"
+            )
         if frames.ndim == 5:
             axis = 1 if reduce in ("mean", "sum") else 2
             if self.channels not in (None, frames.shape[2]):

@@ -53,15 +53,15 @@ def origin(burst: Burst, estimates: Sequence[Estimate]) -> str:
         rows.append(("shifts of the frames (dy, dx), px", shifts))
     rows.append(("kpnviz", kpnviz.__version__))
     for estimate in estimates:
-        if estimate.model not in ZOO:
-            continue  # another's network: its name is no file
+        if estimate.network is None or estimate.network not in ZOO:
+            continue  # another's network: its name is no file, and may be that of one of ours
         try:
-            card = read_card(estimate.model)
+            card = read_card(estimate.network)
         except CheckpointError:
             continue
         rows.append(
             (
-                f"network {estimate.model}",
+                f"network {estimate.network}",
                 f"sha256 {card.get('sha256')}, license {card.get('license', 'not said')}",
             )
         )

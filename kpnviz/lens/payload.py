@@ -124,7 +124,7 @@ def pack(
         field = estimate.kernels
         if field is None or alone:
             return None
-        sent = rounded(field, burst.frames, lossy)
+        sent = rounded(field, burst.frames, lossy, estimate.network is not None)
         return {
             "sizes": list(field.sizes),
             "separable": field.separable,
@@ -152,7 +152,9 @@ def pack(
         for estimate in made:
             _check_fit(burst, estimate)
         shown = made[-1] if made else None
-        panels.append(panel("method", name, title_of(name), shown.image if shown else None))
+        # Another's kernels may have the name of a network: they are not written as that network is.
+        title = title_of(name) if shown is None or name != shown.model else shown.title
+        panels.append(panel("method", name, title, shown.image if shown else None))
         last = {
             "image": panels[-1]["image"],
             "scores": panels[-1]["scores"],
@@ -165,7 +167,7 @@ def pack(
         steps = [*before, last] if isinstance(one, Series) else None
         methods.append(
             {
-                "title": title_of(name),
+                "title": title,
                 "panel": len(panels) - 1,
                 "kernels": last["kernels"],
                 "steps": steps,
@@ -225,6 +227,12 @@ def _name(one: Estimate | Series | str) -> str:
     )
 
 
+def _network(one: Estimate | Series | str) -> str | None:
+    """The network of this package that made it, or will."""
+    last = one[one.numbers[-1]] if isinstance(one, Series) else one
+    return last.network if isinstance(last, Estimate) else last
+
+
 def _unique(names: Sequence[str]) -> list[str]:
     """The names, with a number behind those that there are already."""
     unique: list[str] = []
@@ -281,7 +289,7 @@ def _series(estimates: Sequence[Estimate | Series | str]) -> dict[str, Any] | No
 
 def _matching(burst: Burst, estimates: Sequence[Estimate | Series | str]) -> dict[str, Any] | None:
     """What networks that are shown what matching says match; None where there is none of them, or no noise is known."""
-    if burst.noise is None or not any(_name(one) in MATCHED for one in estimates):
+    if burst.noise is None or not any(_network(one) in MATCHED for one in estimates):
         return None
     weights = [1.0] if burst.channels is None else list(GUIDE_WEIGHTS)
     return {"weights": weights, "noise": dataclasses.asdict(guide(burst).gray_noise("matching"))}

@@ -17,6 +17,9 @@ _LEVELS = 127
 _FLOAT16_RANGE = (2.0**-6, 2.0**15)
 """Where the largest number of a field lies here, float16 keeps the others to 2^-11 of themselves, or 2^-25 of 1."""
 
+_NETWORK_LARGEST = 2.0**10
+"""A network's factors stay far below. Above, a small factor beside a large one could be lost: it is measured."""
+
 _COARSE = 1e-3
 """Kernels stay float32 where float16 would change the picture by more than this, relative to its largest intensity."""
 
@@ -43,16 +46,21 @@ class Rounded:
         return self.scales is not None
 
 
-def rounded(field: KernelField, frames: np.ndarray, lossy: bool = False) -> Rounded:
-    """A field's factors as they travel. `lossy`: dense kernels at every pixel in 8 bits, with a scale at each.
+def rounded(
+    field: KernelField, frames: np.ndarray, lossy: bool = False, from_network: bool = False
+) -> Rounded:
+    """A field's factors as they travel.
 
-    float16, whose rounding changes a picture of dense kernels by about 1e-4. The kernels of this package's networks
-    (separable, at half resolution, reflected frames) are known to be within 2e-3, and not measured; of all others the
-    picture that the rounded kernels make is compared with that of the given ones.
+    lossy         dense kernels at every pixel in 8 bits, with a scale at each
+    from_network  a network of this package predicted them (Estimate.network), which no layout tells
+
+    float16, whose rounding changes a picture of dense kernels by about 1e-4. The separable kernels of this package's
+    networks are known to be within 2e-3, and not measured; of all others the picture that the rounded kernels make is
+    compared with that of the given ones.
     """
     factors = field.factors[0].detach().float().cpu().numpy()
-    if field.separable and field.half and (field.padding, field.reduce) == ("reflect", "mean"):
-        return Rounded(factors.astype(np.float16))
+    if from_network and field.separable and max(-factors.min(), factors.max()) <= _NETWORK_LARGEST:
+        return Rounded(factors.astype(np.float16))  # not so for NaN, which is refused below
     before = picture_of(frames[: field.frames], field)
     if not np.isfinite(before).all():
         raise ValueError("the kernels make a picture that is not finite")

@@ -206,6 +206,8 @@ def show(
     max_bytes = check_int("max_bytes", max_bytes, 1, 2**40)
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
+    if title is not None and not isinstance(title, str):
+        raise ValueError(f"title is {visible(repr(title))}; it is a text or None")
     listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
     for one in listed:
         if not isinstance(one, Estimate | Series):

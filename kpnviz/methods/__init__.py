@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import numbers
+import os
 import re
 import sys
 import time
@@ -25,6 +26,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,11 @@ import numpy as np
 from torch import Tensor
 
 from kpnviz.burst import Burst
-from kpnviz.checks import as_numpy
+from kpnviz.checks import as_numpy, check_unmasked
 from kpnviz.denoise import Denoiser, guide, load
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
+from kpnviz.limits import MAX_INTENSITY
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import title_of
 from kpnviz.text import one_line, visible
@@ -99,12 +102,19 @@ class Method:
             result = self.predict(burst)
             seconds = time.perf_counter() - begun
             return result if isinstance(result, Estimate) else Estimate(result, None, self.name, seconds)
+        process = os.getpid()
         try:
             result = self.predict(without_truth(burst))
-        except Exception as error:
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a library's sys.exit would end the command as if all were well
             raise MethodError(
                 f"{self.name} raised {type(error).__name__} for a burst of {len(burst)} frames: {one_line(error)}"
             ) from error
+        finally:
+            if os.getpid() != process:  # a copy that predict forked: it must not do once more what follows
+                os._exit(0)
         return self._checked(burst, result, time.perf_counter() - begun)
 
     def _checked(self, burst: Burst, result: Any, seconds: float) -> Estimate:
@@ -123,6 +133,8 @@ class Method:
             )
         if image is not None:
             image = _picture(self.name, image, burst)
+        if kernels is not None and type(kernels) is not KernelField:
+            kernels = _plain(self.name, kernels)
         if kernels is None:
             return Estimate(image, None, self.name, seconds)
         try:
@@ -142,7 +154,16 @@ def without_truth(burst: Burst) -> Burst:
 
 def _picture(name: str, values: np.ndarray | Tensor, burst: Burst) -> np.ndarray:
     """The picture as float32, if it has the frames' size and is finite."""
-    image = np.asarray(as_numpy(values))
+    try:
+        check_unmasked(f"{name}: the picture", values)
+        image = np.asarray(as_numpy(values))
+    except Exception as error:  # a sparse tensor, say
+        text = (
+            str(error)
+            if isinstance(error, ValueError)
+            else f"{name} gave no dense picture: {one_line(error)}"
+        )
+        raise MethodError(text) from error
     expected = burst.frames.shape[1:]
     if image.shape != expected:
         raise MethodError(f"{name} gave a picture of shape {image.shape}; of this burst it is {expected}")
@@ -151,11 +172,30 @@ def _picture(name: str, values: np.ndarray | Tensor, burst: Burst) -> np.ndarray
             f"{name} gave a picture of {image.dtype}; expected floating point, linear intensity with white = "
             f"{burst.white_level:g}"
         )
-    bad = np.argwhere(~np.isfinite(image))
+    with np.errstate(over="ignore"):
+        made = image.astype(np.float32)
+    bad = np.argwhere(~(np.abs(made) <= MAX_INTENSITY))  # not a number is not below it, either
     if len(bad):
         place = tuple(int(i) for i in bad[0])
+        if np.isfinite(image[place]):
+            raise MethodError(
+                f"{name} gave a picture that holds {image[place]:g} at {place}; intensities are up to "
+                f"{MAX_INTENSITY:g} on either side of 0"
+            )
         raise MethodError(f"{name} gave a picture that is not finite: it holds {image[place]} at {place}")
-    return image.astype(np.float32)
+    return made
+
+
+def _plain(name: str, field: KernelField) -> KernelField:
+    """Kernels of a class that was made from KernelField, as a KernelField: what is shown is computed by kpnviz."""
+    try:
+        return KernelField(
+            **{each.name: getattr(field, each.name) for each in dataclasses.fields(KernelField)}
+        )
+    except Exception as error:
+        raise MethodError(
+            f"{name} gave kernels of type {type(field).__name__}, which make no KernelField: {one_line(error)}"
+        ) from error
 
 
 def network(name: str, device: str = "cpu") -> Method:
@@ -232,7 +272,15 @@ def own_method(source: str) -> Method:
         raise ValueError(
             f"{visible(name)!r} is no name for a method: letters, digits, dots, - and _, up to 64"
         )
-    return dataclasses.replace(as_method(name, predict), checked=True, source=source)
+    try:
+        method = as_method(name, predict)
+    except ValueError:
+        raise
+    except Exception as error:  # from the method's own title or frames
+        raise MethodError(
+            f"{visible(source, 200)} cannot be loaded: {type(error).__name__}: {one_line(error)}"
+        ) from error
+    return dataclasses.replace(method, checked=True, source=source)
 
 
 def _module(file: Path) -> Any:
@@ -251,13 +299,16 @@ def _module(file: Path) -> Any:
 def _frames(name: str, value: Any) -> frozenset[int] | None:
     if value is None:
         return None
-    values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    values = list(islice(value, _MAX_FRAMES + 1)) if several else [value]  # it may have no end
     for one in values:
         whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
         if not whole or not 1 <= one <= _MAX_FRAMES:
             raise ValueError(
                 f"{name}: frames has {visible(repr(one))}; it is a number of frames from 1 to {_MAX_FRAMES}, or several"
             )
+    if len(values) > _MAX_FRAMES:
+        raise ValueError(f"{name}: frames has more than {_MAX_FRAMES} numbers; one may stand there once")
     if not values:
         raise ValueError(f"{name}: frames is empty; it is a number of frames, or several")
     return frozenset(map(int, values))

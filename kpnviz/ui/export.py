@@ -20,7 +20,6 @@ from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
 from kpnviz.lens.document import document, origin, table
 from kpnviz.lens.payload import Pixel
-from kpnviz.models.zoo import title_of
 
 # ColorBrewer RdBu, as in the lens: blue below zero, red above.
 _DIVERGING = np.array(
@@ -55,7 +54,7 @@ def table_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, link: str) -> str:
     """The comparison as one HTML file that needs nothing else: pictures, scores, kernels at `pixel`, recipe, link."""
     pictures = [("Noisy reference", burst.reference), ("Mean of the frames", burst.mean)]
-    pictures += [(title_of(estimate.model), estimate.image) for estimate in estimates]
+    pictures += [(estimate.title, estimate.image) for estimate in estimates]
     if burst.truth is not None:
         pictures.append(("Truth", burst.truth))
     figures = "".join(
@@ -63,7 +62,7 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
         f"<figcaption>{html.escape(title)}</figcaption></figure>"
         for title, image in pictures
     )
-    title = f"kpnviz: {' against '.join(title_of(e.model) for e in estimates) or 'a burst'}"
+    title = f"kpnviz: {' against '.join(e.title for e in estimates) or 'a burst'}"
     columns = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
     rows = [{name: row[name] for name in ("picture", *columns)} for row in scores(burst, estimates)]
     parts = [
@@ -85,7 +84,7 @@ def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, lin
 
 
 def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[str]:
-    kernels = {e.model: e.kernels.at(*pixel) for e in estimates if e.kernels is not None}
+    kernels = {e.title: e.kernels.at(*pixel) for e in estimates if e.kernels is not None}
     if not kernels:
         return []
     largest = max(float(np.abs(k).max()) for k in kernels.values()) or 1.0
@@ -98,7 +97,7 @@ def _kernels(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel) -> list[
             f'<td><img class="kernel" alt="kernel of frame {i}" src="{_diverging(np.pad(k, margin), largest)}"></td>'
             for i, k in enumerate(of_frames)
         )
-        rows += f"<tr><th>{html.escape(title_of(name))}</th>{cells}</tr>"
+        rows += f"<tr><th>{html.escape(name)}</th>{cells}</tr>"
     statistics = pixel_statistics(burst, estimates, *pixel)
     titles = {
         "centroid_dy": "centroid dy, px",

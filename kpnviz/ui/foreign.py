@@ -65,7 +65,11 @@ def _read(file: Any) -> Opened:
     contents = (file.name, uploads.contents_of(file))
     try:
         burst, estimates = load_kernels(
-            contents, limits=Limits.from_environment(), wanted=work.still_wanted, turn=work.turn
+            contents,
+            limits=Limits.from_environment(),
+            wanted=work.still_wanted,
+            turn=work.turn,
+            pause=work.pauses(),
         )
     finally:
         uploads.were_read([file])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -231,6 +232,36 @@ NAN[1, 2, 0, 3, 4] = np.nan
         (lambda: npz(**plain(recipe="[")), "recipe is not that of a burst"),
         (lambda: npz(**plain(), **{"2/kernels": K}), "holds methods 0, 2; they are counted from 0"),
         (lambda: npz(**plain(), **{"0/kernels": K}), "holds kernels of method 0 twice"),
+        # 3000 x 3000 numbers, were they broadcast.
+        (
+            lambda: npz(**plain(read_std=np.full((3000, 1), 0.1), shot_gain=np.full((1, 3000), 0.1))),
+            r"read_std has shape \(3000, 1\); it is a number, or one of each channel, C = 1",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=np.ones(5))),
+            r"kernels has shape \(5,\); expected \[N, K, K, h, w",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=np.float32(1))),
+            r"kernels has shape \(\); expected \[N, K, K, h, w",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=None, basis=np.float32(1), coefficients=K[0, 0])),
+            r"basis has shape \(\); expected \[F, N, K, K\]",
+        ),
+        (
+            lambda: npz(**plain(scale=2, kernels=None, vertical=np.ones(2), horizontal=np.ones(2))),
+            r"vertical has shape \(2,\); expected \[N, K, h, w\]",
+        ),
+        (lambda: npz(**plain(padding="x" * 200_000)), "kernels 0: padding is 'xxx"),
+        (lambda: npz(**plain(reduce="x" * 200_000)), "kernels 0: reduce is 'xxx"),
+        (lambda: npz(**plain(shifts=np.full((2, 2), np.inf))), "shifts holds"),
+        (lambda: npz(**plain(shifts=np.full((2, 2), 1e300))), "shifts holds"),
+        (
+            lambda: npz(**plain(shifts=np.ones((70_000, 2)))),
+            r"shifts has shape \(70000, 2\); expected \[N, 2\]",
+        ),
+        (lambda: npz(**plain(format="kpnviz kernels 2")), "has format 'kpnviz kernels 2'; this kpnviz reads"),
         (lambda: b"not a zip", "is not an NPZ; kpnviz.save_kernels writes one"),
         (lambda: npz(**plain())[:-60], "is a ZIP that cannot be read"),
         (lambda: b"", "is not an NPZ"),
@@ -268,6 +299,32 @@ def test_no_more_is_read_than_the_limits_allow(in_this_process):
         load(npz(**plain()), Limits(frames=1))
 
 
+def test_the_time_is_that_of_all_methods_together(in_this_process):
+    one = plain()
+    frames, K = one["frames"], one["kernels"]
+    data = npz(frames=frames, **{"0/kernels": K, "1/kernels": K})
+    work, limits = 9 * 10 * 9 * 2, Limits(seconds=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel_file, "MULTIPLY_ADDS_A_SECOND", 1.5 * work)
+        assert load(npz(**one), limits)
+        with pytest.raises(
+            FileError, match="kernels 1: its kernels take 3.2e.03 multiply-adds with those of"
+        ):
+            load(data, limits)
+
+
+def test_why_a_picture_is_wrong_is_not_sought_for_long_and_others_may_compute(in_this_process, monkeypatch):
+    data, paused = npz(**plain(image=np.full((9, 10), 0.5))), []
+    with pytest.raises(FileError, match="None of the usual reasons explains it"):
+        load_kernels(("own.npz", data), pause=lambda: paused.append(1))
+    assert len(paused) > 15
+    monkeypatch.setattr(kernel_file, "_EXPLAINING", 0)
+    paused.clear()
+    with pytest.raises(FileError, match="Why was not sought to the end: it takes too long"):
+        load_kernels(("own.npz", data), pause=lambda: paused.append(1))
+    assert len(paused) == 2
+
+
 def test_what_cannot_be_saved_is_named(tmp_path):
     burst = Burst(plain()["frames"])
     estimate = Estimate.of(burst, KernelField.from_kernels(K))
@@ -282,6 +339,52 @@ def test_what_cannot_be_saved_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileError, match="there is no such file"):
         load_kernels(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (dict(file=None), "file is None; it is a path, or a file that is open"),
+        (dict(file="nowhere/a.npz"), "'nowhere/a.npz' cannot be written: there is no folder 'nowhere'"),
+        (dict(file="."), "'.' cannot be written: it is a folder"),
+        (dict(file="fifo"), "'fifo' cannot be written: it is not a file"),
+        (dict(burst=3), "burst is of type int"),
+        (dict(estimates="abc"), "estimates is 'abc'; it is a list of kpnviz.Estimate"),
+        (dict(estimates=None), "estimates is None; it is a list"),
+        (dict(estimates=[3]), "estimates holds 3, of type int"),
+        (dict(image=np.full((9, 10), np.nan)), "mine: the picture holds values that are not finite"),
+        (dict(image=np.full((9, 10), 1e7)), "mine: the picture "),
+        (dict(image=np.ones((3, 3))), r"mine: the picture has dtype float64 and shape \(3, 3\)"),
+        (
+            dict(kernels=KernelField(torch.zeros(1, 2, 126, 9, 10), (63,), True, 9, 10)),
+            "mine: the kernels have K = 63; a file holds those of up to 61",
+        ),
+        (
+            dict(kernels=KernelField(torch.full((1, 2, 1, 9, 10), 1e7), (1,), False, 9, 10)),
+            r"mine: the weights go from 1e\+07 to 1e\+07",
+        ),
+    ],
+)
+def test_what_could_not_be_read_is_not_saved(tmp_path, monkeypatch, change, sentence):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    burst = Burst(plain()["frames"])
+    field = change.pop("kernels", KernelField.from_kernels(K))
+    mine = Estimate(change.pop("image", burst.reference), field, "mine", 0.0)
+    given = dict(file="a.npz", burst=burst, estimates=[mine]) | change
+    with pytest.raises(ValueError, match=sentence):
+        save_kernels(**given)
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+def test_the_file_that_a_link_leads_to_is_replaced_and_keeps_its_mode(tmp_path):
+    burst = Burst(plain()["frames"])
+    kept, link = tmp_path / "kept.npz", tmp_path / "link.npz"
+    kept.touch(0o600)
+    link.symlink_to(kept)
+    save_kernels(link, burst, Estimate.of(burst, KernelField.from_kernels(K)))
+    assert link.is_symlink() and kept.stat().st_mode & 0o777 == 0o600
+    assert "0/kernels" in np.load(kept)
 
 
 def test_reading_ends_when_nobody_wants_it():

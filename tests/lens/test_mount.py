@@ -33,7 +33,7 @@ def test_a_host_states_its_height_and_its_colors_and_hears_what_is_chosen(chromi
     burst = kpnviz.synthesize(kpnviz.BurstRecipe("dog", (50, 60, 32, 32), frames=3))
     shape = (1, 3, factor_channels((3,), True), 16, 16)
     field = KernelField(torch.randn(shape, generator=torch.Generator().manual_seed(0)), (3,), True, 32, 32)
-    estimate = Estimate(burst.mean, field, "mkpn", 0.1)
+    estimate = Estimate(burst.mean, field, "mkpn", 0.1, "mkpn")
     other = dataclasses.replace(burst, frames=burst.frames * 0.9)
     page = watch(chromium.new_page(viewport={"width": 1000, "height": 900}))
     payloads = [list(pack(one, [estimate])) for one in (burst, other)]

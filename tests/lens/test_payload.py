@@ -14,7 +14,8 @@ from kpnviz.consistency import picture_of
 from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.lens import pack, pack_assumed, payload, unpack
-from kpnviz.lens.rounding import in_8_bits
+from kpnviz.lens.document import origin
+from kpnviz.lens.rounding import as_given, in_8_bits, rounded
 from kpnviz.noise import NoiseModel
 
 from .kinds import KINDS, H, W, frames, normal, of_kind, pytorch_kpn
@@ -30,7 +31,7 @@ def random_estimate(burst, sizes, separable, name, frames=None):
         generator=torch.Generator().manual_seed(1),
     )
     field = KernelField(factors / max(sizes), sizes, separable, burst.height, burst.width)
-    return Estimate(burst.reference, field, name, 0.0)
+    return Estimate(burst.reference, field, name, 0.0, name)
 
 
 def test_the_payload_holds_the_pictures_and_the_kernels():
@@ -39,7 +40,7 @@ def test_the_payload_holds_the_pictures_and_the_kernels():
         random_estimate(burst, (1, 3, 5), True, "mkpn"),
         random_estimate(burst, (5,), False, "kpn"),
         random_estimate(burst, (5,), False, "kpn-1frame", frames=1),
-        Estimate(burst.mean, None, "kpn-direct", 0.0),
+        Estimate(burst.mean, None, "kpn-direct", 0.0, "kpn-direct"),
     ]
     header, arrays = unpack(pack(burst, estimates, start=(3, 4)))
     assert header["start"] == [3, 4]
@@ -67,7 +68,7 @@ def test_what_other_noise_gives_is_packed_for_the_same_burst():
     np.testing.assert_array_equal(arrays[header["images"]], [estimate.image for estimate in estimates])
     for number, estimate in zip(header["factors"], estimates, strict=True):
         np.testing.assert_allclose(arrays[number], estimate.kernels.factors[0], rtol=2e-3, atol=1e-4)
-    direct = [Estimate(burst.mean, None, "kpn-direct", 0.0)]
+    direct = [Estimate(burst.mean, None, "kpn-direct", 0.0, "kpn-direct")]
     assert unpack(pack_assumed(burst, (2,), direct))[0]["factors"] == []
 
 
@@ -159,6 +160,26 @@ def test_kernels_of_any_scale_travel():
     flat = Burst(np.ones((2, H, W), np.float32))
     header, arrays = unpack(pack(flat, [Estimate.of(flat, KernelField.from_kernels(cancelling))]))
     assert arrays[header["methods"][0]["kernels"]["factors"]].dtype == np.float32
+
+
+def test_factors_that_float16_does_not_hold_are_not_cast_to_it():
+    field = KernelField.from_factors(
+        torch.full((2, 3, 8, 8), 1e5), torch.full((2, 3, 8, 8), 1e-6), size=(16, 16)
+    )
+    for ours in (False, True):
+        sent = rounded(field, frames(2, height=16, width=16), from_network=ours)
+        np.testing.assert_allclose(as_given(sent), field.factors[0], rtol=1e-3)
+        assert sent.error is not None
+
+
+def test_kernels_named_like_a_network_are_not_certified_as_it():
+    burst = Burst(frames(2), NoiseModel(0.1, 0.01))
+    other = Estimate.of(burst, KernelField.from_kernels(normal(2, 3, 3, H, W)), name="mkpn")
+    header = unpack(pack(burst, [other]))[0]
+    assert header["methods"][0]["title"] == "mkpn" and header["matching"] is None
+    assert "sha256" not in origin(burst, [other])
+    own = kpnviz.load("mkpn")(burst)
+    assert own.network == "mkpn" and own.title == "MKPN" and "sha256" in origin(burst, [own])
 
 
 def test_names_of_other_networks_stay_and_each_has_its_own_panel():

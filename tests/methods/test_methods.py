@@ -1,11 +1,15 @@
 """Methods of one's own: loaded from real files, checked, and what is wrong with them said in one sentence."""
 
+import contextlib
+import os
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from importlib.metadata import EntryPoint
+from itertools import count, repeat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from kpnviz import methods
 from kpnviz.burst import Burst
 from kpnviz.denoise import Denoiser, Estimate, guide
 from kpnviz.kernels import KernelField
-from kpnviz.methods import MethodError, as_method, check_names, network, own_method, print_traceback
+from kpnviz.methods import MethodError, as_method, check_names, isolated, network, own_method, print_traceback
 from kpnviz.methods.isolated import IsolatedMethod
 from kpnviz.methods.offered import offer, offered
 from kpnviz.noise import NoiseModel
@@ -319,3 +323,137 @@ def test_gray_methods_work_in_color():
     colored.color = "yes"
     with pytest.raises(ValueError, match="mine: color is 'yes'; it is True or False"):
         as_method("mine", colored)
+
+
+def constant(value):
+    return Burst(np.full((N, H, W), value, np.float32), NoiseModel(0.01, 0.001))
+
+
+def test_a_method_that_forks_answers_the_burst_that_was_asked(write):
+    code = "import os\ndef predict(burst):\n    os.fork()\n    return burst.frames[0]\n"
+    method = IsolatedMethod(f"{write(code)}:predict", seconds=30)
+    try:
+        for value in (1, 2, 3, 4):
+            assert method(constant(value)).image.max() == value
+    finally:
+        method.close()
+
+
+def test_an_answer_to_another_task_is_dropped(write):
+    process = isolated._Process(f"{write('def predict(burst): return burst.frames[0]')}:predict")
+    try:
+        process.answer(60, lambda: None, "late")
+        process._answers.put((0, "of a task before"))
+        assert process.ask(constant(2), 60, lambda: None, "late").image.max() == 2
+    finally:
+        process.close()
+
+
+@pytest.mark.parametrize("start", ["os.fork()", "subprocess.Popen(['sleep', '60'])"])
+def test_the_limit_ends_what_a_method_started_too(write, tmp_path, start):
+    path = tmp_path / "group"
+    code = f"""
+        import os, subprocess, time
+        def predict(burst):
+            if burst.frames.max() > 1: return burst.frames[0]
+            open({str(path)!r}, "w").write(str(os.getpgrp()))
+            {start}
+            time.sleep(60)
+    """
+    method = IsolatedMethod(f"{write(code)}:predict", seconds=1.5)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(MethodError, match="took longer than"):
+            method(constant(1))
+        assert time.monotonic() - begun < 20
+        method.seconds = 30
+        assert method(constant(2)).image.max() == 2
+        group = int(path.read_text())
+        assert group != os.getpgrp()
+        states = [Path(f"/proc/{pid}/stat") for pid in os.listdir("/proc") if pid.isdigit()]
+        alive = []
+        for stat in states:
+            with contextlib.suppress(OSError):
+                state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+                alive += [stat] if int(pgrp) == group and state != "Z" else []
+        assert not alive
+    finally:
+        method.close()
+
+
+def test_kernels_of_a_class_of_the_method_come_as_kpnvizs_own(burst, write):
+    code = """
+        class Mine(kpnviz.KernelField):
+            pass
+        def predict(burst):
+            kernels = np.zeros((3, 3, 3, 12, 10), np.float32); kernels[:, 1, 1] = 1
+            return Mine.from_kernels(kernels)
+    """
+    method = IsolatedMethod(f"{write(code)}:predict", seconds=30)
+    try:
+        estimate = method(burst)
+        assert type(estimate.kernels) is KernelField and estimate.kernels.sizes == (3,)
+        np.testing.assert_allclose(estimate.image, burst.mean, atol=1e-6)
+    finally:
+        method.close()
+
+
+def test_an_answer_that_cannot_be_read_is_said_at_once(burst, write):
+    code = """
+        import os
+        def predict(burst):
+            for fd in range(3, 20):
+                try: os.write(fd, b"nonsense" * 4)
+                except OSError: pass
+            return burst.mean
+    """
+    method = IsolatedMethod(f"{write(code)}:predict", seconds=60)
+    try:
+        with pytest.raises(
+            MethodError, match="^the answer of the method's process cannot be read: its header"
+        ):
+            method(burst)
+    finally:
+        method.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("np.full((12, 10), 1e300)", r"holds 1e\+300 at \(0, 0\); intensities are up to 1e\+06"),
+        ("np.full((12, 10), -2e6, np.float32)", r"holds -2e\+06 at"),
+        ("np.ma.masked_less(np.ones((12, 10)), 2)", "the picture has masked values"),
+        ("torch.zeros(12, 10).to_sparse()", "gave no dense picture"),
+        ("__import__('sys').exit(0)", "my_net raised SystemExit for a burst of 3 frames: 0$"),
+    ],
+)
+def test_what_is_no_picture_of_intensities_is_refused(burst, write, code, sentence):
+    method = own_method(f"{write(f'def predict(burst): return {code}')}:predict")
+    with pytest.raises(MethodError, match=sentence):
+        method(burst)
+
+
+def test_whatever_a_method_raises_is_said(burst, write):
+    code = """
+        class Mute(Exception):
+            def __str__(self): raise RuntimeError
+        def predict(burst):
+            raise [Mute, SystemExit, KeyboardInterrupt][int(burst.frames[0, 0, 0]) - 1]
+    """
+    method = IsolatedMethod(f"{write(code)}:predict", seconds=30)
+    try:
+        for value, name in enumerate(("Mute", "SystemExit", "KeyboardInterrupt"), 1):
+            with pytest.raises(MethodError, match=f"^my_net raised {name}.*: {name}$"):
+                method(starting_with(burst, value))
+    finally:
+        method.close()
+
+
+def test_frames_without_an_end_are_refused():
+    def predict(burst):
+        return burst.mean
+
+    for endless, sentence in ((count(1), "frames has 1025"), (repeat(3), "frames has more than 1024")):
+        predict.frames = endless
+        with pytest.raises(ValueError, match=sentence):
+            as_method("mine", predict)

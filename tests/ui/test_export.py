@@ -40,12 +40,12 @@ def estimates(burst):
     def one(name, sizes, separable):
         shape = (1, 8, factor_channels(sizes, separable), 20, 16)
         factors = torch.randn(shape, generator=torch.Generator().manual_seed(len(sizes)))
-        return Estimate(burst.mean * 0.9, KernelField(factors, sizes, separable, 40, 32), name, 0.5)
+        return Estimate(burst.mean * 0.9, KernelField(factors, sizes, separable, 40, 32), name, 0.5, name)
 
     return [
         one("mkpn", (1, 3, 5), True),
         one("kpn", (5,), False),
-        Estimate(burst.mean, None, "kpn-direct", 0.1),
+        Estimate(burst.mean, None, "kpn-direct", 0.1, "kpn-direct"),
     ]
 
 
@@ -126,7 +126,7 @@ def test_the_report_writes_no_negative_zero(burst):
     field = KernelField(weights, (3,), False, 40, 32)
     dy = kernel_stats.centroid(field.at(*PIXEL))[0, 0]
     assert -0.0002 < dy < 0
-    text = Page(export.report(burst, [Estimate(burst.mean, field, "kpn-l3", 0.1)], PIXEL, "x")).text
+    text = Page(export.report(burst, [Estimate(burst.mean, field, "kpn-l3", 0.1, "kpn-l3")], PIXEL, "x")).text
     assert not re.search(r"[-−]0\.0+\b", text)
 
 
