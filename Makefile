@@ -38,8 +38,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types; \
-		else echo "There is no npm here: the types of the lens' scripts are not checked. Install Node.js 18 or later."; fi
+	@if command -v npm >/dev/null && $(MAKE) --no-print-directory node_modules/.installed; \
+		then $(MAKE) --no-print-directory types; \
+		else echo "The types of the lens' scripts are not checked: that takes npm (Node.js 18 or later) and its registry."; fi
 
 # The types of the scripts (tsconfig.json), by the TypeScript of package-lock.json.
 types: node_modules/.installed

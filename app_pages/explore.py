@@ -67,7 +67,7 @@ def downloads(
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("Interactive page (HTML)", "_interactive.html", "text/html", interactive),
         ("Report (HTML)", ".html", "text/html", lambda: export.report(*shown(), pixel, true_noise)),
-        ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(*shown(), pixel)),
+        ("Burst and kernels (NPZ)", ".npz", "application/zip", lambda: export.npz(*shown())),
         ("Statistics (CSV)" if pixel else "Scores (CSV)", ".csv", "text/csv", lambda: export.table_csv(rows)),
     ]
     name = f"kpnviz_{recipe.photo}" + (f"_y{pixel[0]}_x{pixel[1]}" if pixel else "")

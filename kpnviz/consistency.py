@@ -64,7 +64,7 @@ def explain_difference(
     if inside.size and inside.max() <= allowed:
         text += f", and only within {r} pixels of the edge"
     unsought = f"{text}. Why was not sought to the end: it takes too long."
-    for reason, explain in _explanations(frames, field, made):
+    for reason, explain in _explanations(frames, field, image, made):
         if not go_on():
             return unsought
         other = explain()
@@ -78,11 +78,12 @@ def explain_difference(
         if np.abs(found - image).max() <= allowed:
             places = ", ".join(map(str, order))
             return f"{text}. They agree with the frames in another order: kernel by kernel, frames {places}."
-    return f"{text}. None of the usual reasons explains it: padding, sum, flipped or transposed kernels, another order."
+    usual = "padding, sum, flipped or transposed kernels, another order, a factor"
+    return f"{text}. None of the usual reasons explains it: {usual}."
 
 
 def _explanations(
-    frames: np.ndarray, field: KernelField, made: np.ndarray
+    frames: np.ndarray, field: KernelField, image: np.ndarray, made: np.ndarray
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """(a reason, what makes the picture that it would give), the simplest first."""
     yield "once clipped to 0..1", lambda: made.clip(0, 1)
@@ -114,6 +115,12 @@ def _explanations(
             return np.nan_to_num(made / mass)
 
     yield "once divided by the sum of the weights at each pixel", divided
+    factor = float((image * made).sum() / max(float((made * made).sum()), 1e-30))  # least squares
+    yield f"once what the kernels make is multiplied by {factor:.4g}", lambda: made * factor
+    if made.ndim == 3:
+        yield "with the channels in reverse order", lambda: made[::-1]
+    if frames[0].shape == made.shape:
+        yield "once frame 0 is added to what the kernels make", lambda: made + frames[0]
 
 
 def _picture_with(

@@ -48,6 +48,8 @@ def test_the_picture_of_the_kernels_has_nothing_to_explain():
         (applied(FRAMES[[2, 0, 3, 1]]).mean(0), "kernel by kernel, frames 2, 0, 3, 1"),
         (applied().mean(0).clip(0.3, 1).clip(None, 0.6), "None of the usual reasons"),
         (applied().mean(0) / (KERNELS.sum((1, 2)).mean(0)), "divided by the sum of the weights"),
+        (255 * applied().mean(0), "once what the kernels make is multiplied by 255"),
+        (applied().mean(0) + FRAMES[0], "once frame 0 is added"),
         (applied().mean(1), "It is the mean over the rows in place of the frames"),
         (np.random.default_rng(2).random((H, W)), "None of the usual reasons explains it"),
         (np.full((H, W), np.nan), "the picture holds nan at (0, 0)"),

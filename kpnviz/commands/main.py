@@ -417,6 +417,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         check_output(output)
     methods = evaluate.methods(options.models, options.device, options.method or ())
     plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
+    evaluate.check_frames(plan, methods)
     rows = results.kept_rows(output) if output and not options.anew else []
     left = evaluate.left_to_do(plan, methods, rows, options.limit)
     stamp = results.stamp(machine() | ({} if options.device == "cpu" else {"device": options.device}))

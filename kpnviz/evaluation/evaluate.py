@@ -117,6 +117,16 @@ def plan_of(
     }
 
 
+def check_frames(plan: Plan, methods: Mapping[str, Predictor]) -> None:
+    """ValueError for a method of one's own that takes none of the plan's bursts: its rows would be missing silently."""
+    for name, predictor in methods.items():
+        method = as_method(name, predictor)
+        counts = sorted({case.frames for case, names in plan.items() if name in names})
+        if method.checked and method.frames is not None and not any(map(method.takes, counts)):
+            takes, have = (", ".join(map(str, numbers)) for numbers in (sorted(method.frames), counts))
+            raise ValueError(f"{name} takes {takes} frames, but the bursts have {have}: choose with --frames")
+
+
 def left_to_do(
     plan: Plan, methods: Mapping[str, Predictor], rows: Iterable[Row], limit: int | None = None
 ) -> Plan:

@@ -327,7 +327,7 @@ def _of_motion(motion: str, rows: Sequence[Row]) -> list[str]:
 
 
 def _psnr(row: Row) -> str:
-    return f"{row.psnr:.2f} ± {row.psnr_se:.2f}"
+    return f"{row.psnr:.2f}" + ("" if math.isnan(row.psnr_se) else f" ± {row.psnr_se:.2f}")
 
 
 def _theirs(row: Row, metric: str) -> str:

@@ -43,7 +43,7 @@ def plain(text: object, most: int = MAX_NAME) -> str:
 
 def failure(error: object) -> None:
     """Show an error's sentence, without its full stop; it may quote what a stranger wrote."""
-    st.error(f"{plain(error, _SENTENCE)}.")
+    st.error(f"{plain(error, _SENTENCE).removesuffix('.')}.")
 
 
 def fragment(function: Callable[P, None]) -> Callable[P, None]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-import kpnviz
 from kpnviz.analysis.tables import pixel_statistics, protocol, scores
 from kpnviz.burst import Burst
+from kpnviz.capture.kernel_file import save_kernels
 from kpnviz.capture.writer import burst_arrays
 from kpnviz.color import displayed
 from kpnviz.denoise import Estimate
@@ -27,28 +27,18 @@ _DIVERGING = np.array(
 )
 
 
-def npz(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None = None) -> bytes:
-    """Burst, pictures and kernels as an NPZ file.
+def npz(burst: Burst, estimates: Sequence[Estimate]) -> bytes:
+    """Burst, pictures and kernels as an NPZ file, which `load_kernels` and the page *Your kernels* open.
 
-    What `capture.writer.burst_arrays` gives of the burst. Of each method: `mkpn.image` [H, W] or [3, H, W],
-    `mkpn.factors` [N, F, h, w] at half resolution (what a KernelField is made of, with `mkpn.sizes` and
-    `mkpn.separable`), and `mkpn.kernels` [N, K, K], those at `pixel`.
+    Its keys are those of `capture/kernel_file.py`; without kernels, those of a burst (`capture.writer.burst_arrays`).
+    Methods without kernels have no place in it: their picture is the PNG.
     """
-    arrays = burst_arrays(burst) | {"kpnviz": kpnviz.__version__}
-    if pixel is not None:
-        arrays["pixel"] = np.array(pixel)
-    for estimate in estimates:
-        arrays[f"{estimate.model}.image"] = estimate.image
-        field = estimate.kernels
-        if field is None:
-            continue
-        arrays[f"{estimate.model}.factors"] = field.factors[0].float().cpu().numpy()
-        arrays[f"{estimate.model}.sizes"] = np.array(field.sizes)
-        arrays[f"{estimate.model}.separable"] = field.separable
-        if pixel is not None:
-            arrays[f"{estimate.model}.kernels"] = field.at(*pixel)
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    with_kernels = [estimate for estimate in estimates if estimate.kernels is not None]
+    if with_kernels:
+        save_kernels(file, burst, with_kernels)
+    else:
+        np.savez_compressed(file, **burst_arrays(burst))
     return file.getvalue()
 
 

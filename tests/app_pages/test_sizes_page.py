@@ -13,14 +13,14 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.models.zoo import MATCHED
 from kpnviz.ui.choices import SIZED
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.parameters import DEFAULTS
+from kpnviz.ui.parameters import COLOR, DEFAULTS
 from kpnviz.ui.presets import PRESETS
 
 from .lens_driver import at_rest, click_pixel, color, hover, lens, no_exception, open_lens, painted, watch
 
 pytestmark = pytest.mark.browser
 
-SCENE = DEFAULTS | {"crop": 96}
+SCENE = DEFAULTS | {"crop": 96, COLOR: False}  # as links of version 1 are
 
 
 @pytest.fixture

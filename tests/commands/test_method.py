@@ -83,6 +83,15 @@ def test_evaluate_measures_it_beside_others(file, tmp_path, capsys):
     assert "my_net" in capsys.readouterr().out
 
 
+def test_a_method_that_takes_none_of_the_bursts_is_said(file, capsys):
+    arguments = ["evaluate", "--method", f"{file}:predict", "--models", "mean", *CASE]
+    assert main([*arguments, "--frames", "4"]) == 1
+    said = capsys.readouterr()
+    assert (
+        said.out == "" and "my_net takes 2, 8 frames, but the bursts have 4: choose with --frames" in said.err
+    )
+
+
 def test_evaluate_alone_measures_nothing_else_and_writes_nothing(file, monkeypatch, capsys):
     monkeypatch.setattr("kpnviz.evaluation.results.add_rows", None)
     assert main(["evaluate", "--method", f"{file}:color", *CASE]) == 0

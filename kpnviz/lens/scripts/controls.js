@@ -65,7 +65,7 @@ export class Controls {
     const error = mode === "signed" || mode === "absolute";
     this.parts.find(".error").hidden = !error;
     if (!error) return;
-    const { palette: { css }, pictures: { errorRange: range } } = this.painter; // prettier-ignore
+    const { palette: { css }, pictures: { colors: { errorRange: range } } } = this.painter; // prettier-ignore
     this.parts.find(".errors").title = `difference of the values shown${this.state.channels > 1 ? ", mean of R, G and B" : ""}`;
     this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
     this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);

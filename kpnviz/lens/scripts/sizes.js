@@ -197,7 +197,7 @@ export class Sizes {
     if (!index || !image) return;
     const { height: H, width: W, white_level: white } = this.state.data;
     const { channels: C } = this.state;
-    const { transfer } = this.painter.pictures;
+    const { transfer } = this.painter.pictures.colors;
     const colors = CLASS_COLORS.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255));
     const colorOf = (/** @type {number} */ i) => {
       const values = [0, 1, 2].map((c) => transfer(image[Math.min(c, C - 1) * H * W + i] / white));

@@ -129,3 +129,30 @@ export function overN({ kernelMethods }) {
   const kinds = new Set(kernelMethods.map(({ kernels }) => kernels.rule.reduce));
   return !kinds.has("sum") ? " over N" : kinds.has("mean") ? " (over N, where a method takes the mean)" : "";
 }
+
+const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while one waits
+
+/**
+ * A sentence where ideal kernels of so many weights cannot be computed, or "".
+ * @param {Shown} state
+ * @param {number} weights
+ */
+export function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
+  if (waiting) return "";
+  if (!truth?.image || !noise) {
+    const unknown = truth ? "the noise is" : noise ? "the truth is" : "both are";
+    return `They need the truth and the noise; of this burst ${unknown} unknown.`;
+  }
+  if (!clean) return "They need the frames without noise, which are not here.";
+  return weights > MAX_IDEAL_WEIGHTS ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.` : "";
+}
+
+/**
+ * How exact kernels are as they travel.
+ * @param {Shown} state
+ */
+export function roundingText({ kernelMethods }) {
+  const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? " (to about 0.001, as kernels travel in 16 bits)" : "";
+  return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
+}

@@ -9,7 +9,7 @@ import { kernelStats, patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
 import { sizesView } from "./sizes_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, overN, receipt, shareCell, sumLines } from "./view_parts.js";
+import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shareCell, sumLines } from "./view_parts.js";
 
 /**
  * @typedef {object} View
@@ -61,7 +61,7 @@ export const VIEWS = {
       /** @param {number} i */
       const colorsOf = (i) => {
         const patches = Array.from({ length: state.channels }, (_, c) => patchAt(frames, i, c, side, y, x, padding));
-        return painter.pictures.colorOf((j, c) => patches[c][j], 2 ** state.stops / white);
+        return painter.pictures.colors.colorOf((j, c) => patches[c][j], 2 ** state.stops / white);
       };
       return {
         cells: cells.map(({ weights, ...rest }, i) => ({
@@ -265,33 +265,6 @@ export const VIEWS = {
 
   sizes: sizesView,
 };
-
-const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while one waits
-
-/**
- * A sentence where ideal kernels of so many weights cannot be computed, or "".
- * @param {Shown} state
- * @param {number} weights
- */
-function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
-  if (waiting) return "";
-  if (!truth?.image || !noise) {
-    const unknown = truth ? "the noise is" : noise ? "the truth is" : "both are";
-    return `They need the truth and the noise; of this burst ${unknown} unknown.`;
-  }
-  if (!clean) return "They need the frames without noise, which are not here.";
-  return weights > MAX_IDEAL_WEIGHTS ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.` : "";
-}
-
-/**
- * How exact kernels are as they travel.
- * @param {Shown} state
- */
-function roundingText({ kernelMethods }) {
-  const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? " (to about 0.001, as kernels travel in 16 bits)" : "";
-  return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
-}
 
 /**
  * The names of the views that a payload has.
