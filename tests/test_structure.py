@@ -15,9 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "kpnviz"
 LAYERS = [
     ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
     ["summary", "pictures", "photos", "camera_motion", "burst"],
-    ["local_conv", "kernels", "consistency", "estimate"],
+    ["local_conv", "kernels", "consistency"],
     ["matching"],
     ["models"],
+    ["estimate"],
     ["denoise"],
     ["methods"],
     ["capture"],
