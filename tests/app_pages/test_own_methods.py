@@ -61,7 +61,8 @@ def offer(monkeypatch):
 
     def to(*mine):
         monkeypatch.setattr(offered, "_offered", {one.name: one for one in mine})
-        monkeypatch.setattr(zoo, "OWN_TITLES", {one.name: one.title for one in mine})
+        for one in mine:
+            monkeypatch.setitem(zoo.OWN_TITLES, one.name, one.title)
         return mine[0]
 
     work.cached_values.clear()

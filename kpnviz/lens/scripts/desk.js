@@ -81,6 +81,9 @@ export class Desk {
       for (let pass = 0; pass < 2; pass++) sizes.layOut(width, seen, type); // bars may have wrapped in the first
       return state.changed("bitmaps", "pictures", "cursor");
     }
+    // What takes room is there when room is measured, not only once it is painted.
+    parts.find(".assumed").hidden = !state.assumed.offered;
+    parts.find(".series").hidden = !state.data.series;
     const topOf = (/** @type {DOMRect} */ box) => box.top - parts.root.getBoundingClientRect().top + parts.root.scrollTop;
     const around = () => parts.find(".looking").offsetHeight - parts.find(".stages").offsetHeight;
     for (let pass = 0; pass < 2; pass++) pictures.layOut(width, seen - around(), type); // the film has a height now
