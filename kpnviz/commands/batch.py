@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from kpnviz.capture.decoding import METADATA, natural
-from kpnviz.commands.burst import check_options, denoise_burst, loading
+from kpnviz.commands.denoising import check_options, denoise_burst, loading
 from kpnviz.paths import held, write_atomically
 from kpnviz.text import visible
 from kpnviz.workers import Failure, os_sentence, outcomes

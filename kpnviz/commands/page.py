@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpnviz.commands.burst import ALIGN, PIXELS, add_color, add_files, check, command, noise_of
+from kpnviz.commands.burst import PIXELS, add_color, add_files, command
+from kpnviz.commands.denoising import ALIGN, check, noise_of
 from kpnviz.commands.options import WrongOptionError, add_method, integer, number, several
 from kpnviz.commands.terminal import say
 from kpnviz.text import visible

@@ -134,7 +134,7 @@ def test_results_are_shown_one_after_the_other_where_they_take_long(chromium, ne
             "MKPN\n…",
         ]
         box = page.locator(".rows").bounding_box()
-        # What is to come can be chosen: the mean stands in for it.
+        # A method that is still computing can be chosen: the mean is shown until its picture is there.
         page.locator(".thumb.waiting").click()
         until(page, lambda: lens(page, "[l.shown, l.shownPanel.name]") == ["mkpn", "mean"])
         expect(page.get_by_role("button", name="Interactive page")).to_be_visible()

@@ -1,0 +1,211 @@
+"""Opening a burst as the options of a command say, and denoising it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpnviz.commands.terminal import say as _say
+from kpnviz.paths import check_output, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.denoise import Denoiser, FrameSource
+    from kpnviz.estimate import Estimate
+    from kpnviz.methods import Method
+    from kpnviz.noise import NoiseModel
+
+_COLORS = ("R", "G", "B")
+ALIGN = {"auto": None, "on": True, "off": False}
+"""The values of --align, and those of capture.prepare.prepare."""
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """ValueError for options that do not go together."""
+    if getattr(options, "channels", None) and not options.color:
+        raise ValueError("--channels is of R, G and B: it comes with --color")
+    given = (options.read_std, options.shot_gain)
+    if (given[0] is None) != (given[1] is None):
+        raise ValueError("--read-std and --shot-gain come together: the noise is both")
+    if options.noise and given[0] is not None:
+        raise ValueError("--noise auto estimates what --read-std and --shot-gain give; choose one")
+
+
+def check(options: argparse.Namespace) -> None:
+    """What can be refused at once is refused before PyTorch is imported, which takes seconds."""
+    check_options(options)
+    for name in options.files:
+        if not Path(name).exists():
+            raise ValueError(f"{name}: there is no such file or folder")
+        alone = len(options.files) == 1 and Path(name).is_dir()
+        if alone and not any(entry.is_file() for entry in Path(name).iterdir()):
+            raise ValueError(
+                f"{name} holds no files; of a folder of bursts `kpnviz denoise --each` denoises every one"
+            )
+    check_output(options.output)
+    from kpnviz.capture.reader import files_of
+
+    check_output(options.output, (file for _, file in files_of(options.files)))
+
+
+def loading(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of kpnviz.denoise.load that the options give."""
+    return {"name": options.model, "device": options.device, "tile": options.tile}
+
+
+class _OwnDenoiser:
+    """A method of one's own, called as a Denoiser: it gets the whole burst in memory."""
+
+    def __init__(self, method: Method, available: int, white_level: float) -> None:
+        self.method, self.name, self.white_level = method, method.name, white_level
+        taken = method.frames
+        # As many of the frames as it takes; where it takes more than there are, frames are repeated.
+        self.frames = None if taken is None else max((n for n in taken if n <= available), default=min(taken))
+
+    def __call__(
+        self,
+        source: FrameSource,
+        keep_kernels: bool = True,
+        progress: Callable[[float], object] = lambda share: None,
+        channels: str = "shared",
+    ) -> Estimate:
+        from kpnviz.burst import Burst
+
+        if channels == "each":
+            raise ValueError("--channels each: a method of your own gets R, G and B together")
+        noises = source.channel_noises("a method")
+        frames = source.window(slice(0, source.height), slice(0, source.width))
+        estimate = self.method(Burst(frames, noises if source.channels else noises[0], self.white_level))
+        progress(1.0)
+        return estimate
+
+    def around(
+        self, source: FrameSource, y: int, x: int, channels: str = "shared"
+    ) -> tuple[Estimate, int, int]:
+        return self(source, channels=channels), 0, 0
+
+
+def open_burst(
+    options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
+) -> tuple[Denoiser | _OwnDenoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
+    """The network, the burst, its channels and their noise, and what there is to say about them."""
+    from kpnviz.capture.frame_stack import GRAY
+    from kpnviz.capture.prepare import prepare
+    from kpnviz.capture.reader import files_of, get_ready, read_frames
+    from kpnviz.limits import Limits
+
+    def say(message: str) -> None:
+        if not quiet:
+            _say(message)
+
+    limits = Limits.from_environment(generous=True)
+    get_ready(limits)
+    from kpnviz.denoise import load
+    from kpnviz.methods import own_method
+    from kpnviz.threads import announce_compilation
+
+    announce_compilation(say)
+    method = own_method(options.method) if options.method else None
+    network = None if method else denoiser or load(**loading(options))
+    stack = read_frames(files_of(options.files), limits)
+    reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
+    assert reader is not None
+    burst = prepare(stack, reader.frames, ALIGN[options.align])
+    channels = list(range(stack.channels)) if options.color else [GRAY]
+    noises, sources, cautions = zip(*(noise_of(options, burst, channel) for channel in channels), strict=True)
+    for note in stack.notes:
+        say(note)
+    say(burst.report)
+    for i, shift in enumerate(burst.shifts):
+        if i != burst.reference:
+            say(f"{stack.names[i]}: {shift}")
+    if burst.remaining_report:
+        say(burst.remaining_report)
+    residual, helping = burst.remaining()
+    names = (
+        ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
+    )
+    for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True):
+        say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
+        if caution:
+            say(caution)
+    report = {
+        "model": reader.name,
+        "height": stack.height,
+        "width": stack.width,
+        "frames": [stack.names[i] for i in burst.order],
+        "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
+        "undone": [burst.shifts[i].aligned for i in burst.order],
+        "bend": [burst.shifts[i].bend for i in burst.order],
+        "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
+        "noise": [
+            {
+                "channel": name,
+                "read_std": noise.read_std,
+                "shot_gain": noise.shot_gain,
+                "source": source,
+                "caution": caution,
+            }
+            for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True)
+        ],
+        "notes": list(stack.notes),
+    }
+    return reader, burst, channels, list(noises), report
+
+
+def noise_of(options: argparse.Namespace, burst: OwnBurst, channel: int) -> tuple[NoiseModel, str, str]:
+    """The noise of a channel as the options say: the model, where it is from, and what is doubtful about it."""
+    from kpnviz.noise import NoiseModel
+
+    if options.read_std is not None:
+        return NoiseModel(options.read_std, options.shot_gain), "given", ""
+    return (burst.estimated_noise_of if options.noise else burst.noise_of)(channel)
+
+
+def view_of(burst: OwnBurst, channels: list[int], noises: list[NoiseModel]) -> FrameSource:
+    """The one channel that is wanted, or R, G and B together, as a network reads them."""
+    return burst.channel(channels[0], noises[0]) if len(channels) == 1 else burst.color(noises)
+
+
+def denoise_burst(
+    options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Denoise one burst as the options of `kpnviz denoise` say; returns what `--json` prints.
+
+    denoiser   the network, if it is loaded already;  quiet   say nothing on the way
+    """
+    suffix = options.output.suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff"):
+        raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
+    check(options)
+    import numpy as np
+    from tqdm import tqdm
+
+    from kpnviz.color import displayed
+    from kpnviz.pictures import write_png16, write_tiff16
+
+    reader, burst, channels, noises, report = open_burst(options, denoiser, quiet)
+    shape = (len(channels), burst.stack.height, burst.stack.width)
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(total=100, desc="denoise", disable=hidden, unit="%") as bar:
+        estimate = reader(
+            view_of(burst, channels, noises),
+            keep_kernels=False,
+            progress=lambda share: bar.update(100 * share - bar.n),
+            channels=options.channels or "shared",
+        )
+    picture = estimate.image.reshape(shape)
+    if not options.linear:
+        picture = burst.stack.developed(picture)
+    codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
+    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
+        encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane, burst.stack.white_level)
+        codes[..., c] = np.rint(encoded * 65535)
+    written = write_png16 if suffix == ".png" else write_tiff16
+    write_atomically(options.output, written(codes[..., 0] if shape[0] == 1 else codes))
+    report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
+    return report | {"seconds": round(estimate.seconds, 3)}
