@@ -213,7 +213,7 @@ def test_the_text_of_an_example_comes_with_its_pictures(chromium, networks, addr
 
 def test_results_that_take_long_have_a_skeleton_and_come_one_by_one(chromium, networks, address):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    skeletons, strips = page.locator(".skeleton"), page.locator(".strip")
+    skeletons, strips = page.locator(".skeleton"), page.locator(".strip", has_text="assumed noise")
     path = address.replace("/?", "/noise?")
     with networks.held():
         page.goto(f"{path}&seed={next(SEEDS)}")

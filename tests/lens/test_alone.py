@@ -6,17 +6,9 @@ import sys
 WITHOUT_OTHERS = """
 import sys
 
-HERE = {"numpy", "torch"}
-LEFT_OUT = {"streamlit", "plotly", "skimage", "scipy", "PIL", "safetensors", "numba", "tifffile", "pywt", "cachetools"}
-
-
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in LEFT_OUT:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
-sys.meta_path.insert(0, Missing())
+LEFT_OUT = ("streamlit", "plotly", "skimage", "scipy", "PIL", "safetensors", "numba", "tifffile", "pywt", "cachetools")
+# None is what Python itself puts here to say that there is no such module.
+sys.modules.update(dict.fromkeys(LEFT_OUT))
 import numpy as np
 import torch
 from kpnviz.burst import Burst
@@ -32,10 +24,10 @@ estimate = Estimate(burst.mean, field, "mine", 0.1)
 assumed = {"mine": pack_assumed(burst, (0.5, 2), [estimate] * 2)}
 text = interactive_page(burst, [estimate], pack(burst, [estimate]), "x", assumed=assumed)
 assert "<!doctype html>" in text and len(text) > 100_000
-print(sorted(LEFT_OUT & set(sys.modules)))
+print("written")
 """
 
 
 def test_a_page_is_written():
     found = subprocess.run([sys.executable, "-c", WITHOUT_OTHERS], capture_output=True, text=True)
-    assert found.stdout.strip() == "[]", found.stderr[-2000:]
+    assert found.stdout.strip() == "written", found.stderr[-2000:]
