@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
-from kpnviz.photos import gallery, has_color, read_scene
+from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -28,6 +28,7 @@ from kpnviz.ui.choices import (
     REDUCTION,
     SHAKES,
     Shifts,
+    moving_object,
     shifts_for,
 )
 from kpnviz.ui.elements import failure
@@ -112,7 +113,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         misalignment=SHAKES.get(state[SHAKE], Misalignment()),
         frames=state[FRAMES],
         shifts=shifts_for(state[SHIFTS], state[FRAMES]) if state[SHAKE] == BY_HAND else None,
-        moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
+        moving=moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
         color=state[COLOR] and has_color(state[PHOTO]),
@@ -364,9 +365,3 @@ def _gain_presets() -> None:
             type="primary" if st.session_state[GAIN] == gain else "secondary",
             width="stretch",
         )
-
-
-def _moving_object(photo: str, size: int) -> MovingObject:
-    names = gallery()
-    other = names[(names.index(photo) + 1) % len(names)]
-    return MovingObject(other, center=(size * 0.55, size * 0.35), diameter=size / 4, velocity=(0.0, 2.0))

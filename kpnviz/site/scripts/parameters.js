@@ -36,6 +36,7 @@
  * @property {number} most_shift
  * @property {number} reduction
  * @property {number} reduced  pixels a side of a photo, reduced
+ * @property {Record<string, import("./types").MovingObject>} moving  of each photo; center and diameter in sides of the crop
  * @property {Record<string, import("./types").Misalignment>} shakes  by their names in a link
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
