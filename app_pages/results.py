@@ -71,8 +71,7 @@ ALIGNMENT_NOTE = (
 # The rows of one kind of motion, by method and gain.
 Rows = dict[tuple[str, float], Row]
 
-NEAR = 1.0
-"""dB: methods within it have an axis of their own, which those that lie further off would squash."""
+NEAR = 1.0  # dB: methods within it have an axis of their own, which those that lie further off would squash
 
 
 def value(row: Row | None, metric: str) -> float | None:

@@ -41,8 +41,7 @@ def stage(shown: SizeStage) -> None:
     link.sync_address()
 
 
-FAR = 1.5
-"""dB: sizes that lie further off MKPN are written at the end of the axis."""
+FAR = 1.5  # dB: sizes that lie further off MKPN are written at the end of the axis
 
 
 def size_curves(shown: SizeStage, burst: Burst) -> None:

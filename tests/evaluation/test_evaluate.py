@@ -353,7 +353,9 @@ def test_differences_are_paired():
 
 
 def test_the_best_row_and_what_ties_with_it():
-    def of(model, *psnrs):  # photos are of two kinds: half of how far they lie apart, over sqrt(23), is the error
+    def of(
+        model, *psnrs
+    ):  # photos are of two kinds: half of how far they lie apart, over sqrt(23), is the error
         values = tuple(psnrs[k % 2] for k in range(48))
         return dataclasses.replace(
             ROW, model=model, psnr=float(np.mean(values)), ssim=sum(psnrs) / 100, psnrs=values

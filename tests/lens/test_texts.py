@@ -131,7 +131,7 @@ def test_answers_follow_from_the_numbers(found, results):
         "sizes": "Yes, up to 9×9",
         "several": "As good as any size, not better by a margin",
         "frames": "Yes",
-        "wrong-noise": "It costs decibels, with matching more",
+        "assumed": "It costs decibels, with matching more",
         "kernels": "Yes, both",
         "stacked": "The noise map and annealing help",
     }

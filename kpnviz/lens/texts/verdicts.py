@@ -307,7 +307,7 @@ def _wrong_noise(results: Results) -> Verdict:
     ticks = tuple(f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales)
     figure = Curves(tuple(scales), ticks, "assumed noise / true noise", "PSNR less that at ×1, dB", lines)
     return Verdict(
-        "wrong-noise", "What does a wrong assumed noise cost?", answer, points, tuple(say.numbers), figure,
+        "assumed", "What does a wrong assumed noise cost?", answer, points, tuple(say.numbers), figure,
         "Gain ×4, sub-pixel shake. Noise as a standard deviation.",
     )  # fmt: skip
 
