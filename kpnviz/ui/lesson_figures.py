@@ -25,6 +25,7 @@ from kpnviz.matching import matching_costs
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import noise_std, stabilize
 from kpnviz.serving.work import cached, is_cached
+from kpnviz.text import number
 from kpnviz.ui import cache, elements, foreign
 from kpnviz.ui.choices import SIZED
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -179,7 +180,7 @@ def matching(lesson: Lesson, recipe: BurstRecipe) -> None:
     edge = (large - small) * (small < 0.05 * large)
     places = {"flat": _best(-large), "edge": _best(edge), "corner": _best(small)}
     frame = int(np.abs(burst.shifts).max(axis=1).argmax())
-    dy, dx = (int(v) for v in burst.shifts[frame])
+    dy, dx = (number(float(v), 0) for v in burst.shifts[frame])
     half = PATCH // 2
     elements.strip(
         [
@@ -230,6 +231,7 @@ def _follow(recipe: BurstRecipe, burst: Burst, methods: Sequence[str]) -> None:
         "centroid of the kernels, px",
         errors=errors,
         level=["follows exactly"],
+        tick_text=[number(value, 0) for value in x],
         height=HEIGHT,
     )
     elements.chart(figure, "lesson_follow")

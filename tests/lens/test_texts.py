@@ -6,16 +6,22 @@ import json
 import math
 import re
 from collections import defaultdict
+from functools import cache
 
 import numpy as np
 import pytest
 
 import kpnviz
-from kpnviz.evaluation.results import Results, read_results, results_path
+from kpnviz.analysis.alignment import alignment, shifts_and_centroids
+from kpnviz.analysis.metrics import psnr
+from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.results import Results, is_tie, read_results, results_path
 from kpnviz.lens.texts import examples, lessons, verdicts
 from kpnviz.lens.texts.lessons import LESSONS, said
 from kpnviz.lens.texts.measured import MOTION_WORDS, MissingError, Sayer
 from kpnviz.noise import NoiseModel
+from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +214,26 @@ def test_lessons_have_one_right_answer_and_one_figure():
     )
     for lesson in LESSONS:
         assert 0 <= lesson.right < len(lesson.options) == 3 and lesson.burst.scene["color"] is False
+
+
+def test_the_burst_of_a_number_shows_it(numbers):
+    """There the methods differ in the direction that was measured, and kernels follow the scene as far as that."""
+    network, synthesize = cache(kpnviz.load), cache(kpnviz.synthesize)
+
+    @cache
+    def score(recipe, name, noise):
+        burst = synthesize(recipe)
+        image = BASELINES[name](burst) if name in BASELINES else network(name)(burst, noise, False).image
+        return psnr(image, burst.truth)
+
+    for number in numbers:
+        of, scene = number.of, DEFAULTS | dict(number.burst.scene)
+        recipe = recipe_of(scene)
+        if of["figure"] == "alignment":
+            pairs = shifts_and_centroids(network(of["model"])(synthesize(recipe)).kernels, synthesize(recipe))
+            assert alignment(pairs) == pytest.approx(number.value, abs=0.2), number.says
+        elif not is_tie(number.value, number.error):
+            less = of["less"]
+            other = score(recipe_of(scene | {"frames": less["frames"]}), less["model"], less["noise_scale"])
+            apart = score(recipe, of["model"], of["noise_scale"]) - other
+            assert apart * number.value > 0, (number.says, apart)

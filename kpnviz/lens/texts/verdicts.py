@@ -67,7 +67,10 @@ SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l"))
 """Networks of one separable kernel size each, the smallest first."""
 
 WHOLE, SUB, MOVING = MOTIONS
-_FUR = {"photo": "dog", "top": 150, "left": 110, "seed": 3}  # the scene of most bursts that show a number
+# Scenes of the bursts that show a number: there it has the sign that it has on the test set.
+_CITY = {"photo": "city", "top": 60, "left": 60, "seed": 1}
+_DOG = {"photo": "dog", "top": 150, "left": 110, "seed": 3}
+_BULB = {"photo": "bulb", "top": 60, "left": 60, "seed": 1}
 _GAINS = (1, 4, 8)  # named in texts
 _GAINS_WORDS = " / ".join(f"×{gain}" for gain in _GAINS)
 
@@ -126,7 +129,7 @@ def _follow(results: Results) -> Verdict:
 
 
 def _classical(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _CITY)
 
     def best(motion: str, gain: float) -> str:
         rows = [say.row(name, motion, gain) for name in BASELINES]
@@ -167,7 +170,7 @@ def _classical(results: Results) -> Verdict:
 
 
 def _sizes(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _CITY)
     names = _measured(results, SIZED)
     if len(names) < 3:
         raise MissingError("three kernel sizes")
@@ -200,7 +203,7 @@ def _sizes(results: Results) -> Verdict:
 
 
 def _several(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _CITY)
     names = _measured(results, SIZED)
     cases = [(motion, gain) for motion in MOTIONS for gain in TEST_GAINS]
     counts = {name: _count(say, "mkpn", name, cases) for name in [*names, "kpn"]}
@@ -235,7 +238,7 @@ def _several(results: Results) -> Verdict:
 
 
 def _frames(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _CITY)
     counts = sorted({row.frames for row in results.rows if (row.model, row.motion) == ("mkpn", SUB)})
     if not {1, FRAMES, 16} <= set(counts):
         raise MissingError("other numbers of frames")
@@ -272,7 +275,7 @@ def _frames(results: Results) -> Verdict:
 
 
 def _wrong_noise(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _CITY)
     names = ("mkpn", "kpn", "mkpn-stacked", "kpn-stacked")
     scales = sorted(
         {
@@ -313,7 +316,7 @@ def _wrong_noise(results: Results) -> Verdict:
 
 
 def _kernels(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _DOG)
     cases = [(motion, gain) for motion in MOTIONS for gain in TEST_GAINS]
     better = {name: _count(say, "kpn", name, cases)[0] for name in ("kpn-blind", "kpn-direct")}
     answer = "Yes, both" if min(better.values()) == len(cases) else "Not in all cases"
@@ -335,7 +338,7 @@ def _kernels(results: Results) -> Verdict:
 
 
 def _stacked(results: Results) -> Verdict:
-    say = Sayer(results, _FUR)
+    say = Sayer(results, _BULB)
     parts = {
         "kpn-blind-stacked": "the noise map",
         "kpn-no-anneal-stacked": "annealing",
