@@ -16,7 +16,8 @@ import numpy as np
 from kpnviz.camera_motion import CameraMotion, CameraPath
 from kpnviz.checks import as_numpy, check_float, check_index, check_int, check_unmasked
 from kpnviz.color import LUMINANCE_WEIGHTS
-from kpnviz.limits import MAX_INTENSITY, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
+from kpnviz.layouts import how_to_bring
+from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, MAX_OBJECTS, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import gallery, photo_path, read_scene
 from kpnviz.sampling import box_reduce, reflect_index
@@ -341,16 +342,20 @@ class Burst:
             self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, MAX_INTENSITY)
         )
         frames = _light("frames", self.frames)
+        hint = how_to_bring("frames", self.frames, *_LAYOUTS["frames"])
         if frames.ndim not in (3, 4) or 0 in frames.shape:
             raise ValueError(
-                f"frames has shape {frames.shape}; a burst is [N, H, W] or [N, C, H, W] with 1 or more of each"
+                f"frames has shape {frames.shape}; a burst is [N, H, W] or [N, C, H, W] with 1 or more of each{hint}"
             )
         if frames.ndim == 4 and frames.shape[1] not in (1, 3):
-            last = ""
-            if frames.shape[3] in (1, 3):
-                last = " (here channels come last: np.moveaxis(frames, -1, 1))"
             raise ValueError(
-                f"frames has shape {frames.shape}, so C = {frames.shape[1]} channels; [N, C, H, W] has C = 1 or 3{last}"
+                f"frames has shape {frames.shape}, so C = {frames.shape[1]} channels; [N, C, H, W] has C = 1 or 3{hint}"
+            )
+        if frames.ndim == 3 and hint and len(frames) > MAX_KERNEL_FRAMES:
+            # One photo in color, [H, W, 3], would be hundreds of frames of three columns.
+            raise ValueError(
+                f"frames has shape {frames.shape}, so N = {len(frames)} frames of {frames.shape[1]}x{frames.shape[2]} "
+                f"pixels; a burst is [N, H, W] or [N, C, H, W]{hint}"
             )
         gray = frames.ndim == 4 and frames.shape[1] == 1
         object.__setattr__(self, "frames", frames[:, 0] if gray else frames)
@@ -376,7 +381,10 @@ class Burst:
                 values = values[0]
             if values.shape != shape:
                 of = "the masks and the frames" if name == "moving_shifts" else "the frames"
-                raise ValueError(f"{name} has shape {values.shape}; of {of} it is {shape}")
+                expected = [one for one in _LAYOUTS[name][0] if len(one.split()) == len(shape)]
+                known = {"N": N, "M": M, "H": H, "W": W}
+                hint = how_to_bring(name, getattr(self, name), expected, _LAYOUTS[name][1], known)
+                raise ValueError(f"{name} has shape {values.shape}; of {of} it is {shape}{hint}")
             object.__setattr__(self, name, values)
         if self.moving_mask is not None and not (
             self.moving_mask.min() >= -_ROUNDING and self.moving_mask.max() <= 1 + _ROUNDING
@@ -544,6 +552,16 @@ def weighted_sum(planes: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     """sum_c w_c x_c of channels [..., C, H, W]: [..., H, W], float32."""
     return np.tensordot(planes, np.asarray(weights, dtype=np.float32), axes=(-3, 0)).astype(np.float32)
 
+
+_LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "frames": (("N H W", "N C H W"), ("1 N C H W", "N H W C", "1 N H W C", "H W C", "H W")),
+    "truth": (("H W", "C H W"), ("1 H W", "1 C H W", "H W C", "1 H W C", "W H", "C W H", "H W 1")),
+    "shifts": (("N 2",), ("2 N", "1 N 2")),
+    "moving_mask": (("M H W",), ("H W M", "H W", "1 M H W", "M W H")),
+    "moving_shifts": (("M N 2",), ("N M 2", "N 2")),
+    "motion": (("N H W 2",), ("N 2 H W", "1 N H W 2", "2 N H W")),
+}
+"""Layouts (kpnviz/layouts.py) of a burst's arrays: those that are taken, and others that people bring."""
 
 _MOST_OBJECTS = 255  # object_at numbers them in 8 bits
 _ROUNDING = 1e-4  # of a mask that was averaged down

@@ -107,8 +107,10 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
             f"{name}: the kernels are those of B = {len(field.factors)} bursts; a batch of 1 is taken"
         )
     if field.frames != len(burst):
+        batch = field.frames == 1 and field.channels == len(burst)
         raise ValueError(
             f"{name}: the kernels are those of N = {field.frames} frames, the burst has {len(burst)}"
+            f"{'; if their axes are [1, N, K, K, H, W], of a batch of one: kernels[0]' * batch}"
         )
     if field.channels is not None and field.channels != burst.channels:
         raise ValueError(
@@ -120,9 +122,21 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
     if (field.height, field.width) != (H, W):
         without = f", without padding {H}x{W} of the picture" if less else ""
         raise ValueError(
-            f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
-            f"{burst.height}x{burst.width}{without}"
+            f"{name}: the kernels are those of {field.height}x{field.width} pixels (H x W), the frames have "
+            f"{burst.height}x{burst.width}{without}{_why_of_another_size(field, H, W)}"
         )
+
+
+def _why_of_another_size(field: KernelField, H: int, W: int) -> str:
+    """The end of a sentence: how kernels of another size than H x W may be meant."""
+    size, less = (field.height, field.width), 2 * field.reach
+    if size == (W, H):
+        return "; if H and W are exchanged: kernels.swapaxes(-2, -1)"
+    if size == ((H + 1) // 2, (W + 1) // 2):
+        return f"; if they are at half resolution: size=({H}, {W})"
+    if size == (H - less, W - less) and field.padding != "valid":
+        return "; if the frames are not padded: padding='valid'"
+    return ""
 
 
 def check_picture(

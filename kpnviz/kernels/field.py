@@ -212,6 +212,12 @@ class KernelField:
         return self.frames if self.reduce == "mean" else 1
 
     @property
+    def multiply_adds(self) -> int:
+        """Of one application to frames of one channel, about: sizes count one by one, factors as dense kernels."""
+        taps = self.frames * sum(size**2 for size in self.sizes) * self.height * self.width
+        return taps if self.basis is None else taps * len(self.basis)
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns at which the kernels were predicted."""
         return self.factors.shape[-2], self.factors.shape[-1]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import kpnviz
+from kpnviz import consistency
 from kpnviz.burst import Burst, BurstRecipe, synthesize, with_motion
 from kpnviz.capture import decoding, kernel_file
 from kpnviz.capture.kernel_file import load_kernels, save_kernels
@@ -323,6 +324,21 @@ def test_why_a_picture_is_wrong_is_not_sought_for_long_and_others_may_compute(in
     with pytest.raises(FileError, match="Why was not sought to the end: it takes too long"):
         load_kernels(("own.npz", data), pause=lambda: paused.append(1))
     assert len(paused) == 2
+
+
+def test_kernels_are_applied_in_parts_between_which_who_left_ends_it(in_this_process, monkeypatch):
+    """However large the kernels are: the picture of 9 rows is made row by row here."""
+    monkeypatch.setattr(consistency, "_AT_ONCE", 1)
+    paused = []
+
+    def pause():
+        paused.append(1)
+        if len(paused) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_kernels(("own.npz", npz(**plain())), pause=pause)
+    assert len(paused) == 5
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):
