@@ -47,7 +47,9 @@ class KernelFile:
         self.values: dict[str, Any] = {}
         self.written = 0
         if not is_zip(data[:4]):
-            raise FileError(f"{label} is not an NPZ; kpnviz.save_kernels writes one")
+            raise FileError(
+                f"{label} is not an NPZ with frames and kernels; numpy.savez or kpnviz.save_kernels writes one"
+            )
         with opened(label, io.BytesIO(data), limits) as (archive, entries):
             stored = {}
             for entry in entries:

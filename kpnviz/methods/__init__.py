@@ -9,12 +9,13 @@ A method of one's own is a function of a Python file, or an entry point of the g
     predict.frames = 8                  # how many frames it takes, or several numbers; else any
     predict.color = True                # it takes frames in color too, [N, 3, H, W]; else it is shown gray ones
 
-With `color` a method gets frames as the burst has them: [N, 3, H, W] of one in color, [N, H, W] of a gray one, as the test
-set of `kpnviz evaluate` is; `burst.channels` is 3 or None. Without it, it gets [N, H, W] always.
+With `color` a method gets frames as the burst has them: [N, 3, H, W] of one in color, [N, H, W] of a gray one, as the
+test set of `kpnviz evaluate` is; `burst.channels` is 3 or None. Without it, it gets [N, H, W] always.
 
 With `frames` it gets as many, always. Of files there is a choice: the sharpest are taken where there are more, and some
-repeated where there are fewer (:func:`common_frames`, which all commands and the app ask). A synthetic burst in the app, and
-a burst of the test set, has the number that one chose: a method that does not take it is left out, and that is said.
+repeated where there are fewer (:func:`common_frames`, which all commands and the app ask). A synthetic burst in the
+app, or one of the test set, has the number that one chose: a method that does not take it is left out, and that is
+said.
 
 Python is loaded from where the command line says, in the process that runs the command or in one that it starts
 (:mod:`kpnviz.methods.isolated`); nothing that is uploaded, linked or in the environment names a method.

@@ -263,7 +263,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
             r"shifts has shape \(70000, 2\); expected \[N, 2\]",
         ),
         (lambda: npz(**plain(format="kpnviz kernels 2")), "has format 'kpnviz kernels 2'; this kpnviz reads"),
-        (lambda: b"not a zip", "is not an NPZ; kpnviz.save_kernels writes one"),
+        (lambda: b"not a zip", "is not an NPZ with frames and kernels; numpy.savez or"),
         (lambda: npz(**plain())[:-60], "is a ZIP that cannot be read"),
         (lambda: b"", "is not an NPZ"),
     ],
