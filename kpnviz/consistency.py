@@ -1,4 +1,4 @@
-"""Do these kernels make this picture? And if not: what would explain the difference."""
+"""Do these kernels, applied to these frames, give this picture? If not: what would explain the difference."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def explain_difference(
     made: np.ndarray | None = None,
     go_on: Callable[[], bool] = _go_on,
 ) -> str:
-    """Empty where the field makes this picture of the frames; else a sentence or two: how they differ, and why perhaps.
+    """Empty if the field makes this picture of the frames; else one or two sentences: how they differ, and why perhaps.
 
     frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
     Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order,
@@ -120,7 +120,7 @@ def _explanations(
     made: np.ndarray,
     pause: Callable[[], object],
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """(a reason, what makes the picture that it would give), the simplest first."""
+    """(a reason, a function that gives the picture which it would lead to), the simplest first."""
     yield "once clipped to 0..1", lambda: made.clip(0, 1)
     kernels = {
         "": lambda field: field,
@@ -128,7 +128,7 @@ def _explanations(
         "the kernels' axes dy and dx exchanged": _transposed,
     }
     for change, permuted in kernels.items():
-        changed = functools.cache(functools.partial(permuted, field))  # a copy: made when it is needed
+        changed = functools.cache(functools.partial(permuted, field))  # made when it is needed: it is a copy
         for padding in PADDINGS:
             for reduce in ("mean", "sum"):
                 if "valid" in (padding, field.padding) and padding != field.padding:
@@ -181,7 +181,8 @@ def _permuted(
     dense: Callable[[np.ndarray], np.ndarray],
     separable: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> KernelField:
-    """The field whose taps are in another order; the functions order the numbers of one size's taps."""
+    """The field with its taps in another order: the functions are given the indices of one size's taps (dense), or of
+    its two factors, and return them reordered."""
     if field.basis is not None:
         K = max(field.sizes)
         order = torch.from_numpy(dense(np.arange(K * K).reshape(K, K)).ravel().copy())
@@ -202,18 +203,19 @@ def _permuted(
 def _order(
     frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
 ) -> list[int] | None:
-    """Which frame each kernel would have to be applied to, by least squares; None if that has no clear answer.
+    """The frame that each kernel would have to be applied to, by least squares; None if that is not a permutation, and
+    once `go_on` returns False.
 
-    None, too, once `go_on` says False.
-
-    With p_ij what kernel i makes of frame j, the picture is sum_ij a_ij p_ij; a is wanted, a permutation.
+    With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
+    with the largest a_ij.
     """
     if frames.ndim == 4:
         return _order(frames[:, 0], field.channel(0), image[0], go_on)
     N, r = len(frames), field.reach
     offset = r if field.padding == "valid" else 0  # of the picture in the frames
     spans = []
-    for length in (field.height, field.width):  # the middle, where the frames go on by a kernel's reach
+    # A part in the middle, at least a kernel's reach from the edges.
+    for length in (field.height, field.width):
         first = max((length - _ORDER_SIDE) // 2, r - offset)
         spans.append((first, min(first + _ORDER_SIDE, length - (r - offset))))
     (top, bottom), (left, right) = spans
@@ -243,7 +245,10 @@ def _wrong_axis(
     tolerance: float,
     pause: Callable[[], object],
 ) -> str:
-    """The mean over rows or columns in place of frames: what a squeeze of a batch of 1 makes of a mean over axis 1."""
+    """Whether the picture is the mean over rows or columns instead of frames, as a sentence; "" if it is not.
+
+    It becomes that if a batch of 1 is squeezed away before a mean over axis 1.
+    """
     if frames.ndim != 3:
         return ""
     per_frame = picture_of(frames, field, pause, "size")  # [N, H, W]

@@ -96,7 +96,7 @@ class Estimate:
 
 
 def _white_of(image: np.ndarray) -> float:
-    """What is white in a picture whose white level is not known: all but its brightest pixels are below."""
+    """White of a picture whose white level is not known: 99.5 % of its pixels are darker."""
     return max(float(np.quantile(image, 0.995)), 1e-6)
 
 
@@ -157,7 +157,7 @@ def check_picture(
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A picture as NumPy; one whose batch or channel axis of 1 was kept is taken as well."""
+    """A picture as NumPy, without a leading axis of length 1 (a batch of one, or one channel)."""
     check_unmasked(name, image)
     array = np.asarray(as_numpy(image))
     if array.dtype.kind != "f":
@@ -168,7 +168,8 @@ def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class Series(Mapping[float, Estimate]):
-    """Estimates of one burst over a parameter that grows: trainings, assumed noise, whatever a scrubber is to go over.
+    """Estimates of one burst for ascending values of a parameter, which the lens shows with a scrubber: training steps,
+    say, or the assumed noise.
 
     name        of the parameter: "training step"
     estimates   {number: Estimate}, two or more, with numbers that ascend, pictures of one shape, and kernels of the
@@ -243,11 +244,11 @@ class Series(Mapping[float, Estimate]):
 
 
 _MOST = 2.0**53
-"""JavaScript, which shows a series, counts no further than this."""
+"""Largest integer up to which JavaScript, which shows a series, represents every integer."""
 
 
 def _plain_number(name: str, number: Any) -> float:
-    """A number of NumPy or a fraction as Python's int or float: what JSON, and so the lens, takes."""
+    """A number (of NumPy, or a fraction) as an int or float of Python, as JSON and so the lens takes it."""
     if isinstance(number, numbers.Real) and not isinstance(number, bool):
         if isinstance(number, numbers.Integral):
             if abs(int(number)) <= _MOST:
@@ -263,7 +264,7 @@ def _plain_number(name: str, number: Any) -> float:
 
 
 def _kind(estimate: Estimate) -> tuple[tuple[int, ...], str]:
-    """What estimates of one series share: the picture's shape, and of the kernels all but their numbers."""
+    """What is equal in all estimates of a series: the picture's shape, and all of the kernels but their values."""
     field = estimate.kernels
     if field is None:
         return estimate.image.shape, "None"

@@ -1,4 +1,4 @@
-"""Arrays of anybody's kernels, checked and laid out as a :class:`KernelField` keeps them; and other kernels made plain.
+"""Kernels of any network: checked, laid out as a :class:`KernelField` keeps them, and converted from other kinds.
 
 A network's kernels come as NumPy arrays or PyTorch tensors of any floating-point dtype. Axes are stated, never guessed:
 what does not fit raises ValueError, one sentence that names the axis, what came and what is expected.
@@ -167,10 +167,10 @@ def _joined(flat: list[Tensor], sides: list[int]) -> tuple[Tensor, tuple[int, ..
 
 
 def dilated(kernels: Any, dilation: int) -> Tensor:
-    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as plain ones: [..., K', K', H, W].
+    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as kernels without gaps: [..., K', K', H, W].
 
-    K' = dilation (K - 1) + 1, with zeros between the taps: what ``F.unfold(dilation=...)`` and dilated adaptive
-    convolutions apply. ValueError if dilation is below 1.
+    K' = dilation (K - 1) + 1, with zeros between the taps. They are what ``F.unfold(dilation=...)`` and dilated
+    adaptive convolutions apply. ValueError if dilation is below 1.
     """
     given = _Given("kernels", kernels, _ANY_DENSE)
     given.check_side(odd=False)
@@ -190,10 +190,10 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
 
 
 def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
-    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as odd ones about it.
+    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as kernels of odd size.
 
-    Zeros are added where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and K // 2 behind
-    (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
+    Zeros are added on the sides where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and
+    K // 2 behind (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
     """
     values = _Given("kernels", kernels, _ANY_DENSE).tensor
     rows, columns, H, W = values.shape[-4:]
@@ -207,10 +207,12 @@ def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
 
 
 def gathered(splat: Any) -> Tensor:
-    """Kernels that *gather*, of kernels that splat: [N, K, K, H, W] each, N frames or samples.
+    """Kernels that *gather*, from kernels that splat: both [N, K, K, H, W], of N frames or samples.
 
-    A splatting kernel says where the pixel (y, x) of the input goes; out(q) = sum_p S_p[q - p] in(p). As gathering it
-    is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied with padding="zero".
+    A splatting kernel says where the pixel (y, x) of the input goes: out(q) = sum_p S_p[q - p] in(p). The gathering
+    kernel that does the same is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied
+    with padding="zero".
+
     Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
     """
     given = _Given("splat", splat, _ONE_CHANNEL)
@@ -262,7 +264,7 @@ def _tensor(name: str, values: Any) -> Tensor:
         array = np.asarray(values)
         if array.dtype.kind != "f":
             raise ValueError(f"{name} has dtype {array.dtype}; expected a floating point dtype")
-        # PyTorch has no long doubles, no numbers in another byte order and no negative strides.
+        # PyTorch takes no long doubles, no other byte order and no negative strides.
         array = np.asarray(array, dtype=f"f{min(array.itemsize, 8)}")
         tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
     if 0 in tensor.shape:
