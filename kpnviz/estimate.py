@@ -122,8 +122,8 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
     if (field.height, field.width) != (H, W):
         without = f", without padding {H}x{W} of the picture" if less else ""
         raise ValueError(
-            f"{name}: the kernels are those of {field.height}x{field.width} pixels (H x W), the frames have "
-            f"{burst.height}x{burst.width}{without}{_why_of_another_size(field, H, W)}"
+            f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
+            f"{burst.height}x{burst.width} (H x W){without}{_why_of_another_size(field, H, W)}"
         )
 
 

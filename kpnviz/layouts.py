@@ -11,6 +11,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def how_to_bring(
     """The end of an error's sentence: in which of these layouts an array may be, and how it becomes what is expected.
 
     name      of the array, as the caller calls it
-    array     a NumPy array or a PyTorch tensor, whose methods are then named
+    array     a NumPy array, a PyTorch tensor, whose methods are then named, or what has a shape
     expected  layouts that are taken; the one with the same axes, or one more, is the aim
     layouts   other ones, the most usual first
     known     lengths of axes that are known from elsewhere
@@ -64,6 +65,54 @@ def how_to_bring(
 def shown(layout: str) -> str:
     """'[N, K, K, H, W]' of "N K K H W"."""
     return f"[{', '.join(layout.split())}]"
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Layouts of an array: those that are taken, and others that networks and people have, the most usual first."""
+
+    expected: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(map(shown, self.expected))
+
+    def of(self, axes: int) -> Axes:
+        """The same where so many axes are expected."""
+        return Axes(tuple(one for one in self.expected if len(one.split()) == axes), self.others)
+
+    def hint(self, name: str, array: Any, known: Mapping[str, int] | None = None) -> str:
+        """How an array is brought that is in one of the others; see :func:`how_to_bring`."""
+        return how_to_bring(name, array, self.expected, self.others, known)
+
+
+_OTHERS = (
+    *("1 N K K H W", "1 N C K K H W"),  # a batch of one burst
+    *("H W N K K", "N H W K K", "H W K K N", "1 H W K K N", "1 N H W K K", "N H W C K K", "N C H W K K"),
+    *("N K*K H W", "1 N K*K H W", "N C K*K H W", "1 N*K*K H W", "N*K*K H W"),  # as convolutions give them
+    *("N H W K*K", "H W N K*K", "1 H W N*K*K", "H W N*K*K"),
+    *("K K N H W", "K K H W", "K*K H W", "H W K K", "N K K C H W", "N K K W H", "N C K K W H"),
+)
+DENSE = Axes(("N K K H W", "N C K K H W"), _OTHERS)
+ANY_DENSE = Axes(("K K H W", "N K K H W", "N C K K H W"), _OTHERS)
+ONE_CHANNEL = Axes(("N K K H W",), _OTHERS)
+FACTORS = Axes(
+    ("N K H W", "N C K H W"),
+    (
+        *("1 N K H W", "1 N C K H W"),
+        *("H W N K", "N H W K", "H W K N", "1 H W K N", "1 N H W K", "N K C H W", "N C H W K"),
+        *("1 N*K H W", "N*K H W", "H W N*K", "K N H W", "K H W", "H W K", "N K W H", "N C K W H"),
+    ),
+)
+BASIS = Axes(
+    ("F N K K",),
+    (
+        *("1 F N K K", "N F K K", "1 N F K K", "K K N F", "1 K K N F", "K K F N", "N K K F", "F K K N"),
+        *("F N K*K", "1 F N K*K", "F N*K*K", "F K K"),
+    ),
+)
+FRAMES = Axes(("N H W", "N C H W"), ("1 N C H W", "N H W C", "1 N H W C", "H W C", "H W"))
+COEFFICIENTS = Axes(("F H W",), ("1 F H W", "H W F", "1 H W F", "F W H"))
 
 
 def _is_tensor(array: Any) -> bool:

@@ -176,7 +176,7 @@ def test_kernels_that_are_not_of_the_frames_are_explained(field, frames, hint):
 
 
 def test_size_with_height_and_width_exchanged():
-    with pytest.raises(ValueError, match=r"given at 14x17 places \(H x W\) and size is 17x14; .* exchanged"):
+    with pytest.raises(ValueError, match=r"given at 14x17 places and size is 17x14 \(H x W\); .* exchanged"):
         KernelField.from_kernels(KERNELS, size=(W, H))
 
 

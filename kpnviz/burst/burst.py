@@ -13,7 +13,7 @@ import numpy as np
 from kpnviz.burst.recipe import BurstRecipe
 from kpnviz.checks import as_numpy, check_float, check_index, check_unmasked
 from kpnviz.color import LUMINANCE_WEIGHTS
-from kpnviz.layouts import how_to_bring
+from kpnviz.layouts import FRAMES, Axes
 from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
 from kpnviz.summary import summary
@@ -56,7 +56,7 @@ class Burst:
             self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, MAX_INTENSITY)
         )
         frames = _light("frames", self.frames)
-        hint = how_to_bring("frames", self.frames, *_LAYOUTS["frames"])
+        hint = _AXES["frames"].hint("frames", self.frames)
         if frames.ndim not in (3, 4) or 0 in frames.shape:
             raise ValueError(
                 f"frames has shape {frames.shape}; a burst is [N, H, W] or [N, C, H, W] with 1 or more of each{hint}"
@@ -95,9 +95,8 @@ class Burst:
                 values = values[0]
             if values.shape != shape:
                 of = "the masks and the frames" if name == "moving_shifts" else "the frames"
-                expected = [one for one in _LAYOUTS[name][0] if len(one.split()) == len(shape)]
-                known = {"N": N, "M": M, "H": H, "W": W}
-                hint = how_to_bring(name, getattr(self, name), expected, _LAYOUTS[name][1], known)
+                axes = _AXES[name].of(len(shape))
+                hint = axes.hint(name, getattr(self, name), {"N": N, "M": M, "H": H, "W": W})
                 raise ValueError(f"{name} has shape {values.shape}; of {of} it is {shape}{hint}")
             object.__setattr__(self, name, values)
         if self.moving_mask is not None and not (
@@ -267,15 +266,14 @@ def weighted_sum(planes: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     return np.tensordot(planes, np.asarray(weights, dtype=np.float32), axes=(-3, 0)).astype(np.float32)
 
 
-_LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "frames": (("N H W", "N C H W"), ("1 N C H W", "N H W C", "1 N H W C", "H W C", "H W")),
-    "truth": (("H W", "C H W"), ("1 H W", "1 C H W", "H W C", "1 H W C", "W H", "C W H", "H W 1")),
-    "shifts": (("N 2",), ("2 N", "1 N 2")),
-    "moving_mask": (("M H W",), ("H W M", "H W", "1 M H W", "M W H")),
-    "moving_shifts": (("M N 2",), ("N M 2", "N 2")),
-    "motion": (("N H W 2",), ("N 2 H W", "1 N H W 2", "2 N H W")),
+_AXES = {
+    "frames": FRAMES,
+    "truth": Axes(("H W", "C H W"), ("1 H W", "1 C H W", "H W C", "1 H W C", "W H", "C W H", "H W 1")),
+    "shifts": Axes(("N 2",), ("2 N", "1 N 2")),
+    "moving_mask": Axes(("M H W",), ("H W M", "H W", "1 M H W", "M W H")),
+    "moving_shifts": Axes(("M N 2",), ("N M 2", "N 2")),
+    "motion": Axes(("N H W 2",), ("N 2 H W", "1 N H W 2", "2 N H W")),
 }
-"""Layouts (kpnviz/layouts.py) of a burst's arrays: those that are taken, and others that people bring."""
 
 _MOST_OBJECTS = 255  # object_at numbers them in 8 bits
 _ROUNDING = 1e-4  # of a mask that was averaged down

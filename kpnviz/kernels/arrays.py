@@ -9,7 +9,6 @@ from __future__ import annotations
 import numbers
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,54 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kpnviz.checks import check_unmasked
-from kpnviz.layouts import how_to_bring, shown
+from kpnviz.layouts import BASIS, COEFFICIENTS, DENSE, FACTORS, ONE_CHANNEL, Axes, shown
 from kpnviz.limits import MAX_KERNEL, MAX_KERNEL_FRAMES
 from kpnviz.text import visible
-
-
-@dataclass(frozen=True)
-class _Axes:
-    """Layouts of an array (kpnviz/layouts.py): those that are taken, and those that networks and files also have."""
-
-    expected: tuple[str, ...]
-    others: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return " or ".join(map(shown, self.expected))
-
-
-_OTHERS = (
-    *("1 N K K H W", "1 N C K K H W"),  # a batch of one burst
-    *("H W N K K", "N H W K K", "H W K K N", "1 H W K K N", "1 N H W K K", "N H W C K K", "N C H W K K"),
-    *("N K*K H W", "1 N K*K H W", "N C K*K H W", "1 N*K*K H W", "N*K*K H W"),  # as convolutions give them
-    *("N H W K*K", "H W N K*K", "1 H W N*K*K", "H W N*K*K"),
-    *("K K N H W", "K K H W", "K*K H W", "H W K K", "N K K C H W", "N K K W H", "N C K K W H"),
-)
-_DENSE = _Axes(("N K K H W", "N C K K H W"), _OTHERS)
-_ANY_DENSE = _Axes(("K K H W", "N K K H W", "N C K K H W"), _OTHERS)
-_ONE_CHANNEL = _Axes(("N K K H W",), _OTHERS)
-_FACTORS = _Axes(
-    ("N K H W", "N C K H W"),
-    (
-        *("1 N K H W", "1 N C K H W"),
-        *("H W N K", "N H W K", "H W K N", "1 H W K N", "1 N H W K", "N K C H W", "N C H W K"),
-        *("1 N*K H W", "N*K H W", "H W N*K", "K N H W", "K H W", "H W K", "N K W H", "N C K W H"),
-    ),
-)
-_BASIS = _Axes(
-    ("F N K K",),
-    (
-        *("1 F N K K", "N F K K", "1 N F K K", "K K N F", "1 K K N F", "K K F N", "N K K F", "F K K N"),
-        *("F N K*K", "1 F N K*K", "F N*K*K", "F K K"),
-    ),
-)
-_COEFFICIENTS = _Axes(("F H W",), ("1 F H W", "H W F", "1 H W F", "F W H"))
 
 
 class _Given:
     """An array as it was given, with its name and the axes that it should have; `tensor` is what it holds."""
 
-    def __init__(self, name: str, values: Any, axes: _Axes) -> None:
+    def __init__(self, name: str, values: Any, axes: Axes) -> None:
         self.name, self.values, self.axes = name, values, axes
         self.tensor = _tensor(name, values)
         self.layout = next((one for one in axes.expected if len(one.split()) == self.tensor.ndim), "")
@@ -74,7 +34,7 @@ class _Given:
 
     def hint(self, known: Mapping[str, int] | None = None) -> str:
         """How it is brought, if it is in a well-known other layout; `known` are lengths of axes."""
-        return how_to_bring(self.name, self.values, self.axes.expected, self.axes.others, known)
+        return self.axes.hint(self.name, self.values, known)
 
     def error(self, so: str, expected: str, otherwise: str = "") -> ValueError:
         """The error that a length is wrong: what it is, and what it should be; `otherwise` ends it without a hint."""
@@ -107,7 +67,7 @@ def dense_factors(kernels: Any) -> tuple[Tensor, tuple[int, ...]]:
     """Dense kernels, of one size or a list of several, as factors [N, F, h, w] or [N, C, F, h, w]; and their sizes."""
     flat, sides = [], []
     for name, values in _listed("kernels", kernels):
-        one = _Given(name, values, _DENSE)
+        one = _Given(name, values, DENSE)
         one.check_side()
         one.check_counts()
         flat.append(one.tensor.flatten(-4, -3))
@@ -122,7 +82,7 @@ def separable_factors(vertical: Any, horizontal: Any) -> tuple[Tensor, tuple[int
         raise ValueError(f"vertical has {len(listed[0])} sizes, horizontal {len(listed[1])}; they must agree")
     flat, sides = [], []
     for pair in zip(*listed, strict=True):
-        u, v = (_Given(name, values, _FACTORS) for name, values in pair)
+        u, v = (_Given(name, values, FACTORS) for name, values in pair)
         for one in (u, v):
             one.check_side()
             one.check_counts()
@@ -139,7 +99,7 @@ def separable_factors(vertical: Any, horizontal: Any) -> tuple[Tensor, tuple[int
 
 def basis_factors(basis: Any, coefficients: Any) -> tuple[Tensor, Tensor]:
     """Basis kernels [F, N, K, K] and the coefficients of each pixel [F, h, w], as tensors."""
-    kernels, c = _Given("basis", basis, _BASIS), _Given("coefficients", coefficients, _COEFFICIENTS)
+    kernels, c = _Given("basis", basis, BASIS), _Given("coefficients", coefficients, COEFFICIENTS)
     kernels.check_side()
     if (F_basis := kernels.length("F")) != (F_pixels := c.length("F")):
         raise ValueError(
@@ -172,7 +132,7 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
     K' = dilation (K - 1) + 1, with zeros between the taps. They are what ``F.unfold(dilation=...)`` and dilated
     adaptive convolutions apply. ValueError if dilation is below 1.
     """
-    given = _Given("kernels", kernels, _ANY_DENSE)
+    given = _Given("kernels", kernels, ANY_DENSE)
     given.check_side(odd=False)
     values = given.tensor
     if isinstance(dilation, bool) or not isinstance(dilation, numbers.Integral) or dilation < 1:
@@ -195,7 +155,7 @@ def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
     Zeros are added on the sides where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and
     K // 2 behind (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
     """
-    values = _Given("kernels", kernels, _ANY_DENSE).tensor
+    values = _Given("kernels", kernels, ANY_DENSE).tensor
     rows, columns, H, W = values.shape[-4:]
     y, x = _pair("center", center)
     if not (0 <= y < rows and 0 <= x < columns):
@@ -215,7 +175,7 @@ def gathered(splat: Any) -> Tensor:
 
     Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
     """
-    given = _Given("splat", splat, _ONE_CHANNEL)
+    given = _Given("splat", splat, ONE_CHANNEL)
     given.check_side()
     values, K = given.tensor, given.length("K")
     H, W = values.shape[-2:]
@@ -286,7 +246,7 @@ def picture_size(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int
     if (h, w) not in ((H, W), ((H + 1) // 2, (W + 1) // 2)):
         exchanged = (w, h) in ((H, W), ((H + 1) // 2, (W + 1) // 2))
         raise ValueError(
-            f"kernels are given at {h}x{w} places (H x W) and size is {H}x{W}; they are at every pixel, or at half "
+            f"kernels are given at {h}x{w} places and size is {H}x{W} (H x W); they are at every pixel, or at half "
             f"resolution, {(H + 1) // 2}x{(W + 1) // 2}{'; if H and W are exchanged: .swapaxes(-2, -1)' * exchanged}"
         )
     return H, W
