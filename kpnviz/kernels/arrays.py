@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kpnviz.checks import check_unmasked
-from kpnviz.layouts import BASIS, COEFFICIENTS, DENSE, FACTORS, ONE_CHANNEL, Axes, shown
+from kpnviz.layouts import ANY_DENSE, BASIS, COEFFICIENTS, DENSE, FACTORS, ONE_CHANNEL, Axes, shown
 from kpnviz.limits import MAX_KERNEL, MAX_KERNEL_FRAMES
 from kpnviz.text import visible
 

@@ -186,7 +186,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=np.moveaxis(K, 0, -1))),
-            "kernels 0: kernels has K = 3 rows and 9 columns",
+            r"kernels 0: kernels.* so K = 3 rows and 9 columns; kernels are square",
         ),
         (
             lambda: npz(**plain(kernels=K[:, :, :, :, :9])),
@@ -194,7 +194,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=K[:, :2, :2])),
-            "kernels 0: kernels has K = 2; kernels have an odd side",
+            "kernels 0: kernels.* so K = 2; kernels have an odd side",
         ),
         (lambda: npz(**plain(kernels=K[:1])), "kernels are those of N = 1 frames, the burst has 2"),
         (lambda: npz(**plain(kernels=K[:0])), r"kernels has shape \(0, 3, 3, 9, 10\); an axis is empty"),
@@ -204,7 +204,10 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(frames=np.zeros((33, 2, 2)))),
             "frames has N = 33 frames; kernels are read of up to 32",
         ),
-        (lambda: npz(**plain(frames=np.zeros((2, 9, 10, 3)))), "so C = 9 channels; .* channels come last"),
+        (
+            lambda: npz(**plain(frames=np.zeros((2, 9, 10, 3)))),
+            r"so C = 9 channels; .* \[N, H, W, C\]: frames.transpose\(0, 3, 1, 2\)",
+        ),
         (lambda: npz(**plain(padding="wrap")), "kernels 0: padding is 'wrap'; choose one of 'reflect'"),
         (lambda: npz(**plain(reduce="max", title="a\nb")), r"a\\nb: reduce is 'max'; choose 'mean' or 'sum'"),
         (lambda: npz(**plain(padding=3)), "padding is not a text"),
@@ -240,11 +243,11 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(scale=2, kernels=np.ones(5))),
-            r"kernels has shape \(5,\); expected \[N, K, K, h, w",
+            r"kernels has shape \(5,\); expected \[N, K, K, H, W",
         ),
         (
             lambda: npz(**plain(scale=2, kernels=np.float32(1))),
-            r"kernels has shape \(\); expected \[N, K, K, h, w",
+            r"kernels has shape \(\); expected \[N, K, K, H, W",
         ),
         (
             lambda: npz(**plain(scale=2, kernels=None, basis=np.float32(1), coefficients=K[0, 0])),
@@ -252,7 +255,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(scale=2, kernels=None, vertical=np.ones(2), horizontal=np.ones(2))),
-            r"vertical has shape \(2,\); expected \[N, K, h, w\]",
+            r"vertical has shape \(2,\); expected \[N, K, H, W\]",
         ),
         (lambda: npz(**plain(padding="x" * 200_000)), "kernels 0: padding is 'xxx"),
         (lambda: npz(**plain(reduce="x" * 200_000)), "kernels 0: reduce is 'xxx"),
