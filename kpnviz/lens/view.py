@@ -190,7 +190,7 @@ def show(
     height      CSS pixels that the lens fits into, 300 to 4000
     theme       "light" or "dark"; None: the notebook's, followed as it changes
     lossy       dense kernels in 8 bits, half of the size; the page states the largest change of the pictures. (Those of
-                KernelField.from_basis are small: basis and coefficients are kept as they are)
+                KernelField.from_basis are small, as basis and coefficients are kept)
     max_bytes   of what a notebook or a file then holds; more is refused, before anything is shown
     title       heading of the page that is saved; None: the photo, where it is known, else whose kernels these are
 
