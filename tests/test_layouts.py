@@ -142,7 +142,7 @@ def test_what_no_layout_explains_is_said_without_one(shape, message):
 
 def test_each_of_several_sizes_is_named():
     with pytest.raises(
-        ValueError, match=r"kernels\[1\] has shape .*\[H, W, N, K, K\]: kernels\[1\]\.transpose"
+        ValueError, match=r"kernels\[1\] .* has shape .*\[H, W, N, K, K\]: kernels\[1\]\.transpose"
     ):
         KernelField.from_kernels([drawn(N, 3, 3, H, W), np.moveaxis(KERNELS, (3, 4), (0, 1))])
     with pytest.raises(
