@@ -237,7 +237,7 @@ def from_kernels(*shape, **options):
         (lambda: KernelField.from_factors(drawn(N, 3, H, W), drawn(N, 5, H, W)), "they must agree"),
         (
             lambda: KernelField.from_basis(drawn(6, N, 5, 5), drawn(7, H, W)),
-            "F = 6 kernels, coefficients F = 7",
+            "so F = 6 and 7; they must agree",
         ),
         (lambda: dilated(drawn(N, 3, 3, H, W), 0), "dilation is 0"),
         (

@@ -60,7 +60,7 @@ from kpnviz.limits import (
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import check_output, write_atomically
 from kpnviz.pictures import check_light
-from kpnviz.text import one_line, visible
+from kpnviz.text import visible
 
 _EXPLAINING = 1 / 4  # of the time that reading may take, to explain why pictures are wrong
 
@@ -298,7 +298,7 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
     except FileError:
         raise
     except ValueError as error:
-        raise FileError(f"{label}: {one_line(error)}") from error
+        raise FileError(f"{label}: {visible(error, 400)}") from error
 
 
 def _whole(shifts: Any) -> np.ndarray:

@@ -19,8 +19,10 @@ from kpnviz.text import escaped, visible
 if TYPE_CHECKING:
     from kpnviz.burst import Burst, BurstRecipe
     from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.denoise import Denoiser
     from kpnviz.estimate import Estimate
     from kpnviz.limits import Limits
+    from kpnviz.methods import Method
 
 MAX_SIDE = 256
 """Pixels a side of the part that is shown of a large burst, unless --size or --crop says otherwise: 20 to 50 MB."""
@@ -98,20 +100,18 @@ def _page(options: argparse.Namespace) -> int:
     of_kernels = holds_kernels(options.files)
     names = options.model or ([] if of_kernels or options.method else ["mkpn"])
     own = [own_method(source) for source in options.method or ()]
-    networks = [load(name, options.device) for name in names]
+    methods: list[Denoiser | Method] = [*(load(name, options.device) for name in names), *own]
     estimates: list[Estimate] = []
     title = visible(Path(options.files[0]).resolve().name)
     if of_kernels:
         burst, estimates, pixel = _of_kernels(options, limits)
         title = photo_title(burst.recipe) if burst.recipe else title
     else:
-        takes = {one.name: as_method(one.name, one).frames for one in (*networks, *own)}
+        takes = {one.name: as_method(one.name, one).frames for one in methods}
         burst, pixel, recipe = _of_files(options, limits, takes)
         title = photo_title(recipe) if recipe else title
-    with tqdm(
-        total=len(networks) + len(own), desc="page", unit="method", disable=not sys.stderr.isatty()
-    ) as bar:
-        for one in (*networks, *own):
+    with tqdm(total=len(methods), desc="page", unit="method", disable=not sys.stderr.isatty()) as bar:
+        for one in methods:
             bar.set_postfix_str(escaped(one.name))
             estimates.append(one(burst))
             bar.update()

@@ -103,8 +103,9 @@ def basis_factors(basis: Any, coefficients: Any) -> tuple[Tensor, Tensor]:
     kernels.check_side()
     if (F_basis := kernels.length("F")) != (F_pixels := c.length("F")):
         raise ValueError(
-            f"basis {shown(kernels.layout)} has F = {F_basis} kernels, coefficients {shown(c.layout)} F = {F_pixels}; "
-            f"they must agree{kernels.hint({'F': F_pixels}) or c.hint({'F': F_basis})}"
+            f"basis {shown(kernels.layout)} has shape {tuple(kernels.tensor.shape)}, coefficients {shown(c.layout)} "
+            f"{tuple(c.tensor.shape)}, so F = {F_basis} and {F_pixels}; they must agree"
+            f"{kernels.hint({'F': F_pixels}) or c.hint({'F': F_basis})}"
         )
     kernels.check_counts()
     check_device("coefficients", c.tensor, "basis", kernels.tensor)

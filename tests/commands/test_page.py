@@ -113,7 +113,8 @@ def test_a_method_of_a_number_of_frames_gets_as_many_here_as_from_denoise(tmp_pa
         picture = arrays[header["panels"][2]["image"]]
         clean = np.asarray(Image.open(tmp_path / "clean.png")) / 65535
         np.testing.assert_allclose(clean, picture.clip(0, 1), atol=1e-4)
-    assert main(["page", "burst", "--method", "two.py:predict", "five.py:predict", "-o", "lens.html"]) == 1
+    both = ["--method", "two.py:predict", "--method", "five.py:predict"]
+    assert main(["page", "burst", *both, "-o", "lens.html"]) == 1
     assert "these take different numbers of frames (two 2, five 5)" in capsys.readouterr().err
 
 
