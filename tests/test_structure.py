@@ -38,6 +38,7 @@ LAYERS = [
     ["evaluation"],
     ["figures"],
     ["lens"],
+    ["site"],
     ["serving"],
     ["ui"],
     ["commands"],
