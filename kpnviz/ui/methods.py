@@ -38,8 +38,8 @@ def available() -> tuple[str, ...]:
 
 
 def offered_names() -> tuple[str, ...]:
-    """The same, and CLASSICAL."""
-    return (*available(), *CLASSICAL)
+    """The same, with CLASSICAL behind the networks."""
+    return (*checkpoints.available(), *CLASSICAL, *offered())
 
 
 def method_title(name: str) -> str:
