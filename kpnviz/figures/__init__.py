@@ -8,7 +8,7 @@ from plotly.graph_objects import Figure
 
 from kpnviz.figures.kernels import decomposition, kernel_rows, response_map
 from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map
-from kpnviz.figures.plots import curves, gain_matrix, noise_fit
+from kpnviz.figures.plots import curves, forest, gain_matrix, near, noise_fit
 from kpnviz.figures.style import PALETTE
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "curves",
     "decomposition",
     "displacement",
+    "forest",
     "gain_matrix",
     "image_map",
     "kernel_rows",
+    "near",
     "noise_fit",
     "response_map",
 ]

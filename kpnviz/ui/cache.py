@@ -24,7 +24,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
 from kpnviz.serving.work import cached, cached_at_once
-from kpnviz.ui.methods import denoise, denoiser, own
+from kpnviz.ui.methods import config, denoise, own
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
@@ -87,8 +87,9 @@ def forget_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
 
 def has_kernels(recipe: BurstRecipe, method: str) -> bool:
     """Whether a method predicts kernels, and not the picture itself; one of one's own shows that by what it does."""
-    if own(method) is None:
-        return not denoiser(method).network.config.direct
+    network = config(method)
+    if network is not None:
+        return not network.direct
     found = result(recipe, method)
     return isinstance(found, Estimate) and found.kernels is not None
 
@@ -106,7 +107,7 @@ def check_lens(
 ) -> None:
     """ValueError, before a network has run, if what the lens shows of a recipe is more than is sent to a browser."""
     burst = burst_of(recipe)
-    networks = [denoiser(method).network.config for method in methods if own(method) is None]
+    networks = [network for method in methods if (network := config(method)) is not None]
     size = payload_bytes(burst.frames.shape, networks, bool(recipe.objects), sizes)
     check_size(size, most)
 
