@@ -7,6 +7,8 @@
 import { IDEAL_WINDOW } from "./ideal.js";
 import { kernelStats, patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
+import { partsView } from "./parts_view.js";
+import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
 import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shareCell, sumLines } from "./view_parts.js";
@@ -15,6 +17,8 @@ import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundi
  * @typedef {object} View
  * @property {string} title
  * @property {(state: Shown) => unknown} [available]  whether the payload has what the view needs; without it, always
+ * @property {boolean} [ofFrame]  it shows the kernels of the chosen frame, or of all
+ * @property {(state: Shown) => string} [about]  what its rows are built for, beside the payload and the channel
  * @property {(state: Shown) => RowPlan[]} rows
  * @property {(painter: Painter, row: RowPlan & { found: Found }) => RowContent} contents  of one row; `found` where it has a method
  * @property {(painter: Painter) => string | undefined} note  what there is to know, a sentence or two
@@ -47,6 +51,8 @@ export const VIEWS = {
       `100 %. ${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
       `it is the picture's value${roundingText(state)}.`,
   },
+
+  parts: partsView,
 
   frames: {
     title: "On the frames",
@@ -202,8 +208,11 @@ export const VIEWS = {
       "under it its displacement (dy, dx). Below, what each network makes of the frames.",
   },
 
+  frequencies: responseView,
+
   ideal: {
     title: "Ideal",
+    about: ({ chosenMethod }) => `${chosenMethod?.title}`,
     rows: (state) => {
       if (!state.chosenMethod) return methodRows(state);
       const method = state.chosenMethod;
