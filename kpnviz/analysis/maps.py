@@ -156,7 +156,7 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
     for a kernel that correlates; frequencies run from -1/2 to 1/2, both included. |H(0, 0)| is |mass|.
     ValueError for a kernel of another shape.
     """
-    if np.ndim(kernel) != 2:
+    if np.ndim(kernel) != 2 or len(set(np.shape(kernel))) != 1 or np.size(kernel) == 0:
         raise ValueError(f"kernel has shape {np.shape(kernel)}; it is square, [K, K]")
     return burst_response(np.asarray(kernel)[None], None, 1, points)
 
