@@ -326,20 +326,19 @@ def stage(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int])
     )
 
 
+# Views that the browser computes as the mouse moves, and how the lens shows them at first.
 IN_LENS: dict[str, dict[str, Any]] = {
     KERNEL_VIEWS["decomposition"]: {"look": "parts", "mode": "picture"},
     KERNEL_VIEWS["maps"]: {"look": "kernels", "mode": "displacement"},
     KERNEL_VIEWS["frequencies"]: {"look": "frequencies", "mode": "picture"},
 }
-"""Views that the browser computes as the mouse moves, and how the lens shows them at first."""
-
+# Views of the pinned pixel or of the whole picture, beside the pictures.
 BESIDE = {
     KERNEL_VIEWS["kinds"]: kinds,
     KERNEL_VIEWS["region"]: region,
     KERNEL_VIEWS["disagreement"]: disagree,
     KERNEL_VIEWS["what-if"]: what_if,
 }
-"""Views of the pinned pixel or of the whole picture, beside the pictures."""
 
 
 def open_view(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:

@@ -43,10 +43,10 @@ def is_blind(method: str) -> bool:
     return method in ZOO and not ZOO[method].noise_map
 
 
+# Of the assumed noise: the true one and the ends first, so that curves have their shape early.
 ORDER = sorted(
     cache.SCALES, key=lambda scale: (scale not in (1, min(cache.SCALES), max(cache.SCALES)), scale)
 )
-"""Of the assumed noise: the true one and the ends first, so that curves have their shape early."""
 
 
 @elements.fragment

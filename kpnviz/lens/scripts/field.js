@@ -240,7 +240,7 @@ export class KernelField extends Field {
   }
 
   /**
-   * The kernel of each size of one frame at a pixel, whether it counts or not; [] beyond the picture.
+   * The kernel of each size of one frame at a pixel, whether it counts or not. Beyond the picture they are 0.
    * @param {number} frame
    * @param {number} y
    * @param {number} x
@@ -249,7 +249,8 @@ export class KernelField extends Field {
    */
   partsAt(frame, y, x, channel = 0) {
     const { inset } = this.rule;
-    return this.covers(y, x) ? this.partsFrom(frame, this.readerAt(frame, y - inset, x - inset, channel)) : [];
+    if (this.covers(y, x)) return this.partsFrom(frame, this.readerAt(frame, y - inset, x - inset, channel));
+    return this.sizes.map((size) => ({ size, weights: new Float64Array(size * size), u: null, v: null }));
   }
 
   /**

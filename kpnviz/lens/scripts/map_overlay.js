@@ -26,7 +26,7 @@ const LEAST_SHARE = 0.005; // of the picture: classes with less have no entry in
 const KINDS = {
   size: { title: "Size with most weight", unit: "", classes: true, tip: "At each place the kernel size whose sum of |w| is largest" },
   reach: { title: "Reach of the weight", unit: "", classes: true, tip: "At each place the smallest square around the middle that holds half of the |w| of the kernels that are applied" },
-  displacement: { title: "Displacement", unit: "px", tip: "From each place to the center of |w|" },
+  displacement: { title: "Displacement", unit: "px", tip: "Arrows: from each place to the center of |w|; green: where the scene of the pixel truly went" },
   share: { title: "Share", unit: "", tip: "The signed sum of the weights, over N where frames are averaged" },
   spread: { title: "Spread", unit: "px", tip: "Root mean square distance of |w| from its center" },
   entropy: { title: "Entropy", unit: "bits", tip: "Of |w| over its sum: 0 for a single weight, 2 log₂ K for a box" },
@@ -228,7 +228,7 @@ export class MapOverlay {
     const { methods } = this;
     const ready = methods.every((method) => this.mapsOf(method));
     const what = bar.querySelector(".what");
-    if (what instanceof HTMLElement) Object.assign(what, { textContent: title + (unit ? `, ${unit}` : ""), title: tip });
+    if (what instanceof HTMLElement) Object.assign(what, { textContent: title + (classes ? "" : ` of frame ${state.frame}`) + (unit ? `, ${unit}` : ""), title: tip });
     parts.find(".of-map label").hidden = !classes;
     parts.input("mapped").value = state.mapAll ? "all" : "one";
     parts.find("[name=mapped] [value=one]").textContent = `frame ${state.frame}`;
@@ -282,13 +282,12 @@ export class MapOverlay {
     const [i, j] = [y - inset, x - inset].map((at) => (half ? at >> 1 : at));
     const place = i * maps.w + j;
     const value = this.valueAt(maps, place, method);
-    const of = `frame ${state.frame}, `;
     if (this.kind.classes) return `here ${value}×${value} px`;
-    if (state.mode === "share") return `${of}here ${signed(100 * value, 1)} %`;
-    if (state.mode !== "displacement") return `${of}here ${signed(value, 2)}`;
+    if (state.mode === "share") return `here ${signed(100 * value, 1)} %`;
+    if (state.mode !== "displacement") return `here ${signed(value, 2)}`;
     const { longer } = this;
-    const drawn = longer > 1 ? `; drawn ${longer.toFixed(1)} times as long` : "";
     const shift = state.frame > 0 && state.shifts?.[state.frame];
-    return `${of}here (${signed(maps.dy[place], 1)}, ${signed(maps.dx[place], 1)})${shift ? `, true ${offset(shift)} in green` : ""}${drawn}`;
+    const drawn = longer > 1 ? `; drawn ×${longer.toFixed(1)}` : "";
+    return `here (${signed(maps.dy[place], 1)}, ${signed(maps.dx[place], 1)})${shift ? `, true ${offset(shift)}` : ""}${drawn}`;
   }
 }

@@ -8,7 +8,7 @@
 import { kernelStats, shapeOf, strongest, sumOfSizes } from "./kernels.js";
 import { drawFactors } from "./paint.js";
 import { percent, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, overN, receipt, sumLines } from "./view_parts.js";
+import { boxOf, markedShift, methodRows, overN, receipt, shapeText, sumLines } from "./view_parts.js";
 
 /** @param {number} size */
 const square = (size) => `${size}×${size}`;
@@ -58,26 +58,31 @@ function rowsOfSizes(state) {
   return [...rows, { kind: "parts", title: method.title, method, count }];
 }
 
+/**
+ * Whether kernels are mixed of those of two assumed noises.
+ * @param {Shown} state
+ */
+const isMixed = (state) => state.kernelMethods.some((method) => "other" in state.wholeFieldOf(method));
+
 /** @type {View} */
 export const partsView = {
   title: "Sizes",
   ofFrame: true,
-  about: ({ allFrames, chosenMethod }) => `${allFrames ? `all of ${chosenMethod?.title}` : ""}`,
+  about: (state) => `${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)}`,
   rows: (state) => (state.allFrames ? rowsOfSizes(state) : rowsOfFrame(state)),
   contents(painter, row) {
     const { state } = painter;
     return state.allFrames ? contentsOfAll(painter, row) : contentsOfFrame(painter, row);
   },
   note: ({ state }) => {
-    const mixed = state.kernelMethods.some((method) => "other" in state.wholeFieldOf(method));
     const several = state.kernelMethods.some(({ kernels }) => kernels.sizes.length > 1);
     return (
       "Each kernel is the product of a vertical factor u (bars at its left) and a horizontal factor v (bars above it)" +
       (several
         ? "; the fused kernel, which is applied, is the mean of all sizes, each completed with zeros to the largest. Click a size to switch it " +
-          `off: the mean is then that of the others, in the picture and its PSNR too. Under each: its share of the picture${overN(state)} and the number of sizes.`
+          `off: the mean is then that of the others, in the picture and its PSNR too, and what its share was is missing. Under each: its share of the picture${overN(state)} and the number of sizes.`
         : `. Under it: its share of the picture${overN(state)}.`) +
-      (mixed ? " Between two noises that were computed kernels are mixed, and have no factors." : "")
+      (isMixed(state) ? " Between two noises that were computed kernels are mixed, and have no factors." : "")
     );
   },
 };
@@ -90,13 +95,13 @@ function contentsOfFrame(painter, { method, found }) {
   const { state } = painter;
   const m = state.kernelMethods.findIndex((one) => one === method);
   const parts = state.taken[m]?.[0];
-  if (!parts || !method) return { cells: [], lines: sumLines(found) };
+  if (!parts || !method) return { cells: [], lines: [] };
   const [kept, frame] = [state.keptSizes.of(state.kernelMethods[m]), Math.min(state.frame, found.cells.length - 1)];
   const { share, weights, centroid } = state.cellOf(m);
   /** @type {CellContent[]} */
   const cells = parts.map((part) => cellOf(painter, part, found.K, parts, frame, kept, found.field.rule.divisor));
   const shape = shapeOf(weights, found.K, centroid);
-  const numbers = `spread ${signed(shape.spread, 2)} px, entropy ${signed(shape.entropy, 2)} bits, center of |w| at dy ${signed(centroid?.[0] ?? 0, 2)}, dx ${signed(centroid?.[1] ?? 0, 2)} px`;
+  const numbers = shapeText(weights, found.K, centroid);
   if (parts.length > 1) {
     const off = parts.length - kept.length;
     cells.push({
@@ -114,10 +119,10 @@ function contentsOfFrame(painter, { method, found }) {
   const loss = state.keptSizes.lossText(state.kernelMethods[m]);
   return {
     cells,
-    lines: [
+    lines: !found.covered ? sumLines(found) : [
       ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
       { text: `spread ${signed(shape.spread, 2)} px`, tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}` },
-      loss ? { text: `${loss} without`, tip: "What the picture's PSNR changes by where the sizes that are off are left out", kind: "loss" } : null,
+      loss ? { text: `${loss} without them`, tip: "What the picture's PSNR changes by without the sizes that are off. Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts", kind: "loss" } : null,
     ],
   };
 }
@@ -185,7 +190,7 @@ function contentsOfAll(painter, row) {
   const m = state.kernelMethods.indexOf(method);
   const found = state.found[m];
   const taken = state.taken[m];
-  if (!taken) return { cells: [], lines: sumLines(found) };
+  if (!taken) return { cells: [], lines: [] };
   const kept = state.keptSizes.of(method);
   const { divisor } = found.field.rule;
   const kernels = row.part === undefined ? found.cells : taken.map((parts) => parts[row.part ?? 0]);

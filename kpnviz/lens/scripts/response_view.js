@@ -1,6 +1,7 @@
 // The view Frequencies: what kernels let pass of each frequency.
 
 /** @import { CellContent, Shift } from "./types" */
+/** @import { Shown } from "./shown.js" */
 /** @import { View } from "./views.js" */
 
 import { drawResponse } from "./paint.js";
@@ -10,14 +11,25 @@ import { methodRows, sumLines } from "./view_parts.js";
 
 export const FLOOR = -40; // dB, where colors end
 
+/**
+ * The frames that are shown of so many: the chosen one, or all.
+ * @param {Shown} state
+ * @param {number} count
+ */
+function framesOf({ allFrames, frame }, count) {
+  return allFrames ? Array.from({ length: count }, (_, i) => i) : [Math.min(frame, count - 1)];
+}
+
 /** @type {View} */
 export const responseView = {
   title: "Frequencies",
+  ofFrame: true,
+  about: ({ allFrames, frame }) => (allFrames ? "all" : `${frame}`),
   rows: (state) =>
     methodRows(state).map((row) => {
       if (row.count < 2 || row.waiting) return row;
-      const frames = Array.from({ length: row.count }, (_, i) => ({ label: `${i}`, data: { frame: `${i}` } }));
-      return { ...row, count: row.count + 1, cells: [{ label: "all", data: {} }, ...frames] };
+      const cells = framesOf(state, row.count).map((i) => ({ label: `${i}`, data: { frame: `${i}` } }));
+      return { ...row, count: cells.length + 1, cells: [{ label: "all", data: {} }, ...cells] };
     }),
   contents(painter, { found }) {
     const { state, ink } = painter;
@@ -43,7 +55,8 @@ export const responseView = {
       const ends = [response[middle * POINTS + POINTS - 1], response[(POINTS - 1) * POINTS + middle]];
       return `at half a cycle a pixel |H| is ${ends.map((end) => signed(end, 3)).join(" along x, ")} along y`;
     };
-    const frames = cells.map(({ share, weights }, i) => {
+    const frames = framesOf(state, cells.length).map((i) => {
+      const { share, weights } = cells[i];
       const { response, draw } = one([weights], null);
       return { bar: share, text: percent(share), tip: `Frame ${i}: at frequency 0, its share of ${signed(100 * share, 1)} %; ${along(response)}`, draw };
     });
@@ -69,7 +82,7 @@ export const responseView = {
     };
   },
   note: ({ state }) =>
-    "|H(fy, fx)|, what passes of each frequency: the Fourier transform of each frame's kernel" +
+    "|H(fy, fx)|, what passes of each frequency: the Fourier transform of a frame's kernel" +
     `${state.kernelMethods.some(({ kernels }) => kernels.rule.divisor > 1) ? " / N" : ""}. In the middle is frequency 0, a flat area; the rim is the finest ` +
     "detail that pixels hold, half a cycle a pixel. " +
     (state.frames < 2

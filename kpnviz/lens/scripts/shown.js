@@ -83,7 +83,7 @@ export class Shown {
     this.found = []; // what the kernels do at the cursor, per method that has some: see `evaluate`
     /** @type {(SizePart[][] | null)[]} */
     this.taken = []; // per method, in the view Sizes: the kernels of each size, of the frames that it shows
-    this.allFrames = false; // the view Sizes shows one method's kernels of all frames
+    this.allFrames = false; // views of one frame show all of them; Sizes, of one method
     this.mapAll = true; // maps of size and reach are of all frames together
     this.decibel = true; // frequencies are shown in dB
     this.autoMax = 0;
@@ -351,8 +351,8 @@ export class Shown {
     this.shifts = this.shiftsAt(y, x);
     this.found = this.data.sizes ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
     this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
-    const kernels = this.taken.some((frames) => frames)
-      ? this.taken.flatMap((frames, m) => (frames ? [...frames.flat(), ...this.allFrames ? this.found[m].cells : [this.cellOf(m)]] : []))
+    const kernels = this.taken.length
+      ? this.taken.flatMap((frames, m) => [...(frames?.flat() ?? []), ...(this.allFrames ? this.found[m].cells : [this.cellOf(m)])])
       : this.found.flatMap(({ cells }) => cells);
     this.autoMax = Math.max(0, ...kernels.map(({ weights }) => strongest(weights)));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
@@ -365,8 +365,8 @@ export class Shown {
    * @param {number} y
    * @param {number} x
    */
-  takeApart(method, { covered, field: { count } }, y, x) {
-    if (!covered || (this.allFrames && method !== this.chosenMethod)) return null;
+  takeApart(method, { field: { count } }, y, x) {
+    if (this.allFrames && method !== this.chosenMethod) return null;
     this.keptSizes.prepare(method);
     const frames = this.allFrames ? Array.from({ length: count }, (_, i) => i) : [Math.min(this.frame, count - 1)];
     return frames.map((frame) => this.wholeFieldOf(method).partsAt(frame, y, x, this.channel));

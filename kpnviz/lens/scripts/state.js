@@ -114,7 +114,7 @@ export class State extends Shown {
     this.redraw();
   }
 
-  /** The view Sizes shows the kernels of all frames. */
+  /** Views of one frame show all of them. */
   chooseAllFrames() {
     this.allFrames = true;
     this.redraw("cursor");

@@ -11,7 +11,7 @@ import { partsView } from "./parts_view.js";
 import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shareCell, sumLines } from "./view_parts.js";
+import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shapeText, shareCell, sumLines } from "./view_parts.js";
 
 /**
  * @typedef {object} View
@@ -34,15 +34,19 @@ export const VIEWS = {
       const { K, cells } = found;
       const boxSize = boxOf(state, K);
       return {
-        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
-          ...shareCell(state, i, rest),
-          draw: (canvas, size) =>
-            drawKernel(canvas, size, {
-              ...{ weights, K, boxSize, palette, ink, max: state.endOf(weights) },
-              centroid: state.marks ? centroid : null,
-              shift: markedShift(state, i),
-            }),
-        })),
+        cells: cells.map(({ weights, centroid, ...rest }, i) => {
+          const cell = shareCell(state, i, rest);
+          return {
+            ...cell,
+            tip: `${cell.tip}; ${shapeText(weights, K, centroid)}`,
+            draw: (canvas, size) =>
+              drawKernel(canvas, size, {
+                ...{ weights, K, boxSize, palette, ink, max: state.endOf(weights) },
+                centroid: state.marks ? centroid : null,
+                shift: markedShift(state, i),
+              }),
+          };
+        }),
         lines: sumLines(found),
       };
     },
