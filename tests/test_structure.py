@@ -27,6 +27,7 @@ LAYERS = [
     ["evaluation"],
     ["figures"],
     ["lens"],
+    ["site"],
     ["serving"],
     ["ui"],
     ["commands"],
