@@ -174,7 +174,7 @@ def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_fo
     hover(page, 30, 60)
     expect(page.locator(".of-map .here")).to_have_text(f"here {heaviest}×{heaviest} px")
     shares = page.locator(".of-map .entry").all_inner_texts()
-    assert sum(int(re.search(r"(\d+) %", text)[1]) for text in shares) == pytest.approx(100, abs=3)
+    assert sum(int(re.search(r" (\d+) %", text)[1]) for text in shares) == pytest.approx(100, abs=3)
 
 
 def test_it_opens_as_the_app_was_and_keeps_what_is_chosen_when_loaded_again(opened):

@@ -256,7 +256,7 @@ export class MapOverlay {
     const items = entries.map(([size, share]) => {
       const swatch = make("i", "swatch");
       swatch.style.background = css(this.classColor(size));
-      const item = make("span", "entry", swatch, make("b", "", `${size}`), percent(share));
+      const item = make("span", "entry", swatch, make("b", "", `${size}`), ` ${percent(share)}`);
       item.title = `${size}×${size} px on ${percent(share)} of the picture`;
       return item;
     });
