@@ -8,7 +8,7 @@ from plotly.graph_objects import Figure
 
 from kpnviz.figures.kernels import kernel_rows
 from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map
-from kpnviz.figures.plots import curves, gain_matrix, noise_fit
+from kpnviz.figures.plots import curves, forest, gain_matrix, near, noise_fit
 from kpnviz.figures.style import PALETTE
 
 __all__ = [
@@ -19,8 +19,10 @@ __all__ = [
     "category_map",
     "curves",
     "displacement",
+    "forest",
     "gain_matrix",
     "image_map",
     "kernel_rows",
+    "near",
     "noise_fit",
 ]

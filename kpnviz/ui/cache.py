@@ -24,13 +24,13 @@ from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
 from kpnviz.serving.work import cached, cached_at_once
-from kpnviz.ui.methods import denoise, denoiser, own
+from kpnviz.ui.methods import config, denoise, own
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
 
 SHOWN_SCALES = SCALES[::2]
-"""Those whose pictures and kernels the lens' slider goes over."""
+"""Those whose pictures and kernels are shown."""
 
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
@@ -87,8 +87,9 @@ def forget_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
 
 def has_kernels(recipe: BurstRecipe, method: str) -> bool:
     """Whether a method predicts kernels, and not the picture itself; one of one's own shows that by what it does."""
-    if own(method) is None:
-        return not denoiser(method).network.config.direct
+    network = config(method)
+    if network is not None:
+        return not network.direct
     found = result(recipe, method)
     return isinstance(found, Estimate) and found.kernels is not None
 
@@ -106,7 +107,7 @@ def check_lens(
 ) -> None:
     """ValueError, before a network has run, if what the lens shows of a recipe is more than is sent to a browser."""
     burst = burst_of(recipe)
-    networks = [denoiser(method).network.config for method in methods if own(method) is None]
+    networks = [network for method in methods if (network := config(method)) is not None]
     size = payload_bytes(burst.frames.shape, networks, bool(recipe.objects), sizes)
     check_size(size, most)
 
@@ -232,6 +233,28 @@ def answer(recipe: BurstRecipe, method: str, scale: float) -> Answer:
         float(np.median(maps.entropy)),
         None if burst.truth is None else psnr(made.image, burst.truth, burst.white_level),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A burst denoised by one method with the assumed noises SHOWN_SCALES; factors in float16, to be looked at."""
+
+    images: tuple[np.ndarray, ...]
+    fields: tuple[KernelField, ...]
+
+
+@cached
+def sweep(recipe: BurstRecipe, method: str) -> Sweep:
+    """What a method makes of a burst with each of SHOWN_SCALES."""
+    images, fields = [], []
+    for scale in SHOWN_SCALES:
+        work.let_others()
+        made = denoise(method, burst_of(recipe), scale)
+        if made.kernels is None:
+            raise ValueError(f"{method} predicts the picture itself: it has no kernels")
+        images.append(made.image)
+        fields.append(dataclasses.replace(made.kernels, factors=made.kernels.factors.half()))
+    return Sweep(tuple(images), tuple(fields))
 
 
 @cached

@@ -69,7 +69,8 @@ MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
 RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
 METRIC = "metric"  # PSNR or SSIM
-ROBUST_GAIN = "robust_gain"  # gain of the plots of wrong noise estimates and of numbers of frames
+RESULTS_GAIN = "results_gain"  # gain of the figures
+COMPARED = "compared"  # the method that all others are compared with
 
 # --- Learn ---
 LESSON_SHOWN = "_lesson"  # the lesson whose pixel and display are in the two keys below
@@ -78,6 +79,10 @@ LESSON_PIXEL, LESSON_DISPLAY = (
     "lesson_display",
 )  # as PIXEL and LENS_DISPLAY, of the lesson's lens
 LESSON_LENS = "lesson_lens"  # the kernel lens of the lesson
+LESSON_BACK, LESSON_NEXT, LESSON_END = "lesson_back", "lesson_next", "lesson_end"  # buttons to other lessons
+LESSON_OPEN = "lesson_open"  # the button to the page that goes on from a lesson
+KEPT_SIZES = "kept_sizes"  # that the lesson on fusing fuses
+SCROLL = "scroll"  # what brings the page to its top
 
 # --- Your burst: what was read and chosen, in keys that no widget owns ---
 OWN_BURST = "_own_burst"  # the Upload that was read; none: the example is shown

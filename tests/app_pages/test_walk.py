@@ -47,7 +47,7 @@ CONTENT = {
     "noise": "h3:has-text('True noise against assumed noise')",
     "sizes": ".st-key-sizes_lens .lens.sizes[data-y]",
     "results": "summary:has-text('Table 1, ours and the paper')",
-    "learn": ".st-key-lesson_lens .lens[data-y]",
+    "learn": ".st-key-lesson_figure .js-plotly-plot",
     "your_burst": ".st-key-own_lens .lens[data-y]",
     "your_kernels": ".st-key-foreign_lens .lens[data-y]",
 }

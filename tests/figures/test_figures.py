@@ -167,3 +167,32 @@ def test_kernels_of_any_network_are_drawn(kind):
     kernels = field.at(2, 3)
     table = kernel_rows([list(kernels)], ["theirs"], [str(i) for i in range(len(kernels))], "frame")
     assert len(table.data[0].z) == kernels.shape[-1]
+
+
+def test_a_forest_has_its_first_row_at_the_top_and_hollow_ties():
+    figure = figures.forest(["a", "b", "c"], [2.0, 0.1, -1.0], [0.2, 0.3, 0.1], "dB", ties=["b"])
+    (dots,) = traces(figure, "scatter")
+    rows = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    assert rows == {"a": 2, "b": 1, "c": 0} and list(dots.y) == [2, 1, 0] and list(dots.x) == [2.0, 0.1, -1.0]
+    np.testing.assert_allclose(dots.error_x.array, [0.4, 0.6, 0.2])  # two standard errors
+    assert list(dots.marker.symbol) == ["circle", "circle-open", "circle"]
+
+
+def test_second_values_of_a_forest_are_joined_to_the_first_and_the_gap_is_written():
+    figure = figures.forest(
+        ["a", "b"], [2.0, 0.1], [0.2, 0.3], "dB", others=[1.5, None], legend=("here", "paper")
+    )
+    gap, paper, here = traces(figure, "scatter")
+    assert list(gap.x)[:2] == [2.0, 1.5] and list(gap.y)[:2] == [1, 1]
+    assert list(paper.x) == [1.5] and list(paper.text) == ["0.50"] and paper.textposition[0] == "middle left"
+    assert (here.name, paper.name) == ("here", "paper")
+
+
+def test_values_far_off_are_written_at_the_end_of_the_axis():
+    curves = figures.curves([1, 5, 9], {"L": [-6.2, -0.5, 0.1]}, "size", "dB", log2=True, zero=True)
+    figure = figures.near(curves, 1.5)
+    low, high = figure.layout.yaxis.range
+    assert -0.8 < low < -0.5 and 0.1 < high < 0.3
+    (note,) = figure.layout.annotations
+    assert note.text == "▼<br>−6.2" and note.x == 0 and note.yanchor == "bottom"
+    assert figure.layout.yaxis.zeroline
