@@ -54,7 +54,7 @@ Shifts = tuple[tuple[int, int], ...]
 """(dy, dx) of each frame; frame 0 stays."""
 
 KERNEL_VIEWS = {
-    "decomposition": "Decomposition",
+    "decomposition": "Sizes",
     "maps": "Maps",
     "kinds": "Kinds",
     "frequencies": "Frequencies",
