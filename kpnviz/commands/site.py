@@ -52,11 +52,16 @@ def offer() -> dict[str, Any]:
     """What the controls of the site offer: the same as the app's."""
     import dataclasses
 
-    from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
+    from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS, MODES
     from kpnviz.photos import gallery, read_scene
     from kpnviz.ui import choices
 
-    names = {"±2": "small"}  # as a link writes them
+    # A camera that turns needs splines of the whole photo, which are not here.
+    shakes = [name for name in (*choices.SHAKES, choices.BY_HAND) if name != choices.HANDHELD]
+
+    def as_link(name: str) -> str:
+        return {"±2": "small", choices.BY_HAND: "hand"}.get(name, name)
+
     return {
         "methods": choices.default_methods(),
         "most_methods": choices.MAX_METHODS,
@@ -68,10 +73,15 @@ def offer() -> dict[str, Any]:
         "reduction": choices.REDUCTION,
         "reduced": read_scene(gallery()[0], choices.REDUCTION).shape[0],
         "moving": {photo: dataclasses.asdict(choices.moving_object(photo, 1)) for photo in gallery()},
-        "shakes": {names.get(name, name): dataclasses.asdict(one) for name, one in choices.SHAKES.items()},
+        "shakes": {
+            as_link(name): dataclasses.asdict(one) for name, one in choices.SHAKES.items() if name in shakes
+        },
+        "shake_titles": {
+            as_link(name): title for name, title in choices.SHAKE_TITLES.items() if name in shakes
+        },
         "display": DISPLAY,
         "display_choices": {
-            "mode": ["picture", "signed", "absolute", "kernels"],
+            "mode": list(MODES),
             "compare": list(COMPARE),
             "look": list(LOOKS),
         },

@@ -1,4 +1,4 @@
-// A burst of noisy frames from a photo: kpnviz/burst.py. The same recipe gives the same burst as there.
+// A burst of noisy frames from a photo: kpnviz/burst/. The same recipe gives the same burst as there.
 
 /** @import { Burst, Misalignment, MovingObject, Picture, Recipe, Shift } from "./types" */
 

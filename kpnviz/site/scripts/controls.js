@@ -7,14 +7,6 @@ import { encode } from "../../lens/scripts/palette.js";
 import { boxReduce, hasColor } from "./pictures.js";
 import { BY_HAND, shiftsFor } from "./parameters.js";
 
-const SHAKES = new Map([
-  ["none", "None"],
-  ["small", "Small, within ±2 px"],
-  ["paper", "As in the papers, within ±16 px"],
-  ["strong", "Strong"],
-  [BY_HAND, "Set by hand"],
-]);
-
 /**
  * An element with attributes and contents.
  * @template {keyof HTMLElementTagNameMap} K
@@ -61,7 +53,7 @@ export class Controls {
         make("p", { className: "row" }, ...gains),
         this.noise,
         this.range("Frames", "frames", 1, offer.most_frames, 1, String),
-        this.choice("Camera shake", "shake", [...SHAKES].filter(([name]) => name === BY_HAND || name in offer.shakes)),
+        this.choice("Camera shake", "shake", Object.entries(offer.shake_titles)),
         this.table,
         this.toggle("Moving object", "moving"),
         make("p", { className: "row" }, seed, next),
