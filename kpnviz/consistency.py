@@ -206,8 +206,8 @@ def _permuted(
 def _order(
     frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
 ) -> list[int] | None:
-    """The frame that each kernel would have to be applied to, by least squares; None if there are too few pixels to tell,
-    and once `go_on` returns False.
+    """The frame that each kernel would have to be applied to, by least squares; None if too few pixels tell, and once
+    `go_on` returns False.
 
     With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
     with the largest a_ij.
