@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
-from kpnviz.models.zoo import title_of
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
+    HANDHELD,
     MAX_GAIN,
     MAX_METHODS,
     MAX_SEED,
@@ -31,7 +31,7 @@ from kpnviz.ui.choices import (
     shifts_for,
 )
 from kpnviz.ui.elements import failure
-from kpnviz.ui.methods import available, frames_of, markdown_title, takes
+from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, takes
 from kpnviz.ui.parameters import (
     COLOR,
     CROP,
@@ -68,15 +68,20 @@ _SHAKE_TITLES = {
     "none": "none",
     "±2": "within ±2 px",
     "paper": "as in the paper",
+    "sub-pixel": "as in the paper, by half pixels",
+    HANDHELD: "of a hand: it turns, too",
     "strong": "strong",
     BY_HAND: "by hand, frame by frame",
 }
 _SHAKE_HELP = (
-    "How far the hand moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16. *Strong*: "
-    "within ±4, half of the time within ±16. *By hand*: you say where the scene goes in each frame."
+    "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by whole "
+    "pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by .1° to .5°, with a rolling shutter, "
+    "and a part of the scene in front that moves by 1 to 6 pixels more. *Strong*: within ±4, half of the time "
+    "within ±16. *By hand*: you say where the scene goes in each frame."
 )
 
 
+_MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
 _COLOR_HELP = (
     "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
     "the luminance."
@@ -93,9 +98,9 @@ def beyond_training(gains: Iterable[float]) -> str:
 
 _GAIN_HELP = (
     f"The higher the gain, the noisier; ×1 to ×8 are the paper's. {beyond_training((*GAINS, MAX_GAIN))} That is: "
-    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest of any "
-    "training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to that, some are "
-    "as noisy.)"
+    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest "
+    "of any training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to "
+    "that, some are as noisy.)"
 )
 
 
@@ -105,7 +110,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
     size = min(state[CROP], height, width)
     # A larger crop may not fit where the smaller one was.
     top, left = min(state[TOP], height - size), min(state[LEFT], width - size)
-    return BurstRecipe(
+    recipe = BurstRecipe(
         photo=state[PHOTO],
         crop=(top, left, size, size),
         noise=NoiseModel.for_gain(state[GAIN]),
@@ -117,6 +122,9 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         seed=state[SEED],
         color=state[COLOR] and has_color(state[PHOTO]),
     )
+    return (
+        with_motion(recipe, "handheld") if state[SHAKE] == HANDHELD else recipe
+    )  # without an object that moves
 
 
 def burst_controls() -> BurstRecipe:
@@ -165,9 +173,11 @@ def burst_controls() -> BurstRecipe:
     )
     if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
+    turns = st.session_state[SHAKE] == HANDHELD
     st.toggle(
         "Moving object",
-        help="A round cut-out of another photo travels over the scene, 2 pixels a frame.",
+        disabled=turns,
+        help="There is none where the camera turns." if turns else _MOVING_HELP,
         **control(MOVING),
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -189,8 +199,8 @@ def burst_controls() -> BurstRecipe:
 
 def method_controls() -> tuple[str, ...]:
     """Draw the choice of methods, trained networks and one's own; the names chosen that take the burst's frames."""
-    names = available()
-    if not names:
+    names = offered_names()
+    if not available():
         st.error(
             "No trained network was found. Train one with `kpnviz train kpn-l5 --photos FOLDER --minutes 30`, or "
             "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
@@ -199,7 +209,7 @@ def method_controls() -> tuple[str, ...]:
     chosen_names = st.multiselect(
         "Methods",
         names,
-        format_func=title_of,
+        format_func=method_title,
         max_selections=MAX_METHODS,
         select_all=False,
         **control(METHODS),
@@ -284,8 +294,8 @@ def _keep_shifts() -> None:
     """By hand one starts from the shake that was on the page."""
     drawn = st.session_state.get(DRAWN)
     if st.session_state[SHAKE] == BY_HAND and drawn is not None and drawn.shifts is None:
-        shifts = synthesize(replace(drawn, crop=(0, 0, 8, 8))).shifts
-        st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
+        shifts = np.rint(np.asarray(synthesize(replace(drawn, crop=(0, 0, 8, 8), camera=None)).shifts))
+        st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in shifts)
 
 
 def _fit_shifts() -> None:

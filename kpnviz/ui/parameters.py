@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
+from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS, MODES
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -204,7 +204,7 @@ TEACH = parameter("teach", False, Flag(), PAGES)  # in front of a class: large t
 _lens: dict[str, Any] = {"pages": ("explore",), "inside": LENS_DISPLAY}
 _LENS_FORMATS: dict[str, Format] = {
     "frame": Integer(0, _last_frame),
-    "mode": Choice(("picture", "signed", "absolute", "kernels")),
+    "mode": Choice(MODES),
     "against": Text(),
     "stops": Number(-2, 4),
     "linear": Flag(),
@@ -221,7 +221,7 @@ for _name, _format in _LENS_FORMATS.items():
 
 # --- Kernels ---
 _kernels = ("kernels",)
-KERNELS_VIEW = parameter("kernels_view", "Decomposition", Choice(KERNEL_VIEWS), _kernels)
+KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(KERNEL_VIEWS), _kernels)
 IF_METHOD = parameter("if_method", None, Choice(available), _kernels)
 IF_DROPPED = parameter("if_dropped", [], Integers(0, _last_frame, "frames"), _kernels)  # frames left out
 IF_SIZES = parameter("if_sizes", [], Integers(1, 99, "kernel sizes"), _kernels)  # that are kept; none: all

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.models.checkpoints import available
 from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
@@ -23,7 +24,6 @@ from kpnviz.ui.choices import (
     sized_methods,
 )
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.parameters import COLOR, DEFAULTS, FRAMES, GAIN, SHAKE, SHIFTS
 from kpnviz.ui.state import PIXEL, gain_button, widget
 
