@@ -210,7 +210,7 @@ def _order(
     `go_on` returns False.
 
     With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
-    with the largest a_ij.
+    with the largest a_ij, be that 1 (a sum) or 1/N (a mean).
     """
     if frames.ndim == 4:
         return _order(frames[:, 0], field.channel(0), image[0], go_on)
@@ -235,7 +235,7 @@ def _order(
                 return None
             made.append(part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1))
         parts = torch.stack(made, dim=1).flatten(0, 1).double().cpu().numpy()  # [N * N, P]
-    wanted = image[top:bottom, left:right].ravel().astype(np.float64) * field.divisor
+    wanted = image[top:bottom, left:right].ravel().astype(np.float64)
     a = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N)
     return [int((i + a[i].argmax()) % N) for i in range(N)]
 

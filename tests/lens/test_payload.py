@@ -18,7 +18,7 @@ from kpnviz.lens.document import origin
 from kpnviz.lens.rounding import as_given, in_8_bits, rounded
 from kpnviz.noise import NoiseModel
 
-from .kinds import KINDS, H, W, basis_prediction, frames, normal, of_kind, pytorch_kpn
+from .kinds import KINDS, H, W, basis_prediction, frames, monte_carlo, normal, of_kind, pytorch_kpn
 
 
 def random_estimate(burst, sizes, separable, name, frames=None):
@@ -179,6 +179,23 @@ def test_kernels_of_any_scale_travel():
     flat = Burst(np.ones((2, H, W), np.float32))
     header, arrays = unpack(pack(flat, [Estimate.of(flat, KernelField.from_kernels(cancelling))]))
     assert arrays[header["methods"][0]["kernels"]["factors"]].dtype == np.float32
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_weights_keep_the_digits_that_float16_has(scale):
+    weights = normal(2, 3, 3, H, W) * scale
+    sent = rounded(KernelField.from_kernels(weights), frames(2))
+    given = weights.flatten(1, 2).numpy()
+    large = np.abs(given) > np.abs(given).max() / 100
+    np.testing.assert_allclose(as_given(sent)[large], given[large], rtol=6e-4)
+
+
+def test_in_8_bits_the_sum_of_a_kernel_stays():
+    """Within half a step: what rounding takes from one weight is added to the next. Without that it is some steps."""
+    burst, field = monte_carlo()
+    sent = rounded(field, burst.frames, lossy=True)
+    change = as_given(sent).sum(1, dtype=np.float64) - field.factors[0].sum(1, dtype=torch.float64).numpy()
+    assert np.abs(change / sent.scales).max() < 0.51
 
 
 def test_factors_that_float16_does_not_hold_are_not_cast_to_it():
