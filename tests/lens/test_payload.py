@@ -218,6 +218,19 @@ def test_kernels_named_like_a_network_are_not_certified_as_it():
     assert own.network == "mkpn" and own.title == "MKPN" and "sha256" in origin(burst, [own])
 
 
+def test_a_picture_that_is_smaller_than_the_frames_is_compared_with_the_middle_of_the_truth():
+    shown = frames(2, height=40, width=44)
+    burst = Burst(shown, truth=shown[0] ** 2)
+    field = KernelField.from_kernels(normal(2, 7, 7, 34, 38) / 7, padding="valid")
+    estimate = Estimate.of(burst, field)
+    header, _ = unpack(pack(burst, [estimate]))
+    scores = header["panels"][header["methods"][0]["panel"]]["scores"]
+    middle = burst.truth[3:-3, 3:-3]
+    assert scores["psnr"] == pytest.approx(metrics.psnr(estimate.image, middle))
+    assert scores["ssim"] == pytest.approx(metrics.ssim(estimate.image, middle))
+    assert header["methods"][0]["kernels"]["inset"] == 3
+
+
 def test_names_of_other_networks_stay_and_each_has_its_own_panel():
     burst = Burst(frames(1))
     pictures = [Estimate(burst.reference, None, name, 0.0) for name in ("my-net v2", "my-net v2", "truth")]
