@@ -34,6 +34,10 @@ class FrameStack:
     development (matrix, white balance) of raw planes
     notes       sentences for people
     mapping     of the temporary file that holds the codes
+    exposures   of each frame as its file says it (time x ISO / f-number^2, in any unit), or None where it does not
+    gains       how many times as bright as the reference each frame is, [frames, channels]: light is divided by it;
+                None: all alike
+    ceiling     light at which values of float frames are cut off, where one saw that
     """
 
     codes: np.ndarray
@@ -52,6 +56,9 @@ class FrameStack:
     development: tuple[np.ndarray, np.ndarray] | None = None
     notes: tuple[str, ...] = ()
     mapping: mmap.mmap | None = None
+    exposures: tuple[float | None, ...] = ()
+    gains: np.ndarray | None = None
+    ceiling: float | None = None
     _table: np.ndarray | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -80,12 +87,50 @@ class FrameStack:
         """Whether the files were sRGB-encoded; else they were linear."""
         return self._table is not None and self.levels is None
 
+    @property
+    def clipped(self) -> tuple[float, float] | None:
+        """Beyond which light the files' values are cut off, (low, high); None: they are not, or nobody knows."""
+        if self.development is not None:
+            return -np.inf, 0.98
+        # Integers are clipped at both ends of their range; linear codes with a black level are not.
+        if self.encoded:
+            return 0.0, 1.0
+        return None if self.ceiling is None else (-np.inf, self.ceiling)
+
     def light(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
         """Linear light of a rectangle: float32; rows and columns are slices, or both index arrays.
 
-        channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green.
+        channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green. Of frames
+        with other brightness it is the light of the reference (`gains`).
         """
-        return self._light(self.places[frame], channel, rows, columns)
+        return self._light(self.places[frame], channel, rows, columns, self._gains(frame))
+
+    def saturated(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
+        """Where a rectangle of a frame has reached white, in any channel that :meth:`light` is made of: bool."""
+        planes = list(range(3)) if self._is_luminance(channel) else [channel]
+        high = np.inf if self.clipped is None else self.clipped[1]
+        reached = [self._light(self.places[frame], c, rows, columns) >= high for c in planes]
+        return np.asarray(np.logical_or.reduce(reached))
+
+    def gain(self, frame: int, channel: int) -> float:
+        """How many times as bright as the reference a frame is in a channel; GRAY: in luminance, about."""
+        gains = self._gains(frame)
+        if gains is None:
+            return 1.0
+        if self._is_luminance(channel):
+            return float(gains @ np.array(LUMINANCE_WEIGHTS))
+        return float(gains[self._plane(channel)])
+
+    def _gains(self, frame: int) -> np.ndarray | None:
+        return None if self.gains is None else np.asarray(self.gains[frame])
+
+    def _is_luminance(self, channel: int) -> bool:
+        return channel == GRAY and self.channels == 3 and self.development is None
+
+    def _plane(self, channel: int) -> int:
+        if channel != GRAY:
+            return channel
+        return 0 if self.channels == 1 else 1
 
     def truth(self, channel: int, rows: Any, columns: Any) -> np.ndarray | None:
         """The same of the truth; None where it is not known."""
@@ -93,18 +138,21 @@ class FrameStack:
             return None
         return self._light(self.truth_place, channel, rows, columns)
 
-    def _light(self, place: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
-        if channel == GRAY and self.channels == 3 and self.development is None:
+    def _light(
+        self, place: int, channel: int, rows: Any, columns: Any, gains: np.ndarray | None = None
+    ) -> np.ndarray:
+        if self._is_luminance(channel):
             weighted = [
-                np.float32(weight) * self._light(place, c, rows, columns)
+                np.float32(weight) * self._light(place, c, rows, columns, gains)
                 for c, weight in enumerate(LUMINANCE_WEIGHTS)
             ]
             return sum(weighted[1:], start=weighted[0])
-        if channel == GRAY:
-            channel = 0 if self.channels == 1 else 1
+        channel = self._plane(channel)
         plane = self.codes[place, channel]
         plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
         light = self.linear(plane)
+        if gains is not None and gains[channel] != 1:
+            light /= np.float32(gains[channel])
         if (
             self.mapping is not None
             and self.codes.nbytes > _RESIDENT_BYTES

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
@@ -37,6 +38,7 @@ _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
 _SHEET = 256  # px: side of a window that shifts are found on
+_BRIGHTER = 0.05  # EV from which it is said that white is filled
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
 
 
@@ -51,11 +53,13 @@ class Shift:
     measured   (dy, dx) in pixels, of the frame as a whole; None: not found, so the frame is used as it is
     undone     (dy, dx) in whole pixels, taken back when the frame is read, in its middle; the rest is left to kernels
     bend       pixels by which displacements elsewhere differ from those in the middle; 0: the whole frame is shifted
+    brightness how many times as bright as the reference the frame is; it is divided by that when it is read
     """
 
     measured: tuple[float, float] | None
     undone: tuple[int, int] = (0, 0)
     bend: float = 0.0
+    brightness: float = 1.0
 
     @property
     def whole(self) -> tuple[int, int]:
@@ -69,11 +73,13 @@ class Shift:
         return any(self.undone) or self.bend > 0
 
     def __str__(self) -> str:
+        ev = np.log2(self.brightness)
+        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
         if self.measured is None:
-            return "shift not found"
+            return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
-        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}"
+        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}{bright}"
 
 
 def overview(
@@ -153,6 +159,10 @@ class OwnBurst:
         """One or two sentences: which frames are used, and what was done to them."""
         total, used = len(self.stack), len(set(self.order))
         why = "as given" if self.stack.known else "the sharpest"
+        brightness = np.array([shift.brightness for shift in self.shifts])
+        bracketed = not light.middle_exposure(brightness).all()
+        if bracketed and not self.stack.known:
+            why = "of the middle exposure, the sharpest"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
         if used < total:
             left = [self.stack.names[i] for i in range(total) if i not in self.order]
@@ -167,12 +177,34 @@ class OwnBurst:
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
             text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+        text += self._brightness_report
         lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
         if lost:
             text += (
                 f" No shift was found for {', '.join(lost)}: {'they are' if len(lost) > 1 else 'it is'} used "
                 "unshifted, and left out of the estimate of the noise."
             )
+        return text
+
+    @property
+    def _brightness_report(self) -> str:
+        """A sentence on frames that are brighter or darker than the reference; nothing where none is."""
+        gains = self.stack.gains
+        used = sorted(set(self.order) - {self.reference})
+        if gains is None or not (gains[used] != 1).any():
+            return ""
+        ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
+        count = sum(bool((gains[i] != 1).any()) for i in used)
+        text = (
+            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
+            f"{max(ev):+.2f} EV), which is undone"
+        )
+        drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
+        if np.ptp(drift, axis=1).max() > 0:
+            text += ", for each color by itself"
+        text += "."
+        if self.stack.clipped is not None and max(ev) > _BRIGHTER:
+            text += " Where brighter frames are white, others are read in their place."
         return text
 
     @property
@@ -202,6 +234,7 @@ class OwnBurst:
         stack = self.stack
         as_made = (
             not self.displacements.any()
+            and stack.gains is None
             and self.order == tuple(range(len(stack)))
             and (height, width) == (stack.height, stack.width)
         )
@@ -221,7 +254,9 @@ class OwnBurst:
         if min(self.stack.height, self.stack.width) < 2 * margin + 64:
             margin = 0
         nearest = {i: np.rint(self.motion[i]) for i in found}
-        fit = estimate_noise(_blocks(self.stack, channel, nearest, margin, between), _clipped(self.stack))
+        gains = np.array([self.stack.gain(i, channel) for i in found])
+        blocks = _blocks(self.stack, channel, nearest, margin, between)
+        fit = estimate_noise(blocks, self.stack.clipped, gains)
         try:
             return replace(fit, alone=self._noise_of_the_reference(channel))
         except ValueError:
@@ -264,7 +299,7 @@ class OwnBurst:
         return fit.noise, "estimated from the burst", fit.caution
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
-        return noise_of_one_frame(self._reference_blocks(channel), _clipped(self.stack))
+        return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
 
     def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
         still = {self.reference: np.zeros_like(self.motion[0])}
@@ -330,7 +365,22 @@ class ChannelView:
         place = (rows.start, rows.stop, columns.start, columns.stop)
         for n, i in enumerate(self.burst.order):
             out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
+        gains = [stack.gain(i, self.channel) for i in self.burst.order]
+        if stack.clipped is not None and max(gains) > 1:
+            brighter = [n for n, gain in enumerate(gains) if gain > 1]
+            light.fill_white(out, {n: self._white(self.burst.order[n], *place) for n in brighter}, gains)
         return out
+
+    def _white(self, frame: int, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+        """Where a frame is white in a window, as :func:`brightness.white` has it: [h, w], bool."""
+        around = light.AROUND // 2
+        top_, left_ = max(top - around, 0), max(left - around, 0)
+        place = top_, min(bottom + around, self.height), left_, min(right + around, self.width)
+        field = self.burst.displacements[frame]
+        found = light.white(
+            read_displaced(self.burst.stack, frame, self.channel, field, *place, saturated=True)
+        )
+        return found[top - top_ : bottom - top_, left - left_ : right - left_]
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
         """A part as a Burst in memory, with all that is known of it; the whole, as it was, has its recipe too."""
@@ -412,10 +462,11 @@ def read_shifted(
     bottom: int,
     left: int,
     right: int,
+    saturated: bool = False,
 ) -> np.ndarray:
     """Rows top..bottom-1, columns left..right-1 of the scene, where a frame that is shifted shows them.
 
-    Beyond the frame's edge it goes on by reflection.
+    Beyond the frame's edge it goes on by reflection. `saturated`: not its light, but whether it is white, bool.
     """
     dy, dx = shift
     rows: Any = slice(top + dy, bottom + dy)
@@ -423,7 +474,7 @@ def read_shifted(
     if rows.start < 0 or columns.start < 0 or rows.stop > stack.height or columns.stop > stack.width:
         rows = reflect_index(stack.height, rows.start, rows.stop)
         columns = reflect_index(stack.width, columns.start, columns.stop)
-    return stack.light(frame, channel, rows, columns)
+    return (stack.saturated if saturated else stack.light)(frame, channel, rows, columns)
 
 
 def read_displaced(
@@ -435,16 +486,17 @@ def read_displaced(
     bottom: int,
     left: int,
     right: int,
+    saturated: bool = False,
 ) -> np.ndarray:
     """:func:`read_shifted` where each cell of the picture has its own displacement: [ceil(H/16), ceil(W/16), 2]."""
     rows, columns = _cells(slice(top, bottom)), _cells(slice(left, right))
     field = displacements[rows, columns].astype(np.int64)
     low, high = field.min(axis=(0, 1)), field.max(axis=(0, 1))
     place = top + int(low[0]), bottom + int(high[0]), left + int(low[1]), right + int(high[1])
-    around = read_shifted(stack, frame, channel, (0, 0), *place)
+    around = read_shifted(stack, frame, channel, (0, 0), *place, saturated=saturated)
     if (low == high).all():
         return around
-    out = np.empty((bottom - top, right - left), dtype=np.float32)
+    out = np.empty((bottom - top, right - left), dtype=around.dtype)
     for cell_rows, cell_columns, (dy, dx) in _alike(field):
         y = np.clip((np.array(cell_rows) + rows.start) * CELL, top, bottom) - top
         x = np.clip((np.array(cell_columns) + columns.start) * CELL, left, right) - left
@@ -502,35 +554,47 @@ def _blocks(
         )
 
 
-def _clipped(stack: FrameStack) -> tuple[float, float] | None:
-    """Beyond which light the values of a stack are cut off."""
-    if stack.development is not None:
-        return -np.inf, 0.98
-    # Integers are clipped at both ends of their range; linear codes with a black level are not.
-    return (0.0, 1.0) if stack.encoded else None
-
-
 def prepare(
     stack: FrameStack,
     frames: int | None = None,
     align: bool | None = None,
     between: Callable[[], object] = _nothing,
+    brightness: bool | None = None,
 ) -> OwnBurst:
-    """Find the reference, align, choose frames. Shifts are found on at most 1 megapixel of each frame, displacements
-    that differ over the picture on frames of half the size.
+    """Find the reference, align, make frames alike in brightness, choose frames.
+
+    Shifts are found on at most 1 megapixel of each frame, displacements that differ over the picture on frames of half
+    the size, brightness on nine windows of 256x256 pixels.
 
     frames   that the network takes, see :meth:`OwnBurst.taking`; None: any number
     align    undo displacements beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
+    brightness   undo differences of brightness and white balance; None: for bursts of one's own
 
-    The reference is the sharpest frame; of a synthetic burst it is its frame 0. A frame that cannot be aligned is used
-    as it is (kernels that find their own way may make something of it), unless there are others enough.
+    The reference is the sharpest frame, of a bracketed burst the sharpest of the middle exposure; of a synthetic burst
+    it is its frame 0. A frame that cannot be aligned is used as it is (kernels that find their own way may make
+    something of it), unless there are others enough.
     """
     total = len(stack)
     overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
-    reference = 0 if stack.known else int(np.argmax(scores))
+    stack = replace(stack, gains=None)
+    even = not stack.known if brightness is None else brightness
+    gains = np.ones(total)
+    if even:
+        if stack.codes.dtype == np.float32 and stack.development is None:
+            sheets = [
+                _contact_sheet(stack, i, channel=c) for i in range(total) for c in range(stack.channels)
+            ]
+            stack = replace(stack, ceiling=light.ceiling(sheets))
+        gains = light.first_gains(overviews, stack.exposures, stack.clipped)
+    in_middle = light.middle_exposure(gains)
+    reference = 0 if stack.known else int(np.argmax(np.where(in_middle, scores, -1)))
+    if even:
+        gains = gains / gains[reference]
+        stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
+        overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
     apply = not stack.known if align is None else align
     noise = _noise_at_first(stack, reference)
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
@@ -563,7 +627,48 @@ def prepare(
             bend = float(np.abs(displacements[i] - center).max())
             shift = Shift(measured, (int(center[0]), int(center[1])), bend)
         shifts.append(shift)
+    if even:
+        stack = _made_even(stack, reference, shifts, motion, between)
+        shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     return OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements).taking(frames)
+
+
+def _made_even(
+    stack: FrameStack,
+    reference: int,
+    shifts: Sequence[Shift],
+    motion: np.ndarray,
+    between: Callable[[], object],
+) -> FrameStack:
+    """The stack with the gains of its frames as they are where the frames show the same, in place of a first guess.
+
+    Of frames that were not found, it is what their files state, else 1.
+    """
+    assert stack.gains is not None
+    stated = light.stated_gains(stack.exposures)
+    gains = np.ones_like(stack.gains)
+
+    def sheets(frame: int) -> tuple[np.ndarray, np.ndarray]:
+        field = np.rint(motion[frame]).astype(np.int64)
+        planes = [_contact_sheet(stack, frame, field, c) for c in range(stack.channels)]
+        white = [_contact_sheet(stack, frame, field, c, saturated=True) for c in range(stack.channels)]
+        black = -np.inf if stack.clipped is None else stack.clipped[0]
+        return np.stack(planes), np.logical_or.reduce([*white, *(plane <= black for plane in planes)])
+
+    here, lost_here = sheets(reference)
+    for i, shift in enumerate(shifts):
+        if i == reference:
+            continue
+        between()
+        found = None
+        if shift.measured is not None:
+            there, lost = sheets(i)
+            found = light.fit_gains(here, there, lost_here | lost)
+        if found is not None:
+            gains[i] = found * stack.gains[i]
+        elif len(stated) == len(gains):
+            gains[i] = stated[i] / stated[reference]
+    return replace(stack, gains=None if (gains == 1).all() else gains)
 
 
 def _measure_motion(
@@ -615,7 +720,7 @@ def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
     still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2))
     try:
         return noise_of_one_frame(
-            (block[0] for block in _blocks(stack, GRAY, {reference: still})), _clipped(stack)
+            (block[0] for block in _blocks(stack, GRAY, {reference: still})), stack.clipped
         )
     except ValueError:  # too small or too smooth to tell; any will do
         return NoiseModel.for_gain(1)
@@ -635,21 +740,34 @@ def _measure(
     if shift is not None and factors.max() > 1:
         shift = shift * factors
         dy, dx = map(round, shift)
-        here = _contact_sheet(stack, reference, (0, 0))
-        there = _contact_sheet(stack, frame, (dy, dx))
+        still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2), np.int64)
+        here = _contact_sheet(stack, reference)
+        there = _contact_sheet(stack, frame, still + np.array([dy, dx]))
         rest = find_shift(here, there, noise, reach=2 * int(factors.max()))
         shift = shift if rest is None else rest + np.array([dy, dx])
     return None if shift is None else (float(shift[0]), float(shift[1]))
 
 
-def _contact_sheet(stack: FrameStack, frame: int, shift: tuple[int, int]) -> np.ndarray:
-    """Three by three windows of up to 256x256 from all over a shifted frame, laid side by side."""
+def _contact_sheet(
+    stack: FrameStack,
+    frame: int,
+    field: np.ndarray | None = None,
+    channel: int = GRAY,
+    saturated: bool = False,
+) -> np.ndarray:
+    """Three by three windows of up to 256x256 from all over a frame, read where a field of displacements says (None:
+    where they are), laid side by side. `saturated`: whether it is white there."""
     h, w = (min(_SHEET, max(1, length // 3)) for length in (stack.height, stack.width))
     tops = [(stack.height - h) * i // 2 for i in range(3)]
     lefts = [(stack.width - w) * i // 2 for i in range(3)]
+    if field is None:
+        field = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2), np.int64)
     return np.block(
         [
-            [read_shifted(stack, frame, GRAY, shift, top, top + h, left, left + w) for left in lefts]
+            [
+                read_displaced(stack, frame, channel, field, top, top + h, left, left + w, saturated)
+                for left in lefts
+            ]
             for top in tops
         ]
     )
