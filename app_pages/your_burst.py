@@ -109,7 +109,7 @@ def whose(methods: tuple[str, ...]) -> None:
 def frames_of(burst: Upload) -> None:
     own, stack = burst.own, burst.own.stack
     st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
-    st.markdown(plain(own.report, 2000))
+    st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
         st.caption(plain(note, 200))
     with st.container(horizontal=True, gap="small"):
@@ -130,6 +130,7 @@ def frames_of(burst: Upload) -> None:
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": shift.aligned,
                     "bend, px": shift.bend,
+                    "brightness, EV": elements.rounded(float(np.log2(shift.brightness)), 2),
                     "sharpness": 100 * own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
@@ -141,6 +142,9 @@ def frames_of(burst: Upload) -> None:
                 "bend, px": st.column_config.NumberColumn(
                     format="%.0f", help="How much displacements elsewhere differ from that in the middle"
                 ),
+                "brightness, EV": st.column_config.NumberColumn(
+                    format="%+.2f", help="Against the reference; undone when the frame is read"
+                ),
                 "sharpness": st.column_config.NumberColumn(format="%.0f %%", help="Of the sharpest frame"),
             },
         )
@@ -150,8 +154,13 @@ def frames_of(burst: Upload) -> None:
             "is not found is used as it is, and has no part in the estimate of the noise. Where one shift would leave "
             "more than 3 pixels, as where the camera turned, blocks of the frame have displacements of their own."
         )
-        if own.remaining_report:
-            st.caption(own.remaining_report)
+        if len(stack) > 1:
+            st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
+            elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
+            st.caption(
+                "The largest displacement that is not undone, of all frames that were found, but for a hundredth of "
+                "each part. MKPN's kernels reach 5 pixels."
+            )
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:

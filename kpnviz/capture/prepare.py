@@ -209,15 +209,34 @@ class OwnBurst:
 
     @property
     def remaining_report(self) -> str:
-        """:meth:`remaining` as text, where displacements differ over the picture; else nothing."""
-        if not any(shift.bend for shift in self.shifts):
+        """:meth:`remaining` as a small map of four lines; nothing where no frame was found."""
+        if len({i for i in self.order if self.shifts[i].measured is not None}) < 2:
             return ""
-        rows = zip(("top", "middle", "bottom"), *self.remaining(), strict=True)
-        places = [
-            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(residual, frames, strict=True))
-            for name, residual, frames in rows
+        lines = [
+            f"left to the kernels in each ninth of the picture, px (frames that show it, of {self._used}):"
         ]
-        return f"Left to the kernels, px (frames that show it), from left to right: {'; '.join(places)}."
+        for residual, frames in zip(*self.remaining(), strict=True):
+            lines.append("".join(f"{px:8.1f} ({n})" for px, n in zip(residual, frames, strict=True)))
+        return "\n".join(lines)
+
+    @property
+    def _used(self) -> int:
+        """How many frames are used."""
+        return len(set(self.order))
+
+    @property
+    def remaining_sentence(self) -> str:
+        """Where alignment leaves most, where that is more than the smallest kernels reach; else nothing."""
+        residual, frames = self.remaining()
+        if residual.max() <= REACH:
+            return ""
+        rows, columns = ("top", "middle", "bottom"), ("left", "middle", "right")
+        i, j = np.unravel_index(np.argmax(residual), residual.shape)
+        place = " ".join(dict.fromkeys((rows[i], columns[j])))
+        return (
+            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); at least {frames.min()} of "
+            f"{self._used} frames show every part of the picture."
+        )
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
@@ -583,7 +602,7 @@ def prepare(
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
-        if stack.codes.dtype == np.float32 and stack.development is None:
+        if stack.clipped is None or not stack.encoded:
             sheets = [
                 _contact_sheet(stack, i, channel=c) for i in range(total) for c in range(stack.channels)
             ]
@@ -780,6 +799,9 @@ def read_burst(
     frames: int | None = None,
     align: bool | None = None,
     color: bool = False,
+    input: str | None = None,
+    black: float | None = None,
+    white: float | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
@@ -789,6 +811,8 @@ def read_burst(
     noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`
     frames   how many, see :meth:`OwnBurst.taking`; None: all of them
     align    see :func:`prepare`
+    input    what the files' numbers mean, "srgb", "linear" or "bayer:RGGB", and the numbers of black and white; None:
+             what they look like (meaning.guess_input)
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
     the file or folder, if no burst can be made of it.
@@ -797,7 +821,7 @@ def read_burst(
     for path in paths:
         if not Path(path).exists():
             raise ValueError(f"{escaped(path)}: there is no such file or folder")
-    stack = read_frames(files_of(paths), Limits.from_environment(generous=True))
+    stack = read_frames(files_of(paths), Limits.from_environment(generous=True)).meant(input, black, white)
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"

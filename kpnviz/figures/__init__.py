@@ -7,7 +7,7 @@ a light and a dark page; only diverging scales ask which it is, since their midd
 from plotly.graph_objects import Figure
 
 from kpnviz.figures.kernels import decomposition, kernel_rows, response_map
-from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map
+from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map, ninths
 from kpnviz.figures.plots import curves, gain_matrix, noise_fit
 from kpnviz.figures.style import PALETTE
 
@@ -23,6 +23,7 @@ __all__ = [
     "gain_matrix",
     "image_map",
     "kernel_rows",
+    "ninths",
     "noise_fit",
     "response_map",
 ]

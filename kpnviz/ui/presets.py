@@ -96,9 +96,9 @@ PRESETS = (
     ),
     Preset(
         "A turning camera",
-        "The camera turns by 4 degrees about a point in the middle. There the scene stays; towards the corners it moves "
-        "further in each frame. Move from the middle to a corner: where do kernels point, and which sizes still follow "
-        "the last frames?",
+        "The camera turns by 4 degrees about a point in the middle. There the scene stays; towards the corners it "
+        "moves further in each frame. Move from the middle to a corner: where do kernels point, and which sizes still "
+        "follow the last frames?",
         pixel=(14, 16),
         scene={PHOTO: "city", TOP: 110, LEFT: 70, GAIN: 2.0, SHAKE: "none", "rotation": 4.0},
     ),

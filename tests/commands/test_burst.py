@@ -332,7 +332,7 @@ def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_
     left = np.array(report["remaining"]["pixels"])
     assert left.shape == (3, 3) and 0.5 < left.max() <= 3.01
     assert np.array(report["remaining"]["frames"]).max() == 3
-    assert "Left to the kernels, px (frames that show it), from left to right: top " in err
+    assert "left to the kernels in each ninth of the picture, px (frames that show it, of 3):" in err
     assert (
         "2 frames were shifted back onto it, 2 of them by displacements that differ over the picture" in err
     )
