@@ -598,7 +598,7 @@ def prepare(
     total = len(stack)
     overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
-    stack = replace(stack, gains=None)
+    stack = replace(stack, gains=None, ceiling=None)
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
