@@ -358,7 +358,7 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
                 tags.append((tag, "s", 0, value, True))
         inside = dict(read.get_ifd(_EXIF_DIRECTORY))
         if inside:
-            tags.append((_EXIF_DIRECTORY, "I", 1, 0, True))
+            tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
     photometric = "minisblack" if codes.ndim == 2 else "rgb"
     tifffile.imwrite(
@@ -368,16 +368,17 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
     data = file.getvalue()
     if not inside:
         return data
-    # tifffile writes no directory of EXIF: it comes behind the picture, and the tag points there.
+    # tifffile writes no directory of EXIF: it comes behind the picture, and the tag in its place becomes its own.
     from PIL import TiffImagePlugin
 
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     for tag, value in inside.items():
         directory[tag] = value
     with tifffile.TiffFile(io.BytesIO(data)) as written:
-        place = written.pages.first.tags[_EXIF_DIRECTORY].valueoffset
+        place = written.pages.first.tags[_EXIF_DIRECTORY + 1].offset
     data += b"\0" * (len(data) % 2)
-    return data[:place] + struct.pack("<I", len(data)) + data[place + 4 :] + directory.tobytes(len(data))
+    pointer = struct.pack("<HHII", _EXIF_DIRECTORY, 4, 1, len(data))
+    return data[:place] + pointer + data[place + len(pointer) :] + directory.tobytes(len(data))
 
 
 _PRIMARIES = {

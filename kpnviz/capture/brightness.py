@@ -1,7 +1,9 @@
 """How bright the frames of a burst are: one gain a frame, or one a channel where colors drift.
 
 A frame's light is divided by its gain when it is read, and its noise with it. What a brighter frame shows as white is
-not known from it; other frames, which are not white there, are read in its place.
+then darker than the scene, so that matching gives it little weight. Other values in its place were worse: the light of
+other frames, which networks then count twice, by .1 to .4 dB at gains 1 to 8; black, by .4 to .5 dB (MKPN, three photos,
+frames of +-1 EV).
 """
 
 from __future__ import annotations
@@ -9,25 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from kpnviz.sampling import box_reduce
 
-BRACKETED = 1 / 3
+BRACKETED = 1 / 2
 """EV between the darkest and the brightest frame from which a burst counts as bracketed."""
 
 _ALIKE = 1 / 6  # EV: exposures that count as the middle one
 _SMALL = 4  # pixels a side that overviews are reduced by, against noise
-_QUANTILES = np.linspace(0.1, 0.9, 17)
+_QUANTILES = np.linspace(0.3, 0.95, 14)
+_DARK = 0.1  # of the largest quantile: smaller ones depend on what has moved into the picture
 _NEARLY_WHITE = 0.9  # of white: blocks of an overview beyond are in part clipped
 _BELIEVED = 1.5  # factor by which stated exposures may differ from what the pictures say
 _BLOCK = 16  # pixels
 _CLIPPED = 0.02  # share of clipped pixels that a block may have
 _FEWEST = 8  # blocks
 _ROUNDS = 8
-_LEAST = 0.003  # a smaller difference of brightness is none
-_LEAST_COLOR = 0.005
-AROUND, _FEW = 5, 2  # side of the window, and number of white pixels in it, that make its middle white
+_LEAST = 0.005  # a smaller difference of brightness, or between colors, is none; nor is one of so many standard errors:
+_SURE = 4.0
 
 
 def first_gains(
@@ -46,7 +47,7 @@ def first_gains(
     gains = np.ones(len(small))
     for i in range(1, len(small)):
         a, b = quantiles[0], quantiles[i]
-        told = (a > 0) & (b > 0) & (a < high) & (b < high)
+        told = (a > _DARK * a[-1]) & (b > _DARK * b[-1]) & (a < high) & (b < high)
         if told.any():
             gains[i] = np.exp(np.median(np.log(b[told] / a[told])))
     stated = stated_gains(exposures)
@@ -71,15 +72,18 @@ def middle_exposure(gains: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(ev - middle) <= _ALIKE)
 
 
-def fit_gains(reference: np.ndarray, frame: np.ndarray, lost: np.ndarray) -> np.ndarray | None:
+def fit_gains(
+    reference: np.ndarray, frame: np.ndarray, lost: np.ndarray, first: float = 1.0
+) -> np.ndarray | None:
     """How many times as bright as the reference a frame is, that was laid onto it, in each channel: [C]; or None.
 
-    reference, frame   [C, h, w], linear intensity;  lost   [h, w], whether a pixel is clipped in either
+    reference, frame   [C, h, w], linear intensity, the frame already divided by a `first` guess of its gain
+    lost               [h, w], whether a pixel is clipped in either
 
     With a, b the means of blocks of 16x16 pixels, k = sum w b / sum w a, where blocks that differ by more than most do
     from b = k a count less (Cauchy). A ratio of sums, not a regression, which noise in a would pull to 0. All channels
-    have one k, unless theirs differ from it by more than .5 % and three standard errors; and a k that differs from 1 by
-    less than .3 % or that is 1. None: too few blocks are bright enough and not clipped.
+    have one k, unless theirs differ from it by more than .5 % and four standard errors; and a k that differs from 1 by
+    less than .5 % or that is 1. None: too few blocks are bright enough and not clipped.
     """
     block = min(_BLOCK, *lost.shape)
     kept = box_reduce(lost.astype(np.float32), block) <= _CLIPPED
@@ -91,12 +95,12 @@ def fit_gains(reference: np.ndarray, frame: np.ndarray, lost: np.ndarray) -> np.
     if common is None:
         return None
     k, error = common
-    gains = np.full(len(a), k if abs(k - 1) > max(_LEAST, 3 * error) else 1.0)
+    gains = np.full(len(a), first * k if abs(first * k - 1) > max(_LEAST, _SURE * first * error) else 1.0)
     each = [_ratio(*pair) for pair in zip(a, b, strict=True)]
     if len(a) > 1 and any(
-        one is not None and abs(one[0] / k - 1) > max(_LEAST_COLOR, 3 * one[1] / k) for one in each
+        one is not None and abs(one[0] / k - 1) > max(_LEAST, _SURE * one[1] / k) for one in each
     ):
-        gains = np.array([gains[0] if one is None else one[0] for one in each])
+        gains = np.array([gains[0] if one is None else first * one[0] for one in each])
     return gains
 
 
@@ -114,35 +118,6 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float] | None:
         k = float((weight * b).sum() / (weight * a).sum())
         error = float(((weight * rest) ** 2).sum() ** 0.5 / (weight * a).sum())
     return (k, error) if k > 0 else None
-
-
-def white(saturated: np.ndarray) -> np.ndarray:
-    """Where a frame is white, or so bright that noise may have taken it there: [h, w] bool, from single pixels.
-
-    Pixels with two or more that are clipped within 5x5. Of those that by chance are not, only the darker ones would be
-    left: their mean is too low.
-    """
-    share = uniform_filter(saturated.astype(np.float32), AROUND, mode="constant")
-    return np.asarray(share * AROUND**2 > _FEW - 0.5)
-
-
-def fill_white(frames: np.ndarray, where: dict[int, np.ndarray], gains: Sequence[float]) -> None:
-    """Where frames are white, put those there that are not, in turn; [N, h, w], in place, frame 0 is the reference.
-
-    where   of the frames that are brighter than the reference: [h, w], see :func:`white`
-
-    Kernels then give the same weight to light that is known. Where all are white, it is that of the reference.
-    """
-    original = {n: frames[n].copy() for n in where}
-    N = len(frames)
-    for n, missing in where.items():
-        todo = missing.copy()
-        darker = [m % N for m in range(n + 1, n + N) if m % N and gains[m % N] < gains[n]]
-        for m in darker:
-            take = todo & ~where[m] if m in where else todo.copy()
-            frames[n][take] = (original[m] if m in where else frames[m])[take]
-            todo &= ~take
-        frames[n][todo] = frames[0][todo]
 
 
 def ceiling(sheets: Sequence[np.ndarray]) -> float | None:

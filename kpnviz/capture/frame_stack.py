@@ -244,12 +244,10 @@ class FrameStack:
         """The codes of a rectangle: one, or of the green of a Bayer sensor two."""
 
         def of(plane: int, down: int = 0, across: int = 0) -> np.ndarray:
-            codes, n = self.codes[place, plane], self._mosaic
-            if isinstance(rows, np.ndarray):
-                return codes[np.ix_(n * rows + down, n * columns + across)]
-            return codes[
-                n * rows.start + down : n * rows.stop : n, n * columns.start + across : n * columns.stop : n
-            ]
+            codes = self.codes[place, plane]
+            if self._mosaic == 2:  # every second row and column, as views
+                codes = codes[down : 2 * self.height : 2, across : 2 * self.width : 2]
+            return codes[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else codes[rows, columns]
 
         if not self.pattern:
             return [of(channel)]

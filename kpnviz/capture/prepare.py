@@ -38,7 +38,6 @@ _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
 _SHEET = 256  # px: side of a window that shifts are found on
-_BRIGHTER = 0.05  # EV from which it is said that white is filled
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
 
 
@@ -203,8 +202,6 @@ class OwnBurst:
         if np.ptp(drift, axis=1).max() > 0:
             text += ", for each color by itself"
         text += "."
-        if self.stack.clipped is not None and max(ev) > _BRIGHTER:
-            text += " Where brighter frames are white, others are read in their place."
         return text
 
     @property
@@ -384,22 +381,7 @@ class ChannelView:
         place = (rows.start, rows.stop, columns.start, columns.stop)
         for n, i in enumerate(self.burst.order):
             out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
-        gains = [stack.gain(i, self.channel) for i in self.burst.order]
-        if stack.clipped is not None and max(gains) > 1:
-            brighter = [n for n, gain in enumerate(gains) if gain > 1]
-            light.fill_white(out, {n: self._white(self.burst.order[n], *place) for n in brighter}, gains)
         return out
-
-    def _white(self, frame: int, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        """Where a frame is white in a window, as :func:`brightness.white` has it: [h, w], bool."""
-        around = light.AROUND // 2
-        top_, left_ = max(top - around, 0), max(left - around, 0)
-        place = top_, min(bottom + around, self.height), left_, min(right + around, self.width)
-        field = self.burst.displacements[frame]
-        found = light.white(
-            read_displaced(self.burst.stack, frame, self.channel, field, *place, saturated=True)
-        )
-        return found[top - top_ : bottom - top_, left - left_ : right - left_]
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
         """A part as a Burst in memory, with all that is known of it; the whole, as it was, has its recipe too."""
@@ -682,9 +664,9 @@ def _made_even(
         found = None
         if shift.measured is not None:
             there, lost = sheets(i)
-            found = light.fit_gains(here, there, lost_here | lost)
+            found = light.fit_gains(here, there, lost_here | lost, float(stack.gains[i, 0]))
         if found is not None:
-            gains[i] = found * stack.gains[i]
+            gains[i] = found
         elif len(stated) == len(gains):
             gains[i] = stated[i] / stated[reference]
     return replace(stack, gains=None if (gains == 1).all() else gains)

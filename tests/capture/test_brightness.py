@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.capture.brightness import ceiling, fill_white, first_gains, fit_gains, middle_exposure, white
+from kpnviz.capture.brightness import ceiling, first_gains, fit_gains, middle_exposure
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import estimate_noise
 from kpnviz.capture.prepare import prepare
@@ -41,9 +41,11 @@ def test_gains_are_found_and_undone(gain):
     frames = taken(clean_frames(), EXPOSURES, GAINS[gain])
     own = prepare(stack_of(frames))
     gains = own.stack.gains[:, 0]
-    np.testing.assert_allclose(gains, EXPOSURES / EXPOSURES[own.reference], rtol=0.002 if gain == 1 else 0.01)
+    np.testing.assert_allclose(
+        gains, EXPOSURES / EXPOSURES[own.reference], rtol=0.002 if gain == 1 else 0.025
+    )
     assert gains[own.reference] == 1
-    window = own.channel(GRAY, GAINS[gain]).window(slice(20, 60), slice(30, 90))
+    window = own.channel(GRAY, GAINS[gain]).window(slice(20, 260), slice(30, 250))
     plain = prepare(stack_of(frames), brightness=False)
     assert plain.stack.gains is None
     means = window.mean(axis=(1, 2))
@@ -54,7 +56,8 @@ def test_gains_are_found_and_undone(gain):
 
 
 def test_frames_of_one_brightness_are_read_as_they_are():
-    own = prepare(stack_of(taken(clean_frames(), np.ones(5), GAINS[4])))
+    rng = np.random.default_rng(0)
+    own = prepare(stack_of(np.stack([GAINS[4].add_to(x, rng) for x in clean_frames()])))
     assert own.stack.gains is None and "brighter" not in own.report
     assert all(shift.brightness == 1 for shift in own.shifts)
 
@@ -65,14 +68,13 @@ def test_a_bracketed_burst_has_the_middle_exposure_as_its_reference():
     frames = taken(clean, gains, GAINS[1])
     own = prepare(stack_of(frames))
     assert own.reference == 2 and "of the middle exposure" in own.report
-    assert "Where brighter frames are white, others are read" in own.report
     np.testing.assert_allclose(own.stack.gains[:, 0], gains, rtol=0.01)
     assert own.stack.ceiling == 1
-    # Where the reference is below white, no frame is darker than it for being clipped.
+    # What is white in no frame is of one brightness in all.
     H, W = clean.shape[1:]
     view = own.channel(GRAY, GAINS[1])
     window = view.window(slice(0, H), slice(0, W))
-    bright = (clean[2] > 0.6) & (clean[2] < 0.9)
+    bright = (clean[2] > 0.08) & (clean[2] < 0.2)
     bright[:24], bright[-24:], bright[:, :24], bright[:, -24:] = False, False, False, False
     assert bright.sum() > 500
     for n, i in enumerate(own.order):
@@ -106,12 +108,13 @@ def test_noise_in_dark_blocks_does_not_pull_a_gain():
     gains = fit_gains(a, b, np.zeros(scene.shape[1:], bool))
     assert gains == pytest.approx(1.5, rel=0.08)
     assert fit_gains(a, b, np.ones(scene.shape[1:], bool)) is None  # all clipped
+    assert fit_gains(a, b / 1.4, np.zeros(scene.shape[1:], bool), 1.4) == pytest.approx(1.5, rel=0.08)
     b[:, :160] = 0.9  # what moved there
     assert fit_gains(a, b, np.zeros(scene.shape[1:], bool)) == pytest.approx(1.5, rel=0.15)
 
 
 def test_first_gains_believe_exposures_that_the_pictures_bear_out():
-    scene = np.random.default_rng(0).uniform(0.1, 0.4, (60, 80))
+    scene = np.linspace(0.1, 0.4, 80)[None] * np.ones((60, 1))
     images = [scene, 2.1 * scene, 0.5 * scene]
     np.testing.assert_allclose(first_gains(images), [1, 2.1, 0.5], rtol=1e-6)
     np.testing.assert_allclose(first_gains(images, (1 / 100, 2 / 100, 1 / 200)), [1, 2, 0.5])
@@ -130,24 +133,6 @@ def test_what_the_middle_exposure_is():
         True,
         False,
     ]  # of two the darker: it is white in fewer places
-
-
-def test_white_is_filled_by_other_frames_in_turn():
-    frames = np.arange(4.0)[:, None, None] * np.ones((4, 2, 3)) + 1
-    where = {2: np.array([[1, 1, 0], [1, 0, 0]], bool), 3: np.array([[1, 0, 0], [0, 1, 0]], bool)}
-    filled = frames.copy()
-    fill_white(filled, where, [1, 0.5, 2, 4])
-    np.testing.assert_array_equal(filled[:2], frames[:2])
-    assert filled[2].tolist() == [[2, 2, 3], [2, 3, 3]]
-    assert filled[3].tolist() == [[2, 4, 4], [4, 2, 4]]
-    alone = frames[:2].copy()
-    fill_white(alone, {1: np.array([[True, False, False]] * 2)}, [1, 2])
-    assert alone[1].tolist() == [[1, 2, 2]] * 2  # the reference, where there is nothing else
-    spots = np.zeros((9, 9), bool)
-    spots[4, 4] = True
-    assert not white(spots).any()  # one pixel is chance
-    spots[4, 5] = True
-    assert white(spots)[2:7, 3:7].all() and white(spots).sum() == 20
 
 
 def test_where_numbers_are_cut_off_is_seen():
