@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,16 +55,21 @@ DISPLAY: dict[str, Any] = {
     "step": None,
 }
 """How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
-frame, mean or a model's name), or kernels (all over the picture); stops: brightness as a power of two; linear: without
-the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe or
-pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look: what is shown of each
-frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2. channel: whose kernels are
-shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted from 0, None being the
-last."""
+frame, mean or a model's name), kernels (all over the picture), or one of MAPS; stops: brightness as a power of two;
+linear: without the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture.
+compare: one, wipe or pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look:
+what is shown of each frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2.
+channel: whose kernels are shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted
+from 0, None being the last."""
 
 COMPARE = ("wipe", "pair", "one")
-LOOKS = ("kernels", "frames", "sum", "uses", "matching", "ideal")
+LOOKS = ("kernels", "parts", "frames", "sum", "uses", "matching", "frequencies", "ideal")
 """The views of the kernels: scripts/views.js."""
+
+MAPS = ("size", "reach", "displacement", "share", "spread", "entropy")
+"""The maps of the kernels: scripts/map_overlay.js."""
+
+MODES = ("picture", "signed", "absolute", "kernels", *MAPS)
 
 
 def pack(
@@ -76,6 +81,7 @@ def pack(
     best: BestSize | None = None,
     max_bytes: int | None = None,
     lossy: bool = False,
+    pause: Callable[[], object] = lambda: None,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x) of the frames.
 
@@ -89,6 +95,7 @@ def pack(
             place of its views the kernels of all estimates for one frame
     max_bytes  of what is sent; None: MAX_BYTES
     lossy   dense kernels at every pixel in 8 bits: a half of the size. The largest change of the picture is stated
+    pause   called several times a second while the kernels of others are measured: let others compute, or raise in it
 
     Pictures travel as float32, kernels as float16 (see lens/rounding.py), clean frames as float16. A picture of valid
     convolutions, smaller than the frames, lies in their middle. Raises ValueError, one sentence, beyond `max_bytes`,
@@ -124,7 +131,7 @@ def pack(
         field = estimate.kernels
         if field is None or alone:
             return None
-        sent = rounded(field, burst.frames, lossy, estimate.network is not None)
+        sent = rounded(field, burst.frames, lossy, estimate.network is not None, pause)
         return {
             "sizes": list(field.sizes),
             "separable": field.separable,
@@ -305,7 +312,8 @@ def _expected_bytes(one: Estimate | Series | str, alone: bool, lossy: bool) -> i
     field = one.kernels
     if field is None or alone:
         return 4 * one.image.size
-    return 4 * one.image.size + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
+    basis = 0 if field.basis is None else 4 * field.basis.numel()
+    return 4 * one.image.size + basis + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
 
 
 def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.camera_motion import CameraMotion
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.models.checkpoints import available
 from kpnviz.paths import ROOT
 from kpnviz.photos import gallery
@@ -25,7 +26,6 @@ from kpnviz.ui.choices import (
     sized_methods,
 )
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.parameters import COLOR, DEFAULTS, FRAMES, GAIN, MOVING, SHAKE, SHIFTS
 from kpnviz.ui.state import PIXEL, gain_button, widget
 
