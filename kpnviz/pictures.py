@@ -362,7 +362,8 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
     file = io.BytesIO()
     photometric = "minisblack" if codes.ndim == 2 else "rgb"
     tifffile.imwrite(
-        file, codes, photometric=photometric, compression="zlib", predictor=True, metadata=None, byteorder="<",
+        file, codes, photometric=photometric, compression="zlib", predictor=codes.dtype.kind == "u", metadata=None,
+        byteorder="<",
         extratags=tags, software=False,
     )  # fmt: skip
     data = file.getvalue()

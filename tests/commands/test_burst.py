@@ -372,8 +372,8 @@ def test_numbers_profiles_exif_floats_and_aligned_frames(tmp_path, capsys):
     assert "EV, undone" in err and "left to the kernels in each ninth" in err
     picture = tifffile.imread(tmp_path / "out.tif")
     assert picture.dtype == np.float32 and picture.shape == (130, 140, 3)
-    with Image.open(tmp_path / "out.tif") as file:
-        tags = dict(file.tag_v2)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        tags = {tag.code: tag.value for tag in file.pages.first.tags}
     assert tags[0x0110] == "Camera 5" and 0x0112 not in tags and b"Linear RGB" in tags[0x8773]
     # The aligned frames, read again, are taken as they are, and give the same picture.
     noise = json.loads((tmp_path / "aligned" / "burst.json").read_text())["noise"]
