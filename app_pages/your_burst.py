@@ -172,7 +172,7 @@ def numbers_of(burst: Upload) -> None:
     now = stack.meaning
     if now is None:
         return
-    with st.expander(f"What the numbers mean: {plain(now)}"), st.container(horizontal=True, gap="medium"):
+    with st.expander(f"What the numbers mean: {now}"), st.container(horizontal=True, gap="medium"):
         with st.container(width=360):
             encoding = st.segmented_control(
                 "The numbers are",
