@@ -204,6 +204,7 @@ def pack(
         "clean": None if clean is None else add(clean, np.float16),
         "frames": add(burst.frames, np.float32),
         "shifts": None if burst.shifts is None else np.asarray(burst.shifts).tolist(),
+        "motion": None if burst.motion is None else add(burst.motion[:, ::2, ::2], np.float16),
         "moving": moving,
         "panels": panels,
         "methods": methods,

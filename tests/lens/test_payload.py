@@ -10,6 +10,7 @@ import kpnviz
 from kpnviz.analysis import metrics
 from kpnviz.analysis.tables import pixel_statistics
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.consistency import picture_of
 from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import KernelField, factor_channels
@@ -290,3 +291,15 @@ def test_a_larger_payload_is_allowed_by_the_caller():
     size = len(pack(burst, [estimate]))
     assert len(pack(burst, [estimate], max_bytes=size)) == size
     assert len(pack(burst, [estimate], lossy=True)) < 0.75 * size
+
+
+def test_where_every_pixel_goes_while_the_camera_turns():
+    recipe = BurstRecipe("dog", (50, 60, 21, 34), frames=3, camera=CameraMotion(rotation=8, parallax=3))
+    burst = kpnviz.synthesize(recipe)
+    header, arrays = unpack(pack(burst, []))
+    assert header["shifts"] is None
+    motion = arrays[header["motion"]]
+    assert motion.shape == (3, 11, 17, 2) and motion.dtype == np.float16
+    np.testing.assert_allclose(motion[:, 10, 4], burst.shifts_at(20, 8), atol=4e-3)
+    still = unpack(pack(kpnviz.synthesize(dataclasses.replace(recipe, camera=None)), []))[0]
+    assert still["motion"] is None and len(still["shifts"]) == 3
