@@ -57,7 +57,7 @@ def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(asgi, monkeypatch)
 
 
 def test_pandas_is_there_before_a_second_thread_is():
-    """Plotly asks for pandas.Series as soon as another thread has begun to import pandas, which then is not complete."""
+    """Plotly uses pandas as soon as any thread has begun to import it, and fails where it is not complete."""
     code = (
         "import sys; from kpnviz.serving import server, warm_up; from kpnviz.ui.server import main; "
         "warm_up.begin = lambda prepare: sys.exit(0 if hasattr(sys.modules['pandas'], 'Series') else 'no pandas'); "
