@@ -31,8 +31,8 @@ from kpnviz.ui.state import METRIC, RESULTS_MOTION, ROBUST_GAIN
 TABLE_1 = tuple(PAPER_TABLE_1)
 
 TITLES = {
-    "reference": "Noisy reference",
-    "mean": "Mean of the frames",
+    "reference": "Frame 0",
+    "mean": "Plain mean",
     "aligned-mean": "Aligned mean",
     "wiener-merge": "Wiener merge, as HDR+",
     "nlm": "Non-local means of the aligned mean",

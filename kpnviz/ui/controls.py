@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.lens.terms import explained
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, has_color, read_scene
@@ -31,7 +32,7 @@ from kpnviz.ui.choices import (
     shifts_for,
 )
 from kpnviz.ui.elements import failure
-from kpnviz.ui.methods import available, frames_of, markdown_title, takes
+from kpnviz.ui.methods import available, frames_of, markdown_title, own, takes
 from kpnviz.ui.parameters import (
     COLOR,
     CROP,
@@ -202,6 +203,7 @@ def method_controls() -> tuple[str, ...]:
         format_func=title_of,
         max_selections=MAX_METHODS,
         select_all=False,
+        help=explained(title_of(name) for name in names if own(name) is None),
         **control(METHODS),
     )
     return usable(tuple(name for name in names if name in chosen_names))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
+from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS, MODES
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -204,7 +204,7 @@ TEACH = parameter("teach", False, Flag(), PAGES)  # in front of a class: large t
 _lens: dict[str, Any] = {"pages": ("explore",), "inside": LENS_DISPLAY}
 _LENS_FORMATS: dict[str, Format] = {
     "frame": Integer(0, _last_frame),
-    "mode": Choice(("picture", "signed", "absolute", "kernels")),
+    "mode": Choice(MODES),
     "against": Text(),
     "stops": Number(-2, 4),
     "linear": Flag(),

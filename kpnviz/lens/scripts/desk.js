@@ -2,10 +2,12 @@
 
 /** @import { Painter } from "./painter.js" */
 
-import { DESK_GAP } from "./layout.js";
+import { DESK_GAP, standsBeside, stripHeight } from "./layout.js";
 
 const MARGIN = 8; // CSS pixels that stay free below the lens
 const CLASS_MARGIN = 20; // the same in front of a class: what is cut off there cannot be scrolled to
+const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
+const TABS_HEIGHT = 64; // CSS pixels above kernels that stand under the picture
 const FITTING = 3; // times that kernels are made smaller, where their names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
@@ -28,6 +30,7 @@ export class Desk {
     this.parts = painter.parts;
     /** @type {number | null} */
     this.height = null; // CSS pixels that all is to fit into; null: the window
+    this.full = false; // whether the lens fills the window
     this.laidOut = "";
     this.around = 0; // CSS pixels of the height that is not the large picture's, as it was laid out
     /** @type {WeakSet<Element>} */
@@ -67,7 +70,9 @@ export class Desk {
 
   /** CSS pixels that are seen at once, for the lens. */
   get seen() {
-    return (this.height ?? window.innerHeight - this.top) - (this.type > LARGE_TYPE ? CLASS_MARGIN : MARGIN);
+    const margin = this.type > LARGE_TYPE ? CLASS_MARGIN : MARGIN;
+    if (this.full) return window.innerHeight - margin - FULL_PADDING;
+    return (this.height ?? window.innerHeight - this.top) - margin;
   }
 
   /** How large letters are: 1 is usual. */
@@ -75,9 +80,32 @@ export class Desk {
     return parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
   }
 
-  /** CSS pixels of the height that bars and small pictures take now. */
+  /** CSS pixels of the height that all but the large picture, and kernels that stand under it, takes now. */
   get measured() {
-    return this.parts.find(".looking").offsetHeight - this.parts.find(".stages").offsetHeight;
+    const { parts } = this;
+    const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
+    if (this.painter.pictures.beside) return high(".looking") - high(".stages");
+    if (!this.strip) return high(".desk") - high(".stages");
+    // Kernels follow the picture at once: what comes after them one scrolls to. Their tabs wrap in some views: reckoned, so
+    // that the picture is as large in all of them.
+    return this.topOf(".inside") - high(".stages") + TABS_HEIGHT * this.type;
+  }
+
+  /** Whether there are kernels. */
+  get strip() {
+    return this.painter.state.data.methods.length > 0 && !this.painter.state.data.alone;
+  }
+
+  /** @param {string} selector */
+  topOf(selector) {
+    const { parts, parts: { root } } = this; // prettier-ignore
+    return parts.find(selector).getBoundingClientRect().top - root.getBoundingClientRect().top + root.scrollTop;
+  }
+
+  /** CSS pixels of what stands under the kernels. */
+  get under() {
+    const foot = this.parts.find(".foot");
+    return foot.offsetHeight + parseFloat(getComputedStyle(foot).marginTop);
   }
 
   /** CSS pixels above the lens, with the page scrolled to its top; a lens further down is scrolled to. */
@@ -90,7 +118,29 @@ export class Desk {
       if (node instanceof Element) top += node.scrollTop;
       node = node instanceof ShadowRoot ? node.host : node.parentNode;
     }
-    return Math.round(top > window.innerHeight / 2 ? PAGE_HEAD : top);
+    return Math.round(top > (this.beside ? window.innerHeight / 2 : PAGE_HEAD) ? PAGE_HEAD : top);
+  }
+
+  /** Whether kernels stand beside the pictures. */
+  get beside() {
+    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null);
+  }
+
+  /**
+   * Fill the window, over the page around, or go back into the page.
+   * @param {boolean} full
+   */
+  fill(full) {
+    const { root } = this.parts;
+    if (full === this.full || !root.isConnected) return;
+    this.full = full;
+    root.classList.toggle("full", full);
+    // Above all that is on the page, whatever that is in. (A browser without popovers puts it in front of its neighbors.)
+    if (full) root.setAttribute("popover", "manual");
+    if (full) root.showPopover?.();
+    else root.removeAttribute("popover");
+    this.painter.controls.writeFull(full);
+    this.layOut();
   }
 
   /** All that is seen at once should fit the window, or the height that the host states. */
@@ -100,8 +150,8 @@ export class Desk {
     if (!state.data) return;
     const width = parts.find(".desk").clientWidth;
     if (!width) return;
-    const { seen, type } = this;
-    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type}`;
+    const { seen, type, beside, full } = this;
+    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full}`;
     if (identity === this.laidOut && this.measured <= this.around) return;
     this.laidOut = identity;
     painter.weight = type > LARGE_TYPE ? 2 : 1;
@@ -114,25 +164,38 @@ export class Desk {
     // What takes room is there when room is measured, not only once it is painted.
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
-    const topOf = (/** @type {DOMRect} */ box) => box.top - parts.root.getBoundingClientRect().top + parts.root.scrollTop;
-    for (let pass = 0; pass < 2; pass++) pictures.layOut(width, seen - this.measured, type); // the film has a height now
-    this.around = this.measured;
-    parts.root.classList.toggle("beside", pictures.beside);
-    const inside = pictures.beside ? width - pictures.width - DESK_GAP : width;
-    const box = parts.find(".rows");
-    const film = parts.find(".film").getBoundingClientRect();
-    const bottom = topOf(film) + film.height;
-    const foot = parts.find(".foot");
-    const under = foot.offsetHeight + parseFloat(getComputedStyle(foot).marginTop);
-    const height = Math.floor(Math.max(seen, bottom) - topOf(box.getBoundingClientRect()) - under);
-    box.style.maxHeight = pictures.beside ? `${height}px` : "";
-    let room = pictures.beside ? height : Infinity;
-    for (let pass = 0; pass < FITTING; pass++) {
-      rows.layOut(inside, room, type);
-      const over = box.scrollHeight - box.clientHeight;
-      if (over <= 0) break;
-      room -= over;
+    parts.root.classList.toggle("beside", beside);
+    const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
+    for (let pass = 0; pass < 2; pass++) {
+      pictures.layOut(width, seen - this.measured - below, { type, beside, full }); // the film has a height now
+      this.around = this.measured;
     }
+    this.layOutKernels(beside ? width - pictures.width - DESK_GAP : width, seen, type);
     state.changed("bitmaps", "pictures", "cursor");
+  }
+
+  /**
+   * Kernels in what is left beside the pictures or under them.
+   * @param {number} width
+   * @param {number} seen
+   * @param {number} type
+   */
+  layOutKernels(width, seen, type) {
+    const { beside, parts, painter: { rows } } = this; // prettier-ignore
+    const box = parts.find(".rows");
+    const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
+    const height = Math.floor((beside ? Math.max(seen, bottom) : seen) - this.topOf(".rows") - this.under);
+    box.style.maxHeight = beside ? `${height}px` : "";
+    // Under the picture the color scale may be below the window's end; and kernels that do not fit are scrolled to.
+    for (const most of beside ? [height] : [height, height + this.under]) {
+      let room = most;
+      for (let pass = 0; pass < FITTING; pass++) {
+        rows.layOut(width, room, type, beside);
+        const over = box.scrollHeight - most;
+        if (over <= 0) return;
+        room -= over;
+      }
+    }
+    if (!beside) rows.layOut(width, Infinity, type, false);
   }
 }

@@ -11,6 +11,7 @@ import { INKS, PALETTES } from "./palette.js";
 import { Pictures } from "./pictures.js";
 import { Rows } from "./rows.js";
 import { Sizes } from "./sizes.js";
+import { Tips } from "./tips.js";
 
 const ANNOUNCE_MS = 250; // after the last key
 const KEPT_LATENCIES = 600;
@@ -33,6 +34,7 @@ export class Painter {
     this.sizes = new Sizes(this);
     this.controls = new Controls(this);
     this.desk = new Desk(this);
+    this.tips = new Tips(root);
     /** @type {Set<Part>} */
     this.stale = new Set();
     this.pending = 0;
@@ -42,6 +44,7 @@ export class Painter {
 
   destroy() {
     this.desk.destroy();
+    this.tips.destroy();
     clearTimeout(this.announceTimer);
     cancelAnimationFrame(this.pending);
   }
@@ -56,6 +59,7 @@ export class Painter {
     root.classList.toggle("waiting", state.waiting);
     root.classList.toggle("without-kernels", !state.kernelMethods.length);
     root.classList.toggle("alone", state.data.alone); // pictures to pick a pixel from
+    this.tips.hide();
     this.desk.laidOut = "";
     this.desk.layOut();
     this.invalidate("bitmaps", "pictures", "cursor");
