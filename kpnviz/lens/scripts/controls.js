@@ -80,6 +80,7 @@ export class Controls {
       ...(sizes.length ? [legendEntry("reach", SQUARE, `kernels: ${many} px`, MARKS.reach)] : []),
       ...(ring ? [legendEntry("shift", RING, ring, MARKS.shift)] : []),
       ...(pinned ? [legendEntry("pinned", PIN, "pinned")] : []),
+      make("small", "unit", "values: linear intensity"),
     );
   }
 

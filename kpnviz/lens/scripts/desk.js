@@ -84,7 +84,7 @@ export class Desk {
   get measured() {
     const { parts } = this;
     const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
-    if (this.painter.pictures.beside) return high(".looking") - high(".stages");
+    if (this.beside || this.painter.state.data.sizes) return high(".looking") - high(".looking .stages");
     if (!this.strip) return high(".desk") - high(".stages");
     // Kernels follow the picture at once: what comes after them one scrolls to. Their tabs wrap in some views: reckoned, so
     // that the picture is as large in all of them.
@@ -152,7 +152,7 @@ export class Desk {
     if (!width) return;
     const { seen, type, beside, full } = this;
     const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full}`;
-    if (identity === this.laidOut && this.measured <= this.around) return;
+    if (identity === this.laidOut && this.measured <= this.around + 0.5) return;
     this.laidOut = identity;
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);

@@ -38,6 +38,7 @@ export class Pictures {
     this.rollName = make("span", "");
     this.rollButton = makeButton("roll", "");
     this.rollBar = make("span", "roll-bar", this.rollButton, this.rollName);
+    this.rollBar.addEventListener("pointerdown", (event) => event.stopPropagation()); // the picture under it is not pinned
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.stages = [this.makeStage("other"), this.makeStage("shown")];
     this.surface = this.stages[1].marks; // what takes the keys
