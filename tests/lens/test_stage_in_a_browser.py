@@ -216,6 +216,7 @@ def test_the_legend_has_every_mark_and_words_are_explained_where_they_stand(open
     expect(tip).to_contain_text("L5: kernels of 5×5 pixels")
     page.mouse.move(5, 5)
     expect(tip).to_be_hidden()
+    page.keyboard.press("Escape")
     word.focus()
     expect(tip).to_be_visible()
     page.keyboard.press("Escape")

@@ -83,13 +83,14 @@ export class Input {
     for (const part of [".rows", ".film"])
       this.onClick(part, "[data-name]", ({ name = "" }, event) => state.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look = "" }) => state.chooseLook(look));
+    const { rollButton, calm } = painter.pictures;
+    rollButton.addEventListener("click", () => state.roll(calm.matches));
     parts.input("assumed").addEventListener("dblclick", () => state.assume(0));
     /** @type {Record<string, () => void>} */
     const actions = {
       ".pin": () => (state.pinned ? state.release() : this.pin()),
       ".reset": () => state.resetView(),
       ".fill": () => this.fill(),
-      ".roll": () => state.roll(painter.pictures.calm.matches),
       ".save": () => saveFigure(root, `kernels_y${state.cursor[0]}_x${state.cursor[1]}.png`),
       ".ask": () => parts.help.showModal(),
       ".close": () => parts.help.close(),

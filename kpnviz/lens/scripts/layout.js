@@ -8,7 +8,7 @@ const SMALLEST_ABOVE = 230; // where kernels stand under it: both are to be seen
 const SMALLEST_FULL = 160; // where the lens fills the window
 const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
 const FULL_CLASS_SHARE = 0.45; // the same where the lens fills the window
-export const STRIP_KERNEL = 44; // the smallest in a strip under the picture
+export const STRIP_KERNEL = 38; // the smallest in a strip under the picture: of eight frames in one line of a telephone
 const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
 export const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
@@ -62,10 +62,16 @@ export function stageSize(width, height, aspect, { type = 1, beside = true, full
  * @param {number} count
  */
 export function stripHeight(width, methods, count, type = 1) {
-  const { columns, side } = arrange([count], width, Infinity, type, STRIP_KERNEL);
-  const line = Math.ceil(count / columns) * (Math.min(side, STRIP_KERNEL) + CELL_TEXT * type);
+  const { columns, side } = arrangeNamed(false, [count], width, Infinity, type, STRIP_KERNEL);
+  const line = Math.ceil(count / columns) * (Math.min(side, STRIP_KERNEL * type) + CELL_TEXT * type);
   return methods * (line + (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type) + (methods - 1) * ROW_GAP;
 }
+
+/**
+ * The width of each of two pictures that share a stage.
+ * @param {number} width
+ */
+export const halfOf = (width) => Math.floor((width - CELL_GAP) / 2);
 
 const SMALLEST_PAIR = 280; // pictures that stand beside each other are at least so wide
 const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
@@ -110,6 +116,7 @@ export function arrange(counts, width, height, type = 1, least = SMALLEST_KERNEL
   const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
   const ways = (/** @type {number} */ smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
   const [found, above] = ways(least * clamp(type, 1, MAX_LARGER));
+  if (least < SMALLEST_KERNEL && above.fits && (!found.fits || above.side > found.side)) return above;
   if (found.fits || !beside) return found;
   if (above.fits) return above; // rather all in sight
   // Large letters: kernels that are no larger than usual, if then all are in sight.

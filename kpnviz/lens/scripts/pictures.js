@@ -7,7 +7,7 @@ import { drawCarpet } from "./carpet.js";
 import { make, makeButton } from "./elements.js";
 import { Film, THUMB } from "./film.js";
 import { strongest } from "./kernels.js";
-import { CELL_GAP, clamp, stageSize } from "./layout.js";
+import { CELL_GAP, clamp, halfOf, stageSize } from "./layout.js";
 import { bitmap, cased, drawPin, prepare } from "./paint.js";
 import { PictureColors } from "./picture_colors.js";
 import { drawCore, drawSheets, MARK } from "./stack.js";
@@ -37,6 +37,7 @@ export class Pictures {
     this.frames = new Map(); // bitmaps of single frames, once they are asked for
     this.rollName = make("span", "");
     this.rollButton = makeButton("roll", "");
+    this.rollButton.tabIndex = -1; // one stop at the pictures: by keyboard it is v
     this.rollBar = make("span", "roll-bar", this.rollButton, this.rollName);
     this.rollBar.addEventListener("pointerdown", (event) => event.stopPropagation()); // the picture under it is not pinned
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -108,7 +109,7 @@ export class Pictures {
     const { parts, weight } = this.painter;
     const aspect = data.width / data.height;
     const gaps = (this.count - 1) * CELL_GAP;
-    const one = each ? stage.width : Math.floor((stage.width - gaps) / this.count);
+    const one = each || this.count === 1 ? stage.width : halfOf(stage.width);
     this.state.resize([one, Math.round(stage.width / aspect)], stage.width);
     this.beside = stage.beside;
     this.width = each ? this.count * one + gaps : stage.width;
@@ -224,8 +225,8 @@ export class Pictures {
     context.font = `${clamp(scale / 4, channels > 1 ? 9 : 10, 14)}px ${getComputedStyle(this.painter.parts.root).fontFamily}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (let y = Math.floor(top); y < Math.min(top + h / scale, H); y++)
-      for (let x = Math.floor(left); x < Math.min(left + w / scale, W); x++) {
+    for (let y = Math.max(0, Math.floor(top)); y < Math.min(top + h / scale, H); y++)
+      for (let x = Math.max(0, Math.floor(left)); x < Math.min(left + w / scale, W); x++) {
         const values = state.valuesOf(panel, y, x);
         if (values.some(Number.isNaN)) continue;
         values.forEach((value, c) => {

@@ -144,7 +144,9 @@ export class Rows {
    */
   layOut(width, height, type, beside) {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
-    this.place(arrange(counts, width, height, type, beside || this.view.wordy ? undefined : STRIP_KERNEL));
+    const usual = beside || this.view.wordy || height === Infinity;
+    this.box.classList.toggle("strip", !beside);
+    this.place(arrange(counts, width, height, type, usual ? undefined : STRIP_KERNEL));
   }
 
   /** @param {{ named: boolean, columns: number, side: number }} arranged */

@@ -5,6 +5,7 @@
 
 import { Assumed } from "./assumed.js";
 import { IdealAtRest } from "./ideal_at_rest.js";
+import { halfOf } from "./layout.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
 import { costsAt, smoothFrames, weightedSum } from "./matching.js";
 import { Series } from "./series.js";
@@ -109,7 +110,7 @@ export class Shown {
     this.data = data;
     const sameSize = before && before.height === data.height && before.width === data.width;
     if (!sameSize) {
-      this.view = { y: 0, x: 0, zoom: 0 }; // layout makes it the whole picture
+      this.view = { y: 0, x: 0, zoom: this.part };
       if (this.pinned) this.chosen(PIN_REST_MS);
       this.pinnedAt = null;
     }
@@ -239,7 +240,9 @@ export class Shown {
 
   /** How much of a picture's width a large one shows without zoom. */
   get part() {
-    return this.fit ? this.size[0] / this.fit : this.compare === "pair" && !this.data.sizes ? 0.5 : 1;
+    const { fit, compare, data } = this;
+    if (compare !== "pair" || data.sizes) return 1;
+    return fit ? halfOf(fit) / fit : 0.5;
   }
 
   /** How many rows and columns are seen, some of which may be beyond the picture. */

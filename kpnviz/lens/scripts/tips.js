@@ -20,7 +20,10 @@ export class Tips {
     /** @type {Element | null} */
     this.at = null;
     root.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.soon(explainedOf(event, "[data-tip]")));
-    root.addEventListener("focusin", (event) => this.show(explainedOf(event, "[data-tip]")));
+    root.addEventListener("focusin", (event) => {
+      const element = explainedOf(event, "[data-tip]");
+      if (element?.matches(":focus-visible")) this.show(element); // by keyboard: a tap or click toggles
+    });
     root.addEventListener("focusout", () => this.hide());
     root.addEventListener("click", (event) => this.toggle(explainedOf(event, EXPLAINED)));
     root.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide(), { capture: true });
