@@ -66,7 +66,7 @@ def test_the_receipt_in_color_has_a_sum_of_each_channel(opened):
     for line, name, value in zip(lines, "RGB", estimate.image[:, 0, 1], strict=False):
         assert line in (f"{name} {value:.4f} ✓", f"{name} {value:.4f} ≈", f"{name} {value + 1e-4:.4f} ≈",
                         f"{name} {value - 1e-4:.4f} ≈")  # fmt: skip
-    assert lines[3:] == ["linear intensity", "shares sum to 100 %"]
+    assert lines[3:] == ["linear intensity", "shares: 100 %"]
     shown = np.clip(estimate.image[:, 7, 9].astype(float), 0.0031308, 1)
     srgb = 255 * (1.055 * shown ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
     assert color(page, "sepconv", 7, 9) == pytest.approx(srgb.tolist(), abs=1)

@@ -32,6 +32,8 @@ export class Desk {
     this.height = null; // CSS pixels that all is to fit into; null: the window
     this.full = false; // whether the lens fills the window
     this.laidOut = "";
+    this.rows = this.parts.find(".rows");
+    this.fitted = false; // whether all kernels are in it
     this.around = 0; // CSS pixels of the height that is not the large picture's, as it was laid out
     /** @type {WeakSet<Element>} */
     this.observed = new WeakSet(); // of what is around the lens
@@ -152,7 +154,9 @@ export class Desk {
     if (!width) return;
     const { seen, type, beside, full } = this;
     const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full}`;
-    if (identity === this.laidOut && this.measured <= this.around + 0.5) return;
+    const { rows: box, around, fitted } = this;
+    const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
+    if (identity === this.laidOut && !grown) return;
     this.laidOut = identity;
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
@@ -182,7 +186,7 @@ export class Desk {
    */
   layOutKernels(width, seen, type) {
     const { beside, parts, painter: { rows } } = this; // prettier-ignore
-    const box = parts.find(".rows");
+    const { rows: box } = this;
     const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
     const height = Math.floor((beside ? Math.max(seen, bottom) : seen) - this.topOf(".rows") - this.under);
     box.style.maxHeight = beside ? `${height}px` : "";
@@ -190,12 +194,13 @@ export class Desk {
     for (const most of beside ? [height] : [height, height + this.under]) {
       let room = most;
       for (let pass = 0; pass < FITTING; pass++) {
-        rows.layOut(width, room, type, beside);
+        rows.layOut(width, room, type, !beside || this.full);
         const over = box.scrollHeight - most;
-        if (over <= 0) return;
+        this.fitted = over <= 0;
+        if (this.fitted) return;
         room -= over;
       }
     }
-    if (!beside) rows.layOut(width, Infinity, type, false);
+    if (!beside) rows.layOut(width, Infinity, type, true);
   }
 }

@@ -84,7 +84,10 @@ export class Input {
       this.onClick(part, "[data-name]", ({ name = "" }, event) => state.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look = "" }) => state.chooseLook(look));
     const { rollButton, calm } = painter.pictures;
-    rollButton.addEventListener("click", () => state.roll(calm.matches));
+    rollButton.addEventListener("click", () => {
+      state.roll(calm.matches);
+      this.takeKeys();
+    });
     parts.input("assumed").addEventListener("dblclick", () => state.assume(0));
     /** @type {Record<string, () => void>} */
     const actions = {
@@ -252,6 +255,9 @@ export class Input {
       clearTimeout(this.holdTimer);
     }
     if (!pointer.moved) return;
+    // Up and down a finger scrolls the page: the browser is about to take it.
+    const [across, down] = [0, 1].map((axis) => Math.abs(at[axis] - pointer.from[axis]));
+    if (touch && !pointer.held && down > across && !this.painter.desk.full) return;
     if (pointer.held || state.isWhole) return this.follow(at, event);
     const { view, from } = pointer;
     state.setView(view.y - (at[1] - from[1]) / state.scale, view.x - (at[0] - from[0]) / state.scale, view.zoom);

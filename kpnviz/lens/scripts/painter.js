@@ -124,6 +124,10 @@ export class Painter {
     rows.paint();
     this.controls.writeWeights();
     this.controls.writePixel();
+    if (rows.fresh) {
+      rows.fresh = false;
+      this.desk.layOut();
+    }
     const { cursor: [y, x], pinned, frame, look, view } = state; // prettier-ignore
     Object.assign(root.dataset, { y, x, pinned, frame, look, zoom: view.zoom.toFixed(2) });
     root.classList.toggle("pinned", pinned);

@@ -190,6 +190,7 @@ export class Pictures {
     this.wipe.place();
     this.painter.parts.root.classList.toggle("flickering", flicker);
     this.painter.parts.root.classList.toggle("paired", compare === "pair");
+    this.painter.parts.root.classList.toggle("stacking", mode === "stack");
   }
 
   /** @param {Context} context */
@@ -312,7 +313,8 @@ export class Pictures {
     drawCore(context, state.stack, state.size, {
       ...{ corner: this.cornerOf(state.cursor), scale: state.scale, K: found?.K ?? 1, cells, palette, ink, weight },
       shifts: state.marks ? state.shifts : null,
-      max: state.endOf(cells.flatMap(({ weights }) => strongest(weights))),
+      // A scale of their own: those of a smaller size, beside them, may be much stronger.
+      max: Math.max(0, ...cells.map(({ weights }) => strongest(weights))) / 2 ** state.contrast || 1,
     });
   }
 

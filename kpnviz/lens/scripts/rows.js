@@ -28,6 +28,7 @@ export class Rows {
     this.tabGroup = new Roving(this.tabs, "[role=tab]", ({ dataset }) => this.state.chooseLook(dataset.look ?? ""));
     this.cellGroup = new Roving(this.box, ".cell");
     this.built = "";
+    this.fresh = false; // built, and not painted since: names and numbers may take more room then
     this.side = 0; // CSS pixels of a kernel
     /** @type {Row[]} */
     this.rows = [];
@@ -62,6 +63,7 @@ export class Rows {
     this.writeNote();
     this.writeLegend();
     this.built = this.identity;
+    this.fresh = true;
   }
 
   /** What the rows on the page were built for. */
@@ -140,12 +142,12 @@ export class Rows {
    * @param {number} width
    * @param {number} height
    * @param {number} type
-   * @param {boolean} beside  the pictures; else under them, where kernels may be small
+   * @param {boolean} strip  kernels may be small, so that all are in sight
    */
-  layOut(width, height, type, beside) {
+  layOut(width, height, type, strip) {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
-    const usual = beside || this.view.wordy || height === Infinity;
-    this.box.classList.toggle("strip", !beside);
+    const usual = !strip || this.view.wordy || height === Infinity;
+    this.box.classList.toggle("strip", strip);
     this.place(arrange(counts, width, height, type, usual ? undefined : STRIP_KERNEL));
   }
 

@@ -10,6 +10,7 @@ const LEAN = 0.22; // of a sheet's height, by which its lower edge lies to the l
 const [FLAT, FLATTEST] = [0.5, 0.3]; // how high a sheet looks, of its height: few sheets, many
 const FEW = 4;
 const MARGIN = 6; // CSS pixels
+const TOP = 34; // CSS pixels, for the name of the method
 const NAMES = 16; // CSS pixels at the left, for the numbers of the frames
 const RING_POINTS = 24;
 
@@ -26,8 +27,8 @@ export function stackOf(width, height, count) {
   const down = count <= FEW ? FLAT : FLATTEST;
   const lean = LEAN;
   const across = (width - 2 * MARGIN - NAMES - lean * height) / width;
-  const apart = count > 1 ? (height * (1 - down) - 2 * MARGIN) / (count - 1) : 0;
-  const first = count > 1 ? MARGIN : (height * (1 - down)) / 2;
+  const apart = count > 1 ? (height * (1 - down) - TOP - MARGIN) / (count - 1) : 0;
+  const first = count > 1 ? TOP : (height * (1 - down)) / 2;
   const origins = Array.from({ length: count }, (_, i) => [MARGIN + NAMES + lean * height, first + i * apart]);
   return { across, lean, down, origins };
 }

@@ -9,6 +9,7 @@ import { PIN_REST_MS, Shown } from "./shown.js";
 const ROLL_MS = 350; // a frame, while frames are played: not more than three changes a second (WCAG 2.3.1)
 const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
 const DISPLAY_REST_MS = 600;
+const EDGE = 0.25; // of a picture's width: nearer to its edge a pixel is not seen with what is around it
 
 export class State extends Shown {
   destroy() {
@@ -140,9 +141,13 @@ export class State extends Shown {
     const before = this.part;
     this.compare = compare;
     this.rearranged();
-    // Of two pictures each shows the half that the pixel is in, as large as before: in one of both it stays where it was.
-    const inRight = this.part < before && cursor[1] - view.x >= seen[1] / 2;
-    this.setView(view.y, view.x + (inRight ? ((before - this.part) * this.data.width) / view.zoom : 0), Math.max(view.zoom, 1));
+    // Of two pictures each shows the half that the pixel is in, as large as before: in one of both it stays where it was,
+    // unless that is at the edge where they meet.
+    const [columns, from] = [(this.part * this.data.width) / view.zoom, cursor[1] - view.x];
+    const inRight = this.part < before && from >= seen[1] / 2 ? seen[1] - columns : 0;
+    const edge = EDGE * columns;
+    const moved = this.part < before ? clamp(inRight, from - columns + edge, from - edge) : 0;
+    this.setView(view.y, view.x + moved, Math.max(view.zoom, 1));
     this.redraw();
   }
 

@@ -99,7 +99,7 @@ export function sumLines(found) {
   return [
     ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by N" : ""}, taken here`),
     {
-      text: `shares sum to ${percent(shares)}`,
+      text: `shares: ${percent(shares)}`,
       tip:
         `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}, and what they would make of a ` +
         "flat area of 1. It need not be 100 %: more brightens, less darkens.",
