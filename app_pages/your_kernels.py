@@ -26,7 +26,8 @@ from kpnviz.ui.state import (
 def upload() -> Any | None:
     """Draw the drop zone; its file, None when one comes back to the page."""
     limits, key = Limits.from_environment(), foreign_file(st.session_state[FOREIGN_UPLOADER])
-    file = st.file_uploader("NPZ of kernels", type="npz", key=key, label_visibility="collapsed")
+    # Of any type: what is none is then refused by its name, in the words of the page.
+    file = st.file_uploader("NPZ of kernels", key=key, label_visibility="collapsed")
     st.caption(
         f"An NPZ of frames and kernels · up to {min(limits.frames, MAX_KERNEL_FRAMES)} frames, kernels up to "
         f"{MAX_KERNEL}×{MAX_KERNEL}, {limits.total_bytes / 1e6:g} MB"

@@ -1,4 +1,4 @@
-"""Do these kernels make this picture? And if not: what would explain the difference."""
+"""Do these kernels, applied to these frames, give this picture? If not: what would explain the difference."""
 
 from __future__ import annotations
 
@@ -10,16 +10,46 @@ import numpy as np
 import torch
 
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.local_conv import PADDINGS
+from kpnviz.limits import MULTIPLY_ADDS_A_SECOND
+from kpnviz.local_conv import PADDINGS, pad
 
 _ORDER_SIDE = 64  # pixels a side of the middle part on which the order of the frames is sought
 
+_AT_ONCE = MULTIPLY_ADDS_A_SECOND / 4
+"""Multiply-adds between two pauses: about a quarter of a second on one core."""
 
-def picture_of(frames: np.ndarray, field: KernelField) -> np.ndarray:
-    """What a field's kernels (batch of 1) make of frames [N, H, W] or [N, C, H, W]: [H, W] or [C, H, W], float32."""
+
+def _go_on() -> bool:
+    return True
+
+
+def picture_of(
+    frames: np.ndarray,
+    field: KernelField,
+    pause: Callable[[], object] = _go_on,
+    reduce: str | None = None,
+) -> np.ndarray:
+    """What a field's kernels (batch of 1) make of frames [N, H, W] or [N, C, H, W]: [H, W] or [C, H, W], float32.
+
+    pause   called between parts of the work, each of which takes about a quarter of a second: let others compute, or
+            raise in it to end the work
+    reduce  as for :meth:`KernelField.apply`; "size" gives what becomes of each frame, [N, H, W]
+    """
     with torch.inference_mode():
         given = torch.from_numpy(np.ascontiguousarray(frames))[None].to(field.factors.device)
-        return field.apply(given)[0].float().cpu().numpy()
+        work = field.multiply_adds * (1 if given.ndim == 4 else given.shape[2])
+        H, W, r = field.height, field.width, field.reach
+        rows = max(int(H * _AT_ONCE / work), 1)
+        if rows >= H:
+            pause()
+            return field.apply(given, reduce)[0].float().cpu().numpy()
+        padded, strips = pad(given, r, field.padding), []
+        for top in range(0, H, rows):
+            pause()
+            bottom = min(top + rows, H)
+            strip = field.part(top, bottom, 0, W).apply(padded[..., top : bottom + 2 * r, :], reduce)
+            strips.append(strip[0].float().cpu())
+        return torch.cat(strips, dim=-2).numpy()
 
 
 def explain_difference(
@@ -29,22 +59,23 @@ def explain_difference(
     tolerance: float = 1e-3,
     *,
     made: np.ndarray | None = None,
-    go_on: Callable[[], bool] = lambda: True,
+    go_on: Callable[[], bool] = _go_on,
 ) -> str:
-    """Empty where the field makes this picture of the frames; else a sentence or two: how they differ, and why perhaps.
+    """Empty if the field makes this picture of the frames; else one or two sentences: how they differ, and why perhaps.
 
     frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
     Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order,
     weights divided by their sum, clipping, and a mean over a wrong axis.
 
     made    what the kernels make of the frames, if that is known
-    go_on   asked before the kernels are applied once more to find out why; False: it is not sought further
+    go_on   asked before the kernels are applied once more to find out why; False: it is not sought further. It is also
+            called while they are applied, and may raise to end the work
     """
     if made is None:
-        made = picture_of(frames, field)
+        made = picture_of(frames, field, go_on)
     if image.shape != made.shape:
         text = f"the picture has shape {image.shape}, what the kernels make of the frames has {made.shape}"
-        return f"{text}.{_wrong_axis(frames, field, image, tolerance) if go_on() else ''}"
+        return f"{text}.{_wrong_axis(frames, field, image, tolerance, go_on) if go_on() else ''}"
     if not np.isfinite(image).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
         return f"the picture holds {image[bad]} at {bad}"
@@ -64,7 +95,7 @@ def explain_difference(
     if inside.size and inside.max() <= allowed:
         text += f", and only within {r} pixels of the edge"
     unsought = f"{text}. Why was not sought to the end: it takes too long."
-    for reason, explain in _explanations(frames, field, image, made):
+    for reason, explain in _explanations(frames, field, image, made, go_on):
         if not go_on():
             return unsought
         other = explain()
@@ -74,7 +105,7 @@ def explain_difference(
     if not go_on():
         return unsought
     if order is not None:
-        found = picture_of(frames[order], field)
+        found = picture_of(frames[order], field, go_on)
         if np.abs(found - image).max() <= allowed:
             places = ", ".join(map(str, order))
             return f"{text}. They agree with the frames in another order: kernel by kernel, frames {places}."
@@ -83,9 +114,13 @@ def explain_difference(
 
 
 def _explanations(
-    frames: np.ndarray, field: KernelField, image: np.ndarray, made: np.ndarray
+    frames: np.ndarray,
+    field: KernelField,
+    image: np.ndarray,
+    made: np.ndarray,
+    pause: Callable[[], object],
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """(a reason, what makes the picture that it would give), the simplest first."""
+    """(a reason, a function that gives the picture which it would lead to), the simplest first."""
     yield "once clipped to 0..1", lambda: made.clip(0, 1)
     kernels = {
         "": lambda field: field,
@@ -93,7 +128,7 @@ def _explanations(
         "the kernels' axes dy and dx exchanged": _transposed,
     }
     for change, permuted in kernels.items():
-        changed = functools.cache(functools.partial(permuted, field))  # a copy: made when it is needed
+        changed = functools.cache(functools.partial(permuted, field))  # made when it is needed: it is a copy
         for padding in PADDINGS:
             for reduce in ("mean", "sum"):
                 if "valid" in (padding, field.padding) and padding != field.padding:
@@ -105,12 +140,12 @@ def _explanations(
                 reasons += [f"reduce={reduce!r}"] if reduce != field.reduce else []
                 yield (
                     f"with {' and '.join(reasons)}",
-                    functools.partial(_picture_with, frames, changed, padding, reduce),
+                    functools.partial(_picture_with, frames, changed, padding, reduce, pause),
                 )
 
     def divided() -> np.ndarray:
         endless = field if field.padding == "valid" else dataclasses.replace(field, padding="replicate")
-        mass = picture_of(np.ones_like(frames), endless)
+        mass = picture_of(np.ones_like(frames), endless, pause)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(made / mass)
 
@@ -124,9 +159,13 @@ def _explanations(
 
 
 def _picture_with(
-    frames: np.ndarray, changed: Callable[[], KernelField], padding: str, reduce: str
+    frames: np.ndarray,
+    changed: Callable[[], KernelField],
+    padding: str,
+    reduce: str,
+    pause: Callable[[], object],
 ) -> np.ndarray:
-    return picture_of(frames, dataclasses.replace(changed(), padding=padding, reduce=reduce))
+    return picture_of(frames, dataclasses.replace(changed(), padding=padding, reduce=reduce), pause)
 
 
 def _flipped(field: KernelField) -> KernelField:
@@ -142,7 +181,8 @@ def _permuted(
     dense: Callable[[np.ndarray], np.ndarray],
     separable: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> KernelField:
-    """The field whose taps are in another order; the functions order the numbers of one size's taps."""
+    """The field with its taps in another order: the functions are given the indices of one size's taps (dense), or of
+    its two factors, and return them reordered."""
     if field.basis is not None:
         K = max(field.sizes)
         order = torch.from_numpy(dense(np.arange(K * K).reshape(K, K)).ravel().copy())
@@ -163,18 +203,19 @@ def _permuted(
 def _order(
     frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
 ) -> list[int] | None:
-    """Which frame each kernel would have to be applied to, by least squares; None if that has no clear answer.
+    """The frame that each kernel would have to be applied to, by least squares; None if that is not a permutation, and
+    once `go_on` returns False.
 
-    None, too, once `go_on` says False.
-
-    With p_ij what kernel i makes of frame j, the picture is sum_ij a_ij p_ij; a is wanted, a permutation.
+    With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
+    with the largest a_ij.
     """
     if frames.ndim == 4:
         return _order(frames[:, 0], field.channel(0), image[0], go_on)
     N, r = len(frames), field.reach
     offset = r if field.padding == "valid" else 0  # of the picture in the frames
     spans = []
-    for length in (field.height, field.width):  # the middle, where the frames go on by a kernel's reach
+    # A part in the middle, at least a kernel's reach from the edges.
+    for length in (field.height, field.width):
         first = max((length - _ORDER_SIDE) // 2, r - offset)
         spans.append((first, min(first + _ORDER_SIDE, length - (r - offset))))
     (top, bottom), (left, right) = spans
@@ -197,13 +238,20 @@ def _order(
     return order if len(set(order)) == N else None
 
 
-def _wrong_axis(frames: np.ndarray, field: KernelField, image: np.ndarray, tolerance: float) -> str:
-    """The mean over rows or columns in place of frames: what a squeeze of a batch of 1 makes of a mean over axis 1."""
+def _wrong_axis(
+    frames: np.ndarray,
+    field: KernelField,
+    image: np.ndarray,
+    tolerance: float,
+    pause: Callable[[], object],
+) -> str:
+    """Whether the picture is the mean over rows or columns instead of frames, as a sentence; "" if it is not.
+
+    It becomes that if a batch of 1 is squeezed away before a mean over axis 1.
+    """
     if frames.ndim != 3:
         return ""
-    with torch.inference_mode():
-        given = torch.from_numpy(np.ascontiguousarray(frames))[None].to(field.factors.device)
-        per_frame = field.apply(given, "size")[0].float().cpu().numpy()  # [N, H, W]
+    per_frame = picture_of(frames, field, pause, "size")  # [N, H, W]
     for axis, name in ((1, "rows"), (2, "columns")):
         for reduce, other in (("mean", per_frame.mean(axis)), ("sum", per_frame.sum(axis))):
             close = (

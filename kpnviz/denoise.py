@@ -31,10 +31,10 @@ GUIDE_WEIGHTS = (0.25, 0.5, 0.25)
 GUIDE_NOISE_SCALE = 1.2
 """The one channel that kernels of color are predicted from, and its assumed noise as a multiple of its own.
 
-Green counts twice, as on a sensor. A weighted sum has less noise than the channels to which its kernels are applied, so
-the network is told a little more. On ten photos of the gallery, each at gains 1, 4 and 8, the mean PSNR of R, G and B
-together was 33.57 dB; kernels of the luminance gave 33.51, those of the plain mean 33.31 (told 1.2 times its noise:
-33.59), and each channel by itself, at three times the cost, 33.88 (networks mkpn).
+Green counts twice, as on a sensor. A weighted sum has less noise than the channels that its kernels are applied to,
+so the network is told a little more than the sum's own noise. On ten photos of the gallery, each at gains 1, 4 and 8,
+the mean PSNR of R, G and B together was 33.57 dB; kernels of the luminance gave 33.51, those of the plain mean 33.31
+(told 1.2 times its noise: 33.59), and each channel by itself, at three times the cost, 33.88 (networks mkpn).
 """
 
 
@@ -85,7 +85,7 @@ class Denoiser:
             raise ValueError(f"tile is {tile}; tiles are a multiple of the network's stride, {stride}")
         self.network, self.name, self.tile, self.shipped = network, name, tile, shipped
         self.margin = -(-network.margin // stride) * stride
-        # As far as a kernel reaches, or further: pixels, even.
+        # Pixels, even, and at least as many as the largest kernel reaches.
         self._reach = max(network.config.sizes) // 4 * 2 + 2
 
     def __call__(
@@ -146,7 +146,8 @@ class Denoiser:
                 if self.network.config.direct:
                     result = self.network(inputs, read_std, shot_gain)
                 else:
-                    # Kernels of the core, and of so much around it as they reach: there they are applied, too.
+                    # Kernels are predicted for the core and as far around it as they reach, so that applying them to
+                    # this part gives the core as in the whole picture.
                     part, core = widened(core, self._reach, inputs.shape[-2:])
                     prediction = self.network(inputs, read_std, shot_gain, part)
                     result = prediction.apply(applied_to[..., *part])
@@ -189,9 +190,9 @@ class Denoiser:
     def around(
         self, source: FrameSource, y: int, x: int, channels: str = "shared"
     ) -> tuple[Estimate, int, int]:
-        """The estimate of as much of a burst as the pixel (y, x) depends on, and where its row 0, column 0 lie.
+        """The estimate of the part of a burst that the pixel (y, x) depends on, and the (row, column) where it begins.
 
-        There the kernels and the value are those of the whole picture, whatever its size.
+        Kernels and value at (y, x) are those of the whole picture, whatever its size.
         """
         stride = self.network.stride
         top, left = (max(p // stride * stride - self.margin, 0) for p in (y, x))
@@ -205,7 +206,7 @@ class Denoiser:
 
     @property
     def _origin(self) -> str | None:
-        """What an estimate says of its network: its name, where the weights are those that ship."""
+        """Estimate.network: the network's name if its weights are those that ship, else None."""
         return self.name if self.shipped else None
 
     @property
@@ -228,7 +229,8 @@ class Denoiser:
     def _tiles(
         self, H: int, W: int
     ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
-        """(window, core, place) of each tile: what is predicted, what of it is kept, and where that goes."""
+        """(window, core, place) of each tile: the part of the burst that is read, the part of the window that is kept,
+        and where in the picture it goes."""
         for top, bottom in _spans(H, self.tile):
             for left, right in _spans(W, self.tile):
                 # Windows start at multiples of the stride, so that pooling sees the same blocks everywhere.

@@ -96,7 +96,7 @@ class Estimate:
 
 
 def _white_of(image: np.ndarray) -> float:
-    """What is white in a picture whose white level is not known: all but its brightest pixels are below."""
+    """White of a picture whose white level is not known: 99.5 % of its pixels are darker."""
     return max(float(np.quantile(image, 0.995)), 1e-6)
 
 
@@ -107,8 +107,10 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
             f"{name}: the kernels are those of B = {len(field.factors)} bursts; a batch of 1 is taken"
         )
     if field.frames != len(burst):
+        batch = field.frames == 1 and field.channels == len(burst)
         raise ValueError(
             f"{name}: the kernels are those of N = {field.frames} frames, the burst has {len(burst)}"
+            f"{'; if their axes are [1, N, K, K, H, W], of a batch of one: kernels[0]' * batch}"
         )
     if field.channels is not None and field.channels != burst.channels:
         raise ValueError(
@@ -121,8 +123,20 @@ def check_fit(burst: Burst, field: KernelField, name: str) -> None:
         without = f", without padding {H}x{W} of the picture" if less else ""
         raise ValueError(
             f"{name}: the kernels are those of {field.height}x{field.width} pixels, the frames have "
-            f"{burst.height}x{burst.width}{without}"
+            f"{burst.height}x{burst.width} (H x W){without}{_why_of_another_size(field, H, W)}"
         )
+
+
+def _why_of_another_size(field: KernelField, H: int, W: int) -> str:
+    """The end of a sentence: how kernels of another size than H x W may be meant."""
+    size, less = (field.height, field.width), 2 * field.reach
+    if size == (W, H):
+        return "; if H and W are exchanged: kernels.swapaxes(-2, -1)"
+    if size == ((H + 1) // 2, (W + 1) // 2):
+        return f"; if they are at half resolution: size=({H}, {W})"
+    if size == (H - less, W - less) and field.padding != "valid":
+        return "; if the frames are not padded: padding='valid'"
+    return ""
 
 
 def check_picture(
@@ -143,7 +157,7 @@ def check_picture(
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A picture as NumPy; one whose batch or channel axis of 1 was kept is taken as well."""
+    """A picture as NumPy, without a leading axis of length 1 (a batch of one, or one channel)."""
     check_unmasked(name, image)
     array = np.asarray(as_numpy(image))
     if array.dtype.kind != "f":
@@ -154,7 +168,8 @@ def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class Series(Mapping[float, Estimate]):
-    """Estimates of one burst over a parameter that grows: trainings, assumed noise, whatever a scrubber is to go over.
+    """Estimates of one burst for ascending values of a parameter, which the lens shows with a scrubber: training steps,
+    say, or the assumed noise.
 
     name        of the parameter: "training step"
     estimates   {number: Estimate}, two or more, with numbers that ascend, pictures of one shape, and kernels of the
@@ -229,11 +244,11 @@ class Series(Mapping[float, Estimate]):
 
 
 _MOST = 2.0**53
-"""JavaScript, which shows a series, counts no further than this."""
+"""Largest integer up to which JavaScript, which shows a series, represents every integer."""
 
 
 def _plain_number(name: str, number: Any) -> float:
-    """A number of NumPy or a fraction as Python's int or float: what JSON, and so the lens, takes."""
+    """A number (of NumPy, or a fraction) as an int or float of Python, as JSON and so the lens takes it."""
     if isinstance(number, numbers.Real) and not isinstance(number, bool):
         if isinstance(number, numbers.Integral):
             if abs(int(number)) <= _MOST:
@@ -249,7 +264,7 @@ def _plain_number(name: str, number: Any) -> float:
 
 
 def _kind(estimate: Estimate) -> tuple[tuple[int, ...], str]:
-    """What estimates of one series share: the picture's shape, and of the kernels all but their numbers."""
+    """What is equal in all estimates of a series: the picture's shape, and all of the kernels but their values."""
     field = estimate.kernels
     if field is None:
         return estimate.image.shape, "None"

@@ -515,7 +515,10 @@ def test_channels_of_color_and_their_weighted_sum():
 @pytest.mark.parametrize(
     "values, sentence",
     [
-        (dict(frames=np.zeros((4, 6, 7, 3))), r"C = 6 channels; .* \(here channels come last: np.moveaxis"),
+        (
+            dict(frames=np.zeros((4, 6, 7, 3))),
+            r"C = 6 channels; .* \[N, H, W, C\]: frames.transpose\(0, 3, 1, 2\)",
+        ),
         (dict(frames=np.zeros((4, 2, 6, 7))), r"so C = 2 channels; \[N, C, H, W\] has C = 1 or 3$"),
         (
             dict(frames=np.zeros((6, 7))),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kpnviz.burst import BurstRecipe, CameraMotion, MovingObject, synthesize, with_motion
+from kpnviz.burst import BurstRecipe, MovingObject, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.noise import NoiseModel
 
 SILENT = NoiseModel(0, 0)

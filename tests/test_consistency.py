@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from kpnviz import consistency
 from kpnviz.burst import Burst
-from kpnviz.consistency import explain_difference
+from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.noise import NoiseModel
+
+from .lens.kinds import KINDS
 
 N, K, H, W = 4, 5, 24, 30
 FRAMES = np.random.default_rng(0).random((N, H, W), dtype=np.float32)
@@ -114,3 +117,26 @@ def test_in_color_the_channel_is_named():
     assert explain_difference(color, field, made) == ""
     made[2, 5, 7] += 0.1
     assert "at channel 2, row 5, column 7" in explain_difference(color, field, made)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("reduce", [None, "size"])
+def test_in_parts_kernels_make_the_same_picture_and_the_work_can_end_between_them(kind, reduce, monkeypatch):
+    burst, field = kind()
+    at_once, pauses = picture_of(burst.frames, field, reduce=reduce), []
+    rows = 4
+    work = field.multiply_adds * (burst.channels or 1)
+    monkeypatch.setattr(consistency, "_AT_ONCE", (rows + 0.5) * work / field.height)
+    in_parts = picture_of(burst.frames, field, lambda: pauses.append(1), reduce)
+    np.testing.assert_allclose(in_parts, at_once, atol=2e-6 * np.abs(at_once).max())
+    assert len(pauses) == -(-field.height // rows)
+
+    def leave():
+        pauses.append(1)
+        if len(pauses) == 2:
+            raise KeyboardInterrupt
+
+    pauses.clear()
+    with pytest.raises(KeyboardInterrupt):
+        picture_of(burst.frames, field, leave, reduce)
+    assert len(pauses) == 2

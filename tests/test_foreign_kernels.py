@@ -198,7 +198,7 @@ def from_kernels(*shape, **options):
     "make, message",
     [
         (from_kernels(5, 5, H, W), r"kernels has shape \(5, 5, 14, 17\); expected \[N, K, K, H, W\]"),
-        (from_kernels(N, 4, 4, H, W), "kernels has K = 4; kernels have an odd side up to 61"),
+        (from_kernels(N, 4, 4, H, W), "so K = 4; kernels have an odd side up to 61 .odd_sized"),
         (from_kernels(1, 63, 63, 2, 2), "K = 63"),
         (from_kernels(N, 25, 1, H, W), "K = 25 rows and 1 columns"),
         (from_kernels(0, 3, 3, H, W), "an axis is empty"),
@@ -237,7 +237,7 @@ def from_kernels(*shape, **options):
         (lambda: KernelField.from_factors(drawn(N, 3, H, W), drawn(N, 5, H, W)), "they must agree"),
         (
             lambda: KernelField.from_basis(drawn(6, N, 5, 5), drawn(7, H, W)),
-            "F = 6 kernels, coefficients F = 7",
+            "so F = 6 and 7; they must agree",
         ),
         (lambda: dilated(drawn(N, 3, 3, H, W), 0), "dilation is 0"),
         (
@@ -335,7 +335,7 @@ def test_one_set_with_an_axis_of_one_channel_is_shared():
     [
         (FRAMES[:3], {}, "my KPN: the kernels are those of N = 4 frames, the burst has 3"),
         (FRAMES[:, :, 1:], {}, "the kernels are those of 14x17 pixels, the frames have 14x16"),
-        (FRAMES, dict(padding="valid"), "frames have 14x17, without padding 10x13 of the picture"),
+        (FRAMES, dict(padding="valid"), "frames have 14x17 .H x W., without padding 10x13 of the picture"),
         (FRAMES, dict(batch=2), "the kernels are those of B = 2 bursts; a batch of 1 is taken"),
         (FRAMES, dict(channels=3), r"there are kernels of C = 3 channels, the burst has 1 \(gray\)"),
     ],
@@ -371,10 +371,10 @@ def test_kernels_of_more_than_32_frames_are_refused():
         lambda: KernelField.from_factors(torch.ones(33, 1, 2, 2), torch.ones(33, 1, 2, 2)),
         lambda: KernelField.from_basis(torch.ones(1, 33, 1, 1), torch.ones(1, 2, 2)),
     ):
-        with pytest.raises(ValueError, match="has N = 33 frames; kernels are taken of up to 32"):
+        with pytest.raises(ValueError, match="so N = 33 frames; kernels are taken of up to 32"):
             make()
     assert KernelField.from_kernels(torch.ones(32, 1, 1, 2, 2)).frames == 32
-    with pytest.raises(ValueError, match="kernels has C = 4 channels; C is 3, or 1"):
+    with pytest.raises(ValueError, match="so C = 4 channels; C is 3, or 1"):
         KernelField.from_kernels(torch.ones(2, 4, 3, 3, 2, 2))
     with pytest.raises(ValueError, match="horizontal is on meta, vertical on cpu; expected one device"):
         check_device("horizontal", torch.ones(2, device="meta"), "vertical", torch.ones(2))

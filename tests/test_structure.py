@@ -13,7 +13,18 @@ import kpnviz
 PACKAGE = Path(__file__).parent.parent / "kpnviz"
 
 LAYERS = [
-    ["text", "limits", "checks", "paths", "color", "sampling", "noise", "threads", "workers"],  # the ground
+    [
+        "text",
+        "limits",
+        "checks",
+        "layouts",
+        "paths",
+        "color",
+        "sampling",
+        "noise",
+        "threads",
+        "workers",
+    ],  # the ground
     ["summary", "pictures", "photos", "camera_motion", "burst"],
     ["local_conv", "kernels", "consistency"],
     ["matching"],
@@ -27,6 +38,7 @@ LAYERS = [
     ["evaluation"],
     ["figures"],
     ["lens"],
+    ["site"],
     ["serving"],
     ["ui"],
     ["commands"],

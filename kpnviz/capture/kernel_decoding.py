@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.npz import StoredArray, is_zip, opened
+from kpnviz.layouts import BASIS, COEFFICIENTS, DENSE, FACTORS, FRAMES
 from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, MAX_OBJECTS, FileError, Limits
 from kpnviz.pictures import check_light, check_pixels
 from kpnviz.text import visible
@@ -25,12 +26,13 @@ BURST_LIGHT = ("frames", "truth", "moving_mask")
 BURST_NUMBERS = ("white_level", "read_std", "shot_gain", "shifts", "moving_shifts")
 METHOD_TEXTS = ("title", "padding", "reduce")
 METHOD_NUMBERS = ("scale",)
-_KERNEL_AXES = {
-    "kernels": ("[N, K, K, h, w] or [N, C, K, K, h, w]", (5, 6)),
-    "vertical": ("[N, K, h, w] or [N, C, K, h, w]", (4, 5)),
-    "horizontal": ("[N, K, h, w] or [N, C, K, h, w]", (4, 5)),
-    "basis": ("[F, N, K, K]", (4,)),
-    "coefficients": ("[F, h, w]", (3,)),
+_AXES = {
+    "frames": FRAMES,
+    "kernels": DENSE,
+    "vertical": FACTORS,
+    "horizontal": FACTORS,
+    "basis": BASIS,
+    "coefficients": COEFFICIENTS,
 }
 METHOD_KEY = re.compile(
     r"(?:(?P<method>[0-9]{1,2})/)?(?P<key>(?:kernels|vertical|horizontal)(?:_[0-9]{1,2})?|basis|coefficients|image"
@@ -47,7 +49,9 @@ class KernelFile:
         self.values: dict[str, Any] = {}
         self.written = 0
         if not is_zip(data[:4]):
-            raise FileError(f"{label} is not an NPZ; kpnviz.save_kernels writes one")
+            raise FileError(
+                f"{label} is not an NPZ with frames and kernels; numpy.savez or kpnviz.save_kernels writes one"
+            )
         with opened(label, io.BytesIO(data), limits) as (archive, entries):
             stored = {}
             for entry in entries:
@@ -72,10 +76,9 @@ class KernelFile:
         if "frames" not in stored:
             raise FileError(f"{self.label} holds no frames, [N, H, W] or [N, C, H, W]")
         shape = stored["frames"].shape
-        if len(shape) not in (3, 4) or 0 in shape:
-            raise FileError(
-                f"{self.label}: frames has shape {visible(shape)}; expected [N, H, W] or [N, C, H, W]"
-            )
+        self._check_axes("frames", stored["frames"], shape)
+        if 0 in shape:
+            raise FileError(f"{self.label}: frames has shape {visible(shape)}; an axis is empty")
         most = min(MAX_KERNEL_FRAMES, self.limits.frames)
         if shape[0] > most:
             raise FileError(
@@ -83,7 +86,7 @@ class KernelFile:
             )
         check_pixels(self.label, shape[-1], shape[-2], self.limits)
         for key, array in stored.items():
-            self._check_axes(key, array.shape, shape)
+            self._check_axes(key, array, shape)
         kept = 0
         for key, array in stored.items():
             if self._is_array(key) and array.dtype.kind != "f":
@@ -99,12 +102,14 @@ class KernelFile:
                     "(4 bytes a number)"
                 )
 
-    def _check_axes(self, key: str, shape: tuple[int, ...], frames: tuple[int, ...]) -> None:
+    def _check_axes(self, key: str, stored: StoredArray, frames: tuple[int, ...]) -> None:
         """How many axes an array has, and how many numbers those have that are few: both are relied on from here on."""
-        name = key.rpartition("/")[2]
-        axes, counts = _KERNEL_AXES.get(name.partition("_")[0], ("", ()))
-        if axes and len(shape) not in counts:
-            raise FileError(f"{self.label}: {key} has shape {visible(shape)}; expected {axes}")
+        name, shape = key.rpartition("/")[2], stored.shape
+        axes = _AXES.get(name.partition("_")[0])
+        if axes and len(shape) not in {len(one.split()) for one in axes.expected}:
+            raise FileError(
+                f"{self.label}: {key} has shape {visible(shape)}; expected {axes}{axes.hint(name, stored)}"
+            )
         N, C = frames[0], frames[1] if len(frames) == 4 else 1
         if name in ("read_std", "shot_gain") and shape not in ((), (1,), (C,)):
             # Two that were broadcast against each other would be as many numbers as their product.

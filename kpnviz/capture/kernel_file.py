@@ -44,6 +44,7 @@ from kpnviz.capture.kernel_decoding import KERNEL_FORMAT, METHOD_KEY
 from kpnviz.capture.npz import base_name
 from kpnviz.capture.reader import read_kernel_arrays, read_recipe
 from kpnviz.capture.writer import burst_arrays
+from kpnviz.consistency import picture_of
 from kpnviz.estimate import Estimate, check_fit, check_picture
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.limits import (
@@ -59,7 +60,7 @@ from kpnviz.limits import (
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import check_output, write_atomically
 from kpnviz.pictures import check_light
-from kpnviz.text import one_line, visible
+from kpnviz.text import visible
 
 _EXPLAINING = 1 / 4  # of the time that reading may take, to explain why pictures are wrong
 
@@ -182,7 +183,7 @@ def load_kernels(
              what strangers bring is to be read with ``Limits.from_environment()``
     wanted   called twice a second while the file is read; raise in it to end that
     turn     entered while kernels are applied to the frames, in this process
-    pause    called in that turn before each application: let others compute, or raise in it to end that
+    pause    called in that turn several times a second: let others compute, or raise in it to end that
 
     A process of its own, with little memory and time, checks every number. Kernels stay mapped from a temporary file.
     FileError, a ValueError of one sentence that names the file, for anything that is not frames and kernels that fit
@@ -221,7 +222,7 @@ def load_kernels(
             with _blamed(label, _title(number, methods[number])) as title:
                 field = _field(burst, methods[number])
                 check_fit(burst, field, title)
-                work += _work(title, burst, field, limits)
+                work += _work(burst, field, limits)
                 if work > limits.seconds * MULTIPLY_ADDS_A_SECOND:
                     before = " with those of the methods before" if fields else ""
                     raise ValueError(
@@ -244,12 +245,8 @@ class _Effort:
     """
 
     def __init__(self, limits: Limits, pause: Callable[[], object]) -> None:
-        self._pause, self._left = pause, limits.seconds * _EXPLAINING
+        self.pause, self._left = pause, limits.seconds * _EXPLAINING
         self._since = 0.0
-
-    def begin(self) -> None:
-        """Before kernels are applied to be shown."""
-        self._pause()
 
     def explain(self) -> None:
         """From here on the time counts."""
@@ -257,7 +254,7 @@ class _Effort:
 
     def go_on(self) -> bool:
         self._left -= time.monotonic() - self._since
-        self._pause()
+        self.pause()
         self._since = time.monotonic()
         return self._left > 0
 
@@ -301,7 +298,7 @@ def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, An
     except FileError:
         raise
     except ValueError as error:
-        raise FileError(f"{label}: {one_line(error)}") from error
+        raise FileError(f"{label}: {visible(error, 400)}") from error
 
 
 def _whole(shifts: Any) -> np.ndarray:
@@ -313,11 +310,12 @@ def _whole(shifts: Any) -> np.ndarray:
 
 def _estimate(burst: Burst, title: str, field: KernelField, image: Any, effort: _Effort) -> Estimate:
     """A method's estimate: its kernels, applied to the frames, and its picture compared with theirs."""
-    effort.begin()
-    estimate = Estimate.of(burst, field, name=title)
+    begun = time.perf_counter()
+    made = picture_of(burst.frames, field, effort.pause)
+    estimate = Estimate(made, field, title, time.perf_counter() - begun)
     if image is not None:
         effort.explain()
-        check_picture(burst, field, title, image, estimate.image, go_on=effort.go_on)
+        check_picture(burst, field, title, image, made, go_on=effort.go_on)
     return estimate
 
 
@@ -358,17 +356,14 @@ def _size_of_key(key: str) -> int:
     return int(key.partition("_")[2] or 0)
 
 
-def _work(title: str, burst: Burst, field: KernelField, limits: Limits) -> float:
+def _work(burst: Burst, field: KernelField, limits: Limits) -> float:
     """Multiply-adds of one application; ValueError for kernels that take more memory than reading a burst may."""
-    pixels, C = field.height * field.width, burst.channels or 1
-    taps = sum(size**2 for size in field.sizes) * field.frames * C
-    copies = (
-        1 if field.basis is None else 3
-    )  # of one frame: weights upsampled, or those, filtered frames and products
-    at_once = 4 * field.factors.shape[-3] * pixels * copies
+    # Of one frame: weights upsampled, or those, filtered frames and products.
+    copies = 1 if field.basis is None else 3
+    at_once = 4 * field.factors.shape[-3] * field.height * field.width * copies
     if at_once > limits.memory_bytes:
         raise ValueError(
             f"its kernels take {at_once / 1e6:.0f} MB a frame to be applied; the limit is "
             f"{limits.named('memory_bytes')}"
         )
-    return pixels * taps * (1 if field.basis is None else len(field.basis))
+    return field.multiply_adds * (burst.channels or 1)

@@ -61,10 +61,10 @@ class _OwnDenoiser:
     """A method of one's own, called as a Denoiser: it gets the whole burst in memory."""
 
     def __init__(self, method: Method, available: int, white_level: float) -> None:
+        from kpnviz.methods import common_frames
+
         self.method, self.name, self.white_level = method, method.name, white_level
-        taken = method.frames
-        # As many of the frames as it takes; where it takes more than there are, frames are repeated.
-        self.frames = None if taken is None else max((n for n in taken if n <= available), default=min(taken))
+        self.frames = common_frames({method.name: method.frames}, available)
 
     def __call__(
         self,

@@ -73,7 +73,7 @@ def several(*kinds: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 
 MOTIONS = ("whole-pixel", "sub-pixel", "moving", "handheld")
-"""ALL_MOTIONS of burst.py, whose import takes seconds."""
+"""ALL_MOTIONS of burst/, whose import takes seconds."""
 
 DEVICE_HELP = "where networks compute: cpu, cuda, cuda:1, or another that PyTorch has here (cpu)"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,15 @@ from kpnviz.commands.burst import PIXELS, add_color, add_files, command
 from kpnviz.commands.denoising import ALIGN, check, noise_of
 from kpnviz.commands.options import WrongOptionError, add_method, integer, number, several
 from kpnviz.commands.terminal import say
-from kpnviz.text import visible
+from kpnviz.text import escaped, visible
 
 if TYPE_CHECKING:
-    from kpnviz.burst import Burst
+    from kpnviz.burst import Burst, BurstRecipe
     from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.denoise import Denoiser
     from kpnviz.estimate import Estimate
     from kpnviz.limits import Limits
+    from kpnviz.methods import Method
 
 MAX_SIDE = 256
 """Pixels a side of the part that is shown of a large burst, unless --size or --crop says otherwise: 20 to 50 MB."""
@@ -83,29 +87,34 @@ def _page(options: argparse.Namespace) -> int:
 
     limits = Limits.from_environment(generous=True)
     get_ready(limits)
+    from tqdm import tqdm
+
     from kpnviz.denoise import load
+    from kpnviz.lens.page import photo_title
     from kpnviz.lens.payload import MAX_BYTES
     from kpnviz.lens.view import show
-    from kpnviz.methods import own_method
+    from kpnviz.methods import as_method, own_method
     from kpnviz.threads import announce_compilation
 
     announce_compilation(say)
     of_kernels = holds_kernels(options.files)
     names = options.model or ([] if of_kernels or options.method else ["mkpn"])
     own = [own_method(source) for source in options.method or ()]
-    networks = [load(name, options.device) for name in names]
+    methods: list[Denoiser | Method] = [*(load(name, options.device) for name in names), *own]
     estimates: list[Estimate] = []
+    title = visible(Path(options.files[0]).resolve().name)
     if of_kernels:
         burst, estimates, pixel = _of_kernels(options, limits)
+        title = photo_title(burst.recipe) if burst.recipe else title
     else:
-        taken = sorted({network.frames for network in networks if network.frames not in (None, 1)})
-        if len(taken) > 1:
-            raise WrongOptionError(
-                f"--model: these networks take {' and '.join(map(str, taken))} frames; a page shows one burst"
-            )
-        burst, pixel = _of_files(options, limits, taken[0] if taken else None)
-    estimates += [network(burst) for network in networks] + [method(burst) for method in own]
-    title = None if burst.recipe else visible(Path(options.files[0]).name)
+        takes = {one.name: as_method(one.name, one).frames for one in methods}
+        burst, pixel, recipe = _of_files(options, limits, takes)
+        title = photo_title(recipe) if recipe else title
+    with tqdm(total=len(methods), desc="page", unit="method", disable=not sys.stderr.isatty()) as bar:
+        for one in methods:
+            bar.set_postfix_str(escaped(one.name))
+            estimates.append(one(burst))
+            bar.update()
     most = MAX_BYTES if options.max_mb is None else int(options.max_mb * 2**20)
     view = show(burst, estimates, pixel=pixel, lossy=options.lossy, max_bytes=most, title=title)
     written = view.save(options.output)
@@ -154,12 +163,16 @@ def _of_kernels(
 
 
 def _of_files(
-    options: argparse.Namespace, limits: Limits, frames: int | None
-) -> tuple[Burst, tuple[int, int] | None]:
-    """The burst, or the part of it that is shown, and the pinned pixel of that part."""
+    options: argparse.Namespace, limits: Limits, takes: Mapping[str, frozenset[int] | None]
+) -> tuple[Burst, tuple[int, int] | None, BurstRecipe | None]:
+    """The burst, or the part of it that is shown, the pinned pixel of that part, and what the whole was made of.
+
+    takes   the numbers of frames that each method takes
+    """
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, read_frames
+    from kpnviz.methods import common_frames
 
     stack = read_frames(files_of(options.files), limits)
     if options.color and stack.channels != 3:
@@ -167,7 +180,7 @@ def _of_files(
     H, W = stack.height, stack.width
     if options.at:
         _check_at(options, H, W)
-    own = prepare(stack, frames, ALIGN[options.align])
+    own = prepare(stack, common_frames(takes, len(stack)), ALIGN[options.align])
     for note in (*stack.notes, own.report):
         say(note)
     top, left, height, width = _part(options, H, W)
@@ -175,13 +188,13 @@ def _of_files(
     if (height, width) != (H, W):
         say(f"shown are {height}x{width} of {H}x{W} pixels, from row {top}, column {left} on")
     if not options.at:
-        return burst, None
+        return burst, None, stack.recipe
     y, x = options.at[0] - top, options.at[1] - left
     if not (0 <= y < height and 0 <= x < width):
         raise WrongOptionError(
             f"--at is {options.at[0]},{options.at[1]}, which is not in the part that --crop names"
         )
-    return burst, (y, x)
+    return burst, (y, x), stack.recipe
 
 
 def _cropped(

@@ -1,4 +1,4 @@
-"""The kernels that a network predicts for every pixel, frame and kernel size: of the networks here, or of any other."""
+"""Kernels of every pixel, frame and kernel size, as the networks here or any other network predicts them."""
 
 from kpnviz.kernels.arrays import dilated, gathered, odd_sized
 from kpnviz.kernels.field import KernelField, factor_channels

@@ -1,4 +1,4 @@
-"""Arrays of anybody's kernels, checked and laid out as a :class:`KernelField` keeps them; and other kernels made plain.
+"""Kernels of any network: checked, laid out as a :class:`KernelField` keeps them, and converted from other kinds.
 
 A network's kernels come as NumPy arrays or PyTorch tensors of any floating-point dtype. Axes are stated, never guessed:
 what does not fit raises ValueError, one sentence that names the axis, what came and what is expected.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,26 +17,61 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kpnviz.checks import check_unmasked
+from kpnviz.layouts import ANY_DENSE, BASIS, COEFFICIENTS, DENSE, FACTORS, ONE_CHANNEL, Axes, shown
 from kpnviz.limits import MAX_KERNEL, MAX_KERNEL_FRAMES
 from kpnviz.text import visible
 
-DENSE_AXES = "[N, K, K, H, W] or [N, C, K, K, H, W]"
-FACTOR_AXES = "[N, K, H, W] or [N, C, K, H, W]"
+
+class _Given:
+    """An array as it was given, with its name and the axes that it should have; `tensor` is what it holds."""
+
+    def __init__(self, name: str, values: Any, axes: Axes) -> None:
+        self.name, self.values, self.axes = name, values, axes
+        self.tensor = _tensor(name, values)
+        self.layout = next((one for one in axes.expected if len(one.split()) == self.tensor.ndim), "")
+        if not self.layout:
+            raise ValueError(f"{name} has shape {tuple(self.tensor.shape)}; expected {axes}{self.hint()}")
+
+    def hint(self, known: Mapping[str, int] | None = None) -> str:
+        """How it is brought, if it is in a well-known other layout; `known` are lengths of axes."""
+        return self.axes.hint(self.name, self.values, known)
+
+    def error(self, so: str, expected: str, otherwise: str = "") -> ValueError:
+        """The error that a length is wrong: what it is, and what it should be; `otherwise` ends it without a hint."""
+        return ValueError(
+            f"{self.name} {shown(self.layout)} has shape {tuple(self.tensor.shape)}, so {so}; {expected}"
+            f"{self.hint() or otherwise}"
+        )
+
+    def length(self, axis: str) -> int:
+        return self.tensor.shape[self.layout.split().index(axis)]
+
+    def check_side(self, odd: bool = True) -> None:
+        """ValueError for kernels that are not square, whose side is even, or too large."""
+        sides = [n for axis, n in zip(self.layout.split(), self.tensor.shape, strict=True) if axis == "K"]
+        if len(set(sides)) > 1:
+            raise self.error(f"K = {sides[0]} rows and {sides[1]} columns", "kernels are square")
+        if odd and (sides[0] % 2 == 0 or sides[0] > MAX_KERNEL):
+            even = " (odd_sized makes odd ones of even ones)" if sides[0] % 2 == 0 and len(sides) == 2 else ""
+            raise self.error(f"K = {sides[0]}", f"kernels have an odd side up to {MAX_KERNEL}", even)
+
+    def check_counts(self) -> None:
+        """ValueError for a number of channels that no picture has, and for too many frames."""
+        if "C" in self.layout.split() and (C := self.length("C")) not in (1, 3):
+            raise self.error(f"C = {C} channels", "C is 3, or 1 for kernels that all channels share")
+        if (N := self.length("N")) > MAX_KERNEL_FRAMES:
+            raise self.error(f"N = {N} frames", f"kernels are taken of up to {MAX_KERNEL_FRAMES}")
 
 
 def dense_factors(kernels: Any) -> tuple[Tensor, tuple[int, ...]]:
     """Dense kernels, of one size or a list of several, as factors [N, F, h, w] or [N, C, F, h, w]; and their sizes."""
     flat, sides = [], []
-    for one in (_tensor("kernels", one) for one in _listed("kernels", kernels)):
-        _check_axes("kernels", one, DENSE_AXES, (5, 6))
-        if one.shape[-4] != one.shape[-3]:
-            raise ValueError(
-                f"kernels has K = {one.shape[-4]} rows and {one.shape[-3]} columns, shape "
-                f"{tuple(one.shape)}; kernels are square: [N, K, K, H, W]"
-            )
-        _check_side("kernels", one.shape[-3])
-        flat.append(one.flatten(-4, -3))
-        sides.append(one.shape[-3])
+    for name, values in _listed("kernels", kernels):
+        one = _Given(name, values, DENSE)
+        one.check_side()
+        one.check_counts()
+        flat.append(one.tensor.flatten(-4, -3))
+        sides.append(one.length("K"))
     return _joined(flat, sides)
 
 
@@ -46,33 +81,35 @@ def separable_factors(vertical: Any, horizontal: Any) -> tuple[Tensor, tuple[int
     if len(listed[0]) != len(listed[1]):
         raise ValueError(f"vertical has {len(listed[0])} sizes, horizontal {len(listed[1])}; they must agree")
     flat, sides = [], []
-    for first, second in zip(*listed, strict=True):
-        u, v = _tensor("vertical", first), _tensor("horizontal", second)
-        _check_axes("vertical", u, FACTOR_AXES, (4, 5))
-        if u.shape != v.shape:
+    for pair in zip(*listed, strict=True):
+        u, v = (_Given(name, values, FACTORS) for name, values in pair)
+        for one in (u, v):
+            one.check_side()
+            one.check_counts()
+        if u.tensor.shape != v.tensor.shape:
             raise ValueError(
-                f"vertical has shape {tuple(u.shape)}, horizontal {tuple(v.shape)}; they must agree"
+                f"{u.name} {shown(u.layout)} has shape {tuple(u.tensor.shape)}, {v.name} {shown(v.layout)} "
+                f"{tuple(v.tensor.shape)}; they must agree"
             )
-        check_device("horizontal", v, "vertical", u)
-        _check_side("vertical", u.shape[-3])
-        flat.append(torch.cat((u, v), dim=-3))
-        sides.append(u.shape[-3])
+        check_device(v.name, v.tensor, u.name, u.tensor)
+        flat.append(torch.cat((u.tensor, v.tensor), dim=-3))
+        sides.append(u.length("K"))
     return _joined(flat, sides)
 
 
 def basis_factors(basis: Any, coefficients: Any) -> tuple[Tensor, Tensor]:
     """Basis kernels [F, N, K, K] and the coefficients of each pixel [F, h, w], as tensors."""
-    kernels, c = _tensor("basis", basis), _tensor("coefficients", coefficients)
-    _check_axes("basis", kernels, "[F, N, K, K]", (4,))
-    _check_axes("coefficients", c, "[F, H, W]", (3,))
-    if kernels.shape[2] != kernels.shape[3]:
-        raise ValueError(f"basis has shape {tuple(kernels.shape)}; kernels are square: [F, N, K, K]")
-    _check_side("basis", kernels.shape[-1])
-    _check_frames("basis", kernels.shape[1])
-    if len(kernels) != len(c):
-        raise ValueError(f"basis has F = {len(kernels)} kernels, coefficients F = {len(c)}; they must agree")
-    check_device("coefficients", c, "basis", kernels)
-    return kernels, c
+    kernels, c = _Given("basis", basis, BASIS), _Given("coefficients", coefficients, COEFFICIENTS)
+    kernels.check_side()
+    if (F_basis := kernels.length("F")) != (F_pixels := c.length("F")):
+        raise ValueError(
+            f"basis {shown(kernels.layout)} has shape {tuple(kernels.tensor.shape)}, coefficients {shown(c.layout)} "
+            f"{tuple(c.tensor.shape)}, so F = {F_basis} and {F_pixels}; they must agree"
+            f"{kernels.hint({'F': F_pixels}) or c.hint({'F': F_basis})}"
+        )
+    kernels.check_counts()
+    check_device("coefficients", c.tensor, "basis", kernels.tensor)
+    return kernels.tensor, c.tensor
 
 
 def _joined(flat: list[Tensor], sides: list[int]) -> tuple[Tensor, tuple[int, ...]]:
@@ -87,22 +124,18 @@ def _joined(flat: list[Tensor], sides: list[int]) -> tuple[Tensor, tuple[int, ..
     for one in flat:
         check_device("kernels of a size", one, "those of another", flat[0])
     factors = torch.cat(flat, dim=-3)
-    _check_frames("kernels", len(factors))
-    if factors.ndim == 5 and factors.shape[1] not in (1, 3):
-        raise ValueError(
-            f"kernels has C = {factors.shape[1]} channels; C is 3, or 1 for kernels that all channels share"
-        )
     return factors.squeeze(1) if factors.ndim == 5 and factors.shape[1] == 1 else factors, tuple(sides)
 
 
 def dilated(kernels: Any, dilation: int) -> Tensor:
-    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as plain ones: [..., K', K', H, W].
+    """Kernels [..., K, K, H, W] whose taps lie `dilation` pixels apart, as kernels without gaps: [..., K', K', H, W].
 
-    K' = dilation (K - 1) + 1, with zeros between the taps: what ``F.unfold(dilation=...)`` and dilated adaptive
-    convolutions apply. ValueError if dilation is below 1.
+    K' = dilation (K - 1) + 1, with zeros between the taps. They are what ``F.unfold(dilation=...)`` and dilated
+    adaptive convolutions apply. ValueError if dilation is below 1.
     """
-    values = _tensor("kernels", kernels)
-    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
+    given = _Given("kernels", kernels, ANY_DENSE)
+    given.check_side(odd=False)
+    values = given.tensor
     if isinstance(dilation, bool) or not isinstance(dilation, numbers.Integral) or dilation < 1:
         raise ValueError(f"dilation is {visible(repr(dilation))}; taps lie 1 pixel or more apart")
     K, _, H, W = values.shape[-4:]
@@ -118,13 +151,12 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
 
 
 def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
-    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as odd ones about it.
+    """Kernels [..., K, K, H, W] whose tap `center` = (row, column) lies on the pixel itself, as kernels of odd size.
 
-    Zeros are added where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and K // 2 behind
-    (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
+    Zeros are added on the sides where the kernel reaches less far. For an even K padded by (K - 1) // 2 in front and
+    K // 2 behind (PyTorch's padding="same") the center is ((K - 1) // 2, (K - 1) // 2).
     """
-    values = _tensor("kernels", kernels)
-    _check_axes("kernels", values, "[..., K, K, H, W]", (4, 5, 6))
+    values = _Given("kernels", kernels, ANY_DENSE).tensor
     rows, columns, H, W = values.shape[-4:]
     y, x = _pair("center", center)
     if not (0 <= y < rows and 0 <= x < columns):
@@ -136,16 +168,18 @@ def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
 
 
 def gathered(splat: Any) -> Tensor:
-    """Kernels that *gather*, of kernels that splat: [N, K, K, H, W] each, N frames or samples.
+    """Kernels that *gather*, from kernels that splat: both [N, K, K, H, W], of N frames or samples.
 
-    A splatting kernel says where the pixel (y, x) of the input goes; out(q) = sum_p S_p[q - p] in(p). As gathering it
-    is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied with padding="zero".
+    A splatting kernel says where the pixel (y, x) of the input goes: out(q) = sum_p S_p[q - p] in(p). The gathering
+    kernel that does the same is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied
+    with padding="zero".
+
     Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
     """
-    values = _tensor("splat", splat)
-    _check_axes("splat", values, "[N, K, K, H, W]", (5,))
-    K, _, H, W = values.shape[1:]
-    _check_side("splat", K)
+    given = _Given("splat", splat, ONE_CHANNEL)
+    given.check_side()
+    values, K = given.tensor, given.length("K")
+    H, W = values.shape[-2:]
     r = K // 2
     padded = F.pad(values, (r, r, r, r))
     result = torch.empty_like(values)
@@ -164,11 +198,13 @@ def _pair(name: str, values: Any) -> tuple[int, int]:
     return first, second
 
 
-def _listed(name: str, values: Any) -> Sequence[Any]:
-    listed = values if isinstance(values, list | tuple) else [values]
-    if not listed:
+def _listed(name: str, values: Any) -> Sequence[tuple[str, Any]]:
+    """(name, array) of each kernel size."""
+    if not isinstance(values, list | tuple):
+        return [(name, values)]
+    if not values:
         raise ValueError(f"{name} is {visible(repr(values))}; give an array for each kernel size")
-    return listed
+    return [(f"{name}[{number}]", one) for number, one in enumerate(values)]
 
 
 def _tensor(name: str, values: Any) -> Tensor:
@@ -189,7 +225,7 @@ def _tensor(name: str, values: Any) -> Tensor:
         array = np.asarray(values)
         if array.dtype.kind != "f":
             raise ValueError(f"{name} has dtype {array.dtype}; expected a floating point dtype")
-        # PyTorch has no long doubles, no numbers in another byte order and no negative strides.
+        # PyTorch takes no long doubles, no other byte order and no negative strides.
         array = np.asarray(array, dtype=f"f{min(array.itemsize, 8)}")
         tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
     if 0 in tensor.shape:
@@ -202,18 +238,6 @@ def _tensor(name: str, values: Any) -> Tensor:
     return tensor
 
 
-def _check_axes(name: str, tensor: Tensor, expected: str, dims: Sequence[int]) -> None:
-    if tensor.ndim not in dims:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected {expected}")
-
-
-def _check_side(name: str, K: int) -> None:
-    if K % 2 == 0 or K > MAX_KERNEL:
-        raise ValueError(
-            f"{name} has K = {K}; kernels have an odd side up to {MAX_KERNEL} (odd_sized makes odd ones of even ones)"
-        )
-
-
 def picture_size(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int]:
     """H and W of the picture of kernels [..., h, w]."""
     h, w = values.shape[-2:]
@@ -221,16 +245,12 @@ def picture_size(values: Tensor, size: tuple[int, int] | None) -> tuple[int, int
         return h, w
     H, W = _pair("size", size)
     if (h, w) not in ((H, W), ((H + 1) // 2, (W + 1) // 2)):
+        exchanged = (w, h) in ((H, W), ((H + 1) // 2, (W + 1) // 2))
         raise ValueError(
-            f"kernels are given at {h}x{w} places and size is {H}x{W}; they are at every pixel, or at half resolution, "
-            f"{(H + 1) // 2}x{(W + 1) // 2}"
+            f"kernels are given at {h}x{w} places and size is {H}x{W} (H x W); they are at every pixel, or at half "
+            f"resolution, {(H + 1) // 2}x{(W + 1) // 2}{'; if H and W are exchanged: .swapaxes(-2, -1)' * exchanged}"
         )
     return H, W
-
-
-def _check_frames(name: str, N: int) -> None:
-    if N > MAX_KERNEL_FRAMES:
-        raise ValueError(f"{name} has N = {N} frames; kernels are taken of up to {MAX_KERNEL_FRAMES}")
 
 
 def check_device(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:

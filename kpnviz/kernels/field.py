@@ -1,4 +1,4 @@
-"""KernelField: kernels as they were predicted, evaluated where they are looked at, and applied to frames."""
+"""KernelField: kernels as they were predicted, computed at the pixels that one looks at, and applied to frames."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class KernelField:
     basis      None, or [F, N, K, K]: then factors [B, 1, F, h, w] are coefficients, and the kernel of frame i at a
                pixel is the sum over f of factors[f] basis[f, i] (basis prediction networks)
 
-    Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r). They are evaluated where they are looked at: all of
-    them for 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB. Factors and basis are PyTorch
+    Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r). They are computed only where one looks: all kernels
+    of 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB. Factors and basis are PyTorch
     tensors of a floating-point dtype; :meth:`from_kernels` and its siblings take NumPy arrays too. ValueError for
     anything else, and for shapes that do not fit.
     """
@@ -212,6 +212,12 @@ class KernelField:
         return self.frames if self.reduce == "mean" else 1
 
     @property
+    def multiply_adds(self) -> int:
+        """Of one application to frames of one channel, about: sizes count one by one, factors as dense kernels."""
+        taps = self.frames * sum(size**2 for size in self.sizes) * self.height * self.width
+        return taps if self.basis is None else taps * len(self.basis)
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns at which the kernels were predicted."""
         return self.factors.shape[-2], self.factors.shape[-1]
@@ -291,7 +297,7 @@ class KernelField:
         )
 
     def _apply_basis(self, frames: Tensor, reduce: str) -> Tensor:
-        """Each basis kernel is a convolution of the whole frame; the coefficients weigh their results."""
+        """Each frame is convolved with its basis kernels; the coefficients of a pixel weigh the results there."""
         assert self.basis is not None
         if frames.device != self.basis.device:
             raise ValueError(

@@ -6,7 +6,7 @@ Comments that fill their lines are left out. The modules keep to a part of the l
 
     import { a, b } from "./other.js";        also over several lines
     import TEXT from "./file.html";           the contents of a file: .html, .css, .svg, .json
-    export function f(...)                    and async function, class, const NAME = ...
+    export function f(...)                    and async function, function*, class, const NAME = ...
     export default ...                        of the entry module alone
 
 `tsc` checks the same files as modules (`make lint`).
@@ -22,7 +22,7 @@ from pathlib import Path
 _NAMES = re.compile(r'^import \{([\w$,\s]+)\} from "(\.[\w./-]+\.js)";$', re.MULTILINE)
 _TEXT = re.compile(r'^import ([\w$]+) from "(\.[\w./-]+\.(?:html|css|svg|json))";$', re.MULTILINE)
 _EXPORT = re.compile(
-    r"^export (?=(?:async )?function ([\w$]+)|class ([\w$]+)|const ([\w$]+) =)", re.MULTILINE
+    r"^export (?=(?:async )?function\*? ([\w$]+)|class ([\w$]+)|const ([\w$]+) =)", re.MULTILINE
 )
 _DEFAULT = re.compile(r"^export default (?=\S)", re.MULTILINE)
 # No ".*" before it: of a picture in one line, every place would be tried as the line's beginning.

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from kpnviz.analysis.tables import protocol
-from kpnviz.burst import Burst
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.capture.npz import base_name
 from kpnviz.estimate import Estimate, Series
 from kpnviz.lens.document import COLORS, document, origin, table
 from kpnviz.lens.linker import linked
 from kpnviz.lens.payload import DISPLAY, Pixel, read_header, with_header
 from kpnviz.photos import gallery
+from kpnviz.text import visible
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -41,7 +43,7 @@ def interactive_page(
 
     payload   of the burst and its estimates (lens.pack); it lies in the page as base64 of gzip
     link      an address of the app that shows the same; "": there is none
-    title     the heading; None: the photo, where it is known, and the gain
+    title     the heading; None: the photo, where it is known, and the gain; else whose kernels these are
     gain      of the sensor, for the heading
     pixel     (y, x), pinned when the page is opened
     display   how the lens shows the burst, where not as in lens.DISPLAY
@@ -54,7 +56,9 @@ def interactive_page(
     methods = ", ".join(method["title"] for method in header["methods"])
     recipe = burst.recipe
     if title is None:
-        title = "A burst" if recipe is None else f"Photo “{recipe.photo}”"
+        title = (
+            photo_title(recipe) if recipe is not None else f"Kernels of {methods}" if methods else "A burst"
+        )
         title += "" if gain is None else f", gain ×{gain:g}"
     color = " in color" if burst.channels else ""
     facts = [
@@ -63,7 +67,7 @@ def interactive_page(
     if recipe is not None:
         facts += [] if recipe.crop is None else ["crop at y {}, x {}".format(*recipe.crop)]
         facts.append(f"seed {recipe.seed}")
-    if methods:
+    if methods and methods not in title:
         facts.append(f"by {methods}")
     if header["series"]:
         numbers = header["series"]["numbers"]
@@ -104,6 +108,11 @@ def interactive_page(
     policy += "base-uri 'none'; form-action 'none'"
     stated = f":root {{ color-scheme: {theme}; {COLORS[theme]} }}" if theme else ""
     return document(f"kpnviz: {title}", "".join(parts), _STYLE + stated, policy)
+
+
+def photo_title(recipe: BurstRecipe) -> str:
+    """The photo that a burst was made of, by the name that the gallery, or a file, has."""
+    return f"Photo “{visible(base_name(str(recipe.photo)))}”"
 
 
 def _scores(header: Mapping[str, Any], burst: Burst) -> str:

@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,7 @@ def pack(
     best: BestSize | None = None,
     max_bytes: int | None = None,
     lossy: bool = False,
+    pause: Callable[[], object] = lambda: None,
 ) -> bytes:
     """The payload of a burst and its estimates; the cursor starts at the pixel `start`, (y, x) of the frames.
 
@@ -90,6 +91,7 @@ def pack(
             place of its views the kernels of all estimates for one frame
     max_bytes  of what is sent; None: MAX_BYTES
     lossy   dense kernels at every pixel in 8 bits: a half of the size. The largest change of the picture is stated
+    pause   called several times a second while the kernels of others are measured: let others compute, or raise in it
 
     Pictures travel as float32, kernels as float16 (see lens/rounding.py), clean frames as float16. A picture of valid
     convolutions, smaller than the frames, lies in their middle. Raises ValueError, one sentence, beyond `max_bytes`,
@@ -125,7 +127,7 @@ def pack(
         field = estimate.kernels
         if field is None or alone:
             return None
-        sent = rounded(field, burst.frames, lossy, estimate.network is not None)
+        sent = rounded(field, burst.frames, lossy, estimate.network is not None, pause)
         return {
             "sizes": list(field.sizes),
             "separable": field.separable,
@@ -305,7 +307,8 @@ def _expected_bytes(one: Estimate | Series | str, alone: bool, lossy: bool) -> i
     field = one.kernels
     if field is None or alone:
         return 4 * one.image.size
-    return 4 * one.image.size + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
+    basis = 0 if field.basis is None else 4 * field.basis.numel()
+    return 4 * one.image.size + basis + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
 
 
 def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,12 +48,18 @@ class Rounded:
 
 
 def rounded(
-    field: KernelField, frames: np.ndarray, lossy: bool = False, from_network: bool = False
+    field: KernelField,
+    frames: np.ndarray,
+    lossy: bool = False,
+    from_network: bool = False,
+    pause: Callable[[], object] = lambda: None,
 ) -> Rounded:
     """A field's factors as they travel.
 
-    lossy         dense kernels at every pixel in 8 bits, with a scale at each
+    lossy         dense kernels at every pixel in 8 bits, with a scale at each. Kernels of a basis are small as they
+                  are: their coefficients travel like factors, in 16 bits, and the basis itself in 32
     from_network  a network of this package predicted them (Estimate.network), which no layout tells
+    pause         called while kernels are applied to measure the change (kpnviz.consistency.picture_of)
 
     float16, whose rounding changes a picture of dense kernels by about 1e-4. The separable kernels of this package's
     networks are known to be within 2e-3, and not measured; of all others the picture that the rounded kernels make is
@@ -61,14 +68,15 @@ def rounded(
     factors = field.factors[0].detach().float().cpu().numpy()
     if from_network and field.separable and max(-factors.min(), factors.max()) <= _NETWORK_LARGEST:
         return Rounded(factors.astype(np.float16))  # not so for NaN, which is refused below
-    before = picture_of(frames[: field.frames], field)
+    frames = frames[: field.frames]
+    before = picture_of(frames, field, pause)
     if not np.isfinite(before).all():
         raise ValueError("the kernels make a picture that is not finite")
     peak = float(np.abs(before).max())
 
     def change(one: Rounded) -> float:
         again = replace(field, factors=torch.from_numpy(as_given(one))[None].to(field.factors.device))
-        return float(np.abs(picture_of(frames[: field.frames], again) - before).max())
+        return float(np.abs(picture_of(frames, again, pause) - before).max())
 
     if lossy and in_8_bits(field):
         one = _in_8_bits(factors)

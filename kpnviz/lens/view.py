@@ -189,9 +189,10 @@ def show(
     pixel       (y, x), pinned at first
     height      CSS pixels that the lens fits into, 300 to 4000
     theme       "light" or "dark"; None: the notebook's, followed as it changes
-    lossy       dense kernels in 8 bits, half of the size; the page states the largest change of the pictures
+    lossy       dense kernels in 8 bits, half of the size; the page states the largest change of the pictures. (Those of
+                KernelField.from_basis are small, as basis and coefficients are kept)
     max_bytes   of what a notebook or a file then holds; more is refused, before anything is shown
-    title       heading of the page that is saved; None: the photo, where it is known
+    title       heading of the page that is saved; None: the photo, where it is known, else whose kernels these are
 
     >>> view = kpnviz.show(burst, [mine, kpnviz.load("mkpn")(burst)])                       # doctest: +SKIP
     >>> view                          # last in a notebook's cell: the lens                 # doctest: +SKIP

@@ -2,17 +2,17 @@
 
     out[y, x] = sum_ab K[a, b; y, x] * P[y + a - r, x + b - r],    r = K // 2
 
-P is the padded frame, and the kernel is applied as it is shown: correlation, not flipped. The networks here pad by
-reflection and predict kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)], which are upsampled
-bilinearly to the pixels and only then multiplied out. Those of other people may be given at every pixel,
-[B, N, F, H, W], and pad otherwise. For sizes (s1, s2, ...) the F channels are
+P is the padded frame; the kernel is not flipped (correlation), so what is shown is what is applied. The networks here
+pad by reflection and predict kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)], which are
+upsampled bilinearly to the pixels and then multiplied. Factors of other networks may be given at every pixel, [B, N,
+F, H, W], and other paddings are possible. For sizes (s1, s2, ...) the F channels are
 
     separable   for each size: s vertical factors u (dy), then s horizontal ones v (dx); K[a, b] = u[a] * v[b]
     dense       for each size: s * s kernel entries, row-major: K[a, b] is channel a * s + b
 
 One function, four backends that agree to rounding: `reference` (slow, obvious, any float dtype), `torch`
 (any device and dtype, lean), `numba` (CPU, float32) and `triton` (CUDA, float32). numba and triton are only
-imported when they are used, and know only what the networks here do: factors at half resolution, reflection.
+imported when they are used, and only do what the networks here need: factors at half resolution, reflection.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The CPU backend: float32, loops compiled by numba on first use (a second a kernel size) and cached on disk.
 
-A strip of rows of one frame is worked through in blocks of columns, kernel size by kernel size, with scratch that fits
-the processor's caches:
+A strip of rows of one frame is computed in blocks of columns, one kernel size after the other, with scratch arrays that
+fit the processor's caches:
 
     window   the padded frame around the strip                     [rows + size - 1, BLOCK + size - 1]
     factors  upsampled to the pixels of a few rows                 [CHUNK, channels, BLOCK]
@@ -30,11 +30,11 @@ from kpnviz.threads import compiled, in_threads
 
 from ._reference import reduced_shape, reduction_scale, reflect_pad
 
-STRIP = 32  # output rows per task, a multiple of CHUNK; fewer rows, more time spent on the window around them
-CHUNK = 8  # rows whose factors are upsampled at once, even: in memory a channel's rows lie side by side
-BLOCK = 256  # pixels of a row, even
-GAP = BLOCK + 2  # of a channel in gradients at the pixels: a zero at either end
-TAPS = 66  # of the kernel rows that are applied at once: about as many as LLVM unrolls
+STRIP = 32  # output rows a task, a multiple of CHUNK; with fewer, more time goes into loading the window around them
+CHUNK = 8  # rows whose factors are upsampled at once, even; in memory the rows of a channel follow each other
+BLOCK = 256  # pixels of a row that are computed at once, even
+GAP = BLOCK + 2  # length of a channel's row of gradients: a zero at either end
+TAPS = 66  # most taps of the kernel rows that are applied at once: about as many as LLVM unrolls
 
 _BLOCK, _GAP = np.uintp(BLOCK), np.uintp(GAP)
 _NEAR, _FAR = np.float32(0.75), np.float32(0.25)  # of bilinear x2 upsampling
@@ -111,9 +111,8 @@ def _by_size(factors: Tensor, sizes: tuple[int, ...], separable: bool) -> list[n
 
 
 _jit = njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-_inlined = njit(
-    inline="always"
-)  # where it is called with constants: loops over taps then have constant bounds
+# For functions that are called with constants: their loops over taps then have constant bounds.
+_inlined = njit(inline="always")
 
 
 @_inlined

@@ -1,8 +1,8 @@
 """The CUDA backend: float32, kernels in Triton. TRITON_INTERPRET=1 runs them on the CPU, slowly, for tests.
 
-A program owns BLOCK pixels of one output and holds the sums of all kernel rows, [ROWS, BLOCK], in registers.
-One launch per kernel size adds to the output; launches follow each other on a stream, so that two runs give
-the same bits.
+A program computes BLOCK pixels of one output and holds the sums of all kernel rows, [ROWS, BLOCK], in registers. Each
+kernel size is a launch of its own, which adds to the output; launches run one after the other on a stream, so that two
+runs give the same bits.
 """
 
 from __future__ import annotations

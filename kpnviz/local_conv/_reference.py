@@ -86,7 +86,7 @@ def reduced_shape(reduce: str, B: int, N: int, S: int, H: int, W: int) -> tuple[
 
 
 def reduction_scale(reduce: str, N: int, S: int) -> float:
-    """What makes a mean of the sum over that which `reduce` averages."""
+    """The factor that makes the sum over frames and sizes the mean that `reduce` asks for."""
     return {"none": 1.0, "size": 1 / S, "mean": 1 / (S * N)}[reduce]
 
 

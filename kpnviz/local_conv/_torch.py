@@ -1,4 +1,4 @@
-"""The fallback for any device and dtype: plain torch, one frame at a time, never two shifted copies at once.
+"""The fallback for any device and dtype: plain torch, one frame and one shifted view of it at a time.
 
 Separable kernels are applied as out = sum_a u_a * (sum_b v_b * P_ab), so that neither kernels nor products of
 taps are ever stored: what autograd keeps are views, the upsampled factors and one sum per kernel row.

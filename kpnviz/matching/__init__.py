@@ -1,20 +1,20 @@
-"""Matching: what the frames themselves say about where the scene went.
+"""Matching: where the scene of the reference lies in the other frames, measured without a network.
 
 With g the frames in units of their noise (:func:`kpnviz.noise.stabilize`) and g' the mean of each 2x2 pixels of them,
 
     D_i(d; y, x) = mean over the cell's 2x2 pixels p of (g'_i(p + d) - g'_0(p))^2 / (2 var g') - 1, up to CAP
     C_ij(d; y, x) = mean of D_i(d) over a window of 3^j x 3^j cells
 
-for frame i, displacement d = (dy, dx) in whole pixels, |dy|, |dx| <= reach, and cell (y, x) at half resolution.
-C is 0 where nothing but noise differs (chi-square of one degree of freedom has mean 1, which is taken off), and large
-where the scene differs. Cells whose pixels, there or displaced, lie beyond the frame's edge are left
-out of the mean; where a window has none other, C is CAP: nothing speaks for such a displacement.
+for frame i, displacement d = (dy, dx) in whole pixels, |dy|, |dx| <= reach, and cell (y, x) at half resolution. C is
+about 0 where only the noise differs (chi-square of one degree of freedom has mean 1, which is subtracted), and large
+where the scene differs. Cells with a pixel beyond the frame's edge, at its own place or displaced, do not count in
+the mean; in a window without any other cell C is CAP, as if nothing matched.
 
-Why g' and not g: scenes have most of their detail at low frequencies, noise has it everywhere, so that slightly
-smoothed pictures tell displacements apart more surely (with windows of 62 pixels at gain 8 the smallest cost is at the
-true shift in .66 of the cells, without smoothing in .59).
+Why g' and not g: scenes have most of their detail at low frequencies, noise at all frequencies, so slightly smoothed
+frames tell displacements apart more reliably (with windows of 62 pixels at gain 8 the smallest cost is at the true
+shift in .66 of the cells, without smoothing in .59).
 
-Forward only: costs are what a network sees, not what it learns. One function, backends that agree to rounding:
+There are no gradients: costs are inputs of a network. One function, backends that agree to rounding:
 `reference` (plain torch, any device), `numba` (CPU), `triton` (CUDA).
 """
 
@@ -36,7 +36,7 @@ __all__ = ["BACKENDS", "CAP", "matching_costs", "window_sides"]
 BACKENDS = ("reference", "numba", "triton")
 
 CAP = 20.0
-"""Largest cost of a cell: beyond it, a difference says no more than that this is another thing."""
+"""Largest cost of a cell: a larger difference says no more than that the scene is another one there."""
 
 
 def window_sides(windows: int) -> tuple[int, ...]:
@@ -56,8 +56,8 @@ def matching_costs(
     backend   one of BACKENDS, or None for the fastest that can do it
 
     Returns [B, N, J, K, K, h, w], or marginal: [B, N, J, 2K, h, w], first K of dy, then K of dx; h = ceil(H/2),
-    w = ceil(W/2). (A picture of odd height or width is completed by reflection.) The reference's cost at d = 0, where
-    it is compared with itself, is 0 as for a perfect match, and not the -1 of two equal values.
+    w = ceil(W/2). (A frame of odd height or width is padded by reflection.) The reference's cost at d = 0, where it is
+    compared with itself, is set to 0, that of a perfect match; two equal values would give -1.
     """
     if frames.ndim != 4 or 0 in frames.shape:
         raise ValueError(f"frames has shape {tuple(frames.shape)}; expected [B, N, H, W] without empty axes")
@@ -76,7 +76,7 @@ def matching_costs(
         smooth = (full[..., :-1, :-1] + full[..., 1:, :-1] + full[..., :-1, 1:] + full[..., 1:, 1:]) / 2
         costs: Tensor = module.matching_costs(
             smooth, reach, windows, marginal
-        )  # smooth: its noise has variance 1
+        )  # the noise of smooth has variance 1
     return costs
 
 

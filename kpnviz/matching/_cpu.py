@@ -1,15 +1,15 @@
 """Matching on the CPU: float32, compiled by numba on first use (some seconds) and cached on disk.
 
-For one displacement, the costs of all cells are one plane, small enough for the caches; it is differenced, then
+For one displacement, the costs of all cells are one plane, small enough for the caches. The plane is computed, then
 summed over windows of 3, 9, 27, ... cells, each from the one before:
 
     a box of 9 is three boxes of 3, 3 cells apart; of 27, three boxes of 9, 9 cells apart; in rows, then in columns
 
-so that a window costs four additions a cell, whatever its size. (A box may lie in the picture in part while its middle
-does not: planes have a border of empty cells for those.) The frame lies in memory as four planes, of its even
-and odd rows and columns: a displacement by any number of pixels then reads each of them with unit stride. Rows of
-small pictures are too short to keep the processor's vectors busy; several frames are laid side by side, pixel by pixel,
-into longer rows ("lanes").
+so that a window costs four additions a cell, whatever its size. (A box whose middle lies outside can still cover
+cells of the picture: for those, planes have a border of cells that are 0.) A frame is kept as four planes, of its
+even and odd rows and columns, so that a displacement by any number of pixels reads each of them with unit stride.
+Rows of small pictures are too short for the processor's vectors: several frames are interleaved, pixel by pixel, into
+longer rows ("lanes").
 
 The innermost loops are functions of flat arrays and unsigned offsets: with signed ones, or with slices, numba
 checks for negative indices or counts references, and LLVM does not vectorize.
@@ -36,9 +36,8 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
     rows = 2 * K if marginal else K * K
     margin = reach // 2 + 1  # cells: what the planes have around them
     lanes = min(N, max(1, _ROW // w))
-    values = np.empty(
-        (B, N, windows, rows, h, w), np.float32
-    )  # (in large pages, where torch's memory is in small ones)
+    # NumPy allocates large pages of memory, torch small ones.
+    values = np.empty((B, N, windows, rows, h, w), np.float32)
     costs = torch.from_numpy(values)
     groups = [(b, first, min(first + lanes, N)) for b in range(B) for first in range(0, N, lanes)]
     scaled = smooth * 0.125**0.5  # the mean of 4 squares over 2, as their plain sum
@@ -114,7 +113,7 @@ def _lower(out, at, values, spare, n):
 
 @_compiled
 def _spread(src, dst, row, h, width, step, lanes):
-    """dst = sum of src at -step, 0 and +step cells in both directions; nothing lies beyond the edge."""
+    """dst = sum of src at -step, 0 and +step cells in both directions; beyond the edge there is 0."""
     zero, n, side = np.uintp(0), np.uintp(width), step * lanes
     for y in range(h):
         here = np.uintp(y * width)
@@ -143,7 +142,7 @@ def _spread(src, dst, row, h, width, step, lanes):
 
 @_compiled
 def _within(count, offset, out):
-    """out[k] = 1 if cell k is within the picture, there and displaced, else 0; see the oracle."""
+    """out[k] = 1 if cell k counts (matching/_reference.py, _within), else 0."""
     last = 2 * count - 1
     for k in range(count):
         inside = 2 * k + offset >= 0 and max(2 * k + 1, 2 * k + 1 + offset) < last
@@ -188,7 +187,7 @@ def _costs(frame, reference, h, w, lanes, margin, reach, windows, has_reference,
         for x in range(w):
             for lane in range(lanes):
                 wide[x * lanes + lane] = valid_x[x]
-        # Rows 2y + dy and 2y + 1 + dy: the parity of each says in which plane, the rest how far.
+        # Rows 2y + dy and 2y + 1 + dy: the parity of each selects its plane, the rest is the offset in that plane.
         ay, by, ax, bx = dy % 2, (dy + 1) % 2, dx % 2, (dx + 1) % 2
         top, bottom = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
         left, right = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes

@@ -1,8 +1,9 @@
 """Matching on CUDA: float32, kernels in Triton. TRITON_INTERPRET=1 runs them on the CPU, slowly, for tests.
 
-One dy at a time: the cells of all its dx are K planes for each frame, and a window's sums are K planes more, made from
-those of the window before (see `_cpu.py`; planes have its border of empty cells). A program owns all dx of some
-cells, [COLUMNS, BLOCK], so that every smallest cost has one writer: no atomics, and two runs give the same bits.
+It is done for one dy after the other. The cells of all its dx are K planes for each frame; the sums over a window are
+K planes more, made from those of the window before (see `_cpu.py`; planes have the same border of zeros). A program
+computes all dx of some cells, [COLUMNS, BLOCK], so that every smallest cost has one writer: there are no atomics, and
+two runs give the same bits.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from torch import Tensor
 from . import CAP
 
 TILE, WARPS = 1024, 8
-"""Values that a program computes at once: COLUMNS, K rounded up to a power of 2, times BLOCK. With 8 warps a thread
-has 4 of them, and their addresses, in registers."""
+"""A program computes TILE = COLUMNS x BLOCK values at once, COLUMNS being K rounded up to a power of 2. With 8 warps a
+thread has 4 of them, and their addresses, in registers."""
 
 
 @triton.jit
 def _within(offset, count):
-    """First and last of `count` cells that are within the picture, there and displaced; see the oracle."""
+    """First and last of `count` cells that count (matching/_reference.py, _within)."""
     first = (tl.maximum(-offset, 0) + 1) // 2
     last = tl.where(offset == 0, count - 1, count - 2 - tl.maximum(offset, 0) // 2)
     return first, last

@@ -37,15 +37,17 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
 
 
 def _within(length: int, offset: int) -> Tensor:
-    """Whether both pixels of each cell are pictures of the scene, there and displaced. (The last one, being the mean of
-    itself and its reflection, is like itself only.)"""
+    """Which cells count along one axis: both pixels lie in the frame, at their own place and displaced by `offset`.
+
+    The last pixel is the mean of itself and its reflection, so it can be compared with itself alone: offset 0.
+    """
     p = torch.arange(length)
     inside = (p + offset >= 0) & (p + offset < length - 1) & (p < length - 1)
     return (inside | (offset == 0)).view(-1, 2).all(1)
 
 
 def _box_sum(x: Tensor, side: int) -> Tensor:
-    """Sum over side x side cells around each, of [B, N, h, w]; nothing lies beyond the edge."""
+    """Sum over the side x side cells around each cell of [B, N, h, w]; beyond the edge there is 0."""
     for dim in (2, 3):
         n = x.shape[dim]
         total = F.pad(x.double().cumsum(dim).transpose(dim, 3), (1, 0)).transpose(

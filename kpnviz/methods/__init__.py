@@ -9,6 +9,14 @@ A method of one's own is a function of a Python file, or an entry point of the g
     predict.frames = 8                  # how many frames it takes, or several numbers; else any
     predict.color = True                # it takes frames in color too, [N, 3, H, W]; else it is shown gray ones
 
+With `color` a method gets frames as the burst has them: [N, 3, H, W] of one in color, [N, H, W] of a gray one, as the
+test set of `kpnviz evaluate` is; `burst.channels` is 3 or None. Without it, it gets [N, H, W] always.
+
+With `frames` it gets as many, always. Of files there is a choice: the sharpest are taken where there are more, and some
+repeated where there are fewer (:func:`common_frames`, which all commands and the app ask). A synthetic burst in the
+app, or one of the test set, has the number that one chose: a method that does not take it is left out, and that is
+said.
+
 Python is loaded from where the command line says, in the process that runs the command or in one that it starts
 (:mod:`kpnviz.methods.isolated`); nothing that is uploaded, linked or in the environment names a method.
 """
@@ -23,7 +31,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import islice
@@ -64,8 +72,9 @@ class Method:
              are any, make it. A MethodError says what is wrong. Networks and baselines are tested instead
     source   what :func:`own_method` makes it of; "" for all others
     device   where a network computes; "" for all others
-    color    whether a method of one's own takes frames in color, [N, 3, H, W]. One that does not is shown a weighted
-             sum of the channels (denoise.guide), and its kernels are applied to each; pictures are asked for one by one
+    color    whether a method of one's own takes frames in color, [N, 3, H, W], too. One that does not is shown a
+             weighted sum of the channels (denoise.guide), and its kernels are applied to each; where it gives a picture
+             in place of kernels, it is asked for each channel's
     """
 
     name: str
@@ -196,6 +205,24 @@ def _plain(name: str, field: KernelField) -> KernelField:
         raise MethodError(
             f"{name} gave kernels of type {type(field).__name__}, which make no KernelField: {one_line(error)}"
         ) from error
+
+
+def common_frames(takes: Mapping[str, frozenset[int] | None], available: int) -> int | None:
+    """How many frames methods get together of files with `available` ones.
+
+    takes   the numbers that each method takes, by its name; None: any
+
+    The most that all of them take and that there are; where all take more than there are, the fewest, and frames are
+    repeated. None: each takes any number, so all get all. ValueError if there is no number that all of them take.
+    """
+    counts = {name: numbers for name, numbers in takes.items() if numbers is not None}
+    if not counts:
+        return None
+    common = frozenset.intersection(*counts.values())
+    if not common:
+        said = ", ".join(f"{name} {' or '.join(map(str, sorted(one)))}" for name, one in counts.items())
+        raise ValueError(f"methods: these take different numbers of frames ({said})")
+    return max((count for count in common if count <= available), default=min(common))
 
 
 def network(name: str, device: str = "cpu") -> Method:

@@ -1,8 +1,9 @@
 """The last step of separable networks that match, compiled: CPU, float32, without gradients.
 
-`MatchingNetwork._separable` says the same in torch, in some thirty passes over tensors too large for the processor's
-caches; here a block of pixels goes through all of them at once. Innermost loops are over the pixels of a row of a flat
-array, with unsigned offsets, and from one row to another, so that they use the processor's vectors.
+`MatchingNetwork._separable` is the same in torch: some thirty passes over tensors that are too large for the
+processor's caches. Here all passes are made over one block of pixels before the next block. Innermost loops run over
+the pixels of a row of a flat array, with unsigned offsets, and write to another row than they read, so that LLVM
+vectorizes them.
 """
 
 from __future__ import annotations

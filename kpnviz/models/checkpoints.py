@@ -21,13 +21,13 @@ from kpnviz.text import escaped, one_line, visible
 _SUFFIX = ".safetensors"
 
 MAX_PARAMETERS = 100_000_000
-"""Of a network: 50 times what ships; the widths of the paper have 24 million."""
+"""Largest network that is read: 50 times those that ship; one of the paper's widths has 24 million."""
 
 _SCHEMA = {"name": str, "config": dict, "params": int, "bytes": int, "sha256": str}
-"""What a card must have; the rest is for people."""
+"""Keys that a card must have, and of which type; all others are for people."""
 
 _LATER = {"training": dict, "metrics": dict, "license": str}
-"""What it may have, then of this kind."""
+"""Keys that it may have, and of which type."""
 
 
 class CheckpointError(ValueError):
@@ -49,9 +49,9 @@ def available() -> tuple[str, ...]:
 
 
 def current_name(name: str) -> str:
-    """The name under which a model is available that once had another one: old links and scripts still work.
+    """Today's name of a model that had another one before, so that old links and scripts still work.
 
-    Before there was matching, all networks stacked their frames; those that do now have a name that says so.
+    Before there was matching, all networks stacked their frames; those have names that end in -stacked now.
     """
     names = available()
     return name + STACKED_SUFFIX if name not in names and name + STACKED_SUFFIX in names else name

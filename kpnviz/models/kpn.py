@@ -21,7 +21,7 @@ from kpnviz.noise import noise_std
 from kpnviz.sampling import reflect_index
 
 Part = tuple[slice, slice]
-"""Rows and columns of a picture, with their first and behind their last."""
+"""A rectangle of a picture: a slice of its rows, a slice of its columns."""
 
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
@@ -40,11 +40,11 @@ class ModelConfig:
                any number, and this is the usual one
     noise_map  takes the assumed noise; False is the *sigma blind* variant
     direct     predicts the pixel itself instead of kernels, the *direct* variant; sizes are unused
-    matching   is shown matching costs (`matched.py`) instead of the stacked frames
-    windows    how many windows matching has: 6, 18, 54, ... px wide
+    matching   its inputs are matching costs (`matched.py`) instead of the stacked frames
+    windows    number of windows that matching averages over: 6, 18, 54, ... px wide
 
-    Cards of checkpoints come from outside: every value has a range, in which a network is built at once, and what is
-    beyond is a ValueError. Sizes are odd, 1 to LARGEST; frames 1 to 64; windows 1 to 4.
+    Cards of checkpoints come from outside, so every value has a range within which a network is built in a moment;
+    ValueError beyond it. Sizes are odd, 1 to LARGEST; frames 1 to 64; windows 1 to 4.
     """
 
     sizes: tuple[int, ...] = (1, 3, 5, 7, 9, 11)
@@ -92,7 +92,7 @@ class ModelConfig:
 
 
 class _BurstNetwork(nn.Module):
-    """The common front: frames and noise map (eq. 8) of any height and width into the trunk."""
+    """What both kinds have in common: frames of any height and width and the noise map (eq. 8) go into the trunk."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class _BurstNetwork(nn.Module):
 
     @property
     def margin(self) -> int:
-        """Pixels beyond which nothing of the burst reaches an output."""
+        """An output depends on no pixel of the burst that is farther away than this, in pixels."""
         # Features at half resolution are interpolated to a pixel from cells that lie within 2 pixels of it.
         return max(self.config.trunk.reach + 2, max(self.config.sizes) // 2)
 
@@ -113,8 +113,8 @@ class _BurstNetwork(nn.Module):
     def features(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> tuple[Tensor, Tensor]:
         """frames [B, N, H, W], read_std and shot_gain [B] -> the trunk's features at half and at full resolution.
 
-        Height and width are completed by reflection, at the bottom and the right, to a multiple of the
-        trunk's stride; the features still have that margin.
+        Frames are padded by reflection, at the bottom and the right, to a multiple of the trunk's stride; the features
+        are those of the padded frames.
         """
         if frames.ndim != 4 or frames.shape[1] != self.config.frames:
             raise ValueError(
@@ -140,7 +140,7 @@ class KernelNetwork(_BurstNetwork):
         self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _start_from_boxes(self) -> None:
-        """At step 0 every kernel is a box, 1/K^2 everywhere, within some percent: each size is a plain blur."""
+        """Before training every kernel is a box, 1/K^2 everywhere within some percent: each size is a plain blur."""
         if self.head.weight.is_meta:  # as in he_normal_
             return
         start = []
@@ -191,8 +191,8 @@ class DirectNetwork(_BurstNetwork):
 
     @property
     def margin(self) -> int:
-        """Pixels beyond which nothing of the burst reaches an output."""
-        return self.config.trunk.reach + 2 + 3  # each convolution of the head needs one pixel more
+        """An output depends on no pixel of the burst that is farther away than this, in pixels."""
+        return self.config.trunk.reach + 2 + 3  # each of the head's three convolutions adds one
 
     def forward(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> Tensor:
         """frames [B, N, H, W], linear intensity; read_std, shot_gain [B] of their noise -> the picture [B, H, W]."""
@@ -210,14 +210,14 @@ def half_of(part: Part) -> Part:
 
 
 def widened(part: Part, by: int, size: Sequence[int]) -> tuple[Part, Part]:
-    """A part with `by` around it, as far as a picture of that height and width goes; and where in it the part lies."""
+    """A part grown by `by` pixels on every side, within a picture of `size` (H, W); and where the part lies in it."""
     outer = [slice(max(s.start - by, 0), min(s.stop + by, n)) for s, n in zip(part, size, strict=True)]
     inner = [slice(s.start - o.start, s.stop - o.start) for s, o in zip(part, outer, strict=True)]
     return (outer[0], outer[1]), (inner[0], inner[1])
 
 
 def reflect_to_multiple(frames: Tensor, stride: int) -> Tensor:
-    """Frames [..., H, W], completed by reflection at the bottom and the right to a multiple of the stride."""
+    """Frames [..., H, W], padded by reflection at the bottom and the right to a multiple of the stride."""
     for dim in (-2, -1):
         length = frames.shape[dim]
         if length % stride:

@@ -1,13 +1,13 @@
-"""Networks whose kernels start from matching: KPN, KPN L_n and MKPN that see where the scene went.
+"""Networks whose kernels start from matching: KPN, KPN L_n and MKPN that are told where the scene went.
 
-The papers stack the frames and let the trunk find the motion; that takes hundreds of thousands of steps. Here the
-frames say it themselves. The costs of :mod:`kpnviz.matching` make kernels without any parameter, non-local means over
-the burst written as kernel prediction:
+The papers stack the frames and let the trunk find the motion, which takes hundreds of thousands of steps. Here it is
+measured: the costs of :mod:`kpnviz.matching` give kernels without any parameter. They are non-local means over the
+burst, written as kernel prediction:
 
     K_i(d) = N softmax over frames i and displacements d of -beta C_i(d)
 
-and the network improves on them. It learns what a distance of patches cannot know: how to weigh narrow windows against
-wide ones, how to smooth where nothing moves, when to trust a frame.
+and the network improves on them. It learns what a distance between patches does not say: how to weigh narrow windows
+against wide ones, how to smooth where nothing moves, when to trust a frame.
 
     frames  ->  costs C                            matching, no parameters
             ->  trunk features t, of the scene     U-Net over reference, matched mean and remaining noise
@@ -15,8 +15,8 @@ wide ones, how to smooth where nothing moves, when to trust a frame.
             ->  factors of frame i                 softmax(logits(t, e_i) - sharpness(t) C_i) + signed part(t, e_i)
             ->  scaled, so that all frames' weights together have mean mass 1: a flat scene keeps its brightness
 
-Since encoder and head are shared by all alternate frames, a network takes any number of them. All that it sees is in
-units of the noise: scaled by any factor, noise and all, a burst has the same kernels.
+Encoder and head are shared by all alternate frames, so a network takes any number of them. All its inputs are in units
+of the noise: a burst that is multiplied by a factor, and its noise with it, has the same kernels.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ ENCODED, MIXED = 24, 64
 """Channels of a frame's encoded costs, and of what its factors are predicted from."""
 
 BLIND_NOISE = (10**-2.25, 10**-3)
-"""read_std and shot_gain, the middle of the training ranges: the units of a network that assumes no noise."""
+"""read_std and shot_gain in the middle of the training ranges: the units of a network that is not told the noise."""
 
-_STRIP = 1024  # half-resolution pixels that are computed at once
+_STRIP = 1024  # pixels at half resolution that are computed at a time: see _in_strips
 
-# The constants below were chosen by hand, none by a search. Shipped weights were trained with them: with others a
-# checkpoint gives other kernels. They say where training starts, and in which units layers see numbers.
+# The constants below were chosen by hand, none by a search. They set where training starts and the units of the
+# layers' inputs. Shipped weights were trained with them: changed, they change the kernels of every checkpoint.
 
 _INPUTS = 5
-_BASE = 17  # side of the box, pixels, whose mean is taken off the trunk's inputs
+_BASE = 17  # pixels a side of the box whose mean is subtracted from the trunk's inputs
 
 # Kernels by matching alone, from the sum of the costs of the two narrowest windows: the beta of the module's docstring.
 _PLAIN_SHARPNESS = 1.5  # over all displacements and frames; of separable kernels, over frames
@@ -64,7 +64,7 @@ _NOISE_LEFT_GAIN = 2.0
 _BRIGHTNESS_OFFSET = 1.2  # taken off half the log of the brightness
 
 # Costs become logits. A sharpness is exp(2 x) of the layer's output x, hence 1 before training.
-_LOGITS = 4.0  # what a unit of the head's output counts in logits
+_LOGITS = 4.0  # logits for each unit of the head's output
 _COST_WEIGHT = 5.0  # of the mean over the J windows
 _FOUND_WEIGHT = 0.6  # of a frame's best logit in its share of the picture
 
@@ -113,14 +113,14 @@ class MatchingNetwork(nn.Module):
             self.mix_reference = nn.Conv2d(T + 2 * ENCODED, MIXED, 1)
             outputs = self.channels + self.rows + 1
             self.head, self.reference_head = nn.Conv2d(MIXED, outputs, 1), nn.Conv2d(MIXED, outputs, 1)
-            # Of each window's costs; for separable kernels also of what decides a frame's share, and of each size.
+            # One for each window's costs; separable kernels have one more for a frame's share, and one for each size.
             self.sharpness = nn.Conv2d(T + ENCODED, config.windows + config.separable, 1)
             if config.separable:
                 self.size_sharpness = nn.Parameter(torch.zeros(len(config.sizes)))
         self._start_from_matching()
 
     def _start_from_matching(self) -> None:
-        """At step 0 the kernels are those of matching alone."""
+        """Before training the kernels are those of matching alone."""
         for name, layer in self.named_modules():
             if isinstance(layer, nn.Conv2d) and not name.startswith("trunk."):
                 he_normal_(layer.weight)
@@ -132,11 +132,11 @@ class MatchingNetwork(nn.Module):
 
     @property
     def margin(self) -> int:
-        """Pixels beyond which nothing of the burst reaches an output."""
+        """An output depends on no pixel of the burst that is farther away than this, in pixels."""
         sides = window_sides(self.config.windows)
         # A cell at half resolution is 2x2 pixels; costs compare pixels up to `reach` away, smoothed by one more.
         narrow, wide = (side // 2 - 1 + self.reach + 1 for side in (sides[:2][-1], sides[-1]))
-        # Cells that a pixel is interpolated from; `direct` has two convolutions there instead.
+        # A pixel is interpolated from cells up to this far away; `direct` has two convolutions there instead.
         start = 1 + 2 * 2 if self.config.direct else 2
         scene = start + 2 * self.config.trunk.reach + _BASE // 2 + 2 + narrow
         return max(scene, start + 2 + wide)
@@ -168,7 +168,7 @@ class MatchingNetwork(nn.Module):
         t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
         wanted = half_of(part or (slice(0, H), slice(0, W)))
         if not self.config.direct:
-            # Encoders reach one cell further.
+            # The encoders' 3x3 convolution needs one cell more on every side.
             seen, wanted = widened(wanted, 1, costs.shape[-2:])
             costs, t = costs[..., *seen], t[..., *seen]
         e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
@@ -196,7 +196,8 @@ class MatchingNetwork(nn.Module):
         return torch.cat((share * v, h), 2)
 
     def _scene(self, g: Tensor, plain: Tensor) -> Tensor:
-        """What the trunk sees, [B, 5, H', W']: reference, matched mean, the noise left in it, and brightness."""
+        """The trunk's inputs, [B, 5, H', W']: reference, matched mean (fine and wide), the noise left in it,
+        brightness."""
         mean = local_conv(g, plain, (2 * self.reach + 1,), separable=self.config.separable)[:, None]
         left = F.interpolate(_in_strips(self._left, plain)[:, None], scale_factor=2)
         base = F.pad(mean, (_BASE // 2,) * 4, mode="replicate")
@@ -265,7 +266,7 @@ class MatchingNetwork(nn.Module):
         for size, scale in zip(self.config.sizes, scales, strict=True):
             near = slice(self.reach - size // 2, self.reach + size // 2 + 1)
             v, h = vertical[:, :, near], horizontal[:, :, near]
-            # A frame's share at this size: by the best match within the size's own reach.
+            # A frame's share at this size follows from its best match within the size's own reach.
             score = torch.minimum(v.amax(2), h.amax(2)) * found[:, None] + trust
             share = N * torch.softmax(score, 1)[:, :, None]
             starts += [share * torch.softmax(scale * v, 2), torch.softmax(scale * h, 2)]
@@ -280,16 +281,16 @@ class MatchingNetwork(nn.Module):
 
 
 def _compiled(x: Tensor) -> bool:
-    """Whether the compiled last step can be taken: on the CPU, without gradients, and with numba."""
+    """Whether the compiled version of the last step can be used: float32 on the CPU, no gradients, numba installed."""
     no_gradients = not torch.is_grad_enabled() and x.dtype == torch.float32
     return no_gradients and x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
 def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
-    """function(*maps), of maps [..., h, w] and with a result [..., h, w], each pixel of which needs no other pixel.
+    """function(*maps) -> [..., h, w], of maps [..., h, w], for a function that treats each pixel by itself.
 
-    Without gradients a few rows are computed at a time: what lies between stays in the processor's cache, where it
-    would else be tensors of hundreds of megabytes.
+    Without gradients a few rows are computed at a time, so that intermediate tensors stay in the processor's cache; for
+    all rows at once they would have hundreds of megabytes.
     """
     h, w = maps[0].shape[-2:]
     rows = max(1, _STRIP // w)
@@ -306,7 +307,7 @@ def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
 
 
 def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """A 1x1 convolution as a product of matrices: keeps the layout of x, which the factors are wanted in."""
+    """A 1x1 convolution as a product of matrices, which keeps the memory layout of x: that of the factors."""
     weight = layer.weight.flatten(1).expand(len(x), -1, -1)
     flat = x.flatten(2)
     product = (
@@ -316,7 +317,7 @@ def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _inverse(mass: Tensor) -> Tensor:
-    """1 / mass; the bound keeps a network whose training diverged from dividing by 0."""
+    """1 / mass. The bound is for networks whose training diverged: they would divide by 0."""
     return 1 / mass.clamp(min=0.2)
 
 

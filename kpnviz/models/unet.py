@@ -16,10 +16,10 @@ class TrunkConfig:
     """Widths and depth of the trunk.
 
     encoder   channels at full resolution, 1/2, 1/4, ...; the last is the bottleneck
-    decoder   channels on the way back up, ending at half resolution, with two entries fewer than the encoder, or at
-              full resolution, with one fewer
+    decoder   channels on the way back up. It ends at half resolution if it has two entries fewer than the encoder, at
+              full resolution if it has one fewer
     convs     3x3 convolutions a block
-    leak      slope of the ReLU below 0; 0 in the papers. With a slope no unit dies
+    leak      slope of the ReLU below 0; 0 in the papers. With a slope, every unit has a gradient
 
     An encoder has 3 to 8 blocks of 1 to 2048 channels, a block 1 to 8 convolutions, a leak is 0 to 1.
     """
@@ -53,9 +53,9 @@ class TrunkConfig:
 
     @property
     def reach(self) -> int:
-        """Pixels beyond which nothing of the input reaches an output: what tiles must overlap by.
+        """An output depends on no pixel of the input that is farther away than this: tiles overlap by as much.
 
-        Exact: the largest over all places that a pixel may have in a block of `stride` pixels.
+        It is exact: the largest distance over all places that a pixel may have in a block of `stride` pixels.
         """
         first = len(self.encoder) - 1 - len(self.decoder)  # the decoder ends here: 0 full resolution, 1 half
         distances = []
@@ -67,9 +67,9 @@ class TrunkConfig:
     def _seen(self, level: int, cell: int) -> tuple[int, int]:
         """First and last pixel of the input that an output of the decoder depends on, `cell` at `level`.
 
-        The walk goes backwards through :class:`UNet`. A convolution needs one cell more on either side; bilinear
-        upsampling needs the coarse cells (i - 1) // 2 and the one after it for the fine cell i; pooling needs the fine
-        cells 2 i and 2 i + 1 for the coarse cell i.
+        It is followed back through :class:`UNet`. A convolution needs one cell more on either side. For the fine cell
+        i, bilinear upsampling needs the coarse cells (i - 1) // 2 and the next one; for the coarse cell i, pooling
+        needs the fine cells 2 i and 2 i + 1.
         """
         low = high = cell
         skips = {}
@@ -100,7 +100,7 @@ TRUNKS = {"base": BASE, "paper": PAPER, "matching": MATCHING}
 
 
 def he_normal_(weight: Tensor, leak: float = 0.0) -> None:
-    """Fill weights with He's normal distribution, for ReLU or leaky ReLU after them."""
+    """Fill weights with He's normal distribution, for a layer that a ReLU or leaky ReLU follows."""
     # On the meta device there is nothing to fill, and torch would import its compiler for it: 1.4 s.
     if not weight.is_meta:
         nn.init.kaiming_normal_(weight, leak, nonlinearity="leaky_relu")

@@ -38,7 +38,7 @@ _ABLATIONS: dict[str, ModelConfig] = {
     "kpn-direct": ModelConfig(sizes=(5,), separable=False, direct=True),
 }
 
-# Not in the papers, whose MKPN reaches 5 pixels and whose L25 reaches 12: a network that has every size of the others.
+# Not in the papers, whose MKPN reaches 5 pixels and whose L25 reaches 12: one network with every size of the others.
 _OTHER_SIZES: dict[str, ModelConfig] = {
     "mkpn-25": ModelConfig(sizes=(1, 3, 5, 7, 9, 11, 13, 25)),
 }
@@ -49,7 +49,7 @@ MATCHED: dict[str, ModelConfig] = {
     if name
     not in ("kpn-1frame", "kpn-no-anneal")  # one frame has nothing to match; none of these is annealed
 }
-"""The networks of the papers, and of other sizes, shown what matching says: they take any number of frames."""
+"""The networks of the papers, and of other sizes, with matching costs as inputs: they take any number of frames."""
 
 STACKED_SUFFIX = "-stacked"
 
@@ -67,7 +67,8 @@ SHIPPED: tuple[str, ...] = (
 """The models whose weights ship. The others can be trained, and some have been measured."""
 
 WITHOUT_ANNEALING = frozenset({"kpn-no-anneal-stacked", "kpn-direct-stacked"})
-"""Of STACKED, trained on the basic loss alone: the ablation of annealing, and the model without parts to anneal."""
+"""Networks of STACKED that are trained on the basic loss alone: the ablation of annealing, and the direct one, which
+has no results of single frames and sizes to anneal."""
 
 
 def config_of(name: str) -> ModelConfig:

@@ -5,7 +5,8 @@ Nothing of it is cached for all sessions: what a person uploads is seen by nobod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,27 @@ def current(file: Any | None) -> tuple[Opened, str]:
 
 
 def _read(file: Any) -> Opened:
-    contents = (file.name, uploads.contents_of(file))
+    """What a file holds. It ends, in a quarter of a second, for who has left or dropped another one meanwhile."""
+    contents, pause = (file.name, uploads.contents_of(file)), work.pauses()
     try:
         burst, estimates = load_kernels(
             contents,
             limits=Limits.from_environment(),
             wanted=work.still_wanted,
-            turn=work.turn,
-            pause=work.pauses(),
+            turn=_turn,
+            pause=pause,
         )
     finally:
         uploads.were_read([file])
+    with _turn():
+        return _opened(visible(base_name(file.name)), burst, estimates, pause)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
     with work.turn():
-        return _opened(visible(base_name(file.name)), burst, estimates)
+        work.share_cores()
+        yield
 
 
 def forget() -> None:
@@ -92,6 +101,8 @@ def example() -> Opened:
         return _opened("example", kernel_example.burst, [kernel_example.mine])
 
 
-def _opened(name: str, burst: Burst, estimates: Sequence[Estimate]) -> Opened:
+def _opened(
+    name: str, burst: Burst, estimates: Sequence[Estimate], pause: Callable[[], object] = lambda: None
+) -> Opened:
     titles = tuple(visible(estimate.model) for estimate in estimates)
-    return Opened(name, titles, pack(burst, estimates, interesting_pixel(burst)))
+    return Opened(name, titles, pack(burst, estimates, interesting_pixel(burst), pause=pause))

@@ -214,6 +214,7 @@ _LENS_FORMATS: dict[str, Format] = {
     "other": Text(),
     "look": Choice(LOOKS),
     "assumed": Number(-2, 2),
+    "channel": Choice({"R": 0, "G": 1, "B": 2}),
 }
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, **_lens)

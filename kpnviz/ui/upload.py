@@ -26,6 +26,7 @@ from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import pack, unpack
 from kpnviz.limits import Limits
+from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.sampling import box_reduce, reduction
@@ -128,18 +129,10 @@ def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
 
     Networks that look at one frame alone take any number. ValueError if there is no number that all of them take.
     """
-    made_for = {name: frames_of(name) for name in methods}
-    counts = [taken for name, taken in made_for.items() if taken is not None and (own(name) or taken != {1})]
-    if not counts:
-        return replace(upload, own=upload.own.taking(None))
-    common = frozenset.intersection(*counts)
-    if not common:
-        said = ", ".join(
-            f"{name} {' or '.join(map(str, sorted(taken)))}" for name, taken in made_for.items() if taken
-        )
-        raise ValueError(f"methods: these take different numbers of frames ({said})")
-    there = [count for count in common if count <= len(upload.own.stack)]
-    return replace(upload, own=upload.own.taking(max(there) if there else min(common)))
+    takes = {name: frames_of(name) for name in methods}
+    alone = [name for name, taken in takes.items() if taken == {1} and own(name) is None]
+    count = common_frames(takes | dict.fromkeys(alone), len(upload.own.stack))
+    return replace(upload, own=upload.own.taking(count))
 
 
 def channels_of(stack: FrameStack) -> list[int]:

@@ -136,8 +136,8 @@ def test_a_file_is_dropped_and_looked_into(chromium, server, file, made):
     until(page, lambda: lens(page, titles) == ["My *net*"])
     at_rest(page)
     hover(page, 0, 0)  # a corner, where the padding counts
-    zone.set_input_files([{"name": "no.npz", "mimeType": "application/zip", "buffer": b"no"}])
-    expect(page.get_by_text("no.npz is not an NPZ")).to_be_visible()
+    zone.set_input_files([{"name": "photo.png", "mimeType": "image/png", "buffer": b"\x89PNG"}])
+    expect(page.get_by_text("photo.png is not an NPZ with frames and kernels")).to_be_visible()
     assert lens(page, titles) == ["My *net*"]
     no_exception(page)
     page.close()

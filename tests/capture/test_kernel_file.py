@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import kpnviz
+from kpnviz import consistency
 from kpnviz.burst import Burst, BurstRecipe, synthesize, with_motion
 from kpnviz.capture import decoding, kernel_file
 from kpnviz.capture.kernel_file import load_kernels, save_kernels
@@ -185,7 +186,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=np.moveaxis(K, 0, -1))),
-            "kernels 0: kernels has K = 3 rows and 9 columns",
+            r"kernels 0: kernels.* so K = 3 rows and 9 columns; kernels are square",
         ),
         (
             lambda: npz(**plain(kernels=K[:, :, :, :, :9])),
@@ -193,7 +194,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=K[:, :2, :2])),
-            "kernels 0: kernels has K = 2; kernels have an odd side",
+            "kernels 0: kernels.* so K = 2; kernels have an odd side",
         ),
         (lambda: npz(**plain(kernels=K[:1])), "kernels are those of N = 1 frames, the burst has 2"),
         (lambda: npz(**plain(kernels=K[:0])), r"kernels has shape \(0, 3, 3, 9, 10\); an axis is empty"),
@@ -203,7 +204,10 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(frames=np.zeros((33, 2, 2)))),
             "frames has N = 33 frames; kernels are read of up to 32",
         ),
-        (lambda: npz(**plain(frames=np.zeros((2, 9, 10, 3)))), "so C = 9 channels; .* channels come last"),
+        (
+            lambda: npz(**plain(frames=np.zeros((2, 9, 10, 3)))),
+            r"so C = 9 channels; .* \[N, H, W, C\]: frames.transpose\(0, 3, 1, 2\)",
+        ),
         (lambda: npz(**plain(padding="wrap")), "kernels 0: padding is 'wrap'; choose one of 'reflect'"),
         (lambda: npz(**plain(reduce="max", title="a\nb")), r"a\\nb: reduce is 'max'; choose 'mean' or 'sum'"),
         (lambda: npz(**plain(padding=3)), "padding is not a text"),
@@ -239,11 +243,11 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(scale=2, kernels=np.ones(5))),
-            r"kernels has shape \(5,\); expected \[N, K, K, h, w",
+            r"kernels has shape \(5,\); expected \[N, K, K, H, W",
         ),
         (
             lambda: npz(**plain(scale=2, kernels=np.float32(1))),
-            r"kernels has shape \(\); expected \[N, K, K, h, w",
+            r"kernels has shape \(\); expected \[N, K, K, H, W",
         ),
         (
             lambda: npz(**plain(scale=2, kernels=None, basis=np.float32(1), coefficients=K[0, 0])),
@@ -251,7 +255,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(scale=2, kernels=None, vertical=np.ones(2), horizontal=np.ones(2))),
-            r"vertical has shape \(2,\); expected \[N, K, h, w\]",
+            r"vertical has shape \(2,\); expected \[N, K, H, W\]",
         ),
         (lambda: npz(**plain(padding="x" * 200_000)), "kernels 0: padding is 'xxx"),
         (lambda: npz(**plain(reduce="x" * 200_000)), "kernels 0: reduce is 'xxx"),
@@ -262,7 +266,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
             r"shifts has shape \(70000, 2\); expected \[N, 2\]",
         ),
         (lambda: npz(**plain(format="kpnviz kernels 2")), "has format 'kpnviz kernels 2'; this kpnviz reads"),
-        (lambda: b"not a zip", "is not an NPZ; kpnviz.save_kernels writes one"),
+        (lambda: b"not a zip", "is not an NPZ with frames and kernels; numpy.savez or"),
         (lambda: npz(**plain())[:-60], "is a ZIP that cannot be read"),
         (lambda: b"", "is not an NPZ"),
     ],
@@ -323,6 +327,21 @@ def test_why_a_picture_is_wrong_is_not_sought_for_long_and_others_may_compute(in
     with pytest.raises(FileError, match="Why was not sought to the end: it takes too long"):
         load_kernels(("own.npz", data), pause=lambda: paused.append(1))
     assert len(paused) == 2
+
+
+def test_kernels_are_applied_in_parts_between_which_who_left_ends_it(in_this_process, monkeypatch):
+    """However large the kernels are: the picture of 9 rows is made row by row here."""
+    monkeypatch.setattr(consistency, "_AT_ONCE", 1)
+    paused = []
+
+    def pause():
+        paused.append(1)
+        if len(paused) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_kernels(("own.npz", npz(**plain())), pause=pause)
+    assert len(paused) == 5
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import kpnviz
 from kpnviz.burst import Burst
@@ -95,6 +96,39 @@ def test_a_method_of_ones_own_is_shown(tmp_path, burst, capsys):
     (tmp_path / "my_net.py").write_text("def predict(burst):\n    return burst.frames.mean(0)\n")
     page("burst", "--method", "my_net.py:predict", "-o", "lens.html")
     assert json.loads(capsys.readouterr().out)["models"] == ["my_net"]
+
+
+def test_a_method_of_a_number_of_frames_gets_as_many_here_as_from_denoise(tmp_path, burst, capsys):
+    write_burst(tmp_path / "burst", burst)  # of 3 frames
+    for name, frames in {"two": 2, "two_or_eight": [2, 8], "five": 5}.items():
+        code = f"def predict(burst):\n    return burst.frames.mean(0)\n\n\npredict.frames = {frames}\n"
+        (tmp_path / f"{name}.py").write_text(code)
+        page("burst", "--method", f"{name}.py:predict", "-o", "lens.html")
+        _, header, arrays = shown(tmp_path / "lens.html")
+        assert len(arrays[header["frames"]]) == {"five": 5}.get(name, 2)
+        options = ["--method", f"{name}.py:predict", "-o", "clean.png", "--linear", "--json"]
+        capsys.readouterr()
+        assert main(["denoise", "burst", *options]) == 0
+        assert len(json.loads(capsys.readouterr().out)["frames"]) == len(arrays[header["frames"]])
+        picture = arrays[header["panels"][2]["image"]]
+        clean = np.asarray(Image.open(tmp_path / "clean.png")) / 65535
+        np.testing.assert_allclose(clean, picture.clip(0, 1), atol=1e-4)
+    both = ["--method", "two.py:predict", "--method", "five.py:predict"]
+    assert main(["page", "burst", *both, "-o", "lens.html"]) == 1
+    assert "these take different numbers of frames (two 2, five 5)" in capsys.readouterr().err
+
+
+def test_the_heading_is_the_photo_where_it_is_known_and_else_the_file(tmp_path, burst, capsys):
+    write_burst(tmp_path / "mine", burst)
+    write_burst(tmp_path / "theirs", Burst(burst.frames, burst.noise))
+    for folder, heading in {"mine": "Photo “dog”", "theirs": "theirs"}.items():
+        page(folder, "-o", "lens.html")
+        text = (tmp_path / "lens.html").read_text()
+        assert f"<h1>{heading}</h1>" in text and f"<title>kpnviz: {heading}</title>" in text
+    field = kpnviz.KernelField.from_kernels(torch.ones(3, 1, 1, 40, 52))
+    view = kpnviz.show(Burst(burst.frames), kpnviz.Estimate.of(burst, field, name="my <net>"))
+    view.save(tmp_path / "lens.html")
+    assert "<h1>Kernels of my &lt;net&gt;</h1>" in (tmp_path / "lens.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from kpnviz.lens.document import origin
 from kpnviz.lens.rounding import as_given, in_8_bits, rounded
 from kpnviz.noise import NoiseModel
 
-from .kinds import KINDS, H, W, frames, normal, of_kind, pytorch_kpn
+from .kinds import KINDS, H, W, basis_prediction, frames, normal, of_kind, pytorch_kpn
 
 
 def random_estimate(burst, sizes, separable, name, frames=None):
@@ -144,6 +144,25 @@ def test_what_rounding_changes_is_measured(kind, lossy):
     found = np.abs(picture_of(burst.frames, again) - estimate.image).max()
     assert 0.5 * sent["error"] < found + 2e-6 * np.abs(estimate.image).max() and found <= sent["error"]
     assert sent["error"] < (0.02 if sent["lossy"] else 1e-3) * np.abs(estimate.image).max()
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_kernels_of_a_basis_travel_as_basis_and_coefficients(lossy):
+    """Never as dense kernels, which would be 8 x 15 x 15 numbers a pixel in place of 90; `lossy` changes nothing."""
+    burst, estimate = of_kind(basis_prediction)
+    field = estimate.kernels
+    header, arrays = unpack(pack(burst, [estimate], lossy=lossy))
+    sent = header["methods"][0]["kernels"]
+    assert arrays[sent["factors"]].shape == (1, 90, H, W) and arrays[sent["factors"]].dtype == np.float16
+    np.testing.assert_array_equal(arrays[sent["basis"]], field.basis)
+    assert not sent["lossy"] and sent["error"] < 2e-4 * np.abs(estimate.image).max()
+    pictures = 4 * (burst.frames.size + 3 * H * W)
+    written = len(pack(burst, [estimate], lossy=lossy))
+    known = pictures + 2 * 90 * H * W + 4 * 90 * 8 * 15 * 15
+    assert known < written < known + 4096  # the header
+    # That is known before it is made, basis and all.
+    with pytest.raises(ValueError, match="raise max_bytes"):
+        pack(burst, [estimate], max_bytes=known - 9 * H * W)
 
 
 def test_kernels_of_any_scale_travel():

@@ -320,6 +320,13 @@ def test_gray_methods_work_in_color():
 
     colored.color = True
     np.testing.assert_array_equal(as_method("mine", colored)(burst).image, burst.reference)
+
+    def either(burst):  # it takes color *too*: a gray burst comes as it is
+        return burst.reference
+
+    either.color = True
+    for one in (burst, constant(0.5)):
+        np.testing.assert_array_equal(as_method("mine", either)(one).image, one.reference)
     colored.color = "yes"
     with pytest.raises(ValueError, match="mine: color is 'yes'; it is True or False"):
         as_method("mine", colored)
@@ -447,6 +454,26 @@ def test_whatever_a_method_raises_is_said(burst, write):
                 method(starting_with(burst, value))
     finally:
         method.close()
+
+
+@pytest.mark.parametrize(
+    "takes, available, expected",
+    [
+        ([None, None], 5, None),
+        ([{2, 8}], 5, 2),  # the most that there are
+        ([{2, 8}], 9, 8),
+        ([{8, 16}], 5, 8),  # the fewest, some repeated
+        ([{2, 4, 8}, None, {4, 8, 9}], 7, 4),
+    ],
+)
+def test_methods_get_the_most_frames_that_all_of_them_take(takes, available, expected):
+    named = {f"m{i}": one and frozenset(one) for i, one in enumerate(takes)}
+    assert methods.common_frames(named, available) == expected
+
+
+def test_methods_that_take_no_common_number_are_named():
+    with pytest.raises(ValueError, match=r"different numbers of frames \(a 2 or 4, b 8\)"):
+        methods.common_frames({"a": frozenset({4, 2}), "b": frozenset({8}), "c": None}, 9)
 
 
 def test_frames_without_an_end_are_refused():

@@ -3,13 +3,14 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kpnviz.lens import DISPLAY
 from kpnviz.photos import gallery
 from kpnviz.ui import link
 from kpnviz.ui.choices import CROPS, LESSON_COUNT, PAGES, SHAKES
 from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.link_formats import Integer, Number
 from kpnviz.ui.parameters import DEFAULTS, GAIN, PARAMETERS, PHOTO, SEED, limits, parameter, with_defaults
-from kpnviz.ui.state import widget
+from kpnviz.ui.state import LENS_DISPLAY, widget
 
 
 @pytest.fixture
@@ -73,6 +74,14 @@ def test_every_default_comes_back_from_a_link(row):
         found, problem = link.read({"shake": "hand", row.name: text})
         assert problem == "" or (row.name != "shake" and "shifts" in problem)
         assert row.of(found) == default
+
+
+def test_links_hold_all_that_the_lens_of_explore_can_be_set_to():
+    """But for the step of a series: no page with a link shows one."""
+    inside = {row.key for row in PARAMETERS.values() if row.inside == LENS_DISPLAY}
+    assert inside == set(DISPLAY) - {"step"}
+    query = link.write({LENS_DISPLAY: {"look": "sum", "channel": 0}})
+    assert query["channel"] == "R" and link.read(query)[0][LENS_DISPLAY]["channel"] == 0
 
 
 def test_limits_are_those_of_the_row():

@@ -1,6 +1,6 @@
 // The guided scene in any page: what Streamlit (kpnviz/ui/first_minute) and every other host use.
 
-/** @import { Load } from "./scene.js" */
+/** @import { Load } from "./data.js" */
 
 import { make } from "../scripts/elements.js";
 import { Scene } from "./scene.js";

@@ -31,7 +31,7 @@ const PATCH = 15; // of the patches in the strip
  * @param {Scene} scene
  */
 function lookAt(scene) {
-  const { payload, field, pixel } = scene;
+  const { pixel, data: { payload, field } } = scene; // prettier-ignore
   const { K, cells, sums: [sum] } = applyKernels(payload.frames, field.setsAt(...pixel), field.rule, ...pixel); // prettier-ignore
   const found = { K, sum, cells: cells.map((cell) => ({ ...cell, adds: cell.adds[0] })) }; // of its one channel
   return { ...found, max: Math.max(...found.cells.map(({ weights }) => strongest(weights))) };
@@ -39,25 +39,28 @@ function lookAt(scene) {
 
 /** @param {Scene} scene */
 function paintBurst(scene) {
-  const { frame, payload, whole } = scene;
-  const { left, right } = scene.canvases;
-  drawView(left, scene.size, scene.frameAt(frame), whole);
-  drawView(right, scene.size, scene.meanUpTo(frame), whole);
-  scene.strip((canvas, size, i) => void drawView(canvas, size, scene.frameAt(i), whole), String);
+  const { frame, data, page } = scene;
+  const { payload, whole } = data;
+  const { left, right } = page.canvases;
+  drawView(left, page.size, data.frameAt(frame), whole);
+  drawView(right, page.size, data.meanUpTo(frame), whole);
+  scene.strip((canvas, size, i) => void drawView(canvas, size, data.frameAt(i), whole), String);
   const [one, mean] = payload.panels.map(({ scores }) => `${signed(scores?.psnr ?? NaN, 1)} dB`);
   const shift = payload.shifts?.[frame] ?? [0, 0];
   scene.captions(frame ? `moved by ${offset(shift)} px` : "the reference", "");
-  scene.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}.`);
+  page.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}.`);
 }
 
 /** @param {Scene} scene */
 function paintKernels(scene) {
-  const { frame, payload, field, pixel, view, size, ink, palette } = scene;
+  const { frame, pixel, view, data, page } = scene;
+  const { payload, field } = data;
+  const { size, ink, palette } = page;
   const { cells, K, max, sum } = lookAt(scene);
   const shifts = payload.shifts ?? [];
-  const look = drawView(scene.canvases.left, size, scene.frameAt(frame), view);
+  const look = drawView(page.canvases.left, size, data.frameAt(frame), view);
   drawKernelOver(look.context, look.unit, view, pixel, { ...cells[frame], K, max, palette, shift: shifts[frame], ring: ink.shift });
-  const made = drawView(scene.canvases.right, size, scene.image(), view);
+  const made = drawView(page.canvases.right, size, data.image(), view);
   markPixel(made.context, made.unit, view, pixel);
   scene.strip(
     (canvas, cell, i) => {
@@ -74,33 +77,35 @@ function paintKernels(scene) {
   const beyond = Math.max(Math.abs(dy), Math.abs(dx)) > reach;
   const away = centroid ? Math.hypot(centroid[0] - dy, centroid[1] - dx) : 0;
   const total = cells.slice(0, frame + 1).reduce((all, { adds }) => all + adds, 0);
-  scene.captions("", scene.network);
-  scene.facts(
+  scene.captions("", data.network);
+  page.facts(
     beyond
       ? `Frame ${frame} moved by ${offset([dy, dx])} px, beyond the kernel’s reach of ${reach}: it adds ${signed(cells[frame].adds, 3)}. `
       : `The middle of this kernel is ${signed(away, 1)} px from where the scene went (ring). `,
     frame === cells.length - 1
-      ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(scene.imageAt(pixel), 3)}.`
+      ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)}.`
       : `Frames 0 to ${frame} add up to ${signed(total, 3)}.`,
   );
 }
 
 /** @param {Scene} scene */
 function paintShares(scene) {
-  const { frame, payload, field, whole, size } = scene;
-  drawView(scene.canvases.left, size, scene.frameAt(frame), whole);
-  drawView(scene.canvases.right, size, scene.sharesOf(frame).picture, whole);
+  const { frame, data, page } = scene;
+  const { payload, field, whole } = data;
+  const { size } = page;
+  drawView(page.canvases.left, size, data.frameAt(frame), whole);
+  drawView(page.canvases.right, size, data.sharesOf(frame).picture, whole);
   scene.strip(
-    (canvas, cell, i) => void drawView(canvas, cell, scene.sharesOf(i).picture, whole),
-    (i) => percent(meanShare(scene.sharesOf(i).map, payload.width)),
+    (canvas, cell, i) => void drawView(canvas, cell, data.sharesOf(i).picture, whole),
+    (i) => percent(meanShare(data.sharesOf(i).map, payload.width)),
   );
-  const all = meanShare(scene.sharesOf(frame).map, payload.width);
-  const ball = meanShare(scene.sharesOf(frame).map, payload.width, payload.moving?.object_at ?? null);
+  const all = meanShare(data.sharesOf(frame).map, payload.width);
+  const ball = meanShare(data.sharesOf(frame).map, payload.width, payload.moving?.object_at ?? null);
   const shift = payload.shifts?.[frame] ?? [0, 0];
   const reach = (field.K - 1) / 2;
   const beyond = Math.max(...shift.map(Math.abs)) > reach;
   scene.captions("", "dark: none");
-  scene.facts(
+  page.facts(
     beyond
       ? `Frame ${frame} moved by ${offset(shift)} px, and kernels reach ${reach}: it makes up ${percent(all)} of the picture.`
       : `Frame ${frame} makes up ${percent(all)} of the picture, and ${percent(ball)} where frame 0 shows the ball.`,
@@ -109,12 +114,14 @@ function paintShares(scene) {
 
 /** @param {Scene} scene */
 function paintNoise(scene) {
-  const { frame, payload, field, pixel, view, whole, size, ink, palette, power } = scene;
+  const { frame, pixel, view, data, page } = scene;
+  const { payload, field, whole, power } = data;
+  const { size, ink, palette } = page;
   const { cells, K, max } = lookAt(scene);
   const shift = payload.shifts?.[frame] ?? null;
-  const look = drawView(scene.canvases.left, size, scene.frameAt(frame), view);
+  const look = drawView(page.canvases.left, size, data.frameAt(frame), view);
   drawKernelOver(look.context, look.unit, view, pixel, { ...cells[frame], K, max, palette, shift, ring: ink.shift });
-  const made = drawView(scene.canvases.right, size, scene.image(), whole);
+  const made = drawView(page.canvases.right, size, data.image(), whole);
   markPixel(made.context, made.unit, whole, pixel, field.K);
   scene.strip(
     (canvas, cell, i) =>
@@ -122,8 +129,8 @@ function paintNoise(scene) {
     (i) => percent(cells[i].share),
   );
   const told = Math.abs(power) < 0.02 ? "the true noise" : `${(2 ** power).toFixed(2)} times the true noise`;
-  scene.captions("", scene.score);
-  scene.facts(
+  scene.captions("", data.score);
+  page.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,
     `frame ${frame} has ${percent(cells[frame].share)} of this pixel.`,
   );
@@ -131,19 +138,20 @@ function paintNoise(scene) {
 
 /** @param {Scene} scene */
 function paintSizes(scene) {
-  const { size, palette, ink, font, together, payload } = scene;
-  const { left, right } = scene.canvases;
-  const places = scene.sizePlaces();
+  const { together, data, page } = scene;
+  const { size, palette, ink, font } = page;
+  const { left, right } = page.canvases;
+  const places = data.sizePlaces();
   [left, right].forEach((canvas, n) => {
     const { kernels, pixel } = places[n];
     const title = `frame 0, pixel (${pixel.join(", ")})`;
-    const drawing = { kernels, pixel, K: scene.sizesField.K, palette, ink, font, together, picture: scene.sizesImage(), width: payload.width, title };
+    const drawing = { kernels, pixel, K: data.sizesField.K, palette, ink, font, together, picture: data.sizesImage(), width: data.payload.width, title };
     drawSizes(canvas, size, drawing);
-    drawBars(scene.bars[n], { kernels, ink, font, color: ink.shift });
+    drawBars(page.bars[n], { kernels, ink, font, color: ink.shift });
   });
   const large = places.map(({ kernels }) => kernels.slice(-2).reduce((sum, { carries }) => sum + carries, 0));
   scene.captions("", "");
-  scene.facts(`The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size).`);
+  page.facts(`The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size).`);
 }
 
 /** @type {Record<string, Step>} */

@@ -5,7 +5,7 @@
 import { DESK_GAP, standsBeside, stripHeight } from "./layout.js";
 
 const MARGIN = 8; // CSS pixels that stay free below the lens
-const CLASS_MARGIN = 20; // the same in front of a class: what is cut off there cannot be scrolled to
+const CLASS_MARGIN = 12; // the same in front of a class: what is cut off there cannot be scrolled to
 const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
 const TABS_HEIGHT = 64; // CSS pixels above kernels that stand under the picture
 const FITTING = 3; // times that kernels are made smaller, where their names take more room than was reckoned
@@ -160,6 +160,8 @@ export class Desk {
     this.laidOut = identity;
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
+    // For a class the legend of the picture stands with that of the kernels: the picture gets its place.
+    parts.find(painter.weight > 1 ? ".foot" : ".caption").append(parts.find(".on-picture"));
     if (state.data.sizes) {
       for (let pass = 0; pass < 2; pass++) sizes.layOut(width, seen, type); // bars may have wrapped in the first
       this.around = this.measured;

@@ -101,8 +101,8 @@ export function sumLines(found) {
     {
       text: `shares: ${percent(shares)}`,
       tip:
-        `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}, and what they would make of a ` +
-        "flat area of 1. It need not be 100 %: more brightens, less darkens.",
+        `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}. By so much a flat area is multiplied: ` +
+        "100 % keeps its brightness, more brightens, less darkens.",
     },
   ];
 }

@@ -44,8 +44,9 @@ export const VIEWS = {
       };
     },
     note: ({ state }) =>
-      `Under each kernel: its frame, and the frame's share, the signed sum of the weights${overN(state)}. Their sum need not be ` +
-      `100 %. ${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
+      `Under each kernel: its frame, and the frame's share, the signed sum of the weights${overN(state)}. All shares together are what a ` +
+      "flat area is multiplied by: 100 % keeps its brightness. Colors go by the square root of a weight, so that weak ones are seen. " +
+      `${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
       `it is the picture's value${roundingText(state)}.`,
   },
 

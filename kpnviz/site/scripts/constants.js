@@ -1,0 +1,40 @@
+// Written by `python -m kpnviz.site` from the constants of the Python code; do not edit.
+
+/** What random numbers are drawn for: kpnviz.burst.Stream */
+export const STREAMS = {"SHAKE": 1, "GRAIN": 2, "CROPS": 3, "COLOR_GRAIN": 4, "OBJECTS": 5, "CAMERA": 6};
+
+/** [gain, log10 read_std, log10 shot_gain]: kpnviz.noise.GAINS */
+export const GAINS = [[1, -2.1, -2.6], [2, -1.8, -2.3], [4, -1.4, -1.9], [8, -1.1, -1.5]];
+
+/** Of read_std in stabilized frames: kpnviz.noise */
+export const LEAST_STD = 1e-09;
+
+/** Of frames without any noise */
+export const STD_WITHOUT_NOISE = 0.001;
+
+/** read_std and shot_gain that a blind network assumes */
+export const BLIND_NOISE = [0.005623413251903491, 0.001];
+
+/** Of linear R, G and B */
+export const LUMINANCE_WEIGHTS = [0.2126, 0.7152, 0.0722];
+
+/** Of the channel that a network is shown of a burst in color */
+export const GUIDE_WEIGHTS = [0.25, 0.5, 0.25];
+
+/** Its assumed noise as a multiple of its own */
+export const GUIDE_NOISE_SCALE = 1.2;
+
+/** Channels of a frame's encoded costs */
+export const ENCODED = 24;
+
+/** Channels that a frame's factors are predicted from */
+export const MIXED = 64;
+
+/** Of the trunk of networks that match, a pixel */
+export const INPUTS = 5;
+
+/** Side of the largest kernel that a network may predict */
+export const LARGEST = 101;
+
+/** What a network's config holds, and its defaults */
+export const CONFIG = {"sizes": [1, 3, 5, 7, 9, 11], "separable": true, "frames": 8, "noise_map": true, "direct": false, "trunk": {"encoder": [32, 64, 128, 128, 128], "decoder": [128, 128, 64], "convs": 2, "leak": 0.0}, "matching": false, "windows": 3};

@@ -1,0 +1,217 @@
+// What a person sets in Explore, and how a link writes it: kpnviz/ui/parameters.py and link_formats.py. The same link shows the
+// same in app and site.
+
+/** @import { Shift } from "./types" */
+/** @import { Display } from "../../lens/scripts/types" */
+
+/**
+ * @typedef {object} State
+ * @property {string} photo
+ * @property {boolean} color
+ * @property {number} crop
+ * @property {number} top
+ * @property {number} left
+ * @property {number} frames
+ * @property {number} gain
+ * @property {string} shake
+ * @property {Shift[]} shifts
+ * @property {boolean} moving
+ * @property {number} seed
+ * @property {string[]} methods
+ * @property {[number, number] | null} pixel
+ * @property {Partial<Display>} display  what is not as at first
+ */
+
+/**
+ * What the controls offer: kpnviz/site/building.py writes it into the page.
+ * @typedef {object} Offer
+ * @property {string[]} photos
+ * @property {{ name: string, title: string, config: import("./types").Config }[]} models
+ * @property {string[]} methods  that are shown at first
+ * @property {number} most_methods
+ * @property {number[]} crops
+ * @property {number} most_gain
+ * @property {number} most_seed
+ * @property {number} most_frames
+ * @property {number} most_shift
+ * @property {number} reduction
+ * @property {number} reduced  pixels a side of a photo, reduced
+ * @property {Record<string, import("./types").Misalignment>} shakes  by their names in a link
+ * @property {Display} display
+ * @property {Record<string, string[]>} display_choices
+ * @property {string} version  of links
+ */
+
+/** Camera shake that is a table of shifts. */
+export const BY_HAND = "hand";
+
+/**
+ * @param {Offer} offer
+ * @returns {State}
+ */
+export function defaults({ photos, methods }) {
+  const photo = photos.includes("dog") ? "dog" : photos[0];
+  return {
+    ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
+    ...{ methods: [...methods], pixel: null, display: {} },
+  };
+}
+
+/**
+ * The query of a state, without "?".
+ * @param {State} state
+ * @param {Offer} offer
+ */
+export function writeLink(state, offer) {
+  const query = new URLSearchParams({ v: offer.version });
+  const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
+  for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
+    put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
+  if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
+  put("moving", Number(state.moving));
+  put("seed", state.seed);
+  put("methods", state.methods.join("~"));
+  if (state.pixel) put("pixel", state.pixel.join("~"));
+  for (const [name, value] of Object.entries(state.display)) {
+    const start = offer.display[/** @type {keyof Display} */ (name)];
+    if (!(name in DISPLAY_LIMITS) || JSON.stringify(value) === JSON.stringify(start)) continue;
+    put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
+  }
+  return query.toString().replaceAll("%7E", "~");
+}
+
+/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame">} */
+const DISPLAY_LIMITS = {
+  ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
+  ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2] },
+};
+
+/**
+ * Shifts of so many frames; those that are missing do not move.
+ * @param {Shift[]} shifts
+ * @param {number} frames
+ * @returns {Shift[]}
+ */
+export function shiftsFor(shifts, frames) {
+  return Array.from({ length: frames }, (_, i) => shifts[i] ?? [0, 0]);
+}
+
+/**
+ * The state that a query stands for, or the nearest one that there is, and a sentence on what was wrong ("" if nothing).
+ * @param {string} search
+ * @param {Offer} offer
+ * @returns {[State, string]}
+ */
+export function readLink(search, offer) {
+  const query = new URLSearchParams(search);
+  const state = defaults(offer);
+  /** @type {string[]} */
+  const problems = [];
+  if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
+  const version = query.get("v") ?? offer.version;
+  if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
+  const known = new Set(["v", "shifts", ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS)]);
+  for (const name of query.keys()) if (!known.has(name) || name === "display") problems.push(`${quoted(name)} means nothing here`);
+  const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
+  const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
+    const text = query.get(name);
+    if (text === null) return Math.min(Math.max(start, low), high);
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (Number.isNaN(value)) {
+      wrong(name, `is not a number, ${start} is shown`);
+      return start;
+    }
+    const nearest = Math.min(Math.max(value, low), high);
+    if (nearest !== value) wrong(name, `lies outside ${low} to ${high}, ${nearest} is the nearest`);
+    return whole ? Math.round(nearest) : nearest;
+  };
+  const among = (/** @type {string} */ name, /** @type {string} */ start, /** @type {string[]} */ options) => {
+    const text = query.get(name);
+    if (text === null || options.includes(text)) return text ?? start;
+    wrong(name, `is unknown, ${start} is shown`);
+    return start;
+  };
+  state.photo = among("photo", state.photo, offer.photos);
+  state.color = Boolean(within("color", Number(state.color), 0, 1));
+  const crop = within("crop", state.crop, 1, 1e6);
+  state.crop = offer.crops.reduce((best, one) => (Math.abs(one - crop) < Math.abs(best - crop) ? one : best));
+  if (state.crop !== crop) problems.push(`crop ${crop} is not one of ${offer.crops.join(", ")}, ${state.crop} is the nearest`);
+  const side = Math.min(state.crop, offer.reduced);
+  state.top = within("top", state.top, 0, offer.reduced - side);
+  state.left = within("left", state.left, 0, offer.reduced - side);
+  state.frames = within("frames", state.frames, 1, offer.most_frames);
+  state.gain = Number(within("gain", state.gain, 1, offer.most_gain, false).toFixed(1));
+  state.shake = among("shake", state.shake, [...Object.keys(offer.shakes), BY_HAND]);
+  if (state.shake === BY_HAND && query.has("shifts")) {
+    const limit = /** @type {[number, number]} */ ([-offer.most_shift, offer.most_shift]);
+    const shifts = (query.get("shifts") ?? "").split("_").map((text) => numbers(text, [limit, limit]));
+    if (shifts.length !== state.frames || shifts.includes(null) || String(shifts[0]) !== "0,0")
+      wrong("shifts", `are not dy~dx of ${state.frames} frames, the first 0~0 and all within ±${offer.most_shift}, the frames that are missing or wrong do not move`);
+    const rounded = shifts.map((shift) => /** @type {Shift} */ ((shift ?? [0, 0]).map(Math.round)));
+    state.shifts = shiftsFor([[0, 0], ...rounded.slice(1)], state.frames);
+  }
+  state.moving = Boolean(within("moving", 0, 0, 1));
+  state.seed = within("seed", state.seed, 0, offer.most_seed);
+  state.methods = readMethods(query, offer, problems) ?? state.methods;
+  if (query.has("pixel")) {
+    const pixel = numbers(query.get("pixel") ?? "", [[-1e6, 1e6], [-1e6, 1e6]]);
+    if (!pixel) wrong("pixel", "is not y~x, none is pinned");
+    else {
+      const [y, x] = pixel.map((value) => Math.min(Math.max(Math.round(value), 0), side - 1));
+      if (String(pixel) !== String([y, x])) wrong("pixel", `lies outside the crop, ${y}~${x} is the nearest`);
+      state.pixel = [y, x];
+    }
+  }
+  /** @type {Record<string, unknown>} */
+  const display = {};
+  for (const [name, limits] of Object.entries(DISPLAY_LIMITS)) {
+    if (!query.has(name)) continue;
+    const start = /** @type {any} */ (offer.display)[name];
+    if (limits === "choice") display[name] = among(name, start, offer.display_choices[name]);
+    else if (limits === "text") display[name] = (query.get(name) ?? "").slice(0, 40);
+    else if (limits === "flag") display[name] = Boolean(within(name, Number(start), 0, 1));
+    else if (limits === "frame") display[name] = within(name, start, 0, state.frames - 1);
+    else if (limits === "view") {
+      display[name] = numbers(query.get(name) ?? "", [[0, side], [0, side], [1, side / 4]]);
+      if (!display[name]) wrong(name, "is not top~left~zoom, the whole picture is shown");
+    } else display[name] = within(name, start, ...limits, false);
+  }
+  state.display = display;
+  return [state, problems.length ? `Not all of this link could be followed: ${problems.join("; ")}.` : ""];
+}
+
+/**
+ * @param {URLSearchParams} query
+ * @param {Offer} offer
+ * @param {string[]} problems
+ */
+function readMethods(query, { models, most_methods }, problems) {
+  const text = query.get("methods");
+  if (text === null) return null;
+  const names = [...new Set(text.split("~").filter(Boolean))];
+  const here = models.map(({ name }) => name);
+  const found = names.filter((name) => here.includes(name));
+  for (const name of names)
+    if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);
+    else if (found.indexOf(name) >= most_methods) problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
+  return found.length ? found.slice(0, most_methods) : null;
+}
+
+/**
+ * Numbers joined by ~, within their limits; null if they are not.
+ * @param {string} text
+ * @param {[number, number][]} limits
+ */
+function numbers(text, limits) {
+  const values = text.split("~").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  return values.length === limits.length && values.every((value, i) => value >= limits[i][0] && value <= limits[i][1]) ? values : null;
+}
+
+/**
+ * What a stranger wrote, short.
+ * @param {string} text
+ */
+function quoted(text) {
+  const visible = text.replace(/[\p{C}\p{Z}]/gu, " ");
+  return text ? `“${visible.length > 40 ? `${visible.slice(0, 39)}…` : visible}”` : "(nothing)";
+}

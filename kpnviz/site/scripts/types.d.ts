@@ -1,0 +1,110 @@
+// What the scripts of the site hand to each other. Axes: N frames, C channels (1: gray, 3: R, G, B), F factors, H W pixels.
+
+/** (dy, dx) in pixels. */
+export type Shift = [number, number];
+
+/** The variance of a linear value y is read_std² + shot_gain·y. */
+export interface Noise {
+  read_std: number;
+  shot_gain: number;
+}
+
+/** A picture in linear light, white = 1: [C, H, W]. */
+export interface Picture {
+  values: Float32Array;
+  C: number;
+  H: number;
+  W: number;
+}
+
+/** A weight of a checkpoint. */
+export interface Tensor {
+  shape: number[];
+  values: Float32Array;
+}
+
+export interface TrunkConfig {
+  encoder: number[];
+  decoder: number[];
+  convs: number;
+  leak: number;
+}
+
+/** kpnviz.models.kpn.ModelConfig */
+export interface Config {
+  sizes: number[];
+  separable: boolean;
+  frames: number;
+  noise_map: boolean;
+  direct: boolean;
+  trunk: TrunkConfig;
+  matching: boolean;
+  windows: number;
+}
+
+/** Of a checkpoint: what lies beside its weights. */
+export interface Card {
+  name: string;
+  config: Record<string, unknown>;
+  sha256: string;
+}
+
+/** kpnviz.burst.MovingObject, with its photo. */
+export interface MovingObject {
+  photo: string;
+  center: [number, number];
+  diameter: number;
+  velocity: Shift;
+  outline: [number, number][];
+  softness: number;
+}
+
+/** kpnviz.burst.Misalignment */
+export interface Misalignment {
+  small: number;
+  large: number;
+  rate: number;
+  subpixel: boolean;
+}
+
+/** kpnviz.burst.BurstRecipe, without a moving camera. crop: top, left, height, width. */
+export interface Recipe {
+  photo: string;
+  crop: [number, number, number, number] | null;
+  noise: Noise;
+  frames: number;
+  misalignment: Misalignment;
+  shifts: Shift[] | null;
+  moving: MovingObject[];
+  white_level: number;
+  reduction: number;
+  seed: number;
+  color: boolean;
+}
+
+/** N noisy frames [N, C, H, W], and what is known of them. */
+export interface Burst {
+  recipe: Recipe;
+  N: number;
+  C: number;
+  H: number;
+  W: number;
+  frames: Float32Array;
+  clean: Float32Array;
+  noise: Noise;
+  white_level: number;
+  shifts: Shift[];
+  moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+}
+
+/** Kernels at half resolution, as float16: [N, F, h, w]. */
+export interface Factors {
+  values: Uint16Array;
+  shape: [number, number, number, number];
+}
+
+/** What a network makes of a burst: a picture [C, H, W], and the kernels that made it (null: it predicts pixels). */
+export interface Estimate {
+  image: Float32Array;
+  factors: Factors | null;
+}

@@ -1,0 +1,177 @@
+"""The engine in WebAssembly against PyTorch: every network that ships, any height and width, 1 to 32 frames."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.denoise import load
+from kpnviz.models.checkpoints import available, read_card
+from kpnviz.models.zoo import SHIPPED
+from kpnviz.noise import NoiseModel
+from kpnviz.site import compiling, constants
+
+from .conftest import JavaScriptError, build, checkpoint
+
+PICTURE, FACTORS = 2e-6, 1e-4
+
+CASES = [
+    # (network, height, width, frames, gain, color)
+    *((name, 40, 52, 8, 4, False) for name in SHIPPED),
+    ("mkpn", 33, 47, 1, 2, False),
+    ("mkpn", 64, 21, 32, 8, False),
+    ("mkpn", 128, 128, 8, 1, False),
+    ("kpn", 21, 30, 2, 4, False),
+    ("kpn-l5", 61, 128, 20, 4, False),
+    ("kpn-l25", 30, 71, 3, 2, False),
+    ("kpn-direct", 35, 39, 2, 4, False),
+    ("kpn-stacked", 37, 95, 8, 4, False),
+    ("kpn-direct-stacked", 23, 34, 8, 4, False),
+    ("kpn-l1", 1, 5, 2, 4, False),
+    ("mkpn", 7, 1, 3, 4, False),
+    ("mkpn-stacked", 5, 3, 8, 4, False),
+    ("mkpn", 30, 46, 4, 4, True),
+    ("kpn-direct", 24, 26, 2, 4, True),
+]
+
+
+def burst_of(height, width, frames, gain, color):
+    shake = Misalignment(2, 6, 2, subpixel=True)
+    noise = NoiseModel.for_gain(gain)
+    return synthesize(BurstRecipe("dog", (70, 60, height, width), noise, frames, shake, seed=5, color=color))
+
+
+def jobs_of(cases, bursts, **options):
+    return [
+        (
+            "estimate",
+            {
+                "checkpoint": checkpoint(name),
+                "frames": f"frames{k}",
+                "noise": dataclasses.asdict(burst.recipe.noise),
+                "N": len(burst),
+                "C": burst.channels or 1,
+                "H": burst.height,
+                "W": burst.width,
+                **options,
+            },
+        )
+        for k, ((name, *_), burst) in enumerate(zip(cases, bursts, strict=True))
+    ]
+
+
+def differences(found, estimate):
+    """Largest differences of picture and factors."""
+    picture = np.abs(found["image"] - estimate.image.reshape(-1)).max()
+    if estimate.kernels is None:
+        assert found["factors"] is None
+        return picture, 0
+    factors = estimate.kernels.factors[0].numpy()
+    assert found["shape"] == list(factors.shape)
+    assert np.array_equal(found["halves"], found["factors"].astype(np.float16).view(np.uint16))
+    return picture, np.abs(found["factors"] - factors.reshape(-1)).max()
+
+
+def test_every_network_gives_the_pictures_and_kernels_of_pytorch(run_node, tmp_path):
+    bursts = [burst_of(*case[1:]) for case in CASES]
+    files = {f"frames{k}": burst.frames for k, burst in enumerate(bursts)}
+    found = run_node(tmp_path, jobs_of(CASES, bursts, build=build(), scale=1), files)
+    wrong = []
+    for case, burst, one in zip(CASES, bursts, found, strict=True):
+        picture, factors = differences(one, load(case[0])(burst))
+        if not (picture <= PICTURE and factors <= FACTORS):
+            wrong.append((case, picture, factors))
+    assert not wrong
+
+
+def test_the_build_with_fused_multiply_adds_agrees_too(run_node, relaxed_flags, tmp_path):
+    if relaxed_flags is None:
+        pytest.skip("this Node has no relaxed SIMD")
+    cases = [
+        ("mkpn", 45, 66, 5, 4, False),
+        ("kpn", 40, 40, 8, 4, False),
+        ("kpn-stacked", 48, 40, 8, 4, False),
+    ]
+    bursts = [burst_of(*case[1:]) for case in cases]
+    files = {f"frames{k}": burst.frames for k, burst in enumerate(bursts)}
+    jobs = jobs_of(cases, bursts, build=build("engine.relaxed.wasm"), scale=2)
+    for case, burst, one in zip(cases, bursts, run_node(tmp_path, jobs, files, relaxed_flags), strict=True):
+        picture, factors = differences(one, load(case[0])(burst, 2))
+        assert picture <= PICTURE and factors <= FACTORS, case
+
+
+def test_every_checkpoint_is_one_that_was_compared():
+    assert set(available()) == set(SHIPPED)
+
+
+def test_what_the_engine_does_not_know_is_refused(run_node, tmp_path):
+    mkpn = read_card("mkpn")["config"]
+    trunk = mkpn["trunk"]
+    wrong = {
+        "attention": mkpn | {"attention": True},
+        "normalization": mkpn | {"trunk": trunk | {"normalization": "batch"}},
+        "windows is 5": mkpn | {"windows": 5},
+        "sizes is [4]": mkpn | {"sizes": [4]},
+        "separable is 1": mkpn | {"separable": 1},
+        "do not end at half resolution": mkpn | {"matching": False},
+    }
+    jobs = [("config", {"config": config}) for config in wrong.values()]
+    for said, found in zip(wrong, run_node(tmp_path, jobs), strict=True):
+        assert isinstance(found, JavaScriptError) and said in str(found), (said, found)
+
+
+def test_weights_that_do_not_fit_their_config_are_refused(run_node, tmp_path):
+    mkpn = read_card("mkpn")["config"]
+    wrong = {
+        "missing or unknown: size_sharpness": mkpn | {"separable": False, "sizes": [11]},
+        "sharpness.weight has shape": mkpn | {"windows": 2},
+        "head.weight": read_card("kpn-stacked")["config"],
+    }
+    jobs = [
+        ("fitting", {"config": c, "build": build(), "checkpoint": checkpoint("mkpn")}) for c in wrong.values()
+    ]
+    noise = {"read_std": 0.01, "shot_gain": 0.01}
+    three = {"frames": "three", "noise": noise, "scale": 1, "N": 3, "C": 1, "H": 8, "W": 8}
+    jobs.append(("estimate", {"build": build(), "checkpoint": checkpoint("kpn-stacked"), **three}))
+    *found, frames = run_node(tmp_path, jobs, {"three": np.zeros((3, 8, 8), np.float32)})
+    for said, one in zip(wrong, found, strict=True):
+        assert isinstance(one, JavaScriptError) and (
+            "fit the config" in str(one) or "has shape" in str(one)
+        ), (said, one)
+    assert str(frames) == "the burst has 3 frames; this network takes 8"
+
+
+def test_a_quiet_frame_has_the_kernels_of_pytorch(run_node, tmp_path):
+    """No noise is assumed at all, or very little: what frames are divided by has a floor."""
+    burst = burst_of(24, 24, 2, 1, False)
+    noises = [NoiseModel(0, 0), NoiseModel(1e-10, 0), NoiseModel(0, 1e-4)]
+    bursts = [
+        dataclasses.replace(burst, noise=noise, recipe=dataclasses.replace(burst.recipe, noise=noise))
+        for noise in noises
+    ]
+    cases = [("mkpn",)] * 3
+    files = {f"frames{k}": burst.frames for k in range(3)}
+    for one, given in zip(
+        run_node(tmp_path, jobs_of(cases, bursts, build=build(), scale=1), files), bursts, strict=True
+    ):
+        picture, factors = differences(one, load("mkpn")(given))
+        assert picture <= PICTURE and factors <= FACTORS
+
+
+def test_what_is_generated_is_up_to_date():
+    """`python -m kpnviz.site` writes it anew."""
+    for file in constants.FILES:
+        assert (constants.FOLDER / file).read_text(encoding="utf-8") == constants.text(file), file
+    assert compiling.up_to_date()
+
+
+def test_the_engine_in_the_repository_is_its_source_compiled():
+    pytest.importorskip("ziglang", reason="there is no compiler: pip install ziglang")
+    for name in compiling.BUILDS:
+        assert compiling.compiled(name) == (compiling.FOLDER / name).read_bytes(), name
+
+
+def test_the_engine_is_small():
+    """What a visitor loads before anything is computed."""
+    assert all((compiling.FOLDER / name).stat().st_size < 80_000 for name in compiling.BUILDS)
