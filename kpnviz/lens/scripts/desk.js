@@ -8,7 +8,7 @@ const MARGIN = 8; // CSS pixels that stay free below the lens
 const CLASS_MARGIN = 12; // the same in front of a class: what is cut off there cannot be scrolled to
 const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
 const TABS_HEIGHT = 64; // CSS pixels above kernels that stand under the picture
-const FITTING = 3; // times that kernels are made smaller, where their names take more room than was reckoned
+const FITTING = 4; // times that pictures or kernels are made smaller, where names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
@@ -41,7 +41,8 @@ export class Desk {
     this.timers = [];
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(this.parts.root);
-    this.observer.observe(this.parts.find(".looking")); // letters may come later, and larger than those before
+    // Letters may come later, and larger than those before.
+    for (const part of [".looking", ".foot"]) this.observer.observe(this.parts.find(part));
     this.onResize = () => this.layOut();
     window.addEventListener("resize", this.onResize);
     document.fonts.addEventListener("loadingdone", this.onResize);
@@ -153,7 +154,7 @@ export class Desk {
     const width = parts.find(".desk").clientWidth;
     if (!width) return;
     const { seen, type, beside, full } = this;
-    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full}`;
+    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full} ${this.under}`;
     const { rows: box, around, fitted } = this;
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
@@ -172,9 +173,11 @@ export class Desk {
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
-    for (let pass = 0; pass < 2; pass++) {
-      pictures.layOut(width, seen - this.measured - below, { type, beside, full }); // the film has a height now
+    // Names of small pictures wrap as these become smaller, until all has its place.
+    this.around = 0;
+    for (let pass = 0; pass < FITTING && this.measured > this.around; pass++) {
       this.around = this.measured;
+      pictures.layOut(width, seen - this.around - below, { type, beside, full });
     }
     this.layOutKernels(beside ? width - pictures.width - DESK_GAP : width, seen, type);
     state.changed("bitmaps", "pictures", "cursor");
