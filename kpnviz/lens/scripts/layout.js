@@ -51,7 +51,7 @@ export function stageSize(width, height, aspect, { type = 1, beside = true, full
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const room = !beside ? width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
   const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE : CLASS_SHARE) * width : room;
-  const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE, LARGEST_STAGE];
+  const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
   return Math.floor(Math.min(room, most, clamp(height, least, highest) * aspect));
 }
 
@@ -113,10 +113,9 @@ export function sizesDesk(width, height, pictures, maps, aspect, count, type = 1
  * @param {number} height
  */
 export function arrange(counts, width, height, type = 1, least = SMALLEST_KERNEL) {
-  const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
+  const beside = least >= SMALLEST_KERNEL && width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP; // not in a strip
   const ways = (/** @type {number} */ smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
   const [found, above] = ways(least * clamp(type, 1, MAX_LARGER));
-  if (least < SMALLEST_KERNEL && above.fits && (!found.fits || above.side > found.side)) return above;
   if (found.fits || !beside) return found;
   if (above.fits) return above; // rather all in sight
   // Large letters: kernels that are no larger than usual, if then all are in sight.
