@@ -1,24 +1,25 @@
-"""Learn: short lessons, each with a question to answer before the reveal, and the lens to look for oneself."""
+"""Learn: short lessons, each with a question to answer before the reveal, and the one figure that it is about."""
 
 import streamlit as st
 
-from kpnviz.serving import work
-from kpnviz.ui import cache, elements
-from kpnviz.ui.assumed_noise import offered
+from kpnviz.evaluation.results import read_results
+from kpnviz.lens.texts.lessons import LESSONS, Lesson, said
+from kpnviz.ui import claims, elements, lesson_figures
+from kpnviz.ui.choices import PAGES
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.kernel_lens import kernel_lens
-from kpnviz.ui.lessons import LESSONS, Lesson
-from kpnviz.ui.methods import own
 from kpnviz.ui.page import begin
-from kpnviz.ui.parameters import DEFAULTS, LESSON, METHODS, TEACH
+from kpnviz.ui.parameters import DEFAULTS, LESSON, TEACH
 from kpnviz.ui.presenter import presenter
+from kpnviz.ui.presets import apply, state_of
+from kpnviz.ui.scroll import to_top
 from kpnviz.ui.state import (
-    LENS_DISPLAY,
+    LESSON_BACK,
     LESSON_DISPLAY,
-    LESSON_LENS,
+    LESSON_END,
+    LESSON_NEXT,
+    LESSON_OPEN,
     LESSON_PIXEL,
     LESSON_SHOWN,
-    PIXEL,
     control,
     lesson_answer,
 )
@@ -38,29 +39,37 @@ def question(lesson: Lesson, number: int) -> None:
         verdict = "Yes." if right else f"No. The right answer: “{lesson.options[lesson.right]}”."
         icon = ":material/check_circle:" if right else ":material/cancel:"
         st.markdown(f"{icon} **{verdict}** {lesson.reveal}")
+        try:
+            measured, numbers = said(lesson, read_results())
+        except ValueError:  # no results.csv, or a damaged one: the page Results says so
+            return
+        if measured:
+            claims.sentence(f"On the test set, {measured}", numbers)
 
 
-def look(lesson: Lesson, number: int) -> None:
-    """The lens on the lesson's burst."""
-    state = lesson.preset.state()
+def figure(lesson: Lesson, number: int) -> None:
+    """What the lesson is about, and the way on."""
     if st.session_state.get(LESSON_SHOWN) != number:  # another lesson than before: its own pixel and display
         st.session_state[LESSON_SHOWN] = number
-        st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = state[PIXEL], state[LENS_DISPLAY]
-    recipe, methods = (
-        recipe_of({key: state[key] for key in DEFAULTS}),
-        tuple(m for m in state[METHODS] if own(m) is None),
-    )
-    with elements.awaited(work.is_cached(cache.lens_payload, recipe, methods), "Denoising …") as place:
-        payload = cache.lens_payload(recipe, methods)
-        with place():
-            assumed = offered(recipe, methods)
-            kernel_lens(payload, LESSON_LENS, LESSON_PIXEL, LESSON_DISPLAY, assumed=assumed)
-    if st.button("Open in Explore", icon=":material/open_in_full:", on_click=lesson.preset.apply):
-        st.switch_page("app_pages/explore.py")
-
-
-def what_to_look_for(lesson: Lesson) -> None:
-    st.markdown(f":material/visibility: **Look:** {lesson.preset.look}")
+        st.session_state[LESSON_PIXEL], st.session_state[LESSON_DISPLAY] = None, {}
+    state = state_of(lesson.burst)
+    recipe = recipe_of({key: state[key] for key in DEFAULTS})
+    try:
+        ready = lesson_figures.is_ready(lesson, recipe)
+        with st.container(key="lesson_figure"), elements.awaited(ready, "Denoising …") as place:
+            lesson_figures.prepare(lesson, recipe)
+            with place():
+                lesson_figures.draw(lesson, recipe)
+    except ValueError as error:
+        elements.failure(error)
+    if st.button(
+        f"Open in {PAGES[lesson.opens]}",
+        key=LESSON_OPEN,
+        icon=":material/open_in_full:",
+        on_click=apply if lesson.opens == "explore" else None,
+        args=(lesson.burst,) if lesson.opens == "explore" else (),
+    ):
+        st.switch_page(f"app_pages/{lesson.opens}.py")
 
 
 def text(lesson: Lesson, title: bool = True) -> None:
@@ -71,19 +80,61 @@ def text(lesson: Lesson, title: bool = True) -> None:
     st.caption(f"Equation: {lesson.source}.")
 
 
+def show(number: int) -> None:
+    st.session_state[LESSON] = number
+
+
 def lesson_steps() -> None:
     """Title and number of the lesson in front of a class, and the next one by key."""
-    titles = [lesson.title for lesson in LESSONS]
-    presenter(
-        titles, st.session_state[LESSON], True, lambda number: st.session_state.update({LESSON: number})
-    )
+    presenter([lesson.title for lesson in LESSONS], st.session_state[LESSON], True, show)
 
 
-def look_or_say_why(lesson: Lesson, number: int) -> None:
-    try:
-        look(lesson, number)
-    except ValueError as error:
-        elements.failure(error)
+def answered(number: int) -> bool:
+    return st.session_state.get(lesson_answer(number)) is not None
+
+
+def written(number: int) -> str:
+    return f"{number + 1} · {LESSONS[number].title}"
+
+
+def progress() -> int:
+    """Where one is, and the way back and on; the lesson's number."""
+    number = st.session_state[LESSON]
+    last = len(LESSONS) - 1
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button(
+            "Back",
+            key=LESSON_BACK,
+            icon=":material/arrow_back:",
+            disabled=number == 0,
+            on_click=show,
+            args=(number - 1,),
+        )
+        with st.container(width=340):
+            st.selectbox(
+                "Lesson",
+                range(len(LESSONS)),
+                format_func=written,
+                label_visibility="collapsed",
+                **control(LESSON),
+            )
+        st.button(
+            "Next", key=LESSON_NEXT, icon=":material/arrow_forward:", icon_position="right", type="primary",
+            disabled=number == last, on_click=show, args=(number + 1,),
+        )  # fmt: skip
+    done = sum(map(answered, range(len(LESSONS))))
+    st.progress((number + 1) / len(LESSONS), f"Lesson {number + 1} of {len(LESSONS)}, {done} answered")
+    return number
+
+
+def go_on(number: int) -> None:
+    """At the end of a lesson, the next one; it begins at its top."""
+    if number + 1 < len(LESSONS):
+        st.button(
+            f"Next: {LESSONS[number + 1].title}", key=LESSON_END, icon=":material/arrow_forward:",
+            icon_position="right", type="primary", on_click=show, args=(number + 1,),
+        )  # fmt: skip
+    to_top(number)
 
 
 if st.session_state.get(TEACH):  # what is asked and what is seen beside each other, on one screen
@@ -94,28 +145,20 @@ if st.session_state.get(TEACH):  # what is asked and what is seen beside each ot
     with left:
         text(lesson, title=False)
         question(lesson, number)
-        what_to_look_for(lesson)
-    with right:  # nothing above the lens: its kernels are to be on the screen
-        look_or_say_why(lesson, number)
+    with right:
+        figure(lesson, number)
 else:
     begin(
         "Learn",
-        "Seven lessons of two minutes each. Read, answer the question, then look for yourself: what a network does "
-        "is there to be seen, and need not be what theory says.",
+        f"{len(LESSONS)} lessons of two minutes each: read, answer the question, look at the figure. What a network "
+        "does is there to be seen, and need not be what theory says.",
     )
-    number = st.segmented_control(
-        "Lesson",
-        range(len(LESSONS)),
-        format_func=lambda i: f"{i + 1} {LESSONS[i].title}",
-        required=True,
-        label_visibility="collapsed",
-        **control(LESSON),
-    )
+    number = progress()
     lesson = LESSONS[number]
-    left, right = st.columns([5, 4], gap="large")
+    left, right = st.columns([5, 6], gap="large")
     with left:
         text(lesson)
-    with right:
         question(lesson, number)
-    what_to_look_for(lesson)
-    look_or_say_why(lesson, number)
+    with right:
+        figure(lesson, number)
+        go_on(number)

@@ -1,44 +1,37 @@
-"""Results: what `kpnviz evaluate` measured, beside the paper's Table 1."""
+"""Results: what `kpnviz evaluate` measured says of the papers' claims, and all of it, beside the paper's Table 1."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.baselines import BASELINES, title_of
 from kpnviz.evaluation.results import (
     PAPER_NOTE,
     PAPER_TABLE_1,
     YARDSTICK,
     Results,
     Row,
+    best_of,
     difference,
+    is_tie,
     read_results,
     results_path,
 )
-from kpnviz.evaluation.testset import FRAMES, TEST_GAINS
+from kpnviz.evaluation.testset import BURSTS, FRAMES, TEST_GAINS
+from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models import checkpoints
-from kpnviz.models.zoo import MATCHED, STACKED, STACKED_SUFFIX, ZOO, title_of
+from kpnviz.models.zoo import MATCHED, STACKED, STACKED_SUFFIX, ZOO
 from kpnviz.noise import GAINS
 from kpnviz.ui import elements
+from kpnviz.ui.claims import answers, argument
 from kpnviz.ui.controls import beyond_training
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import METRIC, RESULTS_MOTION, ROBUST_GAIN
+from kpnviz.ui.state import COMPARED, METRIC, RESULTS_GAIN, RESULTS_MOTION
 
 TABLE_1 = tuple(PAPER_TABLE_1)
-
-TITLES = {
-    "reference": "Frame 0",
-    "mean": "Plain mean",
-    "aligned-mean": "Aligned mean",
-    "wiener-merge": "Wiener merge, as HDR+",
-    "nlm": "Non-local means of the aligned mean",
-    "tv": "Total variation of the aligned mean",
-    "wavelets": "Wavelets of the aligned mean",
-}
 
 MOTION_TITLES = {
     "whole-pixel": "Whole-pixel shake",
@@ -60,8 +53,8 @@ OTHER_SIZES_NOTE = "*MKPN 25* has eight kernel sizes, 1 to 13 and 25: all those 
 ABLATIONS = tuple(name for name in MATCHED if name not in (*TABLE_1, *OTHER_SIZES))
 ABLATIONS_NOTE = (
     "*KPN blind* is not told how noisy the frames are, and matches as if their noise were always the same. *KPN "
-    "direct* predicts no kernels but the pixel itself, as a correction of the mean of the frames that matching makes. "
-    "All else is as in KPN 5×5."
+    "direct* predicts no kernels but the pixel itself, as a correction of the mean of the frames that matching "
+    "makes. All else is as in KPN 5×5."
 )
 STACKED_NOTE = (
     "These see the frames as the channels of one picture and have to find the motion by themselves: the papers "
@@ -75,14 +68,10 @@ ALIGNMENT_NOTE = (
     "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach."
 )
 
-METHOD = {"method": st.column_config.TextColumn("method", width=240)}
-
 # The rows of one kind of motion, by method and gain.
 Rows = dict[tuple[str, float], Row]
 
-
-def title(name: str) -> str:
-    return title_of(name) if name in ZOO else TITLES.get(name, name)
+NEAR = 1.0  # dB: methods within it have an axis of their own, which those that lie further off would squash
 
 
 def value(row: Row | None, metric: str) -> float | None:
@@ -93,43 +82,61 @@ def error(row: Row | None, metric: str) -> float | None:
     return None if row is None else getattr(row, f"{metric.lower()}_se")
 
 
-def table(rows: Rows, names: Sequence[str], gains: Sequence[float], metric: str, paper: bool = False) -> None:
-    """A row a method, a column a gain; with the paper's figures beside them."""
-    form = "%.2f" if metric in ("PSNR", "alignment") else "%.3f"
-    unit = " dB" if metric == "PSNR" else ""
-    cells: list[dict[str, object]] = []
-    columns: dict[str, Any] = {}
-    for name in names:
-        line: dict[str, object] = {"method": title(name)}
-        for gain in gains:
-            found = value(rows.get((name, gain)), metric)
-            line[f"×{gain:g}"] = 0.0 if found and abs(found) < 0.005 else found  # not −0.00
-            if paper and gain in GAINS:
-                theirs = PAPER_TABLE_1.get(name.removesuffix(STACKED_SUFFIX), {}).get(int(gain))
-                line[f"×{gain:g} paper"] = theirs and theirs[metric == "SSIM"]
-        cells.append(line)
-    for name in list(cells[0])[1:]:
-        columns[name] = st.column_config.NumberColumn(f"{name}{unit}", format=form)
-    st.dataframe(cells, column_config=METHOD | columns, hide_index=True, height="content", placeholder="")
-
-
 def in_file(rows: Rows, names: Sequence[str]) -> list[str]:
     """Those of the names that have results."""
     measured = {name for name, _ in rows}
     return [name for name in names if name in measured]
 
 
-def differences(rows: Rows, names: Sequence[str]) -> None:
-    """PSNR less that of the yardstick on the same bursts, with its standard error: a row a method, a column a gain."""
-    cells = []
-    for name in names:
-        line: dict[str, object] = {"method": title(name)}
-        for gain in TEST_GAINS:
-            row, yardstick = rows.get((name, gain)), rows.get((YARDSTICK, gain))
-            mean, se = difference(row, yardstick) if row and yardstick else (math.nan, math.nan)
-            line[f"×{gain:g} dB"] = f"{mean:+z.2f} ± {se:.2f}" if math.isfinite(mean) else ""
-        cells.append(line)
-    st.dataframe(cells, column_config=METHOD, hide_index=True, height="content")
+def written(value: float | None, metric: str, sign: str = "") -> str:
+    """A figure as tables have it; nothing where there is none."""
+    digits = 2 if metric in ("PSNR", "alignment") else 3
+    found = value is not None and math.isfinite(value)
+    return f"{value:{sign}z.{digits}f}".replace("-", "−") if found else ""
+
+
+def table(rows: Rows, names: Sequence[str], gains: Sequence[float], metric: str, paper: bool = False) -> None:
+    """A row a method, a column a gain, its best marked; with the paper's figures beside them, and the gap."""
+    columns = ["method"]
+    cells: dict[str, list[elements.Cell]] = {name: [] for name in names}
+    unit = ", dB" if metric == "PSNR" else ""
+    for gain in gains:
+        here = [row for name in names if (row := rows.get((name, gain))) is not None]
+        best, ties = (None, set()) if metric == "alignment" else best_of(here, metric.lower())
+        theirs = {name: _theirs(name, gain, metric) for name in names} if paper and gain in GAINS else {}
+        top = max(filter(None, theirs.values()), default=None)
+        columns += [f"×{gain:g}{unit}"] + (["paper", "gap"] if theirs else [])
+        for name in names:
+            row, ours = rows.get((name, gain)), value(rows.get((name, gain)), metric)
+            mark = "best" if row is not None and row is best else "tie" if name in ties else ""
+            tip = f"A tie with {title_of(best.model)}" if mark == "tie" and best else ""
+            cells[name].append(elements.Cell(written(ours, metric), mark, tip))
+            if theirs:
+                their = theirs[name]
+                gap = None if ours is None or their is None else ours - their
+                cells[name] += [
+                    elements.Cell(written(their, metric), "best" if their and their == top else "less"),
+                    elements.Cell(written(gap, metric, "+"), "less"),
+                ]
+    elements.table(columns, [(title_of(name), line) for name, line in cells.items()])
+
+
+def _theirs(name: str, gain: float, metric: str) -> float | None:
+    """The paper's figure."""
+    found = PAPER_TABLE_1.get(name.removesuffix(STACKED_SUFFIX), {}).get(int(gain))
+    return None if found is None else found[metric == "SSIM"]
+
+
+def marked(metric: str, paper: bool = False) -> str:
+    """How a table is marked."""
+    ties = (
+        "; pale, those that tie with it: the mean difference burst by burst is less than two standard errors, "
+        "bursts of one photo taken together"
+        if metric == "PSNR"
+        else "; ties are not known, as SSIM is not kept burst by burst"
+    )
+    beside = f" Of the {PAPER_NOTE}. Gap: ours less theirs." if paper else ""
+    return f"Green: the best of a column{ties}.{beside}"
 
 
 def alignment_table(rows: Rows) -> None:
@@ -141,18 +148,6 @@ def alignment_table(rows: Rows) -> None:
         table(rows, aligning, TEST_GAINS, "alignment")
 
 
-def differences_table(rows: Rows) -> None:
-    kept = {name for (name, _), row in rows.items() if row.psnrs}
-    if YARDSTICK not in kept:
-        return
-    with st.expander(f"Better than {title(YARDSTICK)} by"):
-        differences(rows, [name for name in (*ZOO, *BASELINES) if name in kept and name != YARDSTICK])
-        st.caption(
-            "Means of the differences in PSNR burst by burst, ± one standard error, bursts of one photo taken "
-            "together. A difference of less than two standard errors says nothing."
-        )
-
-
 def aligning_in(rows: Rows) -> list[str]:
     """The networks whose alignment has been measured."""
     return [
@@ -162,120 +157,76 @@ def aligning_in(rows: Rows) -> list[str]:
     ]
 
 
-# What is compared at the top of the page.
-LEAD = ("mkpn", "kpn", "kpn-l9", "kpn-l25", "nlm", "wiener-merge")
-LEAD_ALIGNMENT = ("mkpn", "kpn", "kpn-l9", "kpn-l25", "kpn-blind", "mkpn-stacked")
-
-
-def lead(rows: Rows) -> None:
-    """How good the pictures are, and whether the kernels follow the scene, against the gain: a line a method."""
-    with elements.grid("lead", 420):
-        with st.container(gap="xsmall"):
-            differences_chart(rows)
-        with st.container(gap="xsmall"):
-            alignment_chart(rows)
-
-
-def alignment_chart(rows: Rows) -> None:
-    names = [name for name in LEAD_ALIGNMENT if name in aligning_in(rows)]
-    if not names:
+def differences(rows: Rows, gain: float) -> None:
+    """PSNR less that of a chosen method on the same bursts: methods near it on one axis, all others on another."""
+    kept = [name for name in (*ZOO, *BASELINES) if (row := rows.get((name, gain))) and row.psnrs]
+    if len(kept) < 2:
         return
-    gains = [gain for gain in TEST_GAINS if any((name, gain) in rows for name in names)]
-    found = {title(n): [value(rows.get((n, gain)), "alignment") for gain in gains] for n in names}
-    st.markdown("**Alignment**: 1 where kernels go where the scene went, 0 where they stay")
-    figure = figures.curves(
-        gains,
-        found,
-        "gain",
-        "slope of centroids on true shifts",
-        log2=True,
-        tick_text=[f"×{gain:g}" for gain in gains],
-        height=420,
+    first = YARDSTICK if YARDSTICK in kept else kept[0]
+    chosen = st.selectbox(
+        "Compared with", kept, index=kept.index(first), format_func=title_of, key=COMPARED, width=320
     )
-    elements.chart(figure, "alignment")
+    found = {name: difference(rows[name, gain], rows[chosen, gain]) for name in kept if name != chosen}
+    found = dict(sorted(found.items(), key=lambda item: -item[1][0]))
+    near = [name for name, (mean, _) in found.items() if abs(mean) <= NEAR]
+    with elements.grid("differences", 420):
+        for key, heading, names in (
+            ("near", f"Within {NEAR:g} dB", near),
+            ("far", "Further off, on an axis of their own", [name for name in found if name not in near]),
+        ):
+            if not names:
+                continue
+            means, errors = ([found[name][i] for name in names] for i in (0, 1))
+            ties = [name for name in names if is_tie(*found[name])]
+            figure = figures.forest(
+                [title_of(name) for name in names], means, errors,
+                f"PSNR less that of {title_of(chosen)}, dB", [title_of(name) for name in ties],
+            )  # fmt: skip
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{heading}**")
+                elements.chart(figure, f"differences_{key}")
+    st.caption(
+        "Means of the differences burst by burst; bars are two standard errors, bursts of one photo taken "
+        "together. Gray and hollow: a tie, the bar reaches 0. It says how sure a difference is on other photos, "
+        "not what another training would give: one seed was trained."
+    )
 
 
-def differences_chart(rows: Rows) -> None:
-    """PSNR less that of the yardstick on the same bursts."""
-    gains = [gain for gain in TEST_GAINS if (YARDSTICK, gain) in rows]
-    found = {
-        title(name): [difference(rows[name, gain], rows[YARDSTICK, gain]) for gain in gains]
-        for name in LEAD
-        if all((name, gain) in rows for gain in gains)
-    }
-    found = {name: line for name, line in found.items() if all(math.isfinite(mean) for mean, _ in line)}
-    if not found:
+def beside_the_paper(rows: Rows, gain: float) -> None:
+    """How much better each network is than KPN L5, here and in the paper."""
+    names = [name for name in TABLE_1 if name != YARDSTICK and (row := rows.get((name, gain))) and row.psnrs]
+    yardstick = rows.get((YARDSTICK, gain))
+    if not names or yardstick is None or not yardstick.psnrs or gain not in GAINS:
         return
-    st.markdown(f"**Better than {title(YARDSTICK)} by**, dB of PSNR on the same bursts")
-    figure = figures.curves(
-        gains,
-        {name: [mean for mean, _ in line] for name, line in found.items()},
-        "gain",
-        f"PSNR less that of {title(YARDSTICK)}, dB",
-        log2=True,
-        errors={name: [se for _, se in line] for name, line in found.items()},
-        tick_text=[f"×{gain:g}" for gain in gains],
-        height=420,
+    ours = {name: difference(rows[name, gain], yardstick) for name in names}
+    theirs = {name: _theirs(name, gain, "PSNR") for name in (*names, YARDSTICK)}
+    base = theirs[YARDSTICK]
+    paper = {name: None if (of := theirs[name]) is None or base is None else of - base for name in names}
+    near = [name for name in names if max(abs(ours[name][0]), abs(paper[name] or 0)) <= 1.5]
+    with elements.grid("paper", 420):
+        for key, group in (("near", near), ("far", [name for name in names if name not in near])):
+            if group:
+                figure = figures.forest(
+                    [title_of(name) for name in group], [ours[n][0] for n in group], [ours[n][1] for n in group],
+                    f"PSNR less that of {title_of(YARDSTICK)}, dB", others=[paper[name] for name in group],
+                    legend=("here", "paper"),
+                )  # fmt: skip
+                elements.chart(figure, f"paper_{key}")
+    st.caption(
+        f"Each network against {title_of(YARDSTICK)} of the same column: here, on {BURSTS} bursts of Kodak's "
+        "photos, with bars of two standard errors; and in Table 1 of the MKPN paper, on other photos. The number "
+        "is the gap, ours less theirs. (Absolute figures are in the table; those of different photos do not "
+        "compare.)"
     )
-    elements.chart(figure, "lead")
 
 
-def against_gain(rows: Rows, names: Sequence[str], metric: str, key: str) -> None:
-    """The metric against the gain, a line a method, with standard errors."""
-    gains = [gain for gain in TEST_GAINS if any((name, gain) in rows for name in names)]
-    series = {title(n): [value(rows.get((n, g)), metric) for g in gains] for n in names}
-    errors = {title(n): [error(rows.get((n, g)), metric) for g in gains] for n in names}
-    unit = f"{metric}, dB" if metric == "PSNR" else metric
-    ticks = [f"×{gain:g}" for gain in gains]
-    figure = figures.curves(
-        gains, series, "gain", unit, log2=True, errors=errors, tick_text=ticks, height=420
-    )
-    elements.chart(figure, key)
-
-
-def against_size(rows: Rows, metric: str) -> None:
-    """The metric against the kernel size, a line a gain, MKPN as dashes."""
-    names = in_file(rows, [name for name in MATCHED if name.startswith("kpn-l")])
-    if len(names) < 2:
-        st.caption("This plot needs results of two kernel sizes or more.")
-        return
-    sizes = [max(ZOO[name].sizes) for name in names]
-    series, errors, colors = {}, {}, {}
-    for index, gain in enumerate(GAINS):
-        line = f"gain ×{gain}"
-        series[line] = [value(rows.get((name, gain)), metric) for name in names]
-        errors[line] = [error(rows.get((name, gain)), metric) for name in names]
-        colors[line] = figures.PALETTE[index]
-        if (best := rows.get(("mkpn", gain))) is not None:
-            series[f"MKPN ×{gain}"] = [value(best, metric)] * len(sizes)
-            colors[f"MKPN ×{gain}"] = colors[line]
-    unit = f"{metric}, dB" if metric == "PSNR" else metric
-    level = [name for name in series if name.startswith("MKPN")]
-    figure = figures.curves(
-        sizes,
-        series,
-        "kernel size n, px",
-        unit,
-        log2=True,
-        errors=errors,
-        height=420,
-        colors=colors,
-        level=level,
-        tick_text=elements.size_ticks(sizes),
-    )
-    elements.chart(figure, "against_size")
-
-
-def other_cases(results: Results, motion: str, metric: str) -> None:
+def other_cases(results: Results, motion: str, gain: float, metric: str) -> None:
     """The metric against the assumed noise, and against the number of frames, at a gain."""
     of_scales = [row for row in results.rows if row.noise_scale != 1]
     of_frames = [row for row in results.rows if row.frames != FRAMES]
     if not of_scales and not of_frames:
         st.caption("This file has no results with a wrong assumed noise or other numbers of frames.")
         return
-    gain = st.segmented_control(
-        "Gain", list(GAINS), key=ROBUST_GAIN, default=4, required=True, format_func=lambda g: f"×{g}"
-    )
     unit = f"{metric}, dB" if metric == "PSNR" else metric
 
     def plot(
@@ -288,8 +239,8 @@ def other_cases(results: Results, motion: str, metric: str) -> None:
         series, errors = {}, {}
         for name in names:
             line = [results.row(name, gain, motion=of, **{quantity: at}) for at in x]  # type: ignore[arg-type]
-            series[title(name)] = [value(row, metric) for row in line]
-            errors[title(name)] = [error(row, metric) for row in line]
+            series[title_of(name)] = [value(row, metric) for row in line]
+            errors[title_of(name)] = [error(row, metric) for row in line]
         axis = "assumed noise / true noise" if quantity == "noise_scale" else "frames"
         figure = figures.curves(x, series, axis, unit, log2=True, errors=errors, tick_text=ticks)
         with st.container(gap="xsmall"):
@@ -325,7 +276,7 @@ def cost(rows: Rows) -> None:
     others = []
     for name in in_file(rows, [*ZOO, *BASELINES]):
         seconds = [row.seconds for (model, _), row in rows.items() if model == name]
-        line = {"method": title(name), "time": 1000 * sum(seconds) / len(seconds)}
+        line = {"method": title_of(name), "time": 1000 * sum(seconds) / len(seconds)}
         if name in checkpoints.available():
             card = checkpoints.read_card(name)
             steps = card.get("training", {}).get("steps")
@@ -340,11 +291,25 @@ def cost(rows: Rows) -> None:
 
 
 def show(results: Results) -> None:
-    together = ", bursts of one photo taken together" if any(row.psnrs for row in results.rows) else ""
+    found = verdicts(results)
+    if found:
+        answers(found)
+        st.caption(
+            "± is one standard error of the mean difference, burst by burst; a *tie* is a difference of less "
+            "than two of them. Every number opens a burst that shows it, of another photo: what one burst shows "
+            "need not be the mean of 72."
+        )
+        for verdict in found:
+            argument(verdict)
+    st.header("All the numbers", anchor=False)
+    all_numbers(results)
+
+
+def all_numbers(results: Results) -> None:
     test_set, protocol = results.stamp.get("test set", ""), results.stamp.get("protocol", PROTOCOL)
     st.caption(
         f"{elements.plain(test_set, 400)}. {elements.plain(protocol, 400)}, of gray bursts as in the papers: "
-        f"the photos' luminance. Error bars are one standard error of the mean{together}."
+        "the photos' luminance."
     )
     motions = [
         name for name in MOTION_TITLES if any(row.plain and row.motion == name for row in results.rows)
@@ -358,33 +323,35 @@ def show(results: Results) -> None:
             required=True,
             format_func=MOTION_TITLES.__getitem__,
         )
-        metric = st.segmented_control("Measure", ["PSNR", "SSIM"], key=METRIC, default="PSNR", required=True)
+        gain = st.segmented_control(
+            "Gain of the figures", list(TEST_GAINS), key=RESULTS_GAIN, default=4, required=True,
+            format_func=lambda g: f"×{g}",
+        )  # fmt: skip
+        metric = st.segmented_control(
+            "Measure of the tables", ["PSNR", "SSIM"], key=METRIC, default="PSNR", required=True
+        )
         st.download_button(
             "Download CSV", results_path().read_bytes(), "results.csv", "text/csv", on_click="ignore"
         )
     rows = {(row.model, row.gain): row for row in results.rows if row.plain and row.motion == motion}
     st.markdown(f"{MOTION_NOTES[motion]} {beyond_training(TEST_GAINS)}")
-    lead(rows)
-    with elements.grid("plots", 420):
-        with st.container(gap="xsmall"):
-            st.markdown(f"**{metric} against gain**")
-            against_gain(rows, in_file(rows, TABLE_1), metric, "against_gain")
-        with st.container(gap="xsmall"):
-            st.markdown(f"**{metric} against kernel size**")
-            against_size(rows, metric)
-    st.subheader("Other numbers of frames, a wrong assumed noise", anchor=False)
-    other_cases(results, motion, metric)
+    st.subheader("Every method against one", anchor=False)
+    differences(rows, gain)
+    paper = motion == "whole-pixel"
+    if paper and gain in GAINS and in_file(rows, TABLE_1):
+        st.subheader("Here and in the paper", anchor=False)
+        beside_the_paper(rows, gain)
+    st.subheader("A wrong assumed noise, other numbers of frames", anchor=False)
+    other_cases(results, motion, gain, metric)
 
     st.subheader("Tables", anchor=False)
-    paper = motion == "whole-pixel"
-    with st.expander("Table 1, ours and the paper's" if paper else "The methods of Table 1"):
+    with st.expander("Table 1, ours and the paper's" if paper else "The methods of Table 1", expanded=True):
         table(rows, TABLE_1, list(GAINS), metric, paper=paper)
-        missing = [title(name) for name in TABLE_1 if not in_file(rows, [name])]
-        notes = [f"Right of ours, the {PAPER_NOTE}."] if paper else []
-        notes += [f"No results here yet: {', '.join(missing)}."] if missing else []
-        st.caption(" ".join(notes))
+        missing = [title_of(name) for name in TABLE_1 if not in_file(rows, [name])]
+        st.caption(
+            marked(metric, paper) + (f" No results here yet: {', '.join(missing)}." if missing else "")
+        )
     alignment_table(rows)
-    differences_table(rows)
     for heading, words, names, beside in (
         ("Other ways to denoise", "", tuple(BASELINES), "mkpn"),
         ("MKPN with other kernel sizes", OTHER_SIZES_NOTE, OTHER_SIZES, "mkpn"),
@@ -397,7 +364,9 @@ def show(results: Results) -> None:
         with st.expander(heading):
             st.markdown(words)
             wanted = [*measured, *in_file(rows, [beside])]
-            table(rows, wanted, TEST_GAINS, metric, paper and names[0] in STACKED)
+            beside_paper = paper and names[0] in STACKED
+            table(rows, wanted, TEST_GAINS, metric, beside_paper)
+            st.caption(marked(metric, beside_paper))
     with st.expander("What it costs"):
         cost(rows)
     machine = [
@@ -409,9 +378,9 @@ def show(results: Results) -> None:
 
 
 begin(
-    "Do the networks keep what the paper says?",
+    "Do the networks keep what the papers say?",
     "Every trained network and the usual other ways to denoise, on one fixed test set of photos, none of them "
-    "trained on.",
+    "trained on: first the answers, then all the numbers.",
 )
 if not results_path().is_file():
     st.info("There are no results yet: `kpnviz evaluate` measures them and writes `results.csv`.")

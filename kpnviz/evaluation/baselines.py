@@ -24,6 +24,7 @@ from tqdm import tqdm
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.capture.alignment import find_shift
+from kpnviz.models import zoo
 from kpnviz.noise import GAINS, NoiseModel, stabilize, unstabilize
 from kpnviz.photos import find_photos, read_scene
 from kpnviz.sampling import reflect_index
@@ -318,6 +319,21 @@ BASELINES: dict[str, Callable[[Burst], np.ndarray]] = {
     "wavelets": wavelets,
 }
 """Name -> method, from the plainest up."""
+
+TITLES = {
+    "reference": "Frame 0",
+    "mean": "Plain mean",
+    "aligned-mean": "Aligned mean",
+    "wiener-merge": "Wiener merge, after HDR+",
+    "nlm": "Non-local means of the aligned mean",
+    "tv": "Total variation of the aligned mean",
+    "wavelets": "Wavelets of the aligned mean",
+}
+
+
+def title_of(name: str) -> str:
+    """How a network or a method without one is written for people; a name that is neither stays."""
+    return TITLES.get(name) or zoo.title_of(name)
 
 
 def tune(

@@ -141,6 +141,26 @@ def difference(a: Row, b: Row) -> tuple[float, float]:
     return mean_and_error(np.subtract(a.psnrs, b.psnrs))
 
 
+def is_tie(mean: float, error: float) -> bool:
+    """Whether a mean difference is less than two of its standard errors: it says nothing then."""
+    return not abs(mean) >= 2 * error
+
+
+def best_of(rows: Sequence[Row], metric: str = "psnr") -> tuple[Row | None, set[str]]:
+    """The row with the highest figure, and the models whose rows tie with it (`difference`); of SSIM no ties are known.
+
+    Rows are of one case; all but the last digit of what a table shows decides.
+    """
+    found = [row for row in rows if math.isfinite(getattr(row, metric))]
+    if not found:
+        return None, set()
+    best = max(found, key=lambda row: getattr(row, metric))
+    if metric != "psnr":
+        return best, set()
+    apart = {row.model: difference(best, row) for row in found if row is not best}
+    return best, {model for model, (mean, se) in apart.items() if math.isfinite(se) and is_tie(mean, se)}
+
+
 @dataclass(frozen=True)
 class Results:
     """A run of `kpnviz evaluate`: protocol, test set, versions, machine and date by name; and its rows."""

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from kpnviz.figures.style import GRID, PALETTE, SEQUENTIAL, color_bar, finish
+from kpnviz.figures.style import GRID, PALETTE, SEQUENTIAL, ZERO, color_bar, finish
+from kpnviz.text import number
 
 _NOISE_POINTS = 1500
 _NOISE_COLORS = ("#d9662c", "#7a5cc8")
@@ -24,11 +25,12 @@ def curves(
     height: int = 330,
     colors: Mapping[str, str] | None = None,
     level: Collection[str] = (),
+    zero: bool = False,
 ) -> go.Figure:
     """Lines with a marker at each x; `errors` are bars of one standard error; None or NaN leaves a gap.
 
     log2 spaces x by its logarithm. Those named in `level` are levels: dashes without markers.
-    Ticks stand at x, written as `tick_text` where given.
+    Ticks stand at x, written as `tick_text` where given. `zero` draws a line at 0, for differences.
     """
     figure = go.Figure()
     for index, (name, y) in enumerate(series.items()):
@@ -45,11 +47,82 @@ def curves(
         title=x_title, type="log" if log2 else "linear", gridcolor=GRID, zeroline=False, tickangle=0,
         tickvals=list(x), ticktext=list(tick_text or [f"{value:g}" for value in x]),
     )  # fmt: skip
-    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=zero, zerolinecolor=ZERO, zerolinewidth=2)
+    if zero:
+        figure.update_yaxes(rangemode="tozero")
     figure.update_layout(
         hovermode="x unified", showlegend=True, legend=dict(orientation="h", yanchor="bottom", y=1.02, x=0)
     )
     return finish(figure, height, left=64, bottom=48, top=44)
+
+
+def near(figure: go.Figure, most: float) -> go.Figure:
+    """Let the axis of `curves` show values up to `most` away from 0; those beyond are written at its end.
+
+    One that is far off would squash what the others are apart.
+    """
+    inside = [0.0]
+    for trace in figure.data:
+        for x, y in zip(trace.x, trace.y, strict=True):
+            if y is None or not np.isfinite(y):
+                continue
+            if abs(y) <= most:
+                inside.append(float(y))
+                continue
+            log = figure.layout.xaxis.type == "log"
+            figure.add_annotation(
+                x=np.log10(x) if log else x, y=0 if y < 0 else 1, yref="paper", showarrow=False,
+                text=f"{'▼' if y < 0 else '▲'}<br>{number(y, 1)}", yanchor="bottom" if y < 0 else "top",
+                font=dict(size=12, color=trace.line.color), align="center",
+            )  # fmt: skip
+    room = 0.15 * (max(inside) - min(inside)) or 0.1
+    return figure.update_yaxes(range=[min(inside) - room, max(inside) + room])
+
+
+def forest(
+    names: Sequence[str],
+    values: Sequence[float],
+    errors: Sequence[float],
+    x_title: str,
+    ties: Collection[str] = (),
+    others: Sequence[float | None] | None = None,
+    legend: tuple[str, str] = ("", ""),
+) -> go.Figure:
+    """Values side by side, a row a name from the top down, with bars of two standard errors, and a line at 0.
+
+    ties    names whose value says nothing: gray and hollow
+    others  second values, joined to the first by a line that is their gap; `legend` names both
+    """
+    rows = list(range(len(names)))[::-1]
+    figure = go.Figure()
+    if others is not None:
+        gaps = [(y, a, b) for y, a, b in zip(rows, values, others, strict=True) if b is not None]
+        figure.add_scatter(
+            x=[x for _, a, b in gaps for x in (a, b, None)], y=[end for y, *_ in gaps for end in (y, y, None)],
+            mode="lines", line=dict(width=3, color=GRID), hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[b for *_, b in gaps], y=[y for y, *_ in gaps], mode="markers+text", name=legend[1],
+            text=[number(a - b, 2) for _, a, b in gaps], textfont=dict(size=12),
+            textposition=["middle left" if b < a else "middle right" for _, a, b in gaps],
+            marker=dict(size=10, symbol="diamond-open", color=PALETTE[7], line=dict(width=2)),
+            customdata=[names[::-1][y] for y, *_ in gaps],
+            hovertemplate="%{customdata}<br>%{x:.2f}<extra>" + legend[1] + "</extra>", cliponaxis=False,
+        )  # fmt: skip
+    colors = ["#999999" if name in ties else PALETTE[0] for name in names]
+    figure.add_scatter(
+        x=list(values), y=rows, mode="markers", name=legend[0], customdata=list(zip(names, errors, strict=True)),
+        marker=dict(size=9, color=colors, symbol=["circle-open" if name in ties else "circle" for name in names]),
+        error_x=dict(type="data", array=[2 * error for error in errors], thickness=1.4, width=3, color="#888888"),
+        hovertemplate="%{customdata[0]}<br>%{x:.2f} ± %{customdata[1]:.2f}<extra>" + legend[0] + "</extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=True, zerolinecolor=ZERO, zerolinewidth=2)
+    figure.update_yaxes(tickvals=rows, ticktext=list(names), showgrid=False, zeroline=False, automargin=True)
+    figure.update_yaxes(range=[-0.7, len(names) - 0.3])
+    figure.update_layout(
+        showlegend=others is not None, legend=dict(orientation="h", yanchor="bottom", y=1.01, x=0)
+    )
+    return finish(figure, 24 * len(names) + 96, left=8, bottom=48, top=40 if others is not None else 12)
 
 
 def gain_matrix(

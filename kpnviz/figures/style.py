@@ -35,6 +35,7 @@ PALETTE = (
 )
 """Paul Tol's *bright*, color-blind safe, two of his *vibrant* and a brown: for methods side by side."""
 GRID = "rgba(128, 128, 128, 0.25)"
+ZERO = "rgba(128, 128, 128, 0.9)"
 MARK = "#ffb000"
 
 

@@ -3,7 +3,7 @@
 Once a burst has been on the page for a moment, the lens fetches the payloads of the methods one after the other
 (serving/payloads.py). A background task (serving/background.py) computes them while no visitor waits for a network. The
 lens interpolates between them (lens.payload.pack_assumed). Where payloads cannot be fetched, it has no such slider, nor
-where a method of one's own is shown: how long that takes is not known.
+where another method than a network is shown: how long that takes is not known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kpnviz.limits import Limits
 from kpnviz.serving import payloads, work
 from kpnviz.serving.background import BackgroundTasks, Turn
 from kpnviz.ui import cache
-from kpnviz.ui.methods import denoiser, own
+from kpnviz.ui.methods import config, denoiser
 from kpnviz.ui.state import BY_MESSAGE
 
 SCALES = tuple(scale for scale in cache.SHOWN_SCALES if scale != 1)
@@ -54,7 +54,7 @@ def _payload(burst: Burst, network: Denoiser, turn: Turn) -> bytes:
 
 def assumed_payloads(recipe: BurstRecipe, methods: tuple[str, ...], most: int) -> dict[str, bytes]:
     """Of each method, what the slider needs, computed now if it was not. {} where all are more than `most` bytes."""
-    if any(map(own, methods)):
+    if not all(map(config, methods)):
         return {}
     size = 0
     for estimate in cache.estimates(recipe, methods):
@@ -66,7 +66,7 @@ def assumed_payloads(recipe: BurstRecipe, methods: tuple[str, ...], most: int) -
 
 def offered(recipe: BurstRecipe, methods: Sequence[str]) -> dict[str, Any] | None:
     """Where the lens fetches what a recipe's burst gives with other assumed noise; None where it has to do without."""
-    if st.session_state.get(BY_MESSAGE) or any(map(own, methods)):
+    if st.session_state.get(BY_MESSAGE) or not all(map(config, methods)):
         return None
     burst = burst_id(cache.burst_of(recipe))
     addresses = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kpnviz.burst import Misalignment
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
@@ -34,23 +35,28 @@ MAX_SHIFT = 32
 MAX_METHODS = 4
 MAX_FRAMES = 32
 MAX_CHANGED_SHIFT = 16  # of a frame in What if
+MAX_CAMERA = {"rotation": 10.0, "tilt": 5.0, "shutter": 32.0, "parallax": 32.0}
+"""Of CameraMotion: degrees, degrees, pixels, pixels."""
 
-LESSON_COUNT = 7  # of lessons.py, which is made of parameters
+LESSON_COUNT = len(LESSONS)
 
 BY_HAND = "by hand"
+HANDHELD = "handheld"
 SHAKES = {
     "none": Misalignment(0, 0, 0),
     "±2": Misalignment(2, 2, 0),
     "paper": Misalignment(),
+    "sub-pixel": Misalignment(subpixel=True),
+    HANDHELD: Misalignment(subpixel=True),
     "strong": Misalignment(4, 16, 4),
 }
-"""Camera shake, beside BY_HAND: a table of shifts."""
+"""Camera shake, beside BY_HAND: a table of shifts. HANDHELD turns the camera, too (burst.draw_handheld)."""
 
 Shifts = tuple[tuple[int, int], ...]
 """(dy, dx) of each frame; frame 0 stays."""
 
 KERNEL_VIEWS = {
-    "decomposition": "Decomposition",
+    "decomposition": "Sizes",
     "maps": "Maps",
     "kinds": "Kinds",
     "frequencies": "Frequencies",
@@ -60,8 +66,8 @@ KERNEL_VIEWS = {
 }
 """Views of the page Kernels, as a link writes them, and their titles."""
 
-SIZED = tuple(name for name in MATCHED if name.startswith("kpn-l") or name == "mkpn")
-"""The networks that the page Sizes compares: one for each kernel size, and MKPN, which has several."""
+SIZED = ("mkpn", *(name for name in MATCHED if name.startswith("kpn-l")))
+"""The networks that the page Sizes compares: MKPN, which has several kernel sizes, and one for each size."""
 
 _DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
 

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.lens.terms import explained
-from kpnviz.models.zoo import title_of
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
+    HANDHELD,
     MAX_GAIN,
     MAX_METHODS,
     MAX_SEED,
@@ -32,8 +33,9 @@ from kpnviz.ui.choices import (
     shifts_for,
 )
 from kpnviz.ui.elements import failure
-from kpnviz.ui.methods import available, frames_of, markdown_title, own, takes
+from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, own, takes
 from kpnviz.ui.parameters import (
+    CAMERA,
     COLOR,
     CROP,
     DEFAULTS,
@@ -69,15 +71,37 @@ _SHAKE_TITLES = {
     "none": "none",
     "±2": "within ±2 px",
     "paper": "as in the paper",
+    "sub-pixel": "as in the paper, by half pixels",
+    HANDHELD: "of a hand: it turns, too",
     "strong": "strong",
     BY_HAND: "by hand, frame by frame",
 }
 _SHAKE_HELP = (
-    "How far the hand moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16. *Strong*: "
-    "within ±4, half of the time within ±16. *By hand*: you say where the scene goes in each frame."
+    "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by whole "
+    "pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by .1° to .5°, with a rolling shutter, "
+    "and a part of the scene in front that moves by 1 to 6 pixels more. *Strong*: within ±4, half of the time "
+    "within ±16. *By hand*: you say where the scene goes in each frame."
 )
 
 
+_CAMERA_TITLES = {
+    "rotation": (
+        "Rotation, degrees",
+        "How far the last frame is turned, about a point in the middle of the picture.",
+    ),
+    "tilt": ("Pan and tilt, degrees", "How far the camera looks aside by the last frame: perspective."),
+    "shutter": (
+        "Rolling shutter, px",
+        "How far the last frame is sheared, from its top row to its bottom row: rows are exposed one after the other.",
+    ),
+    "parallax": (
+        "Parallax, px",
+        "How much further things in front move than what is behind them, by the last frame. They cover about four "
+        "tenths of the picture.",
+    ),
+}
+
+_MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
 _COLOR_HELP = (
     "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
     "the luminance."
@@ -94,9 +118,9 @@ def beyond_training(gains: Iterable[float]) -> str:
 
 _GAIN_HELP = (
     f"The higher the gain, the noisier; ×1 to ×8 are the paper's. {beyond_training((*GAINS, MAX_GAIN))} That is: "
-    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest of any "
-    "training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to that, some are "
-    "as noisy.)"
+    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest "
+    "of any training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to "
+    "that, some are as noisy.)"
 )
 
 
@@ -106,7 +130,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
     size = min(state[CROP], height, width)
     # A larger crop may not fit where the smaller one was.
     top, left = min(state[TOP], height - size), min(state[LEFT], width - size)
-    return BurstRecipe(
+    recipe = BurstRecipe(
         photo=state[PHOTO],
         crop=(top, left, size, size),
         noise=NoiseModel.for_gain(state[GAIN]),
@@ -116,8 +140,12 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
+        camera=_camera_motion(state),
         color=state[COLOR] and has_color(state[PHOTO]),
     )
+    return (
+        with_motion(recipe, "handheld") if state[SHAKE] == HANDHELD else recipe
+    )  # without an object that moves
 
 
 def burst_controls() -> BurstRecipe:
@@ -166,9 +194,12 @@ def burst_controls() -> BurstRecipe:
     )
     if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
+    _camera_controls()
+    turns = st.session_state[SHAKE] == HANDHELD
     st.toggle(
         "Moving object",
-        help="A round cut-out of another photo travels over the scene, 2 pixels a frame.",
+        disabled=turns,
+        help="There is none where the camera turns." if turns else _MOVING_HELP,
         **control(MOVING),
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -190,8 +221,8 @@ def burst_controls() -> BurstRecipe:
 
 def method_controls() -> tuple[str, ...]:
     """Draw the choice of methods, trained networks and one's own; the names chosen that take the burst's frames."""
-    names = available()
-    if not names:
+    names = offered_names()
+    if not available():
         st.error(
             "No trained network was found. Train one with `kpnviz train kpn-l5 --photos FOLDER --minutes 30`, or "
             "name a folder with some in the environment variable KPNVIZ_CHECKPOINTS."
@@ -200,10 +231,10 @@ def method_controls() -> tuple[str, ...]:
     chosen_names = st.multiselect(
         "Methods",
         names,
-        format_func=title_of,
+        format_func=method_title,
         max_selections=MAX_METHODS,
         select_all=False,
-        help=explained(title_of(name) for name in names if own(name) is None),
+        help=explained(method_title(name) for name in names if own(name) is None),
         **control(METHODS),
     )
     return usable(tuple(name for name in names if name in chosen_names))
@@ -286,8 +317,41 @@ def _keep_shifts() -> None:
     """By hand one starts from the shake that was on the page."""
     drawn = st.session_state.get(DRAWN)
     if st.session_state[SHAKE] == BY_HAND and drawn is not None and drawn.shifts is None:
-        shifts = synthesize(replace(drawn, crop=(0, 0, 8, 8))).shifts
-        st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in np.asarray(shifts))
+        shifts = np.rint(np.asarray(synthesize(replace(drawn, crop=(0, 0, 8, 8), camera=None)).shifts))
+        st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in shifts)
+
+
+def _camera_controls() -> None:
+    """Sliders of how the camera moves beside its shake."""
+    state = st.session_state
+    fixed = state[MOVING] or state[SHAKE] == HANDHELD
+    moves = any(state[key] for key in CAMERA) and not fixed
+    with st.expander("Camera motion", expanded=moves):
+        for key in CAMERA:
+            title, meaning = _CAMERA_TITLES[key]
+            st.slider(
+                title,
+                **limits(key),
+                step=0.1 if key in ("rotation", "tilt") else 0.5,
+                format="%.1f",
+                help=meaning,
+                disabled=fixed,
+                **control(key),
+            )
+        if state[SHAKE] == HANDHELD:
+            st.caption(
+                "The shake of a hand has rotation, shutter and parallax of its own, which the seed draws."
+            )
+        elif fixed:
+            st.caption("While an object moves, the camera only shifts.")
+        else:
+            st.caption("Each grows evenly from frame 0 to the last, on top of the shake.")
+
+
+def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    values = {key: state[key] for key in CAMERA}
+    fixed = state[MOVING] or state[SHAKE] == HANDHELD
+    return CameraMotion(**values) if any(values.values()) and not fixed else None
 
 
 def _fit_shifts() -> None:

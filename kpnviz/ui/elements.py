@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -210,6 +211,45 @@ def shown_gray(image: np.ndarray, white_level: float) -> np.ndarray:
 def decibels(image: np.ndarray, burst: Burst) -> str:
     """'31.40 dB', or nothing for a burst without a truth."""
     return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Of a `table`: its text, how it is marked (best, tie, less or nothing), and what is said on hover."""
+
+    text: str
+    mark: str = ""
+    tip: str = ""
+
+
+_TABLE = """<style>
+.numbers { overflow-x: auto; }
+.numbers table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.numbers th, .numbers td { padding: 0.25rem 0.7rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
+.numbers thead th { font-weight: 600; }
+.numbers th:first-child { text-align: left; font-weight: 400; }
+.numbers .best { font-weight: 700; background: color-mix(in srgb, #228833 30%, transparent); }
+.numbers .tie { background: color-mix(in srgb, #228833 13%, transparent); }
+.numbers .less { opacity: 0.65; }
+</style>"""
+
+
+def table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> None:
+    """Numbers as a table that scrolls sideways where there is no room: a row is its name and a cell a column.
+
+    `columns` begin with the heading of the names.
+    """
+    head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in columns)
+    body = ""
+    for name, cells in rows:
+        inside = "".join(
+            f"<td class='{cell.mark}' title='{html.escape(cell.tip, quote=True)}'>{html.escape(cell.text)}</td>"
+            for cell in cells
+        )
+        body += f"<tr><th scope='row'>{html.escape(name)}</th>{inside}</tr>"
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    st.html(f"{_TABLE}<div class='numbers' tabindex='0'><table>{inside}</table></div>")
 
 
 _STRIP = """<style>

@@ -118,6 +118,15 @@ def page_at(address: str | None) -> str:
 def link(address: str | None, state: Mapping[str, Any]) -> str:
     """The whole link to the page at `address`, with what that page shows now."""
     parts = urlsplit(address or "http://localhost:8501/")
-    held = named_in(page_at(address)) | {"v"}
-    query = {name: value for name, value in write(state).items() if name in held}
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query, safe="~"), ""))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, _query(page_at(address), state), ""))
+
+
+def address(page: str, state: Mapping[str, Any]) -> str:
+    """The address of a page of PAGES with what it shows in a state, relative to that of any other page."""
+    return f"{page}?{_query(page, state)}"
+
+
+def _query(page: str, state: Mapping[str, Any]) -> str:
+    """What of a state a page's address holds."""
+    held = named_in(page) | {"v"}
+    return urlencode({name: value for name, value in write(state).items() if name in held}, safe="~")

@@ -17,7 +17,7 @@ from kpnviz.models.checkpoints import current_name
 from kpnviz.models.zoo import ZOO
 from kpnviz.text import visible
 from kpnviz.ui.choices import MAX_METHODS, MAX_SHIFT, Shifts, first_look, shifts_for, sized_methods
-from kpnviz.ui.methods import available
+from kpnviz.ui.methods import offered_names
 
 State = Mapping[str, Any]
 Limit = float | Callable[[State], float]
@@ -270,7 +270,7 @@ class Methods:
 
     def read(self, entry: Entry) -> list[str]:
         names = [current_name(name) for name in entry.text.split("~") if name]
-        here = available()
+        here = offered_names()
         methods = [name for name in dict.fromkeys(names) if name in here][:MAX_METHODS]
         for name in names:
             if name not in here:

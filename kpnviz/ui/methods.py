@@ -1,4 +1,5 @@
-"""The methods that pages offer: networks that are trained here, and those of one's own that the command line named."""
+"""The methods that pages offer: networks that are trained here, those of one's own that the command line named, and to
+compare with them a few ways to denoise without a network."""
 
 from __future__ import annotations
 
@@ -8,13 +9,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from kpnviz import methods
 from kpnviz.burst import Burst
 from kpnviz.denoise import Denoiser, Estimate, load
+from kpnviz.evaluation import baselines
 from kpnviz.methods import MethodError
 from kpnviz.methods.isolated import IsolatedMethod
 from kpnviz.methods.offered import offered
 from kpnviz.models import checkpoints
-from kpnviz.models.zoo import ZOO, title_of
+from kpnviz.models.kpn import ModelConfig
+from kpnviz.models.zoo import OWN_TITLES, ZOO
 from kpnviz.serving import work
 from kpnviz.ui.elements import plain
 
@@ -23,14 +27,34 @@ GRACE = 2.0
 the next burst waits until a new one has loaded it."""
 
 
+CLASSICAL = ("nlm", "wiener-merge")
+"""Of evaluation.baselines: the two that are best somewhere."""
+OWN_TITLES.update({name: baselines.TITLES[name] for name in CLASSICAL})  # as the lens writes them
+
+
 def available() -> tuple[str, ...]:
-    """Names of all methods: networks in the order of the zoo, then those of one's own."""
+    """Names of methods: networks in the order of the zoo, then those of one's own."""
     return (*checkpoints.available(), *offered())
+
+
+def offered_names() -> tuple[str, ...]:
+    """The same, with CLASSICAL behind the networks."""
+    return (*checkpoints.available(), *CLASSICAL, *offered())
+
+
+def method_title(name: str) -> str:
+    """How a method is written."""
+    return baselines.title_of(name)
 
 
 def markdown_title(name: str) -> str:
     """How a method is written in Markdown: people choose the titles of their own ones."""
-    return plain(title_of(name)) if name in offered() else title_of(name)
+    return plain(method_title(name)) if name in offered() else method_title(name)
+
+
+def config(name: str) -> ModelConfig | None:
+    """The config of a network; None for all other methods."""
+    return None if name in CLASSICAL or own(name) is not None else denoiser(name).network.config
 
 
 def own(name: str) -> IsolatedMethod | None:
@@ -49,6 +73,8 @@ def frames_of(name: str) -> frozenset[int] | None:
     method = own(name)
     if method is not None:
         return method.frames
+    if name in CLASSICAL:
+        return None
     frames = denoiser(name).frames
     return None if frames is None else frozenset((frames,))
 
@@ -56,7 +82,7 @@ def frames_of(name: str) -> frozenset[int] | None:
 def takes(name: str, frames: int) -> bool:
     """Whether a method denoises bursts of so many frames. (A network that cannot be read says so where it is used.)"""
     try:
-        return (own(name) or denoiser(name)).takes(frames)
+        return name in CLASSICAL or (own(name) or denoiser(name)).takes(frames)
     except ValueError:
         return True
 
@@ -68,6 +94,9 @@ def denoise(name: str, burst: Burst, noise_scale: float = 1.0, keep_kernels: boo
     MethodError, a sentence, for what goes wrong in that; what it raised stands in the server's terminal.
     """
     method = own(name)
+    if name in CLASSICAL:
+        with work.turn():
+            return methods.as_method(name, baselines.BASELINES[name])(told_noise(burst, noise_scale))
     if method is None:
         network = denoiser(name)
         with work.turn():

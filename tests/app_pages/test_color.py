@@ -9,13 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 import kpnviz
 from kpnviz.lens.payload import unpack
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.paths import ROOT
 from kpnviz.ui import cache, controls
 from kpnviz.ui.choices import KERNEL_VIEWS
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.parameters import COLOR, DEFAULTS, KERNELS_VIEW
-from kpnviz.ui.presets import PRESETS
+from kpnviz.ui.presets import PRESETS, is_shown, state_of
 from kpnviz.ui.state import widget
 
 from .lens_driver import at_rest, lens, open_lens, until, watch
@@ -84,10 +84,10 @@ def test_a_gray_and_a_color_burst_start_at_the_same_pixel():
 
 def test_examples_are_in_color_and_lessons_gray():
     for preset in PRESETS:
-        assert recipe_of({key: preset.state()[key] for key in DEFAULTS}).color
-        assert preset.is_shown(preset.state() | {COLOR: False})
+        assert recipe_of({key: state_of(preset)[key] for key in DEFAULTS}).color
+        assert is_shown(preset, state_of(preset) | {COLOR: False})
     for lesson in LESSONS:
-        assert not recipe_of({key: lesson.preset.state()[key] for key in DEFAULTS}).color
+        assert not recipe_of({key: state_of(lesson.burst)[key] for key in DEFAULTS}).color
 
 
 @pytest.mark.browser

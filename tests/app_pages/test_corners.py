@@ -14,9 +14,9 @@ from kpnviz.serving import work
 from kpnviz.ui import cache
 from kpnviz.ui.choices import BY_HAND, CROPS, KERNEL_VIEWS, MAX_FRAMES, MAX_GAIN, MAX_SEED, MAX_SHIFT, SHAKES
 from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.methods import denoiser
 from kpnviz.ui.parameters import DEFAULTS, with_defaults
 from kpnviz.ui.size_stage import size_stage
-from kpnviz.ui.state import NOISE_SIDE
 
 from ..conftest import tiny
 
@@ -41,7 +41,7 @@ def quick_networks(tmp_path_factory):
 
     def forget():
         work.cached_values.clear()
-        cache.denoiser.clear()
+        denoiser.clear()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPNVIZ_CHECKPOINTS", str(folder))
@@ -128,8 +128,6 @@ def test_kernels_works_at_the_corners(view):
 def test_noise_works_at_the_corners_and_when_a_control_changes():
     assert not said(visit("noise", crop=96, frames=1, methods=["kpn-l1", "kpn-direct"]))
     app = visit("noise", crop=96, frames=32, methods=["kpn-l1"], gain=MAX_GAIN, pixel=(95, 95))
-    app.session_state[NOISE_SIDE] = 96  # all of it
-    assert not said(app.run())
     app.session_state["crop"] = 128
     assert not said(app.run())
 
@@ -154,7 +152,7 @@ def test_sizes_refuses_what_is_too_large_before_it_computes():
 def test_the_size_of_what_a_lens_is_sent_is_known_before(frames, moving, methods):
     recipe = recipe_of(DEFAULTS | dict(crop=96, frames=frames, moving=moving))
     payload = cache.lens_payload(recipe, tuple(methods))
-    networks = [cache.denoiser(method).network.config for method in methods]
+    networks = [denoiser(method).network.config for method in methods]
     size = payload_bytes((frames, 3, 96, 96), networks, moving)
     header = len(payload) - sum(array.nbytes for array in unpack(payload)[1])
     assert 0 <= len(payload) - header - size <= 8 * len(unpack(payload)[1])
@@ -166,6 +164,6 @@ def test_the_size_of_what_a_lens_is_sent_is_known_before(frames, moving, methods
 def test_the_size_of_the_lens_of_all_sizes_is_known_before():
     recipe, methods = recipe_of(DEFAULTS | dict(crop=96)), ("kpn-l1", "kpn-l13", "mkpn")
     arrays = unpack(size_stage(recipe, methods).payload)[1]
-    networks = [cache.denoiser(method).network.config for method in methods]
+    networks = [denoiser(method).network.config for method in methods]
     assert payload_bytes((8, 3, 96, 96), networks, False, sizes=True) == sum(array.nbytes for array in arrays)
     assert MAX_BYTES < 96 * 2**20

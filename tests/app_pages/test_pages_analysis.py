@@ -1,8 +1,11 @@
 """The pages Kernels, Noise, Sizes and Results without a browser."""
 
+import html
 import json
 import math
+import re
 import shutil
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -15,16 +18,17 @@ from kpnviz.analysis.counterfactuals import shift_frame
 from kpnviz.analysis.maps import kernel_kinds
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
-from kpnviz.evaluation.results import Results, Row, write_results
+from kpnviz.evaluation.results import Results, Row, read_results, write_results
 from kpnviz.lens.payload import unpack
+from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
 from kpnviz.serving import work
-from kpnviz.ui import cache
+from kpnviz.ui import cache, link
 from kpnviz.ui.choices import BY_HAND
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.parameters import DEFAULTS, IF_RENORMALIZE, with_defaults
-from kpnviz.ui.state import MAPS_FRAME, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
+from kpnviz.ui.state import KERNELS_DISPLAY, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -42,6 +46,21 @@ def charts(app):
     return {
         chart.proto.id.rsplit("-", 1)[-1]: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")
     }
+
+
+def tables(app):
+    """The numbers of each table: {heading of the names: headings, name: cells}."""
+    found = []
+    for block in app.get("html"):
+        lines = re.findall(r"<tr>(.*?)</tr>", block.body)
+        cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in lines]
+        if cells:
+            found.append({name: [name, *rest] if i == 0 else rest for i, (name, *rest) in enumerate(cells)})
+    return found
+
+
+def first_table(app):
+    return next(block.body for block in app.get("html") if "<table>" in block.body)
 
 
 def texts(app):
@@ -63,30 +82,12 @@ def two_networks(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_parts_of_the_pinned_kernel_are_described(burst):
-    app = open_page("kernels", pixel=(40, 52))
-    assert not app.exception and not app.error
-    kernel = kpnviz.load("mkpn")(burst).kernels.at(40, 52)[0]
-    text = texts(app)
-    assert f"Share **{100 * kernel.sum() / 8:.1f} %**" in text
-    assert f"spread **{kernel_stats.spread(kernel):.2f} px**" in text
-    assert "True shift of frame 0 there: dy 0, dx 0 px." in text
-    assert list(charts(app)) == ["parts"]
-
-
-def test_no_number_is_written_as_minus_zero(burst):
-    kernels = kpnviz.load("mkpn")(burst).kernels
-    centers = kernel_stats.centroid(kernels.region(30, 60, 30, 60)[0]).reshape(-1, 2)
-    y, x = divmod(int(np.flatnonzero((centers[:, 0] < 0) & (centers[:, 0] > -0.004))[0]), 30)
-    app = open_page("kernels", pixel=(30 + y, 30 + x))
-    assert "dy **0.00**" in texts(app)
-
-
 @pytest.mark.parametrize(
     ("view", "figures"),
     [
-        ("Maps", {"map_Share of the frame", "map_Spread", "map_Entropy", "map_Displacement of the centroid"}),
-        ("Frequencies", {"response_kpn", "response_mkpn"}),
+        ("Sizes", set()),
+        ("Maps", set()),
+        ("Frequencies", set()),
         ("Mean of a region", {"region_picture", "region_kernels"}),
         ("Disagreement", set()),
         ("What if", {"if_kernels"}),
@@ -95,14 +96,11 @@ def test_no_number_is_written_as_minus_zero(burst):
 def test_every_view_of_the_kernels_shows_its_figures(view, figures):
     app = open_page("kernels", kernels_view=view)
     assert not app.exception and not app.error
-    if view == "Frequencies":  # keys with a hyphen are cut by the id
-        assert len(charts(app)) == 2
-    else:
-        assert set(charts(app)) == figures
+    assert set(charts(app)) == figures
 
 
 def test_the_pixel_is_pinned_by_its_inputs_and_kept():
-    app = open_page("kernels", pixel=(40, 52))
+    app = open_page("kernels", kernels_view="Disagreement", pixel=(40, 52))
     assert (app.number_input(key=PIXEL_Y).value, app.number_input(key=PIXEL_X).value) == (40, 52)
     app.number_input(key=PIXEL_Y).set_value(7).run()
     assert app.session_state[PIXEL] == (7, 52)
@@ -110,7 +108,7 @@ def test_the_pixel_is_pinned_by_its_inputs_and_kept():
 
 
 def test_a_pixel_outside_the_burst_gives_way_to_one_inside():
-    app = open_page("kernels", pixel=(500, 2))
+    app = open_page("kernels", kernels_view="Disagreement", pixel=(500, 2))
     assert not app.exception
     assert app.number_input(key=PIXEL_Y).value < 96
 
@@ -143,11 +141,9 @@ def test_maps_open_on_the_frame_that_moved_furthest_within_reach():
     shifts = ((0, 0), (1, 1), (9, 0), (0, -5), (2, 4), (0, 0), (3, 3), (-1, 0))
     app = open_page("kernels", kernels_view="Maps", pixel=(40, 52), shake=BY_HAND, shifts=shifts)
     assert not app.exception and not app.error
-    assert app.session_state[MAPS_FRAME] == 3 and "dy 0, dx −5 px" in texts(app)
-    (first, *_) = (
-        m.value for m in app.markdown if m.value in ("**Displacement of the centroid**", "**Spread**")
-    )
-    assert first == "**Displacement of the centroid**"
+    display = app.session_state[KERNELS_DISPLAY]
+    assert (display["mode"], display["frame"]) == ("displacement", 3)
+    app = open_page("kernels", kernels_view="Kinds", pixel=(40, 52))
     header, _ = unpack(cache.stage_payload(recipe_of(DEFAULTS | SMALL), ("mkpn",)))
     assert header["alone"] and [m["kernels"] for m in header["methods"]] == [None]
 
@@ -183,16 +179,16 @@ def test_a_shift_that_the_network_sees_is_predicted_anew(burst):
     assert not np.allclose(old.image, anew.image, atol=1e-3)
 
 
-def test_the_sweep_is_the_denoiser_with_other_assumed_noise(burst):
-    sweep = cache.sweep(recipe_of(DEFAULTS | SMALL), "kpn-l5")
+def test_an_answer_is_that_of_the_denoiser_with_other_assumed_noise(burst):
+    recipe = recipe_of(DEFAULTS | SMALL)
     estimate = kpnviz.load("kpn-l5")(burst, noise_scale=4)
-    assert sweep.psnr[-1] == pytest.approx(metrics.psnr(estimate.image, burst.truth))
-    np.testing.assert_array_equal(sweep.images[-1], estimate.image)
-    expected = estimate.kernels.at(40, 52)
-    np.testing.assert_allclose(sweep.fields[-1].at(40, 52), expected, atol=2e-3 * np.abs(expected).max())
+    found = cache.answer(recipe, "kpn-l5", 4)
+    assert found.psnr == pytest.approx(metrics.psnr(estimate.image, burst.truth))
     grid = np.stack([estimate.kernels.at(y, x)[0] for y in range(20, 70, 7) for x in range(20, 70, 7)])
-    assert sweep.spread[-1] == pytest.approx(np.median(kernel_stats.spread(grid)), rel=0.1)
-    assert sweep.spread[0] < sweep.spread[4] < sweep.spread[8]
+    assert found.spread == pytest.approx(np.median(kernel_stats.spread(grid)), rel=0.1)
+    assert (
+        cache.answer(recipe, "kpn-l5", 0.25).spread < cache.answer(recipe, "kpn-l5", 1).spread < found.spread
+    )
 
 
 def test_on_the_diagonal_of_the_noise_matrix_the_true_noise_is_assumed():
@@ -208,8 +204,8 @@ def test_on_the_diagonal_of_the_noise_matrix_the_true_noise_is_assumed():
 def test_the_noise_page(two_networks):
     app = open_page("noise", methods=["kpn-l5"])
     assert not app.exception and not app.error
-    assert {"noise_kernels", "noise_matrix"} <= set(charts(app))
-    assert len(charts(app)) == 5
+    assert "noise_matrix" in charts(app)
+    assert len(charts(app)) == 4
     assert "is not among the networks here" in texts(app)
     assert metrics.PROTOCOL in texts(app)
 
@@ -268,16 +264,19 @@ def test_results_stand_beside_the_papers(two_networks):
     write_results(two_networks / "results.csv", Results({"protocol": "as said", "cpu": "abacus"}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
-    table = app.dataframe[0].value.set_index("method")
-    assert table.loc["MKPN", "×4"] == 33 - 0.5 and table.loc["MKPN", "×4 paper"] == 28.61
-    assert np.isnan(table.loc["KPN L25", "×4"]) and table.loc["KPN L25", "×4 paper"] == 28.44
+    found = tables(app)[0]
+    assert found["method"][7:10] == ["×4, dB", "paper", "gap"]
+    assert found["MKPN"][6:9] == ["32.50", "28.61", "+3.89"]
+    assert found["KPN L25"][6:9] == ["", "28.44", ""]
     assert "as said" in texts(app) and "abacus" in texts(app)
     assert "No results here yet: KPN L25" in texts(app)
-    assert set(charts(app)) == {"against_gain", "against_size", "robustness"}
-    assert "Alignment" not in texts(app) and "one photo" not in texts(app)
+    assert set(charts(app)) == {
+        "robustness"
+    }  # no bursts were kept: there are no differences, and no verdicts
+    assert "Alignment" not in texts(app)
     app.session_state[METRIC] = "SSIM"
     app.run()
-    assert app.dataframe[0].value.set_index("method").loc["MKPN", "×4 paper"] == 0.781
+    assert tables(app)[0]["MKPN"][7] == "0.781"
     assert not app.exception
 
 
@@ -289,12 +288,9 @@ def test_a_network_of_other_sizes_stands_beside_mkpn_and_not_among_the_ablations
     write_results(two_networks / "results.csv", Results({}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
-    tables = {
-        expander.label: [list(frame.value["method"]) for frame in expander.dataframe]
-        for expander in app.expander
-    }
-    assert tables["MKPN with other kernel sizes"] == [["MKPN 25", "MKPN"]]
-    assert tables["One part of KPN left out"] == [["KPN blind", "KPN 5×5"]]
+    rows = {expander.label: [list(found)[1:] for found in tables(expander)] for expander in app.expander}
+    assert rows["MKPN with other kernel sizes"] == [["MKPN 25", "MKPN"]]
+    assert rows["One part of KPN left out"] == [["KPN blind", "KPN 5×5"]]
 
 
 def test_results_of_every_kind_of_motion(two_networks):
@@ -316,21 +312,52 @@ def test_results_of_every_kind_of_motion(two_networks):
     write_results(two_networks / "results.csv", Results({}, rows))
     app = open_page("results")
     assert not app.exception and not app.error
-    assert set(charts(app)) == {"lead", "alignment", "against_gain", "against_size", "against_frames"}
-    # At the top, MKPN: 1.05 dB before KPN L5 at both gains.
-    line = next(trace for trace in charts(app)["lead"]["data"] if trace["name"] == "MKPN")
-    assert line["y"] == pytest.approx([1.05, 1.05])
+    whole = {"paper_near", "paper_far"}
+    # L3 lies 1.05 dB below KPN L5 and MKPN as far above: beyond 1 dB; nothing is near.
+    assert set(charts(app)) == {"differences_far", "against_frames"} | whole - {"paper_far"}
     for j, motion in enumerate(MOTIONS):
         app.session_state[RESULTS_MOTION] = motion
         app.run()
         assert not app.exception
-        first, alignment, differences = (frame.value.set_index("method") for frame in app.dataframe[:3])
-        assert first.loc["MKPN", "×4"] == 32 + 10 * j
-        assert ("×4 paper" in first.columns) == (motion == "whole-pixel")
-        assert alignment.loc["MKPN", "×1"] == pytest.approx(0.2 + 0.25 * j)
-        assert "Non-local means of the aligned mean" not in alignment.index
+        first, alignment = tables(app)[:2]
+        place = first["method"].index("×4, dB") - 1
+        assert first["MKPN"][place] == f"{32 + 10 * j}.00"
+        assert ("paper" in first["method"]) == (motion == "whole-pixel")
+        assert alignment["MKPN"][0] == f"{0.2 + 0.25 * j:.2f}"
+        assert "Non-local means of the aligned mean" not in alignment
         # MKPN is 1 dB better on one half of the photos and 1.1 on the other.
-        error = 0.05 * math.sqrt(24 / 23 / 24)
-        assert differences.loc["MKPN", "×1 dB"] == f"+1.05 ± {error:.2f}"
-        assert differences.loc["KPN L3", "×16 dB"] == "" and "KPN L5" not in differences.index
+        dots = charts(app)["differences_far"]["data"][0]
+        at = [name for name, _ in dots["customdata"]].index("MKPN")
+        assert dots["x"][at] == pytest.approx(1.05)
+        assert dots["error_x"]["array"][at] == pytest.approx(2 * 0.05 * math.sqrt(24 / 23 / 24))
     assert "one shift of a frame" in texts(app)
+
+
+def test_the_best_of_a_column_and_its_ties_are_marked(two_networks):
+    """MKPN leads by .01 ± .01 dB: a tie; KPN L3 surely trails."""
+    by = {"mkpn": (0.06, -0.04), "kpn-l5": (0.0, 0.0), "kpn-l3": (-1.0, -1.1)}
+    rows = [
+        row(name, 4.0, 30.0 + np.mean(pair), psnrs=tuple(30.0 + pair[k % 2] for k in range(48)))
+        for name, pair in by.items()
+    ]
+    write_results(two_networks / "results.csv", Results({}, rows))
+    app = open_page("results")
+    assert not app.exception
+    lines = {line.partition("<")[0]: line for line in first_table(app).split("scope='row'>")[1:]}
+    assert "<td class='best' title=''>30.01</td>" in lines["MKPN"]
+    assert "<td class='tie' title='A tie with MKPN'>30.00</td>" in lines["KPN L5"]
+    assert "<td class='' title=''>28.95</td>" in lines["KPN L3"]
+
+
+def test_verdicts_stand_first_each_with_its_figure_and_its_bursts():
+    app = open_page("results")
+    assert not app.exception and not app.error
+    names = [verdict.name for verdict in verdicts(read_results())]
+    assert [key for key in charts(app) if key.startswith("verdict_")] == [f"verdict_{name}" for name in names]
+    blocks = "".join(block.body for block in app.get("html"))
+    links = re.findall(r'class="measured"[^>]*href="([^"]+)"', blocks)
+    assert len(links) > 40
+    for link_to in map(html.unescape, links):
+        page, _, query = link_to.partition("?")
+        state, problem = link.read(dict(parse_qsl(query, keep_blank_values=True)))
+        assert page == "explore" and problem == "" and recipe_of(state).color is False

@@ -78,7 +78,7 @@ def test_kernels_of_a_frame_are_those_of_python(page, estimates):
             np.testing.assert_allclose(np.reshape(weights, expected.shape), expected, atol=2e-3 * scale)
             assert share == pytest.approx(expected.sum() / 8, abs=2e-3)
     # A frame does not take a picture's place.
-    assert lens(page, "[l.other, l.shown]") == [SIZED[0], SIZED[-2]]
+    assert lens(page, "[l.other, l.shown]") == [SIZED[1], SIZED[-1]]
 
 
 def test_the_kernels_move_with_the_mouse_on_the_picture_and_on_the_map(page):

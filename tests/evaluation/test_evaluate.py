@@ -38,8 +38,10 @@ from kpnviz.evaluation.results import (
     add_rows,
     as_json,
     as_text,
+    best_of,
     difference,
     in_order,
+    is_tie,
     kept_rows,
     mean_and_error,
     read_results,
@@ -348,6 +350,23 @@ def test_differences_are_paired():
     assert difference(b, a) == pytest.approx((-mean, error))
     others = (dataclasses.replace(b, psnrs=()), dataclasses.replace(b, gain=2.0))
     assert all(math.isnan(value) for row in others for value in difference(a, row))
+
+
+def test_the_best_row_and_what_ties_with_it():
+    def of(
+        model, *psnrs
+    ):  # photos are of two kinds: half of how far they lie apart, over sqrt(23), is the error
+        values = tuple(psnrs[k % 2] for k in range(48))
+        return dataclasses.replace(
+            ROW, model=model, psnr=float(np.mean(values)), ssim=sum(psnrs) / 100, psnrs=values
+        )
+
+    rows = [of("kpn", 30.0, 30.0), of("kpn-l5", 30.5, 29.7), of("kpn-l3", 29.0, 29.1)]
+    best, ties = best_of(rows)
+    assert best is rows[1] and ties == {"kpn"}
+    assert is_tie(0.19, 0.1) and is_tie(-0.19, 0.1) and not is_tie(0.2, 0.1) and is_tie(1.0, math.nan)
+    assert best_of(rows, "ssim") == (rows[1], set())  # SSIM is not kept burst by burst
+    assert best_of([]) == (None, set())
 
 
 def test_a_perfect_method_has_no_finite_psnr_and_valid_json():

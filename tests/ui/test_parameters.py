@@ -4,10 +4,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kpnviz.lens import DISPLAY
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.photos import gallery
 from kpnviz.ui import link
 from kpnviz.ui.choices import CROPS, LESSON_COUNT, PAGES, SHAKES
-from kpnviz.ui.lessons import LESSONS
 from kpnviz.ui.link_formats import Integer, Number
 from kpnviz.ui.parameters import DEFAULTS, GAIN, PARAMETERS, PHOTO, SEED, limits, parameter, with_defaults
 from kpnviz.ui.state import LENS_DISPLAY, widget

@@ -14,6 +14,7 @@ const EDGE = 0.25; // of a picture's width: nearer to its edge a pixel is not se
 export class State extends Shown {
   destroy() {
     this.ideal.reset();
+    this.background.clear();
     clearInterval(this.player);
     clearInterval(this.roller);
   }
@@ -116,9 +117,16 @@ export class State extends Shown {
     if (frame < 0 || frame >= this.frames) return;
     this.stopRolling();
     this.frame = frame;
+    this.allFrames = false;
     if (!this.data.sizes && this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
       this[this.compare === "one" ? "shown" : "other"] = "frame";
     this.redraw();
+  }
+
+  /** Views of one frame show all of them. */
+  chooseAllFrames() {
+    this.allFrames = true;
+    this.redraw("cursor");
   }
 
   /**
@@ -240,6 +248,19 @@ export class State extends Shown {
   /** @param {number} power */
   assume(power) {
     this.assumed.moveTo(power);
+    this.redraw();
+  }
+
+  /**
+   * Switch a kernel size of a method off, or on again; without a size, all on.
+   * @param {string} name  of the method
+   * @param {number} [size]
+   */
+  toggleSize(name, size) {
+    const method = this.kernelMethods.find(({ panel }) => this.data.panels[panel].name === name);
+    if (!method) return;
+    this.keptSizes.toggle(method, size);
+    this.ideal.reset();
     this.redraw();
   }
 

@@ -17,13 +17,12 @@ from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 from kpnviz.lens.payload import with_header
 from kpnviz.lens.scene import PARTS, pack_part, scene
-from kpnviz.models.checkpoints import available
 from kpnviz.serving import payloads, work
 from kpnviz.serving.background import BackgroundTasks, Turn
-from kpnviz.ui import cache
 from kpnviz.ui.choices import PAGES
 from kpnviz.ui.component import component
 from kpnviz.ui.link import page_at
+from kpnviz.ui.methods import available, denoiser
 from kpnviz.ui.state import FIRST_MINUTE, OPENED_PLAIN, SCENE_BY_MESSAGE
 
 _FOLDER = Path(__file__).parent
@@ -37,7 +36,7 @@ def _tasks() -> BackgroundTasks:
 
 def _compute(part: str, turn: Turn) -> bytes:
     def denoise(method: str, burst: Burst, noise_scale: float) -> Estimate:
-        network = cache.denoiser(method)
+        network = denoiser(method)
         with turn():
             work.share_cores()
             return network(burst, noise_scale)
