@@ -31,6 +31,7 @@ export class Controls {
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
     parts.input("decibel").checked = state.decibel;
+    parts.input("keep").checked = state.keptSizes.keepShare;
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
     parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
