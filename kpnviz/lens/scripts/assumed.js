@@ -4,7 +4,7 @@
 /** @import { AssumedGiven, AssumedResults, KernelMethod, Method, Panel, Payload, WholeField } from "./types" */
 /** @import { KernelField } from "./field.js" */
 
-import { MixedField } from "./field.js";
+import { MixedField } from "./mixed_field.js";
 import { clamp } from "./layout.js";
 import { encode } from "./palette.js";
 import { readAssumed } from "./payload.js";

@@ -6,7 +6,7 @@
 /** @import { Shown } from "./shown.js" */
 
 import { psnrOf } from "./assumed.js";
-import { KeptField, scaleOfShare } from "./field.js";
+import { KeptField, scaleOfShare } from "./kept_field.js";
 import { sizePictures } from "./size_pictures.js";
 import { plus } from "./text.js";
 

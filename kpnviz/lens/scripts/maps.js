@@ -2,7 +2,7 @@
 
 /** @import { Field } from "./types" */
 
-import { fused } from "./field.js";
+import { fused } from "./any_field.js";
 import { addRings, halfSide, kernelStats, shapeOf, sumOfSizes } from "./kernels.js";
 
 /**

@@ -1,6 +1,8 @@
 // What the scripts hand to each other. Axes: N frames, C channels (1: gray, 3: R, G, B), F factors, H W pixels, K side of a kernel.
 
-import type { KeptField, KernelField, MixedField } from "./field.js";
+import type { KernelField } from "./field.js";
+import type { KeptField } from "./kept_field.js";
+import type { MixedField } from "./mixed_field.js";
 
 /** (y, x) */
 export type Pixel = [number, number];
