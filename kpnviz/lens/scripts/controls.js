@@ -56,7 +56,7 @@ export class Controls {
   buildFrames(some) {
     const { state: { data: { shifts, sizes }, frames }, parts } = this; // prettier-ignore
     parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
-    const moved = (/** @type {number} */ i) => (i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
+    const moved = (/** @type {number} */ i) => (!sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
     const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
     parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
     this.writeFrame();

@@ -123,7 +123,7 @@ function contentsOfFrame(painter, { method, found }) {
     lines: !found.covered ? sumLines(found) : [
       ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
       { text: `spread ${signed(shape.spread, 2)} px`, tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}` },
-      loss ? { text: `${loss} without them`, tip: `What the picture's PSNR changes by without the sizes that are off${state.keptSizes.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
+      loss ? { text: `Δ ${loss}`, tip: `What the picture's PSNR changes by without the sizes that are off${state.keptSizes.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
     ],
   };
 }
