@@ -115,7 +115,7 @@ export class Rows {
   }
 
   writeLegend() {
-    const { look, data, frames, marks, star } = this.state;
+    const { look, frames, marks, shiftsKnown, star } = this.state;
     const entry = (/** @type {string} */ kind, /** @type {string} */ path, /** @type {string} */ text) => {
       const item = make("small", kind, text);
       item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
@@ -123,7 +123,7 @@ export class Rows {
     };
     const items = [];
     if (!["sum", "frames", "frequencies"].includes(look)) items.push(entry("centroid", CROSS, "center of |w|"));
-    if (data.shifts && frames > 1 && look !== "sum" && look !== "frequencies")
+    if (shiftsKnown && frames > 1 && look !== "sum" && look !== "frequencies")
       items.push(entry("shift", RING, look === "uses" ? "in the reference" : "true shift"));
     const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
     this.painter.parts.find(".legend").replaceChildren(...(marks ? items : []), ...(star ? [best] : []));

@@ -28,6 +28,7 @@ export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "e
  * @property {(shown: Shown) => string[]} looksOf  which views there are of this payload
  */
 
+const ORIGIN_STEPS = 8; // see originByMotion
 const ROUNDING = 2e-3; // of pictures of kernels in 16 bits, where it was not measured
 
 /**
@@ -283,13 +284,24 @@ export class Shown {
     return this.channels > 1 && (own || this.look === "sum" || this.look === "ideal");
   }
 
+  /** Whether it is known where the scene went. */
+  get shiftsKnown() {
+    return Boolean(this.data.shifts || this.data.motion);
+  }
+
   /**
    * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
    * @param {number} y
    * @param {number} x
+   * @returns {Shift[] | null}
    */
   shiftsAt(y, x) {
-    const { moving, shifts, width } = this.data;
+    const { motion, moving, shifts, width } = this.data;
+    if (motion) {
+      const { values, shape: [N, h, w] } = motion; // prettier-ignore
+      const at = (/** @type {number} */ n) => 2 * ((n * h + (y >> 1)) * w + (x >> 1));
+      return Array.from({ length: N }, (_, n) => [values[at(n)], values[at(n) + 1]]);
+    }
     const object = moving ? moving.object_at[y * width + x] : 0;
     return moving && object ? moving.shifts[object - 1] : shifts;
   }
@@ -415,14 +427,34 @@ export class Shown {
    * @returns {Shift | null}
    */
   originOf(frame) {
-    const { height: H, width: W, moving, shifts } = this.data;
+    const { height: H, width: W, motion, moving, shifts } = this.data;
     const [y, x] = this.cursor;
+    if (motion) return this.originByMotion(frame);
     for (const table of [...(moving?.shifts ?? []), shifts]) {
       if (!table) continue;
       const [dy, dx] = table[frame];
       const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
       const inside = row >= 0 && column >= 0 && row < H && column < W;
       if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+    }
+    return null;
+  }
+
+  /**
+   * The same where every pixel has a shift of its own: q with q + shift(q) = the cursor, by fixed-point steps.
+   * @param {number} frame
+   * @returns {Shift | null}
+   */
+  originByMotion(frame) {
+    const { height: H, width: W } = this.data;
+    const [y, x] = this.cursor;
+    let [row, column] = [y, x];
+    for (let step = 0; step < ORIGIN_STEPS; step++) {
+      const [j, i] = [Math.round(row), Math.round(column)];
+      if (j < 0 || i < 0 || j >= H || i >= W) return null;
+      const [dy, dx] = /** @type {Shift[]} */ (this.shiftsAt(j, i))[frame];
+      if (Math.hypot(j + dy - y, i + dx - x) < 1) return [j - y, i - x];
+      [row, column] = [y - dy, x - dx];
     }
     return null;
   }

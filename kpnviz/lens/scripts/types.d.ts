@@ -119,6 +119,8 @@ export interface Payload {
   clean: Floats | null;
   shifts: Shift[] | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+  /** [N, H / 2, W / 2, 2], true shifts at every second pixel, where the camera turns. */
+  motion: Floats | null;
   panels: Panel[];
   methods: Method[];
   start: Pixel;

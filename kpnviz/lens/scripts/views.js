@@ -169,7 +169,7 @@ export const VIEWS = {
     note: ({ state }) =>
       `The reverse: take this pixel of each ${state.data.noise ? "noisy " : ""}frame. Which pixels of the picture use it, and how much? Each square is ` +
       "a piece of the picture around it, and a color the weight that the pixel there gives it." +
-      (state.data.shifts
+      (state.shiftsKnown
         ? " The ring is where the scene that frame shows here lies in the reference: a network that aligns uses it there."
         : ""),
   },
