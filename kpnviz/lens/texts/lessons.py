@@ -93,8 +93,8 @@ def _fuses(say: Sayer) -> str:
     say.scene = {"photo": "girl", "top": 60, "left": 60, "seed": 1}
     return (
         f"at gain ×8 MKPN is {say.ahead('mkpn', 'kpn-l5', 'sub-pixel', 8)}, "
-        f"{say.ahead('mkpn', 'kpn-l11', 'sub-pixel', 8)} and {say.ahead('mkpn', 'kpn-l25', 'sub-pixel', 8)} "
-        "(sub-pixel shake): fusing is as good as the best size, without having to know which one that is."
+        f"{say.ahead('mkpn', 'kpn-l9', 'sub-pixel', 8)} and {say.ahead('mkpn', 'kpn-l25', 'sub-pixel', 8)} (sub-pixel "
+        "shake). *Results* has all sizes."
     )
 
 
