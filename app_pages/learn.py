@@ -155,7 +155,8 @@ else:
     )
     number = progress()
     lesson = LESSONS[number]
-    left, right = st.columns([5, 6], gap="large")
+    with elements.grid("lesson", 430):
+        left, right = st.container(), st.container()
     with left:
         text(lesson)
         question(lesson, number)
