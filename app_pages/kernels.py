@@ -6,14 +6,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
-from kpnviz.analysis.kernel_stats import centroid, spread
-from kpnviz.analysis.maps import (
-    FrameMaps,
-    KernelKinds,
-    disagreement,
-    frequency_response,
-    mean_kernels,
-)
+from kpnviz.analysis.maps import KernelKinds, disagreement, mean_kernels
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.color import displayed
@@ -22,10 +15,18 @@ from kpnviz.kernels import KernelField
 from kpnviz.models.zoo import title_of
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
-from kpnviz.text import number, offset, percent
-from kpnviz.ui import cache, elements
+from kpnviz.text import percent
+from kpnviz.ui import cache, elements, link
+from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.choices import KERNEL_VIEWS, MAX_CHANGED_SHIFT
-from kpnviz.ui.controls import burst_controls, method_controls, pin, pixel_controls, without_failures
+from kpnviz.ui.controls import (
+    burst_controls,
+    method_controls,
+    pin,
+    pinned_pixel,
+    pixel_controls,
+    without_failures,
+)
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.methods import markdown_title
 from kpnviz.ui.page import begin
@@ -44,26 +45,22 @@ from kpnviz.ui.parameters import (
 from kpnviz.ui.state import (
     KERNELS_DISPLAY,
     KERNELS_LENS,
-    KERNELS_PIXEL,
+    KERNELS_OPENED,
     KERNELS_SHOWN,
     KINDS_COUNT,
     KINDS_FRAME,
     KINDS_METHOD,
-    MAPS_FRAME,
-    MAPS_METHOD,
     PAIR,
-    PARTS_FRAME,
-    PARTS_METHOD,
     PIXEL,
-    RESPONSE_FRAME,
-    RESPONSE_SCALE,
+    STAGE_DISPLAY,
+    STAGE_LENS,
+    STAGE_PIXEL,
     control,
     of_size,
 )
 
 MAX_KINDS = range(2, 9)
 VALUE_NAMES = {None: [""], 3: ["R", "G", "B"]}  # of a pixel's values, by the burst's channels
-MAP_WIDTH, MAP_HEIGHT = 280, 310  # pixels; the least width that a figure is given
 
 
 def choose_method(methods: tuple[str, ...], key: str) -> str:
@@ -71,56 +68,9 @@ def choose_method(methods: tuple[str, ...], key: str) -> str:
     return elements.choose("Method", methods, key, methods[-1], markdown_title)
 
 
-def choose_frame(frames: int, key: str, all_frames: bool = False, first: int | None = None) -> int:
+def choose_frame(frames: int, key: str) -> int:
     """Draw the choice of a frame; -1 stands for all of them."""
-    options = [*([-1] if all_frames else []), *range(frames)]
-    return elements.choose(
-        "Frame", options, key, options[0] if first is None else first, lambda i: "all" if i < 0 else str(i)
-    )
-
-
-def shift_text(burst: Burst, frame: int, pixel: tuple[int, int], reach: int) -> str:
-    """Where the scene of the pixel truly went, as a sentence."""
-    shifts = burst.shifts_at(*pixel)
-    if shifts is None:
-        return ""
-    dy, dx = shifts[frame]
-    beyond = "" if max(abs(dy), abs(dx)) <= reach else f", beyond these kernels' reach of ±{reach} px"
-    return f"True shift of frame {frame} there: {offset(dy, dx)}{beyond}."
-
-
-def decomposition(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    with st.container(horizontal=True):
-        method = choose_method(methods, PARTS_METHOD)
-        field = cache.kernels_of(recipe, method)
-        frame = choose_frame(field.frames, PARTS_FRAME)
-    kernels, fused = field.sizes_at(*pixel), field.at(*pixel)[frame]
-    factors = field.factors_at(*pixel) if field.separable else {}
-    figure = figures.decomposition(
-        {size: (u[frame], v[frame]) for size, (u, v) in factors.items()},
-        {size: kernel[frame] for size, kernel in kernels.items()},
-        fused,
-        dark=elements.is_dark(),
-        height=440 if len(kernels) > 3 else 260,
-    )
-    elements.chart(figure, "parts")
-    if field.separable:
-        st.caption(
-            "Each size *s* is the outer product of a vertical factor **u** (bars on the left) and a horizontal factor "
-            "**v** (bars on top), both predicted by the network; red is above 0, blue below. What is applied is the "
-            "fused kernel: each size completed with zeros, then their mean (eq. 3 of the MKPN paper). Bars share one "
-            "scale, weights another, which runs by their signed root."
-        )
-    else:
-        st.caption(
-            f"{markdown_title(method)} predicts every weight of its kernels by itself: there are no 1-D factors."
-        )
-    (dy, dx), width = centroid(fused), spread(fused)
-    where = shift_text(cache.burst_of(recipe), frame, pixel, field.reach)
-    st.markdown(
-        f"Share **{percent(fused.sum() / field.frames, 1)}** of the picture · spread **{width:.2f} px** · centroid "
-        f"dy **{number(dy, 2)}**, dx **{number(dx, 2)} px**. {where}"
-    )
+    return elements.choose("Frame", [-1, *range(frames)], key, -1, lambda i: "all" if i < 0 else str(i))
 
 
 def displaced(burst: Burst, frames: int, pixel: tuple[int, int], reach: int) -> int:
@@ -133,69 +83,12 @@ def displaced(burst: Burst, frames: int, pixel: tuple[int, int], reach: int) -> 
     return 1 + int(np.where(far <= reach, far, -far).argmax())
 
 
-def maps(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    burst = cache.burst_of(recipe)
-    with st.container(horizontal=True):
-        method = choose_method(methods, MAPS_METHOD)
-        field = cache.kernels_of(recipe, method)
-        frame = choose_frame(
-            field.frames, MAPS_FRAME, first=displaced(burst, field.frames, pixel, field.reach)
-        )
-    kept = work.is_cached(cache.maps_of, recipe, method, frame)
-    with elements.awaited(kept, "Measuring all kernels …", key="maps") as place:
-        shown = cache.maps_of(recipe, method, frame)
-        with place():
-            show_maps(burst, field, frame, shown, pixel)
-
-
-def show_maps(burst: Burst, field: KernelField, frame: int, shown: FrameMaps, pixel: tuple[int, int]) -> None:
-    dark = elements.is_dark()
-    common: dict[str, Any] = dict(step=2, pixel=pixel, height=MAP_HEIGHT)
-    true = burst.shifts_at(*pixel)
-    shift = None if true is None else (float(true[frame][0]), float(true[frame][1]))
-    arrows = figures.displacement(
-        elements.shown_gray(burst.reference, burst.white_level),
-        shown.centroid,
-        2,
-        shift,
-        pixel,
-        height=MAP_HEIGHT,
-    )
-    # A largest kernel of one weight is a delta everywhere: its maps would be all 0.
-    widest = max(field.reach * 2**0.5, 0.5)
-    bits = max(2 * np.log2(max(field.sizes)), 1.0)
-    cells = [
-        ("Displacement of the centroid", arrows),
-        ("Share of the frame", figures.image_map(shown.share, "", diverging=True, dark=dark, **common)),
-        (
-            "Spread",
-            figures.image_map(
-                shown.spread, "px", limits=(0, min(widest, shown.spread.max() + 0.1)), **common
-            ),
-        ),
-        ("Entropy", figures.image_map(shown.entropy, "bits", limits=(0, bits), **common)),
-    ]
-    with elements.grid("maps", MAP_WIDTH):
-        for name, figure in cells:
-            with st.container(gap="xsmall"):
-                st.markdown(f"**{name}**")
-                elements.chart(figure, f"map_{name}")
-    arrow = f" Arrows are drawn {figures.arrow_scale(arrows):.1f} times as long as they are."
-    st.caption(
-        "At every second pixel, where the network predicts. *Share*: signed sum of the weights / N. *Spread*: root "
-        "mean square distance of |weights| from their centroid. *Entropy* of |weights| / their sum. "
-        + shift_text(burst, frame, pixel, field.reach)
-        + (" It is the green arrow." if shift not in (None, (0, 0)) else "")
-        + arrow
-    )
-
-
 def kinds(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     burst = cache.burst_of(recipe)
     with st.container(horizontal=True):
         method = choose_method(methods, KINDS_METHOD)
         field = cache.kernels_of(recipe, method)
-        frame = choose_frame(field.frames, KINDS_FRAME, all_frames=True)
+        frame = choose_frame(field.frames, KINDS_FRAME)
         count = elements.choose("Kinds", MAX_KINDS, KINDS_COUNT, 5, str)
     which = (recipe, method, None if frame < 0 else frame, count)
     with elements.awaited(
@@ -238,28 +131,6 @@ def show_kinds(
         "frames, each weighted by its sum of |weights|). It knows kernels alone, not the picture under them. "
         f"These kinds hold {percent(found.explained)} of the kernels' variance; the pinned pixel is of kind "
         f"{index[pixel] + 1}."
-    )
-
-
-def frequency(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    frames = min(cache.kernels_of(recipe, method).frames for method in methods)
-    with st.container(horizontal=True):
-        frame = choose_frame(frames, RESPONSE_FRAME, all_frames=True)
-        decibel = st.segmented_control(
-            "Scale", ["dB", "linear"], key=RESPONSE_SCALE, default="dB", required=True
-        )
-    with elements.grid("responses", MAP_WIDTH):
-        for method in methods:
-            kernels = cache.kernels_of(recipe, method).at(*pixel)
-            kernel = kernels.mean(axis=0) if frame < 0 else kernels[frame] / len(kernels)
-            figure = figures.response_map(*frequency_response(kernel), decibel=decibel == "dB")
-            with st.container(gap="xsmall"):
-                st.markdown(f"**{markdown_title(method)}**")
-                elements.chart(figure, f"response_{method}")
-    st.caption(
-        "|H(fy, fx)|, the 2-D Fourier transform of the kernel / N at the pinned pixel. *All* adds the frames: what the "
-        "method does to a scene that stands still. At the middle (frequency 0) stands the share; 0 dB is 1: what "
-        "passes unchanged. The rim is the finest detail that pixels can hold, half a cycle per pixel."
     )
 
 
@@ -441,38 +312,117 @@ def show_what_if(
 def stage(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
     """The pictures of the lens: a click on them pins the pixel that the view is about."""
     state = st.session_state
-    state[KERNELS_PIXEL] = pixel
+    state[STAGE_PIXEL] = pixel
 
     def take() -> None:
-        state[PIXEL] = state[KERNELS_PIXEL]
+        state[PIXEL] = state[STAGE_PIXEL]
 
     kernel_lens(
         cache.stage_payload(recipe, methods),
-        KERNELS_LENS,
-        pixel=KERNELS_PIXEL,
-        display=KERNELS_DISPLAY,
+        STAGE_LENS,
+        pixel=STAGE_PIXEL,
+        display=STAGE_DISPLAY,
         on_pin=take,
     )
 
 
-VIEWS = dict(
-    zip(
-        KERNEL_VIEWS.values(), (decomposition, maps, kinds, frequency, region, disagree, what_if), strict=True
-    )
-)
+# Views that the browser computes as the mouse moves, and how the lens shows them at first.
+IN_LENS: dict[str, dict[str, Any]] = {
+    KERNEL_VIEWS["decomposition"]: {"look": "parts", "mode": "picture"},
+    KERNEL_VIEWS["maps"]: {"look": "kernels", "mode": "displacement"},
+    KERNEL_VIEWS["frequencies"]: {"look": "frequencies", "mode": "picture"},
+}
+# Views of the pinned pixel or of the whole picture, beside the pictures.
+BESIDE = {
+    KERNEL_VIEWS["kinds"]: kinds,
+    KERNEL_VIEWS["region"]: region,
+    KERNEL_VIEWS["disagreement"]: disagree,
+    KERNEL_VIEWS["what-if"]: what_if,
+}
 
+
+def open_view(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
+    """Let the lens show a view that was just chosen; maps of a frame that moved, within the kernels' reach."""
+    state = st.session_state
+    before, state[KERNELS_OPENED] = state.get(KERNELS_OPENED), view
+    if before == view:
+        return
+    display = {**state.get(KERNELS_DISPLAY, {}), **IN_LENS[view]}
+    if view == KERNEL_VIEWS["maps"] and not display.get("frame"):
+        burst = cache.burst_of(recipe)
+        fields = [one.kernels for one in cache.estimates(recipe, methods) if one.kernels is not None]
+        display["frame"] = displaced(burst, fields[-1].frames, pinned_pixel(burst), fields[-1].reach)
+    state[KERNELS_DISPLAY] = display
+
+
+@elements.fragment
+def inside(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
+    """The lens. It computes what it shows: neither the mouse nor a pin waits for the server."""
+    kernel_lens(
+        cache.lens_payload(recipe, methods),
+        KERNELS_LENS,
+        display=KERNELS_DISPLAY,
+        assumed=offered(recipe, methods),
+    )
+    link.sync_address()
+    st.caption(f"{protocol(cache.burst_of(recipe))}.")
+
+
+def in_lens(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
+    cache.check_lens(recipe, methods)
+    denoised = cache.denoised(recipe, methods)
+    with elements.awaited(denoised.complete, "Denoising …") as place:
+        for _ in denoised.results():
+            pass
+        cache.lens_payload(recipe, methods)
+        open_view(recipe, methods, view)
+        with place():
+            inside(recipe, methods)
+
+
+def beside(
+    recipe: BurstRecipe,
+    methods: tuple[str, ...],
+    with_kernels: tuple[str, ...],
+    view: str,
+    pixel: tuple[int, int],
+) -> None:
+    left, right = elements.beside("kernels")
+    estimates = InParts(cache.result, {name: (recipe, name) for name in methods})
+    denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
+    now = (recipe, methods, view)
+    same = denoised and st.session_state.get(KERNELS_SHOWN) == now
+    with (
+        left,
+        elements.awaited(denoised, "Denoising …") as pictures,
+        right,
+        elements.awaited(same, f"{view} …", key="view") as kernels,
+    ):
+        cache.stage_payload(recipe, methods)
+        with pictures():
+            stage(recipe, methods, pixel)
+        with kernels():
+            of = methods if view == KERNEL_VIEWS["disagreement"] else with_kernels
+            BESIDE[view](recipe, of, pixel)
+    st.session_state[KERNELS_SHOWN] = now
+
+
+view = st.session_state[KERNELS_VIEW]
 begin(
     "What are the kernels made of, and what do they do?",
-    "At the **pinned pixel** and over the whole picture. Choose a view, and **click in the picture** to pin another "
-    "pixel; the burst and the methods are in the sidebar.",
+    "**Move over the picture**: what is shown of the kernels follows. Click a size to switch it off; *Show* has maps "
+    "of the whole picture. The burst and the methods are in the sidebar."
+    if view in IN_LENS
+    else "At the **pinned pixel** and over the whole picture. **Click in the picture** to pin another pixel; the burst "
+    "and the methods are in the sidebar.",
 )
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = pixel_controls(cache.burst_of(recipe))
+    pixel = None if view in IN_LENS else pixel_controls(cache.burst_of(recipe))
 
-view = st.segmented_control(
-    "View", list(VIEWS), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
+st.segmented_control(
+    "View", KERNEL_VIEWS.values(), required=True, label_visibility="collapsed", **control(KERNELS_VIEW)
 )
 try:
     with st.spinner("Denoising …"):
@@ -480,23 +430,9 @@ try:
     methods = without_failures(recipe, methods)
     if not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
+    elif pixel is None:
+        in_lens(recipe, methods, view)
     else:
-        left, right = elements.beside("kernels")
-        estimates = InParts(cache.result, {name: (recipe, name) for name in methods})
-        denoised = estimates.complete and work.is_cached(cache.stage_payload, recipe, methods)
-        now = (recipe, methods, view)
-        same = denoised and st.session_state.get(KERNELS_SHOWN) == now
-        with (
-            left,
-            elements.awaited(denoised, "Denoising …") as pictures,
-            right,
-            elements.awaited(same, f"{view} …", key="view") as kernels,
-        ):
-            cache.stage_payload(recipe, methods)
-            with pictures():
-                stage(recipe, methods, pixel)
-            with kernels():
-                VIEWS[view](recipe, methods if view == "Disagreement" else with_kernels, pixel)
-        st.session_state[KERNELS_SHOWN] = now
+        beside(recipe, methods, with_kernels, view, pixel)
 except ValueError as error:
     elements.failure(error)

@@ -10,18 +10,20 @@ from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
-from kpnviz.ui import cache, elements
+from kpnviz.ui import cache, elements, link
+from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.controls import (
     beyond_training,
     burst_controls,
     method_controls,
-    pixel_controls,
+    pinned_pixel,
     without_failures,
 )
-from kpnviz.ui.methods import available, frames_of, markdown_title, takes
+from kpnviz.ui.kernel_lens import kernel_lens
+from kpnviz.ui.methods import available, markdown_title, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import FRAMES
-from kpnviz.ui.state import MATRIX_METHOD, NOISE_FRAME, NOISE_METHOD, NOISE_SIDE
+from kpnviz.ui.state import MATRIX_METHOD, NOISE_DISPLAY, NOISE_LENS
 
 BLIND = "kpn-blind"  # beside the methods that are chosen
 
@@ -41,90 +43,87 @@ def is_blind(method: str) -> bool:
     return method in ZOO and not ZOO[method].noise_map
 
 
-def results(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    """All parts of the page: their places at once, and what is in them as it comes, that of the chosen method first."""
+# Of the assumed noise: the true one and the ends first, so that curves have their shape early.
+ORDER = sorted(
+    cache.SCALES, key=lambda scale: (scale not in (1, min(cache.SCALES), max(cache.SCALES)), scale)
+)
+
+
+@elements.fragment
+def lens(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
+    """The pictures and kernels, with the slider of the assumed noise; the rest of the page is about `pixel`."""
+    kernel_lens(
+        cache.lens_payload(recipe, methods),
+        NOISE_LENS,
+        display=NOISE_DISPLAY,
+        assumed=offered(recipe, methods),
+    )
+    link.sync_address()
+    if pinned_pixel(cache.burst_of(recipe)) != pixel:
+        st.rerun()
+
+
+def results(
+    recipe: BurstRecipe, methods: tuple[str, ...], with_kernels: tuple[str, ...], pixel: tuple[int, int]
+) -> None:
+    """All parts of the page: their places at once, and what is in them as it comes."""
     burst = cache.burst_of(recipe)
     bar = elements.progress_bar("sweeps", "Denoising …")
-    st.subheader("The picture and the kernels at the pinned pixel", anchor=False)
-    with st.container(horizontal=True):
-        method = elements.choose("Method", methods, NOISE_METHOD, default_method(methods), markdown_title)
-        others = range(1, 1 if frames_of(method) == {1} else recipe.frames)
-        other = elements.choose("Other frame", others, NOISE_FRAME, 1) if others else None
-        side = st.segmented_control(
-            "Pixels a side", [33, 65, burst.height], key=NOISE_SIDE, default=33, required=True,
-            format_func=lambda n: "all" if n == burst.height else str(n),
-        )  # fmt: skip
-
-    parts = InParts(cache.sweep, {name: (recipe, name) for name in methods})
-    complete, found = parts.complete, dict[str, cache.Sweep]()
-
-    def say(share: float, name: str) -> None:
-        bar.progress(share, f"Denoising {len(cache.SCALES)} times with {markdown_title(name)} …")
-
-    with elements.awaited(parts.is_ready(method), f"Denoising with {markdown_title(method)} …") as for_strips:
+    denoised = cache.denoised(recipe, methods)
+    parts = InParts(
+        cache.answer,
+        {f"{name} {scale}": (recipe, name, scale) for scale in ORDER for name in with_kernels},
+    )
+    complete = parts.complete
+    known = parts.is_ready(f"{with_kernels[-1]} {ORDER[0]}")
+    with elements.awaited(denoised.complete, "Denoising …") as for_lens:
         st.subheader("How the kernels and the picture answer", anchor=False)
-        waiting = f"Denoising with {len(methods)} networks …"
         with (
-            elements.awaited(complete, waiting) as for_curves,
-            elements.awaited(complete, waiting) as for_matrix,
+            elements.awaited(known, f"Denoising with {len(with_kernels)} networks …") as for_curves,
+            elements.awaited(complete, "True noise against assumed noise …") as for_matrix,
         ):
-            for name, sweep in parts.results([method], say):
-                found[name] = sweep
-                if name == method:
-                    with for_strips():
-                        strips(burst, sweep, other, side, pixel)
-                if not complete or len(found) == len(methods):
-                    with for_curves():
-                        curves(burst, found, methods)
+            for _ in denoised.results():
+                pass
+            cache.lens_payload(recipe, methods)
+            with for_lens():
+                lens(recipe, methods, pixel)
+            place, found = None, dict[str, dict[float, cache.Answer]]()
+            for done, scale in enumerate(ORDER):
+                for name in with_kernels:
+                    bar.progress(done / len(ORDER), f"Denoising with assumed noise {scale_text(scale)} …")
+                    found.setdefault(name, {})[scale] = cache.answer(recipe, name, scale)
+                if complete and scale != ORDER[-1]:
+                    continue  # all are drawn at once
+                place = place or for_curves().empty()
+                with place.container():
+                    curves(burst, found)
             bar.empty()
             with for_matrix():
-                matrix(recipe, methods, pixel)
+                matrix(recipe, with_kernels, pixel)
 
 
-def strips(burst: Burst, shown: cache.Sweep, other: int | None, side: int, pixel: tuple[int, int]) -> None:
-    assumed = [scale_text(scale) for scale in cache.SHOWN_SCALES]
-    elements.strip(
-        [
-            (f"assumed noise {text}", elements.decibels(image, burst), image)
-            for text, image in zip(assumed, shown.images, strict=True)
-        ],
-        burst.white_level,
-        pixel,
-        side=side,
-        width=110,
-    )
-    kernels = [field.at(*pixel) for field in shown.fields]
-    frames = [0] if other is None else [0, other]
-    figure = figures.kernel_rows(
-        [[k[frame] for k in kernels] for frame in frames], [f"frame {frame}" for frame in frames],
-        assumed, "assumed noise / true noise",
-        dark=elements.is_dark(), height=70 + 150 * len(frames),
-    )  # fmt: skip
-    elements.chart(figure, "noise_kernels")
-
-
-def curves(burst: Burst, found: dict[str, cache.Sweep], methods: tuple[str, ...]) -> None:
-    """The curves of those of the methods that are there by now."""
-    sweeps = {method: found[method] for method in methods if method in found}
-    titles = {method: title_of(method) for method in sweeps}
-    ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in cache.SCALES]
+def curves(burst: Burst, found: Mapping[str, Mapping[float, cache.Answer]]) -> None:
+    """The curves of what is there by now: of each method the answers to some assumed noises."""
+    scales = sorted(next(iter(found.values())))
+    answers = {name: [of[scale] for scale in scales] for name, of in found.items()}
+    ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in scales]
     cells: list[tuple[str, str, Mapping[str, Sequence[float | None]]]] = [
-        ("Spread of frame 0's kernels", "median spread, px", {m: s.spread for m, s in sweeps.items()}),
-        ("Share of frame 0", "median share", {m: s.share for m, s in sweeps.items()}),
-        ("Picture", "PSNR, dB", {m: s.psnr for m, s in sweeps.items() if None not in s.psnr}),
-    ]
-    with elements.grid(f"noise_curves_{len(sweeps)}", 270):
+        ("Spread of frame 0's kernels", "median spread, px", {m: [a.spread for a in of] for m, of in answers.items()}),
+        ("Share of frame 0", "median share", {m: [a.share for a in of] for m, of in answers.items()}),
+        ("Picture", "PSNR, dB", {m: [a.psnr for a in of] for m, of in answers.items() if of[0].psnr is not None}),
+    ]  # fmt: skip
+    with elements.grid(f"noise_curves_{len(scales)}", 270):
         for name, unit, series in cells:
             if not series:
                 continue
             with st.container(gap="xsmall"):
                 st.markdown(f"**{name}**")
                 figure = figures.curves(
-                    cache.SCALES, {titles[m]: y for m, y in series.items()}, "assumed noise / true noise", unit,
+                    scales, {title_of(m): y for m, y in series.items()}, "assumed noise / true noise", unit,
                     log2=True, tick_text=ticks,
                 )  # fmt: skip
-                elements.chart(figure, f"noise_{name}_{len(sweeps)}")
-    flat = " and ".join(markdown_title(method) for method in methods if is_blind(method))
+                elements.chart(figure, f"noise_{name}_{len(scales)}")
+    flat = " and ".join(markdown_title(method) for method in answers if is_blind(method))
     blind = (
         f" Of networks that take no assumed noise lines are flat: {flat}."
         if flat
@@ -175,25 +174,26 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
 
 begin(
     "What if the assumed noise is wrong?",
-    "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. Here the **same "
-    "burst** is denoised again and again, and only the assumed noise changes: 1/4 of the true standard deviation, the "
-    "true one, 4 times as much.",
+    "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. **Move the slider** "
+    "under the pictures: the same burst, denoised as if it had 1/4 to 4 times the true standard deviation. Below, what "
+    "that does over the whole picture.",
 )
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
-    pixel = pixel_controls(cache.burst_of(recipe))
+pixel = pinned_pixel(cache.burst_of(recipe))
 
 frames = st.session_state[FRAMES]
 blind = (BLIND,) if BLIND in available() and BLIND not in methods and takes(BLIND, frames) else ()
 chosen = (*methods, *blind)
 try:
+    cache.check_lens(recipe, methods)
     with st.spinner("Denoising …"):
         with_kernels = tuple(name for name in chosen if cache.has_kernels(recipe, name))
-    without_failures(recipe, methods)
+    methods = without_failures(recipe, methods)
     if not methods or not with_kernels:
         st.info("Choose a method that predicts kernels, in the sidebar.")
     else:
-        results(recipe, with_kernels, pixel)
+        results(recipe, methods, with_kernels, pixel)
 except ValueError as error:
     elements.failure(error)

@@ -158,10 +158,35 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
     """
     if np.ndim(kernel) != 2 or len(set(np.shape(kernel))) != 1 or np.size(kernel) == 0:
         raise ValueError(f"kernel has shape {np.shape(kernel)}; it is square, [K, K]")
+    return burst_response(np.asarray(kernel)[None], None, 1, points)
+
+
+def burst_response(
+    kernels: np.ndarray, shifts: np.ndarray | None = None, divisor: int | None = None, points: int = 65
+) -> tuple[np.ndarray, np.ndarray]:
+    """|H| of the kernels of all frames at a pixel [N, K, K] together, and its frequencies, as frequency_response.
+
+        H(fy, fx) = sum_i sum_ab K_i[a, b] exp(2 pi i (fy (a - r - dy_i) + fx (b - r - dx_i))) / divisor
+
+    shifts    (dy, dx) of each frame's scene, [N, 2], which is taken out: kernels that follow the scene lose nothing.
+              None: the scene stands still
+    divisor   KernelField.divisor; None: N
+
+    ValueError for kernels or shifts of another shape.
+    """
+    shape = np.shape(kernels)
+    if len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
+        raise ValueError(f"kernels has shape {shape}; kernels are square, [N, K, K]")
+    moved = np.zeros((shape[0], 2)) if shifts is None else np.asarray(shifts, dtype=np.float64)
+    if moved.shape != (shape[0], 2):
+        raise ValueError(f"shifts has shape {moved.shape}; it is [N, 2] with N = {shape[0]}")
     frequencies = np.linspace(-0.5, 0.5, points)
-    offsets = np.arange(len(kernel)) - len(kernel) // 2
-    waves = np.exp(2j * np.pi * np.outer(frequencies, offsets))  # [points, K]
-    return frequencies, np.abs(waves @ kernel @ waves.T)
+    offsets = np.arange(shape[1]) - shape[1] // 2
+    total = np.zeros((points, points), dtype=np.complex128)
+    for kernel, shift in zip(kernels, moved, strict=True):
+        down, across = (np.exp(2j * np.pi * np.outer(frequencies, offsets - d)) for d in shift)  # [points, K]
+        total += down @ kernel @ across.T
+    return frequencies, np.abs(total) / (shape[0] if divisor is None else divisor)
 
 
 def disagreement(

@@ -174,7 +174,7 @@ def _of_files(
     from kpnviz.capture.reader import files_of, read_frames
     from kpnviz.methods import common_frames
 
-    stack = read_frames(files_of(options.files), limits)
+    stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
     if options.color and stack.channels != 3:
         raise WrongOptionError("--color: the files are gray; they have no R, G and B")
     H, W = stack.height, stack.width

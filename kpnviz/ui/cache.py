@@ -13,7 +13,7 @@ import numpy as np
 from skimage.filters import gaussian, sobel
 
 from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
-from kpnviz.analysis.maps import FrameMaps, KernelKinds, frame_maps, kernel_kinds
+from kpnviz.analysis.maps import KernelKinds, frame_maps, kernel_kinds
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Estimate
@@ -30,7 +30,7 @@ SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 """The assumed noise, as multiples of the true one."""
 
 SHOWN_SCALES = SCALES[::2]
-"""Those whose pictures and kernels are kept."""
+"""Those whose pictures and kernels are shown."""
 
 MATRIX_GAINS = (1, 2, 4, 8, 16)
 MATRIX_CROP = 64
@@ -155,11 +155,6 @@ def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
 
 
 @cached
-def maps_of(recipe: BurstRecipe, method: str, frame: int) -> FrameMaps:
-    return frame_maps(kernels_of(recipe, method), frame)
-
-
-@cached
 def kinds_of(recipe: BurstRecipe, method: str, frame: int | None, count: int) -> KernelKinds:
     return kernel_kinds(kernels_of(recipe, method), frame, count)
 
@@ -211,42 +206,55 @@ def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
     return Changed(burst, kernels.apply(burst.frames[: field.frames]), kernels)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a method answers to an assumed noise: medians over the picture of frame 0's kernels, and the picture's PSNR.
+
+    spread in px, entropy in bits, psnr in dB (None without a truth)
+    """
+
+    spread: float
+    share: float
+    entropy: float
+    psnr: float | None
+
+
+@cached
+def answer(recipe: BurstRecipe, method: str, scale: float) -> Answer:
+    """What a method makes of a burst that it is told has `scale` times its noise."""
+    burst = burst_of(recipe)
+    made = estimate(recipe, method) if scale == 1 else denoise(method, burst, scale)
+    if made.kernels is None:
+        raise ValueError(f"{method} predicts the picture itself: it has no kernels")
+    maps = frame_maps(made.kernels, 0)
+    return Answer(
+        float(np.median(maps.spread)),
+        float(np.median(maps.share)),
+        float(np.median(maps.entropy)),
+        None if burst.truth is None else psnr(made.image, burst.truth, burst.white_level),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A burst denoised by one method with several assumed noises.
-
-    images, fields   of SHOWN_SCALES; the factors in float16, to be looked at, not applied
-    spread (px), share, entropy (bits), psnr (dB; None without a truth)   at SCALES; the first three are the
-    median over the picture of frame 0's kernels
-    """
+    """A burst denoised by one method with the assumed noises SHOWN_SCALES; factors in float16, to be looked at."""
 
     images: tuple[np.ndarray, ...]
     fields: tuple[KernelField, ...]
-    spread: tuple[float, ...]
-    share: tuple[float, ...]
-    entropy: tuple[float, ...]
-    psnr: tuple[float | None, ...]
 
 
 @cached
 def sweep(recipe: BurstRecipe, method: str) -> Sweep:
-    """What a method makes of a burst with each assumed noise."""
-    burst = burst_of(recipe)
-    images, fields, spreads, shares, entropies, scores = [], [], [], [], [], []
-    for scale in SCALES:
+    """What a method makes of a burst with each of SHOWN_SCALES."""
+    images, fields = [], []
+    for scale in SHOWN_SCALES:
         work.let_others()
-        estimate = denoise(method, burst, scale)
-        if estimate.kernels is None:
+        made = denoise(method, burst_of(recipe), scale)
+        if made.kernels is None:
             raise ValueError(f"{method} predicts the picture itself: it has no kernels")
-        maps = frame_maps(estimate.kernels, 0)
-        spreads.append(float(np.median(maps.spread)))
-        shares.append(float(np.median(maps.share)))
-        entropies.append(float(np.median(maps.entropy)))
-        scores.append(None if burst.truth is None else psnr(estimate.image, burst.truth, burst.white_level))
-        if scale in SHOWN_SCALES:
-            images.append(estimate.image)
-            fields.append(dataclasses.replace(estimate.kernels, factors=estimate.kernels.factors.half()))
-    return Sweep(tuple(images), tuple(fields), tuple(spreads), tuple(shares), tuple(entropies), tuple(scores))
+        images.append(made.image)
+        fields.append(dataclasses.replace(made.kernels, factors=made.kernels.factors.half()))
+    return Sweep(tuple(images), tuple(fields))
 
 
 @cached

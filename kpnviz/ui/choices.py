@@ -35,6 +35,8 @@ MAX_SHIFT = 32
 MAX_METHODS = 4
 MAX_FRAMES = 32
 MAX_CHANGED_SHIFT = 16  # of a frame in What if
+MAX_CAMERA = {"rotation": 10.0, "tilt": 5.0, "shutter": 32.0, "parallax": 32.0}
+"""Of CameraMotion: degrees, degrees, pixels, pixels."""
 
 LESSON_COUNT = len(LESSONS)
 
@@ -54,7 +56,7 @@ Shifts = tuple[tuple[int, int], ...]
 """(dy, dx) of each frame; frame 0 stays."""
 
 KERNEL_VIEWS = {
-    "decomposition": "Decomposition",
+    "decomposition": "Sizes",
     "maps": "Maps",
     "kinds": "Kinds",
     "frequencies": "Frequencies",

@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import gallery, has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
@@ -33,6 +34,7 @@ from kpnviz.ui.choices import (
 from kpnviz.ui.elements import failure
 from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, takes
 from kpnviz.ui.parameters import (
+    CAMERA,
     COLOR,
     CROP,
     DEFAULTS,
@@ -81,6 +83,23 @@ _SHAKE_HELP = (
 )
 
 
+_CAMERA_TITLES = {
+    "rotation": (
+        "Rotation, degrees",
+        "How far the last frame is turned, about a point in the middle of the picture.",
+    ),
+    "tilt": ("Pan and tilt, degrees", "How far the camera looks aside by the last frame: perspective."),
+    "shutter": (
+        "Rolling shutter, px",
+        "How far the last frame is sheared, from its top row to its bottom row: rows are exposed one after the other.",
+    ),
+    "parallax": (
+        "Parallax, px",
+        "How much further things in front move than what is behind them, by the last frame. They cover about four "
+        "tenths of the picture.",
+    ),
+}
+
 _MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
 _COLOR_HELP = (
     "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
@@ -120,6 +139,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
+        camera=_camera_motion(state),
         color=state[COLOR] and has_color(state[PHOTO]),
     )
     return (
@@ -173,6 +193,7 @@ def burst_controls() -> BurstRecipe:
     )
     if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
+    _camera_controls()
     turns = st.session_state[SHAKE] == HANDHELD
     st.toggle(
         "Moving object",
@@ -296,6 +317,39 @@ def _keep_shifts() -> None:
     if st.session_state[SHAKE] == BY_HAND and drawn is not None and drawn.shifts is None:
         shifts = np.rint(np.asarray(synthesize(replace(drawn, crop=(0, 0, 8, 8), camera=None)).shifts))
         st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in shifts)
+
+
+def _camera_controls() -> None:
+    """Sliders of how the camera moves beside its shake."""
+    state = st.session_state
+    fixed = state[MOVING] or state[SHAKE] == HANDHELD
+    moves = any(state[key] for key in CAMERA) and not fixed
+    with st.expander("Camera motion", expanded=moves):
+        for key in CAMERA:
+            title, meaning = _CAMERA_TITLES[key]
+            st.slider(
+                title,
+                **limits(key),
+                step=0.1 if key in ("rotation", "tilt") else 0.5,
+                format="%.1f",
+                help=meaning,
+                disabled=fixed,
+                **control(key),
+            )
+        if state[SHAKE] == HANDHELD:
+            st.caption(
+                "The shake of a hand has rotation, shutter and parallax of its own, which the seed draws."
+            )
+        elif fixed:
+            st.caption("While an object moves, the camera only shifts.")
+        else:
+            st.caption("Each grows evenly from frame 0 to the last, on top of the shake.")
+
+
+def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    values = {key: state[key] for key in CAMERA}
+    fixed = state[MOVING] or state[SHAKE] == HANDHELD
+    return CameraMotion(**values) if any(values.values()) and not fixed else None
 
 
 def _fit_shifts() -> None:

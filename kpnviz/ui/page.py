@@ -80,6 +80,7 @@ html { font-size: 21px !important; }
 .st-key-class_head p { font-size: 0.82rem; line-height: 1.3; }
 [class*="st-key-"][class*="_progress"] { /* at the top it would lie over the title */
   top: auto !important; bottom: 1.25rem; padding: 0.5rem 0.9rem; border-radius: 0.5rem; backdrop-filter: blur(12px);
+  box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 </style>"""
 

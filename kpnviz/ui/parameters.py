@@ -21,13 +21,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS
+from kpnviz.lens.payload import COMPARE, DISPLAY, LOOKS, MODES
 from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
+    HANDHELD,
     KERNEL_VIEWS,
     LESSON_COUNT,
+    MAX_CAMERA,
     MAX_CHANGED_SHIFT,
     MAX_FRAMES,
     MAX_GAIN,
@@ -194,6 +196,18 @@ SHIFTS = parameter(  # (dy, dx) of each frame
 )
 MOVING = parameter("moving", False, Flag(), **_scene)  # whether an object moves
 SEED = parameter("seed", 0, Integer(0, MAX_SEED), **_scene)  # of shake and noise
+# What the camera does beside its shake: fields of CameraMotion. Objects move where it only shifts.
+CAMERA = tuple(
+    parameter(
+        name,
+        0.0,
+        Number(0, most, digits=1),
+        SCENE,
+        scene=True,
+        applies=lambda state: not state[MOVING] and state[SHAKE] != HANDHELD,
+    )
+    for name, most in MAX_CAMERA.items()
+)
 
 # --- What is looked at ---
 METHODS = parameter("methods", default_methods, Methods(), ("explore", "kernels", "noise"), always=True)
@@ -204,7 +218,7 @@ TEACH = parameter("teach", False, Flag(), PAGES)  # in front of a class: large t
 _lens: dict[str, Any] = {"pages": ("explore",), "inside": LENS_DISPLAY}
 _LENS_FORMATS: dict[str, Format] = {
     "frame": Integer(0, _last_frame),
-    "mode": Choice(("picture", "signed", "absolute", "kernels")),
+    "mode": Choice(MODES),
     "against": Text(),
     "stops": Number(-2, 4),
     "linear": Flag(),
@@ -221,7 +235,7 @@ for _name, _format in _LENS_FORMATS.items():
 
 # --- Kernels ---
 _kernels = ("kernels",)
-KERNELS_VIEW = parameter("kernels_view", "Decomposition", Choice(KERNEL_VIEWS), _kernels)
+KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(KERNEL_VIEWS), _kernels)
 IF_METHOD = parameter("if_method", None, Choice(available), _kernels)
 IF_DROPPED = parameter("if_dropped", [], Integers(0, _last_frame, "frames"), _kernels)  # frames left out
 IF_SIZES = parameter("if_sizes", [], Integers(1, 99, "kernel sizes"), _kernels)  # that are kept; none: all

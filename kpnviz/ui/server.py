@@ -20,8 +20,12 @@ FIRST_PAGE = "explore"
 
 def prepare() -> None:
     """Import what pages need, and compute what the first page shows, which loads compiled code and networks."""
+    # Streamlit imports pandas when the first component is drawn: half a second, and 40,000 objects that the collection
+    # after each run would look through (serving/warm_up.py).
+    import pandas  # noqa: F401
+
     from kpnviz.threads import announce_compilation
-    from kpnviz.ui import cache, export, link, numbers, page, presets  # noqa: F401
+    from kpnviz.ui import assumed_noise, cache, export, identity, kernel_lens, link, numbers, page, presets  # noqa: F401
     from kpnviz.ui.choices import default_networks
     from kpnviz.ui.controls import recipe_of
     from kpnviz.ui.parameters import DEFAULTS

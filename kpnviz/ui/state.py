@@ -52,24 +52,19 @@ STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
 KERNELS_SHOWN = "_kernels_shown"  # (recipe, methods, view) that was shown last
-KERNELS_LENS = "kernels_lens"  # the lens' pictures, to pick a pixel from
-KERNELS_PIXEL, KERNELS_DISPLAY = (
-    "kernels_pixel",
-    "kernels_display",
-)  # the pixel that is shown, and that lens' display
-PARTS_METHOD, PARTS_FRAME = "parts_method", "parts_frame"  # whose kernel is taken apart
-MAPS_METHOD, MAPS_FRAME = "maps_method", "maps_frame"  # whose statistics are drawn
+KERNELS_LENS, KERNELS_DISPLAY = "kernels_lens", "kernels_display"  # the lens, and its display
+KERNELS_OPENED = "_kernels_opened"  # the view that the lens was last told to show
+STAGE_LENS = "stage_lens"  # the lens' pictures alone, to pick a pixel from
+STAGE_PIXEL, STAGE_DISPLAY = "stage_pixel", "stage_display"  # the pixel that is shown there, and the display
 KINDS_METHOD, KINDS_FRAME, KINDS_COUNT = (
     "kinds_method",
     "kinds_frame",
     "kinds_count",
 )  # of whose kernels, how many
-RESPONSE_FRAME, RESPONSE_SCALE = "response_frame", "response_scale"  # frequency response: frame, dB or linear
 PAIR = "pair"  # two methods that are compared
 
 # --- Noise, Sizes, Results ---
-NOISE_METHOD, NOISE_FRAME = "noise_method", "noise_frame"  # whose kernels, and of which frame beside frame 0
-NOISE_SIDE = "noise_side"  # pixels a side of the crops
+NOISE_LENS, NOISE_DISPLAY = "noise_lens", "noise_display"  # the lens with the slider, and its display
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
 RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
@@ -97,6 +92,7 @@ OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the ne
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
+OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
@@ -194,6 +190,11 @@ def foreign_file(uploader: int) -> str:
 def own_noise(ids: tuple[str, ...]) -> str:
     """The table of an upload's noise."""
     return f"own_noise_{hash(ids)}"
+
+
+def own_meaning(name: str, burst: tuple[str, ...]) -> str:
+    """A control of what an upload's numbers mean."""
+    return f"own_{name}_{hash(burst)}"
 
 
 def own_map_frame(frames: int) -> str:

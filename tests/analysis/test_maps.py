@@ -7,6 +7,7 @@ import torch
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.analysis.maps import (
     PIXEL_CLASSES,
+    burst_response,
     class_psnr,
     disagreement,
     frame_maps,
@@ -143,6 +144,11 @@ GRAY = np.full((40, 50), 0.5)
             r"error has shape \(40, 50\), classes \(30, 40\)",
         ),
         (lambda: frequency_response(np.zeros((3, 4))), r"kernel has shape \(3, 4\); it is square"),
+        (lambda: burst_response(np.zeros((2, 3, 4))), r"kernels has shape \(2, 3, 4\); kernels are square"),
+        (
+            lambda: burst_response(np.zeros((2, 3, 3)), [(0, 0)]),
+            r"shifts has shape \(1, 2\); it is \[N, 2\] with N = 2",
+        ),
     ],
 )
 def test_pictures_that_make_no_sense_are_named(call, sentence):
@@ -168,6 +174,18 @@ def test_responses_of_plain_kernels():
     frequencies, response = frequency_response(row)
     expected = np.abs(1 + 2 * np.cos(2 * np.pi * frequencies)) / 3
     np.testing.assert_allclose(response, np.broadcast_to(expected, response.shape))  # along x only
+
+
+def test_kernels_that_follow_the_scene_let_everything_pass_once_its_shift_is_taken_out():
+    shifts = [(0, 0), (2, -1), (-1, 3)]
+    kernels = np.zeros((3, 7, 7))
+    for kernel, (dy, dx) in zip(kernels, shifts, strict=True):
+        kernel[3 + dy, 3 + dx] = 1
+    np.testing.assert_allclose(burst_response(kernels, shifts)[1], 1)
+    frequencies, still = burst_response(kernels)
+    waves = [np.exp(2j * np.pi * (0.5 * dy + 0.25 * dx)) for dy, dx in shifts]
+    assert still[64, list(frequencies).index(0.25)] == pytest.approx(abs(sum(waves)) / 3)
+    np.testing.assert_allclose(burst_response(kernels, shifts, divisor=1)[1], 3)
 
 
 def test_the_pixels_of_most_disagreement_come_first():

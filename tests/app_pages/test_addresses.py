@@ -95,7 +95,7 @@ def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_plac
 
 def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5")
+    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5&kernels_view=disagreement")
     # It shows the pixel that the view is about, without the lens' own kernels.
     expect(page.get_by_role("spinbutton", name="y")).to_have_value(str(lens(page, "l.cursor[0]")))
     expect(page.get_by_role("region", name="Kernels")).to_be_hidden()

@@ -17,7 +17,6 @@ from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.methods import denoiser
 from kpnviz.ui.parameters import DEFAULTS, with_defaults
 from kpnviz.ui.size_stage import size_stage
-from kpnviz.ui.state import NOISE_SIDE
 
 from ..conftest import tiny
 
@@ -129,8 +128,6 @@ def test_kernels_works_at_the_corners(view):
 def test_noise_works_at_the_corners_and_when_a_control_changes():
     assert not said(visit("noise", crop=96, frames=1, methods=["kpn-l1", "kpn-direct"]))
     app = visit("noise", crop=96, frames=32, methods=["kpn-l1"], gain=MAX_GAIN, pixel=(95, 95))
-    app.session_state[NOISE_SIDE] = 96  # all of it
-    assert not said(app.run())
     app.session_state["crop"] = 128
     assert not said(app.run())
 

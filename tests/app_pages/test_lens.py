@@ -57,6 +57,27 @@ def test_hover_changes_the_kernels_without_asking_python(page):
     assert lens(page, "p.latency(0.95)") > 0
 
 
+def test_the_page_kernels_does_not_ask_python_either(chromium, server):
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5~mkpn")
+    assumed_noise_is_there(page)
+    before, shares = len(page.sent), page.locator(".share").all_inner_texts()
+    for x in range(41, 101, 6):
+        hover(page, 80, x)
+    assert page.locator(".share").all_inner_texts() != shares
+    page.locator("[data-of=mkpn][data-size='11']").click()
+    expect(page.locator("[data-method=MKPN] .loss")).to_contain_text("dB")
+    assert len(page.sent) == before
+    page.get_by_role("radio", name="Maps").click()
+    expect(page.locator(".of-map .here")).to_contain_text("true (")
+    page.get_by_role("radio", name="Frequencies").click()
+    expect(page.locator("[data-method=MKPN] .total")).to_contain_text("noise ×")
+    assert lens(page, "[l.mode, l.look]") == ["picture", "frequencies"]
+    no_exception(page)
+    page.close()
+    assert not page.errors
+
+
 def test_kernels_in_the_browser_are_those_of_python(page, estimates):
     for y, x in [(0, 0), (127, 126), (64, 33), (91, 92)]:
         shown = lens(page, f"l.kernelsAt({y}, {x}).map((m) => m.cells.map((c) => Array.from(c.weights)))")

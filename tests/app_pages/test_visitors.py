@@ -213,21 +213,22 @@ def test_the_text_of_an_example_comes_with_its_pictures(chromium, networks, addr
 
 def test_results_that_take_long_have_a_skeleton_and_come_one_by_one(chromium, networks, address):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    skeletons, strips = page.locator(".skeleton"), page.locator(".strip", has_text="assumed noise")
+    skeletons, lens = page.locator(".skeleton"), page.locator(".lens[data-y]")
     path = address.replace("/?", "/noise?")
     with networks.held():
         page.goto(f"{path}&seed={next(SEEDS)}")
         expect(skeletons).to_have_count(3)
-        networks.let_go("mkpn")
-        expect(strips).to_be_visible()
-        expect(skeletons).to_have_count(1)  # of the matrix: curves have their first line
+        networks.let_go(METHODS[0])
+        expect(skeletons).to_have_count(3)
+        networks.let_go(METHODS[1])
+        expect(lens).to_be_visible()
     expect(page.get_by_role("heading", name="True noise against assumed noise")).to_be_visible()
     expect(skeletons).to_have_count(0)
     # Of a new burst nothing stands beside what is of the one before.
     with networks.held():
         page.get_by_role("button", name="×8", exact=True).click()
         expect(skeletons).to_have_count(3)
-        expect(strips).to_have_count(0)
+        expect(lens).to_have_count(0)
         expect(page.get_by_test_id("stPlotlyChart")).to_have_count(0)
     expect(skeletons).to_have_count(0)
     page.close()
@@ -238,12 +239,11 @@ def test_a_lens_that_is_put_into_its_place_anew_shows_what_was_chosen(chromium, 
     click_pixel(page, 30, 40)
     page.wait_for_url("**pixel=30~40**")
     page.get_by_role("radio", name="Maps").click()
-    expect(page.get_by_text("Displacement of the centroid")).to_be_visible()
+    until(page, lambda: lens(page, "l.mode") == "displacement")
     with networks.held():
         page.get_by_role("button", name="×8", exact=True).click()
-        expect(page.locator(".skeleton")).to_have_count(2)
+        expect(page.locator(".skeleton")).to_have_count(1)
         expect(page.locator(".lens")).to_have_count(0)
-        expect(page.get_by_text("Displacement of the centroid")).to_have_count(0)
     page.locator('.lens[data-y="30"][data-x="40"][data-pinned="true"]').wait_for()
-    expect(page.get_by_text("Displacement of the centroid")).to_be_visible()
+    assert lens(page, "l.mode") == "displacement"
     page.close()

@@ -43,7 +43,7 @@ FAST = ("kpn-l3", "kpn-l5")
 
 CONTENT = {
     "explore": ".st-key-lens .lens[data-y]",
-    "kernels": ".st-key-parts .heatmaplayer",
+    "kernels": ".st-key-kernels_lens .lens[data-y]",
     "noise": "h3:has-text('True noise against assumed noise')",
     "sizes": ".st-key-sizes_lens .lens.sizes[data-y]",
     "results": "summary:has-text('Table 1, ours and the paper')",
@@ -118,8 +118,8 @@ def test_whatever_page_comes_after_another_it_has_methods_and_content(chromium, 
 
 def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light"))
-    page.goto(f"{fast_server}/kernels?v=1&crop=96")
-    page.locator(CONTENT["kernels"]).first.wait_for(state="attached")
+    page.goto(f"{fast_server}/kernels?v=1&crop=96&kernels_view=region")
+    page.locator(".js-plotly-plot").first.wait_for(state="attached")
     scale = "JSON.stringify(document.querySelector('.js-plotly-plot')?.data?.[0].colorscale)"
     light = page.wait_for_function(scale).json_value()
     page.emulate_media(color_scheme="dark")  # nothing is clicked

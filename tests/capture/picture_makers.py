@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from kpnviz.pictures import write_png16, write_tiff16
+from kpnviz.pictures import write_png16, write_tiff
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
 BLACK, WHITE = 512, 4095
@@ -84,7 +84,7 @@ def samples(seed=0, H=14, W=18):
         "jpeg": pillow(rgb8, "JPEG", exif=turned),
         "webp": pillow(rgb8, "WEBP", lossless=True),
         "tiff": pillow(rgb8, "TIFF", compression="tiff_lzw"),
-        "tiff 16": write_tiff16(rgb16),
+        "tiff 16": write_tiff(rgb16),
         "tiff float": tiff(gray16.astype(np.float32) / 65535),
         "npz": npz(frames=rng.random((3, H, W), np.float32), read_std=0.02, shot_gain=0.003),
         "zip": zipped([("a.png", pillow(gray8, "PNG")), ("b.png", pillow(gray8, "PNG"))]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kpnviz import figures
-from kpnviz.figures.kernels import decomposition, kernel_rows
+from kpnviz.figures.kernels import kernel_rows
 
 from .. import test_foreign_kernels as foreign
 
@@ -35,36 +35,6 @@ def test_kernels_stand_in_rows_with_a_gap_between_them(rng):
         2,
         8,
     ]
-
-
-def test_a_pixels_parts_are_drawn_to_one_scale(rng):
-    factors = {s: (rng.normal(size=s), rng.normal(size=s)) for s in (1, 3, 5)}
-    kernels = {s: np.outer(*pair) for s, pair in factors.items()}
-    fused = sum(np.pad(kernel, (5 - s) // 2) for s, kernel in kernels.items()) / 3
-    figure = figures.decomposition(factors, kernels, fused)
-    weights = np.asarray(traces(figure, "heatmap")[0].customdata)
-    shown = np.sort(weights[np.isfinite(weights)])
-    np.testing.assert_array_equal(
-        shown, np.sort(np.concatenate([k.ravel() for k in (*kernels.values(), fused)]))
-    )
-    assert [note.text for note in figure.layout.annotations] == ["1×1", "3×3", "5×5", "fused"]
-    above, below, names = traces(figure, "scatter")
-    assert sorted(names.customdata) == sorted(v for pair in factors.values() for f in pair for v in f)
-    # Of six points a bar, those of positive values are in the first trace.
-    assert len(above.x) == 6 * sum(v >= 0 for v in names.customdata)
-    assert len(below.x) == 6 * sum(v < 0 for v in names.customdata)
-    lengths = [
-        max(np.ptp(x[i : i + 5]), np.ptp(y[i : i + 5]))
-        for x, y in ((above.x, above.y), (below.x, below.y))
-        for i in range(0, len(x), 6)
-    ]
-    assert max(lengths) == pytest.approx(3)  # the longest bar belongs to the largest factor
-
-
-def test_kernels_without_factors_have_no_bars(rng):
-    kernel = rng.normal(size=(5, 5))
-    figure = figures.decomposition({}, {5: kernel}, kernel)
-    assert not traces(figure, "scatter")
 
 
 def test_maps_lie_over_the_pixels_that_they_stand_for(rng):
@@ -100,15 +70,6 @@ def test_long_arrows_do_not_cross_the_picture():
     centroids = np.full((16, 16, 2), 12.0)
     scale = figures.arrow_scale(figures.displacement(np.zeros((32, 32)), centroids, 2))
     assert scale * np.hypot(12, 12) == pytest.approx(1.5 * 2)
-
-
-def test_responses_in_decibels_end_at_the_floor():
-    response = np.array([[1.0, 0.1], [0.0, 10.0]])
-    shown = traces(figures.response_map(np.array([-0.5, 0.5]), response, decibel=True), "heatmap")[0]
-    np.testing.assert_allclose(shown.z, [[0, -20], [-40, 20]])
-    assert (shown.zmin, shown.zmax) == (-40, 20)
-    linear = traces(figures.response_map(np.array([-0.5, 0.5]), response, decibel=False), "heatmap")[0]
-    np.testing.assert_array_equal(linear.z, response)
 
 
 def test_curves_have_units_ticks_and_standard_errors():
@@ -180,7 +141,6 @@ def test_figures_leave_background_and_text_to_the_page(rng, dark):
     kernel = rng.normal(size=(3, 3))
     for figure in (
         figures.kernel_rows([[kernel]], ["a"], ["b"], "c", dark=dark),
-        figures.decomposition({}, {3: kernel}, kernel, dark=dark),
         figures.image_map(kernel, "px", dark=dark, diverging=True),
         figures.boxed(rng.random((9, 9)), 1, 3, 2, 5),
         figures.curves([1, 2], {"a": [1, 2]}, "x", "y"),
@@ -205,10 +165,6 @@ def test_the_noise_fit_draws_patches_and_two_lines():
 def test_kernels_of_any_network_are_drawn(kind):
     field = kind()[0].channel(0)
     kernels = field.at(2, 3)
-    factors = {s: (u[0], v[0]) for s, (u, v) in field.factors_at(2, 3).items()} if field.separable else {}
-    sizes = {size: one[0] for size, one in field.sizes_at(2, 3).items()}
-    figure = decomposition(factors, sizes, kernels[0])
-    assert len(figure.data[0].z) >= kernels.shape[-1]
     table = kernel_rows([list(kernels)], ["theirs"], [str(i) for i in range(len(kernels))], "frame")
     assert len(table.data[0].z) == kernels.shape[-1]
 

@@ -8,7 +8,7 @@ from kpnviz.burst import Burst
 from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import KernelField
 from kpnviz.lens import interactive_page, pack, payload
-from kpnviz.lens.payload import read_header
+from kpnviz.lens.payload import MODES, read_header
 
 from ..app_pages.lens_driver import color, hover, lens, painted, watch
 from .kinds import H, W, fac, frames, normal, of_kind, pytorch_kpn, sepconv, valid
@@ -40,15 +40,21 @@ def opened(chromium, tmp_path):
 def test_every_view_and_mode_works_without_noise_and_truth(opened, kind):
     burst, estimate = of_kind(kind)
     page = opened(burst, [estimate, Estimate(burst.reference, None, "only a picture", 0.0)])
-    names = ["Kernels", "On the frames", "Sum", "Uses", "Ideal"]
+    names = ["Kernels", "Sizes", "On the frames", "Sum", "Uses", "Frequencies", "Ideal"]
     assert page.get_by_role("tab").all_inner_texts() == names  # no network here is shown what matching says
     for name in names:
         page.get_by_role("tab", name=name, exact=True).click()
         painted(page)
     expect(page.locator(".row.ideal")).to_contain_text("of this burst both are unknown")
+    page.get_by_role("tab", name="Sizes").click()
+    if kind is sepconv:
+        assert len(lens(page, "l.taken[0][0][0].u")) == 51
+    else:
+        why = "It predicts the 25 weights of its 5×5 kernel one by one: it has one size and no factors"
+        expect(page.locator(f"[data-method={kind.__name__}]")).to_contain_text(why)
     page.get_by_role("tab", name="Kernels").click()
     expect(page.locator("[data-method='only a picture']")).to_contain_text("It has a picture alone")
-    for mode in ("signed", "absolute", "kernels", "picture"):
+    for mode in (*MODES[1:], "picture"):
         page.locator("[name=mode]").select_option(mode)
         painted(page)
     assert page.locator("[data-method] .name b").first.inner_text() == kind.__name__

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from kpnviz.analysis.best_size import TIE, best_size
+from kpnviz.analysis.counterfactuals import restrict_sizes
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
-from kpnviz.analysis.kernel_stats import centroid, mass
+from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
+from kpnviz.analysis.maps import burst_response, frame_maps
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.color import srgb_decode, srgb_encode
@@ -40,10 +42,13 @@ MODULES = (
     "ideal",
     "kernels",
     "layout",
+    "maps",
     "matching",
     "paint",
     "palette",
     "payload",
+    "response",
+    "size_pictures",
     "sizes",
     "view_parts",
 )
@@ -72,6 +77,9 @@ def script(chromium):
         """() => {
           globalThis.sent = ({ factors, ...rest }) =>
             ({ ...rest, factors: { ...factors, values: Uint16Array.from(factors.values) } });
+          globalThis.ran = (steps) => { for (;;) { const { done, value } = steps.next(); if (done) return value; } };
+          const list = (value) => (value.length ? [...value] : value);
+          globalThis.plain = (maps) => Object.fromEntries(Object.entries(maps).map(([k, v]) => [k, list(v)]));
           globalThis.unpacked = (text) => readPayload(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
         }"""
     )
@@ -104,7 +112,8 @@ def test_kernels_and_their_statistics(script, sizes, separable):
     sent = {"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE}
     for y, x in [(0, 0), (H - 1, W - 1), (10, 17)]:
         found = script(
-            "new KernelField(sent(a.kernels)).at(a.y, a.x).map((w) => [Array.from(w), kernelStats(w, a.K)])",
+            "new KernelField(sent(a.kernels)).at(a.y, a.x)"
+            ".map((w) => [Array.from(w), { ...kernelStats(w, a.K), ...shapeOf(w, a.K) }])",
             kernels=sent, K=max(sizes), y=y, x=x,
         )  # fmt: skip
         expected = field.at(y, x)
@@ -112,6 +121,26 @@ def test_kernels_and_their_statistics(script, sizes, separable):
             np.testing.assert_allclose(np.reshape(weights, kernel.shape), kernel, atol=1e-5)
             assert stats["mass"] == pytest.approx(mass(kernel), abs=1e-4)
             assert stats["centroid"] == pytest.approx(centroid(kernel), abs=1e-4)
+            assert stats["spread"] == pytest.approx(spread(kernel), abs=1e-4)
+            assert stats["entropy"] == pytest.approx(entropy(kernel), abs=1e-4)
+
+
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
+def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes, separable):
+    shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(3)).half()
+    field = KernelField(factors.float(), sizes, separable, H, W)
+    kept = sizes[:-1] or sizes
+    expected = restrict_sizes(field, kept).at(7, 20)[1]
+    margin = (max(sizes) - max(kept)) // 2
+    weights, alone = script(
+        "((field) => [[...field.frameAt(1, 7, 20)], field.weightAt(1, 7, 20, a.at, a.at)])"
+        "(new KernelField(sent(a.kernels)).withSizes(a.kept))",
+        kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
+        kept=kept, at=max(sizes) // 2,
+    )  # fmt: skip
+    np.testing.assert_allclose(np.reshape(weights, (max(sizes),) * 2), np.pad(expected, margin), atol=1e-5)
+    assert alone == pytest.approx(expected[len(expected) // 2, len(expected) // 2], abs=1e-5)
 
 
 @pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
@@ -135,6 +164,88 @@ def test_what_uses_a_pixel_is_what_changes_with_it(script, sizes, separable):
             W=W,
         )
         np.testing.assert_allclose(np.reshape(found, (K, K)) / 2, change, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["reflect", "zero", "valid"])
+@pytest.mark.parametrize("separable", [True, False])
+def test_the_mean_of_the_pictures_of_sizes_is_the_picture_without_the_others(script, separable, padding):
+    sizes, inset = (1, 3, 7), 3 if padding == "valid" else 0
+    h, w = H - 2 * inset, W - 2 * inset
+    shape = (
+        1,
+        2,
+        3,
+        factor_channels(sizes, separable),
+        (h + 1) // 2,
+        (w + 1) // 2,
+    )  # of each channel its own
+    factors = (0.3 * torch.randn(shape, generator=torch.Generator().manual_seed(5))).half()
+    field = KernelField(factors.float(), sizes, separable, h, w, padding)
+    frames = torch.rand(1, 2, 3, H, W, generator=torch.Generator().manual_seed(6))
+    found = script(
+        "ran(sizePictures(new KernelField(sent(a.kernels)), a.frames)).map((p) => Array.from(p, (v) => v || 0))",
+        kernels={
+            "sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), "padding": padding,
+            "height": h, "width": w, "inset": inset,
+        },
+        frames=array(frames[0]),
+    )  # fmt: skip
+    pictures = np.reshape(found, (3, 3, H, W))[..., inset : inset + h, inset : inset + w]
+    for kept in ([1], [3, 7], sizes):
+        made = np.mean([pictures[sizes.index(size)] for size in kept], axis=0)
+        less = inset - max(kept) // 2 if inset else 0  # smaller kernels see less
+        seen = frames[..., less : H - less, less : W - less]
+        np.testing.assert_allclose(made, restrict_sizes(field, kept).apply(seen)[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_maps_are_those_of_python(script, half):
+    sizes = (1, 3, 5)
+    h, w = ((H + 1) // 2, (W + 1) // 2) if half else (H, W)
+    shape = (1, 2, factor_channels(sizes, True), h, w)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(7)).half()
+    field = KernelField(factors.float(), sizes, True, H, W)
+    sent = {
+        "sizes": sizes,
+        "separable": True,
+        "half": half,
+        "factors": halves(factors[0].numpy()),
+        **SIZE,
+    }
+    found = script("plain(ran(fieldMaps(new KernelField(sent(a.kernels)), [1])))", kernels=sent)
+    expected = frame_maps(field, 1)
+    dy, dx = np.moveaxis(expected.centroid, -1, 0)
+    for name, values in {**vars(expected), "dy": dy, "dx": dx}.items():
+        if name != "centroid":
+            np.testing.assert_allclose(np.reshape(found[name], (h, w)), values, atol=1e-4, err_msg=name)
+
+    # The size and the reach of both frames together, from their definitions.
+    both = script("plain(ran(fieldMaps(new KernelField(sent(a.kernels)), [0, 1])))", kernels=sent)
+    alone = [
+        np.abs(restrict_sizes(field, [n]).predicted(slice(None), [0, 1])).sum((0, -1, -2)) for n in sizes
+    ]
+    np.testing.assert_array_equal(np.reshape(both["size"], (h, w)), np.argmax(alone, axis=0))
+    kernels = np.abs(field.predicted(slice(None), [0, 1])).sum(0)
+    held = (
+        np.stack([kernels[..., 2 - r : 3 + r, 2 - r : 3 + r].sum((-1, -2)) for r in range(3)], -1)
+        / kernels.sum((-1, -2))[..., None]
+    )
+    np.testing.assert_array_equal(np.reshape(both["reach"], (h, w)), 1 + 2 * np.argmax(held >= 0.5, axis=-1))
+    np.testing.assert_allclose(
+        np.reshape(both["share"], (h, w)), frame_maps(field, 0).share + expected.share, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("shifts", [None, [(0, 0), (2, -1), (-0.5, 4)]])
+def test_frequencies(script, shifts):
+    kernels = np.random.default_rng(8).normal(size=(3, 5, 5))
+    found, noise = script(
+        "[Array.from(responseOf(a.kernels, 5, 3, a.shifts)), noiseLeft(a.kernels, 3)]",
+        kernels=kernels.reshape(3, 25).tolist(), shifts=shifts,
+    )  # fmt: skip
+    _, expected = burst_response(kernels, shifts)
+    np.testing.assert_allclose(np.reshape(found, (65, 65)), expected, atol=1e-9)
+    assert noise == pytest.approx(np.sqrt((kernels**2).sum()) / 3)
 
 
 def test_a_mixture_of_kernels_makes_the_mixture_of_pictures(script):

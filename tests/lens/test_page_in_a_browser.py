@@ -1,12 +1,15 @@
 """The interactive page, opened from its file in a real browser without a network."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import expect
 
 import kpnviz
+from kpnviz.analysis.counterfactuals import restrict_sizes
 from kpnviz.analysis.metrics import psnr
 from kpnviz.lens import interactive_page, pack, pack_assumed
 from kpnviz.noise import NoiseModel
@@ -97,12 +100,13 @@ def test_kernels_follow_the_mouse_and_are_those_of_python(opened, estimates):
 def test_every_view_works_offline(opened):
     page = opened(pixel=(40, 50))
     pictures = set()
-    for name in ("Kernels", "On the frames", "Sum", "Uses", "Matching", "Ideal"):
+    names = ("Kernels", "Sizes", "On the frames", "Sum", "Uses", "Matching", "Frequencies", "Ideal")
+    for name in names:
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
         painted(page)
         pictures.add(page.locator(".cell canvas").nth(3).screenshot())
-    assert len(pictures) == 6
+    assert len(pictures) == len(names)
     until(
         page,
         "document.getElementById('lens').shadowRoot.querySelector('.lens').lens.state.ideal.found",
@@ -113,6 +117,64 @@ def test_every_view_works_offline(opened):
     assert download.value.suggested_filename == "kernels_y40_x50.png"
     page.locator(".lens").press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_follow(
+    opened, burst, estimates
+):
+    page = opened(display={"look": "parts", "frame": 3, "shown": "mkpn"})
+    field = dataclasses.replace(
+        estimates[1].kernels, factors=estimates[1].kernels.factors.half().float()
+    )  # as they travel
+    row = page.locator("[data-method=MKPN]")
+    names = [f"{size}×{size}" for size in field.sizes]
+    assert row.locator(".cell .label b").all_inner_texts() == [*names, "fused"]
+    assert page.locator("[data-method='KPN L5'] .cell .label b").all_inner_texts() == ["5×5"]
+    for y, x in [(40, 50), (95, 0)]:
+        hover(page, y, x)
+        painted(page)
+        parts = lens(
+            page, "l.taken[1][0].map(({ size, u, v, weights }) => [size, [...u], [...v], [...weights]])"
+        )
+        kernels = field.sizes_at(y, x)
+        for (size, u, v, weights), n in zip(parts, field.sizes, strict=True):
+            assert size == n
+            np.testing.assert_allclose(np.outer(u, v), kernels[n][3], atol=1e-6)
+            np.testing.assert_allclose(np.reshape(weights, (n, n)), kernels[n][3], atol=1e-6)
+
+    # Off: the largest and 3x3.
+    kept = [size for size in field.sizes if size not in (3, field.sizes[-1])]
+    for size in (3, field.sizes[-1]):
+        row.locator(f"[data-size='{size}']").click()
+    expect(row.locator("[data-size='3']")).to_have_attribute("aria-pressed", "false")
+    without = restrict_sizes(field, kept)
+    image = without.apply(torch.from_numpy(burst.frames)[None])[0].numpy()
+    score = page.locator(".chip.shown .score").locator("visible=true")
+    expect(score).to_have_text(f"{psnr(image, burst.truth, burst.white_level):.2f} dB")
+    shown = lens(page, "Array.from(l.imageOf(l.panelNamed('mkpn')))")
+    np.testing.assert_allclose(np.reshape(shown, image.shape), image, atol=2e-5)
+    hover(page, 30, 60)
+    painted(page)
+    fused = lens(page, "[...l.found[1].cells[3].weights]")
+    margin = (max(field.sizes) - max(kept)) // 2
+    np.testing.assert_allclose(np.reshape(fused, (11, 11)), np.pad(without.at(30, 60)[3], margin), atol=1e-6)
+    expect(row.locator(".agrees")).to_be_visible()  # the picture is what these kernels make
+    row.locator("[data-size='']").click()
+    expect(score).to_contain_text(f"{psnr(estimates[1].image, burst.truth, burst.white_level):.2f} dB")
+
+    # All frames of the method, size by size; the map of the size with most weight.
+    page.locator("[name=frame]").select_option("all")
+    expect(page.locator(".row .name b")).to_have_text([*names, re.compile("MKPN")])
+    page.locator("[name=mode]").select_option("size")
+    weights = [
+        np.abs(restrict_sizes(field, [n]).predicted(slice(15, 16), list(range(8))))[:, 0, 30].sum()
+        for n in field.sizes
+    ]
+    heaviest = field.sizes[int(np.argmax(weights))]
+    hover(page, 30, 60)
+    expect(page.locator(".of-map .here")).to_have_text(f"here {heaviest}×{heaviest} px")
+    shares = page.locator(".of-map .entry").all_inner_texts()
+    assert sum(int(re.search(r" (\d+) %", text)[1]) for text in shares) == pytest.approx(100, abs=3)
 
 
 def test_it_opens_as_the_app_was_and_keeps_what_is_chosen_when_loaded_again(opened):

@@ -3,7 +3,8 @@
 /** @import { Field, Pixel, Weights } from "../scripts/types" */
 /** @import { KernelField } from "../scripts/field.js" */
 
-import { kernelStats } from "../scripts/kernels.js";
+import { fused } from "../scripts/field.js";
+import { kernelStats, shapeOf, sumOfSizes } from "../scripts/kernels.js";
 
 /**
  * How much one frame counts in each pixel, at every second row and column.
@@ -47,20 +48,14 @@ export function meanShare({ values, columns }, W, where = null) {
  * @returns {{ size: number, weights: Weights, carries: number }[]}
  */
 export function kernelsOfSizes(field, frame, [y, x]) {
-  const { K, parts: { sizes } } = field; // prettier-ignore
-  const factor = field.readerAt(frame, y, x, 0);
-  let first = 0;
-  const kernels = sizes.map((size) => {
-    const weights = new Float64Array(K * K);
-    const margin = (K - size) / 2;
-    for (let a = 0; a < size; a++)
-      for (let b = 0; b < size; b++)
-        weights[(a + margin) * K + b + margin] = (factor(first + a) * factor(first + size + b)) / sizes.length;
-    first += 2 * size;
-    return { size, weights, carries: weights.reduce((sum, weight) => sum + Math.abs(weight), 0) };
-  });
-  const all = kernels.reduce((sum, { carries }) => sum + carries, 0);
-  return kernels.map((kernel) => ({ ...kernel, carries: kernel.carries / all }));
+  const parts = field.partsAt(frame, y, x);
+  const sums = parts.map(({ weights }) => sumOfSizes(weights));
+  const all = sums.reduce((total, sum) => total + sum, 0);
+  return parts.map((part, s) => ({
+    size: part.size,
+    weights: fused([part], field.K).map((weight) => weight / parts.length),
+    carries: sums[s] / all,
+  }));
 }
 
 /**
@@ -69,16 +64,7 @@ export function kernelsOfSizes(field, frame, [y, x]) {
  * @param {number} K
  */
 export function spreadOf(weights, K) {
-  const { centroid } = kernelStats(weights, K);
-  if (!centroid) return 0;
-  const r = (K - 1) / 2;
-  let [sum, total] = [0, 0];
-  weights.forEach((weight, i) => {
-    const [dy, dx] = [Math.floor(i / K) - r - centroid[0], (i % K) - r - centroid[1]];
-    sum += Math.abs(weight) * (dy * dy + dx * dx);
-    total += Math.abs(weight);
-  });
-  return Math.sqrt(sum / total);
+  return shapeOf(weights, K).spread;
 }
 
 /**

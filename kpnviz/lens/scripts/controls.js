@@ -4,7 +4,9 @@
 
 import { carpetText } from "./carpet.js";
 import { make } from "./elements.js";
-import { plus, signed, factorText, tickDigits } from "./text.js";
+import { SEQUENTIAL } from "./palette.js";
+import { FLOOR } from "./response_view.js";
+import { factorText, offset, plus, signed, tickDigits } from "./text.js";
 
 const MAX_TICK_DIGITS = 3; // after the point, where a color scale has five ticks
 const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves the picture (click the picture, Enter)";
@@ -28,13 +30,15 @@ export class Controls {
     parts.input("same").checked = state.sameScale;
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
+    parts.input("decibel").checked = state.decibel;
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
     parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
     const reset = parts.find(".reset");
     reset.textContent = `zoom ${zoom.toFixed(1)}×`;
     reset.hidden = zoom === 1;
-    parts.find("option[value=kernels]").hidden = !state.modes.includes("kernels");
+    for (const option of parts.root.querySelectorAll("option[value=kernels], [name=mode] optgroup"))
+      /** @type {HTMLElement} */ (option).hidden = !state.modes.includes("kernels");
     parts.find(".carpet").hidden = mode !== "kernels";
     if (mode === "kernels") parts.find(".carpet p").textContent = carpetText(state);
     parts.find(".of-channel").hidden = !state.channelMatters;
@@ -42,6 +46,24 @@ export class Controls {
     this.writeErrors();
     this.writeAssumed();
     this.writeSeries();
+  }
+
+  /**
+   * The choice of the frame whose kernels are shown, where a view or page is about one.
+   * @param {boolean} some  a view, which may show all of them, too
+   */
+  buildFrames(some) {
+    const { state: { data: { shifts, sizes }, frames }, parts } = this; // prettier-ignore
+    parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
+    const moved = (/** @type {number} */ i) => (i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
+    const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
+    parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
+    this.writeFrame();
+  }
+
+  writeFrame() {
+    const { state, painter: { rows } } = this; // prettier-ignore
+    this.parts.input("frame").value = rows.view.ofFrame && state.allFrames ? "all" : `${state.frame}`;
   }
 
   /** The scrubber of a series. */
@@ -93,11 +115,23 @@ export class Controls {
   writeWeights() {
     const { heldMax, autoMax, contrast, kernelMethods, look, each } = this.state;
     const end = (heldMax ?? autoMax) / 2 ** contrast || 1;
-    this.parts.find(".weights").hidden = !kernelMethods.length || look === "sum";
+    this.parts.find(".weights").hidden = !kernelMethods.length || look === "sum" || look === "frequencies";
+    this.writeFrequencies(look === "frequencies");
     if (each) return this.writeScale(".weights", ["−", "each its own", "+"]);
     // Even steps of the square root. Weights of many digits leave room for the ends alone.
     const between = tickDigits(end) > MAX_TICK_DIGITS ? [0] : [-end / 4, 0, end / 4];
     this.writeScale(".weights", [-end, ...between, end]);
+  }
+
+  /**
+   * The scale of what passes of a frequency.
+   * @param {boolean} shown
+   */
+  writeFrequencies(shown) {
+    this.parts.find(".passing").hidden = !shown;
+    if (!shown) return;
+    this.paintRamp(".passing", SEQUENTIAL.css);
+    this.writeScale(".passing", this.state.decibel ? [FLOOR, FLOOR / 2, 0].map((value) => `${signed(value, 0)} dB`) : ["0", "0.5", "1"]);
   }
 
   /**

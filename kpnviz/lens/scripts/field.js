@@ -4,7 +4,7 @@
 // and beyond it there are no kernels (`covers`). A field has K, the side of its kernels, count, for how many frames it has them,
 // and channels, how many channels have kernels of their own (1: all share one set); `channel` is ignored where they are shared.
 
-/** @import { Padding, Rule, Values, Weights } from "./types" */
+/** @import { Padding, Rule, SizePart, Values, Weights } from "./types" */
 
 import { HALF } from "./half.js";
 
@@ -14,10 +14,28 @@ import { HALF } from "./half.js";
  * @param {number} i
  * @param {number} n
  */
-function samplesBeside(i, n) {
+export function samplesBeside(i, n) {
   const position = Math.min(Math.max((i + 0.5) / 2 - 0.5, 0), n - 1);
   const low = Math.floor(position);
   return { low, high: Math.min(low + 1, n - 1), weight: position - low };
+}
+
+/**
+ * The effective kernel of parts: completed with zeros to K x K, and averaged over the sizes that are `kept` (eq. 3).
+ * @param {SizePart[]} parts
+ * @param {number} K
+ * @param {number[]} kept
+ * @returns {Weights}
+ */
+export function fused(parts, K, kept = parts.map(({ size }) => size)) {
+  const weights = new Float64Array(K * K);
+  for (const { size, weights: own } of parts) {
+    if (!kept.includes(size)) continue;
+    const margin = (K - size) / 2;
+    for (let a = 0, i = 0; a < size; a++)
+      for (let b = 0; b < size; b++, i++) weights[(a + margin) * K + b + margin] += own[i] / kept.length;
+  }
+  return weights;
 }
 
 /** What all fields have in common. */
@@ -53,6 +71,16 @@ class Field {
     throw new Error("a field has kernels");
   }
 
+  /** The kernel sizes that the network predicts. @returns {number[]} */
+  get sizes() {
+    return [this.K];
+  }
+
+  /** Those of them that count; see `withSizes`. @returns {number[]} */
+  get kept() {
+    return this.sizes;
+  }
+
   /**
    * The effective kernels of all frames [N].
    * @param {number} y
@@ -85,6 +113,7 @@ export class KernelField extends Field {
   /**
    * @typedef {object} Parts
    * @property {number[]} sizes
+   * @property {number[]} [kept]  sizes that count; without it, all
    * @property {boolean} separable
    * @property {Values} factors
    * @property {Values | null} [basis]
@@ -114,6 +143,7 @@ export class KernelField extends Field {
     this.w = w;
     this.error = parts.error ?? null;
     this.lossy = parts.lossy ?? false;
+    this.half = parts.half ?? true; // whether factors stand at half resolution
   }
 
   /**
@@ -122,6 +152,38 @@ export class KernelField extends Field {
    */
   withFactors(factors) {
     return new KernelField({ ...this.parts, factors });
+  }
+
+  get sizes() {
+    return this.parts.sizes;
+  }
+
+  get kept() {
+    return this.parts.kept ?? this.parts.sizes;
+  }
+
+  /**
+   * The field with only some of its sizes: the effective kernel is the mean of those (restrict_sizes in
+   * kpnviz/analysis/counterfactuals.py). K stays, and so does what `partsAt` gives.
+   * @param {number[]} kept
+   */
+  withSizes(kept) {
+    return new KernelField({ ...this.parts, kept });
+  }
+
+  /**
+   * What reads factor f of some frame at a place (row * w + column) of the grid on which factors are predicted.
+   * @param {number} frame
+   * @param {number} channel
+   * @returns {(f: number, place: number) => number}
+   */
+  predictedReader(frame, channel) {
+    const { F, h, w, channels, parts: { factors: { values }, scales, unit = 1, basis } } = this; // prettier-ignore
+    const set = basis ? 0 : frame * channels + (channels > 1 ? channel : 0);
+    const [first, plane] = [set * F * h * w, h * w];
+    if (values instanceof Uint16Array) return (f, place) => HALF[values[first + f * plane + place]] * unit;
+    if (!scales) return (f, place) => values[first + f * plane + place];
+    return (f, place) => values[first + f * plane + place] * scales[set * plane + place];
   }
 
   /**
@@ -133,14 +195,8 @@ export class KernelField extends Field {
    * @returns {(f: number) => number}
    */
   readerAt(frame, y, x, channel) {
-    const { F, h, w, channels, parts: { factors: { values }, scales, unit = 1, half = true, basis } } = this; // prettier-ignore
-    const set = basis ? 0 : frame * channels + (channels > 1 ? channel : 0);
-    const [first, plane] = [set * F * h * w, h * w];
-    const isHalf = values instanceof Uint16Array;
-    const number = (/** @type {number} */ f, /** @type {number} */ place) => {
-      const value = values[first + f * plane + place];
-      return isHalf ? HALF[value] * unit : scales ? value * scales[set * plane + place] : value;
-    };
+    const { h, w, half } = this;
+    const number = this.predictedReader(frame, channel);
     if (!half) return (f) => number(f, y * w + x);
     const row = samplesBeside(y, h);
     const column = samplesBeside(x, w);
@@ -153,6 +209,63 @@ export class KernelField extends Field {
   }
 
   /**
+   * The kernel of each size that factors make; u and v are its vertical and horizontal factor, where there are some.
+   * @param {number} frame
+   * @param {(f: number) => number} read
+   * @returns {SizePart[]}
+   */
+  partsFrom(frame, read) {
+    const { K, F, parts: { sizes, separable, basis } } = this; // prettier-ignore
+    if (basis) {
+      const { values, shape: [, N] } = basis; // prettier-ignore
+      const weights = new Float64Array(K * K);
+      for (let f = 0; f < F; f++) {
+        const coefficient = read(f);
+        const start = (f * N + frame) * K * K;
+        for (let i = 0; i < K * K; i++) weights[i] += coefficient * values[start + i];
+      }
+      return [{ size: K, weights, u: null, v: null }];
+    }
+    let first = 0;
+    return sizes.map((size) => {
+      const factors = new Float64Array(separable ? 2 * size : size * size);
+      for (let f = 0; f < factors.length; f++) factors[f] = read(first + f);
+      first += factors.length;
+      if (!separable) return { size, weights: factors, u: null, v: null };
+      const [u, v] = [factors.subarray(0, size), factors.subarray(size)];
+      const weights = new Float64Array(size * size);
+      for (let a = 0, i = 0; a < size; a++) for (let b = 0; b < size; b++, i++) weights[i] = u[a] * v[b];
+      return { size, weights, u, v };
+    });
+  }
+
+  /**
+   * The kernel of each size of one frame at a pixel, whether it counts or not. Beyond the picture they are 0.
+   * @param {number} frame
+   * @param {number} y
+   * @param {number} x
+   * @param {number} channel
+   * @returns {SizePart[]}
+   */
+  partsAt(frame, y, x, channel = 0) {
+    const { inset } = this.rule;
+    if (this.covers(y, x)) return this.partsFrom(frame, this.readerAt(frame, y - inset, x - inset, channel));
+    return this.sizes.map((size) => ({ size, weights: new Float64Array(size * size), u: null, v: null }));
+  }
+
+  /**
+   * The same at a place (row * w + column) of the grid on which factors are predicted.
+   * @param {number} frame
+   * @param {number} place
+   * @param {number} channel
+   * @returns {SizePart[]}
+   */
+  predictedParts(frame, place, channel = 0) {
+    const number = this.predictedReader(frame, channel);
+    return this.partsFrom(frame, (f) => number(f, place));
+  }
+
+  /**
    * Outer products, zero-padded to the largest size and averaged over the sizes (eq. 3); or sums of basis kernels.
    * @param {number} frame
    * @param {number} y
@@ -161,30 +274,7 @@ export class KernelField extends Field {
    * @returns {Weights}
    */
   frameAt(frame, y, x, channel = 0) {
-    const { K, F, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
-    const weights = new Float64Array(K * K);
-    if (!this.covers(y, x)) return weights;
-    const read = this.readerAt(frame, y - inset, x - inset, channel);
-    if (basis) {
-      const { values, shape: [, N] } = basis; // prettier-ignore
-      for (let f = 0; f < F; f++) {
-        const coefficient = read(f);
-        const start = (f * N + frame) * K * K;
-        for (let i = 0; i < K * K; i++) weights[i] += coefficient * values[start + i];
-      }
-      return weights;
-    }
-    let first = 0;
-    for (const size of sizes) {
-      const margin = (K - size) / 2;
-      const factors = Float64Array.from({ length: separable ? 2 * size : size * size }, (_, f) => read(first + f));
-      for (let a = 0; a < size; a++)
-        for (let b = 0; b < size; b++)
-          weights[(a + margin) * K + b + margin] +=
-            (separable ? factors[a] * factors[size + b] : factors[a * size + b]) / sizes.length;
-      first += factors.length;
-    }
-    return weights;
+    return fused(this.partsAt(frame, y, x, channel), this.K, this.kept);
   }
 
   /**
@@ -197,7 +287,7 @@ export class KernelField extends Field {
    * @param {number} channel
    */
   weightAt(frame, y, x, a, b, channel = 0) {
-    const { K, F, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
+    const { K, F, kept, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
     if (!this.covers(y, x)) return 0;
     const read = this.readerAt(frame, y - inset, x - inset, channel);
     let [total, first] = [0, 0];
@@ -209,11 +299,11 @@ export class KernelField extends Field {
     for (const size of sizes) {
       const margin = (K - size) / 2;
       const [i, j] = [a - margin, b - margin];
-      if (i >= 0 && j >= 0 && i < size && j < size)
+      if (kept.includes(size) && i >= 0 && j >= 0 && i < size && j < size)
         total += separable ? read(first + i) * read(first + size + j) : read(first + i * size + j);
       first += separable ? 2 * size : size * size;
     }
-    return total / sizes.length;
+    return total / kept.length;
   }
 }
 
@@ -231,6 +321,56 @@ export class MixedField extends Field {
     this.share = share;
     this.error = one.error === null || other.error === null ? null : Math.max(one.error, other.error);
     this.lossy = one.lossy;
+    const { h, w, half } = one;
+    this.h = h;
+    this.w = w;
+    this.half = half;
+  }
+
+  get sizes() {
+    return this.one.sizes;
+  }
+
+  get kept() {
+    return this.one.kept;
+  }
+
+  /** @param {number[]} kept */
+  withSizes(kept) {
+    return new MixedField(this.one.withSizes(kept), this.other.withSizes(kept), this.share);
+  }
+
+  /**
+   * The kernel of each size, mixed; a mixture of two outer products has no factors.
+   * @param {SizePart[]} these
+   * @param {SizePart[]} others
+   * @returns {SizePart[]}
+   */
+  mixed(these, others) {
+    const { share } = this;
+    return these.map(({ size, weights }, s) => ({
+      ...{ size, u: null, v: null },
+      weights: weights.map((weight, i) => weight * (1 - share) + others[s].weights[i] * share),
+    }));
+  }
+
+  /**
+   * @param {number} frame
+   * @param {number} y
+   * @param {number} x
+   * @param {number} channel
+   */
+  partsAt(frame, y, x, channel = 0) {
+    return this.mixed(this.one.partsAt(frame, y, x, channel), this.other.partsAt(frame, y, x, channel));
+  }
+
+  /**
+   * @param {number} frame
+   * @param {number} place
+   * @param {number} channel
+   */
+  predictedParts(frame, place, channel = 0) {
+    return this.mixed(this.one.predictedParts(frame, place, channel), this.other.predictedParts(frame, place, channel));
   }
 
   /**

@@ -74,6 +74,7 @@ export class Input {
     root.addEventListener("focusout", () => state.data && state.setFlicker(false));
     root.addEventListener("input", ({ target }) => this.onControl(/** @type {HTMLInputElement} */ (target)));
     this.onClick(".rows", "[data-frame]", ({ frame }) => state.chooseFrame(Number(frame)));
+    this.onClick(".rows", "[data-of]", ({ of = "", size }) => state.toggleSize(of, size ? Number(size) : undefined));
     for (const part of [".rows", ".film"])
       this.onClick(part, "[data-name]", ({ name = "" }, event) => state.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look = "" }) => state.chooseLook(look));
@@ -146,7 +147,7 @@ export class Input {
   onControl({ name, value, checked }) {
     const { state, painter } = this;
     if (name === "compare") return state.chooseCompare(value);
-    if (name === "frame") return state.chooseFrame(Number(value));
+    if (name === "frame") return value === "all" ? state.chooseAllFrames() : state.chooseFrame(Number(value));
     if (name === "assumed") return state.assume(Number(value));
     if (name === "step") return state.chooseStep(Number(value));
     if (name === "channel") return state.chooseChannel(Number(value));
@@ -157,6 +158,8 @@ export class Input {
     if (name === "linear") state.linear = !checked;
     if (name === "each" || name === "marks") state[name] = checked;
     if (name === "same") state.sameScale = checked;
+    if (name === "decibel") state.decibel = checked;
+    if (name === "mapped") state.mapAll = value === "all";
     state.redraw();
     if (name === "marks") painter.rows.writeLegend();
   }

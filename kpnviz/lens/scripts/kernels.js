@@ -93,6 +93,65 @@ export function kernelStats(weights, K) {
 }
 
 /**
+ * How wide a kernel is: the root mean square distance of |w| from its center in pixels, and the entropy of |w| / sum |w| in
+ * bits (kpnviz/analysis/kernel_stats.py). 0 and 0 for one of zeros.
+ * @param {ArrayLike<number>} weights
+ * @param {number} K
+ * @param {Shift | null} [centroid]
+ */
+export function shapeOf(weights, K, centroid = kernelStats(weights, K).centroid) {
+  if (!centroid) return { spread: 0, entropy: 0 };
+  const r = (K - 1) / 2;
+  let [total, squares, logs] = [0, 0, 0];
+  for (let a = 0, i = 0; a < K; a++)
+    for (let b = 0; b < K; b++, i++) {
+      const size = Math.abs(weights[i]);
+      if (!size) continue;
+      total += size;
+      squares += size * ((a - r - centroid[0]) ** 2 + (b - r - centroid[1]) ** 2);
+      logs += size * Math.log2(size);
+    }
+  return { spread: Math.sqrt(squares / total), entropy: Math.max(0, Math.log2(total) - logs / total) };
+}
+
+/**
+ * Sum of |w|.
+ * @param {ArrayLike<number>} weights
+ */
+export function sumOfSizes(weights) {
+  let total = 0;
+  for (let i = 0; i < weights.length; i++) total += Math.abs(weights[i]);
+  return total;
+}
+
+/**
+ * Add the sums of |w| of a kernel's rings to `rings` [r + 1]: ring d holds the weights that are d pixels from the middle, by
+ * rows or by columns, whichever is more. The first d rings are the square of 2 d - 1 pixels a side.
+ * @param {ArrayLike<number>} weights
+ * @param {number} K
+ * @param {Float64Array} rings
+ */
+export function addRings(weights, K, rings) {
+  const r = (K - 1) / 2;
+  for (let a = 0, i = 0; a < K; a++)
+    for (let b = 0; b < K; b++, i++) rings[Math.max(Math.abs(a - r), Math.abs(b - r))] += Math.abs(weights[i]);
+}
+
+/**
+ * The side of the smallest square around the middle that holds half of all |w|, in pixels; 1 where there is none.
+ * @param {Float64Array} rings
+ */
+export function halfSide(rings) {
+  const half = sumOfSizes(rings) / 2;
+  let sum = 0;
+  for (let d = 0; d < rings.length; d++) {
+    sum += rings[d];
+    if (sum >= half) return 2 * d + 1;
+  }
+  return 2 * rings.length - 1;
+}
+
+/**
  * What kernels do with frames [N, C, H, W] at a pixel: patch times kernel, and its mean or sum over the frames.
  *
  * sets     the kernels of each channel, or of all: [1 or C][N] of K*K weights

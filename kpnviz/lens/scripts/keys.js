@@ -2,6 +2,8 @@
 
 /** @import { Input } from "./input.js" */
 
+import { MODES } from "./shown.js";
+
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const ZOOM = 1.5;
 
@@ -43,7 +45,7 @@ export function actionOf(key, step, input) {
     "]": () => state.chooseFrame(state.frame + 1),
     f: () => state.setFlicker(true),
     w: () => state.chooseCompare(state.compare === "wipe" ? "one" : "wipe"),
-    e: redrawn(() => (state.mode = next(state.modes, state.mode))),
+    e: redrawn(() => (state.mode = next(state.modes.filter((mode) => MODES.includes(mode)), state.mode))),
     l: redrawn(() => (state.linear = !state.linear)),
     t: () => state.chooseLook(next(state.looks, state.look)),
     c: redrawn(() => (state.each = !state.each)),

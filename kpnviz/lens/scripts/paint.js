@@ -3,7 +3,7 @@
 /** @import { Context, Ink, Palette, Shift } from "./types" */
 
 import { clamp } from "./layout.js";
-import { COSTS, dense, signedRoot } from "./palette.js";
+import { COSTS, dense, SEQUENTIAL, signedRoot } from "./palette.js";
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -157,6 +157,62 @@ export function drawPatch(canvas, size, { side, colorOf, weights, K, max, palett
  */
 export function drawProduct(canvas, size, { products, K, max, boxSize, palette, ink }) {
   drawSquare(canvas, size, K, boxSize, (i) => palette.at(signedRoot(products[i] / max)), ink.line);
+}
+
+const FACTORS = 0.2; // of a box, for factors above and at the left of their kernel
+const FACTOR_COLOR = 0.6; // of the palette's ends
+
+/**
+ * A kernel with the factors whose product it is: u as bars at its left, v above it; both end at `end`. Without factors their
+ * place is empty. A thin square shows how large the largest kernel is: around the others there are zeros.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} size
+ * @param {KernelDrawing & { u: ArrayLike<number> | null, v: ArrayLike<number> | null, end: number }} drawing
+ */
+export function drawFactors(canvas, size, { weights, K, max, boxSize, palette, ink, centroid, shift, u, v, end }) {
+  const context = prepare(canvas, size, size);
+  const margin = Math.round(FACTORS * size);
+  const side = size - margin;
+  const unit = (side - 2) / boxSize;
+  const left = margin + (side - unit * K) / 2;
+  bitmap(K, K, (i) => palette.at(signedRoot(weights[i] / max)), cellBitmap);
+  context.drawImage(cellBitmap, left, left, unit * K, unit * K);
+  context.lineWidth = 1;
+  context.strokeStyle = ink.line;
+  if (K < boxSize) context.strokeRect(margin + 0.5, margin + 0.5, side - 1, side - 1);
+  context.strokeRect(left - 0.5, left - 0.5, unit * K + 1, unit * K + 1);
+  const thick = Math.max(unit - (unit > 4 ? 1 : 0), 1);
+  for (let i = 0; u && v && i < K; i++) {
+    const [place, most] = [left + i * unit + (unit - thick) / 2, margin - 4];
+    const [across, down] = [u[i], v[i]].map((value) => Math.max(Math.min(Math.abs(value) / end, 1) * most, value ? 1 : 0));
+    const base = left - 3;
+    context.fillStyle = css(palette.at(Math.sign(u[i]) * FACTOR_COLOR));
+    context.fillRect(base - across, place, across, thick);
+    context.fillStyle = css(palette.at(Math.sign(v[i]) * FACTOR_COLOR));
+    context.fillRect(place, base - down, thick, down);
+  }
+  context.save();
+  context.translate(margin, margin);
+  drawMarks(context, side, unit, { centroid, shift, ink });
+  context.restore();
+}
+
+/**
+ * A packed color as CSS has it.
+ * @param {number} color
+ */
+export function css(color) {
+  return `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
+}
+
+/**
+ * The response to all frequencies, [side, side], in colors of 0 to 1; its rim is half a cycle a pixel.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} size
+ * @param {{ values: ArrayLike<number>, side: number, ink: Ink }} response
+ */
+export function drawResponse(canvas, size, { values, side, ink }) {
+  drawSquare(canvas, size, side, side, (i) => SEQUENTIAL.at(2 * values[i] - 1), ink.line);
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import { Controls } from "./controls.js";
 import { Desk } from "./desk.js";
+import { MapOverlay } from "./map_overlay.js";
 import { Parts } from "./elements.js";
 import { INKS, PALETTES } from "./palette.js";
 import { Pictures } from "./pictures.js";
@@ -28,6 +29,7 @@ export class Painter {
     this.palette = PALETTES.light;
     /** @type {Ink} */
     this.ink = { ...INKS.light, text: "#000", paper: "#fff", shift: "#0f9d76", weight: 1 }; // until takeTheme
+    this.maps = new MapOverlay(this);
     this.pictures = new Pictures(this);
     this.rows = new Rows(this);
     this.sizes = new Sizes(this);
@@ -100,6 +102,7 @@ export class Painter {
       this.pictures.paint();
       this.sizes.paint();
       this.controls.write();
+      this.maps.write();
     }
     this.ink.weight = this.weight;
     this.paintCursor();
@@ -113,6 +116,7 @@ export class Painter {
     state.evaluate();
     this.pictures.paintCursor();
     this.sizes.paintCursor();
+    this.maps.writeHere();
     if (rows.isStale) {
       rows.build();
       this.desk.layOut();
@@ -120,10 +124,12 @@ export class Painter {
     rows.paint();
     this.controls.writeWeights();
     this.controls.writePixel();
+    this.controls.writeFrame();
     const { cursor: [y, x], pinned, frame, look, view } = state; // prettier-ignore
     Object.assign(root.dataset, { y, x, pinned, frame, look, zoom: view.zoom.toFixed(2) });
     root.classList.toggle("pinned", pinned);
-    root.classList.toggle("assuming", state.assumed.applied !== 0);
+    const others = state.kernelMethods.some((method) => !state.keptSizes.areAll(method));
+    root.classList.toggle("assuming", others || state.assumed.applied !== 0); // stars are those of what was computed
   }
 
   announceSoon() {

@@ -28,10 +28,13 @@ function makePalette(stops) {
 
 export const PALETTES = { light: makePalette(STOPS.light), dark: makePalette(STOPS.dark) };
 
-/** What matching costs: bright where the scene is alike, as in the figures of Python (Viridis). */
-export const COSTS = makePalette([
-  ...["#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878", "#440154"],
-]);
+const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+
+/** Numbers from dark to bright, as in the figures of Python (Viridis). */
+export const SEQUENTIAL = makePalette(VIRIDIS);
+
+/** What matching costs: bright where the scene is alike. */
+export const COSTS = makePalette([...VIRIDIS].reverse());
 
 /** Lines over and around kernels. Marks have a casing of `faint`: on any color of the palette one of both is seen. */
 export const INKS = {

@@ -25,7 +25,7 @@ export class PictureColors {
   colorsOf(image, panel) {
     const { state, transfer: shown } = this;
     const white = state.data.white_level;
-    const picture = state.mode === "picture" || state.mode === "kernels";
+    const picture = state.mode !== "signed" && state.mode !== "absolute";
     const gain = (picture ? 2 ** state.stops : 1) / white;
     const { reference, channels: C, data: { height: H, width: W } } = state; // prettier-ignore
     if (picture || panel === reference) return this.colorOf((i, c) => image[c * H * W + i], gain);

@@ -162,6 +162,7 @@ export class Pictures {
     context.clearRect(0, 0, state.size[0], state.size[1]); // of two pictures the one below is not to be seen through it
     if (painted) context.drawImage(painted, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
     if (mode === "kernels" && method) drawCarpet(context, state.size, state, method, painter.palette, painter.ink);
+    else if (state.isMap && method) painter.maps.draw(context, method);
     else if (scale >= SMALLEST_NUMBERED_PIXEL) this.drawNumbers(context, panel);
   }
 
@@ -232,6 +233,7 @@ export class Pictures {
     for (const K of new Set(sizes)) cased(context, MARK, 1.25 * weight, () => square((K - 1) / 2));
     if (scale > 8) cased(context, MARK, 1, () => square(0));
     if (state.pinnedAt) this.paintPin(context, state.pinnedAt, reach);
+    if (state.isMap && stage.role !== "map") this.painter.maps.drawTrue(context, [mx, my]);
     if (stage.role === "map" || !shifts || frame === 0 || ![here, state.otherPanel].includes(framePanel)) return;
     if (here !== framePanel && compare !== "wipe") return;
     const [dy, dx] = shifts[frame];

@@ -1,6 +1,6 @@
 // The kernels: one row a method, one cell a frame, and above them the views to choose from.
 
-/** @import { CellContent, Found, Line, Panel, RowPlan } from "./types" */
+/** @import { CellContent, Found, Line, NamedCell, Panel, RowPlan } from "./types" */
 /** @import { Painter } from "./painter.js" */
 
 import { make, makeButton } from "./elements.js";
@@ -59,6 +59,7 @@ export class Rows {
     this.tabGroup.stopAt(parts.find(`.tab#${state.look}`));
     this.cellGroup.stopAt(this.rows[0]?.cells[state.frame]?.element);
     parts.find(".steps").hidden = state.look !== "sum";
+    this.painter.controls.buildFrames(Boolean(this.view.ofFrame));
     this.writeNote();
     this.writeLegend();
     this.built = this.identity;
@@ -66,15 +67,15 @@ export class Rows {
 
   /** What the rows on the page were built for. */
   get identity() {
-    const { data, look, chosenMethod, channel } = this.state;
-    return `${data.id} ${look} ${look === "ideal" ? chosenMethod?.title : ""} ${channel}`;
+    const { data, look, channel } = this.state;
+    return `${data.id} ${look} ${this.view.about?.(this.state) ?? ""} ${channel}`;
   }
 
   /** @param {RowPlan} plan */
   makeRow(plan) {
     const { data, star } = this.state;
     const { film } = this.painter.pictures;
-    const cells = Array.from({ length: plan.count }, (_, i) => this.makeCell(i, plan.panels?.[i]));
+    const cells = Array.from({ length: plan.count }, (_, i) => this.makeCell(i, plan.panels?.[i], plan.cells?.[i]));
     const [score, lines, running] = [make("span", "score"), make("span", "lines"), make("i", "")];
     const progress = make("div", "progress", running);
     progress.hidden = true;
@@ -92,18 +93,19 @@ export class Rows {
   }
 
   /**
-   * The cell of frame i, or of the method of a panel.
+   * The cell of frame i, of the method of a panel, or of what else a row names.
    * @param {number} i
    * @param {Panel} [panel]
+   * @param {NamedCell} [named]
    */
-  makeCell(i, panel) {
+  makeCell(i, panel, named = { label: `${i}`, data: { frame: `${i}` } }) {
     const [canvas, bar, text, more] = [make("canvas", ""), make("i", ""), make("span", "share"), make("span", "more")];
     const bars = make("span", "bar-box", bar);
-    const number = make("b", "", panel ? shortTitle(panel) : `${i}`);
+    const number = make("b", "", panel ? shortTitle(panel) : named.label);
     const element = makeButton("cell", "", canvas, bars, make("span", "label", number, text));
     if (panel) element.append(more);
-    Object.assign(element.dataset, panel ? { name: panel.name } : { frame: i });
-    return { canvas, bar, bars, text, more, element };
+    Object.assign(element.dataset, panel ? { name: panel.name } : named.data);
+    return { canvas, bar, bars, text, more, element, pressed: /** @type {boolean | undefined} */ (undefined) };
   }
 
   writeNote() {
@@ -113,15 +115,15 @@ export class Rows {
   }
 
   writeLegend() {
-    const { look, data, frames, marks, star } = this.state;
+    const { look, frames, marks, shiftsKnown, star } = this.state;
     const entry = (/** @type {string} */ kind, /** @type {string} */ path, /** @type {string} */ text) => {
       const item = make("small", kind, text);
       item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
       return item;
     };
     const items = [];
-    if (look !== "sum" && look !== "frames") items.push(entry("centroid", CROSS, "center of |w|"));
-    if (data.shifts && frames > 1 && look !== "sum")
+    if (!["sum", "frames", "frequencies"].includes(look)) items.push(entry("centroid", CROSS, "center of |w|"));
+    if (shiftsKnown && frames > 1 && look !== "sum" && look !== "frequencies")
       items.push(entry("shift", RING, look === "uses" ? "in the reference" : "true shift"));
     const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
     this.painter.parts.find(".legend").replaceChildren(...(marks ? items : []), ...(star ? [best] : []));
@@ -164,9 +166,10 @@ export class Rows {
         progress.hidden = content.progress === undefined;
         if (content.progress !== undefined) running.style.width = `${100 * clamp(content.progress, 0, 1)}%`;
       }
-      cells.forEach(({ element }, i) => {
+      cells.forEach(({ element, pressed }, i) => {
         const side = plan.panels && film.sideOf(plan.panels[i]);
-        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : i === state.frame}`);
+        const chosen = element.dataset.frame === `${state.frame}`;
+        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : plan.cells ? (pressed ?? chosen) : i === state.frame}`);
         if (side !== undefined) element.dataset.side = side;
       });
     }
@@ -176,8 +179,9 @@ export class Rows {
    * @param {RowCell} cell
    * @param {CellContent} content
    */
-  paintCell(cell, { draw, bar, reach, text, more, strong, tip, dim }) {
+  paintCell(cell, { draw, bar, reach, text, more, strong, tip, dim, pressed }) {
     draw(cell.canvas, this.side);
+    cell.pressed = pressed;
     cell.bars.hidden = bar === undefined && !reach;
     if (reach) Object.assign(cell.bar.style, { width: `${100 * reach.share}%`, background: reach.color });
     if (more !== undefined) cell.more.textContent = more;

@@ -1,10 +1,12 @@
 // What the lens shows: the payload, the pixel and what a person chose, and all that follows from them. It knows no element
 // of the page. state.js has what may be done with it.
 
-/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift } from "./types" */
+/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift, SizePart } from "./types" */
 
 import { Assumed } from "./assumed.js";
+import { Background } from "./background.js";
 import { IdealAtRest } from "./ideal_at_rest.js";
+import { KeptSizes } from "./kept_sizes.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
 import { costsAt, smoothFrames, weightedSum } from "./matching.js";
 import { Series } from "./series.js";
@@ -13,7 +15,8 @@ export const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
 // A host hears of a pinned pixel and of the display once they rest: not of both clicks of a double-click, nor of every
 // arrow key.
 export const PIN_REST_MS = 220;
-const MODES = ["picture", "signed", "absolute", "kernels"];
+export const MODES = ["picture", "signed", "absolute", "kernels"];
+export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "entropy"]; // see map_overlay.js
 
 /** @typedef {"bitmaps" | "pictures" | "cursor"} Part  of the painting */
 
@@ -25,6 +28,7 @@ const MODES = ["picture", "signed", "absolute", "kernels"];
  * @property {(shown: Shown) => string[]} looksOf  which views there are of this payload
  */
 
+const ORIGIN_STEPS = 8; // see originByMotion
 const ROUNDING = 2e-3; // of pictures of kernels in 16 bits, where it was not measured
 
 /**
@@ -78,6 +82,11 @@ export class Shown {
     this.flicker = false;
     /** @type {Found[]} */
     this.found = []; // what the kernels do at the cursor, per method that has some: see `evaluate`
+    /** @type {(SizePart[][] | null)[]} */
+    this.taken = []; // per method, in the view Sizes: the kernels of each size, of the frames that it shows
+    this.allFrames = false; // views of one frame show all of them; Sizes, of one method
+    this.mapAll = true; // maps of size and reach are of all frames together
+    this.decibel = true; // frequencies are shown in dB
     this.autoMax = 0;
     /** @type {Shift[] | null} */
     this.shifts = null; // the true ones at the cursor
@@ -97,6 +106,8 @@ export class Shown {
     this.ideal = new IdealAtRest(this);
     this.assumed = new Assumed(() => this.data && changed("bitmaps", "pictures", "cursor"));
     this.series = new Series(() => changed("bitmaps", "pictures", "cursor"));
+    this.background = new Background();
+    this.keptSizes = new KeptSizes(this);
   }
 
   /** @param {Payload} data */
@@ -122,6 +133,7 @@ export class Shown {
     this.smooth = null;
     this.star = this.bestMethod();
     this.ideal.reset();
+    this.keptSizes.load();
     this.looks = this.looksOf(this);
     this.choosePanels();
     this.assumed.load(data);
@@ -206,7 +218,12 @@ export class Shown {
 
   /** What the large pictures may show. */
   get modes() {
-    return this.kernelMethods.length || this.waiting ? MODES : MODES.filter((mode) => mode !== "kernels");
+    return this.kernelMethods.length || this.waiting ? [...MODES, ...MAP_MODES] : MODES.filter((mode) => mode !== "kernels");
+  }
+
+  /** Whether the large pictures show a map of the kernels. */
+  get isMap() {
+    return MAP_MODES.includes(this.mode);
   }
 
   /** Methods whose kernels are outlined around the pixel: where all sizes are compared, those of the large pictures. */
@@ -246,10 +263,18 @@ export class Shown {
   }
 
   /**
-   * What is shown of a panel in place of its own picture: with other assumed noise, or of a series.
+   * What is shown of a panel in place of its own picture: with other assumed noise, of a series, or without some sizes.
    * @param {Panel} panel
    */
   variantOf(panel) {
+    return this.keptSizes.variantOf(panel) ?? this.wholeVariantOf(panel);
+  }
+
+  /**
+   * The same with all sizes.
+   * @param {Panel} panel
+   */
+  wholeVariantOf(panel) {
     return this.assumed.mixed.get(panel) ?? this.series.of(panel);
   }
 
@@ -259,23 +284,43 @@ export class Shown {
     return this.channels > 1 && (own || this.look === "sum" || this.look === "ideal");
   }
 
+  /** Whether it is known where the scene went. */
+  get shiftsKnown() {
+    return Boolean(this.data.shifts || this.data.motion);
+  }
+
   /**
    * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
    * @param {number} y
    * @param {number} x
+   * @returns {Shift[] | null}
    */
   shiftsAt(y, x) {
-    const { moving, shifts, width } = this.data;
+    const { motion, moving, shifts, width } = this.data;
+    if (motion) {
+      const { values, shape: [N, h, w] } = motion; // prettier-ignore
+      const at = (/** @type {number} */ n) => 2 * ((n * h + (y >> 1)) * w + (x >> 1));
+      return Array.from({ length: N }, (_, n) => [values[at(n)], values[at(n) + 1]]);
+    }
     const object = moving ? moving.object_at[y * width + x] : 0;
     return moving && object ? moving.shifts[object - 1] : shifts;
   }
 
   /**
-   * A method's kernels, with the noise that is assumed, or of the step of a series.
+   * A method's kernels, with the noise that is assumed, or of the step of a series; without the sizes that are off.
    * @param {KernelMethod} method
    * @returns {Field}
    */
   fieldOf(method) {
+    return this.keptSizes.fieldOf(method, this.wholeFieldOf(method));
+  }
+
+  /**
+   * The same with all sizes.
+   * @param {KernelMethod} method
+   * @returns {Field}
+   */
+  wholeFieldOf(method) {
     return this.series.fieldOf(method) ?? this.assumed.fieldOf(method);
   }
 
@@ -317,8 +362,35 @@ export class Shown {
     const [y, x] = this.cursor;
     this.shifts = this.shiftsAt(y, x);
     this.found = this.data.sizes ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
-    this.autoMax = Math.max(0, ...this.found.flatMap(({ cells }) => cells.map(({ weights }) => strongest(weights))));
+    this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
+    const kernels = this.taken.length
+      ? this.taken.flatMap((frames, m) => [...(frames?.flat() ?? []), ...(this.allFrames ? this.found[m].cells : [this.cellOf(m)])])
+      : this.found.flatMap(({ cells }) => cells);
+    this.autoMax = Math.max(0, ...kernels.map(({ weights }) => strongest(weights)));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
+  }
+
+  /**
+   * The kernels of each size of a method at a pixel: of the chosen frame, or of all; null where they are not shown.
+   * @param {KernelMethod} method
+   * @param {Found} found
+   * @param {number} y
+   * @param {number} x
+   */
+  takeApart(method, { field: { count } }, y, x) {
+    if (this.allFrames && method !== this.chosenMethod) return null;
+    this.keptSizes.prepare(method);
+    const frames = this.allFrames ? Array.from({ length: count }, (_, i) => i) : [Math.min(this.frame, count - 1)];
+    return frames.map((frame) => this.wholeFieldOf(method).partsAt(frame, y, x, this.channel));
+  }
+
+  /**
+   * What `evaluate` found of the chosen frame, or of the last one that a method takes.
+   * @param {number} m
+   */
+  cellOf(m) {
+    const { cells } = this.found[m];
+    return cells[Math.min(this.frame, cells.length - 1)];
   }
 
   /**
@@ -355,14 +427,34 @@ export class Shown {
    * @returns {Shift | null}
    */
   originOf(frame) {
-    const { height: H, width: W, moving, shifts } = this.data;
+    const { height: H, width: W, motion, moving, shifts } = this.data;
     const [y, x] = this.cursor;
+    if (motion) return this.originByMotion(frame);
     for (const table of [...(moving?.shifts ?? []), shifts]) {
       if (!table) continue;
       const [dy, dx] = table[frame];
       const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
       const inside = row >= 0 && column >= 0 && row < H && column < W;
       if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+    }
+    return null;
+  }
+
+  /**
+   * The same where every pixel has a shift of its own: q with q + shift(q) = the cursor, by fixed-point steps.
+   * @param {number} frame
+   * @returns {Shift | null}
+   */
+  originByMotion(frame) {
+    const { height: H, width: W } = this.data;
+    const [y, x] = this.cursor;
+    let [row, column] = [y, x];
+    for (let step = 0; step < ORIGIN_STEPS; step++) {
+      const [j, i] = [Math.round(row), Math.round(column)];
+      if (j < 0 || i < 0 || j >= H || i >= W) return null;
+      const [dy, dx] = /** @type {Shift[]} */ (this.shiftsAt(j, i))[frame];
+      if (Math.hypot(j + dy - y, i + dx - x) < 1) return [j - y, i - x];
+      [row, column] = [y - dy, x - dx];
     }
     return null;
   }

@@ -7,7 +7,7 @@ import { make } from "./elements.js";
 import { CELL_GAP, DESK_GAP, sizesDesk } from "./layout.js";
 import { bitmap, prepare } from "./paint.js";
 import { rgb } from "./palette.js";
-import { offset, percent, shortTitle } from "./text.js";
+import { percent, shortTitle } from "./text.js";
 
 const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large; ordered by lightness, color-blind safe
 const NO_CLASS = "#8a8f98";
@@ -86,17 +86,11 @@ export class Sizes {
     const { state, data, painter: { parts } } = this; // prettier-ignore
     parts.root.classList.toggle("sizes", Boolean(data));
     parts.find(".map-of-sizes").hidden = !this.hasMap;
-    parts.find(".of-frame").hidden = !data;
     // How large a pixel is drawn matters more here: its switch stands in the bar.
     if (!data) return this.menu.append(this.same);
     parts.find(".of-frame").after(this.same);
     // One weight of 1x1 is as strong as the sum of all of 25x25: on one scale of colors the large ones would be blank.
     if (!this.began) this.began = state.each = true;
-    const { shifts } = state.data;
-    const moved = (/** @type {number} */ i) =>
-      i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "";
-    const options = Array.from({ length: state.frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
-    parts.find("[name=frame]").replaceChildren(...options);
     if (!data.index) return;
     parts.find(".rule").textContent = this.rule;
     this.buildLegend(data, data.index);
@@ -218,7 +212,6 @@ export class Sizes {
   paintCursor() {
     if (!this.data) return;
     const { parts, pictures } = this.painter;
-    parts.input("frame").value = `${this.state.frame}`;
     if (!this.data.index) return;
     pictures.paintMarks(this.stage);
     parts.find(".here").textContent = this.hereText(this.data, this.data.index);

@@ -12,6 +12,7 @@ const DISPLAY_REST_MS = 600;
 export class State extends Shown {
   destroy() {
     this.ideal.reset();
+    this.background.clear();
     clearInterval(this.player);
   }
 
@@ -107,9 +108,16 @@ export class State extends Shown {
   chooseFrame(frame) {
     if (frame < 0 || frame >= this.frames) return;
     this.frame = frame;
+    this.allFrames = false;
     if (!this.data.sizes && this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
       this[this.compare === "one" ? "shown" : "other"] = "frame";
     this.redraw();
+  }
+
+  /** Views of one frame show all of them. */
+  chooseAllFrames() {
+    this.allFrames = true;
+    this.redraw("cursor");
   }
 
   /**
@@ -194,6 +202,19 @@ export class State extends Shown {
   /** @param {number} power */
   assume(power) {
     this.assumed.moveTo(power);
+    this.redraw();
+  }
+
+  /**
+   * Switch a kernel size of a method off, or on again; without a size, all on.
+   * @param {string} name  of the method
+   * @param {number} [size]
+   */
+  toggleSize(name, size) {
+    const method = this.kernelMethods.find(({ panel }) => this.data.panels[panel].name === name);
+    if (!method) return;
+    this.keptSizes.toggle(method, size);
+    this.ideal.reset();
     this.redraw();
   }
 

@@ -22,6 +22,14 @@ export interface Values {
   shape: number[];
 }
 
+/** The kernel of one size at a pixel, size x size; u and v: the vertical and horizontal factor whose product it is, or null. */
+export interface SizePart {
+  size: number;
+  weights: Weights;
+  u: Float64Array | null;
+  v: Float64Array | null;
+}
+
 /** How frames go on beyond their edges; with "valid" nothing is asked for there, as the picture is smaller. */
 export type Padding = "reflect" | "zero" | "replicate" | "valid";
 
@@ -107,6 +115,8 @@ export interface Payload {
   clean: Floats | null;
   shifts: Shift[] | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+  /** [N, H / 2, W / 2, 2], true shifts at every second pixel, where the camera turns. */
+  motion: Floats | null;
   panels: Panel[];
   methods: Method[];
   start: Pixel;
@@ -186,6 +196,14 @@ export interface CellContent {
   more?: string;
   strong?: boolean;
   dim?: boolean;
+  /** Whether it is on, where cells are no frames. */
+  pressed?: boolean;
+}
+
+/** A cell that is no frame: its name, and what a click on it finds. */
+export interface NamedCell {
+  label: string;
+  data: DOMStringMap;
 }
 
 export interface Line {
@@ -208,6 +226,9 @@ export interface RowPlan {
   kind?: string;
   waiting?: boolean;
   panels?: Panel[];
+  cells?: NamedCell[];
+  /** Of a row that is one kernel size: its index. */
+  part?: number;
   /** In place of cells: what the view needs and does not have. */
   missing?: string;
 }

@@ -1,8 +1,9 @@
 // What views of kernels have in common.
 
-/** @import { Cell, Found, Line } from "./types" */
+/** @import { Cell, Found, Line, Shift } from "./types" */
 /** @import { Shown } from "./shown.js" */
 
+import { shapeOf } from "./kernels.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
 
 const NO_KERNEL = {
@@ -31,6 +32,18 @@ export function shareCell({ shifts }, i, { share, adds }) {
     text: percent(share),
     tip: `Frame ${i}${moved}: share ${signed(100 * share, 1)} %, adds ${adds.map((one) => plus(one, 4)).join(", ")} to the pixel`,
   };
+}
+
+/**
+ * The statistics of a kernel's shape.
+ * @param {ArrayLike<number>} weights
+ * @param {number} K
+ * @param {Shift | null} centroid
+ */
+export function shapeText(weights, K, centroid) {
+  const { spread, entropy } = shapeOf(weights, K, centroid);
+  const [dy, dx] = centroid ?? [0, 0];
+  return `spread ${signed(spread, 2)} px, entropy ${signed(entropy, 2)} bits, center of |w| at dy ${signed(dy, 2)}, dx ${signed(dx, 2)} px`;
 }
 
 /**

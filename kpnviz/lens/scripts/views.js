@@ -7,14 +7,18 @@
 import { IDEAL_WINDOW } from "./ideal.js";
 import { kernelStats, patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
+import { partsView } from "./parts_view.js";
+import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shareCell, sumLines } from "./view_parts.js";
+import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shapeText, shareCell, sumLines } from "./view_parts.js";
 
 /**
  * @typedef {object} View
  * @property {string} title
  * @property {(state: Shown) => unknown} [available]  whether the payload has what the view needs; without it, always
+ * @property {boolean} [ofFrame]  it shows the kernels of the chosen frame, or of all
+ * @property {(state: Shown) => string} [about]  what its rows are built for, beside the payload and the channel
  * @property {(state: Shown) => RowPlan[]} rows
  * @property {(painter: Painter, row: RowPlan & { found: Found }) => RowContent} contents  of one row; `found` where it has a method
  * @property {(painter: Painter) => string | undefined} note  what there is to know, a sentence or two
@@ -30,15 +34,19 @@ export const VIEWS = {
       const { K, cells } = found;
       const boxSize = boxOf(state, K);
       return {
-        cells: cells.map(({ weights, centroid, ...rest }, i) => ({
-          ...shareCell(state, i, rest),
-          draw: (canvas, size) =>
-            drawKernel(canvas, size, {
-              ...{ weights, K, boxSize, palette, ink, max: state.endOf(weights) },
-              centroid: state.marks ? centroid : null,
-              shift: markedShift(state, i),
-            }),
-        })),
+        cells: cells.map(({ weights, centroid, ...rest }, i) => {
+          const cell = shareCell(state, i, rest);
+          return {
+            ...cell,
+            tip: `${cell.tip}; ${shapeText(weights, K, centroid)}`,
+            draw: (canvas, size) =>
+              drawKernel(canvas, size, {
+                ...{ weights, K, boxSize, palette, ink, max: state.endOf(weights) },
+                centroid: state.marks ? centroid : null,
+                shift: markedShift(state, i),
+              }),
+          };
+        }),
         lines: sumLines(found),
       };
     },
@@ -48,6 +56,8 @@ export const VIEWS = {
       `${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
       `it is the picture's value${roundingText(state)}.`,
   },
+
+  parts: partsView,
 
   frames: {
     title: "On the frames",
@@ -159,7 +169,7 @@ export const VIEWS = {
     note: ({ state }) =>
       `The reverse: take this pixel of each ${state.data.noise ? "noisy " : ""}frame. Which pixels of the picture use it, and how much? Each square is ` +
       "a piece of the picture around it, and a color the weight that the pixel there gives it." +
-      (state.data.shifts
+      (state.shiftsKnown
         ? " The ring is where the scene that frame shows here lies in the reference: a network that aligns uses it there."
         : ""),
   },
@@ -203,8 +213,11 @@ export const VIEWS = {
       "under it its displacement (dy, dx). Below, what each network makes of the frames.",
   },
 
+  frequencies: responseView,
+
   ideal: {
     title: "Ideal",
+    about: ({ chosenMethod }) => `${chosenMethod?.title}`,
     rows: (state) => {
       if (!state.chosenMethod) return methodRows(state);
       const method = state.chosenMethod;
