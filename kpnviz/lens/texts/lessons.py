@@ -243,7 +243,8 @@ LESSONS = (
         "The kernels of frame 0 at a pixel of the sky and at one of the lights, size by size, and their mean. "
         "Switch sizes off: the mean of those that are left is applied to the whole picture.",
         Example("Fusing sizes", "", pixel=(24, 70),
-                scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0}, methods=("mkpn",)),
+                scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0}, methods=("mkpn",),
+                display={"look": "parts"}),
         measured=_fuses,
     ),
     Lesson(
