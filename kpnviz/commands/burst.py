@@ -182,11 +182,11 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     add_method(which, "a method of your own instead, which gets the whole burst at once")
 
 
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the files of a burst, and how they are read."""
+def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
+    """Add the files of a burst, and how they are read; count "*": there may be none."""
     parser.add_argument(
         "files",
-        nargs="+",
+        nargs=count,
         metavar="FILE",
         help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
     )

@@ -1,4 +1,4 @@
-"""The command line: `kpnviz app | synth | denoise | kernels | page | train | evaluate | zoo | models | bench`."""
+"""The command line: `kpnviz app | synth | denoise | kernels | page | site | train | evaluate | zoo | ...`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import kpnviz
-from kpnviz.commands import burst, page
+from kpnviz.commands import burst, page, site
 from kpnviz.commands.options import (
     DEVICE_HELP,
     GAIN,
@@ -185,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluation(commands)
     burst.add_commands(commands)
     page.add_command(commands)
+    site.add_command(commands)
 
     models = commands.add_parser("models", help="list the trained networks")
     models.add_argument("--json", action="store_true", help="print their cards as JSON")

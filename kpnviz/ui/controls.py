@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize, with_motion
 from kpnviz.camera_motion import CameraMotion
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
-from kpnviz.photos import gallery, has_color, read_scene
+from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -27,8 +27,10 @@ from kpnviz.ui.choices import (
     MAX_SEED,
     MAX_SHIFT,
     REDUCTION,
+    SHAKE_TITLES,
     SHAKES,
     Shifts,
+    moving_object,
     shifts_for,
 )
 from kpnviz.ui.elements import failure
@@ -66,15 +68,6 @@ from kpnviz.ui.state import (
     show_in,
 )
 
-_SHAKE_TITLES = {
-    "none": "none",
-    "±2": "within ±2 px",
-    "paper": "as in the paper",
-    "sub-pixel": "as in the paper, by half pixels",
-    HANDHELD: "of a hand: it turns, too",
-    "strong": "strong",
-    BY_HAND: "by hand, frame by frame",
-}
 _SHAKE_HELP = (
     "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by whole "
     "pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by .1° to .5°, with a rolling shutter, "
@@ -136,7 +129,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         misalignment=SHAKES.get(state[SHAKE], Misalignment()),
         frames=state[FRAMES],
         shifts=shifts_for(state[SHIFTS], state[FRAMES]) if state[SHAKE] == BY_HAND else None,
-        moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
+        moving=moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
         camera=_camera_motion(state),
@@ -187,7 +180,7 @@ def burst_controls() -> BurstRecipe:
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
-        format_func=_SHAKE_TITLES.__getitem__,
+        format_func=SHAKE_TITLES.__getitem__,
         help=_SHAKE_HELP,
         **control(SHAKE, _keep_shifts),
     )
@@ -347,9 +340,10 @@ def _camera_controls() -> None:
 
 
 def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    if state[MOVING] or state[SHAKE] == HANDHELD:
+        return None
     values = {key: state[key] for key in CAMERA}
-    fixed = state[MOVING] or state[SHAKE] == HANDHELD
-    return CameraMotion(**values) if any(values.values()) and not fixed else None
+    return CameraMotion(**values) if any(values.values()) else None
 
 
 def _fit_shifts() -> None:
@@ -428,9 +422,3 @@ def _gain_presets() -> None:
             type="primary" if st.session_state[GAIN] == gain else "secondary",
             width="stretch",
         )
-
-
-def _moving_object(photo: str, size: int) -> MovingObject:
-    names = gallery()
-    other = names[(names.index(photo) + 1) % len(names)]
-    return MovingObject(other, center=(size * 0.55, size * 0.35), diameter=size / 4, velocity=(0.0, 2.0))

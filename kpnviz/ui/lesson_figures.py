@@ -352,7 +352,7 @@ def real(lesson: Lesson, recipe: BurstRecipe) -> None:
         ):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
-                elements.chart(figures.displacement(picture, where, 2, arrows=12), f"lesson_{heading}")
+                elements.chart(figures.displacement(picture, where, 2, arrows=8), f"lesson_{heading}")
 
 
 def _here(methods: Sequence[str]) -> list[str]:

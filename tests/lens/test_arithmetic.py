@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kpnviz.analysis.best_size import TIE, best_size
-from kpnviz.analysis.counterfactuals import restrict_sizes
+from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.maps import burst_response, frame_maps
@@ -40,10 +40,12 @@ MODULES = (
     "carpet",
     "field",
     "ideal",
+    "kept_field",
     "kernels",
     "layout",
     "maps",
     "matching",
+    "mixed_field",
     "paint",
     "palette",
     "payload",
@@ -125,22 +127,29 @@ def test_kernels_and_their_statistics(script, sizes, separable):
             assert stats["entropy"] == pytest.approx(entropy(kernel), abs=1e-4)
 
 
-@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
-def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes, separable):
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3, 5), False)])
+def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes, separable, keep):
     shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
     factors = torch.randn(shape, generator=torch.Generator().manual_seed(3)).half()
     field = KernelField(factors.float(), sizes, separable, H, W)
-    kept = sizes[:-1] or sizes
-    expected = restrict_sizes(field, kept).at(7, 20)[1]
+    kept = sizes[:-1]
+    changed = ChangedKernels(restrict_sizes(field, kept), share_of=field if keep else None)
     margin = (max(sizes) - max(kept)) // 2
-    weights, alone = script(
-        "((field) => [[...field.frameAt(1, 7, 20)], field.weightAt(1, 7, 20, a.at, a.at)])"
-        "(new KernelField(sent(a.kernels)).withSizes(a.kept))",
-        kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
-        kept=kept, at=max(sizes) // 2,
-    )  # fmt: skip
-    np.testing.assert_allclose(np.reshape(weights, (max(sizes),) * 2), np.pad(expected, margin), atol=1e-5)
-    assert alone == pytest.approx(expected[len(expected) // 2, len(expected) // 2], abs=1e-5)
+    for y, x in [(7, 20), (0, W - 1)]:
+        expected = changed.at(y, x)[1]
+        weights, alone = script(
+            "((field) => [[...field.frameAt(1, a.y, a.x)], field.weightAt(1, a.y, a.x, a.at, a.at)])"
+            "(new KeptField(new KernelField(sent(a.kernels)), a.kept, a.keep))",
+            kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
+            kept=kept, keep=keep, at=max(sizes) // 2, y=y, x=x,
+        )  # fmt: skip
+        atol = 1e-5 * max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(
+            np.reshape(weights, (max(sizes),) * 2), np.pad(expected, margin), atol=atol
+        )
+        middle = len(expected) // 2
+        assert alone == pytest.approx(expected[middle, middle], abs=atol)
 
 
 @pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
@@ -183,14 +192,20 @@ def test_the_mean_of_the_pictures_of_sizes_is_the_picture_without_the_others(scr
     field = KernelField(factors.float(), sizes, separable, h, w, padding)
     frames = torch.rand(1, 2, 3, H, W, generator=torch.Generator().manual_seed(6))
     found = script(
-        "ran(sizePictures(new KernelField(sent(a.kernels)), a.frames)).map((p) => Array.from(p, (v) => v || 0))",
+        "ran(sizePictures(new KernelField(sent(a.kernels)), a.frames))"
+        ".map(({ picture, share }) => [picture, share].map((of) => Array.from(of, (v) => v || 0)))",
         kernels={
             "sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), "padding": padding,
             "height": h, "width": w, "inset": inset,
         },
         frames=array(frames[0]),
     )  # fmt: skip
-    pictures = np.reshape(found, (3, 3, H, W))[..., inset : inset + h, inset : inset + w]
+    pictures, shares = np.reshape(found, (3, 2, 3, H, W)).swapaxes(0, 1)[
+        ..., inset : inset + h, inset : inset + w
+    ]
+    for size, share in zip(sizes, shares, strict=True):
+        masses = field.channel(1).sizes_at(h - 1, 9)[size].sum((-1, -2))
+        assert share[1, h - 1, 9] == pytest.approx(masses.sum() / 2, abs=1e-4)
     for kept in ([1], [3, 7], sizes):
         made = np.mean([pictures[sizes.index(size)] for size in kept], axis=0)
         less = inset - max(kept) // 2 if inset else 0  # smaller kernels see less
@@ -243,8 +258,8 @@ def test_frequencies(script, shifts):
         "[Array.from(responseOf(a.kernels, 5, 3, a.shifts)), noiseLeft(a.kernels, 3)]",
         kernels=kernels.reshape(3, 25).tolist(), shifts=shifts,
     )  # fmt: skip
-    _, expected = burst_response(kernels, shifts)
-    np.testing.assert_allclose(np.reshape(found, (65, 65)), expected, atol=1e-9)
+    _, expected = burst_response(kernels, shifts, points=33)
+    np.testing.assert_allclose(np.reshape(found, (33, 33)), expected, atol=1e-9)
     assert noise == pytest.approx(np.sqrt((kernels**2).sum()) / 3)
 
 

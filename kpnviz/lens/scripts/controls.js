@@ -31,6 +31,7 @@ export class Controls {
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
     parts.input("decibel").checked = state.decibel;
+    parts.input("keep").checked = state.keptSizes.keepShare;
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
     parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
@@ -55,7 +56,7 @@ export class Controls {
   buildFrames(some) {
     const { state: { data: { shifts, sizes }, frames }, parts } = this; // prettier-ignore
     parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
-    const moved = (/** @type {number} */ i) => (i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
+    const moved = (/** @type {number} */ i) => (!sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
     const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
     parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
     this.writeFrame();

@@ -159,6 +159,7 @@ export class Input {
     if (name === "each" || name === "marks") state[name] = checked;
     if (name === "same") state.sameScale = checked;
     if (name === "decibel") state.decibel = checked;
+    if (name === "keep") state.keptSizes.keepShare = checked;
     if (name === "mapped") state.mapAll = value === "all";
     state.redraw();
     if (name === "marks") painter.rows.writeLegend();

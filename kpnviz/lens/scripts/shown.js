@@ -1,7 +1,7 @@
 // What the lens shows: the payload, the pixel and what a person chose, and all that follows from them. It knows no element
 // of the page. state.js has what may be done with it.
 
-/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift, SizePart } from "./types" */
+/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift, SizePart, WholeField } from "./types" */
 
 import { Assumed } from "./assumed.js";
 import { Background } from "./background.js";
@@ -318,7 +318,7 @@ export class Shown {
   /**
    * The same with all sizes.
    * @param {KernelMethod} method
-   * @returns {Field}
+   * @returns {WholeField}
    */
   wholeFieldOf(method) {
     return this.series.fieldOf(method) ?? this.assumed.fieldOf(method);
