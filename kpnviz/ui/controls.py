@@ -342,9 +342,10 @@ def _camera_controls() -> None:
 
 
 def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    if state[MOVING] or state[SHAKE] == HANDHELD:
+        return None
     values = {key: state[key] for key in CAMERA}
-    fixed = state[MOVING] or state[SHAKE] == HANDHELD
-    return CameraMotion(**values) if any(values.values()) and not fixed else None
+    return CameraMotion(**values) if any(values.values()) else None
 
 
 def _fit_shifts() -> None:
