@@ -150,7 +150,7 @@ def _packed(data: bytes) -> str:
 
 _USE = (
     "<p>A <b>kernel</b> for each frame at every pixel weighs what the frame shows around it; together they make the "
-    "picture. <b>Move over the picture</b> to see the kernels (on a touch screen, drag); a click pins a pixel, arrow "
+    "picture. <b>Move over the picture</b> to see the kernels (on a touch screen, tap); a click pins a pixel, arrow "
     "keys move it; the button <b>?</b> lists all keys.</p>"
 )
 _WAIT = "The pictures and kernels come here. They need JavaScript and a browser of 2023 or later."
