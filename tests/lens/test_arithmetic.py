@@ -52,6 +52,7 @@ MODULES = (
     "response",
     "size_pictures",
     "sizes",
+    "stack",
     "view_parts",
 )
 
@@ -428,22 +429,40 @@ def test_on_a_telephone_four_kernels_stand_in_a_line(script):
 
 def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
     """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
-    stage = script("stageSize(916, 480, 1, 1)")
-    assert stage["beside"] and stage["width"] >= 420
-    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage["width"])
+    assert script("standsBeside(916)")
+    stage = script("stageSize(916, 480, 1)")
+    assert stage >= 420
+    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage)
     assert found["side"] >= 72 and found["columns"] == 4
     assert 3 * 2 * (found["side"] + 24) + 2 * 8 <= 595
 
 
 def test_pictures_keep_their_shape(script):
     for width, height in [(358, 700), (436, 600), (916, 800), (1500, 1000)]:
-        for pictures in (1, 2):
-            wide, tall = (
-                script("stageSize(a.w, a.h, a.n, a.r)", w=width, h=height, n=pictures, r=r)
-                for r in (1.5, 0.5)
-            )
-            assert wide["width"] * pictures <= width
-            assert tall["width"] / 0.5 <= max(760, width / 0.5)
+        wide, tall = (
+            script("stageSize(a.w, a.h, a.r, {beside: standsBeside(a.w)})", w=width, h=height, r=r)
+            for r in (1.5, 0.5)
+        )
+        assert wide <= width and tall / 0.5 <= 760
+
+
+@pytest.mark.parametrize("count", [2, 8, 16])
+def test_a_point_of_a_sheet_is_found_again_and_the_topmost_counts(script, count):
+    width, height = 400, 300
+    stack = script("stackOf(400, 300, a.n)", n=count)
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    for i, (x, y) in enumerate(stack["origins"]):
+        places = [(x + stack["across"] * u - stack["lean"] * v, y + stack["down"] * v) for u, v in corners]
+        assert all(0 <= px <= width and 0 <= py <= height for px, py in places)
+        # At its lower edge a sheet is covered by none, as all above it end higher.
+        u, v = 123.0, height - 0.5
+        at = (x + stack["across"] * u - stack["lean"] * v, y + stack["down"] * v)
+        found = script("flatten(stackOf(400, 300, a.n), a.at, [400, 300])", n=count, at=at)
+        assert found == pytest.approx([u, v])
+        if i:  # where sheets overlap, it is a point of one further up
+            at = (x + stack["across"] * u, y)
+            assert script("flatten(stackOf(400, 300, a.n), a.at, [400, 300])", n=count, at=at)[1] > 1
+    assert script("flatten(stackOf(400, 300, a.n), [1, 1], [400, 300])", n=count) is None
 
 
 @pytest.mark.parametrize(("scale", "step"), [(3.28, 8), (26, 1), (25.9, 2), (0.1, 512), (60, 1)])

@@ -192,10 +192,10 @@ def test_it_opens_as_the_app_was_and_keeps_what_is_chosen_when_loaded_again(open
     page = opened(pixel=(33, 44), display=display | {"assumed": 1.0})
     state = "[l.cursor, l.pinned, l.look, l.compare, l.frame, l.shown, l.display.view, l.assumed.power]"
     assert lens(page, state) == [[33, 44], True, "frames", "pair", 2, METHODS[0], [10, 20, 2], 0]
-    page.mouse.click(*point(page, 50, 60))
+    page.mouse.click(*point(page, 50, 40))
     page.locator(".lens").press("t")
     page.locator(".lens").press("5")
-    chosen = [[50, 60], True, "sum", "pair", 5, METHODS[0], [10, 20, 2], 0]
+    chosen = [[50, 40], True, "sum", "pair", 5, METHODS[0], [10, 20, 2], 0]
     assert lens(page, state) == chosen
     until(page, "history.state?.pinned?.[0] === 50 && history.state.display.frame === 5")
     page.reload()
