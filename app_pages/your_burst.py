@@ -97,7 +97,7 @@ def whose(methods: tuple[str, ...]) -> None:
         text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
     if methods:
         last = markdown_title(methods[-1])
-        text += f" **Drag the edge**: left of it the noisy reference, right of it {last}'s picture."
+        text += f" **Drag the edge**: left of it frame 0, the reference; right of it {last}'s picture."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text)
         if own is not None:

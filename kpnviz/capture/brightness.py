@@ -1,9 +1,10 @@
 """How bright the frames of a burst are: one gain a frame, or one a channel where colors drift.
 
-A frame's light is divided by its gain when it is read, and its noise with it. What a brighter frame shows as white is
-then darker than the scene, so that matching gives it little weight. Other values in its place were worse (MKPN, three
-photos, frames of +-1 EV): light of other frames, which networks then count twice, by .1 to .4 dB at gains 1 to 8, and
-black by .4 to .5 dB.
+A frame's light is divided by its gain when it is read, and its noise with it. Networks are told one noise model, that
+of the reference: darker frames, which have more noise, then match worse and weigh less, as they should. (With each
+frame's own noise in the costs of matching, MKPN lost .1 to .4 dB on bursts of +-1 EV.) What a brighter frame shows as
+white is darker than the scene, so that matching gives it little weight, too. Other values in its place were worse:
+those of other frames, which networks then count twice, by .1 to .4 dB, and black by .4 to .5 dB.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _BLOCK = 16  # pixels
 _CLIPPED = 0.02  # share of clipped pixels that a block may have
 _FEWEST = 8  # blocks
 _ROUNDS = 8
-_LEAST = 0.005  # a smaller difference of brightness, or between colors, is none; nor is one of so many standard errors:
-_SURE = 4.0
+_LEAST, _LEAST_COLOR = 0.005, 0.01  # a smaller difference of brightness, or between colors, is none
+_SURE = 4.0  # standard errors: nor is one of fewer
 
 
 def first_gains(
@@ -82,7 +83,7 @@ def fit_gains(
 
     With a, b the means of blocks of 16x16 pixels, k = sum w b / sum w a, where blocks that differ by more than most do
     from b = k a count less (Cauchy). A ratio of sums, not a regression, which noise in a would pull to 0. All channels
-    have one k, unless theirs differ from it by more than .5 % and four standard errors; and a k that differs from 1 by
+    have one k, unless theirs differ from it by more than 1 % and four standard errors; and a k that differs from 1 by
     less than .5 % or that is 1. None: too few blocks are bright enough and not clipped.
     """
     block = min(_BLOCK, *lost.shape)
@@ -98,7 +99,7 @@ def fit_gains(
     gains = np.full(len(a), first * k if abs(first * k - 1) > max(_LEAST, _SURE * first * error) else 1.0)
     each = [_ratio(*pair) for pair in zip(a, b, strict=True)]
     if len(a) > 1 and any(
-        one is not None and abs(one[0] / k - 1) > max(_LEAST, _SURE * one[1] / k) for one in each
+        one is not None and abs(one[0] / k - 1) > max(_LEAST_COLOR, _SURE * one[1] / k) for one in each
     ):
         gains = np.array([gains[0] if one is None else first * one[0] for one in each])
     return gains

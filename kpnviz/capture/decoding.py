@@ -26,7 +26,7 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.kernel_decoding import KernelFile
-from kpnviz.capture.metadata import About, about, profile_of
+from kpnviz.capture.metadata import About, about, converted, profile_of
 from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
 from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
 from kpnviz.limits import (
@@ -83,6 +83,7 @@ class Burst:
         self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
         self.about: list[About] = []
+        self.profile: dict[str, Any] | None = None  # of their colors, where it is not sRGB's
         self.largest, self.used_bits = 0.0, 0  # of all numbers
 
     def check_size(self, name: str, size: int) -> None:
@@ -134,6 +135,7 @@ class Burst:
             picture = read(label, data, self.limits)
             codes = picture.codes
             self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
+            codes = self._in_colors(label, codes, said)
         if self.shape is not None:
             C, H, W = self.shape
             if codes.shape[1:] != (H, W):
@@ -159,6 +161,20 @@ class Burst:
         self.names.append(label)
         self.about.append(said)
         self._write(codes)
+
+    def _in_colors(self, label: str, codes: np.ndarray, said: About) -> np.ndarray:
+        """A picture's codes, converted where its colors are told by tables; else its profile is kept."""
+        profile = profile_of(said.icc, min(len(codes), 3))
+        if not isinstance(profile, str):
+            if not self.names:
+                self.profile = profile
+            return codes
+        if codes.dtype == np.uint8 and len(codes) == 3:
+            in_srgb = converted(codes, said.icc)
+            if in_srgb is not None:
+                return in_srgb
+        self.notes.setdefault(f"{label}: {profile}.")
+        return codes
 
     def _check_pixels_in_all(self, label: str, pixels: int) -> None:
         if pixels > self.limits.total_pixels:
@@ -342,11 +358,7 @@ class Burst:
                 "used_bits": self.used_bits,
                 "linear": self.about[0].linear,
             }
-            profile = profile_of(self.about[0].icc, min(self.shape[0], 3))
-            if isinstance(profile, str):
-                notes.append(f"{self.names[0]}: {profile}.")
-            else:
-                found["profile"] = profile
+            found["profile"] = self.profile
         found["exposures"] = [self.about[i].exposure for i in places]
         found["exif"] = [base64.b64encode(self.about[i].exif).decode() for i in places]
         return found | {"places": places, "names": [self.names[i] for i in places], "notes": notes}

@@ -113,7 +113,9 @@ def guess_input(
             f"Red and blue may be exchanged: then it is bayer:{swapped}."
         )
     if white is not None:
-        return Input("linear", "", None, white), f"Read as linear light with white at {white:g}: {why}."
+        return Input(
+            "linear", "", None, white
+        ), f"Read as linear light with black at 0 and white at {white:g}: {why}."
     if linear and not floating:
         return Input("linear"), "Read as linear light, as the files say."
     return Input("linear") if floating else Input(), ""

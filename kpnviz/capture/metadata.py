@@ -21,7 +21,8 @@ _KEPT = (0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298)  # description, make, m
 _DROPPED = (0x927C, 0x9101, 0x9102, 0xA001, 0xA002, 0xA003, 0xA005)
 _MOST_EXIF, _MOST_VALUE = 32_000, 4_000  # bytes
 _MOST_PROFILE = 4_000_000
-_SAMPLES = 4096  # of a tone curve
+_STRIP = 64  # rows that are converted at a time
+_SAMPLES = 1024  # of a tone curve
 _SAME_CURVE, _SAME_COLORS = 2e-3, 1e-2
 # R, G and B of sRGB in XYZ, adapted to D50, as columns: IEC 61966-2-1 in an ICC profile.
 _SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
@@ -137,9 +138,29 @@ def profile_of(icc: bytes, channels: int) -> dict[str, Any] | str | None:
         "name": name,
         "matrix": matrix.tolist(),
         "weights": weights.tolist(),
-        "curves": [curve.round(8).tolist() for curve in (curves[:1] if alike else curves)],
+        "curves": [curve.round(7).tolist() for curve in (curves[:1] if alike else curves)],
         "linear": all(np.abs(curve - even).max() < _SAME_CURVE for curve in curves),
     }
+
+
+def converted(codes: np.ndarray, icc: bytes) -> np.ndarray | None:
+    """The sRGB codes of others, [3, H, W] uint8, by LittleCMS: for profiles of tables; None where it takes them not."""
+    from PIL import ImageCms
+
+    out = np.empty_like(codes)
+    try:
+        source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(
+            source, srgb, "RGB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
+        )
+        for top in range(0, codes.shape[1], _STRIP):
+            strip = np.ascontiguousarray(codes[:, top : top + _STRIP].transpose(1, 2, 0))
+            out[:, top : top + _STRIP] = np.asarray(
+                ImageCms.applyTransform(Image.fromarray(strip), transform)
+            ).transpose(2, 0, 1)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return out
 
 
 def _tags(icc: bytes) -> dict[bytes, bytes]:

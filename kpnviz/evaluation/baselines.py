@@ -321,7 +321,7 @@ BASELINES: dict[str, Callable[[Burst], np.ndarray]] = {
 """Name -> method, from the plainest up."""
 
 TITLES = {
-    "reference": "Noisy reference",
+    "reference": "Frame 0",
     "mean": "Plain mean",
     "aligned-mean": "Aligned mean",
     "wiener-merge": "Wiener merge, after HDR+",

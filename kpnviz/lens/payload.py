@@ -54,13 +54,14 @@ DISPLAY: dict[str, Any] = {
     "channel": 1,
     "step": None,
 }
-"""How the lens shows a burst at first. mode: picture, signed or absolute (error against the panel `against`: truth,
-frame, mean or a model's name), kernels (all over the picture), or one of MAPS; stops: brightness as a power of two;
-linear: without the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture.
-compare: one, wipe or pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look:
-what is shown of each frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2.
-channel: whose kernels are shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted
-from 0, None being the last."""
+"""How the lens shows a burst at first. mode, one of MODES: picture, signed or absolute (error against the panel
+`against`: truth, frame, mean or a model's name), kernels (all over the picture), stack (all frames, one above the
+other, with the kernels of the pixel on them), or one of MAPS; stops: brightness as a power of two; linear: without
+the sRGB transfer; view: the part that is seen as [top, left, zoom], None being the whole picture. compare: one, wipe
+or pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look: what is shown of
+each frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2. channel: whose
+kernels are shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted from 0, None
+being the last."""
 
 COMPARE = ("wipe", "pair", "one")
 LOOKS = ("kernels", "parts", "frames", "sum", "uses", "matching", "frequencies", "ideal")
@@ -69,7 +70,7 @@ LOOKS = ("kernels", "parts", "frames", "sum", "uses", "matching", "frequencies",
 MAPS = ("size", "reach", "displacement", "share", "spread", "entropy")
 """The maps of the kernels: scripts/map_overlay.js."""
 
-MODES = ("picture", "signed", "absolute", "kernels", *MAPS)
+MODES = ("picture", "signed", "absolute", "kernels", "stack", *MAPS)
 
 
 def pack(

@@ -15,6 +15,7 @@ import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize, with_motion
 from kpnviz.camera_motion import CameraMotion
+from kpnviz.lens.terms import explained
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
@@ -34,7 +35,7 @@ from kpnviz.ui.choices import (
     shifts_for,
 )
 from kpnviz.ui.elements import failure
-from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, takes
+from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, own, takes
 from kpnviz.ui.parameters import (
     CAMERA,
     COLOR,
@@ -226,6 +227,7 @@ def method_controls() -> tuple[str, ...]:
         format_func=method_title,
         max_selections=MAX_METHODS,
         select_all=False,
+        help=explained(method_title(name) for name in names if own(name) is None),
         **control(METHODS),
     )
     return usable(tuple(name for name in names if name in chosen_names))
@@ -340,9 +342,10 @@ def _camera_controls() -> None:
 
 
 def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    if state[MOVING] or state[SHAKE] == HANDHELD:
+        return None
     values = {key: state[key] for key in CAMERA}
-    fixed = state[MOVING] or state[SHAKE] == HANDHELD
-    return CameraMotion(**values) if any(values.values()) and not fixed else None
+    return CameraMotion(**values) if any(values.values()) else None
 
 
 def _fit_shifts() -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.meaning import Input, guess_input
-from kpnviz.capture.metadata import about, profile_of
+from kpnviz.capture.metadata import about, converted, profile_of
 from kpnviz.capture.prepare import read_burst
 from kpnviz.capture.reader import read_frames
 from kpnviz.color import srgb_decode, srgb_encode
@@ -127,6 +127,8 @@ def test_a_mosaic_in_a_gray_picture_is_taken_apart(dtype):
     np.testing.assert_array_equal(stack.light(1, 2, rows, columns), whole(stack, 1, 2)[np.ix_(rows, columns)])
     swapped = stack.meant("bayer:BGGR")
     np.testing.assert_array_equal(whole(swapped, 0, 2), whole(stack, 0, 0))
+    turned = stack.meant("bayer:GRBG")
+    np.testing.assert_allclose(whole(turned, 0, 0), mosaics[0][::2, 1::2] / white, rtol=1e-5)
     gray = stack.meant("linear")
     assert gray.channels == 1 and gray.levels[1] == white
     np.testing.assert_allclose(whole(gray, 0, 0), mosaics[0] / white, rtol=1e-5)
@@ -213,6 +215,21 @@ def test_profiles_that_are_srgb_change_nothing_and_linear_ones_are_linear():
     assert profile_of(b"nonsense" * 40, 3) is None and profile_of(b"", 3) is None
 
 
+def test_profiles_of_tables_are_converted_by_littlecms_or_said():
+    codes = np.rint(255 * srgb_encode(np.clip(light_of(), 0, 1))).astype(np.uint8).transpose(0, 2, 3, 1)
+    p3, planes = p3_profile(), codes[0].transpose(2, 0, 1)
+    expected = ImageCms.profileToProfile(
+        Image.fromarray(codes[0]), ImageCms.ImageCmsProfile(io.BytesIO(p3)), ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )  # fmt: skip
+    np.testing.assert_array_equal(converted(planes, p3), np.asarray(expected).transpose(2, 0, 1))
+    # A profile without curves has to have tables; this one has neither, and LittleCMS refuses it.
+    broken = p3.replace(b"rTRC", b"rXXX")
+    assert "has tables" in profile_of(broken, 3) and converted(planes, broken) is None
+    stack = read(*(pillow(frame, "PNG", icc_profile=broken) for frame in codes))
+    assert stack.profile is None and "Display! has tables, which are not converted" in stack.notes[0]
+
+
 @pytest.mark.parametrize(
     "kind, parameters, curve",
     [
@@ -226,7 +243,7 @@ def test_parametric_curves(kind, parameters, curve):
 
     tag = b"para\0\0\0\0" + struct.pack(">HH", kind, 0)
     tag += struct.pack(f">{len(parameters)}i", *(round(65536 * p) for p in parameters))
-    np.testing.assert_allclose(_curve(tag), curve(np.linspace(0, 1, 4096)), atol=1e-4)
+    np.testing.assert_allclose(_curve(tag), curve(np.linspace(0, 1, 1024)), atol=1e-4)
 
 
 def exif_of(exposure=(1, 100), iso=400, orientation=6):
