@@ -195,7 +195,7 @@ def disagree(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, in
             )
     truth = [] if burst.truth is None else [("Truth", "", burst.truth)]
     pictures = [
-        ("Noisy reference", elements.decibels(burst.reference, burst), burst.reference),
+        ("Frame 0", elements.decibels(burst.reference, burst), burst.reference),
         (title_of(first), elements.decibels(a, burst), a),
         (title_of(second), elements.decibels(b, burst), b),
         *truth,

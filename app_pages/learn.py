@@ -110,6 +110,10 @@ def progress() -> int:
             on_click=show,
             args=(number - 1,),
         )
+        st.button(
+            "Next", key=LESSON_NEXT, icon=":material/arrow_forward:", icon_position="right", type="primary",
+            disabled=number == last, on_click=show, args=(number + 1,),
+        )  # fmt: skip
         with st.container(width=340):
             st.selectbox(
                 "Lesson",
@@ -118,10 +122,6 @@ def progress() -> int:
                 label_visibility="collapsed",
                 **control(LESSON),
             )
-        st.button(
-            "Next", key=LESSON_NEXT, icon=":material/arrow_forward:", icon_position="right", type="primary",
-            disabled=number == last, on_click=show, args=(number + 1,),
-        )  # fmt: skip
     done = sum(map(answered, range(len(LESSONS))))
     st.progress((number + 1) / len(LESSONS), f"Lesson {number + 1} of {len(LESSONS)}, {done} answered")
     return number
@@ -155,7 +155,8 @@ else:
     )
     number = progress()
     lesson = LESSONS[number]
-    left, right = st.columns([5, 6], gap="large")
+    with elements.grid("lesson", 430):
+        left, right = st.container(), st.container()
     with left:
         text(lesson)
         question(lesson, number)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.evaluation.baselines import BASELINES, title_of
+from kpnviz.evaluation.baselines import BASELINES, short_title_of, title_of
 from kpnviz.evaluation.results import (
     PAPER_NOTE,
     PAPER_TABLE_1,
@@ -179,8 +179,8 @@ def differences(rows: Rows, gain: float) -> None:
             means, errors = ([found[name][i] for name in names] for i in (0, 1))
             ties = [name for name in names if is_tie(*found[name])]
             figure = figures.forest(
-                [title_of(name) for name in names], means, errors,
-                f"PSNR less that of {title_of(chosen)}, dB", [title_of(name) for name in ties],
+                [short_title_of(name) for name in names], means, errors,
+                f"PSNR less that of {title_of(chosen)}, dB", [short_title_of(name) for name in ties],
             )  # fmt: skip
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kpnviz import figures
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.meaning import ENCODINGS, PATTERNS, Input
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
@@ -49,6 +50,7 @@ from kpnviz.ui.state import (
     of_size,
     own_files,
     own_map_frame,
+    own_meaning,
     own_noise,
     show_in,
 )
@@ -95,7 +97,7 @@ def whose(methods: tuple[str, ...]) -> None:
         text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
     if methods:
         last = markdown_title(methods[-1])
-        text += f" **Drag the edge**: left of it the noisy reference, right of it {last}'s picture."
+        text += f" **Drag the edge**: left of it frame 0, the reference; right of it {last}'s picture."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text)
         if own is not None:
@@ -109,9 +111,10 @@ def whose(methods: tuple[str, ...]) -> None:
 def frames_of(burst: Upload) -> None:
     own, stack = burst.own, burst.own.stack
     st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
-    st.markdown(plain(own.report, 2000))
+    st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
-        st.caption(plain(note, 200))
+        st.caption(plain(note, 400))
+    numbers_of(burst)
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
@@ -130,6 +133,7 @@ def frames_of(burst: Upload) -> None:
                     "dx, px": shift.measured and elements.rounded(shift.measured[1], 1),
                     "undone": shift.aligned,
                     "bend, px": shift.bend,
+                    "brightness, EV": elements.rounded(float(np.log2(shift.brightness)), 2),
                     "sharpness": 100 * own.sharpness[i] / max(max(own.sharpness), 1e-12),
                 }
                 for i, shift in enumerate(own.shifts)
@@ -141,6 +145,9 @@ def frames_of(burst: Upload) -> None:
                 "bend, px": st.column_config.NumberColumn(
                     format="%.0f", help="How much displacements elsewhere differ from that in the middle"
                 ),
+                "brightness, EV": st.column_config.NumberColumn(
+                    format="%+.2f", help="Against the reference; undone when the frame is read"
+                ),
                 "sharpness": st.column_config.NumberColumn(format="%.0f %%", help="Of the sharpest frame"),
             },
         )
@@ -150,8 +157,65 @@ def frames_of(burst: Upload) -> None:
             "is not found is used as it is, and has no part in the estimate of the noise. Where one shift would leave "
             "more than 3 pixels, as where the camera turned, blocks of the frame have displacements of their own."
         )
-        if own.remaining_report:
-            st.caption(own.remaining_report)
+        if len(stack) > 1:
+            st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
+            elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
+            st.caption(
+                "The largest displacement that is not undone, of all frames that were found, but for a hundredth of "
+                "each part. MKPN's kernels reach 5 pixels."
+            )
+
+
+def numbers_of(burst: Upload) -> None:
+    """What the files' numbers were taken for, and how they look if they are something else."""
+    stack = burst.own.stack
+    now = stack.meaning
+    if now is None:
+        return
+    with st.expander(f"What the numbers mean: {now}"), st.container(horizontal=True, gap="medium"):
+        with st.container(width=360):
+            encoding = st.segmented_control(
+                "The numbers are",
+                ENCODINGS[: 2 if stack.codes.shape[1] == 3 else 3],
+                format_func={
+                    "srgb": "encoded",
+                    "linear": "linear light",
+                    "bayer": "a Bayer sensor's",
+                }.__getitem__,
+                default=now.encoding,
+                required=True,
+                key=own_meaning("encoding", burst.key),
+                help="*Encoded*: with the curve of sRGB, or of the files' color profile. *Linear*: in proportion to "
+                "the light, as sensors count it. *A Bayer sensor's*: linear, one color at each pixel.",
+            )
+            pattern, black, white = "", None, None
+            if encoding == "bayer":
+                pattern = st.segmented_control(
+                    "Colors of 2×2 pixels, row by row", PATTERNS, default=now.pattern or PATTERNS[0], required=True,
+                    key=own_meaning("pattern", burst.key),
+                )  # fmt: skip
+            if encoding != "srgb":
+                low, high = Input("linear", "", now.black, now.white).levels(stack.codes.dtype) or (0.0, 1.0)
+                left, right = st.columns(2)
+                black = left.number_input(
+                    "Black", value=low, key=own_meaning("black", burst.key), format="%g"
+                )
+                white = right.number_input(
+                    "White", value=high, key=own_meaning("white", burst.key), format="%g"
+                )
+            try:
+                meaning = Input(encoding, pattern, black, white)
+                image = upload.preview(burst, meaning)
+            except ValueError as error:
+                elements.failure(error)
+                return
+            same = stack.read_as(meaning).levels == stack.levels and meaning.name == now.name
+            st.button(
+                "Read them so", icon=":material/check:", disabled=same, on_click=upload.read_as, args=(meaning,),
+                key=own_meaning("read", burst.key),
+            )  # fmt: skip
+        with st.container(width=240):
+            st.image(image, width="stretch", caption="The reference, if that is what they mean")
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:
@@ -165,7 +229,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             "x ~ N(y, read_std² + shot_gain · y), white = 1. Edit the assumed noise:",
             help="The more noise a network assumes, the more it smooths.",
         )
-        state, key = st.session_state, own_noise(burst.ids)
+        state, key = st.session_state, own_noise(burst.key)
         if key not in state:  # the page was elsewhere: a new table begins with what the last one came to
             state[OWN_NOISE_GIVEN] = state.get(OWN_NOISE) or upload.noise_at_first(burst)
         rows = state[OWN_NOISE] = st.data_editor(

@@ -108,7 +108,10 @@ def explain_difference(
         found = picture_of(frames[order], field, go_on)
         if np.abs(found - image).max() <= allowed:
             places = ", ".join(map(str, order))
-            return f"{text}. They agree with the frames in another order: kernel by kernel, frames {places}."
+            exchanged = (
+                "the frames in another order" if len(set(order)) == len(order) else "some frames twice"
+            )
+            return f"{text}. They agree with {exchanged}: kernel by kernel, frames {places}."
     usual = "padding, sum, flipped or transposed kernels, another order, a factor"
     return f"{text}. None of the usual reasons explains it: {usual}."
 
@@ -203,11 +206,11 @@ def _permuted(
 def _order(
     frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
 ) -> list[int] | None:
-    """The frame that each kernel would have to be applied to, by least squares; None if that is not a permutation, and
-    once `go_on` returns False.
+    """The frame that each kernel would have to be applied to, by least squares; None if too few pixels tell, and once
+    `go_on` returns False.
 
     With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
-    with the largest a_ij.
+    with the largest a_ij, be that 1 (a sum) or 1/N (a mean).
     """
     if frames.ndim == 4:
         return _order(frames[:, 0], field.channel(0), image[0], go_on)
@@ -232,10 +235,9 @@ def _order(
                 return None
             made.append(part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1))
         parts = torch.stack(made, dim=1).flatten(0, 1).double().cpu().numpy()  # [N * N, P]
-    wanted = image[top:bottom, left:right].ravel().astype(np.float64) * field.divisor
+    wanted = image[top:bottom, left:right].ravel().astype(np.float64)
     a = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N)
-    order = [int((i + a[i].argmax()) % N) for i in range(N)]
-    return order if len(set(order)) == N else None
+    return [int((i + a[i].argmax()) % N) for i in range(N)]
 
 
 def _wrong_axis(

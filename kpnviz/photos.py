@@ -57,7 +57,7 @@ def read_photo(photo: str | Path) -> np.ndarray:
         raise ValueError(f"{name} cannot be read: {one_line(error)}") from error
     from kpnviz.pictures import read_picture  # Pillow: what has its frames already does without
 
-    codes = read_picture(name, data, Limits.from_environment(generous=True)).codes
+    codes = read_picture(name, data, Limits.from_environment(generous=True)).codes[:3]
     if codes.dtype != np.float32:
         codes = srgb_decode(codes.astype(np.float32) / np.iinfo(codes.dtype).max).astype(np.float32)
     return np.broadcast_to(codes, (3, *codes.shape[1:])).transpose(1, 2, 0).copy()

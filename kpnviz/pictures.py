@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
+from kpnviz.color import srgb_decode
 from kpnviz.limits import MAX_CHUNKS, MAX_INTENSITY, MAX_TAG_VALUES, FileError, Limits
 from kpnviz.text import one_line
 
@@ -214,8 +215,6 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         white_is_0 = photometric == _WHITE_IS_0
     notes: list[str] = []
     codes: np.ndarray
-    if file.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
-        notes.append("transparency was dropped")
     rawmode = _rawmode(file)
     if file.mode == "F":
         packed = any(
@@ -230,18 +229,37 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         if white_is_0:  # Pillow turns 8 bits around, but not 16
             np.invert(codes, out=codes)
     elif "16" in rawmode:
-        codes = _sixteen_bit_color(name, data, rawmode)
+        codes = without_alpha(_sixteen_bit_color(name, data, rawmode), notes)
     elif file.mode == "I":
         raise FileError(f"{name} has 32-bit integers; save it with 8 or 16 bits, or as floating point")
     else:
         if file.mode == "P":
             notes.append("it has a palette: few colors, and no noise that could be measured")
-        codes = _planes(file, np.uint8, "L" if file.mode in ("L", "LA", "La") else "RGB")
+        four = file.mode in ("RGBA", "RGBX")
+        mode = file.mode if four else "L" if file.mode in ("L", "LA", "La") else "RGB"
+        codes = without_alpha(_planes(file, np.uint8, mode), notes)
+    if file.mode in ("LA", "PA", "La", "RGBa") or "transparency" in file.info:
+        notes.append("transparency was dropped")
     return Picture(codes, tuple(notes))
 
 
+_PICTURE_VALUES, _MOST_ALIKE = 32, 0.5
+
+
+def without_alpha(codes: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Planes [C, H, W] without the fourth, unless that is a picture itself, as of a sensor's two greens: so many
+    different values, and no one of them in half of the pixels, are no transparency."""
+    if len(codes) < 4:
+        return codes
+    values, counts = np.unique(codes[3, ::2, ::2], return_counts=True)
+    if len(values) >= _PICTURE_VALUES and counts.max() < _MOST_ALIKE * counts.sum():
+        return codes
+    notes.append("transparency was dropped")
+    return codes[:3]
+
+
 def _planes(file: Image.Image, dtype: Any, mode: str | None = None) -> np.ndarray:
-    """The first three channels, or the one, of a picture, converted to a mode and upright: [C, H, W].
+    """The channels of a picture, converted to a mode and upright: [C, H, W].
 
     Converted by strips, to need little memory beside it.
     """
@@ -250,7 +268,7 @@ def _planes(file: Image.Image, dtype: Any, mode: str | None = None) -> np.ndarra
     for top in range(0, H, _STRIP):
         part = file.crop((0, top, W, min(top + _STRIP, H)))
         rows = np.asarray(part if mode in (None, part.mode) else part.convert(mode))
-        rows = rows[None] if rows.ndim == 2 else rows[..., :3].transpose(2, 0, 1)
+        rows = rows[None] if rows.ndim == 2 else rows[..., :4].transpose(2, 0, 1)
         if codes is None:
             codes = np.empty((len(rows), H, W), dtype)
         codes[:, top : top + _STRIP] = rows
@@ -301,8 +319,8 @@ def upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
     return codes
 
 
-def write_png16(codes: np.ndarray) -> bytes:
-    """A 16-bit PNG of codes [H, W] or [H, W, 3], uint16. (Pillow writes no 16-bit color.)"""
+def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
+    """A PNG of codes [H, W] or [H, W, 3], uint16, with a color profile and EXIF. (Pillow writes no 16-bit color.)"""
     H, W = codes.shape[:2]
     rows = np.ascontiguousarray(codes, dtype=">u2").reshape(H, -1).view(np.uint8)
     filtered = np.full((H, 1 + rows.shape[1]), 2, dtype=np.uint8)  # filter 2: difference to the row above
@@ -313,15 +331,95 @@ def write_png16(codes: np.ndarray) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", W, H, 16, 0 if codes.ndim == 2 else 2, 0, 0, 0)
-    data = zlib.compress(filtered.data, 4)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    parts = [chunk(b"IHDR", header)]
+    if icc:
+        parts.append(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if exif:
+        parts.append(chunk(b"eXIf", exif.removeprefix(_EXIF_HEAD)))
+    parts += [chunk(b"IDAT", zlib.compress(filtered.data, 4)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def write_tiff16(codes: np.ndarray) -> bytes:
-    """A 16-bit TIFF of codes [H, W] or [H, W, 3], uint16, deflated."""
+_EXIF_HEAD = b"Exif\0\0"
+_EXIF_DIRECTORY, _ICC = 0x8769, 0x8773
+
+
+def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
+    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF."""
     import tifffile  # here: whoever reads photos does without
 
+    tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
+    inside: dict[int, Any] = {}
+    if exif:
+        read = Image.Exif()
+        read.load(exif)
+        for tag, value in read.items():
+            if isinstance(value, str) and value.isascii():
+                tags.append((tag, "s", 0, value, True))
+        inside = dict(read.get_ifd(_EXIF_DIRECTORY))
+        if inside:
+            tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
     photometric = "minisblack" if codes.ndim == 2 else "rgb"
-    tifffile.imwrite(file, codes, photometric=photometric, compression="zlib", predictor=True, metadata=None)
-    return file.getvalue()
+    tifffile.imwrite(
+        file, codes, photometric=photometric, compression="zlib", predictor=codes.dtype.kind == "u", metadata=None,
+        byteorder="<",
+        extratags=tags, software=False,
+    )  # fmt: skip
+    data = file.getvalue()
+    if not inside:
+        return data
+    # tifffile writes no directory of EXIF: it comes behind the picture, and the tag in its place becomes its own.
+    from PIL import TiffImagePlugin
+
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    for tag, value in inside.items():
+        directory[tag] = value
+    with tifffile.TiffFile(io.BytesIO(data)) as written:
+        place = written.pages.first.tags[_EXIF_DIRECTORY + 1].offset
+    data += b"\0" * (len(data) % 2)
+    pointer = struct.pack("<HHII", _EXIF_DIRECTORY, 4, 1, len(data))
+    return data[:place] + pointer + data[place + len(pointer) :] + directory.tobytes(len(data))
+
+
+_PRIMARIES = {
+    "rXYZ": (0.4361, 0.2225, 0.0139),
+    "gXYZ": (0.3851, 0.7169, 0.0971),
+    "bXYZ": (0.1431, 0.0606, 0.7141),
+}
+"""Of sRGB, adapted to D50."""
+
+
+def icc_profile(gray: bool, linear: bool) -> bytes:
+    """A color profile with the primaries of sRGB, or of gray, sRGB-encoded or in linear light (ICC.1:2001)."""
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(65536 * value) for value in values))
+
+    name = f"{'Linear' if linear else 'sRGB'} {'gray' if gray else 'RGB'}".encode()
+    described = b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + b"\0" + bytes(78)
+    # An empty curve is a straight line.
+    codes = np.linspace(0, 1, 1024)
+    values = np.rint(65535 * srgb_decode(codes)).astype(">u2").tobytes()
+    curve = b"curv\0\0\0\0" + (struct.pack(">I", 0) if linear else struct.pack(">I", len(codes)) + values)
+    tags = {
+        b"desc": described,
+        b"cprt": b"text\0\0\0\0No copyright\0",
+        b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1, 0.8249),
+    }
+    if gray:
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {key.encode(): b"XYZ \0\0\0\0" + fixed(*xyz) for key, xyz in _PRIMARIES.items()}
+        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, body, at = b"", b"", 128 + 4 + 12 * len(tags)
+    places: dict[bytes, int] = {}
+    for key, tag in tags.items():
+        if tag not in places:  # equal curves lie there once
+            places[tag] = at + len(body)
+            body += tag + b"\0" * (-len(tag) % 4)
+        table += struct.pack(">4sII", key, places[tag], len(tag))
+    size = at + len(body)
+    head = struct.pack(">I4sI4s4s4s", size, b"", 0x02400000, b"mntr", b"GRAY" if gray else b"RGB ", b"XYZ ")
+    head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body

@@ -49,6 +49,10 @@ def test_the_picture_of_the_kernels_has_nothing_to_explain():
         (applied(kernels=KERNELS.swapaxes(1, 2)).mean(0), "the kernels' axes dy and dx exchanged"),
         (applied(FRAMES[::-1]).mean(0), "kernel by kernel, frames 3, 2, 1, 0"),
         (applied(FRAMES[[2, 0, 3, 1]]).mean(0), "kernel by kernel, frames 2, 0, 3, 1"),
+        (
+            applied(FRAMES[[0, 0, 0, 0]]).mean(0),
+            "with some frames twice: kernel by kernel, frames 0, 0, 0, 0",
+        ),
         (applied().mean(0).clip(0.3, 1).clip(None, 0.6), "None of the usual reasons"),
         (applied().mean(0) / (KERNELS.sum((1, 2)).mean(0)), "divided by the sum of the weights"),
         (255 * applied().mean(0), "once what the kernels make is multiplied by 255"),

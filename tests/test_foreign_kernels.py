@@ -1,5 +1,7 @@
 """Kernels as five public kinds of networks predict and apply them, each applied in its own way as the oracle."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +154,21 @@ def test_kernels_at_half_resolution_are_interpolated(H, W):
     np.testing.assert_allclose(field.at(H - 1, W - 1), same.at(H - 1, W - 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [kpn, basis_prediction])
+def test_kernels_as_predicted_are_those_of_the_frames_that_are_asked_for(kind):
+    """In the order of the question, and of every second row and column of those that are given at every pixel."""
+    field, _, _ = kind()
+    every = field.region(0, H, 0, W)
+    found = field.predicted(slice(1, 4), [3, 0], step=2)
+    np.testing.assert_allclose(found, every[[3, 0], ::2, ::2][:, 1:4], rtol=1e-5)
+
+
+def test_a_basis_is_a_mean_or_a_sum_as_it_says():
+    field, frames, expected = basis_prediction()
+    mean = dataclasses.replace(field, reduce="mean").apply(frames[None])[0]
+    torch.testing.assert_close(mean, expected / N, atol=1e-5, rtol=1e-5)
+
+
 def test_dilated_kernels_are_what_unfold_with_dilation_applies():
     k = drawn(N, 3, 3, H, W)
     patches = F.unfold(FRAMES[:, None], 3, dilation=2, padding=2).view(N, 3, 3, H, W)
@@ -163,6 +180,7 @@ def test_dilated_kernels_are_what_unfold_with_dilation_applies():
 
 def test_even_kernels_are_applied_about_their_center():
     k = drawn(N, 4, 4, H, W)
+    assert odd_sized(k, (1, 1)).shape == (N, 5, 5, H, W) and odd_sized(k, (3, 0)).shape == (N, 7, 7, H, W)
     patches = unfolded(F.pad(FRAMES, (1, 2, 1, 2)), 4)  # one pixel in front, two behind
     field = KernelField.from_kernels(odd_sized(k, (1, 1)), padding="zero")
     torch.testing.assert_close(
@@ -233,6 +251,7 @@ def from_kernels(*shape, **options):
         (lambda: basis_prediction()[0].apply(FRAMES), r"frames has shape .*; expected \[B, N, H, W\]"),
         (lambda: basis_prediction()[0].apply(FRAMES[None], "max"), "reduce is 'max'; choose one of 'none'"),
         (lambda: KernelField.from_kernels(drawn(N, 3, 3, H, W).log()), r"kernels\[0, .*\] is nan"),
+        (lambda: KernelField.from_kernels(1 / drawn(1, 1, 1, 3, 3).relu()), r"kernels\[0, .*\] is inf"),
         (lambda: KernelField.from_kernels([drawn(N, 3, 3, H, W)] * 2), "K = 3, 3 were given; each size once"),
         (lambda: KernelField.from_factors(drawn(N, 3, H, W), drawn(N, 5, H, W)), "they must agree"),
         (

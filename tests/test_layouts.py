@@ -129,6 +129,8 @@ def test_an_error_says_how_another_layout_is_brought_and_that_does_it(case, tens
         ((N, 4, K, K, H, W), r"kernels \[N, C, K, K, H, W\] has shape .*, so C = 4 channels; C is 3, or 1 for kernels"),
         ((33, K, K, H, W), r"so N = 33 frames; kernels are taken of up to 32$"),
         ((N, 63, 63, H, W), r"so K = 63; kernels have an odd side up to 61$"),
+        # An axis of 1 is hardly one of 1x1 taps.
+        ((N, 1, H, W), r"expected \[N, K, K, H, W\] or \[N, C, K, K, H, W\]$"),
         # Nine frames of 5x5 or 25 of 3x3: letters, as no number follows.
         ((225, H, W), r"its axes are \[N\*K\*K, H, W\]: kernels\.reshape\(N, K, K, 14, 17\)$"),
         # Both fit: [H, W, N, K, K] of 8 frames, and 14 frames of 17 x 8 pixels.

@@ -21,7 +21,7 @@ def protocol(burst: Burst) -> str:
 def scores(burst: Burst, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
     """One row per picture: PSNR and SSIM (None without a truth) and the seconds that it took."""
     pictures: list[tuple[str, np.ndarray, float | None]]
-    pictures = [("noisy reference", burst.reference, None), ("mean of the frames", burst.mean, None)]
+    pictures = [("frame 0", burst.reference, None), ("plain mean", burst.mean, None)]
     pictures += [(e.title, e.image, e.seconds) for e in estimates]
     truth, white = burst.truth, burst.white_level
     return [

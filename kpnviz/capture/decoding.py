@@ -10,6 +10,7 @@ It does without torch, whose import would take longer than the reading.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import math
@@ -25,6 +26,7 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.kernel_decoding import KernelFile
+from kpnviz.capture.metadata import About, about, converted, profile_of
 from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
 from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
 from kpnviz.limits import (
@@ -44,10 +46,6 @@ METADATA = "burst.json"
 FORMAT, _FIRST_FORMAT = "kpnviz burst 2", "kpnviz burst 1"
 """What burst.json begins with. In the first format the codes of black and white were black_level and white_level."""
 
-ENCODED_NOTE = (
-    "These files are sRGB-encoded and were taken back to linear light; a camera's processing (tone curve, "
-    "sharpening, compression, clipping at 0) makes their noise differ a little from the model."
-)
 _NPZ = (
     "frames",
     "read_std",
@@ -84,6 +82,9 @@ class Burst:
         self.archive: dict[str, Any] | None = None
         self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
+        self.about: list[About] = []
+        self.profile: dict[str, Any] | None = None  # of their colors, where it is not sRGB's
+        self.largest, self.used_bits = 0.0, 0  # of all numbers
 
     def check_size(self, name: str, size: int) -> None:
         """FileError for a file that is too large, by itself or with those before it."""
@@ -120,6 +121,7 @@ class Burst:
             self.metadata = _metadata(data)
             return
         kind, raw = kind_of(label, data), None
+        said = about(data)
         if kind == "raw":
             frame = read_raw(label, data, self.limits)
             codes = frame.planes
@@ -133,6 +135,7 @@ class Burst:
             picture = read(label, data, self.limits)
             codes = picture.codes
             self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
+            codes = self._in_colors(label, codes, said)
         if self.shape is not None:
             C, H, W = self.shape
             if codes.shape[1:] != (H, W):
@@ -144,6 +147,10 @@ class Burst:
                 raise FileError(
                     f"{label} is another kind of picture than {self.names[0]} (color, bits or raw)"
                 )
+            if said.icc != self.about[0].icc:
+                raise FileError(
+                    f"{label} has another color profile than {self.names[0]}; the frames of a burst have one"
+                )
         else:
             self.raw = raw
         if len(self.names) > self.limits.frames:  # one more is allowed: the truth
@@ -152,7 +159,22 @@ class Burst:
         self.shape, self.dtype = codes.shape, codes.dtype
         self.bases.append(base)
         self.names.append(label)
+        self.about.append(said)
         self._write(codes)
+
+    def _in_colors(self, label: str, codes: np.ndarray, said: About) -> np.ndarray:
+        """A picture's codes, converted where its colors are told by tables; else its profile is kept."""
+        profile = profile_of(said.icc, min(len(codes), 3))
+        if not isinstance(profile, str):
+            if not self.names:
+                self.profile = profile
+            return codes
+        if codes.dtype == np.uint8 and len(codes) == 3:
+            in_srgb = converted(codes, said.icc)
+            if in_srgb is not None:
+                return in_srgb
+        self.notes.setdefault(f"{label}: {profile}.")
+        return codes
 
     def _check_pixels_in_all(self, label: str, pixels: int) -> None:
         if pixels > self.limits.total_pixels:
@@ -162,6 +184,9 @@ class Burst:
 
     def _write(self, codes: np.ndarray) -> None:
         for plane in codes:
+            self.largest = max(self.largest, float(plane.max()))
+            if plane.dtype == np.uint16:
+                self.used_bits |= int(np.bitwise_or.reduce(plane, axis=None))
             self.output.write(np.ascontiguousarray(plane).data)
 
     def _add_zip(self, label: str, file: IO[bytes]) -> None:
@@ -327,8 +352,15 @@ class Burst:
             found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
         self._check_count(len(places))
         notes = list(self.notes)
-        if self.dtype != np.float32 and self.metadata is None:
-            notes.append(ENCODED_NOTE)
+        if self.metadata is None and self.raw is None:
+            found["numbers"] = {
+                "largest": self.largest,
+                "used_bits": self.used_bits,
+                "linear": self.about[0].linear,
+            }
+            found["profile"] = self.profile
+        found["exposures"] = [self.about[i].exposure for i in places]
+        found["exif"] = [base64.b64encode(self.about[i].exif).decode() for i in places]
         return found | {"places": places, "names": [self.names[i] for i in places], "notes": notes}
 
     def _as_metadata_says(self, metadata: dict[str, Any], channels: int, kept: list[int]) -> dict[str, Any]:

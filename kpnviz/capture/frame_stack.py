@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
+from kpnviz.capture.meaning import Input, colors_of
 from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
 from kpnviz.noise import NoiseModel
 
 GRAY = -1
 """The channel that stands for luminance, or for green of raw planes."""
 
+ENCODED_NOTE = (
+    "These files are sRGB-encoded and were taken back to linear light; a camera's processing (tone curve, "
+    "sharpening, compression, clipping at 0) makes their noise differ a little from the model."
+)
+
 _RESIDENT_BYTES = 64_000_000
+_RAW_WHITE = 0.98  # of raw planes: beyond, one of the greens may be clipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +34,22 @@ class FrameStack:
     codes       uint8 or uint16 codes, or float32 in linear light; places: which of them are the frames
     names       of the frames' files
     levels      (black, white) codes of linear light; None: sRGB-encoded (integers), or 0 and 1 (float)
+    meaning     what the numbers were taken for (:meth:`read_as`); None: the files say it (raw, burst.json, NPZ)
+    guess       a sentence on why, where it is no matter of course
+    pattern     of a Bayer sensor, whose mosaic the one plane is, or whose colors the four planes are; else ""
+    profile     of the files' colors, where it is not sRGB
     noise       of each channel, as the files say it, and who says so; or None: nobody does
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
     truth_place which of the codes are the truth, and shifts [N, 2], where known; so are the next four, of a Burst
     white_level, moving_mask [M, H, W] (on disk as the codes are), moving_shifts [M, N, 2], recipe
     development (matrix, white balance) of raw planes
-    notes       sentences for people
+    file_notes  sentences for people
+    exif        of each frame's file, as it may go into a picture of it; empty where there is none
     mapping     of the temporary file that holds the codes
+    exposures   of each frame as its file says it (time x ISO / f-number^2, in any unit), or None where it does not
+    gains       how many times as bright as the reference each frame is, [frames, channels]: light is divided by it;
+                None: all alike
+    ceiling     light at which values of float frames are cut off, where one saw that
     """
 
     codes: np.ndarray
@@ -50,42 +66,150 @@ class FrameStack:
     moving_shifts: np.ndarray | None = None
     recipe: BurstRecipe | None = None
     development: tuple[np.ndarray, np.ndarray] | None = None
-    notes: tuple[str, ...] = ()
+    file_notes: tuple[str, ...] = ()
+    meaning: Input | None = None
+    guess: str = ""
+    pattern: str = ""
+    profile: ColorProfile | None = None
+    exif: tuple[bytes, ...] = ()
     mapping: mmap.mmap | None = None
-    _table: np.ndarray | None = field(init=False, repr=False)
+    exposures: tuple[float | None, ...] = ()
+    gains: np.ndarray | None = None
+    ceiling: float | None = None
+    _tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        table = None
+        tables: tuple[np.ndarray, ...] = ()
         if self.codes.dtype != np.float32:
-            table = decoding_table(np.iinfo(self.codes.dtype).max, self.levels)
-        object.__setattr__(self, "_table", table)
+            top = int(np.iinfo(self.codes.dtype).max)
+            tables = (decoding_table(top, self.levels),)
+            if self.encoded and self.profile is not None:
+                tables = tuple(
+                    self.profile.decoded(c, np.arange(top + 1) / top) for c in range(self.channels)
+                )
+        object.__setattr__(self, "_tables", tables)
+
+    def read_as(self, meaning: Input, guess: str = "") -> FrameStack:
+        """The same files with numbers that mean something else. ValueError where they say themselves what they mean,
+        or have no such pattern."""
+        if self.meaning is None:
+            raise ValueError(f"input: {self.names[0]} says itself what its numbers mean")
+        planes = self.codes.shape[1]
+        if meaning.pattern and planes == 3:
+            raise ValueError(
+                f"input is {meaning.name}; {self.names[0]} has three colors at each pixel, no mosaic"
+            )
+        if meaning.pattern and planes == 1 and min(self.codes.shape[2:]) < 2:
+            raise ValueError(f"input is {meaning.name}; {self.names[0]} has no 2x2 pixels")
+        levels = meaning.levels(self.codes.dtype)
+        if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
+            levels = None
+        return replace(self, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels)
+
+    def meant(
+        self, encoding: str | None = None, black: float | None = None, white: float | None = None
+    ) -> FrameStack:
+        """:meth:`read_as` what options say, "srgb", "linear" or "bayer:RGGB"; what they leave open stays as it was."""
+        if (encoding, black, white) == (None, None, None):
+            return self
+        if self.meaning is None:
+            return self.read_as(Input())  # says why not
+        now = self.meaning
+        name = encoding or ("linear" if now.encoding == "srgb" else now.name)
+        if name.lower() != "srgb":
+            black, white = now.black if black is None else black, now.white if white is None else white
+        return self.read_as(Input.of(name, black, white))
 
     def __len__(self) -> int:
         return len(self.places)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people, on what the files are and what their numbers were taken for."""
+        notes = [*self.file_notes, *([self.guess] if self.guess else [])]
+        if self.profile is not None and not self.pattern:
+            notes.append(f"Their colors are those of {self.profile.name}; shown and written they are sRGB's.")
+        if self.encoded and not self.known:
+            notes.append(ENCODED_NOTE if self.profile is None else ENCODED_NOTE.replace("sRGB-", ""))
+        return tuple(notes)
+
+    @property
     def channels(self) -> int:
-        return self.codes.shape[1]
+        return 1 if self.codes.shape[1] == 1 and not self.pattern else 3
+
+    @property
+    def _mosaic(self) -> int:
+        """Pixels of a file to one that is read, along each side."""
+        return 2 if self.pattern and self.codes.shape[1] == 1 else 1
 
     @property
     def height(self) -> int:
-        return self.codes.shape[2]
+        return self.codes.shape[2] // self._mosaic
 
     @property
     def width(self) -> int:
-        return self.codes.shape[3]
+        return self.codes.shape[3] // self._mosaic
 
     @property
     def encoded(self) -> bool:
         """Whether the files were sRGB-encoded; else they were linear."""
-        return self._table is not None and self.levels is None
+        if self.codes.dtype == np.float32:
+            return self.meaning is not None and self.meaning.encoding == "srgb"
+        return self.levels is None
+
+    @property
+    def weights(self) -> tuple[float, ...] | None:
+        """Of R, G and B in the luminance; None: GRAY is green, as colors are those of a camera."""
+        if self.pattern or self.development is not None:
+            return None
+        return LUMINANCE_WEIGHTS if self.profile is None else self.profile.weights
+
+    @property
+    def clipped(self) -> tuple[float, float] | None:
+        """Beyond which light the files' values are cut off, (low, high); None: they are not, or nobody knows."""
+        if self.weights is None:
+            return -np.inf, _RAW_WHITE * min(self.ceiling or 1.0, 1.0)
+        # Integers are clipped at both ends of their range; linear codes with a black level are not.
+        if self.encoded:
+            return 0.0, 1.0
+        if self.codes.dtype != np.float32 and self.levels is not None and not self.known:
+            return -np.inf if self.levels[0] else 0.0, self.ceiling or 1.0
+        return None if self.ceiling is None else (-np.inf, self.ceiling)
 
     def light(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
         """Linear light of a rectangle: float32; rows and columns are slices, or both index arrays.
 
-        channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green.
+        channel GRAY is the luminance of color photos; of raw planes, whose colors are the camera's, green. Of frames
+        with other brightness it is the light of the reference (`gains`).
         """
-        return self._light(self.places[frame], channel, rows, columns)
+        return self._light(self.places[frame], channel, rows, columns, self._gains(frame))
+
+    def saturated(self, frame: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
+        """Where a rectangle of a frame has reached white, in any channel that :meth:`light` is made of: bool."""
+        planes = list(range(3)) if self._is_luminance(channel) else [channel]
+        high = np.inf if self.clipped is None else self.clipped[1]
+        reached = [self._light(self.places[frame], c, rows, columns) >= high for c in planes]
+        return np.asarray(np.logical_or.reduce(reached))
+
+    def gain(self, frame: int, channel: int) -> float:
+        """How many times as bright as the reference a frame is in a channel; GRAY: in luminance, about."""
+        gains = self._gains(frame)
+        if gains is None:
+            return 1.0
+        if self._is_luminance(channel):
+            return float(gains @ np.array(self.weights))
+        return float(gains[self._plane(channel)])
+
+    def _gains(self, frame: int) -> np.ndarray | None:
+        return None if self.gains is None else np.asarray(self.gains[frame])
+
+    def _is_luminance(self, channel: int) -> bool:
+        return channel == GRAY and self.channels == 3 and self.weights is not None
+
+    def _plane(self, channel: int) -> int:
+        if channel != GRAY:
+            return channel
+        return 0 if self.channels == 1 else 1
 
     def truth(self, channel: int, rows: Any, columns: Any) -> np.ndarray | None:
         """The same of the truth; None where it is not known."""
@@ -93,18 +217,20 @@ class FrameStack:
             return None
         return self._light(self.truth_place, channel, rows, columns)
 
-    def _light(self, place: int, channel: int, rows: Any, columns: Any) -> np.ndarray:
-        if channel == GRAY and self.channels == 3 and self.development is None:
+    def _light(
+        self, place: int, channel: int, rows: Any, columns: Any, gains: np.ndarray | None = None
+    ) -> np.ndarray:
+        if self._is_luminance(channel):
             weighted = [
-                np.float32(weight) * self._light(place, c, rows, columns)
-                for c, weight in enumerate(LUMINANCE_WEIGHTS)
+                np.float32(weight) * self._light(place, c, rows, columns, gains)
+                for c, weight in enumerate(self.weights or ())
             ]
             return sum(weighted[1:], start=weighted[0])
-        if channel == GRAY:
-            channel = 0 if self.channels == 1 else 1
-        plane = self.codes[place, channel]
-        plane = plane[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else plane[rows, columns]
-        light = self.linear(plane)
+        channel = self._plane(channel)
+        parts = [self.linear(plane, channel) for plane in self._planes(place, channel, rows, columns)]
+        light = parts[0] if len(parts) == 1 else sum(parts[1:], start=parts[0]) / np.float32(len(parts))
+        if gains is not None and gains[channel] != 1:
+            light /= np.float32(gains[channel])
         if (
             self.mapping is not None
             and self.codes.nbytes > _RESIDENT_BYTES
@@ -114,9 +240,31 @@ class FrameStack:
             self.mapping.madvise(mmap.MADV_DONTNEED)
         return light
 
-    def linear(self, codes: np.ndarray) -> np.ndarray:
-        """Linear light of codes of any shape: float32."""
-        return np.array(codes) if self._table is None else self._table[codes]
+    def _planes(self, place: int, channel: int, rows: Any, columns: Any) -> list[np.ndarray]:
+        """The codes of a rectangle: one, or of the green of a Bayer sensor two."""
+
+        def of(plane: int, down: int = 0, across: int = 0) -> np.ndarray:
+            codes = self.codes[place, plane]
+            if self._mosaic == 2:  # every second row and column, as views
+                codes = codes[down : 2 * self.height : 2, across : 2 * self.width : 2]
+            return codes[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else codes[rows, columns]
+
+        if not self.pattern:
+            return [of(channel)]
+        same = colors_of(self.pattern, channel)
+        return [of(0, k // 2, k % 2) if self._mosaic == 2 else of(k) for k in same]
+
+    def linear(self, codes: np.ndarray, channel: int = 0) -> np.ndarray:
+        """Linear light of a channel's codes of any shape: float32."""
+        if self._tables:
+            return self._tables[channel if len(self._tables) > 1 else 0][codes]
+        if self.encoded:
+            decoded = srgb_decode(codes) if self.profile is None else self.profile.decoded(channel, codes)
+            return np.asarray(decoded, dtype=np.float32)
+        if self.levels is None:
+            return np.array(codes)
+        black, white = self.levels
+        return np.asarray((codes - np.float32(black)) / np.float32(white - black))
 
     def channel_noise(self, channel: int) -> NoiseModel | None:
         """The noise that the files state for a channel, or None.
@@ -127,17 +275,41 @@ class FrameStack:
             return None
         if channel != GRAY:
             return self.noise[channel]
-        if self.channels == 1 or self.development is not None:
+        if self.channels == 1 or self.weights is None:
             return self.noise[0 if self.channels == 1 else 1]
-        return NoiseModel.of_weighted_sum(self.noise, LUMINANCE_WEIGHTS)
+        return NoiseModel.of_weighted_sum(self.noise, self.weights)
 
     def developed(self, linear: np.ndarray) -> np.ndarray:
-        """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix."""
-        if self.development is None or len(linear) != 3:
+        """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix, other colors of a
+        profile its matrix."""
+        if len(linear) != 3 or (self.development is None and self.profile is None):
             return linear
-        matrix, white_balance = self.development
+        matrix, white_balance = np.eye(3), np.ones(3)
+        if self.development is not None:
+            matrix, white_balance = self.development
+        elif self.profile is not None:
+            matrix = self.profile.matrix
         balanced = linear * white_balance[:, None, None].astype(np.float32)
         return np.einsum("rc,chw->rhw", matrix.astype(np.float32), balanced)
+
+
+@dataclass(frozen=True, eq=False)
+class ColorProfile:
+    """Colors other than sRGB's, as an ICC profile says them.
+
+    name     of the profile;  matrix  [3, 3], its linear R, G, B to those of sRGB;  weights  of them in the luminance
+    curves   linear light at evenly spaced codes 0 to 1, of each channel
+    """
+
+    name: str
+    matrix: np.ndarray
+    weights: tuple[float, float, float]
+    curves: tuple[np.ndarray, ...]
+
+    def decoded(self, channel: int, values: np.ndarray) -> np.ndarray:
+        """Linear light of a channel's codes, which run from 0 to 1: float32."""
+        curve = self.curves[channel if len(self.curves) > 1 else 0]
+        return np.interp(values, np.linspace(0, 1, len(curve)), curve).astype(np.float32)
 
 
 def decoding_table(top: int, levels: tuple[float, float] | None) -> np.ndarray:

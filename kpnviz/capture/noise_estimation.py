@@ -69,12 +69,18 @@ class NoiseFit:
         )
 
 
-def estimate_noise(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None) -> NoiseFit:
+def estimate_noise(
+    blocks: Iterable[np.ndarray],
+    clipped: tuple[float, float] | None = None,
+    gains: np.ndarray | None = None,
+) -> NoiseFit:
     """Fit read_std and shot_gain to aligned frames.
 
     blocks    parts of the burst, [N, h, w] each, linear intensity: in each the scene moves as one, by no more than
               about a pixel from frame to frame (64x64 pixels are enough, and a camera's turn does little in so few)
     clipped   (low, high): patches with more than 2 % of values at or beyond them have lost noise and are left out
+    gains     [N], by which the frames were divided: of a sensor's frame of gain g the variance is then read_std^2 / g^2
+              + shot_gain x / g, and values are clipped at low / g and high / g. None: 1. What is found is that of g = 1
 
     A frame differs from the mean of the frames by its noise, and by what a rest of a shift, a change of brightness or
     of sharpness makes of the scene. Of the latter two kinds of sums are free, so that they have the variance of noise:
@@ -83,7 +89,8 @@ def estimate_noise(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | 
       3x3 pixels around each: small shifts, gain and blur are such sums (a Taylor series to the second derivative);
     - over the frames, those combinations in which shifts cancel. Principal components of the differences that are
       left find them in every block: each component counts by 1 / variance^4. It is weighed by the one half of the
-      patches for the other, as on a chessboard, so that chance is not taken for quiet.
+      patches for the other, as on a chessboard, so that chance is not taken for quiet. Frames of other gains count
+      times sqrt(g), which makes their shot noise alike; combinations are orthogonal to sqrt(g): the scene cancels.
 
     For Gaussian noise differences and mean are independent, so nothing is biased by regressing one on the other.
     Of patches of like brightness the 60 % with the least texture count. The line is fitted to log variance with a
@@ -98,10 +105,10 @@ def estimate_noise(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | 
         if N < 2:
             raise ValueError(f"noise: there is {N} frame; its noise is seen between 2 or more")
         if min(block.shape[1:]) >= PATCH:
-            columns.append(_patches(block, clipped))
+            columns.append(_patches(block, clipped, np.ones(N) if gains is None else gains))
     if not columns:
         raise ValueError(f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels")
-    means, variances, degrees, texture, intact = np.concatenate(columns, axis=1)
+    means, variances, degrees, texture, intact, read = np.concatenate(columns, axis=1)
     differs = variances > _ROUNDING * (1 + means**2)
     candidates = (intact > 0) & differs
     if not differs.any():
@@ -114,7 +121,9 @@ def estimate_noise(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | 
             f"an estimate needs {_LEAST_PATCHES}, so state the noise instead"
         )
     used = candidates & _flat(means, texture, candidates)
-    noise = _fit(means[used], variances[used], degrees[used])
+    noise = _fit(means[used], variances[used], degrees[used], read[used])
+    # As variances of g = 1: what is shown beside the line.
+    variances = np.maximum(variances - noise.read_std**2 * (read - 1), 1e-3 * variances)
     return NoiseFit(noise, means, variances, degrees, used, N)
 
 
@@ -138,11 +147,12 @@ def noise_of_one_frame(
     return estimate_noise(pairs(), clipped).noise
 
 
-def _patches(block: np.ndarray, clipped: tuple[float, float] | None) -> np.ndarray:
-    """Mean, variance of the noise, its degrees of freedom, texture of the mean picture, 1 where intact: [5, P]."""
+def _patches(block: np.ndarray, clipped: tuple[float, float] | None, gains: np.ndarray) -> np.ndarray:
+    """Mean, variance of the noise, its degrees of freedom, texture of the mean picture, 1 where intact, and how often
+    the variance holds that of read noise: [6, P]."""
     block = block.astype(np.float64)
     N = len(block)
-    mean = block.mean(axis=0)
+    mean = np.tensordot(gains / gains.sum(), block, axes=1)
     around = np.pad(mean, 1, mode="edge")
     H, W = mean.shape
     taps = [_cut(around[y : y + H, x : x + W]) for y in range(3) for x in range(3)]  # nine of [P, 64]
@@ -154,27 +164,31 @@ def _patches(block: np.ndarray, clipped: tuple[float, float] | None) -> np.ndarr
     independent = values > _DEPENDENT * values[:, -1:]
     scale = np.where(independent, np.maximum(values, 1e-300) ** -0.5, 0)
     basis = (regressors @ vectors) * scale[:, None]  # orthonormal, [P, 64, 10]
-    # N - 1 orthonormal combinations of the frames whose weights sum to zero.
-    combinations = np.linalg.qr(np.eye(N) - 1 / N)[0][:, : N - 1]
-    differences = np.stack([_cut(x) for x in block], axis=-1) @ combinations  # [P, 64, N - 1]
+    # N - 1 orthonormal combinations of the frames in which the scene cancels.
+    scene = gains**0.5 / gains.sum() ** 0.5
+    combinations = np.linalg.qr(np.eye(N) - np.outer(scene, scene))[0][:, : N - 1]
+    alike = np.stack([_cut(x) for x in block], axis=-1) * gains**0.5
+    differences = alike @ combinations  # [P, 64, N - 1]
     rest = differences - basis @ (basis.swapaxes(1, 2) @ differences)
     free = PATCH**2 - independent.sum(axis=1)
 
     rows, columns = np.indices([n // PATCH for n in mean.shape]).reshape(2, -1)
     black = (rows + columns) % 2 == 0
-    variances, degrees = np.empty(len(means)), np.empty(len(means))
+    variances, degrees, read = np.empty(len(means)), np.empty(len(means)), np.empty(len(means))
     for half in (black, ~black):
         weights, axes = _quiet(rest[~half], free[~half])
         power = np.square(rest[half] @ axes).sum(axis=1)  # [p, N - 1]
         variances[half] = power @ weights / free[half]
         degrees[half] = free[half] / (weights**2).sum()
+        read[half] = (((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0) * weights).sum()
 
     dy, dx = (taps[7] - taps[1]) / 2, (taps[5] - taps[3]) / 2
     intact = np.ones(len(means))
     if clipped is not None:
-        lost = ((block <= clipped[0]) | (block >= clipped[1])).mean(axis=0)
+        low, high = (np.float32(end) / gains[:, None, None].astype(np.float32) for end in clipped)
+        lost = ((block <= low) | (block >= high)).mean(axis=0)
         intact = _cut(lost).mean(axis=1) <= _CLIPPED
-    return np.stack([means, variances, degrees, (dy**2 + dx**2).mean(axis=1), intact])
+    return np.stack([means, variances, degrees, (dy**2 + dx**2).mean(axis=1), intact, read])
 
 
 def _quiet(rest: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,15 +225,15 @@ def _flat(means: np.ndarray, texture: np.ndarray, candidates: np.ndarray) -> np.
     return flat
 
 
-def _fit(means: np.ndarray, variances: np.ndarray, degrees: np.ndarray) -> NoiseModel:
-    """The line through the patches, neither coefficient below 0."""
+def _fit(means: np.ndarray, variances: np.ndarray, degrees: np.ndarray, read: np.ndarray) -> NoiseModel:
+    """The line through the patches, neither coefficient below 0; variance = read_std^2 read + shot_gain mean."""
     m, v = np.maximum(means, 0), variances
     typical = float(np.median(v))
     brightness = max(float(np.median(m)), 1e-6)
     log_v = np.log(v) + _LOG_BIAS / degrees
 
     def residuals(x: np.ndarray) -> np.ndarray:
-        return (np.log(typical * (x[0] + x[1] * m / brightness) + 1e-300) - log_v) / spread
+        return (np.log(typical * (x[0] * read + x[1] * m / brightness) + 1e-300) - log_v) / spread
 
     # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
     # take the line down from it.

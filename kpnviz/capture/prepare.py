@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
@@ -51,11 +52,13 @@ class Shift:
     measured   (dy, dx) in pixels, of the frame as a whole; None: not found, so the frame is used as it is
     undone     (dy, dx) in whole pixels, taken back when the frame is read, in its middle; the rest is left to kernels
     bend       pixels by which displacements elsewhere differ from those in the middle; 0: the whole frame is shifted
+    brightness how many times as bright as the reference the frame is; it is divided by that when it is read
     """
 
     measured: tuple[float, float] | None
     undone: tuple[int, int] = (0, 0)
     bend: float = 0.0
+    brightness: float = 1.0
 
     @property
     def whole(self) -> tuple[int, int]:
@@ -69,11 +72,13 @@ class Shift:
         return any(self.undone) or self.bend > 0
 
     def __str__(self) -> str:
+        ev = np.log2(self.brightness)
+        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
         if self.measured is None:
-            return "shift not found"
+            return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
-        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}"
+        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}{bright}"
 
 
 def overview(
@@ -153,6 +158,10 @@ class OwnBurst:
         """One or two sentences: which frames are used, and what was done to them."""
         total, used = len(self.stack), len(set(self.order))
         why = "as given" if self.stack.known else "the sharpest"
+        brightness = np.array([shift.brightness for shift in self.shifts])
+        bracketed = not light.middle_exposure(brightness).all()
+        if bracketed and not self.stack.known:
+            why = "of the middle exposure, the sharpest"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
         if used < total:
             left = [self.stack.names[i] for i in range(total) if i not in self.order]
@@ -167,6 +176,7 @@ class OwnBurst:
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
             text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+        text += self._brightness_report
         lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
         if lost:
             text += (
@@ -176,16 +186,54 @@ class OwnBurst:
         return text
 
     @property
-    def remaining_report(self) -> str:
-        """:meth:`remaining` as text, where displacements differ over the picture; else nothing."""
-        if not any(shift.bend for shift in self.shifts):
+    def _brightness_report(self) -> str:
+        """A sentence on frames that are brighter or darker than the reference; nothing where none is."""
+        gains = self.stack.gains
+        used = sorted(set(self.order) - {self.reference})
+        if gains is None or not (gains[used] != 1).any():
             return ""
-        rows = zip(("top", "middle", "bottom"), *self.remaining(), strict=True)
-        places = [
-            f"{name} " + ", ".join(f"{px:.1f} ({n})" for px, n in zip(residual, frames, strict=True))
-            for name, residual, frames in rows
+        ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
+        count = sum(bool((gains[i] != 1).any()) for i in used)
+        text = (
+            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
+            f"{max(ev):+.2f} EV), which is undone"
+        )
+        drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
+        if np.ptp(drift, axis=1).max() > 0:
+            text += ", for each color by itself"
+        text += "."
+        return text
+
+    @property
+    def remaining_report(self) -> str:
+        """:meth:`remaining` as a small map of four lines; nothing where no frame was found."""
+        if len({i for i in self.order if self.shifts[i].measured is not None}) < 2:
+            return ""
+        lines = [
+            f"left to the kernels in each ninth of the picture, px (frames that show it, of {self._used}):"
         ]
-        return f"Left to the kernels, px (frames that show it), from left to right: {'; '.join(places)}."
+        for residual, frames in zip(*self.remaining(), strict=True):
+            lines.append("".join(f"{px:8.1f} ({n})" for px, n in zip(residual, frames, strict=True)))
+        return "\n".join(lines)
+
+    @property
+    def _used(self) -> int:
+        """How many frames are used."""
+        return len(set(self.order))
+
+    @property
+    def remaining_sentence(self) -> str:
+        """Where alignment leaves most, where that is more than the smallest kernels reach; else nothing."""
+        residual, frames = self.remaining()
+        if residual.max() <= REACH:
+            return ""
+        rows, columns = ("top", "middle", "bottom"), ("left", "middle", "right")
+        i, j = np.unravel_index(np.argmax(residual), residual.shape)
+        place = " ".join(dict.fromkeys((rows[i], columns[j])))
+        return (
+            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); at least {frames.min()} of "
+            f"{self._used} frames show every part of the picture."
+        )
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
         """One channel (or GRAY) as a network reads it, with its assumed noise."""
@@ -202,6 +250,7 @@ class OwnBurst:
         stack = self.stack
         as_made = (
             not self.displacements.any()
+            and stack.gains is None
             and self.order == tuple(range(len(stack)))
             and (height, width) == (stack.height, stack.width)
         )
@@ -221,7 +270,9 @@ class OwnBurst:
         if min(self.stack.height, self.stack.width) < 2 * margin + 64:
             margin = 0
         nearest = {i: np.rint(self.motion[i]) for i in found}
-        fit = estimate_noise(_blocks(self.stack, channel, nearest, margin, between), _clipped(self.stack))
+        gains = np.array([self.stack.gain(i, channel) for i in found])
+        blocks = _blocks(self.stack, channel, nearest, margin, between)
+        fit = estimate_noise(blocks, self.stack.clipped, gains)
         try:
             return replace(fit, alone=self._noise_of_the_reference(channel))
         except ValueError:
@@ -264,7 +315,7 @@ class OwnBurst:
         return fit.noise, "estimated from the burst", fit.caution
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
-        return noise_of_one_frame(self._reference_blocks(channel), _clipped(self.stack))
+        return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
 
     def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
         still = {self.reference: np.zeros_like(self.motion[0])}
@@ -412,10 +463,11 @@ def read_shifted(
     bottom: int,
     left: int,
     right: int,
+    saturated: bool = False,
 ) -> np.ndarray:
     """Rows top..bottom-1, columns left..right-1 of the scene, where a frame that is shifted shows them.
 
-    Beyond the frame's edge it goes on by reflection.
+    Beyond the frame's edge it goes on by reflection. `saturated`: not its light, but whether it is white, bool.
     """
     dy, dx = shift
     rows: Any = slice(top + dy, bottom + dy)
@@ -423,7 +475,7 @@ def read_shifted(
     if rows.start < 0 or columns.start < 0 or rows.stop > stack.height or columns.stop > stack.width:
         rows = reflect_index(stack.height, rows.start, rows.stop)
         columns = reflect_index(stack.width, columns.start, columns.stop)
-    return stack.light(frame, channel, rows, columns)
+    return (stack.saturated if saturated else stack.light)(frame, channel, rows, columns)
 
 
 def read_displaced(
@@ -435,16 +487,17 @@ def read_displaced(
     bottom: int,
     left: int,
     right: int,
+    saturated: bool = False,
 ) -> np.ndarray:
     """:func:`read_shifted` where each cell of the picture has its own displacement: [ceil(H/16), ceil(W/16), 2]."""
     rows, columns = _cells(slice(top, bottom)), _cells(slice(left, right))
     field = displacements[rows, columns].astype(np.int64)
     low, high = field.min(axis=(0, 1)), field.max(axis=(0, 1))
     place = top + int(low[0]), bottom + int(high[0]), left + int(low[1]), right + int(high[1])
-    around = read_shifted(stack, frame, channel, (0, 0), *place)
+    around = read_shifted(stack, frame, channel, (0, 0), *place, saturated=saturated)
     if (low == high).all():
         return around
-    out = np.empty((bottom - top, right - left), dtype=np.float32)
+    out = np.empty((bottom - top, right - left), dtype=around.dtype)
     for cell_rows, cell_columns, (dy, dx) in _alike(field):
         y = np.clip((np.array(cell_rows) + rows.start) * CELL, top, bottom) - top
         x = np.clip((np.array(cell_columns) + columns.start) * CELL, left, right) - left
@@ -502,35 +555,47 @@ def _blocks(
         )
 
 
-def _clipped(stack: FrameStack) -> tuple[float, float] | None:
-    """Beyond which light the values of a stack are cut off."""
-    if stack.development is not None:
-        return -np.inf, 0.98
-    # Integers are clipped at both ends of their range; linear codes with a black level are not.
-    return (0.0, 1.0) if stack.encoded else None
-
-
 def prepare(
     stack: FrameStack,
     frames: int | None = None,
     align: bool | None = None,
     between: Callable[[], object] = _nothing,
+    brightness: bool | None = None,
 ) -> OwnBurst:
-    """Find the reference, align, choose frames. Shifts are found on at most 1 megapixel of each frame, displacements
-    that differ over the picture on frames of half the size.
+    """Find the reference, align, make frames alike in brightness, choose frames.
+
+    Shifts are found on at most 1 megapixel of each frame, displacements that differ over the picture on frames of half
+    the size, brightness on nine windows of 256x256 pixels.
 
     frames   that the network takes, see :meth:`OwnBurst.taking`; None: any number
     align    undo displacements beyond the kernels' reach; None: for bursts of one's own, not for synthetic ones,
              whose misalignment is what one looks at
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
+    brightness   undo differences of brightness and white balance; None: for bursts of one's own
 
-    The reference is the sharpest frame; of a synthetic burst it is its frame 0. A frame that cannot be aligned is used
-    as it is (kernels that find their own way may make something of it), unless there are others enough.
+    The reference is the sharpest frame, of a bracketed burst the sharpest of the middle exposure; of a synthetic burst
+    it is its frame 0. A frame that cannot be aligned is used as it is (kernels that find their own way may make
+    something of it), unless there are others enough.
     """
     total = len(stack)
     overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
-    reference = 0 if stack.known else int(np.argmax(scores))
+    stack = replace(stack, gains=None, ceiling=None)
+    even = not stack.known if brightness is None else brightness
+    gains = np.ones(total)
+    if even:
+        if stack.clipped is None or not stack.encoded:
+            sheets = [
+                _contact_sheet(stack, i, channel=c) for i in range(total) for c in range(stack.channels)
+            ]
+            stack = replace(stack, ceiling=light.ceiling(sheets))
+        gains = light.first_gains(overviews, stack.exposures, stack.clipped)
+    in_middle = light.middle_exposure(gains)
+    reference = 0 if stack.known else int(np.argmax(np.where(in_middle, scores, -1)))
+    if even:
+        gains = gains / gains[reference]
+        stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
+        overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
     apply = not stack.known if align is None else align
     noise = _noise_at_first(stack, reference)
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
@@ -563,7 +628,48 @@ def prepare(
             bend = float(np.abs(displacements[i] - center).max())
             shift = Shift(measured, (int(center[0]), int(center[1])), bend)
         shifts.append(shift)
+    if even:
+        stack = _made_even(stack, reference, shifts, motion, between)
+        shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     return OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements).taking(frames)
+
+
+def _made_even(
+    stack: FrameStack,
+    reference: int,
+    shifts: Sequence[Shift],
+    motion: np.ndarray,
+    between: Callable[[], object],
+) -> FrameStack:
+    """The stack with the gains of its frames as they are where the frames show the same, in place of a first guess.
+
+    Of frames that were not found, it is what their files state, else 1.
+    """
+    assert stack.gains is not None
+    stated = light.stated_gains(stack.exposures)
+    gains = np.ones_like(stack.gains)
+
+    def sheets(frame: int) -> tuple[np.ndarray, np.ndarray]:
+        field = np.rint(motion[frame]).astype(np.int64)
+        planes = [_contact_sheet(stack, frame, field, c) for c in range(stack.channels)]
+        white = [_contact_sheet(stack, frame, field, c, saturated=True) for c in range(stack.channels)]
+        black = -np.inf if stack.clipped is None else stack.clipped[0]
+        return np.stack(planes), np.logical_or.reduce([*white, *(plane <= black for plane in planes)])
+
+    here, lost_here = sheets(reference)
+    for i, shift in enumerate(shifts):
+        if i == reference:
+            continue
+        between()
+        found = None
+        if shift.measured is not None:
+            there, lost = sheets(i)
+            found = light.fit_gains(here, there, lost_here | lost, float(stack.gains[i, 0]))
+        if found is not None:
+            gains[i] = found
+        elif len(stated) == len(gains):
+            gains[i] = stated[i] / stated[reference]
+    return replace(stack, gains=None if (gains == 1).all() else gains)
 
 
 def _measure_motion(
@@ -615,7 +721,7 @@ def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
     still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2))
     try:
         return noise_of_one_frame(
-            (block[0] for block in _blocks(stack, GRAY, {reference: still})), _clipped(stack)
+            (block[0] for block in _blocks(stack, GRAY, {reference: still})), stack.clipped
         )
     except ValueError:  # too small or too smooth to tell; any will do
         return NoiseModel.for_gain(1)
@@ -635,21 +741,34 @@ def _measure(
     if shift is not None and factors.max() > 1:
         shift = shift * factors
         dy, dx = map(round, shift)
-        here = _contact_sheet(stack, reference, (0, 0))
-        there = _contact_sheet(stack, frame, (dy, dx))
+        still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2), np.int64)
+        here = _contact_sheet(stack, reference)
+        there = _contact_sheet(stack, frame, still + np.array([dy, dx]))
         rest = find_shift(here, there, noise, reach=2 * int(factors.max()))
         shift = shift if rest is None else rest + np.array([dy, dx])
     return None if shift is None else (float(shift[0]), float(shift[1]))
 
 
-def _contact_sheet(stack: FrameStack, frame: int, shift: tuple[int, int]) -> np.ndarray:
-    """Three by three windows of up to 256x256 from all over a shifted frame, laid side by side."""
+def _contact_sheet(
+    stack: FrameStack,
+    frame: int,
+    field: np.ndarray | None = None,
+    channel: int = GRAY,
+    saturated: bool = False,
+) -> np.ndarray:
+    """Three by three windows of up to 256x256 from all over a frame, read where a field of displacements says (None:
+    where they are), laid side by side. `saturated`: whether it is white there."""
     h, w = (min(_SHEET, max(1, length // 3)) for length in (stack.height, stack.width))
     tops = [(stack.height - h) * i // 2 for i in range(3)]
     lefts = [(stack.width - w) * i // 2 for i in range(3)]
+    if field is None:
+        field = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2), np.int64)
     return np.block(
         [
-            [read_shifted(stack, frame, GRAY, shift, top, top + h, left, left + w) for left in lefts]
+            [
+                read_displaced(stack, frame, channel, field, top, top + h, left, left + w, saturated)
+                for left in lefts
+            ]
             for top in tops
         ]
     )
@@ -662,6 +781,9 @@ def read_burst(
     frames: int | None = None,
     align: bool | None = None,
     color: bool = False,
+    input: str | None = None,
+    black: float | None = None,
+    white: float | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
@@ -671,6 +793,8 @@ def read_burst(
     noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`
     frames   how many, see :meth:`OwnBurst.taking`; None: all of them
     align    see :func:`prepare`
+    input    what the files' numbers mean, "srgb", "linear" or "bayer:RGGB", and the numbers of black and white; None:
+             what they look like (meaning.guess_input)
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
     the file or folder, if no burst can be made of it.
@@ -679,7 +803,7 @@ def read_burst(
     for path in paths:
         if not Path(path).exists():
             raise ValueError(f"{escaped(path)}: there is no such file or folder")
-    stack = read_frames(files_of(paths), Limits.from_environment(generous=True))
+    stack = read_frames(files_of(paths), Limits.from_environment(generous=True)).meant(input, black, white)
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"

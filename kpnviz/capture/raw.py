@@ -11,7 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from kpnviz.limits import FileError, Limits
-from kpnviz.pictures import Picture, check_light, check_pages, check_pixels, check_tiff, tiff_tags, upright
+from kpnviz.pictures import (
+    Picture,
+    check_light,
+    check_pages,
+    check_pixels,
+    check_tiff,
+    tiff_tags,
+    upright,
+    without_alpha,
+)
 from kpnviz.text import one_line
 
 # What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
@@ -196,12 +205,16 @@ def read_color_tiff(name: str, data: bytes, limits: Limits) -> Picture:
     if codes.ndim != 3 or codes.shape[0 if planar else 2] not in (3, 4):
         raise FileError(f"{name} is a TIFF of shape {codes.shape}; [H, W] and [H, W, 3] are read")
     codes = codes if planar else codes.transpose(2, 0, 1)
-    notes = ("transparency was dropped",) if len(codes) > 3 else ()
-    codes = codes[:3]
+    notes: list[str] = []
+    if codes.dtype.kind == "f":
+        notes += ["transparency was dropped"] * (len(codes) > 3)
+        codes = codes[:3]
+    else:
+        codes = without_alpha(codes, notes)
     if codes.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what does not fit is said by check_light
             codes = codes.astype(np.float32, copy=False)
         check_light(name, codes)
     else:
         codes = codes.astype(np.uint16, copy=False)  # in the byte order of this machine
-    return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), notes)
+    return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), tuple(notes))

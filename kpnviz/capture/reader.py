@@ -6,6 +6,7 @@ own (decoding.py) reads them, within Limits, and they become frames, or one sent
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import functools
@@ -26,7 +27,8 @@ import numpy as np
 
 from kpnviz.burst import BurstRecipe
 from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
-from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.capture.frame_stack import ColorProfile, FrameStack
+from kpnviz.capture.meaning import guess_input
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
 from kpnviz.noise import NoiseModel
@@ -341,10 +343,22 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         shifts=None if found.get("shifts") is None else np.array(found["shifts"]),
         recipe=_recipe(source, found.get("recipe")),
         truth_place=found.get("truth_place"),
-        notes=tuple(found.get("notes", ())),
+        file_notes=tuple(found.get("notes", ())),
+        exposures=tuple(found.get("exposures", ())),
+        exif=tuple(base64.b64decode(text) for text in found.get("exif", ())),
         mapping=mapping,
     )
     more: dict[str, Any] = {}
+    numbers, profile = found.get("numbers"), found.get("profile")
+    if profile is not None:
+        curves = tuple(np.array(curve) for curve in profile["curves"])
+        more["profile"] = ColorProfile(
+            profile["name"], np.array(profile["matrix"]), tuple(profile["weights"]), curves
+        )
+    if numbers is not None:
+        linear = True if profile is not None and profile["linear"] else numbers["linear"]
+        meaning, guess = guess_input(codes, numbers["largest"], numbers["used_bits"], linear)
+        stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
     if found.get("development") is not None:
         matrix, balance = found["development"]
         more["development"] = np.array(matrix), np.array(balance)

@@ -1,4 +1,4 @@
-"""A synthetic burst as files that any program reads: 16-bit frames in linear light, and burst.json."""
+"""A burst as files that any program reads: 16-bit frames in linear light, and burst.json."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import dataclasses
 import json
 import os
 import re
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +20,10 @@ from kpnviz.noise import NoiseModel
 from kpnviz.paths import locked, unfinished
 from kpnviz.pictures import write_png16
 from kpnviz.text import escaped
+
+if TYPE_CHECKING:
+    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.denoise import FrameSource
 
 _TOP = 65535
 _OWN = re.compile(r"frame_[0-9]{2,4}\.png|truth\.png")
@@ -86,6 +92,78 @@ def burst_arrays(burst: Burst) -> dict[str, Any]:
     return arrays
 
 
+_ALIGNED = "kpnviz denoise --aligned"
+
+
+def check_aligned_folder(folder: Path) -> None:
+    """ValueError for a file, and for a folder that holds something else than aligned frames that were written here."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{escaped(folder)} is a file; aligned frames are written to a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        try:
+            ours = _metadata(folder).get("made_by") == _ALIGNED
+        except (OSError, ValueError, RecursionError):
+            ours = False
+        if not ours:
+            raise ValueError(f"{escaped(folder)} holds files that --aligned did not write; name a new folder")
+
+
+def write_aligned(folder: Path, burst: OwnBurst, view: FrameSource) -> None:
+    """Write the frames of a burst of one's own as a network reads them: aligned, of one brightness, linear.
+
+    frame_00.png is the reference; burst.json says what is black and white, the noise, and the files' names. It is a
+    burst that is aligned: read again, it is taken as it is.
+    """
+    H, W, N, channels = view.height, view.width, len(view), view.channels or 1
+    rows = max(1, _STRIP_NUMBERS // (N * channels * W))
+    strips = [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
+
+    def read(strip: slice) -> np.ndarray:
+        return view.window(strip, slice(0, W)).reshape(N, channels, -1, W)
+
+    ends = [(float(part.min()), float(part.max())) for part in map(read, strips)]
+    black, span = _levels(min(low for low, _ in ends), max(high for _, high in ends))
+    noises = view.channel_noises(METADATA)
+    names = [f"frame_{i:02d}.png" for i in range(N)]
+    metadata = {
+        "format": FORMAT,
+        "frames": names,
+        "black_code": black,
+        "white_code": black + span,
+        "white_level": burst.stack.white_level,
+        "noise": [dataclasses.asdict(noise) for noise in noises],
+        "shifts": None,
+        "truth": None,
+        "recipe": None,
+        "made_by": _ALIGNED,
+        "files": [burst.stack.names[i] for i in burst.order],
+    }
+    with tempfile.TemporaryFile() as file:
+        codes = np.memmap(file, np.uint16, "w+", shape=(N, H, W, channels))
+        for strip in strips:
+            codes[:, strip] = np.moveaxis(_coded(read(strip), black, span), 1, -1)
+
+        def pictures() -> Iterator[tuple[str, bytes]]:
+            for name, frame in zip(names, codes, strict=True):
+                yield name, write_png16(frame[..., 0] if channels == 1 else frame)
+
+        _write(Path(folder), pictures(), metadata)
+
+
+_STRIP_NUMBERS = 20_000_000  # that are in memory at a time
+
+
+def _levels(low: float, high: float) -> tuple[int, int]:
+    """The code of black, and how many codes lie between black and white, so that no value is clipped."""
+    low, high = min(0.0, low), max(1.0, high)
+    span = int(_TOP / (high - low)) - 1
+    return int(np.ceil(-low * span)), span
+
+
+def _coded(picture: np.ndarray, black: int, span: int) -> np.ndarray:
+    return np.clip(np.rint(picture.astype(np.float64) * span + black), 0, _TOP).astype(np.uint16)
+
+
 def write_burst(folder: Path, burst: Burst) -> dict:
     """Write a burst, gray or in color, to a folder: frame_00.png ..., truth.png, burst.json.
 
@@ -95,12 +173,10 @@ def write_burst(folder: Path, burst: Burst) -> dict:
     burst.json holds.
     """
     folder = Path(folder)
-    low, high = min(0.0, float(burst.frames.min())), max(1.0, float(burst.frames.max()))
-    span = int(_TOP / (high - low)) - 1
-    black = int(np.ceil(-low * span))
+    black, span = _levels(float(burst.frames.min()), float(burst.frames.max()))
 
     def png(picture: np.ndarray) -> bytes:
-        codes = np.clip(np.rint(picture.astype(np.float64) * span + black), 0, _TOP).astype(np.uint16)
+        codes = _coded(picture, black, span)
         return write_png16(codes if codes.ndim == 2 else np.moveaxis(codes, 0, -1))
 
     names = [f"frame_{i:02d}.png" for i in range(len(burst))]
@@ -116,14 +192,20 @@ def write_burst(folder: Path, burst: Burst) -> dict:
         "truth": None if burst.truth is None else "truth.png",
         "recipe": None if burst.recipe is None else dataclasses.asdict(burst.recipe),
     }
+    pictures = [(name, burst.frames[i]) for i, name in enumerate(names)]
+    pictures += [] if burst.truth is None else [("truth.png", burst.truth)]
+    _write(folder, ((name, png(picture)) for name, picture in pictures), metadata)
+    return metadata
+
+
+def _write(folder: Path, pictures: Iterable[tuple[str, bytes]], metadata: dict[str, Any]) -> None:
+    """Write pictures and burst.json beside a folder, then into it, in place of an older burst that was written so."""
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with unfinished(folder.parent) as new:
         new.mkdir(mode=0o700)
-        for i, name in enumerate(names):
-            (new / name).write_bytes(png(burst.frames[i]))
-        if burst.truth is not None:
-            (new / "truth.png").write_bytes(png(burst.truth))
+        for name, data in pictures:
+            (new / name).write_bytes(data)
         (new / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         folder.mkdir(exist_ok=True)
         with locked(folder / METADATA):  # the frames of two bursts, written at once, are not mixed
@@ -132,4 +214,3 @@ def write_burst(folder: Path, burst: Burst) -> dict:
             for name in sorted(file.name for file in new.iterdir() if file.name != METADATA):
                 os.replace(new / name, folder / name)
             os.replace(new / METADATA, folder / METADATA)
-    return metadata

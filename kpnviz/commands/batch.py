@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from kpnviz.capture.decoding import METADATA, natural
-from kpnviz.commands.denoising import check_options, denoise_burst, loading
+from kpnviz.commands.denoising import check_input, check_options, denoise_burst, loading
 from kpnviz.paths import held, write_atomically
 from kpnviz.text import visible
 from kpnviz.workers import Failure, os_sentence, outcomes
@@ -65,6 +65,7 @@ class Task:
 def denoise_each(options: argparse.Namespace) -> int:
     """Run the command; 1 if a burst failed. ValueError, before the work, for what concerns all of them."""
     check_options(options)
+    check_input(options)
     options.output = Path(os.path.abspath(options.output))
     check_input_folders(options.files)
     check_output_folder(options.output)
@@ -266,6 +267,8 @@ def plan(
     settings = {"weights": weights} | {name: getattr(options, name) for name in names}
     if options.color:
         settings["channels"] = options.channels or "shared"
+    more = ("input", "black", "white", "float")
+    settings |= {name: getattr(options, name) for name in more if getattr(options, name) not in (None, False)}
     suffix = f".{options.format or 'png'}"
     files = {name: _files(burst) for name, burst in bursts.items()}
     inputs = {(status.st_dev, status.st_ino) for found in files.values() for _, status in found}

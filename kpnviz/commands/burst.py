@@ -128,6 +128,15 @@ def add_commands(commands: Any) -> None:
     _add_channels(denoise)
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
+        "--float", action="store_true", help="write linear light in 32-bit floating point, not clipped (.tif)"
+    )
+    denoise.add_argument(
+        "--aligned",
+        type=Path,
+        metavar="FOLDER",
+        help="write also the frames as the network reads them: aligned, of one brightness, linear, with their noise",
+    )
+    denoise.add_argument(
         "--tile", type=integer(1, 65536), default=640, help="side of a tile: memory against time (640)"
     )
     denoise.set_defaults(run=_denoise)
@@ -173,11 +182,11 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     add_method(which, "a method of your own instead, which gets the whole burst at once")
 
 
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the files of a burst, and how they are read."""
+def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
+    """Add the files of a burst, and how they are read; count "*": there may be none."""
     parser.add_argument(
         "files",
-        nargs="+",
+        nargs=count,
         metavar="FILE",
         help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
     )
@@ -190,6 +199,18 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         choices=tuple(ALIGN),
         default="auto",
         help="undo shifts beyond 2 pixels; auto: not for synthetic bursts (auto)",
+    )
+    parser.add_argument(
+        "--input",
+        metavar="KIND",
+        help="what the numbers of pictures mean: srgb, linear, or bayer:RGGB for the mosaic or the planes of a sensor "
+        "(as they look)",
+    )
+    parser.add_argument("--black", type=number(-1e9, 1e9), help="the number of black in linear light (0)")
+    parser.add_argument(
+        "--white",
+        type=number(-1e9, 1e9),
+        help="the number of white in linear light (the largest there can be)",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
@@ -267,6 +288,8 @@ def _synth(options: argparse.Namespace) -> int:
 def _denoise(options: argparse.Namespace) -> int:
     if options.each and options.method:
         raise WrongOptionError("--method denoises one burst: not with --each")
+    if options.each and options.aligned:
+        raise WrongOptionError("--aligned writes the frames of one burst: not with --each")
     if options.each:
         from kpnviz.commands.batch import denoise_each
 

@@ -13,6 +13,9 @@ from kpnviz.paths import check_output, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
+    from kpnviz.capture.frame_stack import FrameStack
     from kpnviz.capture.prepare import OwnBurst
     from kpnviz.denoise import Denoiser, FrameSource
     from kpnviz.estimate import Estimate
@@ -35,6 +38,14 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--noise auto estimates what --read-std and --shot-gain give; choose one")
 
 
+def check_input(options: argparse.Namespace) -> None:
+    """ValueError for an --input that is none, or levels that do not go with it."""
+    if options.input is not None:
+        from kpnviz.capture.meaning import Input
+
+        Input.of(options.input, options.black, options.white)
+
+
 def check(options: argparse.Namespace) -> None:
     """What can be refused at once is refused before PyTorch is imported, which takes seconds."""
     check_options(options)
@@ -47,6 +58,7 @@ def check(options: argparse.Namespace) -> None:
                 f"{name} holds no files; of a folder of bursts `kpnviz denoise --each` denoises every one"
             )
     check_output(options.output)
+    check_input(options)
     from kpnviz.capture.reader import files_of
 
     check_output(options.output, (file for _, file in files_of(options.files)))
@@ -94,6 +106,7 @@ def open_burst(
 ) -> tuple[Denoiser | _OwnDenoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.frame_stack import GRAY
+    from kpnviz.capture.meaning import as_dict
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, get_ready, read_frames
     from kpnviz.limits import Limits
@@ -111,7 +124,7 @@ def open_burst(
     announce_compilation(say)
     method = own_method(options.method) if options.method else None
     network = None if method else denoiser or load(**loading(options))
-    stack = read_frames(files_of(options.files), limits)
+    stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
     reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
     assert reader is not None
     burst = prepare(stack, reader.frames, ALIGN[options.align])
@@ -123,8 +136,8 @@ def open_burst(
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference:
             say(f"{stack.names[i]}: {shift}")
-    if burst.remaining_report:
-        say(burst.remaining_report)
+    for line in burst.remaining_report.splitlines():
+        say(line)
     residual, helping = burst.remaining()
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
@@ -141,6 +154,7 @@ def open_burst(
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
         "undone": [burst.shifts[i].aligned for i in burst.order],
         "bend": [burst.shifts[i].bend for i in burst.order],
+        "brightness": [round(burst.shifts[i].brightness, 5) for i in burst.order],
         "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
         "noise": [
             {
@@ -152,6 +166,7 @@ def open_burst(
             }
             for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True)
         ],
+        "input": stack.meaning and as_dict(stack.meaning),
         "notes": list(stack.notes),
     }
     return reader, burst, channels, list(noises), report
@@ -181,14 +196,21 @@ def denoise_burst(
     suffix = options.output.suffix.lower()
     if suffix not in (".png", ".tif", ".tiff"):
         raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
+    if options.float and suffix == ".png":
+        raise ValueError(f"{options.output}: --float writes floating point, which is a .tif")
     check(options)
-    import numpy as np
+    if options.aligned:
+        from kpnviz.capture.writer import check_aligned_folder
+
+        check_aligned_folder(options.aligned)
     from tqdm import tqdm
 
-    from kpnviz.color import displayed
-    from kpnviz.pictures import write_png16, write_tiff16
-
     reader, burst, channels, noises, report = open_burst(options, denoiser, quiet)
+    if options.aligned:
+        from kpnviz.capture.writer import write_aligned
+
+        write_aligned(options.aligned, burst, view_of(burst, channels, noises))
+        report["aligned"] = str(options.aligned)
     shape = (len(channels), burst.stack.height, burst.stack.width)
     hidden = quiet or not sys.stderr.isatty()
     with tqdm(total=100, desc="denoise", disable=hidden, unit="%") as bar:
@@ -198,14 +220,37 @@ def denoise_burst(
             progress=lambda share: bar.update(100 * share - bar.n),
             channels=options.channels or "shared",
         )
+    linear = options.linear or options.float
     picture = estimate.image.reshape(shape)
-    if not options.linear:
-        picture = burst.stack.developed(picture)
-    codes = np.empty((*shape[1:], shape[0]), dtype=np.uint16)
-    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
-        encoded = np.clip(plane, 0, 1) if options.linear else displayed(plane, burst.stack.white_level)
-        codes[..., c] = np.rint(encoded * 65535)
-    written = write_png16 if suffix == ".png" else write_tiff16
-    write_atomically(options.output, written(codes[..., 0] if shape[0] == 1 else codes))
-    report |= {"output": str(options.output), "encoding": "linear" if options.linear else "sRGB"}
+    stack = burst.stack
+    if not linear or stack.profile is not None:
+        picture = stack.developed(picture)
+    write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
+    report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
     return report | {"seconds": round(estimate.seconds, 3)}
+
+
+def encoded(
+    picture: np.ndarray, stack: FrameStack, reference: int, suffix: str, linear: bool, floating: bool = False
+) -> bytes:
+    """A picture [C, H, W] as a file: with a color profile, unless colors are a camera's, and the EXIF of the reference.
+
+    linear   linear light, else sRGB-encoded;  floating   32 bits, not clipped, else 16
+    """
+    import numpy as np
+
+    from kpnviz.color import displayed
+    from kpnviz.pictures import icc_profile, write_png16, write_tiff
+
+    C, H, W = picture.shape
+    codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
+    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
+        if floating:
+            codes[..., c] = plane
+        else:
+            values = np.clip(plane, 0, 1) if linear else displayed(plane, stack.white_level)
+            codes[..., c] = np.rint(values * 65535)
+    of_a_camera = linear and C == 3 and stack.weights is None
+    icc = b"" if of_a_camera else icc_profile(C == 1, linear)
+    exif = stack.exif[reference] if stack.exif else b""
+    return (write_png16 if suffix == ".png" else write_tiff)(codes[..., 0] if C == 1 else codes, icc, exif)

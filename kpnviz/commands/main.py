@@ -1,4 +1,4 @@
-"""The command line: `kpnviz app | synth | denoise | kernels | page | train | evaluate | zoo | models | bench`."""
+"""The command line: `kpnviz app | synth | denoise | kernels | page | site | train | evaluate | zoo | ...`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import kpnviz
-from kpnviz.commands import burst, page
+from kpnviz.commands import burst, page, site
 from kpnviz.commands.options import (
     DEVICE_HELP,
     GAIN,
@@ -172,6 +172,11 @@ def _parser() -> argparse.ArgumentParser:
         "--app", action="store_true", help="measure the app instead, in a real browser (needs Playwright)"
     )
     bench.add_argument(
+        "--site",
+        action="store_true",
+        help="measure the site's engine beside PyTorch instead, one thread each (needs Node.js); --sides takes one",
+    )
+    bench.add_argument(
         "--load",
         type=integer(1, 200),
         metavar="N",
@@ -185,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluation(commands)
     burst.add_commands(commands)
     page.add_command(commands)
+    site.add_command(commands)
 
     models = commands.add_parser("models", help="list the trained networks")
     models.add_argument("--json", action="store_true", help="print their cards as JSON")
@@ -351,6 +357,15 @@ def _bench(options: argparse.Namespace) -> int:
         benchmark = _app_benchmark("many_visitors" if options.load else "one_page")
         report = benchmark.run(options.load, options.waves or 1) if options.load else benchmark.run()
         show(json.dumps(report, indent=2) if options.json else benchmark.as_text(report))
+        return 0
+    if options.site:
+        from kpnviz.site import benchmark as engine
+
+        if len(options.sides or ()) > 1:
+            raise WrongOptionError("sides: one with --site")
+        (side,) = options.sides or (engine.SIDE,)
+        report = engine.run(options.models or engine.MODELS, side)
+        show(json.dumps(report, indent=2) if options.json else engine.as_text(report))
         return 0
     for side in options.sides or ():
         if side % 2:

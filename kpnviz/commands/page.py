@@ -38,10 +38,19 @@ def add_command(commands: Any) -> None:
         "  kpnviz page IMG_*.dng --at 1200,860 --size 192 -o lens.html\n"
         "  kpnviz page burst --method my_net.py:predict -o lens.html\n"
         "  kpnviz page kernels.npz -o lens.html           # of kpnviz.save_kernels\n"
+        "  kpnviz page --live --model kpn-l5 mkpn -o explore.html\n"
         f"Of a burst larger than {MAX_SIDE}x{MAX_SIDE} pixels a part is shown, around --at or in the middle. The page "
         "is one\nfile that needs no server and no network.",
     )
-    add_files(page)
+    add_files(page, "*")
+    page.add_argument(
+        "--live",
+        action="store_true",
+        help="without FILE: the explorer itself, with networks (--model) and photos inside, that makes its own bursts",
+    )
+    page.add_argument(
+        "--photos", nargs="+", metavar="NAME", help="with --live: photos of the gallery (dog flowers)"
+    )
     page.add_argument(
         "--model",
         nargs="+",
@@ -81,6 +90,14 @@ def add_command(commands: Any) -> None:
 def _page(options: argparse.Namespace) -> int:
     if options.output.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{options.output}: a page is an .html file")
+    if options.live:
+        return _live(options)
+    if not options.files:
+        raise WrongOptionError(
+            "FILE: name the frames of a burst, or a file of kernels; without one, say --live"
+        )
+    if options.photos:
+        raise WrongOptionError("--photos: only with --live")
     check(options)
     from kpnviz.capture.reader import get_ready
     from kpnviz.limits import Limits
@@ -134,6 +151,35 @@ def _page(options: argparse.Namespace) -> int:
     return 0
 
 
+_PHOTOS = ("dog", "flowers")
+"""Of a live page, unless --photos names others."""
+
+
+def _live(options: argparse.Namespace) -> int:
+    """Write the explorer as one file."""
+    if options.files:
+        raise WrongOptionError(
+            f"--live: the page makes its own bursts; it takes no file such as {options.files[0]}"
+        )
+    for name in ("method", "at", "size", "crop", "max_mb", "lossy", "color", "noise", "read_std"):
+        if getattr(options, name):
+            raise WrongOptionError(f"--{name.replace('_', '-')}: not with --live")
+    from kpnviz.commands.site import chosen, offer
+    from kpnviz.paths import write_atomically
+    from kpnviz.site.building import single_page
+
+    offered = offer()
+    models, photos = chosen(options.model or offered["methods"], options.photos or _PHOTOS, "model")
+    page = single_page(models, photos, offered).encode()
+    write_atomically(options.output, page)
+    if options.json:
+        report = {"output": str(options.output), "models": models, "photos": photos, "bytes": len(page)}
+        print(json.dumps(report, indent=2))
+    else:
+        say(f"wrote {options.output}, {len(page) / 1e6:.1f} MB")
+    return 0
+
+
 def holds_kernels(files: list[str]) -> bool:
     """Whether it is one NPZ with kernels, as kpnviz.save_kernels writes it."""
     from kpnviz.capture.kernel_decoding import METHOD_KEY
@@ -174,7 +220,7 @@ def _of_files(
     from kpnviz.capture.reader import files_of, read_frames
     from kpnviz.methods import common_frames
 
-    stack = read_frames(files_of(options.files), limits)
+    stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
     if options.color and stack.channels != 3:
         raise WrongOptionError("--color: the files are gray; they have no R, G and B")
     H, W = stack.height, stack.width

@@ -321,7 +321,7 @@ BASELINES: dict[str, Callable[[Burst], np.ndarray]] = {
 """Name -> method, from the plainest up."""
 
 TITLES = {
-    "reference": "Noisy reference",
+    "reference": "Frame 0",
     "mean": "Plain mean",
     "aligned-mean": "Aligned mean",
     "wiener-merge": "Wiener merge, after HDR+",
@@ -334,6 +334,11 @@ TITLES = {
 def title_of(name: str) -> str:
     """How a network or a method without one is written for people; a name that is neither stays."""
     return TITLES.get(name) or zoo.title_of(name)
+
+
+def short_title_of(name: str) -> str:
+    """The same where there is little room: what a method of TITLES begins with is left out."""
+    return title_of(name).removesuffix(" of the aligned mean").removesuffix(", after HDR+")
 
 
 def tune(

@@ -45,6 +45,23 @@ def image_map(
     return fit_to_width(finish(figure, height), values.shape, bar=True)
 
 
+def ninths(values: np.ndarray, counts: np.ndarray, shape: tuple[int, int], height: int = 220) -> go.Figure:
+    """Values in pixels of each ninth of a picture of `shape` (H, W), [3, 3], and how many frames show it."""
+    H, W = shape
+    text = [
+        [f"{px:.1f} px<br>{n} frame{'s' if n != 1 else ''}" for px, n in zip(*row, strict=True)]
+        for row in zip(values, counts, strict=True)
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values, x0=W / 6, dx=W / 3, y0=H / 6, dy=H / 3, zmin=0, zmax=max(4.0, float(values.max())),
+            colorscale=SEQUENTIAL, showscale=False, text=text, texttemplate="%{text}", hoverinfo="skip",
+        )
+    )  # fmt: skip
+    picture_axes(figure, H, W)
+    return fit_to_width(finish(figure, height), shape, bar=False)
+
+
 def displacement(
     picture: np.ndarray,
     centroids: np.ndarray,

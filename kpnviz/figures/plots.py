@@ -103,7 +103,7 @@ def forest(
         )  # fmt: skip
         figure.add_scatter(
             x=[b for *_, b in gaps], y=[y for y, *_ in gaps], mode="markers+text", name=legend[1],
-            text=[number(a - b, 2) for _, a, b in gaps], textfont=dict(size=12),
+            text=[f"\u2002{number(a - b, 2)}\u2002" for _, a, b in gaps], textfont=dict(size=12),
             textposition=["middle left" if b < a else "middle right" for _, a, b in gaps],
             marker=dict(size=10, symbol="diamond-open", color=PALETTE[7], line=dict(width=2)),
             customdata=[names[::-1][y] for y, *_ in gaps],
@@ -117,6 +117,10 @@ def forest(
         hovertemplate="%{customdata[0]}<br>%{x:.2f} ± %{customdata[1]:.2f}<extra>" + legend[0] + "</extra>",
     )  # fmt: skip
     figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=True, zerolinecolor=ZERO, zerolinewidth=2)
+    if others is not None:  # gaps are written beside the outer values
+        ends = [v for v in (*values, *others) if v is not None]
+        room = 0.3 * (max(ends) - min(ends)) or 1
+        figure.update_xaxes(range=[min(ends) - room, max(ends) + room])
     figure.update_yaxes(tickvals=rows, ticktext=list(names), showgrid=False, zeroline=False, automargin=True)
     figure.update_yaxes(range=[-0.7, len(names) - 0.3])
     figure.update_layout(

@@ -94,6 +94,15 @@ def _said(recipe: BurstRecipe) -> list[tuple[str, Any]]:
         steps = "half pixels" if shake.subpixel else "whole pixels"
         often = f", {shake.rate:g} frames on average within ±{shake.large}" if shake.rate else ""
         rows.append(("camera shake", f"{steps} within ±{shake.small}{often}"))
+    camera = recipe.camera
+    if camera is not None:
+        parts = (
+            f"turned by {camera.rotation:g}°" if camera.rotation else "",
+            f"tilted by {camera.tilt:g}°" if camera.tilt else "",
+            f"sheared by {camera.shutter:g} px of rolling shutter" if camera.shutter else "",
+            f"{camera.parallax:g} px of parallax" if camera.parallax else "",
+        )
+        rows.append(("camera motion, by the last frame", ", ".join(filter(None, parts)) or "none"))
     moving = recipe.moving
     for item in (moving,) if isinstance(moving, MovingObject) else moving or ():
         (y, x), (dy, dx) = item.center, item.velocity

@@ -6,13 +6,13 @@ import base64
 import gzip
 import hashlib
 import html
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.capture.npz import base_name
 from kpnviz.estimate import Estimate, Series
 from kpnviz.lens.document import COLORS, document, origin, table
 from kpnviz.lens.linker import linked
@@ -111,8 +111,9 @@ def interactive_page(
 
 
 def photo_title(recipe: BurstRecipe) -> str:
-    """The photo that a burst was made of, by the name that the gallery, or a file, has."""
-    return f"Photo “{visible(base_name(str(recipe.photo)))}”"
+    """The photo that a burst was made of, by the name that the gallery has, or a file without its folders."""
+    photo = str(recipe.photo)
+    return f"Photo “{visible(os.path.basename(photo) if os.path.isfile(photo) else photo)}”"
 
 
 def _scores(header: Mapping[str, Any], burst: Burst) -> str:
@@ -149,7 +150,7 @@ def _packed(data: bytes) -> str:
 
 _USE = (
     "<p>A <b>kernel</b> for each frame at every pixel weighs what the frame shows around it; together they make the "
-    "picture. <b>Move over the picture</b> to see the kernels (on a touch screen, drag); a click pins a pixel, arrow "
+    "picture. <b>Move over the picture</b> to see the kernels (on a touch screen, tap); a click pins a pixel, arrow "
     "keys move it; the button <b>?</b> lists all keys.</p>"
 )
 _WAIT = "The pictures and kernels come here. They need JavaScript and a browser of 2023 or later."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kpnviz.burst import Misalignment
+from kpnviz.burst import Misalignment, MovingObject
 from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
+from kpnviz.photos import gallery
 
 PAGES = {
     "explore": "Explore",
@@ -35,6 +36,8 @@ MAX_SHIFT = 32
 MAX_METHODS = 4
 MAX_FRAMES = 32
 MAX_CHANGED_SHIFT = 16  # of a frame in What if
+MAX_CAMERA = {"rotation": 10.0, "tilt": 5.0, "shutter": 32.0, "parallax": 32.0}
+"""Of CameraMotion: degrees, degrees, pixels, pixels."""
 
 LESSON_COUNT = len(LESSONS)
 
@@ -49,6 +52,17 @@ SHAKES = {
     "strong": Misalignment(4, 16, 4),
 }
 """Camera shake, beside BY_HAND: a table of shifts. HANDHELD turns the camera, too (burst.draw_handheld)."""
+
+SHAKE_TITLES = {
+    "none": "none",
+    "±2": "within ±2 px",
+    "paper": "as in the paper",
+    "sub-pixel": "as in the paper, by half pixels",
+    HANDHELD: "of a hand: it turns, too",
+    "strong": "strong",
+    BY_HAND: "by hand, frame by frame",
+}
+"""How they are written for people."""
 
 Shifts = tuple[tuple[int, int], ...]
 """(dy, dx) of each frame; frame 0 stays."""
@@ -73,6 +87,13 @@ _DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
 def shifts_for(shifts: Shifts, frames: int) -> Shifts:
     """The shifts of so many frames: those that are missing do not move."""
     return (*shifts[:frames], *((0, 0),) * (frames - len(shifts)))
+
+
+def moving_object(photo: str, size: int) -> MovingObject:
+    """The object that travels over a scene of `size` pixels a side, cut out of the next photo of the gallery."""
+    names = gallery()
+    other = names[(names.index(photo) + 1) % len(names)]
+    return MovingObject(other, center=(size * 0.55, size * 0.35), diameter=size / 4, velocity=(0.0, 2.0))
 
 
 def default_methods() -> list[str]:

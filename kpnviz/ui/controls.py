@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
+from kpnviz.lens.terms import explained
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
-from kpnviz.photos import gallery, has_color, read_scene
+from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
@@ -26,13 +28,16 @@ from kpnviz.ui.choices import (
     MAX_SEED,
     MAX_SHIFT,
     REDUCTION,
+    SHAKE_TITLES,
     SHAKES,
     Shifts,
+    moving_object,
     shifts_for,
 )
 from kpnviz.ui.elements import failure
-from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, takes
+from kpnviz.ui.methods import available, frames_of, markdown_title, method_title, offered_names, own, takes
 from kpnviz.ui.parameters import (
+    CAMERA,
     COLOR,
     CROP,
     DEFAULTS,
@@ -64,15 +69,6 @@ from kpnviz.ui.state import (
     show_in,
 )
 
-_SHAKE_TITLES = {
-    "none": "none",
-    "±2": "within ±2 px",
-    "paper": "as in the paper",
-    "sub-pixel": "as in the paper, by half pixels",
-    HANDHELD: "of a hand: it turns, too",
-    "strong": "strong",
-    BY_HAND: "by hand, frame by frame",
-}
 _SHAKE_HELP = (
     "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by whole "
     "pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by .1° to .5°, with a rolling shutter, "
@@ -80,6 +76,23 @@ _SHAKE_HELP = (
     "within ±16. *By hand*: you say where the scene goes in each frame."
 )
 
+
+_CAMERA_TITLES = {
+    "rotation": (
+        "Rotation, degrees",
+        "How far the last frame is turned, about a point in the middle of the picture.",
+    ),
+    "tilt": ("Pan and tilt, degrees", "How far the camera looks aside by the last frame: perspective."),
+    "shutter": (
+        "Rolling shutter, px",
+        "How far the last frame is sheared, from its top row to its bottom row: rows are exposed one after the other.",
+    ),
+    "parallax": (
+        "Parallax, px",
+        "How much further things in front move than what is behind them, by the last frame. They cover about four "
+        "tenths of the picture.",
+    ),
+}
 
 _MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
 _COLOR_HELP = (
@@ -117,9 +130,10 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
         misalignment=SHAKES.get(state[SHAKE], Misalignment()),
         frames=state[FRAMES],
         shifts=shifts_for(state[SHIFTS], state[FRAMES]) if state[SHAKE] == BY_HAND else None,
-        moving=_moving_object(state[PHOTO], size) if state[MOVING] else None,
+        moving=moving_object(state[PHOTO], size) if state[MOVING] else None,
         reduction=REDUCTION,
         seed=state[SEED],
+        camera=_camera_motion(state),
         color=state[COLOR] and has_color(state[PHOTO]),
     )
     return (
@@ -167,12 +181,13 @@ def burst_controls() -> BurstRecipe:
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
-        format_func=_SHAKE_TITLES.__getitem__,
+        format_func=SHAKE_TITLES.__getitem__,
         help=_SHAKE_HELP,
         **control(SHAKE, _keep_shifts),
     )
     if st.session_state[SHAKE] == BY_HAND:
         _shift_table()
+    _camera_controls()
     turns = st.session_state[SHAKE] == HANDHELD
     st.toggle(
         "Moving object",
@@ -212,6 +227,7 @@ def method_controls() -> tuple[str, ...]:
         format_func=method_title,
         max_selections=MAX_METHODS,
         select_all=False,
+        help=explained(method_title(name) for name in names if own(name) is None),
         **control(METHODS),
     )
     return usable(tuple(name for name in names if name in chosen_names))
@@ -298,6 +314,40 @@ def _keep_shifts() -> None:
         st.session_state[SHIFTS] = tuple((int(dy), int(dx)) for dy, dx in shifts)
 
 
+def _camera_controls() -> None:
+    """Sliders of how the camera moves beside its shake."""
+    state = st.session_state
+    fixed = state[MOVING] or state[SHAKE] == HANDHELD
+    moves = any(state[key] for key in CAMERA) and not fixed
+    with st.expander("Camera motion", expanded=moves):
+        for key in CAMERA:
+            title, meaning = _CAMERA_TITLES[key]
+            st.slider(
+                title,
+                **limits(key),
+                step=0.1 if key in ("rotation", "tilt") else 0.5,
+                format="%.1f",
+                help=meaning,
+                disabled=fixed,
+                **control(key),
+            )
+        if state[SHAKE] == HANDHELD:
+            st.caption(
+                "The shake of a hand has rotation, shutter and parallax of its own, which the seed draws."
+            )
+        elif fixed:
+            st.caption("While an object moves, the camera only shifts.")
+        else:
+            st.caption("Each grows evenly from frame 0 to the last, on top of the shake.")
+
+
+def _camera_motion(state: Mapping[str, Any]) -> CameraMotion | None:
+    if state[MOVING] or state[SHAKE] == HANDHELD:
+        return None
+    values = {key: state[key] for key in CAMERA}
+    return CameraMotion(**values) if any(values.values()) else None
+
+
 def _fit_shifts() -> None:
     st.session_state[SHIFTS] = shifts_for(st.session_state[SHIFTS], st.session_state[FRAMES])
 
@@ -374,9 +424,3 @@ def _gain_presets() -> None:
             type="primary" if st.session_state[GAIN] == gain else "secondary",
             width="stretch",
         )
-
-
-def _moving_object(photo: str, size: int) -> MovingObject:
-    names = gallery()
-    other = names[(names.index(photo) + 1) % len(names)]
-    return MovingObject(other, center=(size * 0.55, size * 0.35), diameter=size / 4, velocity=(0.0, 2.0))

@@ -53,7 +53,7 @@ def table_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def report(burst: Burst, estimates: Sequence[Estimate], pixel: Pixel | None, link: str) -> str:
     """The comparison as one HTML file that needs nothing else: pictures, scores, kernels at `pixel`, recipe, link."""
-    pictures = [("Noisy reference", burst.reference), ("Mean of the frames", burst.mean)]
+    pictures = [("Frame 0", burst.reference), ("Plain mean", burst.mean)]
     pictures += [(estimate.title, estimate.image) for estimate in estimates]
     if burst.truth is not None:
         pictures.append(("Truth", burst.truth))

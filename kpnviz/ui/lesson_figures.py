@@ -290,7 +290,7 @@ def fusing(lesson: Lesson, recipe: BurstRecipe) -> None:
         dark=elements.is_dark(), height=270,
     )  # fmt: skip
     elements.chart(figure, "lesson_fusing")
-    pictures = [("Noisy reference", burst.reference), ("All six sizes", cache.estimate(recipe, method).image)]
+    pictures = [("Frame 0", burst.reference), ("All six sizes", cache.estimate(recipe, method).image)]
     if len(kept) < len(field.sizes):
         after = cache.changed(recipe, method, cache.Change(sizes=tuple(sorted(kept)), renormalize=True))
         pictures.append((", ".join(map(str, sorted(kept))) + " alone", after.image))
@@ -352,7 +352,7 @@ def real(lesson: Lesson, recipe: BurstRecipe) -> None:
         ):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
-                elements.chart(figures.displacement(picture, where, 2, arrows=12), f"lesson_{heading}")
+                elements.chart(figures.displacement(picture, where, 2, arrows=8), f"lesson_{heading}")
 
 
 def _here(methods: Sequence[str]) -> list[str]:

@@ -233,7 +233,7 @@ class View:
 
     def read(self, entry: Entry) -> list[float] | None:
         side = self.side(entry.state)
-        view = _numbers(entry.text, (0, 0, 1), (side, side, side / 4))
+        view = _numbers(entry.text, (0, 0, 0.4), (side, side, side / 4))
         if view is None:
             entry.wrong("is not top~left~zoom, the whole picture is shown")
         return view

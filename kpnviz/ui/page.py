@@ -40,6 +40,7 @@ NAVIGATION = 530
 # The navigation begins beside the sidebar, also where there is none or it is folded: it does not jump from page to
 # page. (A telephone has it in a drawer.)
 _STYLE = """<style>
+.stApp { --page-head: 3.75rem; }
 .st-key-theme, .st-key-drawer, .st-key-assumed { position: absolute; }
 [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-bottom: 0.25rem; }
@@ -72,6 +73,7 @@ _STYLE = """<style>
 # What is not the picture takes little of the height.
 _TEACHER_STYLE = """<style>
 html { font-size: 21px !important; }
+.stApp { --page-head: 2.3rem; }
 [data-testid="stHeader"] { height: 2.3rem; min-height: 2.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.4rem; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
@@ -80,6 +82,7 @@ html { font-size: 21px !important; }
 .st-key-class_head p { font-size: 0.82rem; line-height: 1.3; }
 [class*="st-key-"][class*="_progress"] { /* at the top it would lie over the title */
   top: auto !important; bottom: 1.25rem; padding: 0.5rem 0.9rem; border-radius: 0.5rem; backdrop-filter: blur(12px);
+  box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 </style>"""
 

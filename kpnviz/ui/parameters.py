@@ -26,8 +26,10 @@ from kpnviz.photos import gallery, read_scene
 from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
+    HANDHELD,
     KERNEL_VIEWS,
     LESSON_COUNT,
+    MAX_CAMERA,
     MAX_CHANGED_SHIFT,
     MAX_FRAMES,
     MAX_GAIN,
@@ -194,6 +196,18 @@ SHIFTS = parameter(  # (dy, dx) of each frame
 )
 MOVING = parameter("moving", False, Flag(), **_scene)  # whether an object moves
 SEED = parameter("seed", 0, Integer(0, MAX_SEED), **_scene)  # of shake and noise
+# What the camera does beside its shake: fields of CameraMotion. Objects move where it only shifts.
+CAMERA = tuple(
+    parameter(
+        name,
+        0.0,
+        Number(0, most, digits=1),
+        SCENE,
+        scene=True,
+        applies=lambda state: not state[MOVING] and state[SHAKE] != HANDHELD,
+    )
+    for name, most in MAX_CAMERA.items()
+)
 
 # --- What is looked at ---
 METHODS = parameter("methods", default_methods, Methods(), ("explore", "kernels", "noise"), always=True)

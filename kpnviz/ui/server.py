@@ -20,10 +20,6 @@ FIRST_PAGE = "explore"
 
 def prepare() -> None:
     """Import what pages need, and compute what the first page shows, which loads compiled code and networks."""
-    # Streamlit imports pandas when the first component is drawn: half a second, and 40,000 objects that the collection
-    # after each run would look through (serving/warm_up.py).
-    import pandas  # noqa: F401
-
     from kpnviz.threads import announce_compilation
     from kpnviz.ui import assumed_noise, cache, export, identity, kernel_lens, link, numbers, page, presets  # noqa: F401
     from kpnviz.ui.choices import default_networks
@@ -45,6 +41,11 @@ def main(arguments: list[str]) -> None:
         offered.offer(sources)
     except ValueError as error:
         sys.exit(f"kpnviz app: {escaped(error)}")
+    # Streamlit imports pandas when the first component is drawn: half a second, and 40,000 objects that the collection
+    # after each run would look through (serving/warm_up.py). Here, before there is another thread: Plotly looks whether
+    # pandas is imported, and fails where another thread is still at it.
+    import pandas  # noqa: F401
+
     server.run(Path(__file__).with_name("asgi.py"), prepare, arguments)
 
 

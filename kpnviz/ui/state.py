@@ -92,6 +92,7 @@ OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the ne
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
+OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
@@ -189,6 +190,11 @@ def foreign_file(uploader: int) -> str:
 def own_noise(ids: tuple[str, ...]) -> str:
     """The table of an upload's noise."""
     return f"own_noise_{hash(ids)}"
+
+
+def own_meaning(name: str, burst: tuple[str, ...]) -> str:
+    """A control of what an upload's numbers mean."""
+    return f"own_{name}_{hash(burst)}"
 
 
 def own_map_frame(frames: int) -> str:

@@ -17,6 +17,7 @@ import torch
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.npz import base_name
 from kpnviz.capture.prepare import OwnBurst, overview, prepare
@@ -28,7 +29,7 @@ from kpnviz.lens.payload import pack, unpack
 from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import write_png16
+from kpnviz.pictures import icc_profile, write_png16
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.serving import uploads, work
 from kpnviz.text import visible
@@ -40,6 +41,7 @@ from kpnviz.ui.state import (
     OWN_BURST,
     OWN_DISPLAY,
     OWN_MAPS,
+    OWN_MEANT,
     OWN_MIDDLE,
     OWN_NOISE,
     OWN_PAYLOAD,
@@ -65,6 +67,11 @@ class Upload:
     fits: dict[int, NoiseFit | str]
     thumbnails: list[np.ndarray]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Which burst it is: its files, and what their numbers were taken for."""
+        return (*self.ids, str(self.own.stack.meaning))
+
 
 def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
     """The burst of the uploaded files, read when they change; without files the one read last, else the example.
@@ -74,11 +81,11 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     """
     ids = tuple(file.file_id for file in files)
     kept: Upload | None = st.session_state.get(OWN_BURST)
-    if not ids:
+    if kept is not None and (not ids or kept.ids == ids):
         # A drop zone forgets its files when its page is left.
-        return kept or example()
-    if kept is not None and kept.ids == ids:
-        return kept
+        return _read_as_wanted(kept, progress)
+    if not ids:
+        return example()
     forget()
     ordered = sorted(files, key=lambda file: natural(file.name))
     labels = [visible(base_name(file.name)) for file in ordered]
@@ -99,6 +106,29 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     with work.turn():
         upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
     return upload
+
+
+def _read_as_wanted(kept: Upload, progress: Callable[[float, str], object]) -> Upload:
+    """The burst with its numbers taken for what was chosen (:func:`read_as`), aligned and measured anew."""
+    wanted: Input | None = st.session_state.pop(OWN_MEANT, None)
+    if wanted is None or wanted == kept.own.stack.meaning:
+        return kept
+    stack = kept.own.stack.read_as(wanted)
+    progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
+    forget()
+    with work.turn():
+        upload = st.session_state[OWN_BURST] = _prepared(kept.ids, stack)
+    return upload
+
+
+def read_as(meaning: Input) -> None:
+    """Take the burst's numbers for something else from now on: for a button's on_click."""
+    st.session_state[OWN_MEANT] = meaning
+
+
+def preview(upload: Upload, meaning: Input) -> np.ndarray:
+    """The reference as it looks if its numbers mean this. ValueError where they cannot."""
+    return _thumbnail(upload.own.stack.read_as(meaning), upload.own.reference, work.pauses())
 
 
 def forget() -> None:
@@ -166,7 +196,7 @@ def picture(
 
     `progress` is called after every tile with the share done; raising in it cancels.
     """
-    key = (upload.ids, upload.own.order, method, color, tuple(noises.items()))
+    key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     kept = st.session_state.get(OWN_PICTURE)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -202,7 +232,10 @@ def picture(
     factors = reduction(mine.stack.height, mine.stack.width, _PREVIEW_PIXELS)
     small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
     preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
-    kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), write_png16(codes))
+    # What is written keeps the reference's EXIF, and says that it is sRGB.
+    exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
+    png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif)
+    kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), png)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 
@@ -212,7 +245,7 @@ def kept_picture(
 ) -> tuple[np.ndarray, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
-    key = (upload.ids, upload.own.order, method, color, tuple(noises.items()))
+    key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
 
 
@@ -227,7 +260,7 @@ def lens_payload(
     burst = upload.own.channel(channel, noise).crop(top, left, side, side)
     with work.turn():
         payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
-    st.session_state[OWN_PAYLOAD] = ((upload.ids, upload.own.order, methods, channel, noise, crop), payload)
+    st.session_state[OWN_PAYLOAD] = ((upload.key, upload.own.order, methods, channel, noise, crop), payload)
     return payload
 
 
@@ -236,7 +269,7 @@ def kept_payload(
 ) -> bytes | None:
     """What the lens was last sent, if that is of this part."""
     kept = st.session_state.get(OWN_PAYLOAD)
-    key = (upload.ids, upload.own.order, methods, channel, noise, crop)
+    key = (upload.key, upload.own.order, methods, channel, noise, crop)
     return kept[1] if kept is not None and kept[0] == key else None
 
 
@@ -282,7 +315,7 @@ def with_assumed_noise(
 
     `progress` is called before each with the share done. The last part is kept.
     """
-    key = (upload.ids, upload.own.order, method, channel, noise, crop)
+    key = (upload.key, upload.own.order, method, channel, noise, crop)
     kept = st.session_state.get(OWN_ASSUMED)
     if kept is not None and kept[0] == key:
         return kept[1]

@@ -37,7 +37,7 @@ def test_three_methods_fit_the_screen_without_scrolling(projector):
     at_rest(page)
     for part in (".looking", ".rows .cell >> nth=23", ".foot"):
         expect(page.locator(part)).to_be_in_viewport(ratio=1)
-    until(page, lambda: page.locator(".stage.shown").bounding_box()["width"] >= 350)
+    until(page, lambda: page.locator(".stage.shown").bounding_box()["width"] >= 335)
     # Nothing that is written is cut: coordinates, names of pictures.
     for text in (".where .pixel", ".film .title", ".row .name b", ".chip select"):
         assert page.locator(text).evaluate_all(

@@ -360,4 +360,4 @@ def test_verdicts_stand_first_each_with_its_figure_and_its_bursts():
     for link_to in map(html.unescape, links):
         page, _, query = link_to.partition("?")
         state, problem = link.read(dict(parse_qsl(query, keep_blank_values=True)))
-        assert page == "explore" and problem == "" and recipe_of(state).color is False
+        assert page == "explore" and problem == "" and recipe_of(DEFAULTS | state).color is False

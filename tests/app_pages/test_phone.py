@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .lens_driver import at_rest, lens, open_lens, point, watch
+from .lens_driver import at_rest, lens, open_lens, point, until, watch
 
 pytestmark = pytest.mark.browser
 
@@ -24,36 +24,41 @@ def phone(chromium, server):
     assert not page.errors
 
 
-def swipe(page, start, end):
-    """Draw a finger over the page, in a few steps."""
+def fingers(page):
+    """What puts fingers on the page, moves and lifts them."""
     session = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
         places = [{"x": x, "y": y} for x, y in points]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
-    touch("touchStart", start)
-    for step in range(1, 5):
-        touch("touchMove", tuple(a + (b - a) * step / 4 for a, b in zip(start, end, strict=True)))
-    page.wait_for_timeout(
-        150
-    )  # a finger that is lifted while it moves flings: Chromium then takes no tap for a while
-    touch("touchEnd")
+    return touch
 
 
-def test_a_pinned_pixel_is_told_and_a_finger_takes_it_along(phone):
-    pin = phone.locator(".where .pin")
+def test_a_tap_looks_a_finger_that_rests_pins_and_kernels_stay_in_sight(phone):
+    pin, touch = phone.locator(".where .pin"), fingers(phone)
     expect(pin).to_have_text("Pinned")
     expect(pin).to_be_in_viewport(ratio=1)
-    swipe(phone, point(phone, 40, 20), point(phone, 60, 70))
-    assert lens(phone, "[l.cursor, l.pinnedAt]") == [[60, 70], [60, 70]]
-    phone.wait_for_url("**pixel=60~70**")
+    phone.locator(".tabs").scroll_into_view_if_needed()
+    main = phone.locator("[data-testid=stMain]")
+    main.evaluate("(e) => e.scrollBy(0, 240)")
+    # The picture stays below the page's head, and the pixel with all its kernels is seen.
+    head = phone.locator("[data-testid=stHeader]").bounding_box()
+    place = None
+    while place != (place := point(phone, 0, 0)):
+        phone.wait_for_timeout(300)
+    assert phone.locator(".stage.shown").bounding_box()["y"] >= head["y"] + head["height"] - 1
+    for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=7"):
+        expect(phone.locator(part)).to_be_in_viewport(ratio=1)
+    phone.touchscreen.tap(*point(phone, 60, 70))
+    assert lens(phone, "[l.cursor, l.pinnedAt]") == [[60, 70], [40, 20]]
+    touch("touchStart", point(phone, 20, 10))
+    until(phone, lambda: lens(phone, "l.pinnedAt") == [20, 10])
+    touch("touchEnd")
+    phone.wait_for_url("**pixel=20~10**")
     pin.click()
     expect(pin).to_have_text("Pin")
-    swipe(phone, point(phone, 60, 70), point(phone, 30, 30))
-    assert lens(phone, "[l.cursor, l.pinnedAt]") == [[30, 30], None]  # what a finger found stays
-    phone.touchscreen.tap(*point(phone, 20, 10))
-    assert lens(phone, "[l.cursor, l.pinnedAt]") == [[20, 10], [20, 10]]
+    assert lens(phone, "[l.cursor, l.pinnedAt]") == [[20, 10], None]
 
 
 def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncovered(phone):

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from kpnviz.analysis.maps import frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.meaning import Input
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
@@ -24,7 +25,7 @@ from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.pictures import read_picture
+from kpnviz.pictures import read_picture, write_png16
 from kpnviz.ui import upload
 from kpnviz.ui.choices import default_methods
 from kpnviz.ui.parameters import OWN_LOOK, OWN_METHODS
@@ -39,6 +40,7 @@ from kpnviz.ui.state import (
     OWN_PICTURE,
     OWN_PIXEL,
     own_map_frame,
+    own_meaning,
     widget,
 )
 
@@ -84,6 +86,10 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     np.testing.assert_allclose(arrays[header["panels"][-1]["image"]], expected, atol=1e-6)
     assert any("An example" in m.value for m in app.markdown)
     assert subheaders(app)[-2:] == ["8 frames of 288 × 288 pixels", "Noise"]
+    left = json.loads(app.get("plotly_chart")[-2].proto.spec)["data"][0]
+    residual, frames = own.remaining()
+    np.testing.assert_allclose(decoded(left["z"]), residual)
+    assert left["text"][0][0] == f"{residual[0, 0]:.1f} px<br>{frames[0, 0]} frames"
     shifts = app.dataframe[0].value
     assert len(shifts) == 8 and shifts["undone"].any() and list(shifts["used"]) == [True] * 8
     true = NoiseModel.for_gain(4)
@@ -114,8 +120,8 @@ def decoded(values):
 
 
 def charts(app):
-    """The figures under the lens; the last on the page is the noise fit."""
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][:-1]
+    """The figures under the lens; the last on the page are what alignment leaves and the noise fit."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")][:-2]
 
 
 def test_more_and_less_noise_is_assumed(looked):
@@ -197,6 +203,35 @@ def test_a_burst_and_what_was_chosen_stay_while_other_pages_are_visited(tmp_path
     app.button(key=OWN_LET_GO).click().run()
     assert OWN_BURST not in app.session_state and subheaders(app)[-2] == "8 frames of 288 × 288 pixels"
     assert app.get("file_uploader")[0].value == []
+
+
+def test_what_numbers_mean_is_said_and_changed_with_a_preview(tmp_path):
+    codes = np.rint(4095 * np.clip(synthesize(RECIPE).frames, 0, 1)).astype(np.uint16)
+    files = [(f"{i}.png", write_png16(frame)) for i, frame in enumerate(codes)]
+    app = read_in(open_page(own_methods=["kpn-l1"], own_side=96), files)
+    first = app.session_state[OWN_BURST]
+    assert "What the numbers mean: linear, white 4095" in [e.label for e in app.expander]
+    assert any("largest code is" in caption.value for caption in app.caption)
+
+    def at(name):
+        return own_meaning(name, app.session_state[OWN_BURST].key)
+
+    assert app.number_input(key=at("white")).value == 4095 and app.button(key=at("read")).disabled
+    app.number_input(key=at("white")).set_value(8190.0).run()
+    image = upload.preview(first, Input("linear", "", 0, 8190))
+    np.testing.assert_allclose(
+        image.mean(), srgb_encode(first.own.stack.light(0, 0, *[slice(0, 96)] * 2) / 2).mean() * 255, rtol=0.2
+    )
+    assert app.session_state[OWN_BURST] is first  # only looked at
+    app.button(key=at("read")).click().run()
+    assert not app.exception and not app.error
+    second = app.session_state[OWN_BURST]
+    assert second is not first and second.own.stack.levels == (0, 8190)
+    assert app.session_state[OWN_NOISE][0]["read_std"] < 0.7 * upload.noise_at_first(first)[0]["read_std"]
+    app.segmented_control(key=at("encoding")).set_value("bayer").run()
+    assert app.segmented_control(key=at("pattern")).value == "RGGB" and not app.exception
+    app.button(key=at("read")).click().run()
+    assert subheaders(app)[-2] == "4 frames of 56 × 48 pixels"
 
 
 def test_files_that_are_taken_away_bring_the_example_back(tmp_path):

@@ -16,7 +16,7 @@ from kpnviz.capture.reader import read_frames
 from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff16
+from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff
 
 LIMITS = Limits()
 H, W = 96, 128
@@ -145,7 +145,7 @@ def test_kinds_are_told_by_content():
     assert kind_of("a", b"\0\0\0\x18ftypcrx \0") == "raw"
     assert kind_of("a", b"II*\0\x10\0\0\0CR\2\0") == "raw"
     assert kind_of("a", pillow(rgb, "TIFF")) == "picture"
-    assert kind_of("a", write_tiff16(rgb.astype(np.uint16))) == "picture"
+    assert kind_of("a", write_tiff(rgb.astype(np.uint16))) == "picture"
     assert kind_of("a", tiff(rgb.astype(np.float32), photometric="rgb")) == "color tiff"
     assert kind_of("a", tiff(rgb[..., 0].astype(np.float32))) == "picture"
     assert kind_of("a", b"II*\0") == "picture"

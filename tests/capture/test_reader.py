@@ -26,7 +26,7 @@ from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
 from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import read_picture, write_png16, write_tiff16
+from kpnviz.pictures import read_picture, write_png16, write_tiff
 from kpnviz.ui import export
 
 from .picture_makers import description, npz, pillow, samples, tiff, zipped
@@ -54,7 +54,7 @@ def no_temporary_file_stays(tmp_path, monkeypatch):
     "data",
     [
         write_png16(RGB16),
-        write_tiff16(RGB16),
+        write_tiff(RGB16),
         tiff(RGB16, photometric="rgb"),
         tiff(RGB16, photometric="rgb", byteorder=">"),
         tiff(RGB16, photometric="rgb", byteorder=">", compression="zlib"),
@@ -758,7 +758,7 @@ def test_any_number_of_frames_is_used(count):
 
 
 def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
-    data = write_tiff16(RGB16)
+    data = write_tiff(RGB16)
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), RGB16)
     with Image.open(io.BytesIO(write_png16(RGB16))) as file:
         np.testing.assert_array_equal(np.asarray(file), RGB16 >> 8)

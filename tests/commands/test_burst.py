@@ -1,5 +1,6 @@
 """synth | denoise | kernels from the command line, on an odd size, against the Python API."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -19,7 +20,7 @@ from kpnviz.denoise import Denoiser, load
 from kpnviz.limits import Limits
 from kpnviz.models import checkpoints
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import read_picture
+from kpnviz.pictures import read_picture, write_png16
 
 from ..capture.picture_makers import dng, pillow
 from ..conftest import tiny
@@ -332,7 +333,7 @@ def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_
     left = np.array(report["remaining"]["pixels"])
     assert left.shape == (3, 3) and 0.5 < left.max() <= 3.01
     assert np.array(report["remaining"]["frames"]).max() == 3
-    assert "Left to the kernels, px (frames that show it), from left to right: top " in err
+    assert "left to the kernels in each ninth of the picture, px (frames that show it, of 3):" in err
     assert (
         "2 frames were shifted back onto it, 2 of them by displacements that differ over the picture" in err
     )
@@ -348,3 +349,48 @@ def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_
         run(*command, "--rotation", 90)
     assert run(*command, "--force", "--rotation", 1, "--motion", "moving") == 2
     assert "--rotation turns the camera; with --motion moving it only shifts" in capsys.readouterr().err
+
+
+def test_numbers_profiles_exif_floats_and_aligned_frames(tmp_path, capsys):
+    """Counts of a camera in 16 bits: what they mean is guessed or said, and what is written says what it is."""
+    recipe = BurstRecipe("city", (60, 50, 130, 140), NoiseModel(0.004, 0.0004), frames=3, color=True, seed=2)
+    burst = synthesize(dataclasses.replace(recipe, shifts=((0, 0), (7, -9), (-4, 6))))
+    gains = np.array([1, 1.25, 0.8])
+    exif = Image.Exif()
+    exif[0x0110], exif[0x0112] = "Camera 5", 1
+    (tmp_path / "in").mkdir()
+    for i, frame in enumerate(burst.frames):
+        codes = np.rint(np.clip(gains[i] * frame, 0, 1) * 4031 + 64).astype(np.uint16)
+        data = write_png16(np.moveaxis(codes, 0, -1), b"", exif.tobytes())
+        (tmp_path / "in" / f"{i}.png").write_bytes(data)
+    command = ["denoise", "in", "-o", "out.tif", "--color", "--json", "--black", 64]
+    assert run(*command, "--float", "--aligned", "aligned") == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["input"] == {"encoding": "linear", "black": 64, "white": 4095}
+    assert report["encoding"] == "linear" and sorted(report["brightness"])[0] < 0.85
+    assert "EV, undone" in err and "left to the kernels in each ninth" in err
+    picture = tifffile.imread(tmp_path / "out.tif")
+    assert picture.dtype == np.float32 and picture.shape == (130, 140, 3)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        tags = {tag.code: tag.value for tag in file.pages.first.tags}
+    assert tags[0x0110] == "Camera 5" and 0x0112 not in tags and b"Linear RGB" in tags[0x8773]
+    # The aligned frames, read again, are taken as they are, and give the same picture.
+    noise = json.loads((tmp_path / "aligned" / "burst.json").read_text())["noise"]
+    assert [one["read_std"] for one in noise] == pytest.approx([one["read_std"] for one in report["noise"]])
+    aligned = read_burst(tmp_path / "aligned", color=True)
+    reference = int(report["frames"][0][0])
+    inner = (slice(None), slice(20, -20), slice(20, -20))
+    for frame in aligned.frames:
+        ratio = np.median(frame[inner] / np.maximum(gains[reference] * burst.truth, 0.02)[inner])
+        assert ratio == pytest.approx(1, abs=0.05) or reference
+    assert run("denoise", "aligned", "-o", "again.tif", "--float", "--color") == 0
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "again.tif"), picture, atol=2e-3)
+    assert run(*command, "--aligned", "aligned", "--linear") == 0  # its own folder is written anew
+    (tmp_path / "in" / "note.txt").write_text("mine")
+    assert run(*command[:4], "--aligned", "in") == 1
+    capsys.readouterr()
+    assert run("denoise", "in/0.png", "in/1.png", "-o", "out.png", "--float") == 1
+    assert "--float writes floating point, which is a .tif" in capsys.readouterr().err
+    assert run("denoise", "in/0.png", "in/1.png", "-o", "out.png", "--input", "raw") == 1
+    assert "input is 'raw'; it is srgb, linear, or bayer:RGGB" in capsys.readouterr().err

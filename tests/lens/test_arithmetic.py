@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kpnviz.analysis.best_size import TIE, best_size
-from kpnviz.analysis.counterfactuals import restrict_sizes
+from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
 from kpnviz.analysis.maps import burst_response, frame_maps
@@ -40,16 +40,19 @@ MODULES = (
     "carpet",
     "field",
     "ideal",
+    "kept_field",
     "kernels",
     "layout",
     "maps",
     "matching",
+    "mixed_field",
     "paint",
     "palette",
     "payload",
     "response",
     "size_pictures",
     "sizes",
+    "stack",
     "view_parts",
 )
 
@@ -125,22 +128,29 @@ def test_kernels_and_their_statistics(script, sizes, separable):
             assert stats["entropy"] == pytest.approx(entropy(kernel), abs=1e-4)
 
 
-@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
-def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes, separable):
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3, 5), False)])
+def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes, separable, keep):
     shape = (1, 2, factor_channels(sizes, separable), (H + 1) // 2, (W + 1) // 2)
     factors = torch.randn(shape, generator=torch.Generator().manual_seed(3)).half()
     field = KernelField(factors.float(), sizes, separable, H, W)
-    kept = sizes[:-1] or sizes
-    expected = restrict_sizes(field, kept).at(7, 20)[1]
+    kept = sizes[:-1]
+    changed = ChangedKernels(restrict_sizes(field, kept), share_of=field if keep else None)
     margin = (max(sizes) - max(kept)) // 2
-    weights, alone = script(
-        "((field) => [[...field.frameAt(1, 7, 20)], field.weightAt(1, 7, 20, a.at, a.at)])"
-        "(new KernelField(sent(a.kernels)).withSizes(a.kept))",
-        kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
-        kept=kept, at=max(sizes) // 2,
-    )  # fmt: skip
-    np.testing.assert_allclose(np.reshape(weights, (max(sizes),) * 2), np.pad(expected, margin), atol=1e-5)
-    assert alone == pytest.approx(expected[len(expected) // 2, len(expected) // 2], abs=1e-5)
+    for y, x in [(7, 20), (0, W - 1)]:
+        expected = changed.at(y, x)[1]
+        weights, alone = script(
+            "((field) => [[...field.frameAt(1, a.y, a.x)], field.weightAt(1, a.y, a.x, a.at, a.at)])"
+            "(new KeptField(new KernelField(sent(a.kernels)), a.kept, a.keep))",
+            kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
+            kept=kept, keep=keep, at=max(sizes) // 2, y=y, x=x,
+        )  # fmt: skip
+        atol = 1e-5 * max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(
+            np.reshape(weights, (max(sizes),) * 2), np.pad(expected, margin), atol=atol
+        )
+        middle = len(expected) // 2
+        assert alone == pytest.approx(expected[middle, middle], abs=atol)
 
 
 @pytest.mark.parametrize(("sizes", "separable"), [((1, 3, 5), True), ((3,), False)])
@@ -183,14 +193,20 @@ def test_the_mean_of_the_pictures_of_sizes_is_the_picture_without_the_others(scr
     field = KernelField(factors.float(), sizes, separable, h, w, padding)
     frames = torch.rand(1, 2, 3, H, W, generator=torch.Generator().manual_seed(6))
     found = script(
-        "ran(sizePictures(new KernelField(sent(a.kernels)), a.frames)).map((p) => Array.from(p, (v) => v || 0))",
+        "ran(sizePictures(new KernelField(sent(a.kernels)), a.frames))"
+        ".map(({ picture, share }) => [picture, share].map((of) => Array.from(of, (v) => v || 0)))",
         kernels={
             "sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), "padding": padding,
             "height": h, "width": w, "inset": inset,
         },
         frames=array(frames[0]),
     )  # fmt: skip
-    pictures = np.reshape(found, (3, 3, H, W))[..., inset : inset + h, inset : inset + w]
+    pictures, shares = np.reshape(found, (3, 2, 3, H, W)).swapaxes(0, 1)[
+        ..., inset : inset + h, inset : inset + w
+    ]
+    for size, share in zip(sizes, shares, strict=True):
+        masses = field.channel(1).sizes_at(h - 1, 9)[size].sum((-1, -2))
+        assert share[1, h - 1, 9] == pytest.approx(masses.sum() / 2, abs=1e-4)
     for kept in ([1], [3, 7], sizes):
         made = np.mean([pictures[sizes.index(size)] for size in kept], axis=0)
         less = inset - max(kept) // 2 if inset else 0  # smaller kernels see less
@@ -243,8 +259,8 @@ def test_frequencies(script, shifts):
         "[Array.from(responseOf(a.kernels, 5, 3, a.shifts)), noiseLeft(a.kernels, 3)]",
         kernels=kernels.reshape(3, 25).tolist(), shifts=shifts,
     )  # fmt: skip
-    _, expected = burst_response(kernels, shifts)
-    np.testing.assert_allclose(np.reshape(found, (65, 65)), expected, atol=1e-9)
+    _, expected = burst_response(kernels, shifts, points=33)
+    np.testing.assert_allclose(np.reshape(found, (33, 33)), expected, atol=1e-9)
     assert noise == pytest.approx(np.sqrt((kernels**2).sum()) / 3)
 
 
@@ -413,22 +429,40 @@ def test_on_a_telephone_four_kernels_stand_in_a_line(script):
 
 def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
     """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
-    stage = script("stageSize(916, 480, 1, 1)")
-    assert stage["beside"] and stage["width"] >= 420
-    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage["width"])
+    assert script("standsBeside(916)")
+    stage = script("stageSize(916, 480, 1)")
+    assert stage >= 420
+    found = script("arrange([8, 8, 8], a.width, 595)", width=916 - 20 - stage)
     assert found["side"] >= 72 and found["columns"] == 4
     assert 3 * 2 * (found["side"] + 24) + 2 * 8 <= 595
 
 
 def test_pictures_keep_their_shape(script):
     for width, height in [(358, 700), (436, 600), (916, 800), (1500, 1000)]:
-        for pictures in (1, 2):
-            wide, tall = (
-                script("stageSize(a.w, a.h, a.n, a.r)", w=width, h=height, n=pictures, r=r)
-                for r in (1.5, 0.5)
-            )
-            assert wide["width"] * pictures <= width
-            assert tall["width"] / 0.5 <= max(760, width / 0.5)
+        wide, tall = (
+            script("stageSize(a.w, a.h, a.r, {beside: standsBeside(a.w)})", w=width, h=height, r=r)
+            for r in (1.5, 0.5)
+        )
+        assert wide <= width and tall / 0.5 <= 760
+
+
+@pytest.mark.parametrize("count", [2, 8, 16])
+def test_a_point_of_a_sheet_is_found_again_and_the_topmost_counts(script, count):
+    width, height = 400, 300
+    stack = script("stackOf(400, 300, a.n)", n=count)
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    for i, (x, y) in enumerate(stack["origins"]):
+        places = [(x + stack["across"] * u - stack["lean"] * v, y + stack["down"] * v) for u, v in corners]
+        assert all(0 <= px <= width and 0 <= py <= height for px, py in places)
+        # At its lower edge a sheet is covered by none, as all above it end higher.
+        u, v = 123.0, height - 0.5
+        at = (x + stack["across"] * u - stack["lean"] * v, y + stack["down"] * v)
+        found = script("flatten(stackOf(400, 300, a.n), a.at, [400, 300])", n=count, at=at)
+        assert found == pytest.approx([u, v])
+        if i:  # where sheets overlap, it is a point of one further up
+            at = (x + stack["across"] * u, y)
+            assert script("flatten(stackOf(400, 300, a.n), a.at, [400, 300])", n=count, at=at)[1] > 1
+    assert script("flatten(stackOf(400, 300, a.n), [1, 1], [400, 300])", n=count) is None
 
 
 @pytest.mark.parametrize(("scale", "step"), [(3.28, 8), (26, 1), (25.9, 2), (0.1, 512), (60, 1)])

@@ -9,7 +9,7 @@ import torch
 from playwright.sync_api import expect
 
 import kpnviz
-from kpnviz.analysis.counterfactuals import restrict_sizes
+from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
 from kpnviz.analysis.metrics import psnr
 from kpnviz.lens import interactive_page, pack, pack_assumed
 from kpnviz.noise import NoiseModel
@@ -147,8 +147,8 @@ def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_fo
     for size in (3, field.sizes[-1]):
         row.locator(f"[data-size='{size}']").click()
     expect(row.locator("[data-size='3']")).to_have_attribute("aria-pressed", "false")
-    without = restrict_sizes(field, kept)
-    image = without.apply(torch.from_numpy(burst.frames)[None])[0].numpy()
+    without = ChangedKernels(restrict_sizes(field, kept), share_of=field)  # as bright as before
+    image = without.apply(burst.frames)
     score = page.locator(".chip.shown .score").locator("visible=true")
     expect(score).to_have_text(f"{psnr(image, burst.truth, burst.white_level):.2f} dB")
     shown = lens(page, "Array.from(l.imageOf(l.panelNamed('mkpn')))")
@@ -159,6 +159,10 @@ def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_fo
     margin = (max(field.sizes) - max(kept)) // 2
     np.testing.assert_allclose(np.reshape(fused, (11, 11)), np.pad(without.at(30, 60)[3], margin), atol=1e-6)
     expect(row.locator(".agrees")).to_be_visible()  # the picture is what these kernels make
+    page.locator(".inside .options summary").click()
+    page.locator("[name=keep]").uncheck()
+    plain = restrict_sizes(field, kept).apply(torch.from_numpy(burst.frames)[None])[0].numpy()
+    expect(score).to_have_text(f"{psnr(plain, burst.truth, burst.white_level):.2f} dB")
     row.locator("[data-size='']").click()
     expect(score).to_contain_text(f"{psnr(estimates[1].image, burst.truth, burst.white_level):.2f} dB")
 
@@ -188,10 +192,10 @@ def test_it_opens_as_the_app_was_and_keeps_what_is_chosen_when_loaded_again(open
     page = opened(pixel=(33, 44), display=display | {"assumed": 1.0})
     state = "[l.cursor, l.pinned, l.look, l.compare, l.frame, l.shown, l.display.view, l.assumed.power]"
     assert lens(page, state) == [[33, 44], True, "frames", "pair", 2, METHODS[0], [10, 20, 2], 0]
-    page.mouse.click(*point(page, 50, 60))
+    page.mouse.click(*point(page, 50, 40))
     page.locator(".lens").press("t")
     page.locator(".lens").press("5")
-    chosen = [[50, 60], True, "sum", "pair", 5, METHODS[0], [10, 20, 2], 0]
+    chosen = [[50, 40], True, "sum", "pair", 5, METHODS[0], [10, 20, 2], 0]
     assert lens(page, state) == chosen
     until(page, "history.state?.pinned?.[0] === 50 && history.state.display.frame === 5")
     page.reload()

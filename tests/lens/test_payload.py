@@ -10,6 +10,7 @@ import kpnviz
 from kpnviz.analysis import metrics
 from kpnviz.analysis.tables import pixel_statistics
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.consistency import picture_of
 from kpnviz.estimate import Estimate, Series
 from kpnviz.kernels import KernelField, factor_channels
@@ -18,7 +19,7 @@ from kpnviz.lens.document import origin
 from kpnviz.lens.rounding import as_given, in_8_bits, rounded
 from kpnviz.noise import NoiseModel
 
-from .kinds import KINDS, H, W, basis_prediction, frames, normal, of_kind, pytorch_kpn
+from .kinds import KINDS, H, W, basis_prediction, frames, monte_carlo, normal, of_kind, pytorch_kpn
 
 
 def random_estimate(burst, sizes, separable, name, frames=None):
@@ -68,6 +69,10 @@ def test_what_other_noise_gives_is_packed_for_the_same_burst():
     np.testing.assert_array_equal(arrays[header["images"]], [estimate.image for estimate in estimates])
     for number, estimate in zip(header["factors"], estimates, strict=True):
         np.testing.assert_allclose(arrays[number], estimate.kernels.factors[0], rtol=2e-3, atol=1e-4)
+    # Of pictures alone, and of a series, there is no other noise: their burst has no name to send it to.
+    series = Series("step", {1: estimates[0], 2: estimates[1]})
+    for other in (pack(burst, estimates, alone=True), pack(burst, [series])):
+        assert unpack(other)[0]["burst"] == ""
     direct = [Estimate(burst.mean, None, "kpn-direct", 0.0, "kpn-direct")]
     assert unpack(pack_assumed(burst, (2,), direct))[0]["factors"] == []
 
@@ -181,6 +186,23 @@ def test_kernels_of_any_scale_travel():
     assert arrays[header["methods"][0]["kernels"]["factors"]].dtype == np.float32
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_weights_keep_the_digits_that_float16_has(scale):
+    weights = normal(2, 3, 3, H, W) * scale
+    sent = rounded(KernelField.from_kernels(weights), frames(2))
+    given = weights.flatten(1, 2).numpy()
+    large = np.abs(given) > np.abs(given).max() / 100
+    np.testing.assert_allclose(as_given(sent)[large], given[large], rtol=6e-4)
+
+
+def test_in_8_bits_the_sum_of_a_kernel_stays():
+    """Within half a step: what rounding takes from one weight is added to the next. Without that it is some steps."""
+    burst, field = monte_carlo()
+    sent = rounded(field, burst.frames, lossy=True)
+    change = as_given(sent).sum(1, dtype=np.float64) - field.factors[0].sum(1, dtype=torch.float64).numpy()
+    assert np.abs(change / sent.scales).max() < 0.51
+
+
 def test_factors_that_float16_does_not_hold_are_not_cast_to_it():
     field = KernelField.from_factors(
         torch.full((2, 3, 8, 8), 1e5), torch.full((2, 3, 8, 8), 1e-6), size=(16, 16)
@@ -199,6 +221,19 @@ def test_kernels_named_like_a_network_are_not_certified_as_it():
     assert "sha256" not in origin(burst, [other])
     own = kpnviz.load("mkpn")(burst)
     assert own.network == "mkpn" and own.title == "MKPN" and "sha256" in origin(burst, [own])
+
+
+def test_a_picture_that_is_smaller_than_the_frames_is_compared_with_the_middle_of_the_truth():
+    shown = frames(2, height=40, width=44)
+    burst = Burst(shown, truth=shown[0] ** 2)
+    field = KernelField.from_kernels(normal(2, 7, 7, 34, 38) / 7, padding="valid")
+    estimate = Estimate.of(burst, field)
+    header, _ = unpack(pack(burst, [estimate]))
+    scores = header["panels"][header["methods"][0]["panel"]]["scores"]
+    middle = burst.truth[3:-3, 3:-3]
+    assert scores["psnr"] == pytest.approx(metrics.psnr(estimate.image, middle))
+    assert scores["ssim"] == pytest.approx(metrics.ssim(estimate.image, middle))
+    assert header["methods"][0]["kernels"]["inset"] == 3
 
 
 def test_names_of_other_networks_stay_and_each_has_its_own_panel():
@@ -256,3 +291,15 @@ def test_a_larger_payload_is_allowed_by_the_caller():
     size = len(pack(burst, [estimate]))
     assert len(pack(burst, [estimate], max_bytes=size)) == size
     assert len(pack(burst, [estimate], lossy=True)) < 0.75 * size
+
+
+def test_where_every_pixel_goes_while_the_camera_turns():
+    recipe = BurstRecipe("dog", (50, 60, 21, 34), frames=3, camera=CameraMotion(rotation=8, parallax=3))
+    burst = kpnviz.synthesize(recipe)
+    header, arrays = unpack(pack(burst, []))
+    assert header["shifts"] is None
+    motion = arrays[header["motion"]]
+    assert motion.shape == (3, 11, 17, 2) and motion.dtype == np.float16
+    np.testing.assert_allclose(motion[:, 10, 4], burst.shifts_at(20, 8), atol=4e-3)
+    still = unpack(pack(kpnviz.synthesize(dataclasses.replace(recipe, camera=None)), []))[0]
+    assert still["motion"] is None and len(still["shifts"]) == 3

@@ -81,6 +81,18 @@ def test_the_ideal_kernels_are_there_where_the_recipe_makes_the_truth_again(esti
     assert unpack(kpnviz.show(other).payload)[0]["clean"] is None
 
 
+def test_a_page_states_the_largest_error_of_all_steps(burst, tmp_path):
+    steps = {}
+    for number, scale in ((1, 1.0), (2, 10.0), (3, 0.1)):
+        weights = scale * torch.rand(3, 3, 3, 24, 30, generator=torch.Generator().manual_seed(1)) / 9
+        steps[number] = kpnviz.Estimate.of(burst, kpnviz.KernelField.from_kernels(weights), name="mine")
+    view = kpnviz.show(burst, kpnviz.Series("step", steps), lossy=True)
+    (method,) = unpack(view.payload)[0]["methods"]
+    errors = [step["kernels"]["error"] for step in method["steps"]]
+    page = view.save(tmp_path / "a.html").read_text()
+    assert max(errors) == errors[1] and f"by up to: mine {errors[1]:.2g} (linear" in page
+
+
 def test_objects_of_a_notebook_are_small_and_escaped(burst, estimate):
     series = kpnviz.Series("training <i>", {1: estimate, 2: estimate})
     view = kpnviz.show(burst, estimate)

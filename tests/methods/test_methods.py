@@ -1,6 +1,7 @@
 """Methods of one's own: loaded from real files, checked, and what is wrong with them said in one sentence."""
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from importlib.metadata import EntryPoint
 from itertools import count, repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -354,6 +356,43 @@ def test_an_answer_to_another_task_is_dropped(write):
         assert process.ask(constant(2), 60, lambda: None, "late").image.max() == 2
     finally:
         process.close()
+
+
+@pytest.mark.parametrize("answer", [Estimate(np.zeros((3, 3), np.float32), None, "m", 0.0), {"image": 3}])
+def test_an_answer_that_is_no_estimate_of_this_burst_is_refused(answer):
+    method = object.__new__(IsolatedMethod)
+    method.name, method.seconds, method._turn = "my_net", 1.0, threading.Lock()
+    method._started = lambda wanted: SimpleNamespace(ask=lambda *_: answer)
+    with pytest.raises(MethodError, match="^the process of my_net gave no estimate of this burst$"):
+        method(constant(1))
+
+
+def test_a_copy_of_the_process_that_a_method_forks_ends_with_the_method(write):
+    """On the command line, where there is one process: what follows would be done, and said, twice."""
+    code = "import os\ndef predict(burst):\n    os.fork()\n    return burst.frames[0]\n"
+    run = f"""
+        import numpy as np, kpnviz
+        from kpnviz.methods import own_method
+        own_method("{write(code)}:predict")(kpnviz.Burst(np.zeros((2, 4, 4))))
+        print("done")
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(run)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "done\n"
+
+
+def test_the_time_of_kernels_is_that_of_applying_them_too(burst, monkeypatch):
+    real = Estimate.of
+
+    def slow(*args, **more):
+        return dataclasses.replace(real(*args, **more), seconds=1000.0)
+
+    monkeypatch.setattr(Estimate, "of", slow)
+    field = mean_kernels()
+    given = Estimate(burst.mean, field, "mine", 5.0)
+    assert 1000 < as_method("mine", lambda _: field)(burst).seconds < 1100
+    assert as_method("mine", lambda _: given)(burst).seconds < 100  # the method has applied them itself
 
 
 @pytest.mark.parametrize("start", ["os.fork()", "subprocess.Popen(['sleep', '60'])"])

@@ -1,16 +1,19 @@
 """The engine in WebAssembly against PyTorch: every network that ships, any height and width, 1 to 32 frames."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.commands.main import main
 from kpnviz.denoise import load
 from kpnviz.models.checkpoints import available, read_card
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.noise import NoiseModel
 from kpnviz.site import compiling, constants
+from kpnviz.site.benchmark import as_text
 
 from .conftest import JavaScriptError, build, checkpoint
 
@@ -175,3 +178,12 @@ def test_the_engine_in_the_repository_is_its_source_compiled():
 def test_the_engine_is_small():
     """What a visitor loads before anything is computed."""
     assert all((compiling.FOLDER / name).stat().st_size < 80_000 for name in compiling.BUILDS)
+
+
+def test_the_benchmark_times_the_engine_beside_pytorch(run_node, capsys):
+    assert main(["bench", "--site", "--sides", "16", "--models", "kpn-l1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (case,) = report["cases"]
+    assert case["simd"]["ratio"] == case["simd"]["seconds"] / case["native"]["seconds"] > 0
+    assert "kpn-l1" in as_text(report)
+    assert main(["bench", "--site", "--sides", "16", "32"]) == 2

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.models.checkpoints import available
 from kpnviz.paths import ROOT
@@ -16,6 +17,7 @@ from kpnviz.ui.choices import (
     BY_HAND,
     CROPS,
     KERNEL_VIEWS,
+    MAX_CAMERA,
     MAX_SHIFT,
     PAGES,
     SHAKES,
@@ -24,7 +26,7 @@ from kpnviz.ui.choices import (
     sized_methods,
 )
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.parameters import COLOR, DEFAULTS, FRAMES, GAIN, SHAKE, SHIFTS
+from kpnviz.ui.parameters import COLOR, DEFAULTS, FRAMES, GAIN, MOVING, SHAKE, SHIFTS
 from kpnviz.ui.state import PIXEL, gain_button, widget
 
 SIDE = 288  # of the gallery's photos, reduced
@@ -53,6 +55,7 @@ def states(draw):
         "shake": shake,
         "shifts": ((0, 0), *draw(st.lists(shift, min_size=frames - 1, max_size=frames - 1))),
         "moving": draw(st.booleans()),
+        **{name: draw(st.integers(0, round(10 * most))) / 10 for name, most in MAX_CAMERA.items()},
         "seed": draw(st.integers(0, 2**31 - 1)),
         "methods": draw(st.lists(st.sampled_from(available()), min_size=1, max_size=4, unique=True)),
         "pixel": draw(st.none() | st.tuples(*[st.integers(0, crop - 1)] * 2)),
@@ -116,6 +119,8 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         assert scene <= set(held[page])
     for page in ("results", "learn", "your_burst", "your_kernels"):
         assert set(held[page]) <= {"v", "teach", "lesson"}
+    if not state["moving"] and state["shake"] != "handheld":
+        assert all((name in held["kernels"]) == (name in written) == bool(state[name]) for name in MAX_CAMERA)
     only = {"explore": "look", "kernels": "kernels_view", "sizes": "sizes", "learn": "lesson"}
     for page, name in only.items():
         assert [other for other in held if name in held[other]] == [page] * (name in written)
@@ -139,6 +144,8 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         ({"shake": "papr"}, "“papr”", {"shake": "paper"}),
         ({"shake": "hand", "shifts": "0~0_1~2"}, "“0~0_1~2”", {"shifts": ((0, 0), (1, 2), *[(0, 0)] * 6)}),
         ({"shake": "hand", "shifts": "0~0" + "_99~0" * 7}, "“0~0", {"shifts": ((0, 0),) * 8}),
+        ({"rotation": "11"}, "“11”", {"rotation": 10.0}),
+        ({"parallax": "-1", "moving": "0"}, "“-1”", {"parallax": 0.0}),
         ({"frames": "33"}, "“33”", {"frames": 32}),
         ({"frames": "0"}, "“0”", {"frames": 1}),
         ({"frames": "2", "frame": "3"}, "“3”", {"frames": 2, "display": {"frame": 1}}),
@@ -250,6 +257,21 @@ def test_shifts_by_hand_follow_the_number_of_frames():
         assert not app.exception and not app.error
         expected = ((0, 0), *((1, 2),) * 2, *((0, 0),) * 2)[:frames]
         assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).shifts == expected
+
+
+def test_the_camera_of_a_link_turns_the_burst_and_its_slider_the_link():
+    app = open_app({"crop": "96", "methods": "kpn-l1", "rotation": "3", "shutter": "2.5"})
+    assert not app.exception and not app.warning
+    camera = recipe_of({key: app.session_state[key] for key in DEFAULTS}).camera
+    assert camera == CameraMotion(rotation=3, shutter=2.5)
+    app.slider(key=widget("tilt")).set_value(1.5).run()
+    assert app.query_params["tilt"] == "1.5" and app.query_params["rotation"] == "3"
+    app.toggle(key=widget(MOVING)).set_value(True).run()
+    assert not app.exception and app.slider(key=widget("tilt")).disabled
+    assert "rotation" not in app.query_params  # an object moves: the camera only shifts
+    assert recipe_of({key: app.session_state[key] for key in DEFAULTS}).camera is None
+    app.toggle(key=widget(MOVING)).set_value(False).run()
+    assert app.query_params["rotation"] == "3"
 
 
 def test_shifts_by_hand_reach_the_burst_and_the_address():

@@ -1,6 +1,8 @@
 """The app as it is served, and what is ready when its first visitor comes."""
 
 import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,13 @@ def test_streamlit_finds_the_app_and_runs_it_with_our_runtime(asgi, monkeypatch)
     type(made[0])._instance = None  # the next one of this process is not to find it
     assert made[0].uploaded_file_mgr is asgi.uploads
     assert served.user_middleware[0].cls is UploadGate
+
+
+def test_pandas_is_there_before_a_second_thread_is():
+    """Plotly uses pandas as soon as any thread has begun to import it, and fails where it is not complete."""
+    code = (
+        "import sys; from kpnviz.serving import server, warm_up; from kpnviz.ui.server import main; "
+        "warm_up.begin = lambda prepare: sys.exit(0 if hasattr(sys.modules['pandas'], 'Series') else 'no pandas'); "
+        "main([])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,7 +3,7 @@
 /** @import { Field, Pixel, Weights } from "../scripts/types" */
 /** @import { KernelField } from "../scripts/field.js" */
 
-import { fused } from "../scripts/field.js";
+import { fused } from "../scripts/any_field.js";
 import { kernelStats, shapeOf, sumOfSizes } from "../scripts/kernels.js";
 
 /**

@@ -1,10 +1,10 @@
 // Other assumed noise: what Python computed for some scales, and all that lies between them. What is on the screen assumes
 // one noise: until every method's results with other noise have come, all of them are shown with the true one.
 
-/** @import { AssumedGiven, AssumedResults, Field, KernelMethod, Method, Panel, Payload } from "./types" */
+/** @import { AssumedGiven, AssumedResults, KernelMethod, Method, Panel, Payload, WholeField } from "./types" */
 /** @import { KernelField } from "./field.js" */
 
-import { MixedField } from "./field.js";
+import { MixedField } from "./mixed_field.js";
 import { clamp } from "./layout.js";
 import { encode } from "./palette.js";
 import { readAssumed } from "./payload.js";
@@ -78,7 +78,7 @@ class Scales {
   /**
    * The kernels with 2^power times the true noise; null of a method that has none.
    * @param {number} power
-   * @returns {Field | null}
+   * @returns {WholeField | null}
    */
   field(power) {
     if (!this.fields) return null;
@@ -101,7 +101,7 @@ export class Assumed {
     this.scales = new Map();
     /** @type {Map<Panel, { image: Float32Array, score: string | null }>} */
     this.mixed = new Map();
-    /** @type {Map<Method, Field>} */
+    /** @type {Map<Method, WholeField>} */
     this.fields = new Map();
   }
 
@@ -196,7 +196,7 @@ export class Assumed {
   /**
    * A method's kernels with the noise that is assumed.
    * @param {KernelMethod} method
-   * @returns {Field}
+   * @returns {WholeField}
    */
   fieldOf(method) {
     return this.fields.get(method) ?? method.kernels;

@@ -4,12 +4,23 @@
 
 import { carpetText } from "./carpet.js";
 import { make } from "./elements.js";
+import { legendEntry, PIN, RING, SQUARE } from "./legend.js";
 import { SEQUENTIAL } from "./palette.js";
 import { FLOOR } from "./response_view.js";
+import { MARKS } from "./terms.js";
 import { factorText, offset, plus, signed, tickDigits } from "./text.js";
 
 const MAX_TICK_DIGITS = 3; // after the point, where a color scale has five ticks
 const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves the picture (click the picture, Enter)";
+
+/**
+ * What the stacked frames show.
+ * @param {Painter["state"]} state
+ */
+function stackText({ chosenMethod, shifts }) {
+  const kernels = chosenMethod ? `The pixel's kernels of ${chosenMethod.title} on all frames` : "The pixel on all frames";
+  return `${kernels}${shifts ? "; ring: where its scene went" : ""}. Zoom in for larger ones.`;
+}
 
 export class Controls {
   /** @param {Painter} painter */
@@ -31,21 +42,51 @@ export class Controls {
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
     parts.input("decibel").checked = state.decibel;
+    parts.input("keep").checked = state.keptSizes.keepShare;
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
     parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
     const reset = parts.find(".reset");
     reset.textContent = `zoom ${zoom.toFixed(1)}×`;
-    reset.hidden = zoom === 1;
-    for (const option of parts.root.querySelectorAll("option[value=kernels], [name=mode] optgroup"))
-      /** @type {HTMLElement} */ (option).hidden = !state.modes.includes("kernels");
-    parts.find(".carpet").hidden = mode !== "kernels";
+    reset.hidden = state.isWhole;
+    for (const name of ["kernels", "stack"]) parts.find(`option[value=${name}]`).hidden = !state.modes.includes(name);
+    parts.find("[name=mode] optgroup").hidden = !state.modes.includes("kernels");
+    parts.find(".carpet").hidden = mode !== "kernels" && mode !== "stack";
     if (mode === "kernels") parts.find(".carpet p").textContent = carpetText(state);
+    if (mode === "stack") parts.find(".carpet p").textContent = stackText(state);
     parts.find(".of-channel").hidden = !state.channelMatters;
     parts.input("channel").value = `${state.channel}`;
     this.writeErrors();
     this.writeAssumed();
     this.writeSeries();
+  }
+
+  /** Whether the lens fills the window. */
+  writeFull(/** @type {boolean} */ full) {
+    const button = this.parts.find(".fill");
+    button.setAttribute("aria-pressed", `${full}`);
+    button.title = full ? "Back into the page (b, Esc)" : "Fill the window, with the kernels beside the picture (b)";
+  }
+
+  /** The legend of what is drawn on the picture, where its place is not taken by a scale or a sentence. */
+  writeMarks() {
+    const { state, parts } = this;
+    const { mode, outlined, shifts, frame, rolling, framePanel, pinned } = state;
+    const place = parts.find(".on-picture");
+    place.hidden = mode !== "picture" || state.data.alone;
+    const sizes = [...new Set(outlined.map(({ kernels: { K } }) => K))].sort((a, b) => a - b);
+    const many = sizes.length > 2 ? `${sizes[0]}×${sizes[0]} to ${sizes.at(-1)}×${sizes.at(-1)}` : sizes.map((K) => `${K}×${K}`).join(", ");
+    const from = rolling ?? ([state.shownPanel, state.otherPanel].includes(framePanel) ? frame : 0);
+    const ring = from && shifts ? `its scene in frame ${from}` : "";
+    const identity = `${many} ${ring} ${pinned}`;
+    if (place.dataset.of === identity) return;
+    place.dataset.of = identity;
+    place.replaceChildren(
+      ...(sizes.length ? [legendEntry("reach", SQUARE, `kernels: ${many} px`, MARKS.reach)] : []),
+      ...(ring ? [legendEntry("shift", RING, ring, MARKS.shift)] : []),
+      ...(pinned ? [legendEntry("pinned", PIN, "pinned")] : []),
+      make("small", "unit", "values: linear intensity"),
+    );
   }
 
   /**
@@ -55,7 +96,7 @@ export class Controls {
   buildFrames(some) {
     const { state: { data: { shifts, sizes }, frames }, parts } = this; // prettier-ignore
     parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
-    const moved = (/** @type {number} */ i) => (i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
+    const moved = (/** @type {number} */ i) => (!sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
     const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
     parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
     this.writeFrame();
@@ -163,14 +204,15 @@ export class Controls {
 
   /** The pixel, and whether it is pinned. */
   writePixel() {
-    const { cursor: [y, x], pinnedAt, view: { zoom } } = this.state; // prettier-ignore
+    const { cursor: [y, x], pinnedAt, isWhole } = this.state; // prettier-ignore
+    this.writeMarks();
     this.parts.find(".pixel").textContent = `y ${y}, x ${x}`;
     const button = this.parts.find(".pin");
     button.textContent = pinnedAt ? "Pinned" : "Pin";
     button.title = pinnedAt ? `Let go of the pinned pixel, y ${pinnedAt[0]}, x ${pinnedAt[1]} (click it again, Esc)` : PIN_TITLE;
     button.setAttribute("aria-pressed", `${Boolean(pinnedAt)}`);
-    const hint = this.touches.matches ? "drag to look, tap to pin" : "move to look, click to pin";
-    this.parts.find(".hint").textContent = pinnedAt || zoom > 1 ? "" : hint;
+    const hint = this.touches.matches ? "tap to look, hold to pin" : "move to look, click to pin";
+    this.parts.find(".hint").textContent = pinnedAt || !isWhole ? "" : hint;
   }
 
   /** For screen readers: after a key or a pin, not for every mouse move. */

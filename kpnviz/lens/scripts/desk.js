@@ -2,13 +2,26 @@
 
 /** @import { Painter } from "./painter.js" */
 
-import { DESK_GAP } from "./layout.js";
+import { DESK_GAP, standsBeside, stripHeight } from "./layout.js";
 
-const FOOT_HEIGHT = 30; // CSS pixels of the color scale under the kernels
+const MARGIN = 8; // CSS pixels that stay free below the lens
+const CLASS_MARGIN = 12; // the same in front of a class: what is cut off there cannot be scrolled to
+const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
+const TABS_HEIGHT = 64; // CSS pixels above kernels that stand under the picture
+const FITTING = 4; // times that pictures or kernels are made smaller, where names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
 const PAGE_HEAD = 64; // of the page's navigation, which covers what is scrolled under it
 const SETTLING_MS = [0, 120, 500, 1500]; // what is above the lens may still be moving into place after it is there
+
+/**
+ * The element whose shadow another is in, or null.
+ * @param {Element} element
+ */
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
 
 export class Desk {
   /** @param {Painter} painter */
@@ -17,18 +30,28 @@ export class Desk {
     this.parts = painter.parts;
     /** @type {number | null} */
     this.height = null; // CSS pixels that all is to fit into; null: the window
+    this.full = false; // whether the lens fills the window
     this.laidOut = "";
+    this.rows = this.parts.find(".rows");
+    this.fitted = false; // whether all kernels are in it
+    this.around = 0; // CSS pixels of the height that is not the large picture's, as it was laid out
+    /** @type {WeakSet<Element>} */
+    this.observed = new WeakSet(); // of what is around the lens
     /** @type {ReturnType<typeof setTimeout>[]} */
     this.timers = [];
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(this.parts.root);
+    // Letters may come later, and larger than those before.
+    for (const part of [".looking", ".foot"]) this.observer.observe(this.parts.find(part));
     this.onResize = () => this.layOut();
     window.addEventListener("resize", this.onResize);
+    document.fonts.addEventListener("loadingdone", this.onResize);
   }
 
   destroy() {
     this.observer.disconnect();
     window.removeEventListener("resize", this.onResize);
+    document.fonts.removeEventListener("loadingdone", this.onResize);
     for (const timer of this.timers) clearTimeout(timer);
   }
 
@@ -41,13 +64,51 @@ export class Desk {
   }
 
   settle() {
+    // What stands above the lens moves it: then something around it changes its height.
+    for (let node = this.parts.root.parentElement ?? hostOf(this.parts.root); node; node = node.parentElement ?? hostOf(node))
+      if (!this.observed.has(node)) (this.observed.add(node), this.observer.observe(node));
     for (const timer of this.timers) clearTimeout(timer);
     this.timers = SETTLING_MS.map((delay) => setTimeout(() => this.layOut(), delay));
   }
 
   /** CSS pixels that are seen at once, for the lens. */
   get seen() {
-    return (this.height ?? window.innerHeight - this.top) - 8;
+    const margin = this.type > LARGE_TYPE ? CLASS_MARGIN : MARGIN;
+    if (this.full) return window.innerHeight - margin - FULL_PADDING;
+    return (this.height ?? window.innerHeight - this.top) - margin;
+  }
+
+  /** How large letters are: 1 is usual. */
+  get type() {
+    return parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
+  }
+
+  /** CSS pixels of the height that all but the large picture, and kernels that stand under it, takes now. */
+  get measured() {
+    const { parts } = this;
+    const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
+    if (this.beside || this.painter.state.data.sizes) return high(".looking") - high(".looking .stages");
+    if (!this.strip) return high(".desk") - high(".stages");
+    // Kernels follow the picture at once: what comes after them one scrolls to. Their tabs wrap in some views: reckoned, so
+    // that the picture is as large in all of them.
+    return this.topOf(".inside") - high(".stages") + TABS_HEIGHT * this.type;
+  }
+
+  /** Whether there are kernels. */
+  get strip() {
+    return this.painter.state.data.methods.length > 0 && !this.painter.state.data.alone;
+  }
+
+  /** @param {string} selector */
+  topOf(selector) {
+    const { parts, parts: { root } } = this; // prettier-ignore
+    return parts.find(selector).getBoundingClientRect().top - root.getBoundingClientRect().top + root.scrollTop;
+  }
+
+  /** CSS pixels of what stands under the kernels. */
+  get under() {
+    const foot = this.parts.find(".foot");
+    return foot.offsetHeight + parseFloat(getComputedStyle(foot).marginTop);
   }
 
   /** CSS pixels above the lens, with the page scrolled to its top; a lens further down is scrolled to. */
@@ -60,7 +121,29 @@ export class Desk {
       if (node instanceof Element) top += node.scrollTop;
       node = node instanceof ShadowRoot ? node.host : node.parentNode;
     }
-    return Math.round(top > window.innerHeight / 2 ? PAGE_HEAD : top);
+    return Math.round(top > (this.beside ? window.innerHeight / 2 : PAGE_HEAD) ? PAGE_HEAD : top);
+  }
+
+  /** Whether kernels stand beside the pictures. */
+  get beside() {
+    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null);
+  }
+
+  /**
+   * Fill the window, over the page around, or go back into the page.
+   * @param {boolean} full
+   */
+  fill(full) {
+    const { root } = this.parts;
+    if (full === this.full || !root.isConnected) return;
+    this.full = full;
+    root.classList.toggle("full", full);
+    // Above all that is on the page, whatever that is in. (A browser without popovers puts it in front of its neighbors.)
+    if (full) root.setAttribute("popover", "manual");
+    if (full) root.showPopover?.();
+    else root.removeAttribute("popover");
+    this.painter.controls.writeFull(full);
+    this.layOut();
   }
 
   /** All that is seen at once should fit the window, or the height that the host states. */
@@ -70,31 +153,59 @@ export class Desk {
     if (!state.data) return;
     const width = parts.find(".desk").clientWidth;
     if (!width) return;
-    const { seen } = this;
-    const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE;
-    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type}`;
-    if (identity === this.laidOut) return;
+    const { seen, type, beside, full } = this;
+    const identity = `${width} ${seen} ${state.compare} ${rows.built} ${state.assumed.offered} ${type} ${full} ${this.under}`;
+    const { rows: box, around, fitted } = this;
+    const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
+    if (identity === this.laidOut && !grown) return;
     this.laidOut = identity;
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
+    // For a class the legend of the picture stands with that of the kernels: the picture gets its place.
+    parts.find(painter.weight > 1 ? ".foot" : ".caption").append(parts.find(".on-picture"));
     if (state.data.sizes) {
       for (let pass = 0; pass < 2; pass++) sizes.layOut(width, seen, type); // bars may have wrapped in the first
+      this.around = this.measured;
       return state.changed("bitmaps", "pictures", "cursor");
     }
     // What takes room is there when room is measured, not only once it is painted.
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
-    const topOf = (/** @type {DOMRect} */ box) => box.top - parts.root.getBoundingClientRect().top + parts.root.scrollTop;
-    const around = () => parts.find(".looking").offsetHeight - parts.find(".stages").offsetHeight;
-    for (let pass = 0; pass < 2; pass++) pictures.layOut(width, seen - around(), type); // the film has a height now
-    parts.root.classList.toggle("beside", pictures.beside);
-    const inside = pictures.beside ? width - pictures.width - DESK_GAP : width;
-    const box = parts.find(".rows");
-    const film = parts.find(".film").getBoundingClientRect();
-    const bottom = topOf(film) + film.height;
-    const height = Math.round(Math.max(seen, bottom) - topOf(box.getBoundingClientRect()) - FOOT_HEIGHT * type);
-    rows.layOut(inside, pictures.beside ? height : Infinity, type);
-    box.style.maxHeight = pictures.beside ? `${height}px` : "";
+    parts.root.classList.toggle("beside", beside);
+    const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
+    // Names of small pictures wrap as these become smaller, until all has its place.
+    this.around = 0;
+    for (let pass = 0; pass < FITTING && this.measured > this.around; pass++) {
+      this.around = this.measured;
+      pictures.layOut(width, seen - this.around - below, { type, beside, full });
+    }
+    this.layOutKernels(beside ? width - pictures.width - DESK_GAP : width, seen, type);
     state.changed("bitmaps", "pictures", "cursor");
+  }
+
+  /**
+   * Kernels in what is left beside the pictures or under them.
+   * @param {number} width
+   * @param {number} seen
+   * @param {number} type
+   */
+  layOutKernels(width, seen, type) {
+    const { beside, parts, painter: { rows } } = this; // prettier-ignore
+    const { rows: box } = this;
+    const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
+    const height = Math.floor((beside ? Math.max(seen, bottom) : seen) - this.topOf(".rows") - this.under);
+    box.style.maxHeight = beside ? `${height}px` : "";
+    // Under the picture the color scale may be below the window's end; and kernels that do not fit are scrolled to.
+    for (const most of beside ? [height] : [height, height + this.under]) {
+      let room = most;
+      for (let pass = 0; pass < FITTING; pass++) {
+        rows.layOut(width, room, type, !beside || this.full);
+        const over = box.scrollHeight - most;
+        this.fitted = over <= 0;
+        if (this.fitted) return;
+        room -= over;
+      }
+    }
+    if (!beside) rows.layOut(width, Infinity, type, true);
   }
 }

@@ -1,11 +1,8 @@
 // The kernels of a method, evaluated where one looks: what kpnviz/kernels/field.py calls a KernelField.
-//
-// (y, x) is a pixel of the frames. Where convolutions are valid the picture is smaller: its pixel (0, 0) lies at (inset, inset),
-// and beyond it there are no kernels (`covers`). A field has K, the side of its kernels, count, for how many frames it has them,
-// and channels, how many channels have kernels of their own (1: all share one set); `channel` is ignored where they are shared.
 
-/** @import { Padding, Rule, SizePart, Values, Weights } from "./types" */
+/** @import { Padding, SizePart, Values, Weights } from "./types" */
 
+import { Field, fused } from "./any_field.js";
 import { HALF } from "./half.js";
 
 /**
@@ -21,88 +18,6 @@ export function samplesBeside(i, n) {
 }
 
 /**
- * The effective kernel of parts: completed with zeros to K x K, and averaged over the sizes that are `kept` (eq. 3).
- * @param {SizePart[]} parts
- * @param {number} K
- * @param {number[]} kept
- * @returns {Weights}
- */
-export function fused(parts, K, kept = parts.map(({ size }) => size)) {
-  const weights = new Float64Array(K * K);
-  for (const { size, weights: own } of parts) {
-    if (!kept.includes(size)) continue;
-    const margin = (K - size) / 2;
-    for (let a = 0, i = 0; a < size; a++)
-      for (let b = 0; b < size; b++, i++) weights[(a + margin) * K + b + margin] += own[i] / kept.length;
-  }
-  return weights;
-}
-
-/** What all fields have in common. */
-class Field {
-  /** @param {Omit<Rule, "divisor">} rule */
-  constructor(rule) {
-    /** @type {Rule} */
-    this.rule = { ...rule, divisor: rule.reduce === "mean" ? rule.count : 1 };
-    this.K = rule.K;
-    this.count = rule.count;
-    this.channels = rule.channels;
-  }
-
-  /**
-   * Whether there is a pixel of the picture here.
-   * @param {number} y
-   * @param {number} x
-   */
-  covers(y, x) {
-    const { inset, height, width } = this.rule;
-    return y >= inset && x >= inset && y < inset + height && x < inset + width;
-  }
-
-  /**
-   * The effective kernel of one frame: K*K weights, row by row. Beyond the picture they are 0.
-   * @param {number} _frame
-   * @param {number} _y
-   * @param {number} _x
-   * @param {number} [_channel]
-   * @returns {Weights}
-   */
-  frameAt(_frame, _y, _x, _channel) {
-    throw new Error("a field has kernels");
-  }
-
-  /** The kernel sizes that the network predicts. @returns {number[]} */
-  get sizes() {
-    return [this.K];
-  }
-
-  /** Those of them that count; see `withSizes`. @returns {number[]} */
-  get kept() {
-    return this.sizes;
-  }
-
-  /**
-   * The effective kernels of all frames [N].
-   * @param {number} y
-   * @param {number} x
-   * @param {number} channel
-   * @returns {Weights[]}
-   */
-  at(y, x, channel = 0) {
-    return Array.from({ length: this.count }, (_, frame) => this.frameAt(frame, y, x, channel));
-  }
-
-  /**
-   * The kernels of each channel: one set, where they are shared.
-   * @param {number} y
-   * @param {number} x
-   */
-  setsAt(y, x) {
-    return Array.from({ length: this.channels }, (_, channel) => this.at(y, x, channel));
-  }
-}
-
-/**
  * Kernels as predicted.
  *
  * factors  [N, F, h, w], or of each channel [N, C, F, h, w]: separable factors or dense kernels, at every pixel or (`half`) at
@@ -113,7 +28,6 @@ export class KernelField extends Field {
   /**
    * @typedef {object} Parts
    * @property {number[]} sizes
-   * @property {number[]} [kept]  sizes that count; without it, all
    * @property {boolean} separable
    * @property {Values} factors
    * @property {Values | null} [basis]
@@ -156,19 +70,6 @@ export class KernelField extends Field {
 
   get sizes() {
     return this.parts.sizes;
-  }
-
-  get kept() {
-    return this.parts.kept ?? this.parts.sizes;
-  }
-
-  /**
-   * The field with only some of its sizes: the effective kernel is the mean of those (restrict_sizes in
-   * kpnviz/analysis/counterfactuals.py). K stays, and so does what `partsAt` gives.
-   * @param {number[]} kept
-   */
-  withSizes(kept) {
-    return new KernelField({ ...this.parts, kept });
   }
 
   /**
@@ -274,7 +175,7 @@ export class KernelField extends Field {
    * @returns {Weights}
    */
   frameAt(frame, y, x, channel = 0) {
-    return fused(this.partsAt(frame, y, x, channel), this.K, this.kept);
+    return fused(this.partsAt(frame, y, x, channel), this.K);
   }
 
   /**
@@ -287,7 +188,7 @@ export class KernelField extends Field {
    * @param {number} channel
    */
   weightAt(frame, y, x, a, b, channel = 0) {
-    const { K, F, kept, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
+    const { K, F, parts: { sizes, separable, basis }, rule: { inset } } = this; // prettier-ignore
     if (!this.covers(y, x)) return 0;
     const read = this.readerAt(frame, y - inset, x - inset, channel);
     let [total, first] = [0, 0];
@@ -299,103 +200,10 @@ export class KernelField extends Field {
     for (const size of sizes) {
       const margin = (K - size) / 2;
       const [i, j] = [a - margin, b - margin];
-      if (kept.includes(size) && i >= 0 && j >= 0 && i < size && j < size)
+      if (i >= 0 && j >= 0 && i < size && j < size)
         total += separable ? read(first + i) * read(first + size + j) : read(first + i * size + j);
       first += separable ? 2 * size : size * size;
     }
-    return total / kept.length;
-  }
-}
-
-/** Kernels between two fields, `share` of the way: the picture between their pictures is what these make. */
-export class MixedField extends Field {
-  /**
-   * @param {KernelField} one
-   * @param {KernelField} other
-   * @param {number} share
-   */
-  constructor(one, other, share) {
-    super(one.rule);
-    this.one = one;
-    this.other = other;
-    this.share = share;
-    this.error = one.error === null || other.error === null ? null : Math.max(one.error, other.error);
-    this.lossy = one.lossy;
-    const { h, w, half } = one;
-    this.h = h;
-    this.w = w;
-    this.half = half;
-  }
-
-  get sizes() {
-    return this.one.sizes;
-  }
-
-  get kept() {
-    return this.one.kept;
-  }
-
-  /** @param {number[]} kept */
-  withSizes(kept) {
-    return new MixedField(this.one.withSizes(kept), this.other.withSizes(kept), this.share);
-  }
-
-  /**
-   * The kernel of each size, mixed; a mixture of two outer products has no factors.
-   * @param {SizePart[]} these
-   * @param {SizePart[]} others
-   * @returns {SizePart[]}
-   */
-  mixed(these, others) {
-    const { share } = this;
-    return these.map(({ size, weights }, s) => ({
-      ...{ size, u: null, v: null },
-      weights: weights.map((weight, i) => weight * (1 - share) + others[s].weights[i] * share),
-    }));
-  }
-
-  /**
-   * @param {number} frame
-   * @param {number} y
-   * @param {number} x
-   * @param {number} channel
-   */
-  partsAt(frame, y, x, channel = 0) {
-    return this.mixed(this.one.partsAt(frame, y, x, channel), this.other.partsAt(frame, y, x, channel));
-  }
-
-  /**
-   * @param {number} frame
-   * @param {number} place
-   * @param {number} channel
-   */
-  predictedParts(frame, place, channel = 0) {
-    return this.mixed(this.one.predictedParts(frame, place, channel), this.other.predictedParts(frame, place, channel));
-  }
-
-  /**
-   * @param {number} frame
-   * @param {number} y
-   * @param {number} x
-   * @param {number} channel
-   * @returns {Weights}
-   */
-  frameAt(frame, y, x, channel = 0) {
-    const { one, other, share } = this;
-    const second = other.frameAt(frame, y, x, channel);
-    return one.frameAt(frame, y, x, channel).map((weight, i) => weight * (1 - share) + second[i] * share);
-  }
-
-  /**
-   * @param {number} frame
-   * @param {number} y
-   * @param {number} x
-   * @param {number} a
-   * @param {number} b
-   * @param {number} channel
-   */
-  weightAt(frame, y, x, a, b, channel = 0) {
-    const { one, other, share } = this;
-    return one.weightAt(frame, y, x, a, b, channel) * (1 - share) + other.weightAt(frame, y, x, a, b, channel) * share;
+    return total / sizes.length;
   }
 }

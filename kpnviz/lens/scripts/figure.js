@@ -5,7 +5,7 @@
 import { contextOf } from "./paint.js";
 
 const LEFT_OUT =
-  ".hint, .pin, .tools, .tabs, .options, label:not(.show, .against, .of-frame, .of-channel, .series), dialog, .note, .rule, .live, .handle, [hidden]";
+  ".hint, .pin, .tools, .tabs, .options, label:not(.show, .against, .of-frame, .of-channel, .series), dialog, .note, .rule, .live, .handle, .roll-bar, .tip, [hidden]";
 const FIGURE_MARGIN = 16; // CSS pixels
 
 /**
@@ -113,6 +113,10 @@ function drawIcon(context, svg, style, left, top, width) {
   context.strokeStyle = style.stroke;
   context.lineWidth = parseFloat(style.strokeWidth);
   context.stroke(path);
+  if (style.fill !== "none") {
+    context.fillStyle = style.fill;
+    context.fill(path);
+  }
   context.restore();
 }
 

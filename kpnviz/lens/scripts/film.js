@@ -8,6 +8,7 @@ import { CELL_GAP, clamp } from "./layout.js";
 import { prepare } from "./paint.js";
 import { Roving } from "./roving.js";
 import { VISIBLE_LEAD } from "./shown.js";
+import { PANELS } from "./terms.js";
 import { brief, offset, scoreText } from "./text.js";
 
 export const THUMB = 64; // CSS pixels, about the width of a small picture
@@ -97,8 +98,8 @@ export class Film {
     if (panel.kind === "frame" && frame > 0)
       return data.shifts ? `${title} · moved by ${offset(data.shifts[frame])} px` : title;
     const parts = [
-      panel.kind === "frame" ? `${title}, the reference` : title,
-      panel.kind === "truth" ? "noise-free frame 0" : score,
+      PANELS[panel.kind] ?? title,
+      panel.kind === "truth" ? "" : score,
       panel.scores?.ssim == null || panel.kind === "frame" || this.state.series.of(panel) ? "" : `SSIM ${panel.scores.ssim.toFixed(3)}`,
       panel === this.state.star ? `★ its PSNR leads all other methods' here by ${VISIBLE_LEAD} dB or more` : "",
     ];

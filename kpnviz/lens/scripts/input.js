@@ -9,8 +9,10 @@ import { clamp } from "./layout.js";
 
 const DOUBLE_CLICK_MS = 350;
 const STILL_A_CLICK = 4; // CSS pixels
+const STILL_A_TAP = 8; // the same of a finger
 const SCROLLING_MS = 300;
 const LEAST_PINCH = 20; // CSS pixels
+const HOLD_MS = 500; // a finger that rests so long pins
 
 /**
  * A pointer that is down: where it is on its stage, where it went down, and the view at that time.
@@ -20,7 +22,7 @@ const LEAST_PINCH = 20; // CSS pixels
  * @property {number[]} from
  * @property {{ y: number, x: number, zoom: number }} view
  * @property {boolean} moved
- * @property {boolean} looking  it moves the cursor, and not the view
+ * @property {boolean} held  a finger that has rested, and pinned
  */
 
 /**
@@ -51,17 +53,21 @@ export class Input {
 
   destroy() {
     this.stop.abort();
+    clearTimeout(this.holdTimer);
   }
 
   listen() {
-    const { state, parts, parts: { root } } = this; // prettier-ignore
+    const { state, painter, parts, parts: { root } } = this; // prettier-ignore
     for (const element of root.querySelectorAll(".stages")) {
       const stages = /** @type {HTMLElement} */ (element);
       stages.addEventListener("pointerenter", () => this.takeFocus());
       stages.addEventListener("pointerdown", (event) => this.onDown(event));
       stages.addEventListener("pointermove", (event) => this.onMove(event));
       stages.addEventListener("pointerup", (event) => this.onUp(event));
-      stages.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+      stages.addEventListener("pointercancel", (event) => this.onCancel(event));
+      // A finger that has pinned takes the pixel along; else the browser scrolls the page.
+      stages.addEventListener("touchmove", (event) => this.keepsFinger && event.cancelable && event.preventDefault(), { passive: false });
+      stages.addEventListener("contextmenu", (event) => this.pointers.size && event.preventDefault());
       stages.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && state.backToPin());
       stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     }
@@ -78,11 +84,17 @@ export class Input {
     for (const part of [".rows", ".film"])
       this.onClick(part, "[data-name]", ({ name = "" }, event) => state.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look = "" }) => state.chooseLook(look));
+    const { rollButton, calm } = painter.pictures;
+    rollButton.addEventListener("click", () => {
+      state.roll(calm.matches);
+      this.takeKeys();
+    });
     parts.input("assumed").addEventListener("dblclick", () => state.assume(0));
     /** @type {Record<string, () => void>} */
     const actions = {
       ".pin": () => (state.pinned ? state.release() : this.pin()),
       ".reset": () => state.resetView(),
+      ".fill": () => this.fill(),
       ".save": () => saveFigure(root, `kernels_y${state.cursor[0]}_x${state.cursor[1]}.png`),
       ".ask": () => parts.help.showModal(),
       ".close": () => parts.help.close(),
@@ -106,6 +118,13 @@ export class Input {
       action(element.dataset, event);
       if (event.detail > 0) this.takeKeys();
     });
+  }
+
+  /** Fill the window, or go back into the page. */
+  fill() {
+    const { desk } = this.painter;
+    desk.fill(!desk.full);
+    this.takeKeys();
   }
 
   takeKeys() {
@@ -159,6 +178,7 @@ export class Input {
     if (name === "each" || name === "marks") state[name] = checked;
     if (name === "same") state.sameScale = checked;
     if (name === "decibel") state.decibel = checked;
+    if (name === "keep") state.keptSizes.keepShare = checked;
     if (name === "mapped") state.mapAll = value === "all";
     state.redraw();
     if (name === "marks") painter.rows.writeLegend();
@@ -194,8 +214,33 @@ export class Input {
     this.borrowed = false;
     if (!at || !stage || event.button !== 0) return;
     stage.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { stage, at, from: at, view: this.state.view, moved: false, looking: false });
+    this.pointers.set(event.pointerId, { stage, at, from: at, view: this.state.view, moved: false, held: false });
     if (this.pointers.size > 1) for (const pointer of this.pointers.values()) pointer.moved = true;
+    else if (event.pointerType === "touch") this.holdTimer = setTimeout(() => this.onHold(event), HOLD_MS);
+  }
+
+  /**
+   * A finger has rested: it pins the pixel, or lets the pinned one go.
+   * @param {PointerEvent} event
+   */
+  onHold(event) {
+    const pointer = this.pointers.get(event.pointerId);
+    if (!pointer || pointer.moved) return;
+    [pointer.held, pointer.moved] = [true, true];
+    this.follow(pointer.at, event);
+    this.pinOrRelease();
+    this.state.movedAt = 0; // it rested: not how long the kernels took
+  }
+
+  /** Whether a finger is meant for the picture, and not for scrolling. */
+  get keepsFinger() {
+    return this.pointers.size > 1 || [...this.pointers.values()].some(({ held }) => held);
+  }
+
+  /** @param {PointerEvent} event */
+  onCancel({ pointerId }) {
+    clearTimeout(this.holdTimer);
+    this.pointers.delete(pointerId);
   }
 
   /** @param {PointerEvent} event */
@@ -208,12 +253,16 @@ export class Input {
     const before = pointer.at;
     pointer.at = at;
     if (this.pointers.size === 2) return this.pinch(pointer, before);
-    if (distance(at, pointer.from) > STILL_A_CLICK) pointer.moved = true;
-    if (!pointer.moved) return;
-    if (event.pointerType === "touch" || state.view.zoom === 1) {
-      pointer.looking = true;
-      return this.follow(at, event);
+    const touch = event.pointerType === "touch";
+    if (distance(at, pointer.from) > (touch ? STILL_A_TAP : STILL_A_CLICK)) {
+      pointer.moved = true;
+      clearTimeout(this.holdTimer);
     }
+    if (!pointer.moved) return;
+    // Up and down a finger scrolls the page: the browser is about to take it.
+    const [across, down] = [0, 1].map((axis) => Math.abs(at[axis] - pointer.from[axis]));
+    if (touch && !pointer.held && down > across && !this.painter.desk.full) return;
+    if (pointer.held || state.isWhole) return this.follow(at, event);
     const { view, from } = pointer;
     state.setView(view.y - (at[1] - from[1]) / state.scale, view.x - (at[0] - from[0]) / state.scale, view.zoom);
   }
@@ -227,7 +276,8 @@ export class Input {
     const resting = [...this.pointers.values()].find((pointer) => pointer !== moving);
     if (!resting) return;
     const apart = (/** @type {number[]} */ at) => Math.max(LEAST_PINCH, distance(at, resting.at));
-    this.state.zoomAt(apart(moving.at) / apart(before), resting.at[0], resting.at[1]);
+    const at = this.state.flat(resting.at);
+    if (at) this.state.zoomAt(apart(moving.at) / apart(before), at[0], at[1]);
   }
 
   /** @param {PointerEvent} event */
@@ -235,14 +285,17 @@ export class Input {
     const { state } = this;
     const pointer = this.pointers.get(event.pointerId);
     this.pointers.delete(event.pointerId);
+    clearTimeout(this.holdTimer);
     // A finger takes the pinned pixel along: it leaves the picture as it is lifted, and what it found is to stay.
-    if (pointer?.looking && event.pointerType === "touch" && state.pinned) this.pin();
+    if (pointer?.held && state.pinned) this.pin();
     if (!pointer || pointer.moved) return;
     const [y, x] = state.pixelAt(pointer.at);
     const { lastClick } = this;
     this.lastClick = undefined;
+    const touch = event.pointerType === "touch";
     const soon = lastClick && event.timeStamp - lastClick.time < DOUBLE_CLICK_MS;
-    if (soon && distance(pointer.at, lastClick.at) <= STILL_A_CLICK) {
+    if (soon && distance(pointer.at, lastClick.at) <= (touch ? 2 * STILL_A_TAP : STILL_A_CLICK)) {
+      if (touch) return state.resetView();
       // The second click of a double-click takes back what the first did.
       state.cursor = lastClick.cursor;
       state.pin(lastClick.pinnedAt);
@@ -250,7 +303,8 @@ export class Input {
     }
     this.lastClick = { time: event.timeStamp, at: pointer.at, pinnedAt: state.pinnedAt, cursor: state.cursor };
     state.moveTo(y, x);
-    this.pinOrRelease();
+    if (touch) this.painter.announceSoon();
+    else this.pinOrRelease();
   }
 
   /** @param {WheelEvent} event */
@@ -260,9 +314,11 @@ export class Input {
     if (!at || event.ctrlKey) return;
     // A wheel that is scrolling the page goes on scrolling it as a picture comes under the mouse.
     const scrolling = performance.now() - this.scrolledAt < SCROLLING_MS;
-    if (scrolling || (event.deltaY > 0 && state.view.zoom === 1)) return;
+    if (scrolling || (event.deltaY > 0 && state.isWhole)) return;
     event.preventDefault();
-    state.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), at[0], at[1]);
+    const point = state.flat(at);
+    if (!point) return;
+    state.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), point[0], point[1]);
     this.follow(at, event);
   }
 

@@ -1,10 +1,12 @@
 // Kernel sizes that a person switched off, and the pictures that the others make.
 
-/** @import { Field, KernelMethod, Method, Panel } from "./types" */
+/** @import { Field, KernelMethod, Method, Panel, WholeField } from "./types" */
 /** @import { KernelField } from "./field.js" */
+/** @import { OfSize } from "./size_pictures.js" */
 /** @import { Shown } from "./shown.js" */
 
 import { psnrOf } from "./assumed.js";
+import { KeptField, scaleOfShare } from "./kept_field.js";
 import { sizePictures } from "./size_pictures.js";
 import { plus } from "./text.js";
 
@@ -14,7 +16,8 @@ export class KeptSizes {
     this.state = state;
     /** @type {Map<string, Set<number>>} */
     this.off = new Map(); // by the method's name
-    /** @type {WeakMap<Field, Float32Array[]>} */
+    this.keepShare = true; // kernels are scaled so that shares sum to what they did
+    /** @type {WeakMap<Field, OfSize[]>} */
     this.pictures = new WeakMap(); // of each size
     /** @type {Map<Panel, { of: string, field: Field, variant: { image: Float32Array, score: string } }>} */
     this.made = new Map();
@@ -68,16 +71,17 @@ export class KeptSizes {
   /**
    * A method's kernels with those sizes alone.
    * @param {KernelMethod} method
-   * @param {Field} whole
+   * @param {WholeField} whole
    * @returns {Field}
    */
   fieldOf(method, whole) {
     if (this.areAll(method)) return whole;
     const kept = this.of(method);
+    const name = `${kept} ${this.keepShare}`;
     const before = this.fields.get(method);
-    if (before?.whole === whole && before.of === `${kept}`) return before.field;
-    const field = whole.withSizes(kept);
-    this.fields.set(method, { of: `${kept}`, whole, field });
+    if (before?.whole === whole && before.of === name) return before.field;
+    const field = new KeptField(whole, kept, this.keepShare);
+    this.fields.set(method, { of: name, whole, field });
     return field;
   }
 
@@ -133,24 +137,42 @@ export class KeptSizes {
     const { state, made } = this;
     const method = state.kernelMethods.find((one) => state.data.panels[one.panel] === panel);
     if (!method || this.areAll(method)) return;
-    const kept = this.of(method);
+    const name = `${this.of(method)} ${this.keepShare}`;
     const whole = state.wholeFieldOf(method);
     const before = made.get(panel);
-    if (before?.field === whole && before.of === `${kept}`) return before.variant;
-    const sources = this.sourcesOf(method).map(({ field, share }) => ({ share, pictures: this.picturesOf(field) }));
+    if (before?.field === whole && before.of === name) return before.variant;
     const base = state.wholeVariantOf(panel)?.image ?? panel.image;
     if (!base) return;
-    if (sources.some(({ pictures }) => !pictures)) return { image: base, score: "…" };
-    const indices = kept.map((size) => method.kernels.sizes.indexOf(size));
-    const image = new Float32Array(base.length);
-    for (const { share, pictures } of sources)
-      for (const s of indices) {
-        const [own, weight] = [/** @type {Float32Array[]} */ (pictures)[s], share / kept.length];
-        for (let i = 0; i < image.length; i++) image[i] += weight * own[i];
-      }
+    const image = this.imageOf(method);
+    if (!image) return { image: base, score: "…" };
     const variant = { image, score: this.scoreOf(image) };
-    made.set(panel, { of: `${kept}`, field: whole, variant });
+    made.set(panel, { of: name, field: whole, variant });
     return variant;
+  }
+
+  /**
+   * The picture of the sizes of a method that count; undefined until those of all are computed.
+   * @param {KernelMethod} method
+   */
+  imageOf(method) {
+    const kept = this.of(method);
+    const { sizes } = method.kernels;
+    const sources = this.sourcesOf(method).map(({ field, share }) => ({ share, found: this.picturesOf(field) }));
+    const { length } = sources[0].found?.[0].picture ?? [];
+    const [image, now, whole] = [0, 1, 2].map(() => new Float32Array(length));
+    const plane = sources[0].found?.[0].share.length ?? 1;
+    for (const { share, found } of sources) {
+      if (!found) return;
+      found.forEach(({ picture, share: shares }, s) => {
+        const [weight, on] = [share / kept.length, kept.includes(sizes[s])];
+        for (let i = 0; i < plane; i++) whole[i] += (share / sizes.length) * shares[i];
+        if (!on) return;
+        for (let i = 0; i < plane; i++) now[i] += weight * shares[i];
+        for (let i = 0; i < length; i++) image[i] += weight * picture[i];
+      });
+    }
+    if (this.keepShare) for (let i = 0; i < length; i++) image[i] *= scaleOfShare(whole[i % plane], now[i % plane]);
+    return image;
   }
 
   /** @param {Float32Array} image */

@@ -37,7 +37,7 @@ export function actionOf(key, step, input) {
   /** @type {Record<string, () => void>} */
   const always = {
     Enter: () => input.pinOrRelease(),
-    Escape: () => state.release(),
+    Escape: () => (painter.desk.full ? input.fill() : state.release()),
     "+": () => zoomBy(ZOOM),
     "=": () => zoomBy(ZOOM),
     "-": () => zoomBy(1 / ZOOM),
@@ -54,6 +54,8 @@ export function actionOf(key, step, input) {
     h: () => state.holdScale(state.heldMax === null),
     n: () => state.chooseStep(state.series.applied + 1),
     p: () => state.chooseStep(state.series.applied - 1),
+    b: () => input.fill(),
+    v: () => state.roll(painter.pictures.calm.matches),
     "?": () => parts.help.showModal(),
   };
   /** @type {Record<string, () => void>} */

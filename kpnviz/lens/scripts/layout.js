@@ -4,7 +4,11 @@ const SMALLEST_KERNEL = 72;
 const LARGEST_KERNEL = 176;
 const SMALLEST_STAGE = 420;
 const LARGEST_STAGE = 760;
+const SMALLEST_ABOVE = 230; // where kernels stand under it: both are to be seen at once
+const SMALLEST_FULL = 160; // where the lens fills the window
 const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
+const FULL_CLASS_SHARE = 0.45; // the same where the lens fills the window
+export const STRIP_KERNEL = 38; // the smallest in a strip under the picture: of eight frames in one line of a telephone
 const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
 export const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
@@ -26,21 +30,48 @@ export function clamp(value, low, high) {
 }
 
 /**
- * The width of each of one or two pictures of `aspect` = width / height, in a lens `width` wide that has `height` for
- * them, and whether the kernels stand beside them. `type` is how large letters are: 1 is usual.
+ * Whether kernels stand beside the pictures in a lens `width` wide. One that fills a window of `height` has them below where
+ * the window is higher than wide.
+ * @param {number} width
+ * @param {number | null} height
+ */
+export function standsBeside(width, height = null) {
+  return width >= NARROW && (height === null || width > height);
+}
+
+/**
+ * The width of the stage, on which pictures of `aspect` = width / height are shown, in a lens `width` wide that has `height`
+ * for it: the same whatever is shown there. `type` is how large letters are: 1 is usual.
  * @param {number} width
  * @param {number} height
- * @param {number} pictures
  * @param {number} aspect
+ * @param {{ type?: number, beside?: boolean, full?: boolean }} options  full: the lens fills the window
  */
-export function stageSize(width, height, pictures, aspect, type = 1) {
-  const beside = width >= NARROW;
+export function stageSize(width, height, aspect, { type = 1, beside = true, full = false } = {}) {
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
-  const room = !beside ? width : pictures === 1 && named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
-  const most = beside && pictures === 1 && type > 1 ? CLASS_SHARE * width : room;
-  const each = (Math.min(room, most) - (pictures - 1) * CELL_GAP) / pictures;
-  return { beside, width: Math.floor(Math.min(each, clamp(height, SMALLEST_STAGE / clamp(type, 1, 1.3), LARGEST_STAGE) * aspect)) };
+  const room = !beside ? width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
+  const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE : CLASS_SHARE) * width : room;
+  const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
+  return Math.floor(Math.min(room, most, clamp(height, least, highest) * aspect));
 }
+
+/**
+ * The height of `methods` lines of `count` small kernels under a picture, where the stage leaves them that.
+ * @param {number} width
+ * @param {number} methods
+ * @param {number} count
+ */
+export function stripHeight(width, methods, count, type = 1) {
+  const { columns, side } = arrangeNamed(false, [count], width, Infinity, type, STRIP_KERNEL);
+  const line = Math.ceil(count / columns) * (Math.min(side, STRIP_KERNEL * type) + CELL_TEXT * type);
+  return methods * (line + (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type) + (methods - 1) * ROW_GAP;
+}
+
+/**
+ * The width of each of two pictures that share a stage.
+ * @param {number} width
+ */
+export const halfOf = (width) => Math.floor((width - CELL_GAP) / 2);
 
 const SMALLEST_PAIR = 280; // pictures that stand beside each other are at least so wide
 const [ROOMY, ROOMY_STAGE] = [540, 384]; // where there is width for larger ones, kernels get more of the height
@@ -76,19 +107,19 @@ export function sizesDesk(width, height, pictures, maps, aspect, count, type = 1
 /**
  * How kernels are laid out in a box of width x height: whether names stand beside them, columns, and the side of a
  * kernel. `counts` has the number of kernels of each row; a row may take several lines. As large as fits, and where the
- * width allows never below SMALLEST_KERNEL: then the box is scrolled. Without a height, as wide as few lines allow.
+ * width allows never below `least`: then the box is scrolled. Without a height, as wide as few lines allow.
  * @param {number[]} counts
  * @param {number} width
  * @param {number} height
  */
-export function arrange(counts, width, height, type = 1) {
-  const beside = width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP;
+export function arrange(counts, width, height, type = 1, least = SMALLEST_KERNEL) {
+  const beside = least >= SMALLEST_KERNEL && width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP; // not in a strip
   const ways = (/** @type {number} */ smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
-  const [found, above] = ways(SMALLEST_KERNEL * clamp(type, 1, MAX_LARGER));
+  const [found, above] = ways(least * clamp(type, 1, MAX_LARGER));
   if (found.fits || !beside) return found;
   if (above.fits) return above; // rather all in sight
   // Large letters: kernels that are no larger than usual, if then all are in sight.
-  const small = ways(SMALLEST_KERNEL).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
+  const small = ways(least).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
   return small[0] ?? found;
 }
 
@@ -107,7 +138,7 @@ function arrangeNamed(named, counts, width, height, type, smallest) {
     : [width, height - (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type * counts.length];
   const most = Math.max(1, ...counts);
   if (!Number.isFinite(height)) {
-    const fitting = clamp(Math.floor((wide + CELL_GAP) / (SMALLEST_KERNEL + CELL_GAP)), 1, most);
+    const fitting = clamp(Math.floor((wide + CELL_GAP) / (smallest + CELL_GAP)), 1, most);
     const columns = Math.ceil(most / Math.ceil(most / fitting));
     return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL), fits: true };
   }

@@ -2,7 +2,7 @@
 
 /** @import { Field } from "./types" */
 
-import { fused } from "./field.js";
+import { fused } from "./any_field.js";
 import { addRings, halfSide, kernelStats, shapeOf, sumOfSizes } from "./kernels.js";
 
 /**
@@ -44,11 +44,12 @@ export function* fieldMaps(field, frames, channel = 0) {
     for (let j = 0; j < w; j++, place++) {
       rings.fill(0);
       heavy.fill(0);
+      const scale = field.predictedScale(place, channel);
       frames.forEach((frame, n) => {
         const parts = field.predictedParts(frame, place, channel);
         const weights = fused(parts, K, kept);
         const { mass, centroid } = kernelStats(weights, K);
-        maps.share[place] += mass / divisor;
+        maps.share[place] += (scale * mass) / divisor;
         addRings(weights, K, rings);
         parts.forEach((part, s) => kept.includes(part.size) && (heavy[s] += sumOfSizes(part.weights)));
         if (n) return;

@@ -206,13 +206,19 @@ export function css(color) {
 }
 
 /**
- * The response to all frequencies, [side, side], in colors of 0 to 1; its rim is half a cycle a pixel.
+ * The response to all frequencies, [side, side], in colors of 0 to 1; its rim is half a cycle a pixel. It is smooth.
  * @param {HTMLCanvasElement} canvas
  * @param {number} size
  * @param {{ values: ArrayLike<number>, side: number, ink: Ink }} response
  */
 export function drawResponse(canvas, size, { values, side, ink }) {
-  drawSquare(canvas, size, side, side, (i) => SEQUENTIAL.at(2 * values[i] - 1), ink.line);
+  const context = prepare(canvas, size, size);
+  bitmap(side, side, (i) => SEQUENTIAL.at(2 * values[i] - 1), cellBitmap);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(cellBitmap, 1, 1, size - 2, size - 2);
+  context.lineWidth = 1;
+  context.strokeStyle = ink.line;
+  context.strokeRect(0.5, 0.5, size - 1, size - 1);
 }
 
 /**

@@ -12,6 +12,7 @@ import { INKS, PALETTES } from "./palette.js";
 import { Pictures } from "./pictures.js";
 import { Rows } from "./rows.js";
 import { Sizes } from "./sizes.js";
+import { Tips } from "./tips.js";
 
 const ANNOUNCE_MS = 250; // after the last key
 const KEPT_LATENCIES = 600;
@@ -35,6 +36,7 @@ export class Painter {
     this.sizes = new Sizes(this);
     this.controls = new Controls(this);
     this.desk = new Desk(this);
+    this.tips = new Tips(root);
     /** @type {Set<Part>} */
     this.stale = new Set();
     this.pending = 0;
@@ -44,6 +46,7 @@ export class Painter {
 
   destroy() {
     this.desk.destroy();
+    this.tips.destroy();
     clearTimeout(this.announceTimer);
     cancelAnimationFrame(this.pending);
   }
@@ -58,6 +61,7 @@ export class Painter {
     root.classList.toggle("waiting", state.waiting);
     root.classList.toggle("without-kernels", !state.kernelMethods.length);
     root.classList.toggle("alone", state.data.alone); // pictures to pick a pixel from
+    this.tips.hide();
     this.desk.laidOut = "";
     this.desk.layOut();
     this.invalidate("bitmaps", "pictures", "cursor");
@@ -125,6 +129,10 @@ export class Painter {
     this.controls.writeWeights();
     this.controls.writePixel();
     this.controls.writeFrame();
+    if (rows.fresh) {
+      rows.fresh = false;
+      this.desk.layOut();
+    }
     const { cursor: [y, x], pinned, frame, look, view } = state; // prettier-ignore
     Object.assign(root.dataset, { y, x, pinned, frame, look, zoom: view.zoom.toFixed(2) });
     root.classList.toggle("pinned", pinned);

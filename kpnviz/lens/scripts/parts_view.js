@@ -68,7 +68,7 @@ const isMixed = (state) => state.kernelMethods.some((method) => "other" in state
 export const partsView = {
   title: "Sizes",
   ofFrame: true,
-  about: (state) => `${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)}`,
+  about: (state) => `${state.keptSizes.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)}`,
   rows: (state) => (state.allFrames ? rowsOfSizes(state) : rowsOfFrame(state)),
   contents(painter, row) {
     const { state } = painter;
@@ -80,7 +80,7 @@ export const partsView = {
       "Each kernel is the product of a vertical factor u (bars at its left) and a horizontal factor v (bars above it)" +
       (several
         ? "; the fused kernel, which is applied, is the mean of all sizes, each completed with zeros to the largest. Click a size to switch it " +
-          `off: the mean is then that of the others, in the picture and its PSNR too, and what its share was is missing. Under each: its share of the picture${overN(state)} and the number of sizes.`
+          `off: the mean is then that of the others${state.keptSizes.keepShare ? ", scaled to the same sum of shares" : ""}, in the picture and its PSNR too. Under each: its share of the picture${overN(state)} and the number of sizes.`
         : `. Under it: its share of the picture${overN(state)}.`) +
       (isMixed(state) ? " Between two noises that were computed kernels are mixed, and have no factors." : "")
     );
@@ -98,8 +98,9 @@ function contentsOfFrame(painter, { method, found }) {
   if (!parts || !method) return { cells: [], lines: [] };
   const [kept, frame] = [state.keptSizes.of(state.kernelMethods[m]), Math.min(state.frame, found.cells.length - 1)];
   const { share, weights, centroid } = state.cellOf(m);
+  const scale = found.field.scaleAt(...state.cursor, state.channel) / found.field.rule.divisor / kept.length;
   /** @type {CellContent[]} */
-  const cells = parts.map((part) => cellOf(painter, part, found.K, parts, frame, kept, found.field.rule.divisor));
+  const cells = parts.map((part) => cellOf(painter, part, found.K, parts, frame, kept, scale));
   const shape = shapeOf(weights, found.K, centroid);
   const numbers = shapeText(weights, found.K, centroid);
   if (parts.length > 1) {
@@ -122,7 +123,7 @@ function contentsOfFrame(painter, { method, found }) {
     lines: !found.covered ? sumLines(found) : [
       ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
       { text: `spread ${signed(shape.spread, 2)} px`, tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}` },
-      loss ? { text: `${loss} without them`, tip: "What the picture's PSNR changes by without the sizes that are off. Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts", kind: "loss" } : null,
+      loss ? { text: `Δ ${loss}`, tip: `What the picture's PSNR changes by without the sizes that are off${state.keptSizes.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
     ],
   };
 }
@@ -153,14 +154,14 @@ function endOf(parts) {
  * @param {SizePart[]} parts
  * @param {number} frame
  * @param {number[]} kept
- * @param {number} divisor
+ * @param {number} scale  of a weight of it in the picture
  * @returns {CellContent}
  */
-function cellOf(painter, { size: n, weights, u, v }, K, parts, frame, kept, divisor) {
+function cellOf(painter, { size: n, weights, u, v }, K, parts, frame, kept, scale) {
   const { state } = painter;
   const on = kept.includes(n);
   const { mass, centroid } = kernelStats(weights, n);
-  const share = on ? mass / divisor / kept.length : 0;
+  const share = on ? scale * mass : 0;
   const all = parts.reduce((sum, part) => sum + (kept.includes(part.size) ? sumOfSizes(part.weights) : 0), 0);
   const carried = on && all ? sumOfSizes(weights) / all : 0;
   const { spread } = shapeOf(weights, n, centroid);
@@ -192,6 +193,7 @@ function contentsOfAll(painter, row) {
   const taken = state.taken[m];
   if (!taken) return { cells: [], lines: [] };
   const kept = state.keptSizes.of(method);
+  const ofSize = found.field.scaleAt(...state.cursor, state.channel) / kept.length;
   const { divisor } = found.field.rule;
   const kernels = row.part === undefined ? found.cells : taken.map((parts) => parts[row.part ?? 0]);
   const n = row.part === undefined ? found.K : method.kernels.sizes[row.part];
@@ -201,7 +203,7 @@ function contentsOfAll(painter, row) {
   return {
     cells: kernels.map(({ weights }, i) => {
       const { mass, centroid } = kernelStats(weights, n);
-      const share = on ? mass / divisor / (row.part === undefined ? 1 : kept.length) : 0;
+      const share = on ? ((row.part === undefined ? 1 : ofSize) * mass) / divisor : 0;
       return {
         ...{ bar: share, text: percent(share), dim: !on },
         tip: `${row.part === undefined ? "Fused" : square(n)}, frame ${i}: share ${signed(100 * share, 1)} %, spread ${signed(shapeOf(weights, n, centroid).spread, 2)} px`,

@@ -43,7 +43,7 @@ export function readPayload(bytes) {
   const arrays = arraysOf(header.arrays, rest);
   /** @param {number | null} number */
   const valuesOf = (number) => (number === null ? null : arrays[number].values);
-  const { clean, moving, sizes, height: H, width: W } = header;
+  const { clean, motion, moving, sizes, height: H, width: W } = header;
   /** @param {number | null} number */
   const imageOf = (number) => (number === null ? null : placed(arrays[number], H, W));
   /** @param {any} kernels */
@@ -75,6 +75,10 @@ export function readPayload(bytes) {
     })),
     sizes: sizes && { ...sizes, local: valuesOf(sizes.local), index: valuesOf(sizes.index) },
     moving: moving && { ...moving, object_at: valuesOf(moving.object_at) },
+    motion:
+      motion === null
+        ? null
+        : { ...arrays[motion], values: Float32Array.from(valuesOf(motion), (bits) => HALF[bits]) },
   });
 }
 

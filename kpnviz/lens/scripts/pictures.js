@@ -4,16 +4,17 @@
 /** @import { Painter } from "./painter.js" */
 
 import { drawCarpet } from "./carpet.js";
-import { make } from "./elements.js";
+import { make, makeButton } from "./elements.js";
 import { Film, THUMB } from "./film.js";
-import { CELL_GAP, clamp, stageSize } from "./layout.js";
+import { strongest } from "./kernels.js";
+import { CELL_GAP, clamp, halfOf, stageSize } from "./layout.js";
 import { bitmap, cased, drawPin, prepare } from "./paint.js";
 import { PictureColors } from "./picture_colors.js";
-import { signed } from "./text.js";
+import { drawCore, drawSheets, MARK } from "./stack.js";
+import { offset, signed } from "./text.js";
 import { Wipe } from "./wipe.js";
 
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
-const MARK = "#ffb000";
 const PIN = 18; // CSS pixels, the height of the pin
 const KEYS_LABEL =
   "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
@@ -32,6 +33,14 @@ export class Pictures {
     this.width = 0;
     /** @type {Map<Panel, OffscreenCanvas>} */
     this.bitmaps = new Map();
+    /** @type {Map<number, OffscreenCanvas>} */
+    this.frames = new Map(); // bitmaps of single frames, once they are asked for
+    this.rollName = make("span", "");
+    this.rollButton = makeButton("roll", "");
+    this.rollButton.tabIndex = -1; // one stop at the pictures: by keyboard it is v
+    this.rollBar = make("span", "roll-bar", this.rollButton, this.rollName);
+    this.rollBar.addEventListener("pointerdown", (event) => event.stopPropagation()); // the picture under it is not pinned
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.stages = [this.makeStage("other"), this.makeStage("shown")];
     this.surface = this.stages[1].marks; // what takes the keys
     const attributes = { tabindex: "0", role: "application", "aria-roledescription": "kernel lens", "aria-label": KEYS_LABEL };
@@ -46,7 +55,7 @@ export class Pictures {
     const [picture, marks] = [make("canvas", "picture"), make("canvas", "marks")];
     const [left, right] = [this.makeLabel("other"), this.makeLabel("shown")];
     const element = make("div", `stage ${role}`, picture, marks, left.element, right.element);
-    if (role === "shown") element.append(this.wipe.handle);
+    if (role === "shown") element.append(this.wipe.handle, this.rollBar);
     return { role, picture, marks, left, right, element };
   }
 
@@ -82,24 +91,28 @@ export class Pictures {
    * As large as the window allows; small pictures, as many in a line as fit.
    * @param {number} width
    * @param {number} height
-   * @param {number} type
+   * @param {{ type: number, beside: boolean, full: boolean }} options
    */
-  layOut(width, height, type) {
+  layOut(width, height, options) {
     const { data } = this.state;
-    this.place(stageSize(width, height, this.count, data.width / data.height, type), width);
+    const { beside } = options;
+    this.place({ beside, width: stageSize(width, height, data.width / data.height, options) }, width);
   }
 
   /**
-   * The large pictures get a width, and stand beside something or alone.
+   * The stage gets a width, and stands beside something or alone. Two pictures share it, each showing a part; on the page
+   * Sizes (`each`) both are so wide.
    * @param {{ beside: boolean, width: number }} stage
    */
-  place(stage, width = stage.width) {
+  place(stage, width = stage.width, each = false) {
     const { data } = this.state;
     const { parts, weight } = this.painter;
     const aspect = data.width / data.height;
-    this.state.size = [stage.width, Math.round(stage.width / aspect)];
+    const gaps = (this.count - 1) * CELL_GAP;
+    const one = each || this.count === 1 ? stage.width : halfOf(stage.width);
+    this.state.resize([one, Math.round(stage.width / aspect)], stage.width);
     this.beside = stage.beside;
-    this.width = this.count * stage.width + (this.count - 1) * CELL_GAP;
+    this.width = each ? this.count * one + gaps : stage.width;
     for (const { element } of this.stages) {
       element.style.width = `${this.state.size[0]}px`;
       element.style.height = `${this.state.size[1]}px`;
@@ -107,6 +120,7 @@ export class Pictures {
     // For a class, small pictures stand in one line: it looks at the large one.
     this.film.layOut(stage.beside ? this.width : width, aspect, weight > 1 ? THUMB - 20 : THUMB - 8);
     parts.find(".looking").style.width = stage.beside ? `${this.width}px` : "";
+    parts.find(".stages").style.width = `${this.width}px`;
   }
 
   // --- painting ---------------------------------------------------------------------------------
@@ -115,6 +129,7 @@ export class Pictures {
   paintBitmaps() {
     const { state, bitmaps } = this;
     const { height: H, width: W, panels } = state.data;
+    this.frames.clear();
     for (const panel of panels.filter(({ image }) => image)) {
       const painted = bitmap(H, W, this.colors.colorsOf(state.imageOf(panel), panel), bitmaps.get(panel));
       bitmaps.set(panel, painted);
@@ -123,20 +138,46 @@ export class Pictures {
     this.film.nameFrame();
   }
 
+  /**
+   * A single frame, in colors.
+   * @param {number} i
+   */
+  bitmapOf(i) {
+    const { state, frames } = this;
+    const { height: H, width: W } = state.data;
+    const found = frames.get(i) ?? bitmap(H, W, this.colors.colorsOf(state.frameValues(i), state.framePanel));
+    frames.set(i, found);
+    return found;
+  }
+
+  /** The button that plays the frames, and which one is seen. */
+  writeRoll() {
+    const { state: { frames, rolling, roller, data }, calm } = this; // prettier-ignore
+    this.rollBar.hidden = frames < 2 || data.alone;
+    const [sign, name] = roller ? ["❚❚", "Stop"] : calm.matches ? ["▶|", "Next frame"] : ["▶", "Play the frames"];
+    this.rollButton.textContent = sign;
+    this.rollButton.title = `${name} (v)`;
+    this.rollButton.setAttribute("aria-label", name);
+    const moved = rolling !== null && rolling > 0 && data.shifts ? `, moved by ${offset(data.shifts[rolling])} px` : "";
+    this.rollName.textContent = rolling === null ? "" : `Frame ${rolling}${moved}`;
+  }
+
   paint() {
     const { state, film } = this;
-    const { compare, flicker } = state;
+    const { compare, flicker, rolling, mode } = state;
     const [shown, other] = flicker ? [state.otherPanel, state.shownPanel] : [state.shownPanel, state.otherPanel];
     for (const stage of this.stages) {
       const here = stage.role === "shown" ? shown : other;
       stage.element.hidden = stage.role === "other" && compare !== "pair";
       if (stage.element.hidden) continue;
       const context = prepare(stage.picture, state.size[0], state.size[1]);
-      this.drawPanel(context, here);
-      if (stage.role === "shown" && compare === "wipe" && !flicker)
-        this.wipe.draw(context, () => this.drawPanel(context, other));
-      stage.left.element.hidden = compare === "pair" ? stage.role === "shown" : compare === "one" || flicker;
-      stage.right.element.hidden = stage.role === "other";
+      const rolls = stage.role === "shown" && rolling !== null && mode !== "stack";
+      if (mode === "stack") this.drawStack(context);
+      else this.drawPanel(context, rolls ? state.framePanel : here, rolls ? this.bitmapOf(rolling) : undefined);
+      const wiped = stage.role === "shown" && state.isWiped && !flicker;
+      if (wiped) this.wipe.draw(context, () => this.drawPanel(context, other));
+      stage.left.element.hidden = compare === "pair" ? stage.role === "shown" : !wiped;
+      stage.right.element.hidden = stage.role === "other" || rolls;
       for (const { label, panel } of [{ label: stage.left, panel: other }, { label: stage.right, panel: shown }]) {
         label.select.value = panel.name;
         const starred = panel === state.star && !state.variantOf(panel);
@@ -145,20 +186,31 @@ export class Pictures {
       }
     }
     film.paint();
+    this.writeRoll();
     this.wipe.place();
     this.painter.parts.root.classList.toggle("flickering", flicker);
     this.painter.parts.root.classList.toggle("paired", compare === "pair");
+    this.painter.parts.root.classList.toggle("stacking", mode === "stack");
+  }
+
+  /** @param {Context} context */
+  drawStack(context) {
+    const { state, state: { view, data, scale, size, rolling, frame }, painter: { ink } } = this; // prettier-ignore
+    const draw = (/** @type {number} */ i) =>
+      context.drawImage(this.bitmapOf(i), -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
+    context.fillStyle = ink.paper;
+    context.fillRect(0, 0, size[0], size[1]);
+    drawSheets(context, state.stack, size, { ink, chosen: rolling ?? frame, draw });
   }
 
   /**
    * @param {Context} context
    * @param {Panel} panel
    */
-  drawPanel(context, panel) {
+  drawPanel(context, panel, painted = this.bitmaps.get(panel)) {
     const { state, painter } = this;
     const { view, data, mode, kernelMethods, scale } = state;
     const method = kernelMethods.find((one) => data.panels[one.panel] === panel);
-    const painted = this.bitmaps.get(panel);
     context.clearRect(0, 0, state.size[0], state.size[1]); // of two pictures the one below is not to be seen through it
     if (painted) context.drawImage(painted, -view.x * scale, -view.y * scale, data.width * scale, data.height * scale);
     if (mode === "kernels" && method) drawCarpet(context, state.size, state, method, painter.palette, painter.ink);
@@ -175,8 +227,8 @@ export class Pictures {
     context.font = `${clamp(scale / 4, channels > 1 ? 9 : 10, 14)}px ${getComputedStyle(this.painter.parts.root).fontFamily}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (let y = Math.floor(top); y < Math.min(top + h / scale, H); y++)
-      for (let x = Math.floor(left); x < Math.min(left + w / scale, W); x++) {
+    for (let y = Math.max(0, Math.floor(top)); y < Math.min(top + h / scale, H); y++)
+      for (let x = Math.max(0, Math.floor(left)); x < Math.min(left + w / scale, W); x++) {
         const values = state.valuesOf(panel, y, x);
         if (values.some(Number.isNaN)) continue;
         values.forEach((value, c) => {
@@ -213,8 +265,11 @@ export class Pictures {
    */
   paintMarks(stage) {
     const { state, painter: { weight, ink } } = this; // prettier-ignore
-    const { scale, size: [w, h], shifts, frame, framePanel, compare } = state; // prettier-ignore
+    const { scale, size: [w, h], shifts, framePanel, compare, rolling } = state; // prettier-ignore
     const context = prepare(stage.marks, w, h);
+    if (state.mode === "stack" && stage.role !== "map") return this.paintCore(context, stage.role);
+    const rolls = rolling !== null && stage.role === "shown";
+    const frame = rolls ? rolling : state.frame;
     const [left, top] = this.cornerOf(state.cursor);
     const here = stage.role === "shown" ? state.shownPanel : state.otherPanel;
     const [y, x] = state.cursor;
@@ -234,15 +289,35 @@ export class Pictures {
     if (scale > 8) cased(context, MARK, 1, () => square(0));
     if (state.pinnedAt) this.paintPin(context, state.pinnedAt, reach);
     if (state.isMap && stage.role !== "map") this.painter.maps.drawTrue(context, [mx, my]);
-    if (stage.role === "map" || !shifts || frame === 0 || ![here, state.otherPanel].includes(framePanel)) return;
-    if (here !== framePanel && compare !== "wipe") return;
+    if (stage.role === "map" || !shifts || frame === 0) return;
+    if (!rolls && ![here, state.otherPanel].includes(framePanel)) return;
+    if (!rolls && here !== framePanel && !state.isWiped) return;
     const [dy, dx] = shifts[frame];
     const [ringX, ringY] = [mx + dx * scale, my + dy * scale];
     // In a wipe, only on the frame's side of the edge.
     const onLeft = ringX < this.wipe.at * w;
-    if (compare === "wipe" && onLeft !== (state.otherPanel === framePanel)) return;
+    if (state.isWiped && compare === "wipe" && onLeft !== (state.otherPanel === framePanel)) return;
     const ring = () => context.arc(ringX, ringY, Math.max(4, scale * 0.6), 0, 2 * Math.PI);
     cased(context, ink.shift, 1.5 * weight, ring);
+  }
+
+  /**
+   * The kernels of the pixel on the stacked frames: of the picture's method, or the last one that has some.
+   * @param {Context} context
+   * @param {string} role
+   */
+  paintCore(context, role) {
+    const { state, painter: { palette, ink, weight } } = this; // prettier-ignore
+    const panel = role === "other" ? state.otherPanel : state.shownPanel;
+    const method = state.kernelMethods.find((one) => state.data.panels[one.panel] === panel) ?? state.chosenMethod;
+    const found = method && state.foundOf(method);
+    const cells = found?.covered ? found.cells : [];
+    drawCore(context, state.stack, state.size, {
+      ...{ corner: this.cornerOf(state.cursor), scale: state.scale, K: found?.K ?? 1, cells, palette, ink, weight },
+      shifts: state.marks ? state.shifts : null,
+      // A scale of their own: those of a smaller size, beside them, may be much stronger.
+      max: Math.max(0, ...cells.map(({ weights }) => strongest(weights))) / 2 ** state.contrast || 1,
+    });
   }
 
   /**

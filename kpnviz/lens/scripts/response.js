@@ -1,6 +1,6 @@
 // What kernels do to the frequencies of a picture (frequency_response and burst_response in kpnviz/analysis/maps.py).
 
-export const POINTS = 65; // of each axis, from -1/2 to 1/2 cycles a pixel, both included
+export const POINTS = 33; // of each axis, from -1/2 to 1/2 cycles a pixel, both included
 
 /**
  * |H| of kernels of one pixel together, [POINTS, POINTS] row by row, fy growing downwards, fx to the right:
@@ -23,7 +23,8 @@ export function responseOf(kernels, K, divisor, shifts = null) {
     const [dy, dx] = shifts ? [shifts[i][0], shifts[i][1]] : [0, 0];
     const down = waves(r + dy, K);
     const across = waves(r + dx, K);
-    for (let x = 0; x < POINTS; x++) {
+    // Weights are real, so that H(-f) is the conjugate of H(f): half of the columns are summed, and half of the rows.
+    for (let x = 0; x <= middle; x++) {
       for (let a = 0; a < K; a++) {
         let [re, im] = [0, 0];
         for (let b = 0; b < K; b++) {
@@ -32,16 +33,21 @@ export function responseOf(kernels, K, divisor, shifts = null) {
         }
         [c[a], s[a]] = [re, im];
       }
-      // Weights are real, so that H(-f) is the conjugate of H(f): the upper half is enough.
       for (let y = 0; y <= middle; y++) {
-        let [re, im] = [0, 0];
+        let [re, im, otherRe, otherIm] = [0, 0, 0, 0];
         for (let a = 0; a < K; a++) {
           const [cos, sin] = [down.cos[y * K + a], down.sin[y * K + a]];
           re += c[a] * cos - s[a] * sin;
           im += c[a] * sin + s[a] * cos;
+          otherRe += c[a] * cos + s[a] * sin;
+          otherIm += c[a] * sin - s[a] * cos;
         }
-        real[y * POINTS + x] += re;
-        imaginary[y * POINTS + x] += im;
+        const [here, other] = [y * POINTS + x, y * POINTS + POINTS - 1 - x];
+        real[here] += re;
+        imaginary[here] += im;
+        if (other === here) continue;
+        real[other] += otherRe;
+        imaginary[other] += otherIm;
       }
     }
   });

@@ -4,16 +4,16 @@
 /** @import { Painter } from "./painter.js" */
 
 import { make, makeButton } from "./elements.js";
-import { arrange, clamp } from "./layout.js";
+import { BAR, CROSS, legendEntry, RING, SQUARE, TRIANGLE } from "./legend.js";
+import { arrange, clamp, STRIP_KERNEL } from "./layout.js";
 import { Roving } from "./roving.js";
 import { VISIBLE_LEAD } from "./shown.js";
+import { MARKS, wordsOf } from "./terms.js";
 import { shortTitle } from "./text.js";
 import { VIEWS } from "./views.js";
 
 const NO_KERNELS = "It has a picture alone, and no kernels.";
 const NO_METHOD = "There is no method here: choose one, and its kernels stand here.";
-const CROSS = '<path d="M6 0v4.5M6 7.5v4.5M0 6h4.5M7.5 6h4.5"/>';
-const RING = '<circle cx="6" cy="6" r="4.2"/>';
 
 /** @typedef {ReturnType<Rows["makeCell"]>} RowCell */
 /** @typedef {ReturnType<Rows["makeRow"]>} Row */
@@ -28,6 +28,7 @@ export class Rows {
     this.tabGroup = new Roving(this.tabs, "[role=tab]", ({ dataset }) => this.state.chooseLook(dataset.look ?? ""));
     this.cellGroup = new Roving(this.box, ".cell");
     this.built = "";
+    this.fresh = false; // built, and not painted since: names and numbers may take more room then
     this.side = 0; // CSS pixels of a kernel
     /** @type {Row[]} */
     this.rows = [];
@@ -63,6 +64,7 @@ export class Rows {
     this.writeNote();
     this.writeLegend();
     this.built = this.identity;
+    this.fresh = true;
   }
 
   /** What the rows on the page were built for. */
@@ -82,7 +84,12 @@ export class Rows {
     const title = make("b", "", plan.title);
     const panel = plan.method && data.panels[plan.method.panel];
     if (panel && panel === star) title.append(make("span", "best", "★"));
-    if (panel) title.title = film.aboutOf(panel);
+    const words = wordsOf(plan.title);
+    if (words.length) {
+      // By mouse, keyboard and finger (tips.js).
+      Object.assign(title, { className: "term", tabIndex: 0 });
+      title.dataset.tip = `${words.join(". ")}.`;
+    } else if (panel) title.title = film.aboutOf(panel);
     const body = plan.count
       ? make("div", "cells", ...cells.map(({ element }) => element))
       : make("p", "without", plan.missing ?? NO_KERNELS);
@@ -115,18 +122,22 @@ export class Rows {
   }
 
   writeLegend() {
-    const { look, data, frames, marks, star } = this.state;
-    const entry = (/** @type {string} */ kind, /** @type {string} */ path, /** @type {string} */ text) => {
-      const item = make("small", kind, text);
-      item.insertAdjacentHTML("afterbegin", `<svg viewBox="0 0 12 12" aria-hidden="true">${path}</svg>`);
-      return item;
-    };
+    const { look, frames, marks, shiftsKnown, star } = this.state;
     const items = [];
-    if (!["sum", "frames", "frequencies"].includes(look)) items.push(entry("centroid", CROSS, "center of |w|"));
-    if (data.shifts && frames > 1 && look !== "sum" && look !== "frequencies")
-      items.push(entry("shift", RING, look === "uses" ? "in the reference" : "true shift"));
+    const drawn = marks && look !== "sum" && look !== "frequencies"; // marks are on kernels and patches
+    if (drawn && look !== "frames")
+      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; center of |w|" : "center of |w|", MARKS.center));
+    if (drawn && shiftsKnown && frames > 1) {
+      items.push(legendEntry("shift", RING, look === "uses" ? "its scene in frame 0" : "true shift", MARKS.shift));
+      items.push(legendEntry("shift beyond", TRIANGLE, "beyond the kernel", MARKS.beyond));
+    }
+    if (look === "frames") items.push(legendEntry("reach", SQUARE, "the kernel's square", MARKS.reach));
+    const parts = look === "sum" ? "part of the pixel" : "share";
+    if (!["sizes", "frequencies"].includes(look))
+      items.push(legendEntry("share", BAR, parts, MARKS.share), legendEntry("share negative", BAR, `negative ${parts}`, MARKS.negative));
     const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
-    this.painter.parts.find(".legend").replaceChildren(...(marks ? items : []), ...(star ? [best] : []));
+    best.title = MARKS.star.replace("{lead}", `${VISIBLE_LEAD}`);
+    this.painter.parts.find(".of-kernels").replaceChildren(...items, ...(star ? [best] : []));
   }
 
   /**
@@ -134,10 +145,13 @@ export class Rows {
    * @param {number} width
    * @param {number} height
    * @param {number} type
+   * @param {boolean} strip  kernels may be small, so that all are in sight
    */
-  layOut(width, height, type) {
+  layOut(width, height, type, strip) {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
-    this.place(arrange(counts, width, height, type));
+    const usual = !strip || this.view.wordy || height === Infinity;
+    this.box.classList.toggle("strip", strip);
+    this.place(arrange(counts, width, height, type, usual ? undefined : STRIP_KERNEL));
   }
 
   /** @param {{ named: boolean, columns: number, side: number }} arranged */
@@ -168,8 +182,9 @@ export class Rows {
       }
       cells.forEach(({ element, pressed }, i) => {
         const side = plan.panels && film.sideOf(plan.panels[i]);
-        const chosen = element.dataset.frame === `${state.frame}`;
-        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : plan.cells ? (pressed ?? chosen) : i === state.frame}`);
+        const at = state.rolling ?? state.frame;
+        const chosen = element.dataset.frame === `${at}`;
+        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : plan.cells ? (pressed ?? chosen) : i === at}`);
         if (side !== undefined) element.dataset.side = side;
       });
     }

@@ -1,21 +1,23 @@
 // What the lens shows: the payload, the pixel and what a person chose, and all that follows from them. It knows no element
 // of the page. state.js has what may be done with it.
 
-/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift, SizePart } from "./types" */
+/** @import { Display, Field, Floats, Found, KernelMethod, Method, Panel, Payload, Pixel, Shift, SizePart, WholeField } from "./types" */
 
 import { Assumed } from "./assumed.js";
 import { Background } from "./background.js";
 import { IdealAtRest } from "./ideal_at_rest.js";
 import { KeptSizes } from "./kept_sizes.js";
+import { halfOf } from "./layout.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
 import { costsAt, smoothFrames, weightedSum } from "./matching.js";
 import { Series } from "./series.js";
+import { flatten, stackOf } from "./stack.js";
 
 export const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
 // A host hears of a pinned pixel and of the display once they rest: not of both clicks of a double-click, nor of every
 // arrow key.
 export const PIN_REST_MS = 220;
-export const MODES = ["picture", "signed", "absolute", "kernels"];
+export const MODES = ["picture", "signed", "absolute", "kernels", "stack"];
 export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "entropy"]; // see map_overlay.js
 
 /** @typedef {"bitmaps" | "pictures" | "cursor"} Part  of the painting */
@@ -28,6 +30,7 @@ export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "e
  * @property {(shown: Shown) => string[]} looksOf  which views there are of this payload
  */
 
+const ORIGIN_STEPS = 8; // see originByMotion
 const ROUNDING = 2e-3; // of pictures of kernels in 16 bits, where it was not measured
 
 /**
@@ -59,6 +62,7 @@ export class Shown {
     this.channels = 1; // 3 in color
     this.view = { y: 0, x: 0, zoom: 1 };
     this.size = [0, 0]; // of a large picture, CSS pixels: layout sets it
+    this.fit = 0; // CSS pixels of the width of the whole picture without zoom: of two beside each other, each shows a part
     this.compare = "wipe";
     this.shown = ""; // name of the large picture, at the right where there are two
     this.other = "frame"; // name of the one at the left
@@ -79,6 +83,8 @@ export class Shown {
     this.summed = null; // how many frames the sum has; null: all
     this.window = 2; // of matching: 3^window cells a side
     this.flicker = false;
+    /** @type {number | null} */
+    this.rolling = null; // the frame that is shown in place of the large picture, while frames are played
     /** @type {Found[]} */
     this.found = []; // what the kernels do at the cursor, per method that has some: see `evaluate`
     /** @type {(SizePart[][] | null)[]} */
@@ -115,7 +121,7 @@ export class Shown {
     this.data = data;
     const sameSize = before && before.height === data.height && before.width === data.width;
     if (!sameSize) {
-      this.view = { y: 0, x: 0, zoom: 1 };
+      this.view = { y: 0, x: 0, zoom: this.part };
       if (this.pinned) this.chosen(PIN_REST_MS);
       this.pinnedAt = null;
     }
@@ -173,7 +179,7 @@ export class Shown {
     return {
       ...{ frame, mode, against, stops, linear, compare, shown, other, look, channel, step: series.step },
       assumed: round(assumed.power),
-      view: view.zoom === 1 ? null : [view.y, view.x, view.zoom].map(round),
+      view: this.isWhole ? null : [view.y, view.x, view.zoom].map(round),
     };
   }
 
@@ -217,7 +223,10 @@ export class Shown {
 
   /** What the large pictures may show. */
   get modes() {
-    return this.kernelMethods.length || this.waiting ? [...MODES, ...MAP_MODES] : MODES.filter((mode) => mode !== "kernels");
+    const some = this.kernelMethods.length > 0 || this.waiting;
+    const without = { kernels: !some, stack: this.frames < 2 || Boolean(this.data.sizes) };
+    const modes = MODES.filter((mode) => !without[/** @type {keyof typeof without} */ (mode)]);
+    return some ? [...modes, ...MAP_MODES] : modes;
   }
 
   /** Whether the large pictures show a map of the kernels. */
@@ -232,9 +241,37 @@ export class Shown {
     return this.kernelMethods.filter(({ panel }) => seen.includes(this.data.panels[panel]));
   }
 
+  /** Whether two pictures meet at an edge that can be dragged. */
+  get isWiped() {
+    return this.compare === "wipe" && this.mode !== "stack" && this.rolling === null;
+  }
+
+  /** Where the sheets of the stacked frames lie. */
+  get stack() {
+    return stackOf(this.size[0], this.size[1], this.frames);
+  }
+
   /** CSS pixels of a picture pixel. */
   get scale() {
-    return (this.size[0] * this.view.zoom) / this.data.width;
+    return (this.fit * this.view.zoom) / this.data.width;
+  }
+
+  /** How much of a picture's width a large one shows without zoom. */
+  get part() {
+    const { fit, compare, data } = this;
+    if (compare !== "pair" || data.sizes) return 1;
+    return fit ? halfOf(fit) / fit : 0.5;
+  }
+
+  /** How many rows and columns are seen, some of which may be beyond the picture. */
+  get seen() {
+    const { data, view: { zoom } } = this; // prettier-ignore
+    return [data.height / zoom, (this.part * data.width) / zoom];
+  }
+
+  /** Whether all of the picture is seen. */
+  get isWhole() {
+    return this.view.zoom <= this.part + 1e-6;
   }
 
   /**
@@ -243,10 +280,18 @@ export class Shown {
    * @returns {ArrayLike<number>}
    */
   imageOf(panel) {
+    if (panel.kind === "frame") return this.frameValues(this.frame);
+    return this.variantOf(panel)?.image ?? panel.image ?? [];
+  }
+
+  /**
+   * The values [C, H, W] of a frame.
+   * @param {number} i
+   */
+  frameValues(i) {
     const { height: H, width: W, frames } = this.data;
     const length = this.channels * H * W;
-    if (panel.kind === "frame") return frames.values.subarray(this.frame * length, (this.frame + 1) * length);
-    return this.variantOf(panel)?.image ?? panel.image ?? [];
+    return frames.values.subarray(i * length, (i + 1) * length);
   }
 
   /**
@@ -283,13 +328,24 @@ export class Shown {
     return this.channels > 1 && (own || this.look === "sum" || this.look === "ideal");
   }
 
+  /** Whether it is known where the scene went. */
+  get shiftsKnown() {
+    return Boolean(this.data.shifts || this.data.motion);
+  }
+
   /**
    * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
    * @param {number} y
    * @param {number} x
+   * @returns {Shift[] | null}
    */
   shiftsAt(y, x) {
-    const { moving, shifts, width } = this.data;
+    const { motion, moving, shifts, width } = this.data;
+    if (motion) {
+      const { values, shape: [N, h, w] } = motion; // prettier-ignore
+      const at = (/** @type {number} */ n) => 2 * ((n * h + (y >> 1)) * w + (x >> 1));
+      return Array.from({ length: N }, (_, n) => [values[at(n)], values[at(n) + 1]]);
+    }
     const object = moving ? moving.object_at[y * width + x] : 0;
     return moving && object ? moving.shifts[object - 1] : shifts;
   }
@@ -306,7 +362,7 @@ export class Shown {
   /**
    * The same with all sizes.
    * @param {KernelMethod} method
-   * @returns {Field}
+   * @returns {WholeField}
    */
   wholeFieldOf(method) {
     return this.series.fieldOf(method) ?? this.assumed.fieldOf(method);
@@ -415,14 +471,34 @@ export class Shown {
    * @returns {Shift | null}
    */
   originOf(frame) {
-    const { height: H, width: W, moving, shifts } = this.data;
+    const { height: H, width: W, motion, moving, shifts } = this.data;
     const [y, x] = this.cursor;
+    if (motion) return this.originByMotion(frame);
     for (const table of [...(moving?.shifts ?? []), shifts]) {
       if (!table) continue;
       const [dy, dx] = table[frame];
       const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
       const inside = row >= 0 && column >= 0 && row < H && column < W;
       if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+    }
+    return null;
+  }
+
+  /**
+   * The same where every pixel has a shift of its own: q with q + shift(q) = the cursor, by fixed-point steps.
+   * @param {number} frame
+   * @returns {Shift | null}
+   */
+  originByMotion(frame) {
+    const { height: H, width: W } = this.data;
+    const [y, x] = this.cursor;
+    let [row, column] = [y, x];
+    for (let step = 0; step < ORIGIN_STEPS; step++) {
+      const [j, i] = [Math.round(row), Math.round(column)];
+      if (j < 0 || i < 0 || j >= H || i >= W) return null;
+      const [dy, dx] = /** @type {Shift[]} */ (this.shiftsAt(j, i))[frame];
+      if (Math.hypot(j + dy - y, i + dx - x) < 1) return [j - y, i - x];
+      [row, column] = [y - dy, x - dx];
     }
     return null;
   }
@@ -448,11 +524,22 @@ export class Shown {
   }
 
   /**
-   * The pixel (y, x) at a point of a picture, in CSS pixels.
+   * The point of a picture at a point of the stage: of stacked frames, on the sheet that is seen there.
+   * @param {number[]} point
+   */
+  flat(point) {
+    return this.mode === "stack" ? flatten(this.stack, point, this.size) : point;
+  }
+
+  /**
+   * The pixel (y, x) at a point of a large picture, in CSS pixels; beside stacked frames the one that is shown.
    * @param {number[]} point
    * @returns {Pixel}
    */
-  pixelAt([px, py]) {
+  pixelAt(point) {
+    const at = this.flat(point);
+    if (!at) return this.cursor;
+    const [px, py] = at;
     return [Math.floor(this.view.y + py / this.scale), Math.floor(this.view.x + px / this.scale)];
   }
 }

@@ -7,15 +7,24 @@ import { samplesBeside } from "./field.js";
 import { padded } from "./kernels.js";
 
 /**
- * What the kernels of each size make of frames [N, C, H, W]: for each size a picture [C, H, W]; NaN beyond the picture.
- * A step of it is a row of the picture.
+ * picture  what the kernels of one size make of frames: [C, H, W], NaN beyond the picture
+ * share    sum of the shares of all frames: [H, W], or [C, H, W] where each channel has kernels of its own
+ * @typedef {{ picture: Float32Array, share: Float32Array }} OfSize
+ */
+
+/**
+ * What the kernels of each size make of frames [N, C, H, W]. A step of it is a row of the picture.
  * @param {KernelField} field
  * @param {Floats} frames
+ * @returns {Generator<void, OfSize[], void>}
  */
 export function* sizePictures(field, { values, shape: [, C, H, W] }) {
   const { K, F, sizes, count, channels, rule: { inset, height, width, padding, divisor }, parts: { separable } } = field; // prettier-ignore
   const reach = (K - 1) / 2;
-  const pictures = sizes.map(() => new Float32Array(C * H * W).fill(inset ? NaN : 0));
+  const found = sizes.map(() => ({
+    picture: new Float32Array(C * H * W).fill(inset ? NaN : 0),
+    share: new Float32Array(channels * H * W),
+  }));
   const across = width + 2 * reach;
   const columns = Int32Array.from({ length: across }, (_, x) => padded(x + inset - reach, W, padding));
   const lines = new Float64Array(K * across); // of one frame and channel: what lies under the kernels of a row of pixels
@@ -26,7 +35,10 @@ export function* sizePictures(field, { values, shape: [, C, H, W] }) {
     for (const total of totals) total.fill(0);
     for (let frame = 0; frame < count; frame++)
       for (let c = 0; c < C; c++) {
-        if (c === 0 || channels > 1) readRow(field, frame, c, y, factors);
+        if (c === 0 || channels > 1) {
+          readRow(field, frame, c, y, factors);
+          addShares(field, factors, found, (c * H + y + inset) * W + inset);
+        }
         for (let a = 0; a < K; a++) {
           const line = padded(y + inset + a - reach, H, padding);
           const from = ((frame * C + c) * H + line) * W;
@@ -51,11 +63,33 @@ export function* sizePictures(field, { values, shape: [, C, H, W] }) {
       }
     sizes.forEach((_, s) => {
       for (let c = 0; c < C; c++)
-        for (let x = 0; x < width; x++) pictures[s][(c * H + y + inset) * W + x + inset] = totals[s][c * width + x] / divisor;
+        for (let x = 0; x < width; x++) found[s].picture[(c * H + y + inset) * W + x + inset] = totals[s][c * width + x] / divisor;
     });
     yield;
   }
-  return pictures;
+  return found;
+}
+
+/**
+ * Add the shares of one frame's kernels at a row of pixels, the first of which is at `start`.
+ * @param {KernelField} field
+ * @param {Float64Array} factors  [F, width]
+ * @param {OfSize[]} found
+ * @param {number} start
+ */
+function addShares({ sizes, rule: { width, divisor }, parts: { separable } }, factors, found, start) {
+  const sumOf = (/** @type {number} */ first, /** @type {number} */ count, /** @type {number} */ x) => {
+    let sum = 0;
+    for (let f = first; f < first + count; f++) sum += factors[f * width + x];
+    return sum;
+  };
+  let first = 0;
+  sizes.forEach((size, s) => {
+    for (let x = 0; x < width; x++)
+      found[s].share[start + x] +=
+        (separable ? sumOf(first, size, x) * sumOf(first + size, size, x) : sumOf(first, size * size, x)) / divisor;
+    first += separable ? 2 * size : size * size;
+  });
 }
 
 /**

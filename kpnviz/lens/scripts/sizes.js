@@ -171,7 +171,7 @@ export class Sizes {
     const aspect = state.data.width / state.data.height;
     const places = sizesDesk(width, seen - around - below, count, maps, aspect, state.kernelMethods.length, type);
     const { beside, stage, side, columns } = places;
-    pictures.place({ beside, width: stage });
+    pictures.place({ beside, width: stage }, stage, true);
     this.size = state.size;
     Object.assign(this.stage.element.style, { width: `${this.size[0]}px`, height: `${this.size[1]}px` });
     const room = width - (count + maps) * stage - DESK_GAP - (count - 1) * CELL_GAP;

@@ -1,19 +1,28 @@
 // The lens' state, and what may be done with it. painter.js paints it, input.js says by which keys and gestures it changes.
 
-/** @import { Display, Pixel } from "./types" */
+/** @import { Display, Payload, Pixel } from "./types" */
 /** @import { Part } from "./shown.js" */
 
 import { clamp } from "./layout.js";
 import { PIN_REST_MS, Shown } from "./shown.js";
 
+const ROLL_MS = 350; // a frame, while frames are played: not more than three changes a second (WCAG 2.3.1)
 const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
 const DISPLAY_REST_MS = 600;
+const EDGE = 0.25; // of a picture's width: nearer to its edge a pixel is not seen with what is around it
 
 export class State extends Shown {
   destroy() {
     this.ideal.reset();
     this.background.clear();
     clearInterval(this.player);
+    clearInterval(this.roller);
+  }
+
+  /** @param {Payload} data */
+  load(data) {
+    this.stopRolling();
+    super.load(data);
   }
 
   // --- what comes from outside -------------------------------------------------------------------
@@ -66,8 +75,7 @@ export class State extends Shown {
     this.moveTo(from[0] + dy, from[1] + dx);
     if (this.pinned) this.pinnedAt = this.cursor;
     const [y, x] = this.cursor;
-    const { view, data } = this;
-    const [rows, columns] = [data.height / view.zoom, data.width / view.zoom];
+    const { view, seen: [rows, columns] } = this; // prettier-ignore
     if (y < view.y || y >= view.y + rows || x < view.x || x >= view.x + columns)
       this.setView(y - rows / 2, x - columns / 2, view.zoom);
     if (this.pinned) this.chosen(PIN_REST_MS);
@@ -107,6 +115,7 @@ export class State extends Shown {
    */
   chooseFrame(frame) {
     if (frame < 0 || frame >= this.frames) return;
+    this.stopRolling();
     this.frame = frame;
     this.allFrames = false;
     if (!this.data.sizes && this.shown !== "frame" && (this.other !== "frame" || this.compare === "one"))
@@ -126,6 +135,7 @@ export class State extends Shown {
    * @param {boolean} left
    */
   choosePanel(name, left = false) {
+    this.stopRolling();
     const role = left && this.compare !== "one" ? "other" : "shown";
     const opposite = role === "shown" ? "other" : "shown";
     if (this[opposite] === name) this[opposite] = this[role];
@@ -135,8 +145,17 @@ export class State extends Shown {
 
   /** @param {string} compare */
   chooseCompare(compare) {
+    const { cursor, view, seen } = this;
+    const before = this.part;
     this.compare = compare;
     this.rearranged();
+    // Of two pictures each shows the half that the pixel is in, as large as before: in one of both it stays where it was,
+    // unless that is at the edge where they meet.
+    const [columns, from] = [(this.part * this.data.width) / view.zoom, cursor[1] - view.x];
+    const inRight = this.part < before && from >= seen[1] / 2 ? seen[1] - columns : 0;
+    const edge = EDGE * columns;
+    const moved = this.part < before ? clamp(inRight, from - columns + edge, from - edge) : 0;
+    this.setView(view.y, view.x + moved, Math.max(view.zoom, 1));
     this.redraw();
   }
 
@@ -180,6 +199,33 @@ export class State extends Shown {
     clearInterval(this.player);
     this.player = undefined;
     this.changed("pictures");
+  }
+
+  /**
+   * Show one frame after the other in place of the large picture, again and again, or stop. Where motion is not wanted,
+   * the next frame; after the last one, the picture.
+   * @param {boolean} still
+   */
+  roll(still) {
+    if (this.roller) return this.stopRolling();
+    if (!still) this.roller = setInterval(() => this.rollOn(0), ROLL_MS);
+    this.rollOn(still ? null : 0);
+  }
+
+  /** @param {number | null} after  what follows the last frame */
+  rollOn(after) {
+    const { rolling, frames } = this;
+    const next = rolling === null ? 0 : rolling + 1;
+    this.rolling = next < frames ? next : after;
+    this.changed("pictures", "cursor");
+  }
+
+  stopRolling() {
+    clearInterval(this.roller);
+    this.roller = undefined;
+    if (this.rolling === null) return;
+    this.rolling = null;
+    this.changed("pictures", "cursor");
   }
 
   /** @param {boolean} on */
@@ -239,13 +285,38 @@ export class State extends Shown {
    * @param {number} zoom
    */
   setView(y, x, zoom) {
-    const { height: H, width: W } = this.data;
-    this.view = { zoom, y: clamp(y, 0, H - H / zoom), x: clamp(x, 0, W - W / zoom) };
+    this.see(y, x, zoom);
     this.redraw("pictures", "cursor");
   }
 
+  /** The whole picture. */
   resetView() {
-    this.setView(0, 0, 1);
+    this.setView(0, 0, 0);
+  }
+
+  /**
+   * Layout says how large pictures are, and how large the whole one would be.
+   * @param {number[]} size
+   * @param {number} fit
+   */
+  resize(size, fit) {
+    const whole = this.isWhole;
+    Object.assign(this, { size, fit });
+    const { y, x, zoom } = this.view;
+    this.see(y, x, whole ? 0 : zoom);
+  }
+
+  /**
+   * The part of the picture that is seen: within it, and in the middle where there is room for more than it.
+   * @param {number} y
+   * @param {number} x
+   * @param {number} zoom  0: so that all is seen
+   */
+  see(y, x, zoom) {
+    this.view = { y: 0, x: 0, zoom: Math.max(zoom, this.part) };
+    const { seen, data } = this;
+    const within = (/** @type {number} */ at, /** @type {number} */ room) => (room < 0 ? room / 2 : clamp(at, 0, room));
+    Object.assign(this.view, { y: within(y, data.height - seen[0]), x: within(x, data.width - seen[1]) });
   }
 
   /**
@@ -257,8 +328,8 @@ export class State extends Shown {
   zoomAt(factor, px, py) {
     const { y, x, zoom } = this.view;
     const { height, width } = this.data;
-    const next = clamp(zoom * factor, 1, Math.max(1, Math.min(height, width) / 4));
-    const change = 1 / this.scale - 1 / ((this.size[0] * next) / width);
+    const next = clamp(zoom * factor, this.part, Math.max(1, Math.min(height, width) / 4));
+    const change = 1 / this.scale - 1 / ((this.fit * next) / width);
     this.setView(y + py * change, x + px * change, next);
   }
 }

@@ -1,6 +1,8 @@
 // What the scripts hand to each other. Axes: N frames, C channels (1: gray, 3: R, G, B), F factors, H W pixels, K side of a kernel.
 
-import type { KernelField, MixedField } from "./field.js";
+import type { KernelField } from "./field.js";
+import type { KeptField } from "./kept_field.js";
+import type { MixedField } from "./mixed_field.js";
 
 /** (y, x) */
 export type Pixel = [number, number];
@@ -9,7 +11,9 @@ export type Shift = [number, number];
 /** A kernel, row by row: K*K weights. */
 export type Weights = Float64Array;
 /** What gives the kernels of a method. */
-export type Field = KernelField | MixedField;
+export type Field = KernelField | MixedField | KeptField;
+/** The same with all its sizes. */
+export type WholeField = KernelField | MixedField;
 
 export interface Floats {
   values: Float32Array | Float64Array;
@@ -115,6 +119,8 @@ export interface Payload {
   clean: Floats | null;
   shifts: Shift[] | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+  /** [N, H / 2, W / 2, 2], true shifts at every second pixel, where the camera turns. */
+  motion: Floats | null;
   panels: Panel[];
   methods: Method[];
   start: Pixel;

@@ -17,6 +17,7 @@ import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundi
  * @typedef {object} View
  * @property {string} title
  * @property {(state: Shown) => unknown} [available]  whether the payload has what the view needs; without it, always
+ * @property {boolean} [wordy]  what stands under a kernel needs more room than the smallest have
  * @property {boolean} [ofFrame]  it shows the kernels of the chosen frame, or of all
  * @property {(state: Shown) => string} [about]  what its rows are built for, beside the payload and the channel
  * @property {(state: Shown) => RowPlan[]} rows
@@ -94,6 +95,7 @@ export const VIEWS = {
 
   sum: {
     title: "Sum",
+    wordy: true,
     rows: methodRows,
     contents(painter, { found }) {
       const { state, palette, ink } = painter;
@@ -169,13 +171,14 @@ export const VIEWS = {
     note: ({ state }) =>
       `The reverse: take this pixel of each ${state.data.noise ? "noisy " : ""}frame. Which pixels of the picture use it, and how much? Each square is ` +
       "a piece of the picture around it, and a color the weight that the pixel there gives it." +
-      (state.data.shifts
-        ? " The ring is where the scene that frame shows here lies in the reference: a network that aligns uses it there."
+      (state.shiftsKnown
+        ? " The ring is where the scene that frame shows here lies in frame 0: a network that aligns uses it there."
         : ""),
   },
 
   matching: {
     title: "Matching",
+    wordy: true,
     available: (state) => state.frames > 1 && Boolean(state.data.matching),
     rows: (state) => [{ kind: "costs", title: "Matching", count: state.frames, method: null }, ...methodRows(state)],
     contents(painter, row) {
@@ -208,7 +211,7 @@ export const VIEWS = {
     },
     note: ({ state }) =>
       `What the ${state.channels > 1 ? "frames (the weighted sum of R, G and B)" : "frames"} alone say, without any network: how ` +
-      "unlike the reference each frame is around this pixel, " +
+      "unlike frame 0 each frame is around this pixel, " +
       "displaced by up to the reach of the kernels. 0, bright, where only noise differs. The cross is the least cost, " +
       "under it its displacement (dy, dx). Below, what each network makes of the frames.",
   },

@@ -29,7 +29,7 @@ export class Wipe {
   }
 
   place() {
-    this.handle.hidden = this.state.compare !== "wipe";
+    this.handle.hidden = !this.state.isWiped;
     this.handle.style.left = `${100 * this.at}%`;
     this.handle.setAttribute("aria-valuenow", `${Math.round(100 * this.at)}`);
   }

@@ -93,8 +93,8 @@ def _fuses(say: Sayer) -> str:
     say.scene = {"photo": "girl", "top": 60, "left": 60, "seed": 1}
     return (
         f"at gain ×8 MKPN is {say.ahead('mkpn', 'kpn-l5', 'sub-pixel', 8)}, "
-        f"{say.ahead('mkpn', 'kpn-l11', 'sub-pixel', 8)} and {say.ahead('mkpn', 'kpn-l25', 'sub-pixel', 8)} "
-        "(sub-pixel shake): fusing is as good as the best size, without having to know which one that is."
+        f"{say.ahead('mkpn', 'kpn-l9', 'sub-pixel', 8)} and {say.ahead('mkpn', 'kpn-l25', 'sub-pixel', 8)} (sub-pixel "
+        "shake). *Results* has all sizes."
     )
 
 
@@ -145,8 +145,8 @@ LESSONS = (
         "$1/N$ of the variance. A kernel prediction network does the same with a choice: its picture is the mean "
         "over the frames of each frame's patch $P_i$ weighted with a kernel $K_i$ that it predicts for this one "
         "pixel, so that it can average neighbors as well, and leave out what does not belong.",
-        r"\hat I(x,y) = \frac1N \sum_{i=1}^{N} K_i(x,y) * P_i(x,y), \qquad "
-        r"\operatorname{Var}\Big(\frac1N\sum_i x_i\Big) = \frac{\sigma^2}{N}",
+        r"\begin{gathered} \hat I(x,y) = \frac1N \sum_{i=1}^{N} K_i(x,y) * P_i(x,y) \\ "
+        r"\operatorname{Var}\Big(\frac1N\sum_i x_i\Big) = \frac{\sigma^2}{N} \end{gathered}",
         f"{_MKPN}, eq. 1",
         "Eight frames and nothing moves. In linear intensity, by how much does their mean beat one frame?",
         ("3 dB", "9 dB", "18 dB"),
@@ -207,8 +207,7 @@ LESSONS = (
         "Kernel size",
         "Where the scene is flat, more pixels are more measurements of the same thing: a large kernel averages more "
         "of them. Where it is not, neighbors are something else, and a large kernel has to leave them out.",
-        r"\operatorname{Var}\Big(\frac1N\sum_i K_i * x_i\Big) = \frac{\sigma^2}{N^2}\sum_i \sum_{a,b} K_i(a,b)^2 "
-        r"\;\ge\; \frac{\sigma^2}{N K^2}",
+        r"\operatorname{Var} \hat I = \frac{\sigma^2}{N^2} \sum_{i,a,b} K_i(a,b)^2 \;\ge\; \frac{\sigma^2}{N K^2}",
         "weights that sum to 1; equal ones leave least",
         "Flat sky, eight frames that need no aligning. How much less variance than one pixel can 5×5 kernels leave?",
         ("1/25", "1/200", "1/400"),
@@ -229,7 +228,8 @@ LESSONS = (
         "kernels of six sizes $s$, each the outer product of two short vectors, and applies their mean, the "
         "**fused** kernel. In it the small sizes draw a sharp middle, the large ones a wide and faint "
         "surrounding, and the network sets how much of each.",
-        r"\tilde K_i(x,y) = \frac{1}{|S|} \sum_{s \in S} K_i^s(x,y), \qquad K_i^s = u_i^s \,(v_i^s)^{\!\top}",
+        r"\begin{gathered} \tilde K_i(x,y) = \frac{1}{|S|} \sum_{s \in S} K_i^s(x,y) \\ "
+        r"K_i^s = u_i^s \,(v_i^s)^{\!\top} \end{gathered}",
         f"{_MKPN}, eq. 3 and section 2.1",
         "A fused kernel has 11×11 weights. How many numbers does MKPN predict for it, with sizes 1, 3, 5, 7, 9 "
         "and 11?",
@@ -242,7 +242,8 @@ LESSONS = (
         "The kernels of frame 0 at a pixel of the sky and at one of the lights, size by size, and their mean. "
         "Switch sizes off: the mean of those that are left is applied to the whole picture.",
         Example("Fusing sizes", "", pixel=(24, 70),
-                scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0}, methods=("mkpn",)),
+                scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0}, methods=("mkpn",),
+                display={"look": "parts"}),
         measured=_fuses,
     ),
     Lesson(
@@ -311,7 +312,8 @@ LESSONS = (
         "are. Before a network sees your own burst, kpnviz aligns its frames coarsely by whole pixels, region by "
         "region, brings them to one brightness, and estimates read and shot noise from the frames themselves. "
         "What is left of the motion is for the kernels.",
-        r"\text{motion}_i(x, y) = \text{coarse}_i(x, y) + \text{rest}_i(x, y), \qquad \text{rest within reach}",
+        r"\begin{gathered} \text{motion}_i(x, y) = \text{coarse}_i(x, y) + \text{rest}_i(x, y) \\ "
+        r"|\text{rest}_i| \le \text{reach} \end{gathered}",
         "kpnviz, page Your burst",
         "The camera turns by 0.5° while it takes a burst. How far does a pixel 1,000 px from the point of "
         "rotation move?",
@@ -323,8 +325,8 @@ LESSONS = (
         "real",
         "The last frame of a burst of a hand that turns, with a layer in front that moves more. Left, where the "
         "scene went; right, where MKPN's kernels look. Arrows are drawn enlarged.",
-        Example("Real bursts", "", pixel=(64, 61),
-                scene={"photo": "mies", "top": 80, "left": 60, "gain": 1.0, "shake": "handheld"},
+        Example("Real bursts", "", pixel=(70, 66),
+                scene={"photo": "flowers", "top": 50, "left": 60, "seed": 6, "gain": 1.0, "shake": "handheld"},
                 methods=("mkpn",)),
         opens="your_burst",
     ),

@@ -207,12 +207,19 @@ def _several(results: Results) -> Verdict:
     names = _measured(results, SIZED)
     cases = [(motion, gain) for motion in MOTIONS for gain in TEST_GAINS]
     counts = {name: _count(say, "mkpn", name, cases) for name in [*names, "kpn"]}
-    behind = [name for name, (_, _, worse) in counts.items() if worse]
-    answer = (
-        "As good as any size, not better by a margin" if behind else "Never surely worse than any of them"
-    )
-    if any(worse > better for better, _, worse in counts.values()):
-        answer = "Not of all sizes"
+    # Better than a size: surely ahead in more than half of the cases.
+    most = [name for name in names if 2 * counts[name][0] > len(cases)]
+    top = max((max(ZOO[name].sizes) for name in most), default=0)
+    if (
+        any(2 * worse > len(cases) for _, _, worse in counts.values())
+        or not most
+        or most != names[: len(most)]
+    ):
+        answer = "Not better than all"
+    elif len(most) == len(names):
+        answer = "Yes, better than each of them"
+    else:
+        answer = f"Better than sizes up to {top}, about even with larger ones"
 
     def tally(name: str) -> str:
         better, level, worse = counts[name]

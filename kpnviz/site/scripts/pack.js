@@ -56,7 +56,7 @@ export function pack(burst, shown, start, id) {
     frames: arrays.add(frames, stack),
     shifts,
     moving: moving && { object_at: arrays.add(moving.object_at, [H, W]), shifts: moving.shifts },
-    ...{ panels, methods, series: null, start, sizes: null },
+    ...{ motion: null, panels, methods, series: null, start, sizes: null },
   };
   const done = shown.filter(({ estimate }) => estimate).map(({ name }) => name);
   return arrays.behind({ ...header, id: `${id} ${done.join(" ")}` });

@@ -36,11 +36,15 @@
  * @property {number} most_shift
  * @property {number} reduction
  * @property {number} reduced  pixels a side of a photo, reduced
+ * @property {Record<string, import("./types").MovingObject>} moving  of each photo; center and diameter in sides of the crop
  * @property {Record<string, import("./types").Misalignment>} shakes  by their names in a link
+ * @property {Record<string, string>} shake_titles
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
  * @property {string} version  of links
  */
+
+const CHANNELS = ["R", "G", "B"];
 
 /** Camera shake that is a table of shifts. */
 export const BY_HAND = "hand";
@@ -75,15 +79,16 @@ export function writeLink(state, offer) {
   for (const [name, value] of Object.entries(state.display)) {
     const start = offer.display[/** @type {keyof Display} */ (name)];
     if (!(name in DISPLAY_LIMITS) || JSON.stringify(value) === JSON.stringify(start)) continue;
-    put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
+    if (name === "channel") put(name, CHANNELS[Number(value)]);
+    else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
   }
   return query.toString().replaceAll("%7E", "~");
 }
 
-/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame">} */
+/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel">} */
 const DISPLAY_LIMITS = {
   ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
-  ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2] },
+  ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
 };
 
 /**
@@ -168,6 +173,7 @@ export function readLink(search, offer) {
     if (!query.has(name)) continue;
     const start = /** @type {any} */ (offer.display)[name];
     if (limits === "choice") display[name] = among(name, start, offer.display_choices[name]);
+    else if (limits === "channel") display[name] = CHANNELS.indexOf(among(name, CHANNELS[start], CHANNELS));
     else if (limits === "text") display[name] = (query.get(name) ?? "").slice(0, 40);
     else if (limits === "flag") display[name] = Boolean(within(name, Number(start), 0, 1));
     else if (limits === "frame") display[name] = within(name, start, 0, state.frames - 1);
@@ -188,8 +194,10 @@ export function readLink(search, offer) {
 function readMethods(query, { models, most_methods }, problems) {
   const text = query.get("methods");
   if (text === null) return null;
-  const names = [...new Set(text.split("~").filter(Boolean))];
   const here = models.map(({ name }) => name);
+  // Before there was matching, all networks stacked their frames; those that do now have a name that says so.
+  const current = (/** @type {string} */ name) => (!here.includes(name) && here.includes(`${name}-stacked`) ? `${name}-stacked` : name);
+  const names = [...new Set(text.split("~").filter(Boolean).map(current))];
   const found = names.filter((name) => here.includes(name));
   for (const name of names)
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);

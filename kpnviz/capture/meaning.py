@@ -1,0 +1,183 @@
+"""What the numbers in files mean: sRGB-encoded or linear light, of which black and white, or the mosaic of a sensor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kpnviz.sampling import box_reduce
+from kpnviz.text import visible
+
+ENCODINGS = ("srgb", "linear", "bayer")
+PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+"""Colors of a Bayer sensor's 2x2 pixels, row by row; or of the four planes of a picture, in their order."""
+
+_COUNTS = (10, 12, 14)  # bits of sensors whose counts lie in 16
+_MOST_LIGHT = (
+    16.0  # floating-point values beyond are counts; highlights of a picture with white at 1 are below
+)
+_MOSAIC = 2.5  # times as much as its two greens, the colors of a mosaic differ: see _pattern
+_LEAST_COLOR = 0.05  # of the mean
+_PATCH = 8
+_SAMPLE = 512  # px: side of what a mosaic is told by
+_PICTURE_VALUES, _MOST_OPAQUE = (
+    32,
+    0.5,
+)  # a fourth plane with so many values, few of them the largest, is a picture
+_ALIKE = 0.8  # correlation of the two greens
+
+
+@dataclass(frozen=True)
+class Input:
+    """What numbers mean.
+
+    encoding   "srgb", or as the files' color profile says; "linear" light; or "bayer": linear light of a sensor behind
+               a mosaic of colors, or of its four planes
+    pattern    of a mosaic, one of PATTERNS
+    black, white   the numbers of black and white; None: 0, and the largest that there can be (floating point: 1)
+
+    >>> Input.of("bayer:GRBG", 64, 4095)
+    Input(encoding='bayer', pattern='GRBG', black=64.0, white=4095.0)
+    """
+
+    encoding: str = "srgb"
+    pattern: str = ""
+    black: float | None = None
+    white: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"input is {visible(self.encoding)!r}; it is srgb, linear, or bayer:RGGB")
+        if (self.encoding == "bayer") != (self.pattern in PATTERNS):
+            raise ValueError(
+                f"input is {visible(str(self))!r}; after bayer comes one of {', '.join(PATTERNS)}: bayer:RGGB"
+            )
+        for name in ("black", "white"):
+            value = getattr(self, name)
+            if value is not None:
+                if not np.isfinite(value) or abs(value) > 1e9:
+                    raise ValueError(f"{name} is {value}; it is a number as the files hold them")
+                object.__setattr__(self, name, float(value))
+        if self.encoding == "srgb" and (self.black, self.white) != (None, None):
+            raise ValueError("black and white are of linear light: input is linear or bayer:RGGB, not srgb")
+        if self.black is not None and self.white is not None and not self.black < self.white:
+            raise ValueError(f"black is {self.black:g} and white is {self.white:g}; black is below white")
+
+    @classmethod
+    def of(cls, text: str, black: float | None = None, white: float | None = None) -> Input:
+        """From what --input says: srgb, linear, bayer:RGGB. ValueError, one sentence, for anything else."""
+        encoding, _, pattern = text.partition(":")
+        return cls(encoding.lower(), pattern.upper(), black, white)
+
+    @property
+    def name(self) -> str:
+        """As --input has it."""
+        return self.encoding + (f":{self.pattern}" if self.pattern else "")
+
+    def __str__(self) -> str:
+        levels = [
+            f"{name} {value:g}"
+            for name, value in (("black", self.black), ("white", self.white))
+            if value is not None
+        ]
+        return ", ".join([self.name, *levels])
+
+    def levels(self, dtype: np.dtype) -> tuple[float, float] | None:
+        """(black, white) of numbers of this type; None for sRGB."""
+        if self.encoding == "srgb":
+            return None
+        top = float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+        black = 0.0 if self.black is None else self.black
+        return black, max(top, black + 1) if self.white is None else self.white
+
+
+def guess_input(
+    codes: np.ndarray, largest: float, used_bits: int, linear: bool | None = None
+) -> tuple[Input, str]:
+    """What the numbers of frames most likely mean, and a sentence that says so and why, empty where it is usual.
+
+    codes     [N, C, H, W] as they were stored;  largest  of all;  used_bits  that are 1 in any code, of integers
+    linear    whether the files say that they are linear (True), or sRGB-encoded (False); None: they do not
+    """
+    floating = codes.dtype.kind == "f"
+    white, why = (None, "") if linear is False else _white(codes.dtype, largest, used_bits)
+    pattern = _pattern_of_planes(codes) or _pattern(codes)
+    if pattern:
+        what = "its four planes are" if codes.shape[1] == 4 else "neighboring pixels differ as"
+        swapped = pattern[::-1]
+        return Input("bayer", pattern, None, white), (
+            f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
+            f"Red and blue may be exchanged: then it is bayer:{swapped}."
+        )
+    if white is not None:
+        return Input(
+            "linear", "", None, white
+        ), f"Read as linear light with black at 0 and white at {white:g}: {why}."
+    if linear and not floating:
+        return Input("linear"), "Read as linear light, as the files say."
+    return Input("linear") if floating else Input(), ""
+
+
+def _white(dtype: np.dtype, largest: float, used_bits: int) -> tuple[float | None, str]:
+    """White of numbers that are counts, and how that is told; None where they are not."""
+    if dtype.kind == "f":
+        if largest <= _MOST_LIGHT:
+            return None, ""
+        bits = next((bits for bits in (8, *_COUNTS, 16) if largest < 2**bits), None)
+        return float(2**bits - 1) if bits else largest, f"the largest value is {largest:g}"
+    if dtype != np.uint16 or largest < 256:
+        return None, ""
+    for bits in _COUNTS:
+        if largest < 2**bits:
+            return float(2**bits - 1), f"the largest code is {largest:g}, as of {bits} bits"
+        unused = 16 - bits
+        if not used_bits & (2**unused - 1) and used_bits & (1 << unused):
+            return float(65536 - 2**unused), f"the lowest {unused} bits are 0, as of {bits} bits"
+    return None, ""
+
+
+def _pattern(codes: np.ndarray) -> str:
+    """The pattern that a gray picture has if it is a mosaic; "" if it is none.
+
+    With a b / c d the pixels of 2x2, means over 8x8 of them of (a + d - b - c) / 2 are, of a mosaic, what green differs
+    from red and blue; on one of the diagonals lie the greens, which hardly differ. Of a gray picture both are small:
+    squared, the former is at most .7 of the latter on the photos of the gallery; of their mosaics, as a camera sees
+    colors, 2.5 or more.
+    """
+    if codes.shape[1] != 1 or min(codes.shape[2:]) < 4 * _PATCH:
+        return ""
+    H, W = (n // 2 * 2 for n in codes.shape[2:])
+    top, left = ((n - min(n, _SAMPLE)) // 4 * 2 for n in (H, W))
+    x = codes[0, 0, top : top + min(H, _SAMPLE), left : left + min(W, _SAMPLE)].astype(np.float64)
+    a, b, c, d = (x[y::2, z::2] for y in (0, 1) for z in (0, 1))
+    down, across, colors = (
+        np.square(box_reduce(part, _PATCH), dtype=np.float64).mean()
+        for part in (a - d, b - c, (a + d - b - c) / 2)
+    )
+    if colors <= _MOSAIC * min(down, across) or colors <= (_LEAST_COLOR * x.mean()) ** 2:
+        return ""
+    a, b, c, d = (np.maximum(box_reduce(part, _PATCH), 1e-9) for part in (a, b, c, d))
+    green = [np.square((p - q) / (p + q)).mean() for p, q in ((a, d), (b, c))]
+    return "GRBG" if green[0] < green[1] else "RGGB"
+
+
+def _pattern_of_planes(codes: np.ndarray) -> str:
+    """RGGB, if four planes are those of a Bayer sensor: two in the middle are alike."""
+    if codes.shape[1] != 4:
+        return ""
+    planes = codes[0, :, ::4, ::4].reshape(4, -1).astype(np.float64)
+    alike = np.corrcoef(planes[1], planes[2])[0, 1] if planes.std(axis=1).min() > 0 else 0.0
+    return "RGGB" if alike > _ALIKE else ""
+
+
+def colors_of(pattern: str, color: int) -> list[int]:
+    """Which of a pattern's four pixels, or planes, have a color (0, 1, 2: R, G, B)."""
+    return [m.start() for m in re.finditer("RGB"[color], pattern)]
+
+
+def as_dict(meaning: Input) -> dict[str, Any]:
+    """For a report: what was assumed."""
+    return {"encoding": meaning.name, "black": meaning.black, "white": meaning.white}

@@ -1,0 +1,144 @@
+"""Writes the site: a folder that any web server can serve, or one file that opens without any."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import kpnviz
+from kpnviz.lens.document import STYLE
+from kpnviz.lens.linker import linked
+from kpnviz.models.checkpoints import folder as checkpoint_folder
+from kpnviz.models.checkpoints import load_network, read_card
+from kpnviz.models.kpn import ModelConfig
+from kpnviz.models.zoo import title_of
+from kpnviz.paths import write_atomically
+from kpnviz.photos import photo_path
+from kpnviz.site import compiling
+
+SCRIPTS, PAGES = (Path(__file__).parent / name for name in ("scripts", "pages"))
+
+_POLICY = (
+    "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src {files}; "
+    "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+"""What the browser lets the page do: its own scripts, its own files, no other address."""
+
+
+def site_files(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a site, by their paths in it.
+
+    models, photos   names of networks that have a checkpoint, and of photos of the gallery
+    offer            what the controls offer, as scripts/parameters.js has it: all but models and photos
+
+    ValueError where there is no such network or photo, or the engine in this installation is not that of its source.
+    """
+    files = _contents(models, photos, offer)
+    page = _page(_offer(models, photos, offer), "explore.js", "'self'", "'self'", "'self'")
+    for name in ("explore", "worker"):
+        files[f"{name}.js"] = linked(SCRIPTS / f"{name}.js").encode()
+    return {"index.html": page.encode()} | files
+
+
+def write_site(out: Path, files: Mapping[str, bytes]) -> int:
+    """Write the files into a folder, which is made; files that are there are replaced, others stay. Their size."""
+    for name, data in files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    return sum(map(len, files.values()))
+
+
+def single_page(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any]) -> str:
+    """The same as one HTML file, which opens offline; arguments as of :func:`site_files`."""
+    files = _contents(models, photos, offer)
+    del files["LICENSE.txt"]
+    files["worker.js"] = linked(SCRIPTS / "worker.js").encode()
+    script = linked(SCRIPTS / "explore.js")
+    inside = "".join(
+        f'<script type="text/plain" data-file="{html.escape(name)}">{_packed(data)}</script>'
+        for name, data in files.items()
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _page(
+        _offer(models, photos, offer),
+        script,
+        f"'sha256-{digest}'",
+        "blob:",
+        "'none'",
+        inside,
+    )
+
+
+def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any]) -> dict[str, bytes]:
+    """Engine, networks, photos, also those that moving objects are cut out of, and their licenses."""
+    if not compiling.up_to_date():
+        raise ValueError(
+            "the engine is not that of its source, kpnviz/site/engine: run python -m kpnviz.site"
+        )
+    files = {name: (compiling.FOLDER / name).read_bytes() for name in compiling.BUILDS}
+    for name in models:
+        load_network(name)  # it refuses what is damaged, and says why
+        for suffix in (".json", ".safetensors"):
+            files[f"models/{name}{suffix}"] = (checkpoint_folder() / f"{name}{suffix}").read_bytes()
+    for name in dict.fromkeys((*photos, *(offer["moving"][photo]["photo"] for photo in photos))):
+        files[f"photos/{name}.png"] = photo_path(name).read_bytes()
+    files["LICENSE.txt"] = _LICENSES.encode()
+    return files
+
+
+_LICENSES = """The code and the networks of this site: MIT license, the kpnviz authors.
+The photos: GB82 image set, https://github.com/gianni-rosato/gb82-image-set, CC0 1.0.
+"""
+
+
+def _offer(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any]) -> dict[str, Any]:
+    if not models:
+        raise ValueError("models names none; a site has one network or more")
+    if not photos:
+        raise ValueError("photos names none; a site has one photo or more")
+    shown = [name for name in offer["methods"] if name in models] or list(models)[: offer["most_methods"]]
+    configs = {name: ModelConfig.from_dict(read_card(name)["config"]) for name in models}
+    return {
+        **offer,
+        "photos": list(photos),
+        "moving": {photo: offer["moving"][photo] for photo in photos},
+        "models": [
+            {"name": name, "title": title_of(name), "config": configs[name].to_dict()} for name in models
+        ],
+        "methods": shown,
+    }
+
+
+def _page(
+    offer: Mapping[str, Any], script: str, scripts: str, workers: str, files: str, inside: str = ""
+) -> str:
+    """The page; `script` is the address of its script, or the script itself where `inside` holds all files."""
+    policy = _POLICY.format(scripts=scripts, workers=workers, files=files)
+    data = json.dumps(offer).replace("<", "\\u003c")
+    code = (
+        f'<script type="module">{script}</script>'
+        if inside
+        else f'<script type="module" src="{script}"></script>'
+    )
+    parts = {
+        "policy": html.escape(policy, quote=True),
+        "style": STYLE + (PAGES / "site.css").read_text(encoding="utf-8"),
+        "version": kpnviz.__version__,
+        "offer": data,
+        "inside": inside,
+        "code": code,
+    }
+    page = (PAGES / "explore.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()

@@ -1,0 +1,109 @@
+// The networks on the page: a worker each, opened when it is first asked.
+
+/** @import { Burst, Estimate } from "./types" */
+/** @import { Answer } from "./worker.js" */
+
+import { readConfig } from "./checkpoint.js";
+import { bytesOf, jsonOf, workerOf } from "./files.js";
+
+/**
+ * @typedef {object} Opened
+ * @property {Worker} worker
+ * @property {{ number: number, resolve: (estimates: Estimate[]) => void, reject: (error: Error) => void } | null} asked  the last question
+ */
+
+export class Pool {
+  constructor() {
+    /** @type {Map<string, Promise<Opened>>} */
+    this.networks = new Map();
+    this.count = 0;
+    /** @type {Promise<WebAssembly.Module> | undefined} */
+    this.compiled = undefined;
+  }
+
+  /**
+   * A network by its name. It throws, a sentence, where its files cannot be had or are not what they say.
+   * @param {string} name
+   */
+  open(name) {
+    let opened = this.networks.get(name);
+    if (!opened) {
+      opened = this.load(name);
+      opened.catch(() => this.networks.delete(name)); // it may be tried again
+      this.networks.set(name, opened);
+    }
+    return opened;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Promise<Opened>}
+   */
+  async load(name) {
+    const [module, card, weights] = await Promise.all([this.engine(), jsonOf(`models/${name}.json`), bytesOf(`models/${name}.safetensors`)]);
+    await check(name, weights, card.sha256);
+    readConfig(card.config); // it throws where the engine does not know it
+    /** @type {Opened} */
+    const opened = { worker: await workerOf("worker.js"), asked: null };
+    opened.worker.onmessage = (/** @type {MessageEvent<Answer>} */ { data }) => {
+      const { asked } = opened;
+      if (asked?.number !== data.number) return; // to an older question
+      opened.asked = null;
+      if (data.error === undefined) asked.resolve(data.estimates);
+      else asked.reject(new Error(data.error));
+    };
+    opened.worker.onerror = ({ message }) => {
+      this.networks.delete(name);
+      opened.asked?.reject(new Error(`the network ${name} has stopped: ${message}`));
+    };
+    opened.worker.postMessage({ module, config: card.config, weights }, [weights.buffer]);
+    return opened;
+  }
+
+  /** The engine, compiled once for all workers: the faster build where the browser has fused multiply-adds. */
+  engine() {
+    this.compiled ??= compileEngine();
+    this.compiled.catch(() => (this.compiled = undefined));
+    return this.compiled;
+  }
+
+  /**
+   * What a network makes of a burst, told each of `scales` times its noise. What it was asked before is given up, and never
+   * answered.
+   * @param {string} name
+   * @param {Burst} burst
+   * @param {number[]} scales
+   * @returns {Promise<Estimate[]>}
+   */
+  async ask(name, { frames, noise, N, C, H, W }, scales) {
+    const opened = await this.open(name);
+    const number = ++this.count;
+    return new Promise((resolve, reject) => {
+      opened.asked = { number, resolve, reject };
+      opened.worker.postMessage({ number, burst: { frames, noise, N, C, H, W }, scales });
+    });
+  }
+}
+
+async function compileEngine() {
+  if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly, in which the networks run");
+  const relaxed = await bytesOf("engine.relaxed.wasm");
+  if (WebAssembly.validate(relaxed)) return WebAssembly.compile(relaxed);
+  const plain = await bytesOf("engine.wasm");
+  if (!WebAssembly.validate(plain)) throw new Error("this browser has WebAssembly without SIMD, which the networks need; one of 2023 or later has it");
+  return WebAssembly.compile(plain);
+}
+
+/**
+ * Throws where the weights are not those that their card names. (Without a secure context browsers have no hashes.)
+ * @param {string} name
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {string} sha256
+ */
+async function check(name, weights, sha256) {
+  if (!globalThis.crypto?.subtle) return;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", weights));
+  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found !== sha256)
+    throw new Error(`models/${name}.safetensors: its sha256 begins with ${found.slice(0, 12)}, its card says ${String(sha256).slice(0, 12)}; load the page again`);
+}

@@ -1,0 +1,106 @@
+"""The files of the site, and its links, which are the app's."""
+
+import gzip
+import json
+import re
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from kpnviz.commands.main import main
+from kpnviz.commands.site import offer
+from kpnviz.models.zoo import SHIPPED
+from kpnviz.photos import gallery
+from kpnviz.site.building import single_page, site_files
+from kpnviz.ui import link
+
+MODELS, PHOTOS = ["kpn-l5", "mkpn"], ["dog", "flowers"]
+
+
+def offer_in(page):
+    return json.loads(re.search(r'id="offer">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_the_site_holds_what_it_needs_and_asks_no_other_address():
+    files = site_files(MODELS, PHOTOS, offer())
+    assert {f"models/{name}.safetensors" for name in MODELS} | {
+        f"photos/{name}.png" for name in PHOTOS
+    } <= set(files)
+    page = files["index.html"].decode()
+    assert offer_in(page)["methods"] == ["mkpn"]  # of the app's first choice what is here
+    assert "default-src &#x27;none&#x27;; script-src &#x27;self&#x27;" in page
+    for name in ("index.html", "explore.js", "worker.js"):
+        assert not re.search(r"(src|href)=.?https?:|import\(|@import url", files[name].decode()), name
+    first = (
+        "index.html",
+        "engine.relaxed.wasm",
+        "explore.js",
+        "worker.js",
+        "models/mkpn.safetensors",
+        "photos/dog.png",
+    )
+    assert sum(len(gzip.compress(files[name])) for name in first) < 3e6  # until the first picture is there
+
+
+def test_one_file_holds_all_of_it():
+    page = single_page(["mkpn"], ["dog"], offer())
+    names = set(re.findall(r'data-file="([^"]+)"', page))
+    assert {
+        "worker.js",
+        "engine.wasm",
+        "models/mkpn.json",
+        "models/mkpn.safetensors",
+        "photos/dog.png",
+    } <= names
+    assert "connect-src &#x27;none&#x27;" in page and "{{" not in page.partition("<script")[0]
+
+
+def test_the_command_writes_both_and_says_what_is_wrong(tmp_path, capsys):
+    assert main(["site", "-o", str(tmp_path / "s"), "--models", "mkpn", "--photos", "dog", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"] == ["mkpn"]
+    assert (tmp_path / "s" / "models" / "mkpn.json").is_file()
+    assert (
+        main(["page", "--live", "--model", "mkpn", "--photos", "dog", "-o", str(tmp_path / "one.html")]) == 0
+    )
+    assert "data-file" in (tmp_path / "one.html").read_text()
+    capsys.readouterr()
+    wrong = {
+        "--models: there is no 'mkpm'": ["site", "-o", "x", "--models", "mkpm"],
+        "--photos: there is no 'cat'": ["site", "-o", "x", "--photos", "cat"],
+        "one.html is a file; the site is a folder": ["site", "-o", str(tmp_path / "one.html")],
+        "--live: the page makes its own bursts; it takes no file": ["page", "--live", "a.png", "-o", "x.html"],
+        "--photos: only with --live": ["page", "a.png", "--photos", "dog", "-o", "x.html"],
+        "FILE: name the frames of a burst": ["page", "-o", "x.html"],
+    }  # fmt: skip
+    for said, arguments in wrong.items():
+        assert main(arguments) == 2
+        assert said in capsys.readouterr().err
+
+
+GOOD = [
+    "",
+    "v=2&photo=flowers&color=0&crop=96&top=12&left=3&frames=20&gain=2.5&shake=small&moving=1&seed=77&methods=kpn-l5",
+    "v=2&shake=hand&frames=3&shifts=0~0_3~-4_-7~25&methods=kpn~mkpn&pixel=60~72",
+    "v=2&mode=signed&against=mean&stops=1.5&linear=1&compare=pair&shown=mkpn&other=frame&look=sum&assumed=-0.5&frame=3",
+    "v=2&view=10~20~2&shake=sub-pixel&mode=share&channel=B",
+    "v=2&methods=kpn-1frame~mkpn",
+    "v=1&photo=dog",
+]
+WRONG = [
+    "v=9&phto=dog",
+    "photo=cat&frames=99&gain=x&crop=100&seed=-1",
+    "shake=wild&methods=kpn~none&pixel=a~b&view=1~2",
+    "shake=hand&shifts=1~1_2~2",
+    "pixel=400~2&top=9999&look=x&assumed=7",
+]
+
+
+@pytest.mark.parametrize("links", [GOOD, WRONG], ids=["good", "wrong"])
+def test_a_link_means_the_same_in_app_and_site(run_node, tmp_path, links):
+    page = site_files(list(SHIPPED), list(gallery()), offer())["index.html"].decode()
+    (found,) = run_node(tmp_path, [("links", {"links": links, "offer": offer_in(page)})])
+    for text, one in zip(links, found, strict=True):
+        state, problem = link.read(dict(parse_qsl(text, keep_blank_values=True)))
+        expected = urlencode(link.write(state), safe="~")
+        assert dict(parse_qsl(one["again"])) == dict(parse_qsl(expected)), text
+        assert bool(one["problem"]) == bool(problem) == (links is WRONG), (one["problem"], problem)

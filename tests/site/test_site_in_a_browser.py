@@ -1,0 +1,161 @@
+"""The site in a real browser: its pictures are those of Python, it asks no other address, and it says what is wrong."""
+
+import base64
+import functools
+import http.server
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from kpnviz.burst import synthesize
+from kpnviz.commands.site import offer
+from kpnviz.denoise import load
+from kpnviz.site.building import single_page, site_files, write_site
+from kpnviz.ui import link
+from kpnviz.ui.controls import recipe_of
+
+pytestmark = pytest.mark.browser
+
+MODELS, PHOTOS = ["kpn-direct", "mkpn"], ["dog", "girl"]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    write_site(folder / "under" / "here", site_files(MODELS, PHOTOS, offer()))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/under/here/"
+        server.shutdown()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """open_page(address, prepare): a page, and the addresses that it asks and what it complains of."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+
+    def opened(address, prepare=""):
+        page = context.new_page()
+        heard = []
+        page.on("request", lambda request: heard.append(request.url))
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        if prepare:
+            page.add_init_script(prepare)
+        page.goto(address)
+        return page, heard
+
+    yield opened
+    context.close()
+
+
+def text(page, name):
+    return page.evaluate(f"document.getElementById('{name}').textContent")
+
+
+def wait_until(page, expression):
+    """A strict policy forbids the strings that Playwright's wait_for_function evaluates."""
+    end = time.monotonic() + 90
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, (expression, text(page, "status"), text(page, "problem"))
+        time.sleep(0.1)
+
+
+DONE = "document.getElementById('status').textContent.includes('denoised here')"
+LENS = "document.getElementById('lens').shadowRoot.querySelector('.lens').lens"
+PICTURES = f"""() => {LENS}.state.data.panels.map(({{ name, image }}) => {{
+  const bytes = new Uint8Array(image.buffer, image.byteOffset, image.byteLength);
+  return [name, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))];
+}})"""
+
+
+def pictures(page):
+    return {name: np.frombuffer(base64.b64decode(data), np.float32) for name, data in page.evaluate(PICTURES)}
+
+
+def expected(query):
+    """What Python makes of a link: burst and pictures."""
+    state, problem = link.read(dict(part.split("=") for part in query.split("&")))
+    assert problem == ""
+    burst = synthesize(recipe_of(state))
+    found = {"frame": burst.reference, "mean": burst.mean, "truth": burst.truth}
+    return found | {name: load(name)(burst).image for name in state["methods"]}
+
+
+def check_pictures(page, query):
+    shown, wanted = pictures(page), expected(query)
+    assert set(shown) == set(wanted)
+    for name, image in wanted.items():
+        np.testing.assert_allclose(shown[name], image.reshape(-1), atol=4e-6, rtol=0, err_msg=name)
+
+
+def test_a_link_shows_the_pictures_of_python_and_the_newest_change_wins(open_page, address):
+    query = "v=2&photo=dog&color=1&crop=96&top=40&left=70&frames=4&gain=2.5&shake=paper&moving=1&seed=3"
+    query += "&methods=kpn-direct~mkpn"
+    page, heard = open_page(f"{address}?{query}&pixel=50~40&look=sum")
+    wait_until(page, DONE)
+    check_pictures(page, query)
+    assert page.evaluate(f"[{LENS}.state.pinnedAt, {LENS}.state.display.look]") == [[50, 40], "sum"]
+    wait_until(page, f"{LENS}.state.assumed.ready")  # other assumed noise came in the background
+    seed = page.get_by_label("Seed")
+    for _ in range(3):  # each while the one before is computed
+        page.get_by_role("button", name="Next").click()
+    page.get_by_role("checkbox", name="Color", exact=True).uncheck()
+    wait_until(page, f"{DONE} && {LENS}.state.data.frames.shape[1] === 1")
+    assert seed.input_value() == "6"
+    later = query.replace("color=1", "color=0").replace("seed=3", "seed=6")
+    assert later in page.url.replace("%7E", "~")
+    check_pictures(page, later)
+    assert all(one.startswith((address, "data:", "blob:")) for one in heard), heard
+
+
+def test_one_file_works_from_disk_without_a_request(open_page, tmp_path):
+    (tmp_path / "one.html").write_text(single_page(["mkpn"], ["flowers"], offer()))
+    query = "v=2&photo=flowers&color=0&crop=96&top=0&left=9&frames=2&gain=8&shake=hand&shifts=0~0_3~-2"
+    query += "&moving=0&seed=1&methods=mkpn"
+    page, heard = open_page(f"file://{tmp_path}/one.html?{query}")
+    wait_until(page, DONE)
+    check_pictures(page, query)
+    assert [one for one in heard if not one.startswith(("file:", "data:", "blob:"))] == []
+
+
+WITHOUT = (
+    ("delete globalThis.WebAssembly", "this browser has no WebAssembly"),
+    ("WebAssembly.validate = () => false", "WebAssembly without SIMD"),
+)
+
+
+def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
+    for prepare, said in WITHOUT:
+        page, _ = open_page(address, prepare)
+        wait_until(page, "document.getElementById('problem').textContent !== ''")
+        assert said in text(page, "problem")
+        page.close()
+    page, _ = open_page(f"{address}?photo=cat&methods=mkpn&crop=96")
+    wait_until(page, DONE)
+    assert "photo “cat” is unknown" in text(page, "problem")
+    page.get_by_label("Crop").select_option("128")
+    wait_until(page, "document.getElementById('problem').textContent === ''")
+    card = folder / "under" / "here" / "models" / "kpn-direct.json"
+    card.write_text(re.sub('"sha256": ".', '"sha256": "x', card.read_text()))
+    page.get_by_label("KPN DIRECT").check()
+    wait_until(page, "document.getElementById('problem').textContent !== ''")
+    assert "models/kpn-direct.safetensors: its sha256 begins with" in text(page, "problem")
+    (folder / "under" / "here" / "photos" / "girl.png").unlink(missing_ok=True)
+    page.get_by_label("Photo", exact=True).select_option("girl")
+    wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
+    assert text(page, "problem") == "photos/girl.png cannot be loaded: the server answers 404."
