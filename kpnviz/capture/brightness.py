@@ -1,9 +1,10 @@
 """How bright the frames of a burst are: one gain a frame, or one a channel where colors drift.
 
-A frame's light is divided by its gain when it is read, and its noise with it. What a brighter frame shows as white is
-then darker than the scene, so that matching gives it little weight. Other values in its place were worse (MKPN, three
-photos, frames of +-1 EV): light of other frames, which networks then count twice, by .1 to .4 dB at gains 1 to 8, and
-black by .4 to .5 dB.
+A frame's light is divided by its gain when it is read, and its noise with it. Networks are told one noise model, that
+of the reference: darker frames, which have more noise, then match worse and weigh less, as they should. (With each
+frame's own noise in the costs of matching, MKPN lost .1 to .4 dB on bursts of +-1 EV.) What a brighter frame shows as
+white is darker than the scene, so that matching gives it little weight, too. Other values in its place were worse:
+those of other frames, which networks then count twice, by .1 to .4 dB, and black by .4 to .5 dB.
 """
 
 from __future__ import annotations

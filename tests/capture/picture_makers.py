@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from kpnviz.pictures import write_png16, write_tiff
+from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
 BLACK, WHITE = 512, 4095
@@ -76,11 +76,14 @@ def samples(seed=0, H=14, W=18):
     gray16, rgb16 = rng.integers(0, 65536, (H, W), np.uint16), rng.integers(0, 65536, (H, W, 3), np.uint16)
     turned = Image.Exif()
     turned[0x0112] = 6
+    taken = Image.Exif()
+    taken[0x0110], taken[0x8769] = "Camera", {0x829A: 0.01, 0x829D: 2.0, 0x8827: 400}
     return {
         "png": pillow(rgb8, "PNG"),
         "png gray": pillow(gray8, "PNG", exif=turned),
         "png 16": write_png16(rgb16),
         "png 16 gray": write_png16(gray16),
+        "png of a profile": write_png16(rgb16, icc_profile(False, True), taken.tobytes()),
         "jpeg": pillow(rgb8, "JPEG", exif=turned),
         "webp": pillow(rgb8, "WEBP", lossless=True),
         "tiff": pillow(rgb8, "TIFF", compression="tiff_lzw"),
