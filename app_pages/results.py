@@ -7,7 +7,7 @@ import streamlit as st
 
 from kpnviz import figures
 from kpnviz.analysis.metrics import PROTOCOL
-from kpnviz.evaluation.baselines import BASELINES, title_of
+from kpnviz.evaluation.baselines import BASELINES, short_title_of, title_of
 from kpnviz.evaluation.results import (
     PAPER_NOTE,
     PAPER_TABLE_1,
@@ -148,11 +148,6 @@ def alignment_table(rows: Rows) -> None:
         table(rows, aligning, TEST_GAINS, "alignment")
 
 
-def short(name: str) -> str:
-    """A title for the side of a figure; tables have the whole of it."""
-    return title_of(name).removesuffix(" of the aligned mean").removesuffix(", after HDR+")
-
-
 def aligning_in(rows: Rows) -> list[str]:
     """The networks whose alignment has been measured."""
     return [
@@ -163,7 +158,7 @@ def aligning_in(rows: Rows) -> list[str]:
 
 
 def differences(rows: Rows, gain: float) -> None:
-    """PSNR less that of a chosen method on the same bursts: methods near it on one axis, all others on another."""
+    """PSNR minus that of a chosen method on the same bursts: methods near it on one axis, all others on another."""
     kept = [name for name in (*ZOO, *BASELINES) if (row := rows.get((name, gain))) and row.psnrs]
     if len(kept) < 2:
         return
@@ -184,8 +179,8 @@ def differences(rows: Rows, gain: float) -> None:
             means, errors = ([found[name][i] for name in names] for i in (0, 1))
             ties = [name for name in names if is_tie(*found[name])]
             figure = figures.forest(
-                [short(name) for name in names], means, errors,
-                f"PSNR less that of {title_of(chosen)}, dB", [short(name) for name in ties],
+                [short_title_of(name) for name in names], means, errors,
+                f"PSNR minus that of {title_of(chosen)}, dB", [short_title_of(name) for name in ties],
             )  # fmt: skip
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
@@ -213,7 +208,7 @@ def beside_the_paper(rows: Rows, gain: float) -> None:
             if group:
                 figure = figures.forest(
                     [title_of(name) for name in group], [ours[n][0] for n in group], [ours[n][1] for n in group],
-                    f"PSNR less that of {title_of(YARDSTICK)}, dB", others=[paper[name] for name in group],
+                    f"PSNR minus that of {title_of(YARDSTICK)}, dB", others=[paper[name] for name in group],
                     legend=("here", "paper"),
                 )  # fmt: skip
                 elements.chart(figure, f"paper_{key}")

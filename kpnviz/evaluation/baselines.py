@@ -336,6 +336,11 @@ def title_of(name: str) -> str:
     return TITLES.get(name) or zoo.title_of(name)
 
 
+def short_title_of(name: str) -> str:
+    """The same where there is little room: what a method of TITLES begins with is left out."""
+    return title_of(name).removesuffix(" of the aligned mean").removesuffix(", after HDR+")
+
+
 def tune(
     photos: Path, gains: Sequence[float] = tuple(GAINS), show_progress: bool = False
 ) -> dict[str, list[tuple[dict, float]]]:

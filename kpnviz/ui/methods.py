@@ -29,7 +29,7 @@ the next burst waits until a new one has loaded it."""
 
 CLASSICAL = ("nlm", "wiener-merge")
 """Of evaluation.baselines: the two that are best somewhere."""
-OWN_TITLES.update({name: baselines.TITLES[name] for name in CLASSICAL})  # as the lens writes them
+OWN_TITLES.update({name: baselines.short_title_of(name) for name in CLASSICAL})  # as the lens writes them
 
 
 def available() -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def offered_names() -> tuple[str, ...]:
 
 def method_title(name: str) -> str:
     """How a method is written."""
-    return baselines.title_of(name)
+    return baselines.short_title_of(name)
 
 
 def markdown_title(name: str) -> str:
