@@ -158,7 +158,7 @@ def aligning_in(rows: Rows) -> list[str]:
 
 
 def differences(rows: Rows, gain: float) -> None:
-    """PSNR less that of a chosen method on the same bursts: methods near it on one axis, all others on another."""
+    """PSNR minus that of a chosen method on the same bursts: methods near it on one axis, all others on another."""
     kept = [name for name in (*ZOO, *BASELINES) if (row := rows.get((name, gain))) and row.psnrs]
     if len(kept) < 2:
         return
@@ -180,7 +180,7 @@ def differences(rows: Rows, gain: float) -> None:
             ties = [name for name in names if is_tie(*found[name])]
             figure = figures.forest(
                 [short_title_of(name) for name in names], means, errors,
-                f"PSNR less that of {title_of(chosen)}, dB", [short_title_of(name) for name in ties],
+                f"PSNR minus that of {title_of(chosen)}, dB", [short_title_of(name) for name in ties],
             )  # fmt: skip
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
@@ -208,7 +208,7 @@ def beside_the_paper(rows: Rows, gain: float) -> None:
             if group:
                 figure = figures.forest(
                     [title_of(name) for name in group], [ours[n][0] for n in group], [ours[n][1] for n in group],
-                    f"PSNR less that of {title_of(YARDSTICK)}, dB", others=[paper[name] for name in group],
+                    f"PSNR minus that of {title_of(YARDSTICK)}, dB", others=[paper[name] for name in group],
                     legend=("here", "paper"),
                 )  # fmt: skip
                 elements.chart(figure, f"paper_{key}")

@@ -65,7 +65,7 @@ def size_curves(shown: SizeStage, burst: Burst) -> None:
                     x,
                     series,
                     "kernel size n, px",
-                    f"PSNR less that of {title_of(base)}, dB",
+                    f"PSNR minus that of {title_of(base)}, dB",
                     log2=True,
                     tick_text=elements.size_ticks(x),
                     zero=True,

@@ -194,6 +194,8 @@ class OwnBurst:
             return ""
         ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
         count = sum(bool((gains[i] != 1).any()) for i in used)
+        if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
+            return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
         text = (
             f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
             f"{max(ev):+.2f} EV), which is undone"

@@ -342,7 +342,7 @@ def _of_motion(motion: str, rows: Sequence[Row]) -> list[str]:
         if row.model != YARDSTICK and row.gain in yardstick
     }
     compared = [row for row, (mean, _) in differences.items() if math.isfinite(mean)]
-    title = f"PSNR less that of {YARDSTICK}, dB, burst by burst"
+    title = f"PSNR minus that of {YARDSTICK}, dB, burst by burst"
     return lines + _table(title, compared, lambda row: "{:+.2f} ± {:.2f}".format(*differences[row]))
 
 

@@ -11,6 +11,7 @@ from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish,
 from kpnviz.text import percent
 
 _SHIFT = "#0f9d76"
+_LEFT = ["#2b5a83", "#6d4d86", "#a8433f"]  # white text is read on all of them, on a light and a dark page
 
 
 def image_map(
@@ -55,10 +56,11 @@ def ninths(values: np.ndarray, counts: np.ndarray, shape: tuple[int, int], heigh
     figure = go.Figure(
         go.Heatmap(
             z=values, x0=W / 6, dx=W / 3, y0=H / 6, dy=H / 3, zmin=0, zmax=max(4.0, float(values.max())),
-            colorscale=SEQUENTIAL, showscale=False, text=text, texttemplate="%{text}", hoverinfo="skip",
+            colorscale=_LEFT, showscale=False, text=text, texttemplate="%{text}", hoverinfo="skip",
+            textfont=dict(color="white", size=13), xgap=1, ygap=1,
         )
     )  # fmt: skip
-    picture_axes(figure, H, W)
+    picture_axes(figure, H, W, titles=False)
     return fit_to_width(finish(figure, height), shape, bar=False)
 
 

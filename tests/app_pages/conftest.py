@@ -1,5 +1,8 @@
 """A server and a page, for the tests that look at the app as a person does."""
 
+import functools
+from contextlib import ExitStack
+
 import pytest
 
 import kpnviz
@@ -10,10 +13,16 @@ from kpnviz.ui.parameters import COLOR, DEFAULTS
 from .lens_driver import METHODS, open_lens, watch
 
 
+@pytest.fixture(scope="session")
+def start_server():
+    """Starts the server of all tests of this process when one first asks for it; its address."""
+    with ExitStack() as stack:
+        yield functools.cache(lambda: stack.enter_context(serve()))
+
+
 @pytest.fixture(scope="module")
-def server(chromium):
-    with serve() as address:
-        yield address
+def server(chromium, start_server):
+    return start_server()
 
 
 @pytest.fixture

@@ -96,6 +96,17 @@ def test_colors_that_drift_are_undone_channel_by_channel():
     assert "for each color by itself" in own.report
 
 
+def test_only_colors_may_drift():
+    gains = np.ones((5, 3))
+    gains[3] = 1.08, 1, (1 - 0.2126 * 1.08 - 0.7152) / 0.0722  # of the same luminance
+    own = prepare(stack_of(taken(clean_frames("flowers", color=True), gains, GAINS[1])))
+    assert own.stack.gains is not None and own.stack.gains[3, 0] / own.stack.gains[3, 1] == pytest.approx(
+        1.08, abs=0.01
+    )
+    if own.reference != 3:
+        assert "The colors of 1 frame differ from its own, which is undone." in own.report
+
+
 def test_encoded_photos_too():
     clean = clean_frames()
     codes = np.rint(255 * srgb_encode(np.clip(taken(clean, EXPOSURES, GAINS[1]), 0, 1))).astype(np.uint8)

@@ -198,3 +198,15 @@ def test_values_far_off_are_written_at_the_end_of_the_axis():
     (note,) = figure.layout.annotations
     assert note.text == "▼<br>−6.2" and note.x == 0 and note.yanchor == "bottom"
     assert figure.layout.yaxis.zeroline
+
+
+def test_each_ninth_of_a_picture_says_its_value_and_count():
+    values, counts = np.arange(9.0).reshape(3, 3), np.arange(9).reshape(3, 3)
+    figure = figures.ninths(values, counts, (90, 120))
+    (heatmap,) = traces(figure, "heatmap")
+    np.testing.assert_array_equal(heatmap.z, values)
+    assert (heatmap.x0, heatmap.dx, heatmap.y0, heatmap.dy) == (20, 40, 15, 30)
+    assert heatmap.text[0][1] == "1.0 px<br>1 frame" and heatmap.text[2][2] == "8.0 px<br>8 frames"
+    assert (heatmap.zmin, heatmap.zmax) == (0, 8) and figures.ninths(values / 9, counts, (9, 9)).data[
+        0
+    ].zmax == 4

@@ -129,7 +129,7 @@ class Sayer:
             for name, n, f in zip((a, b), noise, frames, strict=True)
         ]
         says = (
-            f"PSNR of {words[0]} less that of {words[1]}, burst by burst: {mean:+.2f} ± {se:.2f} dB "
+            f"PSNR of {words[0]} minus that of {words[1]}, burst by burst: {mean:+.2f} ± {se:.2f} dB "
             f"({MOTION_WORDS[motion]}, gain ×{gain:g}, {rows[0].bursts} bursts)"
         )
         of = _case(rows[0], "psnr") | {

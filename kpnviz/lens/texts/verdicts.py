@@ -163,7 +163,7 @@ def _classical(results: Results) -> Verdict:
     )
     return Verdict(
         "classical", "Do networks beat classical methods?", answer, points, tuple(say.numbers),
-        _against_gain("MKPN less the best other, dB", lines),
+        _against_gain("MKPN minus the best other, dB", lines),
         "The best of " + ", ".join(title_of(name).lower() for name in ("aligned-mean", "nlm", "tv", "wavelets"))
         + " and " + title_of("wiener-merge") + ".",
     )  # fmt: skip
@@ -182,7 +182,7 @@ def _sizes(results: Results) -> Verdict:
     top = max(ZOO[pays].sizes) if pays else 0
     answer = f"Yes, up to {top}×{top}" if pays else "Not always"
     steps = ", ".join(
-        f"{_short(b)} is {say.ahead(b, a, WHOLE, 4)} (surely better in {ahead[b]} of {len(cases)} cases)"
+        f"{_short(b)} is {say.ahead(b, a, WHOLE, 4)} (clearly better in {ahead[b]} of {len(cases)} cases)"
         for a, b in pairwise(names[:5])
     )
     last, other = names[-1], pays or names[0]
@@ -196,7 +196,7 @@ def _sizes(results: Results) -> Verdict:
                   lambda name, gain: (say.row(name, WHOLE, gain), say.row(shown[0], WHOLE, gain)))  # fmt: skip
     return Verdict(
         "sizes", "Do larger kernels pay?", answer, points, tuple(say.numbers),
-        _against_size(shown, f"PSNR less that of {title_of(shown[0])}, dB", lines),
+        _against_size(shown, f"PSNR minus that of {title_of(shown[0])}, dB", lines),
         "Whole-pixel shake. A case is one of five gains with one of three kinds of motion. L1 and L3 lie far "
         "below this axis: they are in the table.",
     )  # fmt: skip
@@ -273,7 +273,11 @@ def _frames(results: Results) -> Verdict:
         lambda n, gain: (say.row("mkpn", SUB, gain, frames=n), say.row("mkpn", SUB, gain, frames=1)),
     )
     figure = Curves(
-        tuple(map(float, counts)), tuple(map(str, counts)), "frames", "PSNR less that of one frame, dB", lines
+        tuple(map(float, counts)),
+        tuple(map(str, counts)),
+        "frames",
+        "PSNR minus that of one frame, dB",
+        lines,
     )
     return Verdict(
         "frames", "Do more frames help?", "Yes" if growing else "Not always", points, tuple(say.numbers), figure,
@@ -315,7 +319,7 @@ def _wrong_noise(results: Results) -> Verdict:
         for name in names
     )  # fmt: skip
     ticks = tuple(f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales)
-    figure = Curves(tuple(scales), ticks, "assumed noise / true noise", "PSNR less that at ×1, dB", lines)
+    figure = Curves(tuple(scales), ticks, "assumed noise / true noise", "PSNR minus that at ×1, dB", lines)
     return Verdict(
         "assumed", "What does a wrong assumed noise cost?", answer, points, tuple(say.numbers), figure,
         "Gain ×4, sub-pixel shake. Noise as a standard deviation.",
@@ -331,14 +335,14 @@ def _kernels(results: Results) -> Verdict:
         f"KPN 5×5 is {say.ahead('kpn', 'kpn-blind', WHOLE, 1)} at ×1 and "
         f"{say.ahead('kpn', 'kpn-blind', WHOLE, 8)} at ×8. There the alignment of the blind network's kernels is "
         f"{say.alignment('kpn-blind', WHOLE, 8, 'kpn')}.",
-        f"It is {say.ahead('kpn', 'kpn-direct', WHOLE, 4)} at ×4, and surely better than it in "
+        f"It is {say.ahead('kpn', 'kpn-direct', WHOLE, 4)} at ×4, and clearly better than it in "
         f"{better['kpn-direct']} of {len(cases)} cases.",
     )
     lines = _less(say, [(f"less {title_of(name)}", name) for name in ("kpn-blind", "kpn-direct")], TEST_GAINS,
                   lambda gain, name: (say.row("kpn", WHOLE, gain), say.row(name, WHOLE, gain)))  # fmt: skip
     return Verdict(
         "kernels", "Do the noise map and kernels pay?", answer, points, tuple(say.numbers),
-        _against_gain("KPN 5×5 less the other, dB", lines),
+        _against_gain("KPN 5×5 minus the other, dB", lines),
         "Whole-pixel shake. *Blind* is not told the noise; *direct* predicts the pixel, as a correction of the "
         "mean that matching makes.",
     )  # fmt: skip
