@@ -56,9 +56,6 @@ def offer() -> dict[str, Any]:
     from kpnviz.photos import gallery, read_scene
     from kpnviz.ui import choices
 
-    # A camera that turns needs splines of the whole photo, which are not here.
-    shakes = [name for name in (*choices.SHAKES, choices.BY_HAND) if name != choices.HANDHELD]
-
     def as_link(name: str) -> str:
         return {"±2": "small", choices.BY_HAND: "hand"}.get(name, name)
 
@@ -73,12 +70,10 @@ def offer() -> dict[str, Any]:
         "reduction": choices.REDUCTION,
         "reduced": read_scene(gallery()[0], choices.REDUCTION).shape[0],
         "moving": {photo: dataclasses.asdict(choices.moving_object(photo, 1)) for photo in gallery()},
-        "shakes": {
-            as_link(name): dataclasses.asdict(one) for name, one in choices.SHAKES.items() if name in shakes
-        },
-        "shake_titles": {
-            as_link(name): title for name, title in choices.SHAKE_TITLES.items() if name in shakes
-        },
+        "shakes": {as_link(name): dataclasses.asdict(one) for name, one in choices.SHAKES.items()},
+        "shake_titles": {as_link(name): title for name, title in choices.SHAKE_TITLES.items()},
+        "camera": choices.MAX_CAMERA,
+        "camera_titles": {name: list(titles) for name, titles in choices.CAMERA_TITLES.items()},
         "display": DISPLAY,
         "display_choices": {
             "mode": list(MODES),

@@ -39,6 +39,24 @@ MAX_CHANGED_SHIFT = 16  # of a frame in What if
 MAX_CAMERA = {"rotation": 10.0, "tilt": 5.0, "shutter": 32.0, "parallax": 32.0}
 """Of CameraMotion: degrees, degrees, pixels, pixels."""
 
+CAMERA_TITLES = {
+    "rotation": (
+        "Rotation, degrees",
+        "How far the last frame is turned, about a point in the middle of the picture.",
+    ),
+    "tilt": ("Pan and tilt, degrees", "How far the camera looks aside by the last frame: perspective."),
+    "shutter": (
+        "Rolling shutter, px",
+        "How far the last frame is sheared, from its top row to its bottom row: rows are exposed one after the other.",
+    ),
+    "parallax": (
+        "Parallax, px",
+        "How much further things in front move than what is behind them, by the last frame. They cover about four "
+        "tenths of the picture.",
+    ),
+}
+"""How they are written for people, and what they mean."""
+
 LESSON_COUNT = len(LESSONS)
 
 BY_HAND = "by hand"

@@ -21,6 +21,7 @@ from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
     BY_HAND,
+    CAMERA_TITLES,
     CROPS,
     HANDHELD,
     MAX_GAIN,
@@ -75,24 +76,6 @@ _SHAKE_HELP = (
     "and a part of the scene in front that moves by 1 to 6 pixels more. *Strong*: within ±4, half of the time "
     "within ±16. *By hand*: you say where the scene goes in each frame."
 )
-
-
-_CAMERA_TITLES = {
-    "rotation": (
-        "Rotation, degrees",
-        "How far the last frame is turned, about a point in the middle of the picture.",
-    ),
-    "tilt": ("Pan and tilt, degrees", "How far the camera looks aside by the last frame: perspective."),
-    "shutter": (
-        "Rolling shutter, px",
-        "How far the last frame is sheared, from its top row to its bottom row: rows are exposed one after the other.",
-    ),
-    "parallax": (
-        "Parallax, px",
-        "How much further things in front move than what is behind them, by the last frame. They cover about four "
-        "tenths of the picture.",
-    ),
-}
 
 _MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
 _COLOR_HELP = (
@@ -321,7 +304,7 @@ def _camera_controls() -> None:
     moves = any(state[key] for key in CAMERA) and not fixed
     with st.expander("Camera motion", expanded=moves):
         for key in CAMERA:
-            title, meaning = _CAMERA_TITLES[key]
+            title, meaning = CAMERA_TITLES[key]
             st.slider(
                 title,
                 **limits(key),

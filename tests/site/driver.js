@@ -80,8 +80,8 @@ const work = {
   colors: ({ names }) => names.map(({ file, H, W }) => hasColor(linearPicture(bytes(`${folder}/${file}`), H, W))),
   synthesize({ recipe, names }) {
     const burst = synthesize(recipe, photos(names));
-    const { frames, clean, shifts, moving } = burst;
-    return { frames, clean, shifts, look: interestingPixel(burst), object_at: moving && moving.object_at, moving_shifts: moving && moving.shifts };
+    const { frames, clean, shifts, motion, moving } = burst;
+    return { frames, clean, shifts, motion, look: interestingPixel(burst), object_at: moving && moving.object_at, moving_shifts: moving && moving.shifts };
   },
   links: ({ links, offer }) =>
     links.map((link) => {

@@ -83,7 +83,8 @@ GOOD = [
     "v=2&shake=hand&frames=3&shifts=0~0_3~-4_-7~25&methods=kpn~mkpn&pixel=60~72",
     "v=2&mode=signed&against=mean&stops=1.5&linear=1&compare=pair&shown=mkpn&other=frame&look=sum&assumed=-0.5&frame=3",
     "v=2&view=10~20~2&shake=sub-pixel&mode=share&channel=B",
-    "v=2&methods=kpn-1frame~mkpn",
+    "v=2&methods=kpn-1frame~mkpn&rotation=1.5&shutter=3",
+    "v=2&shake=handheld&tilt=2",
     "v=1&photo=dog",
 ]
 WRONG = [
@@ -91,6 +92,7 @@ WRONG = [
     "photo=cat&frames=99&gain=x&crop=100&seed=-1",
     "shake=wild&methods=kpn~none&pixel=a~b&view=1~2",
     "shake=hand&shifts=1~1_2~2",
+    "tilt=9&parallax=x",
     "pixel=400~2&top=9999&look=x&assumed=7",
 ]
 

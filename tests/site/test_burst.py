@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kpnviz.analysis.metrics import psnr, ssim
-from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
+from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.color import srgb_decode
 from kpnviz.denoise import load
 from kpnviz.lens import pack, pack_assumed, unpack
@@ -96,6 +97,8 @@ RECIPES = [
     ),
     BurstRecipe("dog", (5, 8, 32, 32), GAINS[2], 3, shifts=((0, 0), (3, -40), (-7, 250))),
     BurstRecipe("dog", None, GAINS[4], 1, reduction=4),
+    with_motion(BurstRecipe("dog", (30, 200, 44, 40), GAINS[2], 4, seed=9, color=True), "handheld"),
+    BurstRecipe("dog", (240, 5, 40, 47), GAINS[1], 3, seed=4, camera=CameraMotion(4, 3, 9, 0)),
 ]  # fmt: skip
 
 
@@ -112,7 +115,11 @@ def test_a_recipe_gives_the_same_burst(run_node, tmp_path):
         np.testing.assert_allclose(found["frames"], burst.frames.reshape(-1), atol=1e-6, rtol=0)
         clean = synthesize(dataclasses.replace(recipe, noise=NoiseModel(0, 0))).frames
         np.testing.assert_allclose(found["clean"], clean.reshape(-1), atol=5e-7, rtol=0)
-        assert np.array_equal(found["shifts"], burst.shifts)
+        if burst.motion is None:
+            assert np.array_equal(found["shifts"], burst.shifts) and found["motion"] is None
+        else:
+            assert found["shifts"] is None
+            np.testing.assert_allclose(found["motion"], burst.motion.reshape(-1), atol=2e-6, rtol=0)
         assert tuple(found["look"]) == interesting_pixel(burst)
         if burst.moving_shifts is None:
             assert found["object_at"] is None
@@ -123,7 +130,8 @@ def test_a_recipe_gives_the_same_burst(run_node, tmp_path):
 
 @pytest.mark.parametrize("color", [False, True])
 def test_python_reads_what_javascript_packs(run_node, tmp_path, color):
-    recipe = BurstRecipe("dog", (60, 90, 40, 45), GAINS[4], 3, moving=OBJECT, seed=1, color=color)
+    recipe = BurstRecipe("dog", (60, 90, 40, 45), GAINS[4], 3, seed=1, color=color)
+    recipe = with_motion(recipe, "handheld") if color else dataclasses.replace(recipe, moving=OBJECT)
     names = ["mkpn", "kpn-direct"]
     scales = [0.5, 2.0]
     files, said = photo_files(["dog", "flowers"])
@@ -141,7 +149,7 @@ def test_python_reads_what_javascript_packs(run_node, tmp_path, color):
     def comparable(value, values, key=""):
         if key in ("id", "burst", "arrays", "title", "error"):
             return None
-        if key in ("image", "factors", "clean", "frames", "object_at") and value is not None:
+        if key in ("image", "factors", "clean", "frames", "object_at", "motion") and value is not None:
             return values[value].shape, str(values[value].dtype)
         if key in ("psnr", "ssim") and value is not None:
             return round(value, 3)

@@ -130,6 +130,9 @@ def test_one_file_works_from_disk_without_a_request(open_page, tmp_path):
     page, heard = open_page(f"file://{tmp_path}/one.html?{query}")
     wait_until(page, DONE)
     check_pictures(page, query)
+    page.get_by_label("Camera shake").select_option("handheld")
+    wait_until(page, f"{DONE} && {LENS}.state.data.motion")
+    check_pictures(page, query.replace("hand&shifts=0~0_3~-2", "handheld"))
     assert [one for one in heard if not one.startswith(("file:", "data:", "blob:"))] == []
 
 

@@ -2,6 +2,7 @@
 
 /** @import { Burst, Misalignment, MovingObject, Picture, Recipe, Shift } from "./types" */
 
+import { CameraPath, splineOf } from "./camera.js";
 import { STREAMS } from "./constants.js";
 import { boxReduce, luminance, windowOf } from "./pictures.js";
 import { Generator } from "./random.js";
@@ -85,7 +86,7 @@ function paste(frame, object, texture, shift, scale) {
  * @returns {Burst}
  */
 export function synthesize(recipe, photoOf) {
-  const { frames: N, reduction, noise, seed, white_level } = recipe;
+  const { frames: N, reduction, seed } = recipe;
   const read = (/** @type {string} */ name, /** @type {number} */ by) => {
     const photo = photoOf(name);
     return boxReduce(recipe.color ? photo : luminance(photo), by);
@@ -96,6 +97,7 @@ export function synthesize(recipe, photoOf) {
     throw new Error(`crop ${top},${left},${H},${W} does not fit the photo ${recipe.photo}, ${reduced.H}x${reduced.W}`);
   const shifts = recipe.shifts ?? drawShifts(recipe.misalignment, N, seed);
   if (shifts.length !== N) throw new Error(`shifts names ${shifts.length} frames; the burst has ${N}`);
+  if (recipe.camera) return taken(recipe, shifts, windowOf(reduced, top, left, H, W), read(recipe.photo, 1), [top, left]);
   // Whole pixels: the reduced photo is shifted. Parts of a pixel: the photo is, by whole pixels of its own, and each frame is
   // reduced by itself, as a sensor would do it.
   const whole = shifts.flat().every(Number.isInteger);
@@ -122,30 +124,50 @@ export function synthesize(recipe, photoOf) {
     });
     clean.set(boxReduce(frame, scale).values, i * C * H * W);
   }
-  if (white_level !== 1) for (let i = 0; i < clean.length; i++) clean[i] *= Math.fround(white_level);
   const object_at = Uint8Array.from({ length: H * W }, (_, p) => 1 + masks.findIndex((mask) => mask[p] > 0.5));
-  return {
-    recipe,
-    ...{ N, C, H, W, shifts, noise, white_level, clean },
-    frames: noisy(recipe, clean, C, H * W),
-    moving: masks.length ? { object_at, shifts: movingShifts } : null,
-  };
+  const moving = masks.length ? { object_at, shifts: movingShifts } : null;
+  return { ...noisy(recipe, { clean, C, H, W }), shifts, motion: null, moving };
 }
 
 /**
- * x ~ N(y, read_std^2 + shot_gain y), of clean frames [N, C, pixels].
+ * The burst of a camera that turns; frame 0 is given.
  * @param {Recipe} recipe
- * @param {Float32Array} clean
- * @param {number} C
- * @param {number} pixels
+ * @param {Shift[]} shifts
+ * @param {Picture} first
+ * @param {Picture} photo  before its reduction
+ * @param {[number, number]} corner
+ * @returns {Burst}
  */
-function noisy({ noise: { read_std, shot_gain }, color, seed }, clean, C, pixels) {
+function taken(recipe, shifts, { values, C, H, W }, photo, corner) {
+  const { frames: N, reduction, seed } = recipe;
+  const path = new CameraPath(/** @type {NonNullable<typeof recipe.camera>} */ (recipe.camera), shifts, H, W, seed);
+  const size = photo.H * photo.W;
+  const planes = Array.from({ length: C }, (_, c) => splineOf(photo.values.subarray(c * size, (c + 1) * size), photo.H, photo.W));
+  const clean = new Float32Array(N * C * H * W);
+  const motion = new Float32Array(N * H * W * 2);
+  for (let i = 0; i < N; i++) {
+    clean.set(i ? path.frame(i, planes, photo, corner, reduction).values : values, i * C * H * W);
+    motion.set(path.where(i), i * H * W * 2);
+  }
+  return { ...noisy(recipe, { clean, C, H, W }), shifts: null, motion, moving: null };
+}
+
+/**
+ * Noisy frames, x ~ N(y, read_std^2 + shot_gain y), of clean ones [N, C, H, W] with white at 1.
+ * @param {Recipe} recipe
+ * @param {{ clean: Float32Array, C: number, H: number, W: number }} scene
+ */
+function noisy(recipe, { clean, C, H, W }) {
+  const { frames: N, noise, color, seed, white_level } = recipe;
+  if (white_level !== 1) for (let i = 0; i < clean.length; i++) clean[i] *= Math.fround(white_level);
+  const { read_std, shot_gain } = noise;
   const frames = new Float32Array(clean.length);
+  const pixels = H * W;
   for (let c = 0; c < C; c++) {
     const random = new Generator(color ? [STREAMS.COLOR_GRAIN, c, seed] : [STREAMS.GRAIN, seed]);
     for (let start = c * pixels; start < clean.length; start += C * pixels)
       for (let i = start; i < start + pixels; i++)
         frames[i] = clean[i] + Math.sqrt(read_std * read_std + shot_gain * Math.max(clean[i], 0)) * random.normal();
   }
-  return frames;
+  return { recipe, ...{ N, C, H, W, frames, clean, noise, white_level } };
 }

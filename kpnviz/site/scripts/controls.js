@@ -5,7 +5,7 @@
 
 import { encode } from "../../lens/scripts/palette.js";
 import { boxReduce, hasColor } from "./pictures.js";
-import { BY_HAND, shiftsFor } from "./parameters.js";
+import { BY_HAND, mayTurn, shiftsFor } from "./parameters.js";
 
 /**
  * An element with attributes and contents.
@@ -56,6 +56,7 @@ export class Controls {
         this.choice("Camera shake", "shake", Object.entries(offer.shake_titles)),
         this.table,
         this.toggle("Moving object", "moving"),
+        this.camera(),
         make("p", { className: "row" }, seed, next),
       ),
       this.group(`Methods, up to ${offer.most_methods}`, this.methods),
@@ -93,7 +94,7 @@ export class Controls {
 
   /**
    * @param {string} label
-   * @param {"gain" | "frames"} key
+   * @param {"gain" | "frames" | keyof State["camera"]} key
    * @param {number} min
    * @param {number} max
    * @param {number} step
@@ -102,11 +103,15 @@ export class Controls {
   range(label, key, min, max, step, text) {
     const [input, value] = [make("input", { type: "range", min, max, step }), make("output")];
     input.setAttribute("aria-label", label);
-    input.oninput = () => this.set({ [key]: Number(input.value) });
+    input.oninput = () => {
+      const number = Number(input.value);
+      this.set(key === "gain" || key === "frames" ? { [key]: number } : { camera: { ...this.state.camera, [key]: number } });
+    };
     this.writers.push(() => {
-      input.value = String(this.state[key]);
-      value.textContent = text(this.state[key]);
-      input.setAttribute("aria-valuetext", text(this.state[key]));
+      const number = key === "gain" || key === "frames" ? this.state[key] : this.state.camera[key];
+      input.value = String(number);
+      value.textContent = text(number);
+      input.setAttribute("aria-valuetext", text(number));
     });
     return make("label", { className: "range" }, make("span", {}, label), value, input);
   }
@@ -151,9 +156,22 @@ export class Controls {
     return make("label", { className: "check" }, input, label);
   }
 
+  /** How the camera turns beside its shake, folded away. */
+  camera() {
+    const { camera, camera_titles: titles } = this.offer;
+    const keys = /** @type {(keyof State["camera"])[]} */ (Object.keys(camera));
+    const sliders = keys.map((key) => Object.assign(this.range(titles[key][0], key, 0, camera[key], 0.1, (value) => value.toFixed(1)), { title: titles[key][1] }));
+    const details = make("details", {}, make("summary", { textContent: "The camera turns" }), ...sliders);
+    this.writers.push(() => {
+      details.hidden = !mayTurn(this.state);
+      if (Object.values(this.state.camera).some(Boolean)) details.open = true;
+    });
+    return details;
+  }
+
   /** Shifts of the burst on the page, from which one starts by hand. */
   get shown() {
-    return this.burst ? this.burst.shifts.map((shift) => /** @type {Shift} */ (shift.map(Math.round))) : this.state.shifts;
+    return this.burst?.shifts ? this.burst.shifts.map((shift) => /** @type {Shift} */ (shift.map(Math.round))) : this.state.shifts;
   }
 
   /** A table of each frame's shift, where it is set by hand. */

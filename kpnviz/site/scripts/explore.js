@@ -6,12 +6,13 @@
 
 import { mount } from "../../lens/scripts/mount.js";
 import { synthesize } from "./burst.js";
+import { drawHandheld } from "./camera.js";
 import { Controls } from "./controls.js";
 import { bytesOf } from "./files.js";
 import { interestingPixel } from "./first_look.js";
 import { noiseForGain } from "./noise.js";
 import { pack, packAssumed } from "./pack.js";
-import { readLink, shiftsFor, writeLink, BY_HAND } from "./parameters.js";
+import { BY_HAND, HANDHELD, mayTurn, readLink, shiftsFor, writeLink } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
 
@@ -133,13 +134,14 @@ class Explore {
       frames: state.frames,
       misalignment: offer.shakes[state.shake] ?? offer.shakes.paper,
       shifts: state.shake === BY_HAND ? shiftsFor(state.shifts, state.frames) : null,
-      moving: state.moving
+      moving: state.moving && state.shake !== HANDHELD
         ? [{ ...object, center: [side * object.center[0], side * object.center[1]], diameter: side * object.diameter }]
         : [],
       white_level: 1,
       reduction: offer.reduction,
       seed: state.seed,
       color: state.color && hasColor(photo),
+      camera: state.shake === HANDHELD ? drawHandheld(state.seed) : mayTurn(state) && Object.values(state.camera).some(Boolean) ? { ...state.camera } : null,
     };
     return recipe;
   }

@@ -23,7 +23,7 @@ import { scoresOf } from "./scores.js";
  * @param {string} id  of the burst
  */
 export function pack(burst, shown, start, id) {
-  const { N, C, H, W, frames, clean, noise, shifts, moving, white_level } = burst;
+  const { N, C, H, W, frames, clean, noise, shifts, motion, moving, white_level } = burst;
   const pixels = C * H * W;
   const picture = C === 1 ? [H, W] : [C, H, W];
   const arrays = new Arrays();
@@ -55,8 +55,9 @@ export function pack(burst, shown, start, id) {
     clean: arrays.add(toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,
+    motion: motion && arrays.add(...ofCells(motion, N, H, W)),
     moving: moving && { object_at: arrays.add(moving.object_at, [H, W]), shifts: moving.shifts },
-    ...{ motion: null, panels, methods, series: null, start, sizes: null },
+    ...{ panels, methods, series: null, start, sizes: null },
   };
   const done = shown.filter(({ estimate }) => estimate).map(({ name }) => name);
   return arrays.behind({ ...header, id: `${id} ${done.join(" ")}` });
@@ -80,6 +81,26 @@ export function packAssumed({ C, H, W }, scales, estimates, id) {
     factors: estimates.flatMap(({ factors }) => (factors ? [arrays.add(factors.values, factors.shape)] : [])),
   };
   return arrays.behind({ ...header, id });
+}
+
+/**
+ * Displacements [N, H, W, 2] at every other pixel, as float16, and their shape.
+ * @param {Float32Array} motion
+ * @param {number} N
+ * @param {number} H
+ * @param {number} W
+ * @returns {[Uint16Array, number[]]}
+ */
+function ofCells(motion, N, H, W) {
+  const [h, w] = [(H + 1) >> 1, (W + 1) >> 1];
+  const cells = new Float32Array(N * h * w * 2);
+  for (let i = 0; i < N; i++)
+    for (let y = 0; y < h; y++)
+      for (let x = 0; x < w; x++) {
+        const from = 2 * ((i * H + 2 * y) * W + 2 * x);
+        cells.set(motion.subarray(from, from + 2), 2 * ((i * h + y) * w + x));
+      }
+  return [toHalves(cells), [N, h, w, 2]];
 }
 
 /**

@@ -17,6 +17,7 @@
  * @property {Shift[]} shifts
  * @property {boolean} moving
  * @property {number} seed
+ * @property {import("./types").Camera} camera  beside its shake
  * @property {string[]} methods
  * @property {[number, number] | null} pixel
  * @property {Partial<Display>} display  what is not as at first
@@ -39,6 +40,8 @@
  * @property {Record<string, import("./types").MovingObject>} moving  of each photo; center and diameter in sides of the crop
  * @property {Record<string, import("./types").Misalignment>} shakes  by their names in a link
  * @property {Record<string, string>} shake_titles
+ * @property {import("./types").Camera} camera  the most of each
+ * @property {Record<keyof import("./types").Camera, [string, string]>} camera_titles  and what it means
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
  * @property {string} version  of links
@@ -49,6 +52,19 @@ const CHANNELS = ["R", "G", "B"];
 /** Camera shake that is a table of shifts. */
 export const BY_HAND = "hand";
 
+/** Camera shake whose camera turns as the seed says. */
+export const HANDHELD = "handheld";
+
+const CAMERA = /** @type {const} */ (["rotation", "tilt", "shutter", "parallax"]);
+
+/**
+ * Whether a person may set how the camera turns: objects move where it only shifts.
+ * @param {State} state
+ */
+export function mayTurn({ moving, shake }) {
+  return !moving && shake !== HANDHELD;
+}
+
 /**
  * @param {Offer} offer
  * @returns {State}
@@ -57,7 +73,7 @@ export function defaults({ photos, methods }) {
   const photo = photos.includes("dog") ? "dog" : photos[0];
   return {
     ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
-    ...{ methods: [...methods], pixel: null, display: {} },
+    ...{ camera: { rotation: 0, tilt: 0, shutter: 0, parallax: 0 }, methods: [...methods], pixel: null, display: {} },
   };
 }
 
@@ -74,6 +90,7 @@ export function writeLink(state, offer) {
   if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
   put("moving", Number(state.moving));
   put("seed", state.seed);
+  for (const name of CAMERA) if (mayTurn(state) && state.camera[name]) put(name, Number(state.camera[name].toPrecision(12)));
   put("methods", state.methods.join("~"));
   if (state.pixel) put("pixel", state.pixel.join("~"));
   for (const [name, value] of Object.entries(state.display)) {
@@ -115,8 +132,8 @@ export function readLink(search, offer) {
   if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
   const version = query.get("v") ?? offer.version;
   if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
-  const known = new Set(["v", "shifts", ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS)]);
-  for (const name of query.keys()) if (!known.has(name) || name === "display") problems.push(`${quoted(name)} means nothing here`);
+  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS)]);
+  for (const name of query.keys()) if (!known.has(name) || name === "display" || name === "camera") problems.push(`${quoted(name)} means nothing here`);
   const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
   const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
     const text = query.get(name);
@@ -157,6 +174,7 @@ export function readLink(search, offer) {
   }
   state.moving = Boolean(within("moving", 0, 0, 1));
   state.seed = within("seed", state.seed, 0, offer.most_seed);
+  for (const name of CAMERA) if (mayTurn(state)) state.camera[name] = Number(within(name, 0, 0, offer.camera[name], false).toFixed(1));
   state.methods = readMethods(query, offer, problems) ?? state.methods;
   if (query.has("pixel")) {
     const pixel = numbers(query.get("pixel") ?? "", [[-1e6, 1e6], [-1e6, 1e6]]);

@@ -67,7 +67,15 @@ export interface Misalignment {
   subpixel: boolean;
 }
 
-/** kpnviz.burst.BurstRecipe, without a moving camera. crop: top, left, height, width. */
+/** kpnviz.camera_motion.CameraMotion */
+export interface Camera {
+  rotation: number;
+  tilt: number;
+  shutter: number;
+  parallax: number;
+}
+
+/** kpnviz.burst.BurstRecipe. crop: top, left, height, width. */
 export interface Recipe {
   photo: string;
   crop: [number, number, number, number] | null;
@@ -80,6 +88,7 @@ export interface Recipe {
   reduction: number;
   seed: number;
   color: boolean;
+  camera: Camera | null;
 }
 
 /** N noisy frames [N, C, H, W], and what is known of them. */
@@ -93,7 +102,9 @@ export interface Burst {
   clean: Float32Array;
   noise: Noise;
   white_level: number;
-  shifts: Shift[];
+  /** null: the camera turned; then `motion` is where each pixel of frame 0 went, [N, H, W, 2]. */
+  shifts: Shift[] | null;
+  motion: Float32Array | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
 }
 
