@@ -236,8 +236,8 @@ class OwnBurst:
             f"at least {frames.min()} of {self._used}" if frames.min() < self._used else f"all {self._used}"
         )
         return (
-            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); {least} frames show every part of "
-            "the picture."
+            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); {least} frames show every part "
+            "of the picture."
         )
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
