@@ -172,7 +172,8 @@ def numbers_of(burst: Upload) -> None:
     now = stack.meaning
     if now is None:
         return
-    with st.expander(f"What the numbers mean: {now}"), st.container(horizontal=True, gap="medium"):
+    name = "sRGB-encoded" if now.encoding == "srgb" and stack.profile is None else str(now)
+    with st.expander(f"What the numbers mean: {name}"), st.container(horizontal=True, gap="medium"):
         with st.container(width=360):
             encoding = st.segmented_control(
                 "The numbers are",

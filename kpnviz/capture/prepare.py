@@ -232,9 +232,12 @@ class OwnBurst:
         rows, columns = ("top", "middle", "bottom"), ("left", "middle", "right")
         i, j = np.unravel_index(np.argmax(residual), residual.shape)
         place = " ".join(dict.fromkeys((rows[i], columns[j])))
+        least = (
+            f"at least {frames.min()} of {self._used}" if frames.min() < self._used else f"all {self._used}"
+        )
         return (
-            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); at least {frames.min()} of "
-            f"{self._used} frames show every part of the picture."
+            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); {least} frames show every part "
+            "of the picture."
         )
 
     def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
