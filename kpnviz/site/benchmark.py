@@ -23,6 +23,7 @@ from kpnviz.evaluation.benchmark import machine
 from kpnviz.lens.linker import linked
 from kpnviz.models.checkpoints import folder, read_card
 from kpnviz.models.kpn import ModelConfig
+from kpnviz.photos import read_scene
 from kpnviz.site import compiling
 
 MODELS = ("kpn-l5", "mkpn", "kpn")
@@ -45,7 +46,8 @@ def run(models: Sequence[str] = MODELS, side: int = SIDE, turns: int = _TURNS) -
     relaxed = _relaxed(node)
     if relaxed is not None:
         ways["relaxed"] = ("engine.relaxed.wasm", [node, *relaxed])
-    burst = synthesize(BurstRecipe("dog", (64, 64, side, side)))
+    start = max(0, (read_scene("dog").shape[0] - side) // 2)
+    burst = synthesize(BurstRecipe("dog", (start, start, side, side)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

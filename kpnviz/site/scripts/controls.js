@@ -101,7 +101,7 @@ export class Controls {
    * @param {(value: number) => string} text
    */
   range(label, key, min, max, step, text) {
-    const [input, value] = [make("input", { type: "range", min, max, step }), make("output")];
+    const [input, value] = [make("input", { type: "range", min, max, step }), make("span")];
     input.setAttribute("aria-label", label);
     input.oninput = () => {
       const number = Number(input.value);
