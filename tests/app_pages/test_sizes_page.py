@@ -139,7 +139,11 @@ def test_any_two_sizes_are_compared(page, burst, estimates):
 def test_the_map_and_its_legend_are_those_of_python(page, best):
     index = np.array(lens(page, "Array.from(l.data.sizes.index)")).reshape(best.index.shape)
     assert (index != best.index + 1).mean() < 2e-3  # threads add in another order
-    legend = dict(re.findall(r"(small|middle|large|tie)[^%]*?(\d+) %", page.locator(".map-of-sizes .shares").inner_text()))
+    legend = dict(
+        re.findall(
+            r"(small|middle|large|tie)[^%]*?(\d+) %", page.locator(".map-of-sizes .shares").inner_text()
+        )
+    )
     for number, name in enumerate((*SIZE_CLASSES, "tie")):
         share = (best.index == (number if name != "tie" else -1)).mean()
         assert float(legend[name]) == pytest.approx(100 * share, abs=1 if share < 0.01 else 0.7), name
