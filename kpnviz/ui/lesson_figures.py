@@ -33,6 +33,7 @@ from kpnviz.ui.methods import available
 from kpnviz.ui.state import KEPT_SIZES, LESSON_DISPLAY, LESSON_LENS, LESSON_PIXEL
 
 HEIGHT = 320
+PAIR = 240  # CSS pixels of each of two figures side by side: both fit a column in front of a class
 PATCH = 33  # pixels a side of the pictures of a place
 SKY = 24  # pixels a side in which noise is measured
 
@@ -85,8 +86,8 @@ def noise(lesson: Lesson, recipe: BurstRecipe) -> None:
     linear = spread(burst.frames - burst.truth)
     shown = spread(displayed(burst.frames) - displayed(burst.truth))
     line = noise_std(np.array(levels), model.read_std, model.shot_gain).tolist()
-    ticks = [f"{level:.2f}" if i % 3 == 0 or i == len(levels) - 1 else "" for i, level in enumerate(levels)]
-    with elements.grid("lesson_noise", 260):
+    ticks = [f"{level:.2f}" if i % 4 == 0 or i == len(levels) - 1 else "" for i, level in enumerate(levels)]
+    with elements.grid("lesson_noise", PAIR):
         for heading, series in (
             ("In linear intensity", {"measured": linear, "√(σᵣ² + σₛ y)": line}),
             ("As a screen shows it", {"measured": shown}),
@@ -345,7 +346,7 @@ def real(lesson: Lesson, recipe: BurstRecipe) -> None:
     assert burst.truth is not None and burst.motion is not None
     last = len(burst) - 1
     picture = elements.shown_gray(burst.truth, burst.white_level)
-    with elements.grid("lesson_real", 260):
+    with elements.grid("lesson_real", PAIR):
         for heading, where in (
             (f"Where the scene went in frame {last}", burst.motion[last, ::2, ::2]),
             (f"Where {title_of(method)}'s kernels look", frame_maps(field, last).centroid),

@@ -36,6 +36,7 @@ NAVIGATION = 530
 
 # Streamlit's wide layout keeps 5rem free on both sides; pictures want them. A spinner floats, so that what
 # is on the page does not jump while the next picture is computed; components without a face take no room.
+# A slanted letter at an equation's end reaches beyond the box that KaTeX gives it, and would be cut there.
 # A line at the top says at once that the page is at work: the controls are ahead of the pictures for up to a second.
 # The navigation begins beside the sidebar, also where there is none or it is folded: it does not jump from page to
 # page. (A telephone has it in a drawer.)
@@ -52,6 +53,7 @@ _STYLE = """<style>
   padding: 0.5rem 0.9rem; border-radius: 0.5rem; box-shadow: 0 0 0 1px rgb(128 128 128 / 35%);
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-waiting) { bottom: 4.5rem; }
+.katex-display { padding-inline: 0.25em !important; }
 [data-testid="stTopNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
 .stApp::before { content: ""; position: fixed; inset: 0 0 auto; height: 3px; z-index: 1000000; pointer-events: none;
   background: linear-gradient(90deg, transparent, currentColor, transparent) 0 / 50% no-repeat; opacity: 0; }

@@ -86,6 +86,7 @@ export class CameraPath {
   frame(i, planes, { H: tall, W: wide }, [top, left], fine) {
     const { H, W, margin, front, center, turns, shifts, shear, parallax } = this;
     const back = inverse(turns[i]);
+    const place = new SplinePlace();
     const [h, w] = [H * fine, W * fine];
     const values = new Float32Array(planes.length * h * w);
     for (let row = 0; row < h; row++)
@@ -95,16 +96,16 @@ export class CameraPath {
         const [my, mx] = applied(back, py - center[0] - shifts[i][0], px - center[1] - shifts[i][1]);
         const [qy, qx] = [my + center[0], mx + center[1]];
         const at = row * w + column;
-        const place = splineAt((qy + top + 0.5) * fine - 0.5, (qx + left + 0.5) * fine - 0.5, tall, wide);
-        for (let c = 0; c < planes.length; c++) values[c * h * w + at] = place(planes[c]);
+        place.moveTo((qy + top + 0.5) * fine - 0.5, (qx + left + 0.5) * fine - 0.5, tall, wide);
+        for (let c = 0; c < planes.length; c++) values[c * h * w + at] = place.valueOf(planes[c]);
         if (!front) continue;
         const [ny, nx] = [qy - parallax[i][0], qx - parallax[i][1]];
         const cover = linearAt(front, ny + margin, nx + margin, H + 2 * margin, W + 2 * margin);
         if (cover === 0) continue;
-        const near = splineAt((ny + top + 0.5) * fine - 0.5, (nx + left + 0.5) * fine - 0.5, tall, wide);
+        place.moveTo((ny + top + 0.5) * fine - 0.5, (nx + left + 0.5) * fine - 0.5, tall, wide);
         for (let c = 0; c < planes.length; c++) {
           const k = c * h * w + at;
-          values[k] = fround(cover * fround(near(planes[c]))) + fround(fround(1 - cover) * values[k]);
+          values[k] = fround(cover * fround(place.valueOf(planes[c]))) + fround(fround(1 - cover) * values[k]);
         }
       }
     return boxReduce({ values, C: planes.length, H: h, W: w }, fine);
@@ -118,7 +119,7 @@ export class CameraPath {
  * @param {number} w
  */
 function layerInFront(random, h, w) {
-  const weights = Array.from({ length: 2 * RADIUS + 1 }, (_, k) => Math.exp(-0.5 * ((k - RADIUS) / BLOBS) ** 2));
+  const weights = Float64Array.from({ length: 2 * RADIUS + 1 }, (_, k) => Math.exp(-0.5 * ((k - RADIUS) / BLOBS) ** 2));
   const total = weights.reduce((a, b) => a + b);
   let field = Float64Array.from({ length: h * w }, () => random.normal());
   for (const [count, length, step, line] of [
@@ -126,12 +127,15 @@ function layerInFront(random, h, w) {
     [h, w, 1, w],
   ]) {
     const smooth = new Float64Array(h * w);
-    for (let k = 0; k < count; k++)
+    const around = new Float64Array(length + 2 * RADIUS); // a line that goes on at its other end
+    for (let k = 0; k < count; k++) {
+      for (let n = 0; n < around.length; n++) around[n] = field[k * line + ((n - RADIUS + RADIUS * length) % length) * step];
       for (let n = 0; n < length; n++) {
         let sum = 0;
-        for (let d = -RADIUS; d <= RADIUS; d++) sum += weights[d + RADIUS] * field[k * line + (((n + d) % length) + length) % length * step];
+        for (let d = 0; d <= 2 * RADIUS; d++) sum += weights[d] * around[n + d];
         smooth[k * line + n * step] = sum / total;
       }
+    }
     field = smooth;
   }
   const mean = field.reduce((a, b) => a + b) / field.length;
@@ -164,30 +168,55 @@ export function splineOf(plane, H, W) {
   return c;
 }
 
-/** @param {number} t  between 0 and 1 */
-const cubic = (t) => {
-  const s = 1 - t;
-  return [(s * s * s) / 6, 2 / 3 - t * t * (2 - t) / 2, 2 / 3 - s * s * (2 - s) / 2, (t * t * t) / 6];
-};
+/** Where a spline is evaluated: weights and indices of the 4x4 coefficients around, reused from point to point. */
+class SplinePlace {
+  constructor() {
+    this.down = new Float64Array(4);
+    this.along = new Float64Array(4);
+    this.rows = new Int32Array(4);
+    this.columns = new Int32Array(4);
+  }
+
+  /**
+   * @param {number} y
+   * @param {number} x
+   * @param {number} H
+   * @param {number} W
+   */
+  moveTo(y, x, H, W) {
+    const [y0, x0] = [Math.floor(y), Math.floor(x)];
+    cubic(y - y0, this.down);
+    cubic(x - x0, this.along);
+    for (let k = 0; k < 4; k++) {
+      this.rows[k] = reflected(y0 + k - 1, H) * W;
+      this.columns[k] = reflected(x0 + k - 1, W);
+    }
+  }
+
+  /** @param {Float64Array} coefficients */
+  valueOf(coefficients) {
+    const { down, along, rows, columns } = this;
+    let sum = 0;
+    for (let a = 0; a < 4; a++) {
+      let row = 0;
+      for (let b = 0; b < 4; b++) row += along[b] * coefficients[rows[a] + columns[b]];
+      sum += down[a] * row;
+    }
+    return sum;
+  }
+}
 
 /**
- * The value of a spline at a place, of any plane's coefficients.
- * @param {number} y
- * @param {number} x
- * @param {number} H
- * @param {number} W
- * @returns {(coefficients: Float64Array) => number}
+ * The cubic B-spline's four weights at t, between 0 and 1.
+ * @param {number} t
+ * @param {Float64Array} weights
  */
-function splineAt(y, x, H, W) {
-  const [y0, x0] = [Math.floor(y), Math.floor(x)];
-  const [down, along] = [cubic(y - y0), cubic(x - x0)];
-  const rows = [-1, 0, 1, 2].map((k) => reflected(y0 + k, H) * W);
-  const columns = [-1, 0, 1, 2].map((k) => reflected(x0 + k, W));
-  return (coefficients) => {
-    let sum = 0;
-    for (let a = 0; a < 4; a++) for (let b = 0; b < 4; b++) sum += down[a] * along[b] * coefficients[rows[a] + columns[b]];
-    return sum;
-  };
+function cubic(t, weights) {
+  const s = 1 - t;
+  weights[0] = (s * s * s) / 6;
+  weights[1] = 2 / 3 - (t * t * (2 - t)) / 2;
+  weights[2] = 2 / 3 - (s * s * (2 - s)) / 2;
+  weights[3] = (t * t * t) / 6;
 }
 
 /**
