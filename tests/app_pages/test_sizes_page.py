@@ -139,7 +139,11 @@ def test_any_two_sizes_are_compared(page, burst, estimates):
 def test_the_map_and_its_legend_are_those_of_python(page, best):
     index = np.array(lens(page, "Array.from(l.data.sizes.index)")).reshape(best.index.shape)
     assert (index != best.index + 1).mean() < 2e-3  # threads add in another order
-    legend = dict(re.findall(r"(small|middle|large|tie)[^%]*?(\d+) %", page.locator(".shares").inner_text()))
+    legend = dict(
+        re.findall(
+            r"(small|middle|large|tie)[^%]*?(\d+) %", page.locator(".map-of-sizes .shares").inner_text()
+        )
+    )
     for number, name in enumerate((*SIZE_CLASSES, "tie")):
         share = (best.index == (number if name != "tie" else -1)).mean()
         assert float(legend[name]) == pytest.approx(100 * share, abs=1 if share < 0.01 else 0.7), name
@@ -154,7 +158,7 @@ def test_the_sentence_at_the_pixel_is_true(page, best):
     seen = set()
     for y, x in [(10, 10), (48, 40), (70, 80), (30, 66), (85, 20), (60, 60)]:
         hover(page, y, x)
-        text = page.locator(".here").inner_text()
+        text = page.locator(".map-of-sizes .here").inner_text()
         number = best.index[y, x]
         local = best.local[:, y, x]
         assert ("none leads" in text) == (number < 0), text

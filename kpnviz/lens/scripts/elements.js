@@ -57,3 +57,6 @@ export class Parts {
     return /** @type {HTMLDialogElement} */ (this.find(".help"));
   }
 }
+
+/** @param {EventTarget | null} target */
+export const elementOf = (target) => (target instanceof Element ? target : null);

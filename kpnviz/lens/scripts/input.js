@@ -1,38 +1,12 @@
-// What a person does with the lens: pointers, wheel and controls, turned into changes of the state. (Keys: keys.js.)
+// What a person does with the lens: controls and keys, turned into changes of the state. (What keys do: keys.js; pointers
+// and wheel on the pictures: pointers.js.)
 
-/** @import { Pixel } from "./types" */
 /** @import { Painter } from "./painter.js" */
 
+import { elementOf } from "./elements.js";
 import { saveFigure } from "./figure.js";
 import { actionOf } from "./keys.js";
-import { clamp } from "./layout.js";
-
-const DOUBLE_CLICK_MS = 350;
-const STILL_A_CLICK = 4; // CSS pixels
-const STILL_A_TAP = 8; // the same of a finger
-const SCROLLING_MS = 300;
-const LEAST_PINCH = 20; // CSS pixels
-const HOLD_MS = 500; // a finger that rests so long pins
-
-/**
- * A pointer that is down: where it is on its stage, where it went down, and the view at that time.
- * @typedef {object} Pointer
- * @property {Element} stage
- * @property {number[]} at
- * @property {number[]} from
- * @property {{ y: number, x: number, zoom: number }} view
- * @property {boolean} moved
- * @property {boolean} held  a finger that has rested, and pinned
- */
-
-/**
- * @param {number[]} one
- * @param {number[]} other
- */
-const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
-
-/** @param {EventTarget | null} target */
-const elementOf = (target) => (target instanceof Element ? target : null);
+import { Pointers } from "./pointers.js";
 
 export class Input {
   /** @param {Painter} painter */
@@ -41,38 +15,20 @@ export class Input {
     this.state = painter.state;
     this.parts = painter.parts;
     this.surface = painter.pictures.surface;
-    /** @type {Map<number, Pointer>} */
-    this.pointers = new Map();
     this.borrowed = false; // the keyboard, until the mouse leaves
-    this.scrolledAt = -Infinity;
-    /** @type {{ time: number, at: number[], pinnedAt: Pixel | null, cursor: Pixel } | undefined} */
-    this.lastClick = undefined;
     this.stop = new AbortController(); // of what is listened to on the page around
+    this.pointers = new Pointers(this);
     this.listen();
   }
 
   destroy() {
     this.stop.abort();
-    clearTimeout(this.holdTimer);
+    this.pointers.forget();
   }
 
   listen() {
     const { state, painter, parts, parts: { root } } = this; // prettier-ignore
-    for (const element of root.querySelectorAll(".stages")) {
-      const stages = /** @type {HTMLElement} */ (element);
-      stages.addEventListener("pointerenter", () => this.takeFocus());
-      stages.addEventListener("pointerdown", (event) => this.onDown(event));
-      stages.addEventListener("pointermove", (event) => this.onMove(event));
-      stages.addEventListener("pointerup", (event) => this.onUp(event));
-      stages.addEventListener("pointercancel", (event) => this.onCancel(event));
-      // A finger that has pinned takes the pixel along; else the browser scrolls the page.
-      stages.addEventListener("touchmove", (event) => this.keepsFinger && event.cancelable && event.preventDefault(), { passive: false });
-      stages.addEventListener("contextmenu", (event) => this.pointers.size && event.preventDefault());
-      stages.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && state.backToPin());
-      stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    }
     const onPage = { capture: true, signal: this.stop.signal };
-    document.addEventListener("scroll", () => (this.scrolledAt = performance.now()), onPage);
     document.addEventListener("pointerdown", (event) => this.foldMenus(event.composedPath()[0]), onPage);
     root.addEventListener("pointerleave", () => this.borrowed && this.surface.blur());
     root.addEventListener("keydown", (event) => this.onKey(event));
@@ -182,144 +138,6 @@ export class Input {
     if (name === "mapped") state.mapAll = value === "all";
     state.redraw();
     if (name === "marks") painter.rows.writeLegend();
-  }
-
-  // --- pointers ---------------------------------------------------------------------------------
-
-  /**
-   * Where a pointer is on the stage under it (or the one that it went down on): CSS pixels.
-   * @param {MouseEvent} event
-   * @param {Element | null} stage
-   */
-  position(event, stage = elementOf(event.target)?.closest(".stage") ?? null) {
-    if (!stage) return null;
-    const box = stage.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  /**
-   * Look at the pixel at a point. The event's own time counts: what waited in the queue belongs to it.
-   * @param {number[]} at
-   * @param {Event} event
-   */
-  follow(at, event) {
-    const [y, x] = this.state.pixelAt(at);
-    this.state.moveTo(y, x, event.timeStamp);
-  }
-
-  /** @param {PointerEvent} event */
-  onDown(event) {
-    const stage = elementOf(event.target)?.closest(".stage");
-    const at = this.position(event);
-    this.borrowed = false;
-    if (!at || !stage || event.button !== 0) return;
-    stage.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { stage, at, from: at, view: this.state.view, moved: false, held: false });
-    if (this.pointers.size > 1) for (const pointer of this.pointers.values()) pointer.moved = true;
-    else if (event.pointerType === "touch") this.holdTimer = setTimeout(() => this.onHold(event), HOLD_MS);
-  }
-
-  /**
-   * A finger has rested: it pins the pixel, or lets the pinned one go.
-   * @param {PointerEvent} event
-   */
-  onHold(event) {
-    const pointer = this.pointers.get(event.pointerId);
-    if (!pointer || pointer.moved) return;
-    [pointer.held, pointer.moved] = [true, true];
-    this.follow(pointer.at, event);
-    this.pinOrRelease();
-    this.state.movedAt = 0; // it rested: not how long the kernels took
-  }
-
-  /** Whether a finger is meant for the picture, and not for scrolling. */
-  get keepsFinger() {
-    return this.pointers.size > 1 || [...this.pointers.values()].some(({ held }) => held);
-  }
-
-  /** @param {PointerEvent} event */
-  onCancel({ pointerId }) {
-    clearTimeout(this.holdTimer);
-    this.pointers.delete(pointerId);
-  }
-
-  /** @param {PointerEvent} event */
-  onMove(event) {
-    const { state } = this;
-    const pointer = this.pointers.get(event.pointerId);
-    const at = this.position(event, pointer?.stage);
-    if (!at) return;
-    if (!pointer) return this.follow(at, event);
-    const before = pointer.at;
-    pointer.at = at;
-    if (this.pointers.size === 2) return this.pinch(pointer, before);
-    const touch = event.pointerType === "touch";
-    if (distance(at, pointer.from) > (touch ? STILL_A_TAP : STILL_A_CLICK)) {
-      pointer.moved = true;
-      clearTimeout(this.holdTimer);
-    }
-    if (!pointer.moved) return;
-    // Up and down a finger scrolls the page: the browser is about to take it.
-    const [across, down] = [0, 1].map((axis) => Math.abs(at[axis] - pointer.from[axis]));
-    if (touch && !pointer.held && down > across && !this.painter.desk.full) return;
-    if (pointer.held || state.isWhole) return this.follow(at, event);
-    const { view, from } = pointer;
-    state.setView(view.y - (at[1] - from[1]) / state.scale, view.x - (at[0] - from[0]) / state.scale, view.zoom);
-  }
-
-  /**
-   * Two fingers: the one that moved against the one that rests.
-   * @param {Pointer} moving
-   * @param {number[]} before
-   */
-  pinch(moving, before) {
-    const resting = [...this.pointers.values()].find((pointer) => pointer !== moving);
-    if (!resting) return;
-    const apart = (/** @type {number[]} */ at) => Math.max(LEAST_PINCH, distance(at, resting.at));
-    const at = this.state.flat(resting.at);
-    if (at) this.state.zoomAt(apart(moving.at) / apart(before), at[0], at[1]);
-  }
-
-  /** @param {PointerEvent} event */
-  onUp(event) {
-    const { state } = this;
-    const pointer = this.pointers.get(event.pointerId);
-    this.pointers.delete(event.pointerId);
-    clearTimeout(this.holdTimer);
-    // A finger takes the pinned pixel along: it leaves the picture as it is lifted, and what it found is to stay.
-    if (pointer?.held && state.pinned) this.pin();
-    if (!pointer || pointer.moved) return;
-    const [y, x] = state.pixelAt(pointer.at);
-    const { lastClick } = this;
-    this.lastClick = undefined;
-    const touch = event.pointerType === "touch";
-    const soon = lastClick && event.timeStamp - lastClick.time < DOUBLE_CLICK_MS;
-    if (soon && distance(pointer.at, lastClick.at) <= (touch ? 2 * STILL_A_TAP : STILL_A_CLICK)) {
-      if (touch) return state.resetView();
-      // The second click of a double-click takes back what the first did.
-      state.cursor = lastClick.cursor;
-      state.pin(lastClick.pinnedAt);
-      return state.resetView();
-    }
-    this.lastClick = { time: event.timeStamp, at: pointer.at, pinnedAt: state.pinnedAt, cursor: state.cursor };
-    state.moveTo(y, x);
-    if (touch) this.painter.announceSoon();
-    else this.pinOrRelease();
-  }
-
-  /** @param {WheelEvent} event */
-  onWheel(event) {
-    const { state } = this;
-    const at = this.position(event);
-    if (!at || event.ctrlKey) return;
-    // A wheel that is scrolling the page goes on scrolling it as a picture comes under the mouse.
-    const scrolling = performance.now() - this.scrolledAt < SCROLLING_MS;
-    if (scrolling || (event.deltaY > 0 && state.isWhole)) return;
-    event.preventDefault();
-    const point = state.flat(at);
-    if (!point) return;
-    state.zoomAt(2 ** (-clamp(event.deltaY, -200, 200) / 250), point[0], point[1]);
-    this.follow(at, event);
   }
 
   // --- keys -------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ export class Lens {
     this.setOutdated(false);
     if (data.id === this.id) return;
     this.id = data.id;
-    this.input.pointers.clear(); // the pictures that they were on are replaced
+    this.input.pointers.forget();
     const first = !this.state.data;
     this.state.load(data);
     if (first) this.told = this.now;

@@ -119,7 +119,7 @@ export class Sizes {
     });
     const tip = `No class leads by ${tie} dB: the picture is left gray`;
     const none = entry({ color: NO_CLASS, name: "tie", members: "", tip }, shares.at(-1));
-    this.painter.parts.find(".shares").replaceChildren(...entries, none);
+    this.painter.parts.find(".map-of-sizes .shares").replaceChildren(...entries, none);
   }
 
   /** How the map is made. */
@@ -213,8 +213,8 @@ export class Sizes {
     if (!this.data) return;
     const { parts, pictures } = this.painter;
     if (!this.data.index) return;
-    pictures.paintMarks(this.stage);
-    parts.find(".here").textContent = this.hereText(this.data, this.data.index);
+    pictures.marks.paint(this.stage);
+    parts.find(".map-of-sizes .here").textContent = this.hereText(this.data, this.data.index);
   }
 
   /**
