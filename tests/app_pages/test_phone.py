@@ -65,11 +65,9 @@ def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncover
     phone.get_by_test_id("stExpandSidebarButton").tap()
     drawer = phone.get_by_test_id("stSidebar")
     expect(drawer).to_be_in_viewport()
-    phone.get_by_test_id("stSidebarNavLink").filter(has_text=re.compile("^Kernels$")).tap()
-    expect(phone.get_by_role("heading", level=1)).to_have_text(
-        "What are the kernels made of, and what do they do?"
-    )
+    phone.get_by_test_id("stSidebarNavLink").filter(has_text=re.compile("^Results$")).tap()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Do the networks keep what the papers say?")
     expect(drawer).not_to_be_in_viewport()
     at_rest(phone)
-    phone.locator(".st-key-parts .heatmaplayer").wait_for(state="attached")
+    phone.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
     expect(phone.locator(".modebar-container").first).to_be_hidden()
