@@ -103,7 +103,7 @@ def introduce() -> None:
         f":material/visibility: **{preset.title}.** {preset.look}"
         if preset
         else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
-        "**Move over the picture** (on a touch screen, tap) to see the kernels."
+        "**Move over the picture** or tap it to see the kernels."
     )
 
 

@@ -13,6 +13,7 @@ from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
 from kpnviz.analysis.metrics import psnr
 from kpnviz.lens import interactive_page, pack, pack_assumed
 from kpnviz.noise import NoiseModel
+from kpnviz.text import visible
 
 from ..app_pages.lens_driver import METHODS, color, hover, lens, painted, point, watch
 
@@ -289,7 +290,7 @@ def test_no_name_is_markup(chromium, tmp_path, burst, estimates):
     page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
     page.goto(file.as_uri())
     page.locator(".lens[data-y]").wait_for()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Photo “{name}”")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Photo “{visible(name)}”")
     assert page.locator("img").count() == 0 and asked == [file.as_uri()] and not said and not page.errors
     # Even what had got in would not run.
     page.evaluate(
