@@ -263,7 +263,7 @@ def test_tab_stops_once_at_the_pictures_the_tabs_the_film_and_the_kernels(page):
     tab = page.get_by_role("tab", name="Kernels")
     tab.focus()
     for key, name in (
-        ("ArrowRight", "On the frames"),
+        ("ArrowRight", "Sizes"),
         ("End", "Ideal"),
         ("ArrowRight", "Kernels"),
         ("ArrowLeft", "Ideal"),

@@ -137,7 +137,10 @@ export class Rows {
       items.push(legendEntry("share", BAR, parts, MARKS.share), legendEntry("share negative", BAR, `negative ${parts}`, MARKS.negative));
     const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
     best.title = MARKS.star.replace("{lead}", `${VISIBLE_LEAD}`);
-    this.painter.parts.find(".of-kernels").replaceChildren(...items, ...(star ? [best] : []));
+    // It keeps its place while methods are at work: kernels do not move when the last one shows who leads.
+    best.style.visibility = star ? "" : "hidden";
+    const held = star || this.rows.some(({ plan }) => plan.waiting);
+    this.painter.parts.find(".of-kernels").replaceChildren(...items, ...(held ? [best] : []));
   }
 
   /**
