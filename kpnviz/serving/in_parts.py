@@ -96,8 +96,10 @@ class InParts(Generic[R]):
 
     def _compute(self, order: Sequence[str]) -> tuple[str, ...]:
         """Compute parts until PATIENCE is over, one at least; the names of those that are ready."""
-        begun, first = time.monotonic(), True
+        first = True
         with work.turn():
+            # Without the wait for this turn: where many visitors wait, showing parts would make each wait longer.
+            begun = time.monotonic()
             for name in order:
                 if not self.is_ready(name):
                     if name in self._alone and not first:
