@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 import kpnviz
+from benchmarks.one_page import skip_scene
 from kpnviz.capture import kernel_file
 from kpnviz.lens.payload import unpack
 from kpnviz.paths import ROOT
@@ -126,6 +127,7 @@ def test_what_is_refused_is_one_sentence_and_what_was_there_stays(made, file):
 def test_a_file_is_dropped_and_looked_into(chromium, server, file, made):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     page.goto(server)
+    skip_scene(page)
     page.get_by_role("link", name="Your kernels").click()
     page.locator(".lens[data-y]").wait_for()
     expect(page.get_by_text("An example, until you drop a file")).to_be_visible()
