@@ -74,6 +74,17 @@ def hover(page, y, x):
     expect(page.locator(f'.lens[data-y="{y}"][data-x="{x}"]')).to_be_attached()
 
 
+def fingers(page):
+    """What puts fingers on the page, moves and lifts them."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        places = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    return touch
+
+
 def click_pixel(page, y, x):
     """Pin a pixel of the large picture."""
     # Where the page moved between the look and the click, another pixel was meant: let go, and once more.

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .lens_driver import at_rest, lens, open_lens, point, until, watch
+from .lens_driver import at_rest, fingers, lens, open_lens, point, until, watch
 
 pytestmark = pytest.mark.browser
 
@@ -22,17 +22,6 @@ def phone(chromium, server):
     yield page
     context.close()
     assert not page.errors
-
-
-def fingers(page):
-    """What puts fingers on the page, moves and lifts them."""
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind, *points):
-        places = [{"x": x, "y": y} for x, y in points]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    return touch
 
 
 def test_a_tap_looks_a_finger_that_rests_pins_and_kernels_stay_in_sight(phone):

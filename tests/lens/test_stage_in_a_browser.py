@@ -9,7 +9,7 @@ import kpnviz
 from kpnviz.lens import interactive_page, pack
 from kpnviz.noise import NoiseModel
 
-from ..app_pages.lens_driver import METHODS, hover, lens, painted, point, until, watch
+from ..app_pages.lens_driver import METHODS, fingers, hover, lens, painted, point, until, watch
 
 pytestmark = pytest.mark.browser
 
@@ -102,17 +102,6 @@ def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size)
     assert page.locator(".lens.full").count()
     page.get_by_role("button", name="Fill the window").click()
     assert not page.locator(".lens.full").count()
-
-
-def fingers(page):
-    """What puts fingers on the page, moves and lifts them."""
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind, *points):
-        places = [{"x": x, "y": y} for x, y in points]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    return touch
 
 
 def test_a_swipe_scrolls_a_tap_looks_and_a_finger_that_rests_pins(opened):
