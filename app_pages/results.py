@@ -296,8 +296,8 @@ def show(results: Results) -> None:
         answers(found)
         st.caption(
             "± is one standard error of the mean difference, burst by burst; a *tie* is a difference of less "
-            "than two of them. Every number opens a burst that shows it, of another photo: what one burst shows "
-            "need not be the mean of 72."
+            "than two of them, and *clearly* means more. Every number opens a burst that shows it, of "
+            "another photo: what one burst shows need not be the mean of 72."
         )
         for verdict in found:
             argument(verdict)
