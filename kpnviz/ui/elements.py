@@ -131,20 +131,6 @@ def grid(key: str, width: int) -> DeltaGenerator:
     return st.container(key=f"{key}_grid")
 
 
-_BESIDE = """<style>
-.st-key-KEY_beside { display: flex; flex-flow: row wrap; gap: 1rem 1.5rem; align-items: flex-start; }
-.st-key-KEY_beside > :first-child { flex: 1 1 280px; max-width: 380px; min-width: 0; }
-.st-key-KEY_beside > :last-child { flex: 999 1 460px; min-width: 0; }
-</style>"""
-
-
-def beside(key: str) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """A narrow container and a wide one beside it, or under it where there is no room."""
-    st.html(_BESIDE.replace("KEY", key))
-    with st.container(key=f"{key}_beside"):
-        return st.container(), st.container()
-
-
 _SKELETON = """<style>
 .skeleton { height: min(60vh, 34rem); display: grid; place-items: center; border-radius: 0.5rem;
   background: color-mix(in srgb, currentColor 7%, transparent); animation: breathe 2s ease-in-out infinite; }

@@ -8,6 +8,9 @@ import { IDEAL_WINDOW } from "./ideal.js";
 import { kernelStats, patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
 import { partsView } from "./parts_view.js";
+import { changeView } from "./change_view.js";
+import { kindsView } from "./kinds_view.js";
+import { regionView } from "./region_view.js";
 import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
@@ -66,7 +69,7 @@ export const VIEWS = {
     contents(painter, { found }) {
       const { state, palette, ink } = painter;
       const { K, cells, field } = found;
-      const { frames, white_level: white } = state.data;
+      const { data: { white_level: white }, byHand: { frames } } = state; // prettier-ignore
       const side = boxOf(state, K) + (K < 9 ? 8 : 10);
       const [y, x] = state.cursor;
       const { padding } = field.rule;
@@ -104,7 +107,7 @@ export const VIEWS = {
       const c = Math.min(state.channel, state.channels - 1);
       const picture = pictures[c];
       const products = cells.map(({ weights }, i) => {
-        const patch = patchAt(state.data.frames, i, c, K, y, x, field.rule.padding);
+        const patch = patchAt(state.byHand.frames, i, c, K, y, x, field.rule.padding);
         return weights.map((weight, j) => (weight * (patch[j] || 0)) / field.rule.divisor); // beyond the frame there is 0
       });
       const common = Math.max(...products.map(strongest));
@@ -217,6 +220,9 @@ export const VIEWS = {
   },
 
   frequencies: responseView,
+  region: regionView,
+  kinds: kindsView,
+  change: changeView,
 
   ideal: {
     title: "Ideal",
