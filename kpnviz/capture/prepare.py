@@ -78,7 +78,10 @@ class Shift:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
-        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}{bright}"
+        return (
+            f"shift dy {dy:+.1f}, dx {dx:+.1f} px".replace("-", "−")
+            + f"{bend}{', undone' if self.aligned else ''}{bright}"
+        )
 
 
 def overview(

@@ -154,7 +154,9 @@ def test_answers_follow_from_the_numbers(found, results):
     assert changed(results, "kpn-stacked", -9.0)["stacked"].answer == "None of their parts does"
 
 
-@pytest.mark.parametrize(("model", "scale"), [("mkpn", 0.25), ("kpn", 0.5), ("kpn-stacked", 0.5), ("mkpn", 4)])
+@pytest.mark.parametrize(
+    ("model", "scale"), [("mkpn", 0.25), ("kpn", 0.5), ("kpn-stacked", 0.5), ("mkpn", 4)]
+)
 def test_a_wrong_noise_that_costs_otherwise_is_answered_otherwise(results, model, scale):
     """The answer is about every network and factor of its figure: one that behaves otherwise is enough."""
     by = 9.0 if scale < 1 and "stacked" not in model else -9.0
