@@ -22,7 +22,7 @@ from kpnviz.pictures import write_png16
 from kpnviz.text import escaped
 
 if TYPE_CHECKING:
-    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.denoise import FrameSource
 
 _TOP = 65535

@@ -29,7 +29,7 @@ from kpnviz.paths import write_atomically
 if TYPE_CHECKING:
     import numpy as np
 
-    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.noise import NoiseModel
 
 _CAMERA = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kpnviz.capture.frame_stack import FrameStack
-    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.denoise import Denoiser, FrameSource
     from kpnviz.estimate import Estimate
     from kpnviz.methods import Method

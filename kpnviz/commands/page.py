@@ -18,7 +18,7 @@ from kpnviz.text import escaped, visible
 
 if TYPE_CHECKING:
     from kpnviz.burst import Burst, BurstRecipe
-    from kpnviz.capture.prepare import OwnBurst
+    from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.denoise import Denoiser
     from kpnviz.estimate import Estimate
     from kpnviz.limits import Limits

@@ -20,7 +20,8 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.npz import base_name
-from kpnviz.capture.prepare import OwnBurst, overview, prepare
+from kpnviz.capture.own_burst import OwnBurst
+from kpnviz.capture.prepare import overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import Denoiser

@@ -20,7 +20,8 @@ from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthes
 from kpnviz.capture import reader
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.prepare import OwnBurst, prepare, read_burst, sharpness
+from kpnviz.capture.own_burst import OwnBurst
+from kpnviz.capture.prepare import prepare, read_burst, sharpness
 from kpnviz.capture.reader import files_of, get_ready, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode

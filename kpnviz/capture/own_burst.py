@@ -1,0 +1,408 @@
+"""A burst of one's own: its frames, what is known of their motion, light and noise, and how networks read it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.capture import brightness as light
+from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, read_displaced
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.motion_field import CELL
+from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
+from kpnviz.noise import NoiseModel
+
+REACH = 2
+"""Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where the scene of the reference lies in a frame, and what is done about it.
+
+    measured   (dy, dx) in pixels, of the frame as a whole; None: not found, so the frame is used as it is
+    undone     (dy, dx) in whole pixels, taken back when the frame is read, in its middle; the rest is left to kernels
+    bend       pixels by which displacements elsewhere differ from those in the middle; 0: the whole frame is shifted
+    brightness how many times as bright as the reference the frame is; it is divided by that when it is read
+    """
+
+    measured: tuple[float, float] | None
+    undone: tuple[int, int] = (0, 0)
+    bend: float = 0.0
+    brightness: float = 1.0
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """The measured shift to the nearest pixel; (0, 0) if there is none."""
+        dy, dx = self.measured or (0, 0)
+        return round(dy), round(dx)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether anything is taken back."""
+        return any(self.undone) or self.bend > 0
+
+    def __str__(self) -> str:
+        ev = np.log2(self.brightness)
+        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
+        if self.measured is None:
+            return f"shift not found{bright}"
+        dy, dx = (round(d, 1) + 0.0 for d in self.measured)
+        bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
+        shift = f"shift dy {dy:+.1f}, dx {dx:+.1f} px".replace("-", "−")
+        return f"{shift}{bend}{', undone' if self.aligned else ''}{bright}"
+
+
+@dataclass(frozen=True, eq=False)
+class OwnBurst:
+    """A burst of one's own, ready for a network.
+
+    order       frames of the stack that are used, the reference first; some may come twice
+    shifts      of every frame of the stack against the reference
+    sharpness   of every frame of the stack
+    motion      displacements (dy, dx) of every frame of the stack, as measured, and
+    displacements   as they are taken back when a frame is read: whole pixels, int16. Both are [frames, ceil(H/16),
+                ceil(W/16), 2], of cells of 16x16 pixels: the scene at (y, x) of the reference is read at (y + dy, x +
+                dx)
+    """
+
+    stack: FrameStack
+    order: tuple[int, ...]
+    shifts: tuple[Shift, ...]
+    sharpness: tuple[float, ...]
+    motion: np.ndarray
+    displacements: np.ndarray
+
+    @property
+    def reference(self) -> int:
+        return self.order[0]
+
+    def taking(self, frames: int | None) -> OwnBurst:
+        """The same for networks that take so many frames: fewer are completed by repeating, of more the sharpest of
+        those that were found are used. None: for networks that take any number, so each once."""
+        if frames is not None and frames < 1:
+            raise ValueError(f"frames is {frames}; a network takes 1 or more")
+        others = [i for i in range(len(self.stack)) if i != self.reference]
+        if frames is None:
+            return replace(self, order=(self.reference, *others))
+        if len(self.stack) > frames:
+            best = sorted(others, key=lambda i: (self.shifts[i].measured is None, -self.sharpness[i]))
+            others = sorted(best[: frames - 1])
+        order = [self.reference, *others]
+        # Repeat the others in turn: the reference has its own place in the network.
+        order += [others[i % len(others)] if others else order[0] for i in range(frames - len(order))]
+        return replace(self, order=tuple(order))
+
+    @property
+    def report(self) -> str:
+        """One or two sentences: which frames are used, and what was done to them."""
+        total, used = len(self.stack), len(set(self.order))
+        why = "as given" if self.stack.known else "the sharpest"
+        brightness = np.array([shift.brightness for shift in self.shifts])
+        bracketed = not light.middle_exposure(brightness).all()
+        if bracketed and not self.stack.known:
+            why = "of the middle exposure, the sharpest"
+        text = f"The reference is {self.stack.names[self.reference]} ({why})."
+        if used < total:
+            left = [self.stack.names[i] for i in range(total) if i not in self.order]
+            text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
+        elif len(self.order) > used:
+            twice = len(self.order) - used
+            text += (
+                f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
+            )
+        moved = sum(self.shifts[i].aligned for i in set(self.order))
+        bent = sum(self.shifts[i].bend > 0 for i in set(self.order))
+        if moved:
+            text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
+            text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+        text += self._brightness_report
+        lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
+        if lost:
+            text += (
+                f" No shift was found for {', '.join(lost)}: {'they are' if len(lost) > 1 else 'it is'} used "
+                "unshifted, and left out of the estimate of the noise."
+            )
+        return text
+
+    @property
+    def _brightness_report(self) -> str:
+        """A sentence on frames that are brighter or darker than the reference; nothing where none is."""
+        gains = self.stack.gains
+        used = sorted(set(self.order) - {self.reference})
+        if gains is None or not (gains[used] != 1).any():
+            return ""
+        ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
+        count = sum(bool((gains[i] != 1).any()) for i in used)
+        if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
+            return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
+        text = (
+            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
+            f"{max(ev):+.2f} EV), which is undone"
+        )
+        drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
+        if np.ptp(drift, axis=1).max() > 0:
+            text += ", for each color by itself"
+        text += "."
+        return text
+
+    @property
+    def remaining_report(self) -> str:
+        """:meth:`remaining` as a small map of four lines; nothing where no frame was found."""
+        if len({i for i in self.order if self.shifts[i].measured is not None}) < 2:
+            return ""
+        lines = [
+            f"left to the kernels in each ninth of the picture, px (frames that show it, of {self._used}):"
+        ]
+        for residual, frames in zip(*self.remaining(), strict=True):
+            lines.append("".join(f"{px:8.1f} ({n})" for px, n in zip(residual, frames, strict=True)))
+        return "\n".join(lines)
+
+    @property
+    def _used(self) -> int:
+        """How many frames are used."""
+        return len(set(self.order))
+
+    @property
+    def remaining_sentence(self) -> str:
+        """Where alignment leaves most, where that is more than the smallest kernels reach; else nothing."""
+        residual, frames = self.remaining()
+        if residual.max() <= REACH:
+            return ""
+        rows, columns = ("top", "middle", "bottom"), ("left", "middle", "right")
+        i, j = np.unravel_index(np.argmax(residual), residual.shape)
+        place = " ".join(dict.fromkeys((rows[i], columns[j])))
+        least = (
+            f"at least {frames.min()} of {self._used}" if frames.min() < self._used else f"all {self._used}"
+        )
+        return (
+            f"Alignment leaves up to {residual.max():.1f} px to the kernels ({place}); {least} frames show every part "
+            "of the picture."
+        )
+
+    def channel(self, channel: int, noise: NoiseModel) -> ChannelView:
+        """One channel (or GRAY) as a network reads it, with its assumed noise."""
+        return ChannelView(self, channel, noise)
+
+    def color(self, noises: Sequence[NoiseModel]) -> ColorView:
+        """R, G and B together as a network reads them, with the noise of each. ValueError for a burst in gray."""
+        if self.stack.channels != 3:
+            raise ValueError("the files are gray; they have no R, G and B")
+        return ColorView(self, tuple(noises))
+
+    def recipe_of(self, height: int, width: int) -> BurstRecipe | None:
+        """The recipe of which a part of so many pixels is the burst: of the whole, as it was made; else None."""
+        stack = self.stack
+        as_made = (
+            not self.displacements.any()
+            and stack.gains is None
+            and self.order == tuple(range(len(stack)))
+            and (height, width) == (stack.height, stack.width)
+        )
+        return stack.recipe if as_made else None
+
+    def estimate_noise(self, channel: int = GRAY, between: Callable[[], object] = nothing) -> NoiseFit:
+        """Fit the noise of a channel over all frames that were found, on up to 256 blocks spread over the picture.
+
+        `between` is called before each block is read. ValueError if there is nothing to estimate from.
+        """
+        found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if len(found) < 2:
+            raise ValueError(
+                "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"
+            )
+        margin = round(float(np.abs(self.motion[found]).max()))
+        if min(self.stack.height, self.stack.width) < 2 * margin + 64:
+            margin = 0
+        nearest = {i: np.rint(self.motion[i]) for i in found}
+        gains = np.array([self.stack.gain(i, channel) for i in found])
+        parts = blocks(self.stack, channel, nearest, margin, between)
+        fit = estimate_noise(parts, self.stack.clipped, gains)
+        try:
+            return replace(fit, alone=self._noise_of_the_reference(channel))
+        except ValueError:
+            return fit
+
+    def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
+        """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.
+
+        The noise within the reference; of frames that are clipped, as the darkest are, that of the clipped values,
+        which is too little but of the right order; of pictures too small for that, the noise of gain 2.
+        """
+        try:
+            return self._noise_of_the_reference(channel), "from the reference alone"
+        except ValueError:
+            pass
+        try:
+            noise = noise_of_one_frame(self._reference_blocks(channel))
+            return noise, "from the reference alone, whose values are clipped: rather too little"
+        except ValueError:
+            return NoiseModel.for_gain(2), "a guess: gain ×2"
+
+    def noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
+        """The noise of a channel as it is best known, where it comes from, and a sentence of caution, or nothing.
+
+        As the files state it, else estimated from the burst, else :meth:`guess_noise`.
+        """
+        stated = self.stack.channel_noise(channel)
+        if stated is not None:
+            return stated, self.stack.noise_source, ""
+        return self.estimated_noise_of(channel)
+
+    def estimated_noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
+        """:meth:`noise_of` as if the files stated none."""
+        try:
+            fit = self.estimate_noise(channel)
+        except ValueError as error:
+            noise, source = self.guess_noise(channel)
+            reason = str(error).removeprefix("noise: ")
+            return noise, source, f"The noise could not be estimated from the burst: {reason}."
+        return fit.noise, "estimated from the burst", fit.caution
+
+    def _noise_of_the_reference(self, channel: int) -> NoiseModel:
+        return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
+
+    def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
+        still = {self.reference: np.zeros_like(self.motion[0])}
+        return (block[0] for block in blocks(self.stack, channel, still))
+
+    def displacement(self, y: int, x: int) -> np.ndarray:
+        """What is taken back at a pixel, for every place of `order`: [N, 2]."""
+        return np.asarray(self.displacements[list(self.order), y // CELL, x // CELL])
+
+    def remaining(self) -> tuple[np.ndarray, np.ndarray]:
+        """What alignment leaves in each ninth of the picture: [3, 3] each.
+
+        The largest displacement, in pixels, that is left to the kernels, of the frames that were found (but for a
+        hundredth of each ninth); and how many frames, the reference with them, show half of it or more.
+        """
+        used = sorted(i for i in set(self.order) if self.shifts[i].measured is not None)
+        left = np.abs(self.motion[used] - self.displacements[used]).max(axis=-1)
+        height, width = self.stack.height, self.stack.width
+        y, x = (
+            np.minimum(np.arange(n) * CELL + CELL // 2, most - 1)
+            for n, most in zip(left.shape[1:], (height, width), strict=True)
+        )
+        there = self.motion[used] + np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        inside = ((there >= 0) & (there <= (height - 1, width - 1))).all(axis=-1)
+        residual, frames = np.zeros((3, 3)), np.zeros((3, 3), dtype=int)
+        for (i, rows), (j, columns) in itertools.product(*(enumerate(_thirds(n)) for n in left.shape[1:])):
+            residual[i, j] = np.quantile(left[:, rows, columns], 0.99, axis=(1, 2)).max()
+            frames[i, j] = (inside[:, rows, columns].mean(axis=(1, 2)) >= 0.5).sum()
+        return residual, frames
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelView:
+    """One channel of an OwnBurst: what a Denoiser reads, window by window (see denoise.FrameSource)."""
+
+    burst: OwnBurst
+    channel: int
+    noise: NoiseModel
+
+    def __len__(self) -> int:
+        return len(self.burst.order)
+
+    @property
+    def channels(self) -> None:
+        """One channel has no axis of channels, as in a gray Burst."""
+        return None
+
+    def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
+        return (self.noise,)
+
+    @property
+    def height(self) -> int:
+        return self.burst.stack.height
+
+    @property
+    def width(self) -> int:
+        return self.burst.stack.width
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """Linear light of all frames in a window, applied shifts undone: [N, h, w] float32."""
+        stack, displacements = self.burst.stack, self.burst.displacements
+        out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
+        place = (rows.start, rows.stop, columns.start, columns.stop)
+        for n, i in enumerate(self.burst.order):
+            out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
+        return out
+
+    def crop(self, top: int, left: int, height: int, width: int) -> Burst:
+        """A part as a Burst in memory, with all that is known of it; the whole, as it was, has its recipe too."""
+        top, left = max(0, min(top, self.height - height)), max(0, min(left, self.width - width))
+        height, width = min(height, self.height), min(width, self.width)
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        stack, order = self.burst.stack, list(self.burst.order)
+        cells = self.burst.displacements[:, cells_of(rows), cells_of(columns)]
+        undone = cells[:, 0, 0].astype(np.int64)
+        alike = bool((cells == cells[:, :1, :1]).all())
+        shifts = mask = moving_shifts = None
+        if stack.shifts is not None and alike:
+            shifts = (stack.shifts - undone)[order]
+        if stack.moving_mask is not None and stack.moving_shifts is not None and alike:
+            mask = stack.moving_mask[:, rows, columns]
+            moving_shifts = (stack.moving_shifts - undone)[:, order]
+        truth = stack.truth(self.channel, rows, columns)
+        # Of a channel of color `synthesize` would make another burst.
+        recipe = self.burst.recipe_of(height, width)
+        if recipe is not None and (stack.channels > 1 or recipe.color):
+            recipe = None
+        frames = self.window(rows, columns)
+        return Burst(frames, self.noise, stack.white_level, truth, shifts, mask, moving_shifts, recipe)
+
+
+@dataclass(frozen=True, eq=False)
+class ColorView:
+    """R, G and B of an OwnBurst together: what a Denoiser reads, window by window (see denoise.FrameSource)."""
+
+    burst: OwnBurst
+    noises: tuple[NoiseModel, ...]
+
+    def __len__(self) -> int:
+        return len(self.burst.order)
+
+    @property
+    def channels(self) -> int:
+        return len(self.noises)
+
+    def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
+        return self.noises
+
+    @property
+    def height(self) -> int:
+        return self.burst.stack.height
+
+    @property
+    def width(self) -> int:
+        return self.burst.stack.width
+
+    @property
+    def planes(self) -> list[ChannelView]:
+        return [self.burst.channel(c, noise) for c, noise in enumerate(self.noises)]
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """Linear light of all frames in a window, applied shifts undone: [N, C, h, w] float32."""
+        return np.stack([plane.window(rows, columns) for plane in self.planes], axis=1)
+
+    def crop(self, top: int, left: int, height: int, width: int) -> Burst:
+        """A part as a Burst in memory, [N, C, h, w], with all that is known of it; see ChannelView.crop."""
+        parts = [plane.crop(top, left, height, width) for plane in self.planes]
+        truths = [part.truth for part in parts if part.truth is not None]
+        recipe = self.burst.recipe_of(parts[0].height, parts[0].width)
+        return replace(
+            parts[0],
+            frames=np.stack([part.frames for part in parts], axis=1),
+            noise=self.noises,
+            truth=np.stack(truths) if truths else None,
+            recipe=recipe and replace(recipe, color=True),
+        )
+
+
+def _thirds(n: int) -> list[slice]:
+    """Three parts of an axis of n cells; of fewer than three, some are the same."""
+    return [slice(n * i // 3, max(n * (i + 1) // 3, n * i // 3 + 1)) for i in range(3)]
