@@ -80,7 +80,7 @@ class _Board:
             # Under the kernels: beside them it would take a third of the width of a telephone.
             colorbar=color_bar("weight") | dict(
                 tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=ticks, orientation="h", thickness=12,
-                lenmode="pixels", len=190, x=0, xanchor="left", y=0, yanchor="top", ypad=6, xpad=0,
+                lenmode="pixels", len=220, x=0, xanchor="left", y=0, yanchor="top", ypad=6, xpad=0,
             ),
         )  # fmt: skip
         figure = go.Figure(heatmap)
