@@ -6,7 +6,7 @@ import dataclasses
 import html
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,13 @@ class View:
         It opens with what is pinned and chosen now. ValueError, one sentence, for a name that does not end in .html
         and for a place where nothing can be written.
         """
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(f"file is {visible(repr(file))}; it is a path, such as 'kernels.html'")
         target = Path(file)
         if target.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{visible(target)}: a page is an .html file")
         check_output(target)
-        write_atomically(target, self.html().encode())
+        write_atomically(target, self.html().encode(errors="replace"))  # halves of characters, in a title
         return target
 
     def __repr__(self) -> str:
@@ -209,6 +211,10 @@ def show(
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
     if title is not None and not isinstance(title, str):
         raise ValueError(f"title is {visible(repr(title))}; it is a text or None")
+    if not isinstance(estimates, Estimate | Series | Iterable):
+        raise ValueError(
+            f"estimates is {visible(repr(estimates))}; it is an Estimate, a Series, or a list of them"
+        )
     listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
     for one in listed:
         if not isinstance(one, Estimate | Series):
