@@ -17,6 +17,7 @@ from kpnviz.burst import Burst
 from kpnviz.checks import as_numpy, check_float, check_unmasked
 from kpnviz.consistency import explain_difference, not_finite, picture_of
 from kpnviz.kernels import KernelField
+from kpnviz.layouts import PICTURE
 from kpnviz.models.zoo import OWN_TITLES, title_of
 from kpnviz.summary import summary
 from kpnviz.text import one_line, visible
@@ -155,16 +156,21 @@ def check_picture(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """ValueError for a picture that is not `made`, what the kernels make of the frames; see explain_difference."""
-    picture = _picture(name, image, made.shape)
+    array = _picture(name, image, made.shape)
+    sides = dict(zip("HW", made.shape[-2:], strict=True))
+    if array.shape != made.shape and (hint := PICTURE.of(made.ndim).hint("image", image, sides)):
+        raise ValueError(
+            f"{name}: the picture has shape {array.shape}, what the kernels make of the frames has {made.shape}{hint}"
+        )
     if isinstance(image, Tensor):
         tolerance = max(tolerance, torch.finfo(image.dtype).eps)
-    difference = explain_difference(burst.frames, field, picture, tolerance, made=made, go_on=go_on)
+    difference = explain_difference(burst.frames, field, array, tolerance, made=made, go_on=go_on)
     if difference:
         raise ValueError(f"{name}: {difference}")
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A picture as NumPy, without leading axes of length 1 (a batch of one, one channel)."""
+    """A picture as NumPy, without a leading axis of length 1 (a batch of one, or one channel)."""
     check_unmasked(f"{name}: the picture", image, "image")
     try:
         array = np.asarray(as_numpy(image))
@@ -176,9 +182,7 @@ def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(
             f"{name}: the picture has dtype {array.dtype}; intensities are floating point, white = 1"
         )
-    while array.ndim > len(shape) and len(array) == 1:
-        array = array[0]
-    return array
+    return array.reshape(shape) if array.ndim > len(shape) and array.shape == (1, *shape) else array
 
 
 class Series(Mapping[float, Estimate]):

@@ -81,7 +81,7 @@ KERNELS = torch.ones(2, 3, 3, 6, 7)
             lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), name=" "),
             "name is ' '; it is a text",
         ),
-        (lambda: kpnviz.show(BURST, None), "estimates is None; it is an Estimate, a Series, or a list"),
+        (lambda: kpnviz.show(BURST, None), "estimates is of type NoneType; it is an Estimate"),
         (lambda: kpnviz.show(BURST).save(None), "file is None; it is a path"),
         (lambda: kpnviz.show(BURST).save("a\0.html"), "'a\\x00.html' cannot be written"),
         (
