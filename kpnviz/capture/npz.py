@@ -101,6 +101,8 @@ class StoredArray:
         with archive.open(f"{key}.npy") as file:
             self.shape, self.fortran, self.dtype = read_header(file)
             self.start = file.tell()
+        if not all(type(length) is int and length >= 0 for length in self.shape):  # NumPy takes True, and -1
+            raise FileError(f"{label}: {key} has shape {visible(self.shape)}; axes have lengths of 0 or more")
         size = archive.NameToInfo[f"{key}.npy"].file_size - self.start
         if self.dtype.hasobject or math.prod(self.shape) * self.dtype.itemsize != size:
             raise FileError(
