@@ -46,6 +46,9 @@ class WholePicture {
     this.problem = find(".problem");
     /** @type {(y: number, x: number) => void} */
     this.report = () => {};
+    /** @type {Data | null} */
+    this.data = null;
+    this.clipped = 0; // column at which the picture after begins
     this.at = 50; // %: where the edge stands
     this.address = "";
     /** @type {any} */
@@ -95,6 +98,8 @@ class WholePicture {
       minZoomImageRatio: 0.2,
       maxZoomPixelRatio: MOST_ZOOM,
       imageSmoothingEnabled: true,
+      tileRetryMax: 3, // a proxy may have refused it for the moment
+      tileRetryDelay: 1500,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: true },
     }));
@@ -116,7 +121,7 @@ class WholePicture {
     for (const event of ["animation", "open", "resize", "update-viewport"]) viewer.addHandler(event, () => this.clip());
     viewer.addHandler("tile-load-failed", () => {
       this.problem.hidden = false;
-      this.problem.textContent = "The server holds this picture no longer; denoise it again.";
+      this.problem.textContent = "Parts of the picture could not be fetched. If they stay away, denoise it again.";
     });
     viewer.addHandler("canvas-click", (/** @type {any} */ { quick, position }) => {
       if (quick) this.look(position);
