@@ -494,8 +494,8 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
 begin(
     "What does it do with your photos?",
     "**Drop a burst**: 2 or more photos of one scene taken one after the other. They are aligned, their noise is "
-    "measured from what differs between them, and a network denoises them, at any size. They stay on this computer's "
-    "server and go with your session.",
+    "measured from what differs between them, and a network denoises them, at any size. They stay on the "
+    "server, for you alone, and are deleted when your session ends.",
 )
 files = uploads()
 problem, bar = st.container(), st.empty()

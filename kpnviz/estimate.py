@@ -15,6 +15,7 @@ from kpnviz.burst import Burst
 from kpnviz.checks import as_numpy, check_float, check_unmasked
 from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.kernels import KernelField
+from kpnviz.layouts import PICTURE
 from kpnviz.models.zoo import OWN_TITLES, title_of
 from kpnviz.summary import summary
 from kpnviz.text import visible
@@ -149,9 +150,13 @@ def check_picture(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """ValueError for a picture that is not `made`, what the kernels make of the frames; see explain_difference."""
-    difference = explain_difference(
-        burst.frames, field, _picture(name, image, made.shape), tolerance, made=made, go_on=go_on
-    )
+    array = _picture(name, image, made.shape)
+    sides = dict(zip("HW", made.shape[-2:], strict=True))
+    if array.shape != made.shape and (hint := PICTURE.of(made.ndim).hint("image", image, sides)):
+        raise ValueError(
+            f"{name}: the picture has shape {array.shape}, what the kernels make of the frames has {made.shape}{hint}"
+        )
+    difference = explain_difference(burst.frames, field, array, tolerance, made=made, go_on=go_on)
     if difference:
         raise ValueError(f"{name}: {difference}")
 

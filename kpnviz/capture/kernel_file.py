@@ -208,7 +208,7 @@ def load_kernels(
             methods[number][match["key"]] = content
     if not methods:
         raise FileError(
-            f"{label} holds no kernels; the keys are kernels, or vertical and horizontal, or basis ..."
+            f"{label} holds no kernels; the keys are kernels, or vertical and horizontal, or basis and coefficients"
         )
     if sorted(methods) != list(range(len(methods))) or len(methods) > MAX_KERNEL_METHODS:
         raise FileError(

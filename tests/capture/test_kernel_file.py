@@ -216,7 +216,14 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(scale=2)),
             "scale is 2, half resolution, and the kernels are given at every pixel, 9x10",
         ),
-        (lambda: npz(**plain(paddng="zero")), "holds 'paddng.npy', which is no key of a file of kernels"),
+        (
+            lambda: npz(**plain(paddng="zero")),
+            "holds 'paddng', which is no key of a file of kernels; padding is one",
+        ),
+        (
+            lambda: npz(**plain(burst=np.ones(3))),
+            "holds 'burst', which is no key .*; it needs frames and, say, kernels",
+        ),
         (
             lambda: npz(**plain(vertical=K[:, 0])),
             "it has kernels, vertical; expected kernels, or vertical and",

@@ -634,7 +634,7 @@ def test_large_shifts_are_undone_and_small_ones_left_to_the_kernels():
     np.testing.assert_allclose([shift.measured for shift in own.shifts], shifts, atol=0.1)
     assert [shift.undone for shift in own.shifts[:3]] == [(0, 0), (0, 0), (9, -7)]
     assert own.shifts[3].undone in ((0, 3), (0, 4))  # whole pixels; half a pixel is left to the kernels
-    assert str(own.shifts[2]) == "shift +9.0, -7.0 px, undone"
+    assert str(own.shifts[2]) == "shift dy +9.0, dx −7.0 px, undone"
     window = own.channel(0, recipe.noise).window(slice(20, 100), slice(20, 100))
     np.testing.assert_array_equal(window[2], burst.frames[2, 29:109, 13:93])
     assert np.abs(window[2] - window[0]).mean() < 0.02
