@@ -211,6 +211,8 @@ class OwnBurst:
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
         found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if len(self.stack) < 2:
+            raise ValueError("noise: there is one frame, and it is seen between frames; state it instead")
         if len(found) < 2:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"

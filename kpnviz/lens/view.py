@@ -116,11 +116,13 @@ class View:
         It opens with what is pinned and chosen now. ValueError, one sentence, for a name that does not end in .html
         and for a place where nothing can be written.
         """
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(f"file is {visible(repr(file))}; it is a path, such as 'kernels.html'")
         target = Path(file)
         if target.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{visible(target)}: the name of a page ends in .html")
         check_output(target)
-        write_atomically(target, self.html().encode())
+        write_atomically(target, self.html().encode(errors="replace"))  # halves of characters, in a title
         return target
 
     def __repr__(self) -> str:

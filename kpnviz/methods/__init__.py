@@ -165,7 +165,7 @@ def without_truth(burst: Burst) -> Burst:
 def _picture(name: str, values: np.ndarray | Tensor, burst: Burst) -> np.ndarray:
     """The picture as float32, if it has the frames' size and is finite."""
     try:
-        check_unmasked(f"{name}: the picture", values)
+        check_unmasked(f"{name}: the picture", values, "picture")
         image = np.asarray(as_numpy(values))
     except Exception as error:  # a sparse tensor, say
         text = (
