@@ -31,8 +31,8 @@ from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import icc_profile, write_png16
-from kpnviz.sampling import box_reduce, reduction
 from kpnviz.serving import uploads, work
+from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
@@ -192,8 +192,9 @@ def picture(
     noises: dict[int, NoiseModel],
     color: bool,
     progress: Callable[[float], object],
-) -> tuple[np.ndarray, bytes]:
-    """Denoise the whole picture: (8-bit sRGB preview [h, w(, 3)], 16-bit PNG). Kept until something changes.
+) -> tuple[Layers, bytes]:
+    """Denoise the whole picture: (the reference as layer `before` and it as `after`, 16-bit PNG). Kept until something
+    changes.
 
     `progress` is called after every tile with the share done; raising in it cancels.
     """
@@ -230,24 +231,54 @@ def picture(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
     )
     codes = codes[..., 0] if len(channels) == 1 else codes
-    factors = reduction(mine.stack.height, mine.stack.width, _PREVIEW_PIXELS)
-    small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
-    preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
+    # 16 bits are 257 times 8 bits.
+    after = Pyramid(np.rint(codes / np.float32(257)).astype(np.uint8))
+    layers = Layers(before=Pyramid(_shown(mine.stack, mine.reference, channels)), after=after)
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif)
-    kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), png)
+    kept = (layers, png)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 
 
 def kept_picture(
     upload: Upload, method: str, noises: dict[int, NoiseModel], color: bool
-) -> tuple[np.ndarray, bytes] | None:
+) -> tuple[Layers, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
+
+
+def _shown(stack: FrameStack, frame: int, channels: Sequence[int]) -> np.ndarray:
+    """A frame as a screen shows it, uint8 [H, W] or [H, W, 3]; it is read in parts."""
+    shown = np.empty((stack.height, stack.width, len(channels)), np.uint8)
+    for top in range(0, stack.height, _TILE):
+        rows = slice(top, min(top + _TILE, stack.height))
+        light = np.stack([stack.light(frame, c, rows, slice(0, stack.width)) for c in channels])
+        values = displayed(stack.developed(light), stack.white_level)
+        shown[rows] = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
+        work.let_others()
+    return shown[..., 0] if len(channels) == 1 else shown
+
+
+def preview_of(layers: Layers) -> np.ndarray:
+    """The picture after, reduced to at most 1.5 megapixels: for a page that cannot fetch tiles."""
+    levels = layers["after"].levels
+    small = [level for level in levels if level.shape[0] * level.shape[1] <= _PREVIEW_PIXELS]
+    return _showable(np.asarray((small or levels[:1])[-1]))
+
+
+def look_at(upload: Upload, pixel: tuple[int, int], side: int) -> None:
+    """Let the lens show the square part around a pixel of the whole picture, and pin that pixel."""
+    stack = upload.own.stack
+    st.session_state[OWN_MIDDLE] = pixel
+    y, x = (
+        at - min(max(at - side // 2, 0), length - side)
+        for at, length in zip(pixel, (stack.height, stack.width), strict=True)
+    )
+    st.session_state[OWN_PIXEL] = (y, x)
 
 
 def lens_payload(

@@ -332,15 +332,27 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(heading).to_be_visible()
     expect(page.get_by_text("Your burst of 9 files")).to_be_visible()
     lens.evaluate(of_height, 96)
-    page.get_by_role("button", name="Denoise", exact=True).click()
+    with page.expect_response(re.compile("/tiles/.*/after/")) as response:
+        page.get_by_role("button", name="Denoise", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download 16-bit PNG").click()
     data = download.value.path().read_bytes()
-    caption = page.get_by_text(re.compile("^Denoised with "))
-    method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[caption.inner_text().removeprefix("Denoised with ")]
+    # Its tile is what is downloaded, in 8 bits; what is clicked at comes into the lens, pinned.
+    whole = page.locator(".whole")
+    expect(whole.get_by_role("status")).to_have_text(re.compile("^[0-9]+ %$"))
+    method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[whole.locator(".after").inner_text()]
+    tile = np.asarray(Image.open(io.BytesIO(response.value.body())))
+    whole.locator(".edge").focus()
+    page.keyboard.press("Home")
+    expect(whole.locator(".edge")).to_have_attribute("aria-valuenow", "0")
+    whole.locator(".stage").click()
+    expect(lens).to_have_attribute("data-y", "48")
+    expect(lens).to_have_attribute("data-x", "48")
+    assert lens.evaluate("(e) => e.lens.state.pinned") is True
     expected = srgb_encode(np.clip(load(method)(synthesize(recipe)).image, 0, 1))
     written = read_picture("denoised.png", data, Limits()).codes[0] / 65535
     np.testing.assert_allclose(written, expected, atol=1e-3)
+    np.testing.assert_allclose(tile / 255, written, atol=0.51 / 255)
     page.get_by_role("button", name="Let it go").click()
     expect(page.get_by_role("heading", name="8 frames of 288 × 288 pixels")).to_be_visible()
     expect(page.get_by_text("An example, until you drop files.")).to_be_visible()

@@ -184,6 +184,7 @@ export class Desk {
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
     this.laidOut = identity;
+    parts.root.style.setProperty("--desk", `${width}px`);
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
     // For a class the legend of the picture stands with that of the kernels: the picture gets its place.
@@ -249,5 +250,9 @@ export class Desk {
       if (this.fitted) return;
       room -= over;
     }
+    if (how === "small") return;
+    rows.layOut(width, height, type, "small"); // rather small than cut
+    this.fitted = box.scrollHeight <= height;
+    if (!this.fitted) rows.layOut(width, height, type, "usual");
   }
 }
