@@ -22,6 +22,7 @@ from kpnviz.burst import Burst, weighted_sum
 from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.figures import Figure
 from kpnviz.text import MAX_NAME, visible
+from kpnviz.ui.tips import with_terms
 
 P = ParamSpec("P")
 Option = TypeVar("Option")
@@ -233,7 +234,7 @@ def table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) ->
             f"<td class='{cell.mark}' title='{html.escape(cell.tip, quote=True)}'>{html.escape(cell.text)}</td>"
             for cell in cells
         )
-        body += f"<tr><th scope='row'>{html.escape(name)}</th>{inside}</tr>"
+        body += f"<tr><th scope='row'>{with_terms(name)}</th>{inside}</tr>"
     inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     st.html(f"{_TABLE}<div class='numbers' tabindex='0'><table>{inside}</table></div>")
 

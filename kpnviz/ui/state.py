@@ -25,6 +25,7 @@ PRESENTED = "_presented"  # number of the example that was shown last
 DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was drawn since the page was opened
 
 DRAWER = "drawer"  # what closes the sidebar of a phone
+TIPS = "tips"  # what explains words where they stand
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---

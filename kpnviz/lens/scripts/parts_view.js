@@ -29,7 +29,8 @@ export function wholeText({ kernels: { K, sizes, F, parts: { separable, basis } 
  * @returns {RowPlan[]}
  */
 function rowsOfFrame(state) {
-  return methodRows(state).map((row) => {
+  const shown = methodRows(state).filter(({ method }) => !state.data.sizes || state.outlined.some((one) => one === method));
+  return shown.map((row) => {
     const { method } = row;
     if (!method?.kernels || row.waiting) return row;
     const missing = wholeText(/** @type {KernelMethod} */ (method));
@@ -68,7 +69,7 @@ const isMixed = (state) => state.kernelMethods.some((method) => "other" in state
 export const partsView = {
   title: "Sizes",
   ofFrame: true,
-  about: (state) => `${state.byHand.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)}`,
+  about: (state) => `${state.byHand.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)} ${state.data.sizes ? state.outlined.map(({ title }) => title) : ""}`,
   rows: (state) => (state.allFrames ? rowsOfSizes(state) : rowsOfFrame(state)),
   contents(painter, row) {
     const { state } = painter;

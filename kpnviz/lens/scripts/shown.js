@@ -417,7 +417,8 @@ export class Shown {
    * @returns {Found[]}
    */
   frameKernelsAt(y, x) {
-    return this.kernelMethods.map(({ kernels: field }) => {
+    return this.kernelMethods.map((method) => {
+      const field = this.fieldOf(method);
       const weights = field.frameAt(Math.min(this.frame, field.count - 1), y, x, this.channel);
       const { mass, centroid } = kernelStats(weights, field.K);
       const cells = [{ weights, centroid, share: mass / field.rule.divisor, adds: [] }];
@@ -429,7 +430,7 @@ export class Shown {
   evaluate() {
     const [y, x] = this.cursor;
     this.shifts = this.shiftsAt(y, x);
-    this.found = this.data.sizes ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
+    this.found = this.look === "sizes" ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
     this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
     this.autoMax = Math.max(0, ...this.drawnKernels.map(strongest));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();

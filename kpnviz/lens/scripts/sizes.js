@@ -179,7 +179,8 @@ export class Sizes {
     parts.find(".map-of-sizes").classList.toggle("aside", this.aside);
     rows.writeNote();
     parts.root.classList.toggle("beside", beside);
-    rows.place({ named: true, columns, side });
+    if (state.look === "sizes") rows.place({ named: true, columns, side });
+    else rows.layOut(width, Infinity, type, "usual"); // one reads on under them: pictures stay as they are
     parts.find(".rows").style.maxHeight = "";
   }
 
