@@ -24,6 +24,7 @@ from kpnviz.capture.own_burst import OwnBurst
 from kpnviz.capture.prepare import overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
+from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import pack, unpack
@@ -190,13 +191,14 @@ def picture(
     upload: Upload,
     method: str,
     noises: dict[int, NoiseModel],
-    color: bool,
+    color: str | None,
     progress: Callable[[float], object],
 ) -> tuple[Layers, bytes]:
     """Denoise the whole picture: (the reference as layer `before` and it as `after`, 16-bit PNG). Kept until something
     changes.
 
-    `progress` is called after every tile with the share done; raising in it cancels.
+    color is "shared" (kernels for R, G and B together), "each" (kernels of its own for each), "gray", or None: the
+    files are gray. `progress` is called after every tile with the share done; raising in it cancels.
     """
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     kept = st.session_state.get(OWN_PICTURE)
@@ -204,8 +206,9 @@ def picture(
         return kept[1]
     st.session_state.pop(OWN_PICTURE, None)
     mine, limits = upload.own, Limits.from_environment()
-    channels = [c for c in channels_of(mine.stack) if c != GRAY] if color else [GRAY]
-    source = mine.color([noises[c] for c in channels]) if color else mine.channel(GRAY, noises[GRAY])
+    in_color = color in COLOR_MODES
+    channels = [c for c in channels_of(mine.stack) if c != GRAY] if in_color else [GRAY]
+    source = mine.color([noises[c] for c in channels]) if in_color else mine.channel(GRAY, noises[GRAY])
 
     def advance(share: float) -> None:
         progress(share)
@@ -216,7 +219,8 @@ def picture(
         with work.turn():
             work.share_cores()
             tiled = Denoiser(network.network, network.name, _TILE)
-            image = tiled(source, keep_kernels=False, progress=advance, channels="each").image
+            how = "each" if color == "each" else "shared"
+            image = tiled(source, keep_kernels=False, progress=advance, channels=how).image
     else:  # in one piece: how far it sees is not known
         size = 4 * len(source) * len(channels) * source.height * source.width
         if size > limits.total_bytes:
@@ -225,7 +229,7 @@ def picture(
                 f"{limits.named('total_bytes')}"
             )
         image = denoise(method, source.crop(0, 0, source.height, source.width), keep_kernels=False).image
-    planes = image if color else image[None]
+    planes = image if in_color else image[None]
     developed, white = mine.stack.developed(planes), mine.stack.white_level
     codes = np.stack(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
@@ -243,7 +247,7 @@ def picture(
 
 
 def kept_picture(
-    upload: Upload, method: str, noises: dict[int, NoiseModel], color: bool
+    upload: Upload, method: str, noises: dict[int, NoiseModel], color: str | None
 ) -> tuple[Layers, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)

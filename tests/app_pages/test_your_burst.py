@@ -18,7 +18,7 @@ from kpnviz.capture.meaning import Input
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed, srgb_encode
 from kpnviz.denoise import load
 from kpnviz.lens.payload import unpack
 from kpnviz.limits import Limits
@@ -69,7 +69,7 @@ def test_a_thin_picture_is_shown_and_denoised(shape):
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert subheaders(app)[-2] == f"2 frames of {shape[1]} × {shape[0]} pixels"
-    for image in (*own.thumbnails, app.session_state[OWN_PICTURE][1][0]):
+    for image in (*own.thumbnails, upload.preview_of(app.session_state[OWN_PICTURE][1][0])):
         assert max(image.shape[:2]) <= 100 * min(image.shape[:2])
 
 
@@ -99,6 +99,14 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert len(app.get("download_button")) == 1
+    # R, G and B have one set of kernels, as on the other pages.
+    noises = [own.noise_of(c)[0] for c in range(3)]
+    image = load(last)(own.color(noises).crop(0, 0, 288, 288)).image
+    layers = app.session_state[OWN_PICTURE][1][0]
+    expected = 255 * displayed(image.transpose(1, 2, 0))
+    np.testing.assert_allclose(layers["after"].levels[-1], expected, atol=0.51)
+    noisy = 255 * displayed(own.color(noises).crop(0, 0, 288, 288).frames[0].transpose(1, 2, 0))
+    np.testing.assert_allclose(layers["before"].levels[-1], noisy, atol=0.51)
 
 
 @pytest.fixture(scope="module")
