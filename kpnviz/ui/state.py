@@ -97,6 +97,7 @@ OWN_EXAMPLE = "_own_example"  # the Upload of the example, where something of it
 OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
+OWN_WHOLE = "own_whole"  # the viewer of the whole picture
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
 OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
