@@ -54,6 +54,7 @@ from kpnviz.ui.state import (
     own_map_frame,
     own_meaning,
     own_noise,
+    own_reference,
     show_in,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
@@ -123,10 +124,15 @@ def frames_of(burst: Upload) -> None:
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
-            unused = "" if i in own.order else " · not used"
+            unused = "" if i in own.order else " · another scene" if i in own.left_out else " · not used"
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
                 st.caption(f"{plain(stack.names[i])}  \n{text}{unused}")
+                if i != own.reference and stack.shifts is None and stack.truth_place is None:
+                    st.button(
+                        "Make reference", key=own_reference(i), type="tertiary", on_click=upload.refer_to, args=(i,),
+                        help="The others are laid onto it, and it is what is denoised.",
+                    )  # fmt: skip
     with st.expander("Alignment in numbers"):
         st.dataframe(
             [

@@ -33,6 +33,7 @@ from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
     OWN_DENOISE,
+    OWN_EXAMPLE,
     OWN_LET_GO,
     OWN_MAPS,
     OWN_NOISE,
@@ -41,6 +42,7 @@ from kpnviz.ui.state import (
     OWN_PIXEL,
     own_map_frame,
     own_meaning,
+    own_reference,
     widget,
 )
 
@@ -372,3 +374,20 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(page.get_by_text("black.png has 1 bit a pixel")).to_be_visible()
     page.close()
     assert not problems
+
+
+def test_a_frame_of_the_strip_becomes_the_reference():
+    app = open_page(own_methods=["kpn-l1"], own_side=96)
+    first = upload.example().own
+    wanted = next(i for i in range(8) if i != first.reference)
+    app.button(key=own_reference(wanted)).click().run()
+    assert not app.exception and not app.error
+    own = app.session_state[OWN_EXAMPLE].own
+    assert own.reference == wanted and own.order[0] == wanted
+    said = " ".join(m.value.replace("\\", "") for m in app.markdown)
+    assert f"The reference is example {wanted} (as chosen)" in said
+    assert any("An example" in m.value for m in app.markdown)
+    header, arrays = unpack(app.session_state[OWN_PAYLOAD][1])
+    frame = own.channel(GRAY, own.estimate_noise(GRAY).noise).crop(96, 96, 96, 96).frames[0]
+    np.testing.assert_allclose(arrays[header["panels"][0]["image"]], frame, atol=1e-6)
+    assert upload.example().own.reference == first.reference  # that of all sessions stays
