@@ -102,7 +102,7 @@ def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size)
     expect(page.locator(".lens.full")).to_have_css("position", "fixed")
     painted(page)
     assert page.locator(".lens").bounding_box() == {"x": 0, "y": 0, **size}
-    for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=15", ".tab#ideal"):
+    for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=15", ".tab#kernels"):
         expect(page.locator(part)).to_be_in_viewport(ratio=1)
     stage = page.locator(".stage.shown").bounding_box()
     assert stage["width"] >= before[2] or size is PHONE
@@ -127,7 +127,7 @@ def test_on_a_telephone_all_kernels_of_the_pixel_are_in_sight_beside_it(opened, 
         painted(page)
         seen = [*page.locator(".stage.shown").all(), *page.locator(".rows .cell canvas").all()]
         boxes = [one.bounding_box() for one in seen]
-        assert len(boxes) == (18 if look == "parts" else 1 + 4 * 8)
+        assert len(boxes) == 1 + (2 * 1 + 2 * 7 if look == "parts" else 4 * 8)
         assert all(box["y"] > -1 and box["y"] + box["height"] < size[1] + 1 for box in boxes), look
         assert min(box["width"] for box in boxes) >= 14 and boxes[0]["width"] >= 150
     page.touchscreen.tap(*point(page, 40, 50))
