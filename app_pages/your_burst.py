@@ -17,6 +17,7 @@ from kpnviz.kernels import KernelField
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import READ
 from kpnviz.serving.uploads import drop_all
 from kpnviz.text import percent
 from kpnviz.ui import elements, upload
@@ -74,9 +75,10 @@ def uploads() -> list[Any]:
         key=key,
         on_change=removed,
         label_visibility="collapsed",
-        help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; {limits}.",
+        help=f"{READ}, NPY, camera raw (DNG and others), a ZIP of them, or an NPZ; pages of a TIFF, animations and "
+        f"arrays [N, H, W] are bursts. {str(limits).capitalize()}.",
     )
-    st.caption(f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · {limits}")
+    st.caption(f"{READ}, camera raw, NPY, NPZ or ZIP · {limits}")
     get_ready(limits)
     return files
 
@@ -481,9 +483,9 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
 
 begin(
     "What does it do with your photos?",
-    "**Drop a burst**: 2 or more photos of one scene taken one after the other. They are aligned, their noise is "
-    "measured from what differs between them, and a network denoises them, at any size. They stay on this computer's "
-    "server and go with your session.",
+    "**Drop a burst**: photos of one scene taken one after the other. They are aligned, their noise is "
+    "measured from what differs between them, and a network denoises them, at any size. They stay on the "
+    "server, for you alone, and are deleted when your session ends.",
 )
 files = uploads()
 problem, bar = st.container(), st.empty()

@@ -53,7 +53,8 @@ class Shift:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
-        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}{bright}"
+        shift = f"shift dy {dy:+.1f}, dx {dx:+.1f} px".replace("-", "−")
+        return f"{shift}{bend}{', undone' if self.aligned else ''}{bright}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +211,8 @@ class OwnBurst:
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
         found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if len(self.stack) < 2:
+            raise ValueError("noise: there is one frame, and it is seen between frames; state it instead")
         if len(found) < 2:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"

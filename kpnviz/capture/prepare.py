@@ -302,7 +302,7 @@ def read_burst(
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
-    files    a folder, or files: 2 or more photos or camera raws, a ZIP of them, or one NPZ of kpnviz
+    files    a folder, or files: photos or camera raws, files of several frames, a ZIP of them, or one NPZ
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
     color    R, G and B together, [N, 3, H, W], in place of one channel; of gray files, [N, H, W]
     noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`

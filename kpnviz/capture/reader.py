@@ -53,7 +53,7 @@ def read_frames(
     progress: Callable[[str], object] | None = None,
     wanted: Callable[[], object] = _nothing,
 ) -> FrameStack:
-    """Read 2 or more frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
+    """Read the frames of (name, bytes or path) pairs: pictures, raw files, ZIPs of them, files of several, one NPZ.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
     the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a
@@ -357,7 +357,7 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         )
     if numbers is not None:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
-        meaning, guess = guess_input(codes, numbers["largest"], numbers["used_bits"], linear)
+        meaning, guess = guess_input(codes, **(numbers | {"linear": linear}))
         stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
     if found.get("development") is not None:
         matrix, balance = found["development"]

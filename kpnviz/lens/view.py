@@ -6,7 +6,7 @@ import dataclasses
 import html
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,13 @@ class View:
         It opens with what is pinned and chosen now. ValueError, one sentence, for a name that does not end in .html
         and for a place where nothing can be written.
         """
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(f"file is {visible(repr(file))}; it is a path, such as 'kernels.html'")
         target = Path(file)
         if target.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"{visible(target)}: a page is an .html file")
+            raise ValueError(f"{visible(target)}: the name of a page ends in .html")
         check_output(target)
-        write_atomically(target, self.html().encode())
+        write_atomically(target, self.html().encode(errors="replace"))  # halves of characters, in a title
         return target
 
     def __repr__(self) -> str:
@@ -209,17 +211,31 @@ def show(
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
     if title is not None and not isinstance(title, str):
         raise ValueError(f"title is {visible(repr(title))}; it is a text or None")
-    listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
-    for one in listed:
-        if not isinstance(one, Estimate | Series):
-            raise ValueError(
-                f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series: "
-                "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
-            )
+    listed = _listed(estimates)
     if pixel is not None:
         pixel = check_pixel(burst, pixel)
     payload = pack(burst, listed, pixel, _clean_frames(burst), max_bytes=max_bytes, lossy=lossy)
     return View(burst, listed, payload, pixel, height, theme or "", title)
+
+
+def _listed(estimates: Any) -> list[Estimate | Series]:
+    """One estimate or several as a list; ValueError for anything else."""
+    source = "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
+    if isinstance(estimates, Estimate | Series):
+        return [estimates]
+    if isinstance(estimates, str | Mapping) or not isinstance(estimates, Iterable):
+        raise ValueError(
+            f"estimates is of type {type(estimates).__name__}; it is an Estimate, a Series or a list of them: "
+            f"{source}"
+        )
+    listed = list(estimates)
+    for one in listed:
+        if not isinstance(one, Estimate | Series):
+            raise ValueError(
+                f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series: "
+                f"{source}"
+            )
+    return listed
 
 
 def _clean_frames(burst: Burst) -> np.ndarray | None:

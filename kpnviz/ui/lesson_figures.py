@@ -287,7 +287,7 @@ def fusing(lesson: Lesson, recipe: BurstRecipe) -> None:
             [*(each[size][0] if size in kept else None for size in field.sizes), changed.at(*pixel)[0]]
         )
     figure = figures.kernel_rows(
-        rows, list(places), [*(f"{size}×{size}" for size in field.sizes), "mean"], "frame 0",
+        rows, list(places), [*map(str, field.sizes), "mean"], "frame 0: the kernel of each size n×n",
         dark=elements.is_dark(), height=270,
     )  # fmt: skip
     elements.chart(figure, "lesson_fusing")
@@ -309,7 +309,7 @@ def annealing(lesson: Lesson, recipe: BurstRecipe) -> None:
         steps,
         {"βαᵗ": [PAPER_BETA * PAPER_ALPHA**t for t in steps], one: [1.0] * len(steps)},
         "training step t", "weight in the loss", level=[one], height=HEIGHT,
-        tick_text=[f"{t // 1000}k" if t % 10_000 == 0 else "" for t in steps],
+        tick_text=[(f"{t // 1000}k" if t else "0") if t % 10_000 == 0 else "" for t in steps],
     )  # fmt: skip
     figure.update_yaxes(type="log", dtick=1)
     elements.chart(figure, "lesson_annealing")

@@ -63,7 +63,10 @@ _STYLE = """<style>
   min-height: min(60vh, 34rem); }
 @keyframes kpnviz-running { from { background-position-x: -100%; } to { background-position-x: 200%; } }
 @media (prefers-reduced-motion: reduce) { .stApp::before { animation: none !important; background-size: 100%; } }
-@media (max-width: 640px) { [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; } }
+@media (max-width: 640px) {
+  [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
+  .katex-display { font-size: 0.85em; }
+}
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
     [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }

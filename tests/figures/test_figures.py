@@ -116,7 +116,7 @@ def test_categories_have_flat_colors_and_a_legend_with_their_shares():
 def test_figures_of_squares_say_how_tall_their_width_lets_them_be(rng):
     """At every width, the height at which nothing is left empty: margins, and squares as high as they are wide."""
     for figure, rows, columns, bar in (
-        (figures.kernel_rows([[np.eye(3)] * 4] * 2, ["a", "b"], list("abcd"), "frame"), 7, 15, 75),
+        (figures.kernel_rows([[np.eye(3)] * 4] * 2, ["a", "b"], list("abcd"), "frame"), 7, 15, 0),
         (figures.image_map(rng.random((20, 30)), "px"), 20, 30, 75),
         (figures.boxed(rng.random((9, 12)), 1, 3, 2, 5), 9, 12, 0),
     ):

@@ -159,6 +159,7 @@ export class Desk {
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
     this.laidOut = identity;
+    parts.root.style.setProperty("--desk", `${width}px`);
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
     // For a class the legend of the picture stands with that of the kernels: the picture gets its place.
@@ -207,5 +208,10 @@ export class Desk {
       }
     }
     if (!beside) rows.layOut(width, Infinity, type, true);
+    else if (!this.full) {
+      rows.layOut(width, height, type, true); // rather small than cut
+      this.fitted = box.scrollHeight <= height;
+      if (!this.fitted) rows.layOut(width, height, type, false);
+    }
   }
 }

@@ -166,6 +166,6 @@ export function missingForIdeal({ truth, waiting, data: { clean, noise } }, weig
  */
 export function roundingText({ kernelMethods }) {
   const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? " (to about 0.001, as kernels travel in 16 bits)" : "";
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, as kernels travel in 16 bits" : "";
   return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
 }
