@@ -7,7 +7,7 @@ function follow() {
   const chosen = document.body.dataset.theme;
   for (const frame of document.querySelectorAll("iframe")) {
     const page = frame.contentDocument;
-    if (!page) continue;
+    if (!page?.documentElement) continue;
     for (const sheet of page.styleSheets)
       for (const rule of sheet.cssRules) {
         if (!(rule instanceof frame.contentWindow.CSSMediaRule)) continue;

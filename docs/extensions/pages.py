@@ -11,6 +11,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import kpnviz
+
 PAGES = {
     "README.md": "index",
     "CHANGELOG.md": "changelog",
@@ -45,6 +47,31 @@ def _target(app: Sphinx, folder: str, link: str, picture: bool) -> str:
     if path.startswith("docs/"):
         return f"/{path.removeprefix('docs/')}"
     return f"{app.config.html_theme_options['source_repository']}/blob/main/{path}"
+
+
+INSIDE = {"burst", "figures", "kernels", "lens"}
+"""Rooms whose public names are those of the room itself, not of the files in it."""
+
+PROCESSES = {"decoding", "kernel_decoding", "metadata", "npz", "raw", "offered"}
+"""What runs in the process that reads files, and in the app's server: nobody imports it."""
+
+
+def modules(room: str) -> list[str]:
+    """The public modules of a room, itself first."""
+    folder = Path(kpnviz.__file__).parent / room
+    inside = [] if room in INSIDE else sorted(path.stem for path in folder.glob("[!_]*.py"))
+    return [f"kpnviz.{room}", *(f"kpnviz.{room}.{name}" for name in inside if name not in PROCESSES)]
+
+
+def _modules(app: Sphinx, document: str, contents: list[str]) -> None:
+    """A line `% modules: capture limits` becomes a section for each of their modules: a new one cannot be forgotten."""
+    sections = "## {0}\n\n```{{eval-rst}}\n.. automodule:: {0}\n   :members:\n```\n"
+    contents[0] = re.sub(
+        r"^% modules: (.*)$",
+        lambda found: "\n".join(sections.format(name) for room in found[1].split() for name in modules(room)),
+        contents[0],
+        flags=re.MULTILINE,
+    )
 
 
 class Rooms(SphinxDirective):
@@ -83,5 +110,6 @@ def _row(*cells: nodes.Node) -> nodes.row:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("include-read", _links)
+    app.connect("source-read", _modules)
     app.add_directive("mermaid", Rooms)
     return {"parallel_read_safe": True}
