@@ -31,10 +31,10 @@ def views(view: str, methods: tuple[str, ...]) -> dict[str, Any]:
     """How the lens shows a view of the page at first."""
     pair = [*methods[-2:-1], *methods[-1:]]
     shown: dict[str, dict[str, Any]] = {
-        KERNEL_VIEWS["decomposition"]: {"look": "parts", "mode": "picture"},
+        KERNEL_VIEWS["decomposition"]: {"look": "parts", "mode": "picture", "all": False},
         KERNEL_VIEWS["maps"]: {"look": "kernels", "mode": "displacement"},
         KERNEL_VIEWS["kinds"]: {"look": "kinds", "mode": "kinds", "all": True},
-        KERNEL_VIEWS["frequencies"]: {"look": "frequencies", "mode": "picture"},
+        KERNEL_VIEWS["frequencies"]: {"look": "frequencies", "mode": "picture", "all": False},
         KERNEL_VIEWS["region"]: {"look": "region", "mode": "picture"},
         KERNEL_VIEWS["disagreement"]: {
             "look": "kernels", "mode": "absolute", "compare": "one", "against": pair[0], "shown": pair[-1],
@@ -52,6 +52,8 @@ def open_view(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
     # A link says how the lens shows the view that it opens.
     if before == view or (before is None and display):
         return
+    if before == KERNEL_VIEWS["disagreement"]:
+        display = {name: value for name, value in display.items() if name not in ("compare", "against")}
     display = {**display, **views(view, methods)}
     if view == KERNEL_VIEWS["maps"] and not display.get("frame"):
         burst = cache.burst_of(recipe)

@@ -2,7 +2,7 @@
 
     python docs/draw_pages.py
 
-It starts the app, opens each page in a browser of 1280 x 800 pixels, waits until all on it is computed, and takes its
+It starts the app, opens each page in a browser of 1280 x 880 pixels, waits until all on it is computed, and takes its
 picture. (The overview: draw_overview.py.)
 """
 
@@ -13,8 +13,8 @@ from PIL import Image
 from benchmarks.one_page import browser, serve
 from kpnviz.paths import ROOT
 
-SIZE = {"width": 1280, "height": 800}
-COLORS = 256  # of a file: half as large, and nothing that one sees
+SIZE = {"width": 1280, "height": 880}
+ASSUMED = "1.5"  # on the page Noise, a power of two
 PATIENCE_MS = 120_000
 PAGES = {
     "explore": "?v=2&photo=dog&pixel=35~98&frame=6",
@@ -42,11 +42,11 @@ def main() -> None:
                     break
                 page.wait_for_timeout(200)
             page.locator("[data-test-script-state=notRunning]").first.wait_for(state="attached")
+            if name == "noise":
+                page.locator("[name=assumed]").fill(ASSUMED)
             page.wait_for_timeout(1500)
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-            picture.quantize(COLORS, dither=Image.Dither.NONE).save(
-                ROOT / "docs" / f"{name}.png", optimize=True
-            )
+            picture.save(ROOT / "docs" / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def test_what_if_a_frame_were_left_out_or_moved(opened, burst, estimates):
         row.locator(".agrees")
     ).to_be_visible()  # the picture is what these kernels make of the moved frame
     assert lens(page, "l.shifts[2]") == moved.shifts[2].tolist()
-    page.get_by_role("button", name="undo all").click()
+    page.get_by_role("button", name="undo changes").click()
     expect(score).to_contain_text(f"{psnr(estimates[1].image, burst.truth, burst.white_level):.2f} dB")
 
 

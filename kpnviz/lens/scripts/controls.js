@@ -76,7 +76,7 @@ export class Controls {
       const input = parts.input(name);
       if (Number(input.value) !== shift[axis]) input.value = `${shift[axis]}`; // what is being typed stays
     }
-    /** @type {HTMLButtonElement} */ (parts.find(".undo")).disabled = !byHand.isChanged && !Object.keys(byHand.offSizes).length;
+    parts.find(".undo").hidden = !byHand.isChanged && !Object.keys(byHand.offSizes).length;
   }
 
   /** Whether the lens fills the window. */
