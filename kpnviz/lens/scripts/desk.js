@@ -151,7 +151,7 @@ export class Desk {
 
   /** Whether kernels stand beside the pictures. */
   get beside() {
-    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null);
+    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null, this.low);
   }
 
   /**
@@ -222,7 +222,7 @@ export class Desk {
     const { rows: box } = this;
     const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
     const fromTop = this.topOf(".rows");
-    if (beside && !low) return this.fit(width, Math.floor(Math.max(seen, bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
+    if (beside && !low && !(this.full && window.innerHeight < LOW)) return this.fit(width, Math.floor(Math.max(seen, bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
     box.style.maxHeight = "";
     // All are in sight with the controls above the stage, or, if they were too small then, with the stage at the window's top.
     // The color scale may be below the window's end.

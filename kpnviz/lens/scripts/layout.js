@@ -16,6 +16,7 @@ const [STRIP_GAP, STRIP_NAME, STRIP_TEXT, BARE_TEXT, STRIP_ROW_GAP] = [3, 20, 21
 const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
 export const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
+const LOW_NARROW = 440; // the same in a window that is too low for that
 export const CELL_GAP = 6;
 const CELL_TEXT = 24; // under a kernel: its share, and the gap to the next line
 const ROW_GAP = 8; // between methods
@@ -38,9 +39,10 @@ export function clamp(value, low, high) {
  * the window is higher than wide.
  * @param {number} width
  * @param {number | null} height
+ * @param {boolean} low
  */
-export function standsBeside(width, height = null) {
-  return width >= NARROW && (height === null || width > height);
+export function standsBeside(width, height = null, low = false) {
+  return width >= (low ? LOW_NARROW : NARROW) && (height === null || width > height);
 }
 
 /**

@@ -17,6 +17,7 @@ import { Wipe } from "./wipe.js";
 
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
 const SMALLEST_COLUMN = 270; // CSS pixels, for two lines of controls above a stage in a low window
+const COLUMN_SHARE = 0.45; // of the lens' width, the most of it
 const KEYS_LABEL =
   "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
 
@@ -101,7 +102,7 @@ export class Pictures {
   layOut(width, height, options) {
     const { data } = this.state;
     const { beside } = options;
-    const least = options.most === undefined ? 0 : SMALLEST_COLUMN;
+    const least = options.most === undefined ? 0 : Math.min(SMALLEST_COLUMN, COLUMN_SHARE * width);
     this.place({ beside, width: stageSize(width, height, data.width / data.height, options) }, width, false, least);
   }
 
