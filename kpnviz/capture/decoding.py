@@ -25,6 +25,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from kpnviz.capture.choosing import frames_among
 from kpnviz.capture.containers import Frames, check_count, frames_of, frames_of_npz
 from kpnviz.capture.kernel_decoding import KernelFile
 from kpnviz.capture.metadata import About, about, converted, profile_of
@@ -254,7 +255,9 @@ class Burst:
             if self.zipped:
                 raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
             self.zipped = True
-            for entry in visible_ones:
+            read, notes = frames_among([entry.filename for entry in visible_ones])
+            self.notes.update(dict.fromkeys(notes))
+            for entry in (visible_ones[i] for i in read):
                 base = base_name(entry.filename)
                 inside = METADATA if base == METADATA else visible(f"{label}/{base}")
                 self.begin(inside)

@@ -267,7 +267,7 @@ def plan(
     settings = {"weights": weights} | {name: getattr(options, name) for name in names}
     if options.color:
         settings["channels"] = options.channels or "shared"
-    more = ("input", "black", "white", "float")
+    more = ("input", "black", "white", "float", "reference")
     settings |= {name: getattr(options, name) for name in more if getattr(options, name) not in (None, False)}
     suffix = f".{options.format or 'png'}"
     files = {name: _files(burst) for name, burst in bursts.items()}

@@ -212,6 +212,12 @@ def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
         type=number(-5e9, 5e9),
         help="the number of white in linear light (the largest there can be)",
     )
+    parser.add_argument(
+        "--reference",
+        metavar="FRAME",
+        help="the frame that the others are laid onto: its file's name, or its number from 0 (the sharpest of the "
+        "scene that most show)",
+    )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 

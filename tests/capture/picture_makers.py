@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from kpnviz.capture import decoding, reader
+from kpnviz.capture.choosing import frames_among
 from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
@@ -113,15 +114,15 @@ def samples(seed=0, H=14, W=18):
 
 def read_here(files, limits=None):
     """What :func:`kpnviz.capture.reader.read_frames` gives, in this process, as so many files are read in the tests."""
-    stream = b"".join(json.dumps([name, len(data)]).encode() + b"\n" + data for name, data in files)
+    read, notes = frames_among([name for name, _ in files])
+    chosen = [files[i] for i in read]
+    stream = b"".join(json.dumps([name, len(data)]).encode() + b"\n" + data for name, data in chosen)
     said = []
     with tempfile.TemporaryFile() as output:
         decoding.run(limits or Limits(), io.BytesIO(stream), output, said.append)
         if "refused" in said[-1]:
             raise FileError(said[-1]["refused"])
-        mapping = (
-            mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ)
-            if os.fstat(output.fileno()).st_size
-            else None
-        )
-        return reader._stack(said[-1]["read"], mapping)
+        found = said[-1]["read"]
+        found["notes"] = notes + list(found.get("notes", ()))
+        size = os.fstat(output.fileno()).st_size
+        return reader._stack(found, mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) if size else None)

@@ -713,7 +713,7 @@ def test_reading_ends_when_nobody_waits_for_it():
     assert len(read_frames(files, limits)) == 2
 
 
-def test_a_frame_that_is_not_found_is_used_as_it_is_and_said():
+def test_a_frame_that_is_not_found_is_left_out_where_frames_are_aligned():
     recipe = BurstRecipe("city", crop=(60, 60, 120, 120), frames=5, noise=NoiseModel.for_gain(1))
     frames = synthesize(recipe).frames.copy()
     frames[3] = synthesize(dataclasses.replace(recipe, photo="dog")).frames[0]
@@ -722,14 +722,15 @@ def test_a_frame_that_is_not_found_is_used_as_it_is_and_said():
     own = prepare(stack, frames=5, align=True)
     lost = [i for i, shift in enumerate(own.shifts) if shift.measured is None]
     assert own.reference != 3
-    assert lost == [3] and own.shifts[3].undone == (0, 0) and 3 in own.order
+    assert lost == [3] and own.shifts[3].undone == (0, 0) and 3 not in own.order and len(own.order) == 5
     assert str(own.shifts[3]) == "shift not found"
-    assert "No shift was found for burst.npz, frame 3: it is used unshifted" in own.report
+    assert "Left out, as it shows another scene: burst.npz, frame 3." in own.report
+    assert own.estimate_noise().frames == 4
+    # Where nothing is aligned, all are used as they are.
+    own = prepare(stack, frames=5, align=False)
+    assert 3 in own.order and "No shift was found for burst.npz, frame 3: it is used unshifted" in own.report
     window = own.channel(0, recipe.noise).window(slice(0, 120), slice(0, 120))
     np.testing.assert_array_equal(window[own.order.index(3)], frames[3])
-    assert own.estimate_noise().frames == 4
-    # Where there are others enough, it is left out, however sharp.
-    assert 3 not in prepare(stack, frames=4, align=True).order
     two = as_stack(frames[[0, 3]])
     with pytest.raises(ValueError, match="noise: no frame could be aligned with the reference"):
         prepare(two).estimate_noise()
