@@ -150,7 +150,7 @@ def frames_of_npz(label: str, archive: zipfile.ZipFile, keys: Sequence[str], lim
 
 
 _PNM = re.compile(
-    rb"P([2356]|[Ff])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(-?[\d.]+)\s"
+    rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s"
 )
 
 
