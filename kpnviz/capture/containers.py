@@ -188,7 +188,8 @@ def _frames_of_pnm(label: str, data: bytes, limits: Limits) -> Frames:
             C = 3 if kind in b"36F" else 1
             count = C * width * height
             if kind in b"23":
-                values = np.fromstring(data[start:].decode("ascii", "replace"), np.int64, count, sep=" ")
+                # Told how many numbers there are, NumPy would leave those that are missing as the memory was.
+                values = np.fromstring(data[start:].decode("ascii", "replace"), np.int64, sep=" ")
                 if len(values) != count or values.min() < 0 or values.max() > top:
                     raise FileError(f"{label} does not hold {count} numbers from 0 to {top:g}")
                 values = values.astype(np.uint16 if top > 255 else np.uint8)
