@@ -22,13 +22,14 @@ _MOST = 0.005  # of the pixels: more are no defects
 _CANDIDATE = 0.7  # times what neighbors differ by
 _SURE, _SURE_STILL = 8.0, 12.0  # standard errors; _STILL: of a scene that does not move
 _ALONE, _ALONE_STILL = 0.35, 0.2  # of a defect, that neighbors may share; a point of light is wider
-_BEYOND = 3.0  # times the range of what is around, of a still scene: photos have single bright pixels
+_BEYOND = 4.0  # times the range of what is around, of a still scene: photos have single bright pixels
 _OTHER_COLORS = 0.4  # of a defect, that other colors may show; a point of light has them
-_LINE_SURE, _LINE_SURE_STILL = 6.0, 14.0  # median absolute deviations of all columns
+_LINE_SURE = 6.0  # median absolute deviations of all columns
 _LINE_ROWS = 1000  # of a column that are looked at
 _LEAST_LINES = 24
 _SEGMENTS, _EVERYWHERE = 4, 0.4  # parts of a line, each of which shows so much: edges of a scene are short
-_ADDED = 0.3  # from 1: by so much differs the slope against its neighbors, of a column to which something is added
+_FOLLOWS = 0.3  # least slope of columns against their neighbors that tells anything
+_ADDED = 0.6  # of that slope, which one has to which something is added; one that shows nothing has none
 _BLOCK = 8  # pixels of a line whose mean is compared
 
 
@@ -65,7 +66,7 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     """The stack with its hot pixels and fixed lines mended; itself where there are none, or too few frames to tell.
 
     moves   whether the scene moves by pixels over the burst: then what stays is of the sensor. Of a still scene only
-            what no lens can draw is: one pixel, of one color, far beyond all that is around it.
+            what no lens can draw is: one pixel, of one color, far beyond all that is around it; and no line.
 
     A pixel is hot (or dead) if it differs from the median of its eight neighbors by more than 8 standard errors over
     the frames, by which they differ among 24 around, and no two neighbors share it. It becomes that median. A column
@@ -83,8 +84,8 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
         if min(h, w) < 8:
             continue
         ours = _Found()
-        for axis in (1, 0):
-            for line, added in _bad_lines(stack, plane, axis, moves):
+        for axis in (1, 0) if moves else ():
+            for line, added in _bad_lines(stack, plane, axis):
                 lines.add((axis, line * plane.step + (plane.across if axis == 1 else plane.down)))
                 ours.add(*_mend_line(stack, plane, axis, line, added))
         rows, columns = _hot_pixels(stack, plane, planes, moves, between)
@@ -242,7 +243,7 @@ def _parts(count: int, size: int = 20_000) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def _bad_lines(stack: FrameStack, plane: _Plane, axis: int, moves: bool) -> list[tuple[int, float | None]]:
+def _bad_lines(stack: FrameStack, plane: _Plane, axis: int) -> list[tuple[int, float | None]]:
     """Columns (axis 1) or rows (axis 0) with a fixed error, and what is added to their light; None: they show
     nothing."""
     frames = np.unique(np.linspace(0, len(stack) - 1, 2 * _LOOKED_AT).round().astype(int)).tolist()
@@ -262,7 +263,7 @@ def _bad_lines(stack: FrameStack, plane: _Plane, axis: int, moves: bool) -> list
     error = segments.mean(axis=1)
     typical = 1.4826 * np.median(np.abs(error - np.median(error, axis=1, keepdims=True)), axis=1) + 1e-7
     size = error.mean(axis=0)
-    sure = np.abs(size) > (_LINE_SURE if moves else _LINE_SURE_STILL) * typical.mean()
+    sure = np.abs(size) > _LINE_SURE * typical.mean()
     same = (np.abs(error) > 2 * typical[:, None]).all(axis=0) & (np.sign(error) == np.sign(size)).all(axis=0)
     same &= (segments.mean(axis=0) * np.sign(size) > _EVERYWHERE * np.abs(size)).all(axis=0)
     padded = np.pad(np.abs(size), 1)
@@ -280,14 +281,21 @@ def _added(
     if stack.encoded:
         return None
 
-    near = [n if 0 <= n < codes[0].shape[1] else 2 * line - n for n in (line - 1, line + 1)]
-    blocks = []
-    for c in codes:
-        light = stack.linear(c[:, [line, *near]], plane.channel).astype(np.float64)
-        light = light[: len(light) // _BLOCK * _BLOCK].reshape(-1, _BLOCK, 3).mean(axis=1)
-        blocks.append(np.stack([light[:, 0], light[:, 1:].mean(axis=1)]))
-    (_, shared), (_, scene) = np.cov(np.concatenate(blocks, axis=1))
-    return size if scene > 0 and abs(shared / scene - 1) < _ADDED else None
+    width = codes[0].shape[1]
+
+    def follows(at: int) -> float:
+        """The slope of a column against its neighbors, in means of 8 pixels."""
+        near = [n if 0 <= n < width else 2 * at - n for n in (at - 1, at + 1)]
+        blocks = []
+        for c in codes:
+            light = stack.linear(c[:, [at, *near]], plane.channel).astype(np.float64)
+            light = light[: len(light) // _BLOCK * _BLOCK].reshape(-1, _BLOCK, 3).mean(axis=1)
+            blocks.append(np.stack([light[:, 0], light[:, 1:].mean(axis=1)]))
+        (_, shared), (_, scene) = np.cov(np.concatenate(blocks, axis=1))
+        return float(shared / scene) if scene > 0 else 0.0
+
+    others = np.median([follows(at) for d in (-4, -3, 3, 4) if 0 <= (at := line + d) < width])
+    return size if others > _FOLLOWS and follows(line) > _ADDED * others else None
 
 
 def _mend_line(

@@ -86,7 +86,7 @@ def test_defects_are_mended_wherever_light_is_read(kind):
     # Windows beyond the edge, and those of other frames' places, show the same.
     view = own.channel(0, GAIN)
     whole = view.window(slice(0, view.height), slice(0, view.width))
-    np.testing.assert_array_equal(view.window(slice(20, 60), slice(10, 50)), whole[:, 20:60, 10:50])
+    np.testing.assert_array_equal(view.window(slice(20, 40), slice(10, 50)), whole[:, 20:40, 10:50])
     assert prepare(own.stack, mend=False).stack.mended is None
 
 
