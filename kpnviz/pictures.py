@@ -210,6 +210,53 @@ def _end_of_jpeg(data: bytes, start: int) -> int:
     return -1
 
 
+_KINDS = (
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR picture"),
+    (0, b"#?R", "a Radiance HDR picture"),
+    (0, b"SIMPLE  =", "a FITS file"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"CDF", "a NetCDF file"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML file"),
+    (0, b"<!DOCTYPE", "an HTML page"),
+    (0, b"<html", "an HTML page"),
+    (0, b"\x1f\x8b", "packed by gzip"),
+    (0, b"BZh", "packed by bzip2"),
+    (0, b"\xfd7zXZ", "packed by xz"),
+    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a sound"),
+    (0, b"MATLAB", "a MATLAB file"),
+    (0, b"P7\n", "a PAM picture"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"DICM", "a DICOM file"),
+    (128, b"DICM", "a DICOM file"),
+)
+_BRANDS = {
+    b"hei": "a HEIC picture",
+    b"hev": "a HEIC picture",
+    b"mif": "a HEIF picture",
+    b"msf": "a HEIF picture",
+}
+
+
+def kind_named(data: bytes) -> str:
+    """What a file is that is no picture that is read here, told by how it begins; nothing where that is not known."""
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:11], "a video (MP4 or QuickTime)")
+    found = (kind for at, start, kind in _KINDS if data[at : at + len(start)] == start)
+    return next(found, "")
+
+
 @contextlib.contextmanager
 def _said(name: str, data: bytes) -> Iterator[None]:
     """What goes wrong within is one sentence that names the file."""
@@ -224,7 +271,12 @@ def _said(name: str, data: bytes) -> Iterator[None]:
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
-        raise FileError(f"{name} is not a picture that can be read: {READ}") from None
+        kind = kind_named(data)
+        raise FileError(
+            f"{name} is {kind}; what is read is {READ}"
+            if kind
+            else f"{name} is not a picture that can be read: {READ}"
+        ) from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error

@@ -202,7 +202,9 @@ def _around(
         for p, n in ((y[:, None] + offsets, h), (x[:, None] + offsets, w))
     )
     index = rows[:, :, None], columns[:, None, :]
-    frames = [plane.of(stack.codes[place])[index].reshape(len(y), -1) for place in stack.places]
+    frames = [
+        plane.of(stack.codes[place])[index].reshape(len(y), (2 * reach + 1) ** 2) for place in stack.places
+    ]
     return np.stack([stack.linear(c, plane.channel) if light else c for c in frames]).astype(np.float64)
 
 
