@@ -241,20 +241,22 @@ _KINDS = (
     (0, b"DICM", "a DICOM file"),
     (128, b"DICM", "a DICOM file"),
 )
-_BRANDS = {
-    b"hei": "a HEIC picture",
-    b"hev": "a HEIC picture",
-    b"mif": "a HEIF picture",
-    b"msf": "a HEIF picture",
-}
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+_VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
+"""Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
 
 
-def kind_named(data: bytes) -> str:
-    """What a file is that is no picture that is read here, told by how it begins; nothing where that is not known."""
-    if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:11], "a video (MP4 or QuickTime)")
-    found = (kind for at, start, kind in _KINDS if data[at : at + len(start)] == start)
-    return next(found, "")
+def _unread(name: str, data: bytes) -> str:
+    """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in _HEIC:
+        return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
+    if brand in _VIDEO:
+        return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+    kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
+    if kind:
+        return f"{name} is {kind}; what can be read is {READ}"
+    return f"{name} is not a picture that can be read: {READ}"
 
 
 @contextlib.contextmanager
@@ -271,12 +273,7 @@ def _said(name: str, data: bytes) -> Iterator[None]:
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
-        kind = kind_named(data)
-        raise FileError(
-            f"{name} is {kind}; what is read is {READ}"
-            if kind
-            else f"{name} is not a picture that can be read: {READ}"
-        ) from None
+        raise FileError(_unread(name, data)) from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
