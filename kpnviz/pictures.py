@@ -559,14 +559,14 @@ def write_tiff(
             tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
     photometric: Any = "minisblack" if codes.ndim == 2 else "linear_raw" if dng_tags else "rgb"
-    packed = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
+    packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
         file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
         software=False, **packed,
     )  # fmt: skip
     if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
         file.seek(0)
-        with tifffile.TiffFile(file, mode="r+b") as opened:
+        with tifffile.TiffFile(file, mode="r+") as opened:
             opened.pages.first.tags[_PHOTOMETRIC].overwrite(_LINEAR_RAW)
     data = file.getvalue()
     if not inside:
