@@ -111,6 +111,8 @@ def _frames_of_npy(label: str, data: bytes, limits: Limits) -> Frames:
     file = io.BytesIO(data)
     try:
         shape, fortran, dtype = read_header(file)
+        if min(shape, default=1) < 0:
+            raise ValueError(f"its shape is {shape}")
     except ValueError as error:
         raise FileError(f"{label} is an NPY that cannot be read: {visible(error)}") from error
     start, count = file.tell(), math.prod(shape)
@@ -149,9 +151,7 @@ def frames_of_npz(label: str, archive: zipfile.ZipFile, keys: Sequence[str], lim
     return frames_of_arrays(f"{label}: {visible(chosen)}", array.shape, array.dtype, array.parts, limits)
 
 
-_PNM = re.compile(
-    rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s"
-)
+_PNM = re.compile(rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s")
 
 
 def _frames_of_pnm(label: str, data: bytes, limits: Limits) -> Frames:
