@@ -6,6 +6,8 @@ import { elementNamed, make, sentenceOf } from "./elements.js";
 import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
 import { ExplorePage } from "./pages/explore.js";
+import { LearnPage } from "./pages/learn.js";
+import { ResultsPage } from "./pages/results.js";
 import { writeLink } from "./parameters.js";
 import { Session } from "./session.js";
 
@@ -17,6 +19,8 @@ import { Session } from "./session.js";
 /** @type {Record<string, { title: string, make: new (site: Site, place: HTMLElement) => Page }>} */
 const PAGES = {
   explore: { title: "Explore", make: ExplorePage },
+  results: { title: "Results", make: ResultsPage },
+  learn: { title: "Learn", make: LearnPage },
 };
 
 const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall
@@ -108,6 +112,16 @@ export class Site {
     this.show(name);
     this.page?.changed();
     scrollTo(0, 0);
+  }
+
+  /**
+   * Go to a page, with another state: in front of a class it stays so.
+   * @param {string} name
+   * @param {State} state
+   */
+  showState(name, state) {
+    this.session.state = { ...state, teach: this.session.state.teach };
+    this.go(name);
   }
 
   /** @param {string} name */
