@@ -33,6 +33,8 @@ SCRIPTS, HTML = (Path(__file__).parent / name for name in ("scripts", "pages"))
 PAGES = {
     "explore": "Explore",
     "kernels": "Explore",
+    "noise": "Noise",
+    "sizes": "Sizes",
     "results": "Results",
     "learn": "Learn",
 }

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from kpnviz.analysis import best_size
 from kpnviz.burst import Stream
 from kpnviz.color import LUMINANCE_WEIGHTS
 from kpnviz.denoise import GUIDE_NOISE_SCALE, GUIDE_WEIGHTS
@@ -73,6 +74,15 @@ def _script() -> str:
         "MIXED": ("Channels that a frame's factors are predicted from", matched.MIXED),
         "INPUTS": ("Of the trunk of networks that match, a pixel", matched._INPUTS),
         "LARGEST": ("Side of the largest kernel that a network may predict", kpn.LARGEST),
+        "BEST_SIZE": (
+            "Which kernel size errs least where: kpnviz.analysis.best_size",
+            {
+                "window_sigma": best_size.WINDOW_SIGMA,
+                "tie": best_size.TIE,
+                "no_error": best_size._NO_ERROR,
+                "titles": list(best_size.SIZE_CLASSES),
+            },
+        ),
         "CONFIG": ("What a network's config holds, and its defaults", defaults),
     }
     parts = [

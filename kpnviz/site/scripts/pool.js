@@ -60,6 +60,15 @@ export class Pool {
     return opened;
   }
 
+  /**
+   * Let a network go, with the memory that it takes.
+   * @param {string} name
+   */
+  close(name) {
+    this.networks.get(name)?.then(({ worker }) => worker.terminate(), () => {});
+    this.networks.delete(name);
+  }
+
   /** The engine, compiled once for all workers: the faster build where the browser has fused multiply-adds. */
   engine() {
     this.compiled ??= compileEngine();

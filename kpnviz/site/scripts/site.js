@@ -7,7 +7,9 @@ import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
 import { ExplorePage } from "./pages/explore.js";
 import { LearnPage } from "./pages/learn.js";
+import { NoisePage } from "./pages/noise.js";
 import { ResultsPage } from "./pages/results.js";
+import { SizesPage } from "./pages/sizes.js";
 import { writeLink } from "./parameters.js";
 import { Session } from "./session.js";
 
@@ -19,6 +21,8 @@ import { Session } from "./session.js";
 /** @type {Record<string, { title: string, make: new (site: Site, place: HTMLElement) => Page }>} */
 const PAGES = {
   explore: { title: "Explore", make: ExplorePage },
+  noise: { title: "Noise", make: NoisePage },
+  sizes: { title: "Sizes", make: SizesPage },
   results: { title: "Results", make: ResultsPage },
   learn: { title: "Learn", make: LearnPage },
 };

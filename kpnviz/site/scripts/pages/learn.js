@@ -6,10 +6,10 @@
 /** @import { Shown } from "../pack.js" */
 
 import { mount } from "../../../lens/scripts/mount.js";
-import { readPayload } from "../../../lens/scripts/payload.js";
 import { chart } from "../chart.js";
 import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
+import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
 import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
@@ -159,7 +159,7 @@ export class LearnPage {
       const networks = [];
       for (const model of models) {
         const estimate = await this.session.estimate(model.name, turn);
-        const field = readPayload(pack(burst, [{ ...model, estimate }], [0, 0], this.session.id)).methods[0].kernels;
+        const field = fieldOf(estimate, model.config, burst);
         if (!field) continue;
         networks.push({ ...model, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
         if (networks.filter(({ config }) => config.sizes.length === 1).length > 1) put(chart(sizeCurves(burst.N, networks)));

@@ -19,7 +19,7 @@ export class LensPage {
   /**
    * @param {Site} site
    * @param {HTMLElement} place
-   * @param {{ title: string, introduction: Node[], methods: boolean }} options  methods: whether they are chosen
+   * @param {{ title: string, introduction: (Node | string)[], methods: boolean }} options  methods: whether they are chosen
    */
   constructor(site, place, { title, introduction, methods }) {
     this.site = site;
