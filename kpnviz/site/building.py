@@ -37,6 +37,8 @@ PAGES = {
     "sizes": "Sizes",
     "results": "Results",
     "learn": "Learn",
+    "your_burst": "Your photo",
+    "your_kernels": "Your kernels",
 }
 """Path of each page, as in the app, and its title; what the app has beyond them is said there."""
 

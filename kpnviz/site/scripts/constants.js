@@ -36,6 +36,9 @@ export const INPUTS = 5;
 /** Side of the largest kernel that a network may predict */
 export const LARGEST = 101;
 
+/** Of kernels of other networks: kpnviz.limits */
+export const LIMITS = {"kernel": 61, "frames": 32, "methods": 16, "intensity": 1000000.0, "format": "kpnviz kernels 1"};
+
 /** Which kernel size errs least where: kpnviz.analysis.best_size */
 export const BEST_SIZE = {"window_sigma": 4.0, "tie": 0.1, "no_error": 1e-12, "titles": ["small", "middle", "large"]};
 

@@ -112,7 +112,7 @@ function ofCells(motion, N, H, W) {
  * @param {number} N
  * @param {number} pixels
  */
-function meanOf(frames, N, pixels) {
+export function meanOf(frames, N, pixels) {
   const mean = new Float32Array(pixels);
   for (let i = 0; i < N; i++) for (let p = 0; p < pixels; p++) mean[p] += frames[i * pixels + p];
   for (let p = 0; p < pixels; p++) mean[p] /= N;
@@ -120,7 +120,7 @@ function meanOf(frames, N, pixels) {
 }
 
 /** Arrays that travel behind a header. Uint16Array: the bits of float16. */
-class Arrays {
+export class Arrays {
   constructor() {
     /** @type {(Float32Array | Uint16Array | Uint8Array)[]} */
     this.values = [];

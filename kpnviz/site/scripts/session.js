@@ -8,7 +8,7 @@ import { synthesize } from "./burst.js";
 import { drawHandheld } from "./camera.js";
 import { bytesOf } from "./files.js";
 import { noiseForGain } from "./noise.js";
-import { BY_HAND, HANDHELD, mayTurn, readLink, shiftsFor } from "./parameters.js";
+import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
 
@@ -42,6 +42,11 @@ export class Session {
     const [state, problem] = readLink(search, this.offer);
     this.state = state;
     return problem;
+  }
+
+  /** Photos that there are: those of the site, and the visitor's own. */
+  get photoNames() {
+    return [...this.offer.photos, ...(this.photos.has(OWN) ? [OWN] : [])];
   }
 
   /** @param {string} name */

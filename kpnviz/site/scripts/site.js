@@ -10,6 +10,8 @@ import { LearnPage } from "./pages/learn.js";
 import { NoisePage } from "./pages/noise.js";
 import { ResultsPage } from "./pages/results.js";
 import { SizesPage } from "./pages/sizes.js";
+import { YourKernelsPage } from "./pages/your_kernels.js";
+import { YourPhotoPage } from "./pages/your_photo.js";
 import { writeLink } from "./parameters.js";
 import { Session } from "./session.js";
 
@@ -25,6 +27,8 @@ const PAGES = {
   sizes: { title: "Sizes", make: SizesPage },
   results: { title: "Results", make: ResultsPage },
   learn: { title: "Learn", make: LearnPage },
+  your_burst: { title: "Your photo", make: YourPhotoPage },
+  your_kernels: { title: "Your kernels", make: YourKernelsPage },
 };
 
 const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall

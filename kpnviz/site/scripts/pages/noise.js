@@ -8,12 +8,12 @@ import { chart } from "../chart.js";
 import { make } from "../elements.js";
 import { answerOf } from "../fields.js";
 import { packAssumed } from "../pack.js";
+import { inSlices } from "../slices.js";
 import { LensPage, SCALES } from "./lens_page.js";
 
 const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
 const ORDER = [1, 0.25, 4, 0.5, 2, Math.SQRT1_2, Math.SQRT2, 0.25 * Math.SQRT2, 2 * Math.SQRT2];
-const SLICE_MS = 12; // of computing, before others have their turn
 
 /** @typedef {{ spread: number, share: number, psnr: number }} Answer */
 
@@ -105,21 +105,4 @@ export class NoisePage extends LensPage {
 /** 0.25 -> "×1/4". @param {number} scale */
 function words(scale) {
   return scale >= 1 ? `×${Number(scale.toFixed(2))}` : `×1/${Number((1 / scale).toFixed(2))}`;
-}
-
-/**
- * What a generator returns, computed a little at a time.
- * @template T
- * @param {Generator<void, T>} steps
- * @returns {Promise<T>}
- */
-async function inSlices(steps) {
-  for (;;) {
-    const end = performance.now() + SLICE_MS;
-    do {
-      const { done, value } = steps.next();
-      if (done) return value;
-    } while (performance.now() < end);
-    await new Promise((resolve) => setTimeout(resolve));
-  }
 }
