@@ -187,7 +187,7 @@ def differences(rows: Rows, gain: float) -> None:
                 elements.chart(figure, f"differences_{key}")
     st.caption(
         "Means of the differences burst by burst; bars are two standard errors, bursts of one photo taken "
-        "together. Gray and hollow: a tie, the bar reaches 0. It says how sure a difference is on other photos, "
+        "together. Gray and hollow: a tie, the bar reaches 0. A bar says how sure a difference is on other photos, "
         "not what another training would give: one seed was trained."
     )
 

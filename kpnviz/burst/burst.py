@@ -168,14 +168,17 @@ class Burst:
 
     @property
     def height(self) -> int:
+        """H, in pixels."""
         return int(self.frames.shape[-2])
 
     @property
     def width(self) -> int:
+        """W, in pixels."""
         return int(self.frames.shape[-1])
 
     @property
     def reference(self) -> np.ndarray:
+        """Frame 0, [H, W] or [C, H, W]."""
         return np.asarray(self.frames[0])
 
     @property

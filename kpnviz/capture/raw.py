@@ -1,30 +1,17 @@
-"""Camera raw, DNG, and TIFFs that Pillow does not read: runs in the process that reads files (decoding.py)."""
+"""Camera raw and DNG: runs in the process that reads files (decoding.py)."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-import logging
 import struct
 from dataclasses import dataclass
 
 import numpy as np
 
 from kpnviz.limits import FileError, Limits
-from kpnviz.pictures import (
-    Picture,
-    check_light,
-    check_pages,
-    check_pixels,
-    check_tiff,
-    tiff_tags,
-    upright,
-    without_alpha,
-)
+from kpnviz.pictures import check_light, check_pixels, tiff_tags
 from kpnviz.text import one_line
-
-# What it finds wrong in a file that nobody vouches for is said by us, once, or does not matter.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 # How the files of cameras begin that do not begin as a TIFF: (offset, bytes).
 _MAGIC = (
@@ -37,10 +24,8 @@ _MAGIC = (
     (0, b"FOVb"),
     (0, b"\0MRM"),
 )
-_TIFF = (b"II*\0", b"MM\0*")
+_TIFF, _BIG_TIFF = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 _DNG_VERSION, _MAKE, _SUB_IFDS, _PHOTOMETRIC, _CFA = 50706, 271, 330, 262, 32803
-_BLACK_IS_0, _RGB = 1, 2
-_BITS, _ORIENTATION, _PLANES, _PLANAR, _SAMPLE_FORMAT, _FLOAT = 258, 274, 284, 2, 339, 3
 _NOISE_PROFILE = 51041
 _MOST_GAIN = 100  # of white balance, and of an entry of a color matrix
 
@@ -60,24 +45,22 @@ class RawFrame:
 
 
 def kind_of(name: str, data: bytes) -> str:
-    """'raw' for camera raw and DNG, 'color tiff' for what :func:`read_color_tiff` reads, else 'picture'; by content."""
+    """'raw' for camera raw and DNG, 'tiff' for other TIFFs, else 'picture'; by content."""
     if any(data[offset : offset + len(magic)] == magic for offset, magic in _MAGIC):
         return "raw"
     if data[:4] not in _TIFF:
-        return "picture"
+        return "tiff" if data[:4] in _BIG_TIFF else "picture"
     if data[8:10] == b"CR":
         return "raw"
     try:
         tags, _ = tiff_tags(name, data)
     # Damaged tags: let the decoder of pictures say what is wrong.
     except struct.error:
-        return "picture"
-    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == (_CFA,) or (_MAKE in tags and _SUB_IFDS in tags):
-        return "raw"
-    formats, bits = tags.get(_SAMPLE_FORMAT, ()), tags.get(_BITS, ())
-    if len(formats) > 1 and _FLOAT in formats:
-        return "color tiff"
-    return "color tiff" if len(bits) > 1 and 16 in bits and tags.get(_PLANES) == (_PLANAR,) else "picture"
+        return "tiff"
+    is_raw = (
+        _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == (_CFA,) or (_MAKE in tags and _SUB_IFDS in tags)
+    )
+    return "raw" if is_raw else "tiff"
 
 
 def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
@@ -174,47 +157,3 @@ def noise_profile(data: bytes) -> list[list[float]] | None:
     except Exception:
         return None
     return None
-
-
-def read_color_tiff(name: str, data: bytes, limits: Limits) -> Picture:
-    """A TIFF of three samples a pixel that Pillow does not read: floating point, or 16 bits in separate planes.
-
-    Floating point is taken for linear light, float32; 16 bits are sRGB-encoded, as those of other pictures. Upright,
-    alpha dropped. Raises FileError, one sentence that names the file.
-    """
-    import tifffile
-
-    try:
-        tags, pages = tiff_tags(name, data)
-        check_pages(name, pages)
-        photometric = next(iter(tags.get(_PHOTOMETRIC, ())), None)
-        check_tiff(name, photometric, tags.get(_BITS, ()), tags.get(_SAMPLE_FORMAT, ()))
-        if photometric not in (_BLACK_IS_0, _RGB):
-            raise FileError(f"{name} is a TIFF of several values a pixel that are not RGB; convert it to RGB")
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page = file.pages.first
-            check_pixels(name, page.imagewidth, page.imagelength, limits)
-            if page.samplesperpixel not in (3, 4) or page.imagedepth != 1:
-                raise FileError(f"{name} is a TIFF of shape {page.shape}; [H, W] and [H, W, 3] are read")
-            codes = page.asarray()
-            planar = page.planarconfig == _PLANAR
-    except (FileError, MemoryError):
-        raise
-    except Exception as error:
-        raise FileError(f"{name} cannot be read: {one_line(error)}") from error
-    if codes.ndim != 3 or codes.shape[0 if planar else 2] not in (3, 4):
-        raise FileError(f"{name} is a TIFF of shape {codes.shape}; [H, W] and [H, W, 3] are read")
-    codes = codes if planar else codes.transpose(2, 0, 1)
-    notes: list[str] = []
-    if codes.dtype.kind == "f":
-        notes += ["transparency was dropped"] * (len(codes) > 3)
-        codes = codes[:3]
-    else:
-        codes = without_alpha(codes, notes)
-    if codes.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what does not fit is said by check_light
-            codes = codes.astype(np.float32, copy=False)
-        check_light(name, codes)
-    else:
-        codes = codes.astype(np.uint16, copy=False)  # in the byte order of this machine
-    return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), tuple(notes))

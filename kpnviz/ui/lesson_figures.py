@@ -327,7 +327,7 @@ def assumed(lesson: Lesson, recipe: BurstRecipe) -> None:
         burst.white_level,
         pixel,
         side=PATCH,
-        width=100,
+        width=84,
     )
     kernels = [[field.at(*pixel)[0] for field in sweep.fields]] if pixel else []
     figure = figures.kernel_rows(

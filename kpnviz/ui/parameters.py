@@ -256,7 +256,9 @@ OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
 OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
-OWN_COLOR = parameter("own_color", True)  # the whole picture in color
+OWN_COLOR = parameter(
+    "own_color", "shared"
+)  # the whole picture: kernels shared by the channels, of each, or gray
 OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
 OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
 

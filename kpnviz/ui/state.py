@@ -92,9 +92,12 @@ OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the ne
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
+OWN_REFERENCE = "_own_reference"  # the frame that is to be its reference, until it is
+OWN_EXAMPLE = "_own_example"  # the Upload of the example, where something of it was chosen
 OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
+OWN_WHOLE = "own_whole"  # the viewer of the whole picture
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
 OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
@@ -195,6 +198,11 @@ def own_noise(ids: tuple[str, ...]) -> str:
 def own_meaning(name: str, burst: tuple[str, ...]) -> str:
     """A control of what an upload's numbers mean."""
     return f"own_{name}_{hash(burst)}"
+
+
+def own_reference(frame: int) -> str:
+    """The button that makes a frame the reference."""
+    return f"own_reference_{frame}"
 
 
 def own_map_frame(frames: int) -> str:

@@ -174,8 +174,15 @@ def test_the_sentence_at_the_pixel_is_true(page, best):
 
 def test_narrow_pages_have_all_of_it(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 390, "height": 844}))
-    open_lens(page, f"{server}/sizes?v=1&crop=96")
+    open_lens(page, f"{server}/sizes?v=2&color=1&crop=96")
     at_rest(page)
+    read = "Array.from(p.sizes.bitmap.getContext('2d').getImageData(0, 0, 96, 96).data)"
+    rgb, index = (
+        np.reshape(lens(page, read), (96, 96, 4))[..., :3],
+        lens(page, "Array.from(l.data.sizes.index)"),
+    )
+    # In color, too, a tie is gray, and only that.
+    assert ((rgb.max(-1) == rgb.min(-1)) == (np.reshape(index, (96, 96)) == 0)).all()
     kernels = [kernel.bounding_box() for kernel in page.locator(".cell canvas").all()]
     assert len(kernels) == len(SIZED) and min(box["width"] for box in kernels) >= 72
     picture, best = (page.locator(stage).bounding_box() for stage in (".stage.shown", ".stage.map"))

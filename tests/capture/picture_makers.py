@@ -2,12 +2,18 @@
 
 import io
 import json
+import mmap
+import os
+import tempfile
 import zipfile
 
 import numpy as np
 import tifffile
 from PIL import Image
 
+from kpnviz.capture import decoding, reader
+from kpnviz.capture.choosing import frames_among
+from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
@@ -64,6 +70,12 @@ def npz(**arrays):
     return file.getvalue()
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def description(frames, **changes):
     values = {"format": "kpnviz burst 2", "frames": frames, "black_code": 1000, "white_code": 61000}
     return json.dumps(values | changes).encode()
@@ -89,7 +101,28 @@ def samples(seed=0, H=14, W=18):
         "tiff": pillow(rgb8, "TIFF", compression="tiff_lzw"),
         "tiff 16": write_tiff(rgb16),
         "tiff float": tiff(gray16.astype(np.float32) / 65535),
+        "npy": npy(gray16[None].repeat(2, 0)),
+        "pgm": b"P5 %d %d 65535\n" % (W, H) + gray16.astype(">u2").tobytes(),
+        "gif": pillow(gray8, "GIF", save_all=True, append_images=[Image.fromarray(gray8 // 2)]),
+        "tiff of pages": tiff(gray16[None].repeat(3, 0), photometric="minisblack"),
+        "tiff of imagej": tiff(gray16[None].repeat(2, 0), imagej=True),
         "npz": npz(frames=rng.random((3, H, W), np.float32), read_std=0.02, shot_gain=0.003),
         "zip": zipped([("a.png", pillow(gray8, "PNG")), ("b.png", pillow(gray8, "PNG"))]),
         "burst.json": description(["png 16", "png 16 2"], noise=[{"read_std": 0.01, "shot_gain": 0.001}] * 3),
     }
+
+
+def read_here(files, limits=None):
+    """What :func:`kpnviz.capture.reader.read_frames` gives, in this process, as so many files are read in the tests."""
+    read, notes = frames_among([name for name, _ in files])
+    chosen = [files[i] for i in read]
+    stream = b"".join(json.dumps([name, len(data)]).encode() + b"\n" + data for name, data in chosen)
+    said = []
+    with tempfile.TemporaryFile() as output:
+        decoding.run(limits or Limits(), io.BytesIO(stream), output, said.append)
+        if "refused" in said[-1]:
+            raise FileError(said[-1]["refused"])
+        found = said[-1]["read"]
+        found["notes"] = notes + list(found.get("notes", ()))
+        size = os.fstat(output.fileno()).st_size
+        return reader._stack(found, mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) if size else None)

@@ -13,6 +13,7 @@ const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large;
 const NO_CLASS = "#8a8f98";
 const ASIDE = 210; // CSS pixels: with so much room at the right of the map, its legend stands there
 const NOTE_GAP = 15; // CSS pixels above the note
+const LUMINANCE_WEIGHTS = [0.2126, 0.7152, 0.0722]; // of R, G, B: kpnviz.color
 const HEAVY = 0.6; // of the map's color over the picture
 
 /**
@@ -127,7 +128,7 @@ export class Sizes {
     if (!this.data) return "";
     const { tie, sigma, classes } = this.data;
     return (
-      `In the map, over the truth, a class counts with the best of its sizes in a Gaussian window (σ = ${sigma} px), and a pixel is ` +
+      `In the map, over the truth in gray, a class counts with the best of its sizes in a Gaussian window (σ = ${sigma} px), and a pixel is ` +
       `colored where one class is ${tie} dB or more ahead of all others.` +
       (classes.includes(null) ? " MKPN has several sizes: it is of no class." : "")
     );
@@ -194,9 +195,11 @@ export class Sizes {
     const { transfer } = this.painter.pictures.colors;
     const colors = CLASS_COLORS.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255));
     const colorOf = (/** @type {number} */ i) => {
-      const values = [0, 1, 2].map((c) => transfer(image[Math.min(c, C - 1) * H * W + i] / white));
+      // Gray under the colors: those of the scene would be taken for a class.
+      const y = C === 1 ? image[i] : LUMINANCE_WEIGHTS.reduce((sum, weight, c) => sum + weight * image[c * H * W + i], 0);
+      const value = transfer(y / white);
       const color = colors[index[i] - 1];
-      const [r, g, b] = color ? values.map((value, c) => HEAVY * color[c] + (1 - HEAVY) * value) : values;
+      const [r, g, b] = color ? color.map((part) => HEAVY * part + (1 - HEAVY) * value) : [value, value, value];
       return rgb(r, g, b);
     };
     this.bitmap = bitmap(H, W, colorOf, this.bitmap);
