@@ -149,9 +149,7 @@ def frames_of_npz(label: str, archive: zipfile.ZipFile, keys: Sequence[str], lim
     return frames_of_arrays(f"{label}: {visible(chosen)}", array.shape, array.dtype, array.parts, limits)
 
 
-_PNM = re.compile(
-    rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s"
-)
+_PNM = re.compile(rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s")
 
 
 def _frames_of_pnm(label: str, data: bytes, limits: Limits) -> Frames:

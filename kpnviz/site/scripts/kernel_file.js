@@ -158,7 +158,7 @@ function fieldOf(method, { N, C, H, W }, refuse) {
     if (named.K !== undefined && (named.K % 2 === 0 || named.K > LIMITS.kernel)) throw refuse(`${key} has shape ${shape}, so K = ${named.K}; kernels have an odd side up to ${LIMITS.kernel}`);
     if (sized(key) && named.K !== sized(key)) throw refuse(`${key} has shape ${shape}, so K = ${named.K}; its name says ${sized(key)}`);
     if (named.C !== undefined && named.C !== 1 && named.C !== C) throw refuse(`${key} has shape ${shape}, so C = ${named.C} channels; the frames have ${C}`);
-    if (named.N !== undefined && named.N > N) throw refuse(`${key} has shape ${shape}, so N = ${named.N} frames; the burst has ${N}`);
+    if (named.N !== undefined && named.N !== N) throw refuse(`${key} has shape ${shape}, so N = ${named.N} frames; the burst has ${N}`);
     finite(key, array.values, refuse);
     return { ...named, shape: array.shape, values: array.values };
   };

@@ -46,8 +46,7 @@ export class YourPhotoPage {
       const { picture, note } = await readOwnPhoto(file, this.site.session.offer);
       if (turn !== this.turn) return;
       const { session } = this.site;
-      session.photos.set(OWN, Promise.resolve(picture));
-      session.id = ""; // another photo of the same name
+      session.bring(picture);
       Object.assign(session.state, { photo: OWN, top: 0, left: 0, pixel: null, display: {} });
       this.site.go("explore");
       if (note) this.site.complain(note);
