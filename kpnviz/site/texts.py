@@ -57,7 +57,9 @@ def formula(latex: str, display: str = "inline") -> str:
 def _lessons(results: Results) -> list[dict[str, Any]]:
     found = []
     for lesson in lessons.as_json(results):
-        marked = {name: markup(lesson[name]) for name in ("text", "question", "reveal", "caption")}
+        marked: dict[str, Any] = {
+            name: markup(lesson[name]) for name in ("text", "question", "reveal", "caption")
+        }
         marked["options"] = [markup(option) for option in lesson["options"]]
         marked["equation"] = formula(lesson["equation"], "block")
         marked["said"] = markup(lesson["said"], lesson["numbers"])
