@@ -126,6 +126,8 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, frames=FRAMES, kernels=KERNELS)
     good = buffer.getvalue()
+    stored = io.BytesIO()
+    np.savez(stored, frames=FRAMES, kernels=KERNELS)
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         place = archive.getinfo("frames.npy").header_offset + 60
     wrong_length = bytearray(good)
@@ -137,6 +139,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
     bomb[entry + 24 : entry + 28] = (2**31).to_bytes(4, "little")
     contents |= {
         "cut.npz": good[:-30],
+        "stored.npz": stored.getvalue().replace(KERNELS.tobytes(), b"\1" + KERNELS.tobytes()[1:]),
         "flipped.npz": good[:place] + bytes([good[place] ^ 255]) + good[place + 1 :],
         "longer.npz": bytes(wrong_length),
         "bomb.npz": bytes(bomb),
@@ -145,6 +148,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
     said = [
         *LIES,
         "it is cut off",
+        "which is damaged",
         "which is damaged",
         "which is damaged",
         "unpacks to more than",

@@ -17,7 +17,7 @@
 // Paul Tol's "bright", and some more, as in kpnviz/figures/style.py.
 const COLORS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee7733", "#009988", "#994f00"];
 const [WIDTH, HEIGHT] = [460, 270];
-const [LEFT, RIGHT, TOP, BOTTOM] = [52, 10, 10, 42];
+const [LEFT, RIGHT, TOP, BOTTOM] = [66, 10, 10, 42];
 const SPACE = "http://www.w3.org/2000/svg";
 
 /**

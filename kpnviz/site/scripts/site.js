@@ -138,6 +138,9 @@ export class Site {
     this.name = name;
     const { title, make: Kind } = PAGES[name];
     document.title = `${title} · kpnviz`;
+    const link = this.links.get(name);
+    const bar = link?.parentElement; // on a telephone it is scrolled along
+    if (link && bar) bar.scrollLeft = link.offsetLeft - bar.offsetLeft - 40;
     try {
       this.page = new Kind(this, this.place);
     } catch (error) {
