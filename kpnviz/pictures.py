@@ -210,6 +210,37 @@ def _end_of_jpeg(data: bytes, start: int) -> int:
     return -1
 
 
+_KINDS = (
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR picture"),
+    (0, b"#?R", "a Radiance HDR picture"),
+    (0, b"SIMPLE  =", "a FITS file"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"CDF", "a NetCDF file"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML file"),
+    (0, b"<!DOCTYPE", "an HTML page"),
+    (0, b"<html", "an HTML page"),
+    (0, b"\x1f\x8b", "packed by gzip"),
+    (0, b"BZh", "packed by bzip2"),
+    (0, b"\xfd7zXZ", "packed by xz"),
+    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a sound"),
+    (0, b"MATLAB", "a MATLAB file"),
+    (0, b"P7\n", "a PAM picture"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"DICM", "a DICOM file"),
+    (128, b"DICM", "a DICOM file"),
+)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 _VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
 """Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
@@ -222,6 +253,9 @@ def _unread(name: str, data: bytes) -> str:
         return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
     if brand in _VIDEO:
         return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+    kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
+    if kind:
+        return f"{name} is {kind}; what can be read is {READ}"
     return f"{name} is not a picture that can be read: {READ}"
 
 

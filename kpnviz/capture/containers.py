@@ -111,6 +111,8 @@ def _frames_of_npy(label: str, data: bytes, limits: Limits) -> Frames:
     file = io.BytesIO(data)
     try:
         shape, fortran, dtype = read_header(file)
+        if min(shape, default=1) < 0:
+            raise ValueError(f"its shape is {shape}")
     except ValueError as error:
         raise FileError(f"{label} is an NPY that cannot be read: {visible(error)}") from error
     start, count = file.tell(), math.prod(shape)
