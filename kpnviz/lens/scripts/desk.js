@@ -198,6 +198,7 @@ export class Desk {
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
+    parts.root.classList.toggle("low", beside && this.low);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
     // Names of small pictures wrap as these become smaller, until all has its place.
     this.around = 0;
