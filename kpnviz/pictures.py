@@ -210,6 +210,55 @@ def _end_of_jpeg(data: bytes, start: int) -> int:
     return -1
 
 
+_KINDS = (
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR picture"),
+    (0, b"#?R", "a Radiance HDR picture"),
+    (0, b"SIMPLE  =", "a FITS file"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"CDF", "a NetCDF file"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML file"),
+    (0, b"<!DOCTYPE", "an HTML page"),
+    (0, b"<html", "an HTML page"),
+    (0, b"\x1f\x8b", "packed by gzip"),
+    (0, b"BZh", "packed by bzip2"),
+    (0, b"\xfd7zXZ", "packed by xz"),
+    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a sound"),
+    (0, b"MATLAB", "a MATLAB file"),
+    (0, b"P7\n", "a PAM picture"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"DICM", "a DICOM file"),
+    (128, b"DICM", "a DICOM file"),
+)
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+_VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
+"""Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
+
+
+def _unread(name: str, data: bytes) -> str:
+    """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in _HEIC:
+        return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
+    if brand in _VIDEO:
+        return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+    kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
+    if kind:
+        return f"{name} is {kind}; what can be read is {READ}"
+    return f"{name} is not a picture that can be read: {READ}"
+
+
 @contextlib.contextmanager
 def _said(name: str, data: bytes) -> Iterator[None]:
     """What goes wrong within is one sentence that names the file."""
@@ -224,7 +273,7 @@ def _said(name: str, data: bytes) -> Iterator[None]:
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
-        raise FileError(f"{name} is not a picture that can be read: {READ}") from None
+        raise FileError(_unread(name, data)) from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
@@ -449,8 +498,52 @@ _EXIF_HEAD = b"Exif\0\0"
 _EXIF_DIRECTORY, _ICC = 0x8769, 0x8773
 
 
-def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
-    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF."""
+_LINEAR_RAW, _PHOTOMETRIC = 34892, 262
+_XYZ_TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+"""Under D65 (IEC 61966-2-1)."""
+
+
+def write_dng(
+    codes: np.ndarray,
+    levels: tuple[int, int],
+    matrix: np.ndarray | None = None,
+    white_balance: np.ndarray | None = None,
+    exif: bytes = b"",
+) -> bytes:
+    """A linear DNG (DNG 1.4, LinearRaw) of codes [H, W] or [H, W, 3], uint16, in which levels are black and white.
+
+    matrix   [3, 3], white-balanced colors of the camera to linear sRGB;  white_balance [3], factors on R, G, B; None:
+             they are linear sRGB
+    """
+    C = 1 if codes.ndim == 2 else 3
+    tags: list[tuple[int, Any, int, Any, bool]] = [
+        (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
+        (50707, "B", 4, (1, 1, 0, 0), True),  # DNGBackwardVersion
+        (50708, "s", 0, "kpnviz", True),  # UniqueCameraModel
+        (274, "H", 1, 1, True),  # Orientation
+        (50714, "I", C, (levels[0],) * C, True),  # BlackLevel
+        (50717, "I", C, (levels[1],) * C, True),  # WhiteLevel
+        (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
+    ]
+    if C == 3:
+        balance = np.ones(3) if white_balance is None else np.asarray(white_balance, dtype=np.float64)
+        to_camera = np.linalg.inv(np.eye(3) if matrix is None else matrix) @ np.array(_XYZ_TO_SRGB)
+        parts = 10**6
+        rationals = [(round(float(v) * parts), parts) for v in (to_camera / balance[:, None]).ravel()]
+        neutral = [(round(float(v) * parts), parts) for v in balance.min() / balance]
+        tags.append((50721, "2i", 9, sum(rationals, ()), True))  # ColorMatrix1: XYZ to the camera's colors
+        tags.append((50728, "2I", 3, sum(neutral, ()), True))  # AsShotNeutral
+    return write_tiff(codes, exif=exif, dng_tags=tags)
+
+
+def write_tiff(
+    codes: np.ndarray,
+    icc: bytes = b"",
+    exif: bytes = b"",
+    dng_tags: Sequence[tuple[int, Any, int, Any, bool]] = (),
+) -> bytes:
+    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF; with dng_tags a
+    DNG, not packed."""
     import tifffile  # here: whoever reads photos does without
 
     tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
@@ -465,12 +558,16 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
         if inside:
             tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
-    photometric = "minisblack" if codes.ndim == 2 else "rgb"
+    photometric: Any = "minisblack" if codes.ndim == 2 else "linear_raw" if dng_tags else "rgb"
+    packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
-        file, codes, photometric=photometric, compression="zlib", predictor=codes.dtype.kind == "u", metadata=None,
-        byteorder="<",
-        extratags=tags, software=False,
+        file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
+        software=False, **packed,
     )  # fmt: skip
+    if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
+        file.seek(0)
+        with tifffile.TiffFile(file, mode="r+") as opened:
+            opened.pages.first.tags[_PHOTOMETRIC].overwrite(_LINEAR_RAW)
     data = file.getvalue()
     if not inside:
         return data

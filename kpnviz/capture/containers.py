@@ -111,6 +111,8 @@ def _frames_of_npy(label: str, data: bytes, limits: Limits) -> Frames:
     file = io.BytesIO(data)
     try:
         shape, fortran, dtype = read_header(file)
+        if min(shape, default=1) < 0:
+            raise ValueError(f"its shape is {shape}")
     except ValueError as error:
         raise FileError(f"{label} is an NPY that cannot be read: {visible(error)}") from error
     start, count = file.tell(), math.prod(shape)
@@ -149,9 +151,7 @@ def frames_of_npz(label: str, archive: zipfile.ZipFile, keys: Sequence[str], lim
     return frames_of_arrays(f"{label}: {visible(chosen)}", array.shape, array.dtype, array.parts, limits)
 
 
-_PNM = re.compile(
-    rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s"
-)
+_PNM = re.compile(rb"P([2356]|[Ff])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(-?[\d.]+)\s")
 
 
 def _frames_of_pnm(label: str, data: bytes, limits: Limits) -> Frames:
@@ -188,7 +188,8 @@ def _frames_of_pnm(label: str, data: bytes, limits: Limits) -> Frames:
             C = 3 if kind in b"36F" else 1
             count = C * width * height
             if kind in b"23":
-                values = np.fromstring(data[start:].decode("ascii", "replace"), np.int64, count, sep=" ")
+                # Told how many numbers there are, NumPy would leave those that are missing as the memory was.
+                values = np.fromstring(data[start:].decode("ascii", "replace"), np.int64, sep=" ")
                 if len(values) != count or values.min() < 0 or values.max() > top:
                     raise FileError(f"{label} does not hold {count} numbers from 0 to {top:g}")
                 values = values.astype(np.uint16 if top > 255 else np.uint8)

@@ -134,10 +134,14 @@ class Burst:
         if kind == "raw":
             frame = read_raw(label, data, self.limits)
             raw = {
-                "development": [frame.matrix.tolist(), frame.white_balance.tolist()],
+                "development": None
+                if frame.matrix is None or frame.white_balance is None
+                else [frame.matrix.tolist(), frame.white_balance.tolist()],
                 "noise": frame.noise,
                 "noise_source": "the DNG's NoiseProfile" if frame.noise else "",
             }
+            if frame.note:
+                self.notes.setdefault(frame.note)
             self._add_frame(base, label, frame.planes, about(data), raw)
             return
         self._add_frames(

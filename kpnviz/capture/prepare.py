@@ -13,6 +13,7 @@ from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.choosing import largest_scene, reference_of
+from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
@@ -33,6 +34,7 @@ from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import escaped
 
 _OVERVIEW_PIXELS = 1_000_000
+_MOVED = 0.75  # px by which a scene has left its place
 _SCENE_PIXELS = 40_000  # on which frames of other scenes are found
 _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
@@ -79,6 +81,7 @@ def prepare(
     between: Callable[[], object] = nothing,
     brightness: bool | None = None,
     reference: int | None = None,
+    mend: bool | None = None,
 ) -> OwnBurst:
     """Find the reference, align, make frames alike in brightness, choose frames.
 
@@ -91,6 +94,7 @@ def prepare(
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
     brightness   undo differences of brightness and white balance; None: for bursts of one's own
     reference    the frame that is to be the reference; None: chosen
+    mend         look for hot pixels and fixed columns of the sensor (defects.mended); None: for bursts of one's own
 
     The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
     of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
@@ -99,7 +103,7 @@ def prepare(
     total = len(stack)
     overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
-    stack = replace(stack, gains=None, ceiling=None)
+    stack = replace(stack, gains=None, ceiling=None, mended=None)
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
@@ -122,6 +126,16 @@ def prepare(
         stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
         overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
     noise = _noise_at_first(stack, reference)
+    if total > 1 and (not stack.known if mend is None else mend):
+        some = np.unique(np.linspace(0, total - 1, 5).round().astype(int)).tolist()
+        away = [
+            _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+            for i in some
+            if i != reference
+        ]
+        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in away)
+        moves = moved >= len(away) / 2
+        stack = mended(stack, moves, between)
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
     motion = np.zeros((total, *cells, 2), np.float32)
     displacements = np.zeros(motion.shape, np.int16)

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import importlib.util
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ HEIGHT = 680
 """CSS pixels: a lens with two methods and eight frames fits, and a notebook's window shows it whole."""
 
 THEMES = ("light", "dark")
+
+_ALL_WHITE = 4.0
+"""Times the white level: a burst with such a median holds codes (0 to 255, say), not intensities."""
 
 
 class View:
@@ -205,6 +209,13 @@ def show(
     """
     if not isinstance(burst, Burst):
         raise ValueError(f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst(frames)")
+    middle = float(np.median(burst.frames))
+    if middle > _ALL_WHITE * burst.white_level:
+        warnings.warn(
+            f"white is {burst.white_level:g} and half of the frames' values are above {middle:.3g}: they are shown as "
+            "white; Burst(frames, white_level=...) states another one",
+            stacklevel=2,
+        )
     height = check_int("height", height, 300, 4000)
     max_bytes = check_int("max_bytes", max_bytes, 1, 2**40)
     if theme is not None and theme not in THEMES:

@@ -293,8 +293,8 @@ def fusing(lesson: Lesson, recipe: BurstRecipe) -> None:
     elements.chart(figure, "lesson_fusing")
     pictures = [("Frame 0", burst.reference), ("All six sizes", cache.estimate(recipe, method).image)]
     if len(kept) < len(field.sizes):
-        after = cache.changed(recipe, method, cache.Change(sizes=tuple(sorted(kept)), renormalize=True))
-        pictures.append((", ".join(map(str, sorted(kept))) + " alone", after.image))
+        alone = cache.of_sizes(recipe, method, tuple(sorted(kept)))
+        pictures.append((", ".join(map(str, sorted(kept))) + " alone", alone))
     elements.strip(
         [(title, elements.decibels(image, burst), image) for title, image in pictures],
         burst.white_level,

@@ -21,11 +21,11 @@ TRY_AGAIN = "try_again"  # the button that runs methods again that failed
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
-PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
 DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was drawn since the page was opened
 
 DRAWER = "drawer"  # what closes the sidebar of a phone
+TIPS = "tips"  # what explains words where they stand
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---
@@ -51,17 +51,8 @@ BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: 
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
-KERNELS_SHOWN = "_kernels_shown"  # (recipe, methods, view) that was shown last
 KERNELS_LENS, KERNELS_DISPLAY = "kernels_lens", "kernels_display"  # the lens, and its display
 KERNELS_OPENED = "_kernels_opened"  # the view that the lens was last told to show
-STAGE_LENS = "stage_lens"  # the lens' pictures alone, to pick a pixel from
-STAGE_PIXEL, STAGE_DISPLAY = "stage_pixel", "stage_display"  # the pixel that is shown there, and the display
-KINDS_METHOD, KINDS_FRAME, KINDS_COUNT = (
-    "kinds_method",
-    "kinds_frame",
-    "kinds_count",
-)  # of whose kernels, how many
-PAIR = "pair"  # two methods that are compared
 
 # --- Noise, Sizes, Results ---
 NOISE_LENS, NOISE_DISPLAY = "noise_lens", "noise_display"  # the lens with the slider, and its display

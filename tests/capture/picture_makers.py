@@ -35,14 +35,19 @@ def tiff(array, **options):
 def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 1, 2), area=None):
     """A DNG of a Bayer mosaic [H, W] uint16, RGGB unless told otherwise, with or without its tags.
 
-    area   (top, left, bottom, right) of what is a picture; the pattern begins at its corner
+    pattern   colors (0, 1, 2) of 2x2 pixels; or rows such as "RRGG" of any number
+    area      (top, left, bottom, right) of what is a picture; the pattern begins at its corner
     """
+    rows, columns = 2, 2
+    if isinstance(pattern[0], str):
+        rows, columns = len(pattern), len(pattern[0])
+        pattern = tuple("RGB".index(color) for row in pattern for color in row)
     tags = [
         (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
         (50708, "s", 0, "kpnviz test", True),  # UniqueCameraModel
         (274, "H", 1, orientation, True),
-        (33421, "H", 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, "B", 4, pattern, True),  # CFAPattern
+        (33421, "H", 2, (rows, columns), True),  # CFARepeatPatternDim
+        (33422, "B", rows * columns, pattern, True),  # CFAPattern
         (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),  # ColorMatrix1
         (50728, "2I", 3, (1, 2, 1, 1, 1, 1), True),  # AsShotNeutral: red needs twice the gain
         (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
@@ -54,6 +59,38 @@ def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 
     if noise:
         tags.append((51041, "d", len(noise), noise, True))
     return tiff(mosaic, photometric="cfa", extratags=tags)
+
+
+_COLOR_TAGS = [
+    (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),  # ColorMatrix1
+    (50728, "2I", 3, (1, 2, 1, 1, 1, 1), True),  # AsShotNeutral
+]
+_DNG_TAGS = [
+    (50706, "B", 4, (1, 4, 0, 0), True),
+    (50708, "s", 0, "kpnviz test", True),
+    (50778, "H", 1, 21, True),
+]
+
+
+def linear_dng(colors, black=0, white=65535):
+    """A DNG of [H, W, 3] uint16 that holds all colors of each pixel."""
+    levels = [(50714, "I", 3, (black,) * 3, True), (50717, "I", 3, (white,) * 3, True)]
+    return tiff(colors, photometric="linear_raw", extratags=[*_DNG_TAGS, *_COLOR_TAGS, *levels])
+
+
+def monochrome_dng(values):
+    """A DNG of a sensor without colors, [H, W] uint16."""
+    levels = [
+        (50714, "I", 1, BLACK, True),
+        (50717, "I", 1, WHITE, True),
+        (51041, "d", 2, NOISE_PROFILE[:2], True),
+    ]
+    file = io.BytesIO(tiff(values, photometric="minisblack", extratags=[*_DNG_TAGS, *levels]))
+    with tifffile.TiffFile(file, mode="r+b") as opened:
+        opened.pages.first.tags["PhotometricInterpretation"].overwrite(
+            34892
+        )  # tifffile writes it with colors alone
+    return file.getvalue()
 
 
 def zipped(files, **options):

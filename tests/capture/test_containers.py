@@ -317,3 +317,17 @@ def test_frames_of_a_file_count_as_all_frames_do():
     assert len(read_here([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 5
     assert len(read_here([("b.png", pillow(COLOR[0], "PNG"))])) == 1
     assert tiff(COLOR[0], photometric="rgb") and len(read_here([("a.npy", npy(LIGHT[0]))])) == 1
+
+
+@pytest.mark.parametrize(
+    "data, kind",
+    [
+        (b"SIMPLE  =                    T", "a FITS file"),
+        (b"\xff\x0a\0\0", "a JPEG XL picture"),
+        (b"%PDF-1.4", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+    ],
+)
+def test_what_is_refused_is_named(data, kind):
+    with pytest.raises(FileError, match=f"^a.x is {kind}; what can be read is PNG, JPEG, "):
+        read_here([("a.x", data + bytes(64))])

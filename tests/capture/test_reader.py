@@ -170,6 +170,11 @@ def with_nan():
         (b"", "b.x is empty"),
         (b"hello, world" * 9, "b.x is not a picture that can be read"),
         (b"GIF89a" + bytes(50), "b.x is not a picture that can be read"),
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "b.x is a HEIC file; export it as JPEG or TIFF: what can be read is PNG, JPEG",
+        ),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "b.x is a video; save its frames as PNG"),
         (pillow(RGB8, "PNG")[:300], "b.x cannot be read"),
         (pillow(RGB8, "JPEG")[:500], "b.x cannot be read"),
         (pillow(RGB8, "WEBP")[:80], "b.x"),

@@ -156,7 +156,7 @@ def about(value):
 
 def test_what_was_done_is_left_out_when_started_again(capsys):
     (empty := Path("bursts/empty")).mkdir()
-    shutil.copy("bursts/b2/frame_00.png", empty)
+    (empty / "x.png").write_bytes(b"no picture")
     assert each("bursts") == 1
     before, record = pictures("out"), lines()
 

@@ -51,6 +51,20 @@ def test_what_cannot_be_shown_is_one_sentence(change, sentence, burst, estimate)
     assert sentence in str(error.value)
 
 
+def test_codes_in_place_of_intensities_are_noticed():
+    with pytest.warns(
+        UserWarning, match=r"white is 1 and half of the frames' values are above 13\d: .*white_level="
+    ) as told:
+        kpnviz.show(kpnviz.Burst(255 * FRAMES), [])
+    assert told[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_stated_white_level_is_believed():
+    kpnviz.show(kpnviz.Burst(255 * FRAMES, white_level=255), [])
+    kpnviz.show(kpnviz.Burst(3 * FRAMES), [])  # of a rendering
+
+
 def test_kernels_of_another_burst_are_refused(burst, estimate):
     with pytest.raises(ValueError, match="frames"):
         kpnviz.show(kpnviz.Burst(FRAMES[:2]), estimate)

@@ -12,6 +12,7 @@ from kpnviz.commands.main import main
 from kpnviz.commands.site import offer
 from kpnviz.evaluation.results import read_results
 from kpnviz.lens.texts.examples import EXAMPLES
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery
@@ -98,9 +99,11 @@ GOOD = [
     "v=2&view=10~20~2&shake=sub-pixel&mode=share&channel=B",
     "v=2&methods=kpn-1frame~mkpn&rotation=1.5&shutter=3",
     "v=2&shake=handheld&tilt=2",
+    "v=2&off=mkpn.1.3~kpn-l5.5&keep=0&dropped=2~0&moved=3~-2~1&nonnegative=1",
+    "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
     "v=2&lesson=4&teach=1&sizes=kpn-l3~mkpn~2",
-    "v=2&kernels_view=what-if&if_dropped=1~2",
+    "v=2&kernels_view=what-if&in_dropped=1~2",
 ]
 WRONG = [
     "v=9&phto=dog",
@@ -109,6 +112,7 @@ WRONG = [
     "shake=hand&shifts=1~1_2~2",
     "tilt=9&parallax=x",
     "pixel=400~2&top=9999&look=x&assumed=7",
+    "off=resnet.3&moved=9~9~99&dropped=x&region=x&kinds=99",
     "sizes=kpn-l3~frame~8",
     "lesson=0&sizes=kpn~mkpn~1",
 ]
@@ -131,7 +135,11 @@ def test_a_link_means_the_same_in_app_and_site(run_node, tmp_path, whole_offer, 
 def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app(
     run_node, tmp_path, whole_offer
 ):
-    bursts = [*EXAMPLES, *(n.burst for v in verdicts(read_results()) for n in v.numbers)]
+    bursts = [
+        *EXAMPLES,
+        *(lesson.burst for lesson in LESSONS),
+        *(n.burst for v in verdicts(read_results()) for n in v.numbers),
+    ]
     (found,) = run_node(
         tmp_path,
         [("examples", {"examples": [asdict(burst) for burst in bursts], "offer": whole_offer})],

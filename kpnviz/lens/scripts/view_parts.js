@@ -150,8 +150,9 @@ const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while 
  * @param {Shown} state
  * @param {number} weights
  */
-export function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
+export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise } }, weights) {
   if (waiting) return "";
+  if (byHand.isMoved) return "They are those of the frames as they were taken, and one is moved by hand: put it back.";
   if (!truth?.image || !noise) {
     const unknown = truth ? "the noise is" : noise ? "the truth is" : "both are";
     return `They need the truth and the noise; of this burst ${unknown} unknown.`;

@@ -58,6 +58,9 @@
 
 const CHANNELS = ["R", "G", "B"];
 
+/** The photo that a visitor brought: it stays in the page, so that no link names it. */
+export const OWN = "your photo";
+
 /** Camera shake that is a table of shifts. */
 export const BY_HAND = "hand";
 
@@ -66,7 +69,6 @@ export const HANDHELD = "handheld";
 
 const CAMERA = /** @type {const} */ (["rotation", "tilt", "shutter", "parallax"]);
 
-const IN_APP = ["kernels_view", "if_method", "if_dropped", "if_sizes", "if_nonnegative", "if_renormalize", "if_frame", "if_dy", "if_dx", "if_anew"];
 const SCENES = ["explore", "kernels", "noise", "sizes"];
 const WITH_METHODS = ["explore", "kernels", "noise"];
 
@@ -126,7 +128,7 @@ export function writeLink(state, offer, page) {
   const query = new URLSearchParams({ v: offer.version });
   const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
-    put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
+    if (state[name] !== OWN) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
   if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
   put("moving", Number(state.moving));
   put("seed", state.seed);
@@ -137,6 +139,8 @@ export function writeLink(state, offer, page) {
     const start = offer.display[/** @type {keyof Display} */ (name)];
     if (!(name in DISPLAY_LIMITS) || JSON.stringify(value) === JSON.stringify(start)) continue;
     if (name === "channel") put(name, CHANNELS[Number(value)]);
+    else if (name === "off") put(name, Object.entries(value ?? {}).sort().map(([method, sizes]) => [method, ...sizes].join(".")).join("~"));
+    else if (name === "region") put(name, value || "all");
     else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
   }
   const { other, shown, frame } = state.sizes;
@@ -149,11 +153,19 @@ export function writeLink(state, offer, page) {
   return query.toString().replaceAll("%7E", "~");
 }
 
-/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel">} */
+const REGIONS = ["9", "17", "33", "65", "all"];
+const MOST_MOVED = 16; // pixels that a frame is moved by hand
+
+/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
 const DISPLAY_LIMITS = {
   ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
   ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
+  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved" },
 };
+
+// What the app's page Kernels shows, and what its What if was once called.
+const WHAT_IF = ["if_method", "if_dropped", "if_sizes", "if_nonnegative", "if_renormalize", "if_frame", "if_dy", "if_dx", "if_anew"];
+const IN_APP = ["kernels_view", ...WHAT_IF, ...Object.keys(DISPLAY_LIMITS).map((name) => `in_${name}`)];
 
 /**
  * Shifts of so many frames; those that are missing do not move.
@@ -245,7 +257,22 @@ export function readLink(search, offer) {
     else if (limits === "view") {
       display[name] = numbers(query.get(name) ?? "", [[0, side], [0, side], [1, side / 4]]);
       if (!display[name]) wrong(name, "is not top~left~zoom, the whole picture is shown");
-    } else display[name] = within(name, start, ...limits, false);
+    } else if (limits === "region") {
+      const side = among(name, `${start}`, REGIONS);
+      display[name] = side === "all" ? 0 : Number(side);
+    } else if (limits === "off") display[name] = readSizesOff(query.get(name) ?? "", offer, problems);
+    else if (limits === "frames") {
+      const parts = (query.get(name) ?? "").split("~").filter(Boolean);
+      const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
+      if (frames.length !== parts.length) wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
+      display[name] = frames.sort((a, b) => a - b);
+    } else if (limits === "moved") {
+      const last = state.frames - 1;
+      const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
+      if (!moved) wrong(name, `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`);
+      const rounded = moved?.map(Math.round) ?? [1, 0, 0];
+      display[name] = rounded[1] || rounded[2] ? rounded : null;
+    } else display[name] = within(name, start, ...limits, name === "kinds");
   }
   state.display = display;
   if (query.has("sizes")) {
@@ -258,6 +285,23 @@ export function readLink(search, offer) {
   state.teach = Boolean(within("teach", 0, 0, 1));
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);
   return [state, problems.length ? `Not all of this link could be followed: ${problems.join("; ")}.` : ""];
+}
+
+/**
+ * Kernel sizes that are switched off: "mkpn.1.3", methods joined by ~.
+ * @param {string} text
+ * @param {Offer} offer
+ * @param {string[]} problems
+ */
+function readSizesOff(text, { models }, problems) {
+  /** @type {Record<string, number[]>} */
+  const found = {};
+  for (const part of text.split("~").filter(Boolean)) {
+    const [, name, sizes] = /^(.+?)((?:\.\d{1,2})+)$/.exec(part) ?? [];
+    if (name && models.some((model) => model.name === name)) found[name] = [...new Set(sizes.slice(1).split(".").map(Number))].sort((a, b) => a - b);
+    else problems.push(`off ${quoted(part)} is no method here with kernel sizes of its`);
+  }
+  return found;
 }
 
 /**
