@@ -105,8 +105,6 @@ def test_a_high_picture_is_as_large_at_first_as_later(chromium, tmp_path):
     page.locator(".tab#sum").click()
     painted(page)
     assert place_of(page)[2:] == first
-    page.set_viewport_size(PHONE)
-    until(page, lambda: page.evaluate("document.scrollingElement.scrollWidth") == PHONE["width"])
     page.close()
 
 
