@@ -498,8 +498,52 @@ _EXIF_HEAD = b"Exif\0\0"
 _EXIF_DIRECTORY, _ICC = 0x8769, 0x8773
 
 
-def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
-    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF."""
+_LINEAR_RAW, _PHOTOMETRIC = 34892, 262
+_XYZ_TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+"""Under D65 (IEC 61966-2-1)."""
+
+
+def write_dng(
+    codes: np.ndarray,
+    levels: tuple[int, int],
+    matrix: np.ndarray | None = None,
+    white_balance: np.ndarray | None = None,
+    exif: bytes = b"",
+) -> bytes:
+    """A linear DNG (DNG 1.4, LinearRaw) of codes [H, W] or [H, W, 3], uint16, in which levels are black and white.
+
+    matrix   [3, 3], white-balanced colors of the camera to linear sRGB;  white_balance [3], factors on R, G, B; None:
+             they are linear sRGB
+    """
+    C = 1 if codes.ndim == 2 else 3
+    tags: list[tuple[int, Any, int, Any, bool]] = [
+        (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
+        (50707, "B", 4, (1, 1, 0, 0), True),  # DNGBackwardVersion
+        (50708, "s", 0, "kpnviz", True),  # UniqueCameraModel
+        (274, "H", 1, 1, True),  # Orientation
+        (50714, "I", C, (levels[0],) * C, True),  # BlackLevel
+        (50717, "I", C, (levels[1],) * C, True),  # WhiteLevel
+        (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
+    ]
+    if C == 3:
+        balance = np.ones(3) if white_balance is None else np.asarray(white_balance, dtype=np.float64)
+        to_camera = np.linalg.inv(np.eye(3) if matrix is None else matrix) @ np.array(_XYZ_TO_SRGB)
+        parts = 10**6
+        rationals = [(round(float(v) * parts), parts) for v in (to_camera / balance[:, None]).ravel()]
+        neutral = [(round(float(v) * parts), parts) for v in balance.min() / balance]
+        tags.append((50721, "2i", 9, sum(rationals, ()), True))  # ColorMatrix1: XYZ to the camera's colors
+        tags.append((50728, "2I", 3, sum(neutral, ()), True))  # AsShotNeutral
+    return write_tiff(codes, exif=exif, dng_tags=tags)
+
+
+def write_tiff(
+    codes: np.ndarray,
+    icc: bytes = b"",
+    exif: bytes = b"",
+    dng_tags: Sequence[tuple[int, Any, int, Any, bool]] = (),
+) -> bytes:
+    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF; with dng_tags a
+    DNG, not packed."""
     import tifffile  # here: whoever reads photos does without
 
     tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
@@ -514,12 +558,16 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
         if inside:
             tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
-    photometric = "minisblack" if codes.ndim == 2 else "rgb"
+    photometric: Any = "minisblack" if codes.ndim == 2 else "linear_raw" if dng_tags else "rgb"
+    packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
-        file, codes, photometric=photometric, compression="zlib", predictor=codes.dtype.kind == "u", metadata=None,
-        byteorder="<",
-        extratags=tags, software=False,
+        file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
+        software=False, **packed,
     )  # fmt: skip
+    if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
+        file.seek(0)
+        with tifffile.TiffFile(file, mode="r+") as opened:
+            opened.pages.first.tags[_PHOTOMETRIC].overwrite(_LINEAR_RAW)
     data = file.getvalue()
     if not inside:
         return data

@@ -107,6 +107,13 @@ def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines:
     lines[:] = as_rest(lines)
 
 
+def _signature(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Defaults that a dataclass makes anew are no Python, and with them a signature would be left as it is."""
+    return signature and re.sub("<factory>", "...", signature).replace("~kpnviz.", "kpnviz."), returns
+
+
 def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
     """What `import kpnviz` gives has its page; the pages of the modules do not say it again."""
     module = app.env.current_document.autodoc_module
@@ -135,6 +142,7 @@ def _find(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     app.connect("missing-reference", _find)
     return {"parallel_read_safe": True}
