@@ -130,7 +130,8 @@ export class Site {
    * @param {State} state
    */
   showState(name, state) {
-    this.session.state = { ...state, teach: this.session.state.teach };
+    const { teach, sizes, lesson } = this.session.state; // they are of other pages
+    this.session.state = { ...state, teach, sizes, lesson };
     this.go(name);
   }
 
