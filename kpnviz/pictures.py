@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import re
 import struct
@@ -150,18 +151,18 @@ def read_pictures(
     only   the number of the one that is wanted
     """
     _check_parts(name, data)
-    with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         check_pixels(name, file.width, file.height, limits)
         found: Sequence[int]
         if only is not None:
             found = [only]
         else:
-            found = range(1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1)))
+            found = range(1 if file.format in ("JPEG", "MPO", "HEIF") else int(getattr(file, "n_frames", 1)))
         if len(found) > 1 and "16" in _rawmode(file) and file.format == "PNG":
             raise FileError(f"{name} is an animation of 16 bits; give one file a frame")
 
     def each() -> Iterator[Picture]:
-        with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+        with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             for index in found:
                 if index:
                     file.seek(index)
@@ -242,16 +243,28 @@ _KINDS = (
     (128, b"DICM", "a DICOM file"),
 )
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
-_VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
+VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
 """Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
+
+
+def formats_of(data: bytes) -> tuple[str, ...]:
+    """The decoders of Pillow that may open a file; that of HEIC is a package of its own, and opens nothing else."""
+    is_heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC
+    if not is_heic or importlib.util.find_spec("pillow_heif") is None:
+        return _FORMATS
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return ("HEIF",)
 
 
 def _unread(name: str, data: bytes) -> str:
     """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _HEIC:
-        return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
-    if brand in _VIDEO:
+        more = "" if importlib.util.find_spec("pillow_heif") else ", or pip install 'kpnviz[heic]'"
+        return f"{name} is a HEIC file; export it as JPEG or TIFF{more}: what can be read is {READ}"
+    if brand in VIDEO_BRANDS:
         return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
@@ -451,11 +464,11 @@ def _sixteen_bit_color(name: str, data: bytes, rawmode: str, index: int) -> np.n
         other = f"{colors};{orders[order]}"
         return other if isinstance(args, str) else (other, *args[1:])
 
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         file.seek(index)
         codes = _planes(file, np.uint16)
     codes <<= 8
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         file.seek(index)
         file.tile = [tile._replace(args=swapped(tile.args)) for tile in file.tile]
         codes |= _planes(file, np.uint8)

@@ -183,6 +183,7 @@ export class Desk {
     const { rows: box, around, fitted } = this;
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
+    const anew = !this.laidOut;
     this.laidOut = identity;
     parts.root.style.setProperty("--desk", `${width}px`);
     painter.weight = type > LARGE_TYPE ? 2 : 1;
@@ -199,6 +200,8 @@ export class Desk {
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
+    // Pictures that were never laid out take more room than they will.
+    if (anew) pictures.layOut(width, seen - this.measured - below, { type, beside, full });
     // Names of small pictures wrap as these become smaller, until all has its place.
     this.around = 0;
     for (let pass = 0; pass < FITTING && this.measured > this.around; pass++) {
