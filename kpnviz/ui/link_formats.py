@@ -273,7 +273,7 @@ class Methods:
         return "~".join(value)
 
     def read(self, entry: Entry) -> list[str]:
-        names = [current_name(name) for name in entry.text.split("~") if name]
+        names = [current_name(name) for name in entry.text[:_LIST].split("~") if name]
         here = offered_names()
         methods = [name for name in dict.fromkeys(names) if name in here][:MAX_METHODS]
         for name in names:

@@ -205,6 +205,16 @@ def test_a_bad_link_is_named_and_opens_the_nearest(query, named, instead):
     assert again == ({"shifts": state.get(SHIFTS), **state} if "shifts" in state else state, "")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [{"off": "~" * 999}, {"methods": "x~" * 9999}, {f"n{i}": "" for i in range(99)}],
+    ids=lambda q: next(iter(q)),
+)
+def test_a_link_that_is_wrong_throughout_is_one_sentence(query):
+    _, problem = link.read(query)
+    assert len(problem) < 800 and problem.endswith(" things more.")
+
+
 @given(st.dictionaries(st.sampled_from(sorted(link.names())), st.text(max_size=20), max_size=8))
 def test_any_link_opens_something(query):
     state, _ = link.read(query)

@@ -10,6 +10,7 @@ const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
 const TABS_HEIGHT = 36; // CSS pixels above kernels that stand under the picture
 const STAGE_GAPS = 16; // CSS pixels above and under the stage there
 const LOW = 500; // CSS pixels of a window, as that of a telephone on its side
+const READABLE_KERNEL = 44; // CSS pixels: rather than smaller ones beside the picture, one scrolls to some
 const FITTING = 4; // times that pictures or kernels are made smaller, where names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
@@ -199,6 +200,7 @@ export class Desk {
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
+    parts.root.classList.toggle("low", beside && this.low);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
     // Pictures that were never laid out take more room than they will.
     if (anew) pictures.layOut(width, seen - this.measured - below, { type, beside, full });
@@ -255,7 +257,7 @@ export class Desk {
     }
     if (how === "small") return;
     rows.layOut(width, height, type, "small"); // rather small than cut
-    this.fitted = box.scrollHeight <= height;
+    this.fitted = box.scrollHeight <= height && rows.side >= READABLE_KERNEL * type;
     if (!this.fitted) rows.layOut(width, height, type, "usual");
   }
 }
