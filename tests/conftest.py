@@ -1,6 +1,7 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -22,19 +23,72 @@ torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("PYTE
 
 
 _MAIN = sys.modules["__main__"]
+_browser = contextlib.ExitStack()
+_files_with_browser = set()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Streamlit puts the script that it runs in the place of __main__; a new process would begin by running that."""
+    """Streamlit puts the script that it runs in the place of __main__; a new process would begin by running that.
+
+    Playwright has a running event loop while its browser is open, so others cannot have theirs: it is closed where a
+    file without tests in a browser begins, and stays open from one file with some to the next.
+    """
     sys.modules["__main__"] = _MAIN
+    if item.path not in _files_with_browser:
+        _browser.close()
+
+
+def pytest_sessionfinish():
+    _browser.close()
+
+
+# Tests in a browser that are run again where they fail, twice at most, and why. All others have to pass at once. What
+# is said to be mended goes from here when it has passed in ten full runs.
+UNSTEADY = {
+    "app_pages/test_class.py::test_three_methods_fit_the_screen_without_scrolling": "1 of 4 full runs, cause not known",
+    "app_pages/test_lens.py::test_any_number_of_frames": "once no lens came, on a machine with ten others at work",
+    "app_pages/test_sizes_page.py::test_the_lens_and_controls_keep_their_keys": "1 of 4; mended: pictures of an "
+    "example that came late took the pin with them",
+    "app_pages/test_visitors.py::test_results_that_take_long_have_a_skeleton_and_come_one_by_one": "1 of 4, not known",
+    "app_pages/test_visitors.py::test_who_waits_is_told_and_a_closed_tab_frees_its_place": "1 of 4; mended: what is "
+    "computed ahead of another visitor's slider was in the queue as well",
+    "app_pages/test_your_kernels.py::test_a_file_is_dropped_and_looked_into": "1 of 4 full runs, cause not known",
+    "lens/test_notebook_in_a_browser.py::test_the_widget_shows_the_kernels_and_the_pixel_goes_both_ways": "1 of 4, "
+    "cause not known",
+}
+
+
+# Files that take longest begin first: none is left to one process at the end, while others have nothing to do.
+# (With --no-loadscope-reorder, pytest-xdist keeps this order.)
+LONGEST = (
+    "app_pages/test_lens.py",
+    "training/test_train.py",
+    "app_pages/test_sizes_page.py",
+    "app_pages/test_visitors.py",
+    "commands/test_batch.py",
+    "app_pages/test_walk.py",
+    "app_pages/test_addresses.py",
+    "commands/test_nothing_lost.py",
+    "lens",
+    "app_pages",
+    "methods/test_methods.py",
+    "commands",
+    "test_examples.py",
+)
+
+
+def _place(item):
+    name = item.path.as_posix()
+    return next((n for n, part in enumerate(LONGEST) if f"/tests/{part}" in name), len(LONGEST))
 
 
 def pytest_collection_modifyitems(items):
-    """A browser that shares two cores with servers and other tests now and then misses a click, or is too slow for all
-    patience. Its tests are run again then, twice at most; the report counts that."""
+    items.sort(key=_place)
     for item in items:
-        if item.get_closest_marker("browser"):
+        if "chromium" in item.fixturenames:
+            _files_with_browser.add(item.path)
+        if item.nodeid.partition("[")[0].removeprefix("tests/") in UNSTEADY:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
@@ -50,30 +104,43 @@ def tiny(name, seed=0, **changes):
     return build(ModelConfig.from_dict(values)).eval()
 
 
-@contextlib.contextmanager
-def dask_cluster(folder):
-    """Address of a Dask scheduler with two processes, which live as long as the context."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    # On a busy machine a process takes longer to start than Dask's 30 s.
-    with dask.config.set({"distributed.comm.timeouts.connect": "300s"}):
-        local = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
-        )
-    with local:
-        yield local.scheduler_address
-
-
 def burst_tensors(N, H, W, B=2, seed=0):
     """Frames [B, N, H, W], and read_std and shot_gain [B] of their noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(B, N, H, W, generator=generator), *(0.2 * torch.rand(2, B, generator=generator))
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser. Tests that ask for it are skipped where there is none; with KPNVIZ_REQUIRE_BROWSER=1 they fail."""
+# Of a tab that is new: nothing of what tabs before it kept.
+FORGETFUL = """try {
+  if (!sessionStorage.getItem("tab")) localStorage.clear();
+  sessionStorage.setItem("tab", "begun");
+} catch {}"""
+
+
+class Browser:
+    """Chromium, whose tabs are cheap: they share what was fetched and compiled, which is most of opening the app."""
+
+    def __init__(self, chromium):
+        self.new_context = chromium.new_context  # for a window of its own
+        self._tabs = chromium.new_context(accept_downloads=True)
+        self._tabs.add_init_script(FORGETFUL)
+
+    def new_page(self, viewport=None, color_scheme="light"):
+        """A tab that remembers nothing of others. (Its context they have in common.)"""
+        page = self._tabs.new_page()
+        page.set_viewport_size(viewport or {"width": 1280, "height": 720})
+        page.emulate_media(color_scheme=color_scheme)
+        return page
+
+    def stay(self, address):
+        """Keep a tab at an address, and so the process in which further tabs of this site are opened."""
+        if address not in {page.url for page in self._tabs.pages}:
+            self._tabs.new_page().goto(address)
+
+
+@functools.cache
+def _opened():
+    """The browser; it is open until `_browser` is closed."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
@@ -81,8 +148,15 @@ def chromium():
         pytest.fail(reason) if os.environ.get("KPNVIZ_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+    playwright = _browser.enter_context(sync_playwright())
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site"]
+    chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+    _browser.callback(_opened.cache_clear)
+    _browser.callback(chromium.close)
+    return Browser(chromium)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser. Tests that ask for it are skipped where there is none; with KPNVIZ_REQUIRE_BROWSER=1 they fail."""
+    return _opened()
