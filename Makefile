@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup app test test-all lint types wheel bench clean
+.PHONY: setup app test test-all lint types wheel docs bench clean
 
 setup: $(STAMP)
 
@@ -62,8 +62,12 @@ wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
+# The documentation, with the live site in it; the notebooks run once, for two minutes, and again when they change.
+docs: setup
+	$(BIN)/python docs/build.py
+
 bench: setup
 	$(BIN)/kpnviz bench
 
 clean:
-	rm -rf $(VENV) node_modules build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) node_modules build dist docs/_build docs/tutorials .pytest_cache .ruff_cache .mypy_cache

@@ -164,10 +164,12 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
         st.markdown(
             f"Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned one: made at the "
             "gain below, denoised with the assumed noise of the gain at the left. The frame marks the "
-            "best of each column; where the network makes the most of the truth, it lies on the diagonal."
+            "best of each column. On the diagonal the assumed noise is the true one."
         )
         st.markdown(
-            f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
+            "No other assumed noise is better here than the true one."
+            if loss.max() < 0.005
+            else f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
         )
     st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small))}.")
 

@@ -30,6 +30,7 @@ from kpnviz.ui.claims import answers, argument
 from kpnviz.ui.controls import beyond_training
 from kpnviz.ui.page import begin
 from kpnviz.ui.state import COMPARED, METRIC, RESULTS_GAIN, RESULTS_MOTION
+from kpnviz.ui.tips import line_of_terms, tips
 
 TABLE_1 = tuple(PAPER_TABLE_1)
 
@@ -187,7 +188,7 @@ def differences(rows: Rows, gain: float) -> None:
                 elements.chart(figure, f"differences_{key}")
     st.caption(
         "Means of the differences burst by burst; bars are two standard errors, bursts of one photo taken "
-        "together. Gray and hollow: a tie, the bar reaches 0. It says how sure a difference is on other photos, "
+        "together. Gray and hollow: a tie, the bar reaches 0. A bar says how sure a difference is on other photos, "
         "not what another training would give: one seed was trained."
     )
 
@@ -292,6 +293,7 @@ def cost(rows: Rows) -> None:
 
 def show(results: Results) -> None:
     found = verdicts(results)
+    tips()
     if found:
         answers(found)
         st.caption(
@@ -302,6 +304,9 @@ def show(results: Results) -> None:
         for verdict in found:
             argument(verdict)
     st.header("All the numbers", anchor=False)
+    line_of_terms(
+        ("MKPN", "KPN", "5×5", "L25", "stacked", "blind", "direct", "1frame", "no-anneal", "reach", "share")
+    )
     all_numbers(results)
 
 

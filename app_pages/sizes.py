@@ -20,6 +20,7 @@ from kpnviz.ui.parameters import TEACH
 from kpnviz.ui.presets import preset_menu
 from kpnviz.ui.size_stage import MAX_BYTES, SizeStage, size_stage
 from kpnviz.ui.state import SIZES_DISPLAY, SIZES_LENS
+from kpnviz.ui.tips import line_of_terms, tips
 
 
 def with_progress(recipe: BurstRecipe, estimates: InParts[Estimate]) -> SizeStage:
@@ -111,6 +112,8 @@ else:
                 if missing:
                     st.caption("Not trained here yet: " + ", ".join(missing) + ".")
                 stage(shown)
+                tips()
+                line_of_terms(("MKPN", "KPN", "L1", "L25", "reach", "share"))
                 size_curves(shown, cache.burst_of(recipe))
     except ValueError as error:
         elements.failure(error)

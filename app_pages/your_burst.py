@@ -17,6 +17,7 @@ from kpnviz.kernels import KernelField
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import READ
 from kpnviz.serving.uploads import drop_all
 from kpnviz.text import percent
 from kpnviz.ui import elements, upload
@@ -46,17 +47,21 @@ from kpnviz.ui.state import (
     OWN_NOISE_GIVEN,
     OWN_PIXEL,
     OWN_TOP,
+    OWN_WHOLE,
     control,
     of_size,
     own_files,
     own_map_frame,
     own_meaning,
     own_noise,
+    own_reference,
     show_in,
 )
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
+from kpnviz.ui.whole_picture import whole_picture
 
 SIDES = (96, 128, 192, 256)
+COLORS = {"shared": "color", "each": "each color by itself", "gray": "gray"}
 
 
 def uploads() -> list[Any]:
@@ -74,9 +79,10 @@ def uploads() -> list[Any]:
         key=key,
         on_change=removed,
         label_visibility="collapsed",
-        help=f"PNG, JPEG, TIFF, WebP, camera raw (DNG and others), a ZIP of them, or an NPZ of kpnviz; {limits}.",
+        help=f"{READ}, NPY, camera raw (DNG and others), a ZIP of them, or an NPZ; pages of a TIFF, animations and "
+        f"arrays [N, H, W] are bursts. {str(limits).capitalize()}.",
     )
-    st.caption(f"PNG, JPEG, TIFF, WebP, camera raw, ZIP or NPZ · {limits}")
+    st.caption(f"{READ}, camera raw, NPY, NPZ or ZIP · {limits}")
     get_ready(limits)
     return files
 
@@ -118,10 +124,15 @@ def frames_of(burst: Upload) -> None:
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
-            unused = "" if i in own.order else " · not used"
+            unused = "" if i in own.order else " · another scene" if i in own.left_out else " · not used"
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
                 st.caption(f"{plain(stack.names[i])}  \n{text}{unused}")
+                if i != own.reference and stack.shifts is None and stack.truth_place is None:
+                    st.button(
+                        "Make reference", key=own_reference(i), type="tertiary", on_click=upload.refer_to, args=(i,),
+                        help="The others are laid onto it, and it is what is denoised.",
+                    )  # fmt: skip
     with st.expander("Alignment in numbers"):
         st.dataframe(
             [
@@ -280,14 +291,25 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
     return noises
 
 
-def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> Callable[[], None] | None:
+def denoised_picture(
+    burst: Upload, method: str, noises: dict[int, NoiseModel], crop: tuple[int, int, int]
+) -> Callable[[], None] | None:
     """Draw the whole picture, or the button that asks for it; what denoises it, where it was asked for."""
     st.subheader("The whole picture", anchor=False)
-    color = False
+    color = None
     with st.container(horizontal=True, vertical_alignment="center"):
         go = st.button("Denoise", type="primary", icon=":material/auto_fix_high:", key=OWN_DENOISE)
         if burst.own.stack.channels == 3:
-            color = st.toggle("In color", help="Each channel with its own noise.", **control(OWN_COLOR))
+            color = st.segmented_control(
+                "Color",
+                COLORS,
+                format_func=COLORS.__getitem__,
+                required=True,
+                label_visibility="collapsed",
+                help="Red, green and blue *together*: one set of kernels, from a weighted sum of the three. *Each by "
+                "itself*: kernels of its own, in three times the time; .3 dB better on ten photos of the gallery.",
+                **control(OWN_COLOR),
+            )
     denoised = upload.kept_picture(burst, method, noises, color)
     if go and denoised is None:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -312,9 +334,17 @@ def whole_picture(burst: Upload, method: str, noises: dict[int, NoiseModel]) -> 
     if denoised is None:
         st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
         return None
-    preview, png = denoised
-    with st.container(width=min(900, max(300, 2 * preview.shape[1]))):
-        st.image(preview, caption=f"Denoised with {markdown_title(method)}", width="stretch")
+    layers, png = denoised
+    if layers.address is None:
+        st.image(upload.preview_of(layers), caption=f"Denoised with {markdown_title(method)}")
+    else:
+        st.caption(
+            f"Left of the edge frame 0, the reference; right of it {markdown_title(method)}'s picture. Drag the "
+            "picture to move it, zoom with the wheel or two fingers. **Click a place**: the lens above shows its "
+            "kernels."
+        )
+        names = ("frame 0", title_of(method))
+        whole_picture(layers, names, crop, OWN_WHOLE, lambda pixel: upload.look_at(burst, pixel, crop[2]))
     st.download_button(
         "Download 16-bit PNG", png, "denoised.png", "image/png", icon=":material/download:", on_click="ignore"
     )
@@ -481,9 +511,9 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
 
 begin(
     "What does it do with your photos?",
-    "**Drop a burst**: 2 or more photos of one scene taken one after the other. They are aligned, their noise is "
-    "measured from what differs between them, and a network denoises them, at any size. They stay on this computer's "
-    "server and go with your session.",
+    "**Drop a burst**: photos of one scene taken one after the other. They are aligned, their noise is "
+    "measured from what differs between them, and a network denoises them, at any size. They stay on the "
+    "server, for you alone, and are deleted when your session ends.",
 )
 files = uploads()
 problem, bar = st.container(), st.empty()
@@ -519,7 +549,7 @@ try:
     make = None
     if methods:
         with whole:
-            make = whole_picture(burst, methods[-1], noises)
+            make = denoised_picture(burst, methods[-1], noises, crop)
     with stage:
         if methods:
             lens(burst, methods, noises[channel], channel, crop, waiting)

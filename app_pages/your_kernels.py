@@ -83,7 +83,7 @@ def how_to_write_one() -> None:
 begin(
     "What does your network do?",
     "**Drop the kernels of any network** that predicts some, with the frames that they are applied to: they open in "
-    "the lens. They stay on this computer's server and go with your session.",
+    "the lens. They stay on the server, for you alone, and are deleted when your session ends.",
 )
 file = upload()
 with elements.awaited(foreign.is_read(file), "Reading …") as place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import operator
 import sys
@@ -23,9 +24,11 @@ def check_int(name: str, value: Any, least: int, most: int) -> int:
 
 def check_float(name: str, value: Any, least: float, most: float) -> float:
     """The value, if it is a number from `least` to `most` (of Python or NumPy); else ValueError, one sentence."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least <= float(value) <= most:
-        raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
-    return float(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an integer beyond all floats
+            if least <= (found := float(value)) <= most:
+                return found
+    raise ValueError(f"{name} is {visible(repr(value))}; it is a number from {least:g} to {most:g}")
 
 
 def as_int(name: str, value: Any) -> int:
@@ -62,7 +65,12 @@ def as_numpy(values: Any) -> Any:
     return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
-def check_unmasked(name: str, values: Any) -> None:
-    """ValueError for a masked array some of whose values are masked: what is under the mask would be computed with."""
+def check_unmasked(name: str, values: Any, variable: str = "") -> None:
+    """ValueError for a masked array some of whose values are masked: what is under the mask would be computed with.
+
+    variable   what the caller's array is called, where `name` is more than that
+    """
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked values; give it values there first: {name}.filled(...)")
+        raise ValueError(
+            f"{name} has masked values; give it values there first: {variable or name}.filled(...)"
+        )

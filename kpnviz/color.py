@@ -23,10 +23,10 @@ def library_of(x: Any) -> Any:
 
 
 def srgb_encode(linear: Array) -> Array:
-    """Linear intensity -> sRGB value: the transfer T of the losses and the metrics.
+    r"""Linear intensity -> sRGB value: the transfer T of the losses and the metrics.
 
-        T(x) = 12.92 x                      x <= 0.0031308
-        T(x) = 1.055 x^(1/2.4) - 0.055      otherwise
+    .. math::
+        T(x) = \begin{cases} 12.92\, x & x \le 0.0031308 \\ 1.055\, x^{1/2.4} - 0.055 & \text{else} \end{cases}
 
     Any shape; white = 1. The linear piece goes on below 0 and the power above 1, so that noise is not
     clipped and the gradient is finite everywhere. Source: IEC 61966-2-1.

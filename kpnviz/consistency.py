@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from kpnviz.color import srgb_encode
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.limits import MULTIPLY_ADDS_A_SECOND
 from kpnviz.local_conv import PADDINGS, pad
@@ -64,8 +65,9 @@ def explain_difference(
     """Empty if the field makes this picture of the frames; else one or two sentences: how they differ, and why perhaps.
 
     frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
-    Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order,
-    weights divided by their sum, clipping, and a mean over a wrong axis.
+    Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order, and
+    these together; kernels of half resolution that are repeated, not interpolated; weights divided by their sum,
+    clipping, a factor, the sRGB transfer, and a mean over a wrong axis.
 
     made    what the kernels make of the frames, if that is known
     go_on   asked before the kernels are applied once more to find out why; False: it is not sought further. It is also
@@ -76,9 +78,9 @@ def explain_difference(
     if image.shape != made.shape:
         text = f"the picture has shape {image.shape}, what the kernels make of the frames has {made.shape}"
         return f"{text}.{_wrong_axis(frames, field, image, tolerance, go_on) if go_on() else ''}"
-    if not np.isfinite(image).all():
-        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
-        return f"the picture holds {image[bad]} at {bad}"
+    for whose, picture in (("the kernels make a picture that", made), ("the picture", image)):
+        if bad := not_finite(picture):
+            return f"{whose} holds {bad}"
     allowed = tolerance * max(float(np.abs(made).max()), float(np.abs(image).max()))
     error = np.abs(image - made)
     if error.max() <= allowed:
@@ -101,19 +103,51 @@ def explain_difference(
         other = explain()
         if other.shape == image.shape and np.abs(other - image).max() <= allowed:
             return f"{text}. They agree {reason}."
-    order = _order(frames, field, image, go_on)
-    if not go_on():
-        return unsought
-    if order is not None:
-        found = picture_of(frames[order], field, go_on)
-        if np.abs(found - image).max() <= allowed:
-            places = ", ".join(map(str, order))
-            exchanged = (
-                "the frames in another order" if len(set(order)) == len(order) else "some frames twice"
-            )
-            return f"{text}. They agree with {exchanged}: kernel by kernel, frames {places}."
+    for change, turned in _TURNED.items():
+        found = _order(frames, turned(field), image, allowed, go_on)
+        if not go_on():
+            return unsought
+        if found is None:
+            continue
+        order, reduce = found
+        for padding in _paddings(field):
+            other = _picture_with(frames[order], lambda: turned(field), padding, reduce, go_on)  # noqa: B023
+            if np.abs(other - image).max() <= allowed:
+                reasons = _reasons(field, change, padding, reduce)
+                exchanged = (
+                    "the frames in another order" if len(set(order)) == len(order) else "some frames twice"
+                )
+                places = ", ".join(map(str, order))
+                named = " and ".join([*reasons, exchanged])
+                return f"{text}. They agree with {named}: kernel by kernel, frames {places}."
     usual = "padding, sum, flipped or transposed kernels, another order, a factor"
     return f"{text}. None of the usual reasons explains it: {usual}."
+
+
+def not_finite(image: np.ndarray) -> str:
+    """The first value that is not finite, and where, "nan at (3, 5)"; empty if all are."""
+    bad = np.argwhere(~np.isfinite(image))
+    if not len(bad):
+        return ""
+    place = tuple(int(i) for i in bad[0])
+    return f"{image[place]} at {place}"
+
+
+def _paddings(field: KernelField) -> list[str]:
+    """Paddings for which the frames have the size that they have, the field's own first."""
+    if field.padding == "valid":
+        return ["valid"]
+    return sorted(
+        (padding for padding in PADDINGS if padding != "valid"), key=lambda one: one != field.padding
+    )
+
+
+def _reasons(field: KernelField, change: str, padding: str, reduce: str) -> list[str]:
+    return [
+        *([change] if change else []),
+        *([f"padding={padding!r}"] if padding != field.padding else []),
+        *([f"reduce={reduce!r}"] if reduce != field.reduce else []),
+    ]
 
 
 def _explanations(
@@ -125,36 +159,35 @@ def _explanations(
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """(a reason, a function that gives the picture which it would lead to), the simplest first."""
     yield "once clipped to 0..1", lambda: made.clip(0, 1)
-    kernels = {
-        "": lambda field: field,
-        "kernels flipped (convolution, not correlation)": _flipped,
-        "the kernels' axes dy and dx exchanged": _transposed,
-    }
-    for change, permuted in kernels.items():
-        changed = functools.cache(functools.partial(permuted, field))  # made when it is needed: it is a copy
-        for padding in PADDINGS:
+    for change, turned in _TURNED.items():
+        changed = functools.cache(functools.partial(turned, field))  # made when it is needed: it is a copy
+        for padding in _paddings(field):
             for reduce in ("mean", "sum"):
-                if "valid" in (padding, field.padding) and padding != field.padding:
-                    continue  # the frames have another size then
-                if (change, padding, reduce) == ("", field.padding, field.reduce):
-                    continue
-                reasons = [change] if change else []
-                reasons += [f"padding={padding!r}"] if padding != field.padding else []
-                reasons += [f"reduce={reduce!r}"] if reduce != field.reduce else []
-                yield (
-                    f"with {' and '.join(reasons)}",
-                    functools.partial(_picture_with, frames, changed, padding, reduce, pause),
-                )
+                if reasons := _reasons(field, change, padding, reduce):
+                    yield (
+                        f"with {' and '.join(reasons)}",
+                        functools.partial(_picture_with, frames, changed, padding, reduce, pause),
+                    )
+    if field.half:
+        yield (
+            "once the kernels of half resolution are repeated for 2x2 pixels (mode='nearest'), not interpolated",
+            lambda: picture_of(frames, _repeated(field), pause),
+        )
 
-    def divided() -> np.ndarray:
-        endless = field if field.padding == "valid" else dataclasses.replace(field, padding="replicate")
-        mass = picture_of(np.ones_like(frames), endless, pause)
+    def divided(padding: str) -> np.ndarray:
+        mass = picture_of(np.ones_like(frames), dataclasses.replace(field, padding=padding), pause)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(made / mass)
 
-    yield "once divided by the sum of the weights at each pixel", divided
+    endless = "valid" if field.padding == "valid" else "replicate"
+    yield "once divided by the sum of the weights at each pixel", lambda: divided(endless)
+    if field.padding == "zero":
+        inside = "once divided by the sum of those weights at each pixel that lie within the frame"
+        yield inside, lambda: divided("zero")
     factor = float((image * made).sum() / max(float((made * made).sum()), 1e-30))  # least squares
     yield f"once what the kernels make is multiplied by {factor:.4g}", lambda: made * factor
+    yield "after the sRGB transfer", lambda: srgb_encode(made)
+    yield "after the sRGB transfer and clipping to 0..1", lambda: srgb_encode(made).clip(0, 1)
     if made.ndim == 3:
         yield "with the channels in reverse order", lambda: made[::-1]
     if frames[0].shape == made.shape:
@@ -177,6 +210,25 @@ def _flipped(field: KernelField) -> KernelField:
 
 def _transposed(field: KernelField) -> KernelField:
     return _permuted(field, lambda taps: taps.T, lambda u, v: (v, u))
+
+
+def _turned(field: KernelField) -> KernelField:
+    return _flipped(_transposed(field))
+
+
+_TURNED: dict[str, Callable[[KernelField], KernelField]] = {
+    "": lambda field: field,
+    "kernels flipped (convolution, not correlation)": _flipped,
+    "the kernels' axes dy and dx exchanged": _transposed,
+    "kernels flipped and their axes dy and dx exchanged": _turned,
+}
+"""Ways to read kernels."""
+
+
+def _repeated(field: KernelField) -> KernelField:
+    """The field with kernels at every pixel: those of half resolution, each for 2x2 pixels."""
+    factors = field.factors.repeat_interleave(2, -2).repeat_interleave(2, -1)
+    return dataclasses.replace(field, factors=factors[..., : field.height, : field.width])
 
 
 def _permuted(
@@ -204,16 +256,16 @@ def _permuted(
 
 
 def _order(
-    frames: np.ndarray, field: KernelField, image: np.ndarray, go_on: Callable[[], bool]
-) -> list[int] | None:
-    """The frame that each kernel would have to be applied to, by least squares; None if too few pixels tell, and once
-    `go_on` returns False.
+    frames: np.ndarray, field: KernelField, image: np.ndarray, allowed: float, go_on: Callable[[], bool]
+) -> tuple[list[int], str] | None:
+    """The frame that each kernel would have to be applied to, by least squares, and "mean" or "sum"; None if no order
+    gives the middle of the picture, if too few pixels tell, and once `go_on` returns False.
 
     With p_ij what kernel i makes of frame j, the picture is fitted by sum_ij a_ij p_ij; kernel i belongs to the frame j
     with the largest a_ij, be that 1 (a sum) or 1/N (a mean).
     """
     if frames.ndim == 4:
-        return _order(frames[:, 0], field.channel(0), image[0], go_on)
+        return _order(frames[:, 0], field.channel(0), image[0], allowed, go_on)
     N, r = len(frames), field.reach
     offset = r if field.padding == "valid" else 0  # of the picture in the frames
     spans = []
@@ -236,8 +288,12 @@ def _order(
             made.append(part.apply(seen.roll(-k, 0)[None], "size")[0].flatten(1))
         parts = torch.stack(made, dim=1).flatten(0, 1).double().cpu().numpy()  # [N * N, P]
     wanted = image[top:bottom, left:right].ravel().astype(np.float64)
-    a = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N)
-    return [int((i + a[i].argmax()) % N) for i in range(N)]
+    turns = np.linalg.lstsq(parts.T, wanted, rcond=None)[0].reshape(N, N).argmax(axis=1)
+    total = sum(parts[i * N + turn] for i, turn in enumerate(turns))
+    for reduce, divisor in (("mean", N), ("sum", 1)):
+        if np.abs(total / divisor - wanted).max() <= allowed:
+            return [int((i + turn) % N) for i, turn in enumerate(turns)], reduce
+    return None
 
 
 def _wrong_axis(

@@ -10,14 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from kpnviz.burst import Burst
 from kpnviz.checks import as_numpy, check_float, check_unmasked
-from kpnviz.consistency import explain_difference, picture_of
+from kpnviz.consistency import explain_difference, not_finite, picture_of
 from kpnviz.kernels import KernelField
+from kpnviz.layouts import PICTURE
 from kpnviz.models.zoo import OWN_TITLES, title_of
 from kpnviz.summary import summary
-from kpnviz.text import visible
+from kpnviz.text import one_line, visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,8 @@ class Estimate:
 
         image      what the network itself gave, [H, W] or [C, H, W], PyTorch or NumPy; it is compared with what the
                    kernels make of the frames. None: nothing is compared
-        tolerance  largest difference that is rounding, relative to the largest intensity of the picture
+        tolerance  largest difference that is rounding, relative to the largest intensity of the picture; of one in
+                   bfloat16 at least that of its numbers, 2^-7
 
         Raises ValueError where the two differ: by how much and where, and what would explain it; and for kernels that
         do not fit the frames.
@@ -83,13 +87,15 @@ class Estimate:
             raise ValueError(
                 f"field is of type {type(field).__name__}; it is a KernelField: KernelField.from_kernels(kernels)"
             )
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name.strip():
             raise ValueError(f"name is {visible(repr(name))}; it is a text, such as 'kernels'")
         tolerance = check_float("tolerance", tolerance, 0, float("inf"))
         check_fit(burst, field, name)
         begun = time.perf_counter()
         made = picture_of(burst.frames, field)
         seconds = time.perf_counter() - begun
+        if bad := not_finite(made):
+            raise ValueError(f"{name}: the kernels make a picture that is not finite: it holds {bad}")
         if image is not None:
             check_picture(burst, field, name, image, made, tolerance)
         return cls(made, field, name, seconds)
@@ -97,7 +103,8 @@ class Estimate:
 
 def _white_of(image: np.ndarray) -> float:
     """White of a picture whose white level is not known: 99.5 % of its pixels are darker."""
-    return max(float(np.quantile(image, 0.995)), 1e-6)
+    finite = image[np.isfinite(image)]
+    return max(float(np.quantile(finite, 0.995)), 1e-6) if finite.size else 1.0
 
 
 def check_fit(burst: Burst, field: KernelField, name: str) -> None:
@@ -149,17 +156,28 @@ def check_picture(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """ValueError for a picture that is not `made`, what the kernels make of the frames; see explain_difference."""
-    difference = explain_difference(
-        burst.frames, field, _picture(name, image, made.shape), tolerance, made=made, go_on=go_on
-    )
+    array = _picture(name, image, made.shape)
+    sides = dict(zip("HW", made.shape[-2:], strict=True))
+    if array.shape != made.shape and (hint := PICTURE.of(made.ndim).hint("image", image, sides)):
+        raise ValueError(
+            f"{name}: the picture has shape {array.shape}, what the kernels make of the frames has {made.shape}{hint}"
+        )
+    if isinstance(image, Tensor):
+        tolerance = max(tolerance, torch.finfo(image.dtype).eps)
+    difference = explain_difference(burst.frames, field, array, tolerance, made=made, go_on=go_on)
     if difference:
         raise ValueError(f"{name}: {difference}")
 
 
 def _picture(name: str, image: Any, shape: tuple[int, ...]) -> np.ndarray:
     """A picture as NumPy, without a leading axis of length 1 (a batch of one, or one channel)."""
-    check_unmasked(name, image)
-    array = np.asarray(as_numpy(image))
+    check_unmasked(f"{name}: the picture", image, "image")
+    try:
+        array = np.asarray(as_numpy(image))
+    except Exception as error:  # of a sparse tensor, say
+        raise ValueError(
+            f"{name}: the picture is no dense array with its numbers: {one_line(error)}"
+        ) from error
     if array.dtype.kind != "f":
         raise ValueError(
             f"{name}: the picture has dtype {array.dtype}; intensities are floating point, white = 1"

@@ -111,7 +111,10 @@ BASIS = Axes(
         *("F N K*K", "1 F N K*K", "F N*K*K", "F K K"),
     ),
 )
-FRAMES = Axes(("N H W", "N C H W"), ("1 N C H W", "N H W C", "1 N H W C", "H W C", "H W"))
+FRAMES = Axes(("N H W", "N C H W"), ("1 N H W", "1 N C H W", "N H W C", "1 N H W C", "H W C", "H W"))
+PICTURE = Axes(
+    ("H W", "C H W"), ("1 H W", "1 1 H W", "1 C H W", "H W C", "1 H W C", "W H", "C W H", "H W 1", "1 H W 1")
+)
 COEFFICIENTS = Axes(("F H W",), ("1 F H W", "H W F", "1 H W F", "F W H"))
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 MAX_INTENSITY = 1e6
 """Largest intensity (white = 1) of a frame, either sign: squares and products of such values fit float32."""
 
+MAX_COUNT = 5e9
+"""Largest integer of a frame, either sign, before it is divided by white: 32 bits."""
+
 MAX_SHIFT = 1e6
 """Largest shift of a frame, in pixels."""
 

@@ -23,15 +23,15 @@ MAX_NOISE = 1000.0
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Read and shot noise of a frame in linear intensity (white = 1).
+    r"""Read and shot noise of a frame in linear intensity (white = 1).
 
-        x ~ N(y, read_std^2 + shot_gain * y)                                  MKPN paper, eq. 7
+    .. math:: x \sim \mathcal{N}(y,\ \sigma_r^2 + \sigma_s y)
 
-    read_std
-        Standard deviation of the read noise, sigma_r of the paper; intensity. (A DNG's NoiseProfile
-        gives its square, O.)
-    shot_gain
-        Coefficient of the *variance*, sigma_s of the paper's eq. 7; intensity. (S of a NoiseProfile.)
+    Eq. 7 of the MKPN paper.
+
+    read_std   standard deviation of the read noise, :math:`\sigma_r`; intensity. (A DNG's NoiseProfile gives its
+               square, O)
+    shot_gain  coefficient of the *variance*, :math:`\sigma_s` of eq. 7; intensity. (S of a NoiseProfile)
 
     >>> NoiseModel(read_std=0.01, shot_gain=0.001).std_map(np.array([[0.9]])).round(4)
     array([[0.0316]])
@@ -81,9 +81,11 @@ class NoiseModel:
 
     @staticmethod
     def of_weighted_sum(noises: Sequence[NoiseModel], weights: Sequence[float]) -> NoiseModel:
-        """The noise of sum_c w_c x_c, of channels whose noise is independent:
+        r"""The noise of :math:`\sum_c w_c x_c`, of channels whose noise is independent.
 
-            read_std^2 = sum_c w_c^2 read_std_c^2,      shot_gain = sum_c w_c^2 shot_gain_c / sum_c w_c
+        .. math::
+            \sigma_r^2 = \sum_c w_c^2 \sigma_{r,c}^2, \qquad
+            \sigma_s = \frac{\sum_c w_c^2 \sigma_{s,c}}{\sum_c w_c}
 
         Exact where the channels are equally bright, so where the picture is gray; elsewhere the shot noise depends on
         more than the sum.
@@ -94,9 +96,13 @@ class NoiseModel:
         return NoiseModel(read_variance**0.5, shot_gain)
 
     def std_map(self, reference: np.ndarray) -> np.ndarray:
-        """Noise estimate of a frame: sqrt(read_std^2 + shot_gain * max(x, 0)), x being frame 0 (eq. 8).
+        r"""Noise estimate of a frame, eq. 8 of the MKPN paper.
 
-        reference [..., H, W], intensity -> standard deviation [..., H, W], intensity.
+        .. math:: \sqrt{\sigma_r^2 + \sigma_s \max(x, 0)}
+
+        reference  x, frame 0, [..., H, W], intensity
+
+        Returns a standard deviation, [..., H, W], intensity.
         """
         return noise_std(reference, self.read_std, self.shot_gain)
 
@@ -129,13 +135,14 @@ def noise_std(reference: Array, read_std: float | Array, shot_gain: float | Arra
 
 
 def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """Variance-stabilizing transform: the noise of the result has standard deviation 1 at every intensity.
+    r"""Variance-stabilizing transform: the noise of the result has standard deviation 1 at every intensity.
 
-        g(x) = 2 x / (sqrt(s max(x, 0) + r^2) + r)              r read_std, s shot_gain
+    .. math:: g(x) = \frac{2 x}{\sqrt{s \max(x, 0) + r^2} + r}
 
-    Above 0 that is (2/s) (sqrt(s x + r^2) - r), the generalized Anscombe transform for noise that is Gaussian
-    throughout (hence without 3/8), shifted so that g(0) = 0 and s = 0 is no special case; below 0 it is x / r, as the
-    noise map of eq. 8 has it. Starck, Murtagh, Bijaoui: Image Processing and Data Analysis, 1998.
+    with r read_std and s shot_gain. Above 0 that is :math:`\frac{2}{s} (\sqrt{s x + r^2} - r)`, the generalized
+    Anscombe transform for noise that is Gaussian throughout (hence without 3/8), shifted so that g(0) = 0 and s = 0 is
+    no special case; below 0 it is x / r, as the noise map of eq. 8 has it. Starck, Murtagh, Bijaoui: Image Processing
+    and Data Analysis, 1998.
     """
     r, s = _floored(noise)
     image = image.astype(np.float64)
@@ -151,9 +158,9 @@ def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: to
 
 
 def unstabilize(values: np.ndarray, noise: NoiseModel, std: float = 0.0) -> np.ndarray:
-    """The inverse of :func:`stabilize` for the mean g of stabilized values whose noise had this standard deviation.
+    r"""The inverse of :func:`stabilize` for the mean g of stabilized values whose noise had this standard deviation.
 
-        x = r g + s/4 E[max(G, 0)^2]                             G ~ N(g, std^2)
+    .. math:: x = r g + \frac{s}{4} \mathrm{E}[\max(G, 0)^2], \qquad G \sim \mathcal{N}(g, \mathrm{std}^2)
 
     Without the expectation, so with max(g, 0)^2, the picture would be too dark: x is convex in g.
     """

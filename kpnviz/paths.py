@@ -93,8 +93,9 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """ValueError for a file that could not be written, or that is one of the inputs: said before the work."""
     try:
         folder = _regular(path).parent
-    except OSError as error:
-        raise ValueError(f"output: {str(path)!r} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: there is a 0 in it
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"output: {str(path)!r} cannot be written: {why}") from None
     reason = ""
     if not folder.is_dir():
         reason = f"there is no folder {str(folder if path.is_symlink() else path.parent)!r}"

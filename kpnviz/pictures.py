@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import struct
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import GifImagePlugin, Image, ImageFile
 
 from kpnviz.color import srgb_decode
-from kpnviz.limits import MAX_CHUNKS, MAX_INTENSITY, MAX_TAG_VALUES, FileError, Limits
+from kpnviz.limits import MAX_CHUNKS, MAX_COUNT, MAX_INTENSITY, MAX_TAG_VALUES, FileError, Limits
 from kpnviz.text import one_line
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+GifImagePlugin.LOADING_STRATEGY = GifImagePlugin.LoadingStrategy.RGB_ALWAYS  # every frame of one kind
 _STRIP = 64  # rows that are converted at a time
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "AVIF", "BMP", "GIF")
+READ = "PNG, JPEG, TIFF, WebP, AVIF, BMP, GIF, PGM/PPM"
+"""What is read, for people."""
 _REFUSED = {
     "1": "has 1 bit a pixel, no shades",
     "CMYK": "is CMYK; convert it to RGB",
@@ -37,15 +42,19 @@ _NEITHER_GRAY_NOR_RGB = {
     32844: "is LogL; convert it to floating-point gray",
     32845: "is LogLuv; convert it to floating-point RGB",
 }
-_SIGNED, _FLOAT, _COMPLEX = 2, 3, (5, 6)  # SampleFormat of a TIFF
+_FLOAT, _COMPLEX = 3, (5, 6)  # SampleFormat of a TIFF
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """codes [C, H, W], C = 1 or 3: uint8 or uint16, sRGB-encoded, as stored; or float32, linear; what was dropped."""
+    """codes [C, H, W], C = 1 or 3: uint8 or uint16, sRGB-encoded, as stored; or float32, linear; what was dropped.
+
+    counts   float32 codes are integers that do not fit 16 bits, or are signed
+    """
 
     codes: np.ndarray
     notes: tuple[str, ...] = ()
+    counts: bool = False
 
 
 def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
@@ -88,25 +97,173 @@ def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats:
         raise FileError(
             f"{name} has the TIFF PhotometricInterpretation {photometric}; gray, RGB and palettes are read"
         )
-    if _SIGNED in formats or any(kind in formats for kind in _COMPLEX):
-        kind = "signed" if _SIGNED in formats else "complex"
-        raise FileError(f"{name} has {kind} values; save it with unsigned integers or as floating point")
+    if any(kind in formats for kind in _COMPLEX):
+        raise FileError(f"{name} has complex values; save their magnitude")
     if _FLOAT in formats and photometric == _WHITE_IS_0:
         raise FileError(f"{name} is a floating-point TIFF whose 0 is white; save it with 0 as black")
-    if _FLOAT not in formats and not {1, 2, 4, 8, 16, 32}.issuperset(bits):
+    if _FLOAT not in formats and not {1, 2, 4, 8, 16, 32, 64}.issuperset(bits):
         raise FileError(f"{name} has {max(bits)} bits a sample; save it with 8 or 16")
 
 
+def codes_of(name: str, values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Numbers of any kind as the codes of a :class:`Picture`, and whether they are its `counts`.
+
+    FileError for numbers that are no light: not finite, complex, of one bit, or so large that they are damage.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return values.astype(values.dtype.newbyteorder("="), copy=False), False
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what does not fit is said by check_light
+            light = values.astype(np.float32)
+        check_light(name, light)
+        return light, False
+    if values.dtype.kind not in "iu":
+        what = (
+            "1 bit a pixel, no shades" if values.dtype.kind == "b" else f"values of type {values.dtype.name}"
+        )
+        raise FileError(f"{name} has {what}; integers and floating point are read")
+    low, high = int(values.min()), int(values.max())
+    if max(-low, high) > MAX_COUNT:
+        worst = low if -low > high else high
+        raise FileError(f"{name} holds the value {worst}; integers up to {MAX_COUNT:g} are read")
+    return values.astype(np.float32), True
+
+
 def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
-    """Decode a PNG, JPEG, TIFF or WebP, told by its content.
+    """Decode a PNG, JPEG, TIFF, WebP, AVIF, BMP or GIF, told by its content; a PGM or PPM by its size.
 
     EXIF rotation is applied, transparency dropped, a palette looked up; 16-bit color keeps its 16 bits.
-    Raises FileError, one sentence that names the file and the reason, for everything else; MemoryError too.
+    Raises FileError, one sentence that names the file and the reason, for everything else, and for several pictures in
+    one file; MemoryError too.
+    """
+    count, pictures = read_pictures(name, data, limits)
+    check_pages(name, count)
+    return next(pictures)
+
+
+def read_pictures(
+    name: str, data: bytes, limits: Limits, only: int | None = None
+) -> tuple[int, Iterator[Picture]]:
+    """How many pictures a file holds, and each of them, as :func:`read_picture` gives them, when it is asked for.
+
+    Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages.
+    only   the number of the one that is wanted
     """
     _check_parts(name, data)
+    with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+        check_pixels(name, file.width, file.height, limits)
+        found: Sequence[int]
+        if only is not None:
+            found = [only]
+        else:
+            found = range(1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1)))
+        if len(found) > 1 and "16" in _rawmode(file) and file.format == "PNG":
+            raise FileError(f"{name} is an animation of 16 bits; give one file a frame")
+
+    def each() -> Iterator[Picture]:
+        with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+            for index in found:
+                if index:
+                    file.seek(index)
+                yield _decode(name, data, file, limits, index)
+
+    return len(found), each()
+
+
+_MARKER = re.compile(
+    rb"\xff[^\x00\xd0-\xd7\xff]"
+)  # of a JPEG, within its packed pixels: no restart, no stuffed 0
+
+
+def jpegs_behind(data: bytes, most: int) -> list[bytes]:
+    """The JPEGs in a file of several (an MPO), the first of them first, that are as large as it: not previews, maps of
+    gain and of depth. (What its index says is not asked: some writers get it wrong.)"""
+    found: list[bytes] = []
+    size, at = None, 0
+    for _ in range(most):
+        at = data.find(b"\xff\xd8\xff", at)
+        end = -1 if at < 0 else _end_of_jpeg(data, at)
+        if end < 0:
+            break
+        part, at = data[at:end], end
+        try:
+            with Image.open(io.BytesIO(part), formats=("JPEG",)) as file:
+                size = size or file.size
+                found += [part] * (file.size == size)
+        except (OSError, SyntaxError, ValueError):  # what is behind the photo need not be whole
+            continue
+    return found
+
+
+def _end_of_jpeg(data: bytes, start: int) -> int:
+    """Where the JPEG that begins there ends; -1 if it does not. Segments have a length (ITU T.81, B.1.1.4), but for
+    the packed pixels behind SOS."""
+    at = start + 2
+    for _ in range(MAX_CHUNKS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            return -1
+        at, marker = found.end(), data[found.end() - 1]
+        if marker == 0xD9:
+            return at
+        at += int.from_bytes(data[at : at + 2], "big")
+    return -1
+
+
+_KINDS = (
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR picture"),
+    (0, b"#?R", "a Radiance HDR picture"),
+    (0, b"SIMPLE  =", "a FITS file"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"CDF", "a NetCDF file"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "an XML file"),
+    (0, b"<!DOCTYPE", "an HTML page"),
+    (0, b"<html", "an HTML page"),
+    (0, b"\x1f\x8b", "packed by gzip"),
+    (0, b"BZh", "packed by bzip2"),
+    (0, b"\xfd7zXZ", "packed by xz"),
+    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a sound"),
+    (0, b"MATLAB", "a MATLAB file"),
+    (0, b"P7\n", "a PAM picture"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"DICM", "a DICOM file"),
+    (128, b"DICM", "a DICOM file"),
+)
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+_VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
+"""Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
+
+
+def _unread(name: str, data: bytes) -> str:
+    """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in _HEIC:
+        return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
+    if brand in _VIDEO:
+        return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+    kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
+    if kind:
+        return f"{name} is {kind}; what can be read is {READ}"
+    return f"{name} is not a picture that can be read: {READ}"
+
+
+@contextlib.contextmanager
+def _said(name: str, data: bytes) -> Iterator[None]:
+    """What goes wrong within is one sentence that names the file."""
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
-            return _decode(name, data, file, limits)
+        yield
     except (FileError, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -116,7 +273,7 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
-        raise FileError(f"{name} is not a picture that can be read: PNG, JPEG, TIFF, WebP") from None
+        raise FileError(_unread(name, data)) from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
@@ -143,8 +300,8 @@ _TAG_BYTES = {
 _BYTES = (1, 2, 6, 7)  # kinds of tags whose values are not taken apart
 
 
-def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The first directory of a TIFF and the number of its pages, counted up to a thousand.
+def tiff_tags(name: str, data: bytes, page: int = 0) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The directory of a page of a TIFF, and the number of its pages, counted up to a thousand.
 
     Tags whose values are a few integers have them, others (). FileError for tables that are too large to be sensible;
     struct.error where the file ends too early.
@@ -164,7 +321,7 @@ def tiff_tags(name: str, data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
             code, kind, count = struct.unpack_from(order + "HH" + word, data, at)
             if kind not in _BYTES and count > MAX_TAG_VALUES:
                 raise FileError(f"{name} has a tag of {count} values; up to {MAX_TAG_VALUES} are read")
-            if pages:
+            if pages != page:
                 continue
             tags[code] = ()
             width = _TAG_BYTES.get(kind, 0) * count
@@ -182,10 +339,8 @@ def _check_parts(name: str, data: bytes) -> None:
     """FileError for a file with too many parts to walk through quickly; damage is left to decoders."""
     parts, at = 0, 0
     if data[:4] in _TIFF_MAGIC:
-        try:
-            check_pages(name, tiff_tags(name, data)[1])
-        except struct.error:
-            return
+        with contextlib.suppress(struct.error):
+            tiff_tags(name, data)
     elif data[:8] == b"\x89PNG\r\n\x1a\n":
         at = 8
         while at + 8 <= len(data) and parts <= MAX_CHUNKS:
@@ -198,11 +353,8 @@ def _check_parts(name: str, data: bytes) -> None:
         raise FileError(f"{name} has more than {MAX_CHUNKS} parts; no picture has")
 
 
-def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -> Picture:
+def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits, index: int) -> Picture:
     check_pixels(name, file.width, file.height, limits)
-    # A phone's JPEG may carry a gain map as a second picture (MPO); the first is the photo.
-    if file.format not in ("JPEG", "MPO", "TIFF"):
-        check_pages(name, getattr(file, "n_frames", 1))
     if file.mode in _REFUSED:
         raise FileError(f"{name} {_REFUSED[file.mode]}")
     white_is_0 = False
@@ -229,7 +381,7 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits) -
         if white_is_0:  # Pillow turns 8 bits around, but not 16
             np.invert(codes, out=codes)
     elif "16" in rawmode:
-        codes = without_alpha(_sixteen_bit_color(name, data, rawmode), notes)
+        codes = without_alpha(_sixteen_bit_color(name, data, rawmode, index), notes)
     elif file.mode == "I":
         raise FileError(f"{name} has 32-bit integers; save it with 8 or 16 bits, or as floating point")
     else:
@@ -282,7 +434,7 @@ def _rawmode(file: ImageFile.ImageFile) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
+def _sixteen_bit_color(name: str, data: bytes, rawmode: str, index: int) -> np.ndarray:
     """16-bit RGB(A), [3, H, W] uint16.
 
     Pillow keeps the high byte of such pixels. Told that the file has the other byte order, it keeps the low
@@ -300,9 +452,11 @@ def _sixteen_bit_color(name: str, data: bytes, rawmode: str) -> np.ndarray:
         return other if isinstance(args, str) else (other, *args[1:])
 
     with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+        file.seek(index)
         codes = _planes(file, np.uint16)
     codes <<= 8
     with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+        file.seek(index)
         file.tile = [tile._replace(args=swapped(tile.args)) for tile in file.tile]
         codes |= _planes(file, np.uint8)
     return codes

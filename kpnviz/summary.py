@@ -34,7 +34,8 @@ def thumbnail(image: np.ndarray, white_level: float) -> str:
     except ModuleNotFoundError:
         return ""
     step = -(-max(image.shape[-2:]) // MAX_SIDE)
-    codes = np.round(255 * displayed(image[..., ::step, ::step], white_level)).astype(np.uint8)
+    shown = np.nan_to_num(displayed(image[..., ::step, ::step], white_level))  # what is not a number is black
+    codes = np.round(255 * shown).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(codes if codes.ndim == 2 else np.moveaxis(codes, 0, -1)).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,6 +1,7 @@
 """Pictures that were made in another way than stated, and the way that is named."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from kpnviz import consistency
 from kpnviz.burst import Burst
+from kpnviz.color import srgb_encode
 from kpnviz.consistency import explain_difference, picture_of
 from kpnviz.denoise import Estimate
 from kpnviz.kernels import KernelField
@@ -58,12 +60,58 @@ def test_the_picture_of_the_kernels_has_nothing_to_explain():
         (255 * applied().mean(0), "once what the kernels make is multiplied by 255"),
         (applied().mean(0) + FRAMES[0], "once frame 0 is added"),
         (applied().mean(1), "It is the mean over the rows in place of the frames"),
+        (
+            applied(FRAMES[[2, 0, 3, 1]], mode="edge").sum(0),
+            "'replicate' and reduce='sum' and the frames in another order: kernel by kernel, frames 2, 0, 3, 1",
+        ),
+        (
+            applied(FRAMES[::-1], KERNELS[:, ::-1, ::-1]).mean(0),
+            "correlation) and the frames in another order: kernel by kernel, frames 3, 2, 1, 0",
+        ),
+        (
+            applied(kernels=KERNELS.swapaxes(1, 2)[:, ::-1, ::-1]).mean(0),
+            "with kernels flipped and their axes dy and dx exchanged",
+        ),
+        (applied().mean(0) / applied(np.ones_like(FRAMES)).mean(0), "that lie within the frame"),
+        (srgb_encode(applied().mean(0)), "They agree after the sRGB transfer."),
         (np.random.default_rng(2).random((H, W)), "None of the usual reasons explains it"),
         (np.full((H, W), np.nan), "the picture holds nan at (0, 0)"),
     ],
 )
 def test_what_was_done_otherwise_is_named(image, reason):
     assert reason in explain_difference(FRAMES, FIELD, image)
+
+
+def test_kernels_of_half_resolution_that_were_repeated():
+    few = KERNELS[..., :12, :15]
+    field = KernelField.from_kernels(few, size=(H - 1, W), padding="zero")
+    repeated = np.kron(few, np.ones((2, 2), np.float32))
+    image = applied(np.pad(FRAMES[:, :-1], ((0, 0), (0, 1), (0, 0))), repeated).mean(0)[:-1]
+    assert "agree once the kernels of half resolution are repeated" in explain_difference(
+        FRAMES[:, :-1], field, image
+    )
+
+
+def test_kernels_that_make_infinity_agree_with_nothing():
+    field = KernelField.from_kernels(KERNELS.astype(np.float64) * 1e200, padding="zero")
+    with np.errstate(over="ignore"):
+        sentence = "kernels make a picture that .*holds inf at"
+        assert re.search(sentence, explain_difference(FRAMES, field, applied().mean(0)))
+        for image in (None, applied().mean(0)):
+            with pytest.raises(
+                ValueError, match="my KPN: the kernels make a picture that is not finite: it holds inf"
+            ):
+                Estimate.of(Burst(FRAMES), field, name="my KPN", image=image)
+
+
+def test_a_picture_in_bfloat16_differs_by_its_rounding():
+    """2^-9 of a number, more than the usual tolerance; a picture that is off by 2 % is not taken."""
+    burst, image = Burst(FRAMES), torch.from_numpy(applied().mean(0))
+    assert Estimate.of(burst, FIELD, image=image.bfloat16()).kernels is FIELD
+    with pytest.raises(ValueError, match="multiplied by 1.02"):
+        Estimate.of(burst, FIELD, image=(1.02 * image).bfloat16())
+    with pytest.raises(ValueError, match="multiplied by 1.002"):
+        Estimate.of(burst, FIELD, image=1.002 * image)
 
 
 def test_a_picture_that_was_clipped():

@@ -77,6 +77,21 @@ KERNELS = torch.ones(2, 3, 3, 6, 7)
             lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), name=b"x"),
             "name is b'x'; it is a text",
         ),
+        (
+            lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), name=" "),
+            "name is ' '; it is a text",
+        ),
+        (lambda: kpnviz.show(BURST, None), "estimates is of type NoneType; it is an Estimate"),
+        (lambda: kpnviz.show(BURST).save(None), "file is None; it is a path"),
+        (lambda: kpnviz.show(BURST).save("a\0.html"), "'a\\x00.html' cannot be written"),
+        (
+            lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), tolerance=-(10**400)),
+            "tolerance is -1",
+        ),
+        (
+            lambda: KernelField.from_kernels(torch.nested.nested_tensor([KERNELS])),
+            "has tensors of several shapes",
+        ),
         (lambda: kpnviz.show(BURST, title=["a"]), "title is ['a']; it is a text or None"),
         (lambda: dilated(KERNELS, 10**9), "dilation is 1000000000; it makes kernels of K = 2000000001"),
         (lambda: KernelField.from_kernels(KERNELS.to_sparse()), "kernels has layout torch.sparse_coo"),

@@ -134,6 +134,16 @@ def test_shares_are_kept_where_the_edge_is_black():
                                frames.numpy()[1:, :2, :2].sum() / 9 / (N - 1), rtol=1e-5)  # fmt: skip
 
 
+def test_valid_convolutions_keep_their_largest_size():
+    field = KernelField.from_kernels([drawn(N, 3, 3, H, W), drawn(N, 1, 1, H, W)], padding="valid")
+    burst = Burst(torch.ones(N, H + 2, W + 2))
+    assert Estimate.of(burst, restrict_sizes(field, [3])).image.shape == (H, W)
+    with pytest.raises(
+        ValueError, match="sizes is 1; without padding the picture belongs to the largest one, 3"
+    ):
+        restrict_sizes(field, [1])
+
+
 def test_several_sizes_are_averaged():
     sizes = {s: drawn(N, s, s, H, W, seed=s) for s in (1, 5)}
     field = KernelField.from_kernels(list(sizes.values()))
@@ -272,6 +282,27 @@ def test_bad_kernels_are_named(make, message):
         make()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_field_has_numbers_of_its_own():
+    """What is done to the arrays later changes nothing, and those that are read only are taken."""
+    kernels, basis, weights = (drawn(*shape).numpy() for shape in ((N, 3, 3, H, W), (6, N, 3, 3), (6, H, W)))
+    fields = [
+        KernelField.from_kernels(kernels),
+        KernelField.from_factors(kernels[:, 0], kernels[:, :, 0]),
+        KernelField.from_basis(basis, weights),
+    ]
+    before = [field.at(3, 4) for field in fields]
+    for array in (kernels, basis, weights):
+        array *= 0
+        array.flags.writeable = False
+    assert all(np.array_equal(field.at(3, 4), at) for field, at in zip(fields, before, strict=True))
+    assert not KernelField.from_kernels(kernels).at(3, 4).any()
+
+
+def test_a_kernel_of_one_weight_has_no_gaps():
+    assert dilated(torch.ones(1, 1, 1, 2, 3), 10**30).shape == (1, 1, 1, 2, 3)
+
+
 @pytest.mark.parametrize(
     "other", [lambda k: k.astype(">f4"), lambda k: k.astype(np.longdouble), lambda k: k[:, ::-1][:, ::-1]]
 )
@@ -376,6 +407,13 @@ def test_kernels_that_do_not_fit_the_frames_are_named(frames, change, sentence):
             None,
             np.zeros((W, H)),
             r"the picture has shape \(17, 14\), what the kernels make of the frames has",
+        ),
+        (None, torch.zeros(H, W).to_sparse(), "my KPN: the picture is no dense array with its numbers"),
+        (None, torch.zeros(H, W, device="meta"), "my KPN: the picture is no dense array"),
+        (
+            None,
+            np.ma.masked_array(np.zeros((H, W)), True),
+            r"my KPN: the picture has masked .*: image.filled",
         ),
     ],
 )

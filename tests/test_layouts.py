@@ -56,6 +56,18 @@ def shifts(shifts):
     return Burst(FRAMES, shifts=shifts).shifts
 
 
+FIELD = KernelField.from_kernels(KERNELS)
+IMAGE, IMAGE_IN_COLOR = (Estimate.of(Burst(frames), FIELD).image for frames in (FRAMES, COLOR))
+
+
+def image(image):
+    return Estimate.of(Burst(FRAMES), FIELD, image=image).image
+
+
+def image_in_color(image):
+    return Estimate.of(Burst(COLOR), FIELD, image=image).image
+
+
 # What takes the array, the array as it is taken, and it in another layout, made by hand.
 LAYOUTS = {
     "kernels [1, N, K, K, H, W]": (from_kernels, KERNELS, KERNELS[None]),
@@ -90,6 +102,7 @@ LAYOUTS = {
     "basis [F, N, K*K]": (from_basis, BASIS, BASIS.reshape(F, N, K * K)),
     "coefficients [1, F, H, W]": (from_coefficients, COEFFICIENTS, COEFFICIENTS[None]),
     "coefficients [H, W, F]": (from_coefficients, COEFFICIENTS, np.moveaxis(COEFFICIENTS, 0, 2)),
+    "frames [1, N, H, W]": (burst, FRAMES, FRAMES[None]),
     "frames [1, N, C, H, W]": (burst, COLOR, COLOR[None]),
     "frames [N, H, W, C]": (burst, COLOR, np.moveaxis(COLOR, 1, 3)),
     "frames [H, W, C]": (burst, drawn(1, 3, 40, W), np.moveaxis(drawn(1, 3, 40, W)[0], 0, 2)),
@@ -97,7 +110,11 @@ LAYOUTS = {
     "truth [H, W, C]": (truth_in_color, COLOR[0], np.moveaxis(COLOR[0], 0, 2)),
     "truth [1, C, H, W]": (truth_in_color, COLOR[0], COLOR[:1]),
     "truth [1, H, W]": (truth, FRAMES[0], FRAMES[:1]),
+    "truth [1, 1, H, W]": (truth, FRAMES[0], FRAMES[:1, None]),
     "truth [W, H]": (truth, FRAMES[0], FRAMES[0].T),
+    "image [1, 1, H, W]": (image, IMAGE, IMAGE[None, None]),
+    "image [W, H]": (image, IMAGE, IMAGE.T),
+    "image [H, W, C]": (image_in_color, IMAGE_IN_COLOR, np.moveaxis(IMAGE_IN_COLOR, 0, 2)),
     "shifts [2, N]": (shifts, drawn(N, 2), drawn(N, 2).T),
 }  # fmt: skip
 

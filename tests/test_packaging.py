@@ -131,9 +131,14 @@ def test_both_papers_are_cited(paper):
 
 def test_the_license_names_what_ships():
     parts = set(PROJECT["license"].split(" AND "))
-    assert parts == {"MIT", "CC0-1.0", "LicenseRef-Kodak-Unrestricted"}
+    assert parts == {"MIT", "BSD-3-Clause", "CC0-1.0", "LicenseRef-Kodak-Unrestricted"}
     first_lines = [(ROOT / name).read_text().split("\n")[0] for name in PROJECT["license-files"]]
-    assert first_lines == ["MIT License", "# Photos of the gallery", "# Photos of the test set"]
+    assert first_lines == [
+        "MIT License",
+        "Copyright (C) 2009 CodePlex Foundation",
+        "# Photos of the gallery",
+        "# Photos of the test set",
+    ]
 
 
 def test_the_public_modules_are_checked_strictly():

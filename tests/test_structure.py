@@ -115,7 +115,7 @@ def test_imports_go_down_only():
 def test_serving_knows_nothing_of_bursts():
     for path, name in modules():
         if name == "serving":
-            assert imported(path)[0] <= {"serving", "limits", "text"}, path
+            assert imported(path)[0] <= {"serving", "limits", "text", "color"}, path
 
 
 def test_only_the_app_knows_streamlit_and_only_figures_plotly():

@@ -42,9 +42,9 @@ def shifts_and_centroids(field: KernelField, burst: Burst, step: int = 4) -> np.
 
 
 def alignment(pairs: np.ndarray) -> float:
-    """Slope of the centroids on the true shifts, [2, P] of :func:`shifts_and_centroids`, of one burst or of many.
+    r"""Slope of the centroids on the true shifts, [2, P] of :func:`shifts_and_centroids`, of one burst or of many.
 
-        sum (s - mean s) (c - mean c) / sum (s - mean s)^2
+    .. math:: \frac{\sum (s - \bar s)(c - \bar c)}{\sum (s - \bar s)^2}
 
     1 where kernels follow the scene, 0 where they stay in the middle; NaN where no shift differs from another.
     """

@@ -37,11 +37,12 @@ class BestSize:
 
 
 def best_size(errors: Sequence[np.ndarray], sizes: Sequence[int | None]) -> BestSize:
-    """Compare methods by their squared errors [H, W] of displayed values (maps.squared_error).
+    r"""Compare methods by their squared errors [H, W] of displayed values (maps.squared_error).
 
-        local = -10 log10(error averaged by a Gaussian of WINDOW_SIGMA pixels)
+    .. math:: \mathrm{local} = -10 \log_{10}(G * \mathrm{error})
 
-    A class counts with the best of its sizes. `sizes` has the kernel size of each method, None for one with several.
+    with G a Gaussian of WINDOW_SIGMA pixels. A class counts with the best of its sizes. `sizes` has the kernel size of
+    each method, None for one with several.
     """
     from skimage.filters import (
         gaussian,  # the lens imports this module where there is NumPy and PyTorch alone

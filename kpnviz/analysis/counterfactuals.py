@@ -37,11 +37,20 @@ def drop_frames(field: KernelField, frames: Collection[int]) -> KernelField:
 
 
 def restrict_sizes(field: KernelField, sizes: Collection[int]) -> KernelField:
-    """The field with only some of its kernel sizes, whose mean is now the mean over those (eq. 3)."""
+    """The field with only some of its kernel sizes, whose mean is now the mean over those (eq. 3).
+
+    ValueError for sizes that it does not have, and for convolutions that are valid without their largest size: the
+    frames would have to be cut.
+    """
     unknown = sorted(set(sizes) - set(field.sizes))
     if unknown or not sizes:
         wanted = f"size {unknown[0]} is not among" if unknown else "sizes is empty; choose from"
         raise ValueError(f"{wanted} the kernel sizes of this field: {', '.join(map(str, field.sizes))}")
+    if field.padding == "valid" and max(sizes) < max(field.sizes):
+        raise ValueError(
+            f"sizes is {', '.join(map(str, sorted(sizes)))}; without padding the picture belongs to the largest one, "
+            f"{max(field.sizes)}, which stays"
+        )
     kept, parts, first = [], [], 0
     for size in field.sizes:
         channels = factor_channels((size,), field.separable)

@@ -19,11 +19,15 @@ _LEAST_VARIANCE = 1e-12
 def ideal_kernels(
     clean: np.ndarray, truth: np.ndarray, noise: NoiseModel, K: int, y: int, x: int, window: int = WINDOW
 ) -> np.ndarray:
-    """The kernels [N, K, K] that, the same at all pixels q of a window around (y, x), have the least expected squared
+    r"""The kernels [N, K, K] that, the same at all pixels q of a window around (y, x), have the least expected squared
     error there.
 
-        w = argmin sum_q E (N t(q) - sum_i sum_ab w_i[a, b] x_i(q + (a, b) - K // 2))^2
-          = argmin |N t - A w|^2 + sum_u V_u w_u^2,      V_u: the noise variance that weight u meets, summed over q
+    .. math::
+        w = \mathrm{argmin} \sum_q \mathrm{E}
+        \left( N t(q) - \sum_i \sum_{a, b} w_i(a, b)\, x_i(q + (a, b) - r) \right)^2
+        = \mathrm{argmin}\ \|N t - A w\|^2 + \sum_u V_u w_u^2
+
+    with r = K // 2 and V_u the noise variance that weight u meets, summed over q.
 
     clean   the frames without noise, [N, H, W]; truth [H, W] is what is wanted, t; both in linear intensity
     noise   of the frames, independent from pixel to pixel (where frames are reflected at the border it is not quite)
@@ -34,7 +38,7 @@ def ideal_kernels(
     from pixel to pixel, so its picture can be better; held over the window, they are not (:func:`expected_error`).
     Solved as
 
-        w = V^-1 A' (A V^-1 A' + 1)^-1 N t
+    .. math:: w = V^{-1} A^\mathsf{T} (A V^{-1} A^\mathsf{T} + 1)^{-1} N t
 
     so that there are as many equations as pixels of the window, however many weights. ValueError for an even K or
     window, a pixel outside of the picture, a truth of another shape than the frames, and values in the window that are
@@ -55,9 +59,11 @@ def expected_error(
     x: int,
     window: int = WINDOW,
 ) -> float:
-    """Root mean square error to be expected of kernels [N, K, K] that are the same at all n pixels of a window.
+    r"""Root mean square error to be expected of kernels [N, K, K] that are the same at all n pixels of a window.
 
-    sqrt((|N t - A w|^2 + sum_u V_u w_u^2) / n) / N,    what :func:`ideal_kernels` makes least; in linear intensity
+    .. math:: \frac{1}{N} \sqrt{\frac{1}{n} \left( \|N t - A w\|^2 + \sum_u V_u w_u^2 \right)}
+
+    what :func:`ideal_kernels` makes least; in linear intensity.
 
     ValueError as for :func:`ideal_kernels`, and for kernels of another number of frames or not square.
     """

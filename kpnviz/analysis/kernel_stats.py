@@ -27,7 +27,10 @@ def _offsets(K: int) -> np.ndarray:
 
 
 def mass(kernels: np.ndarray) -> np.ndarray:
-    """Signed sum of the weights, [...]: the kernel's response to a constant picture of 1."""
+    r"""Signed sum of the weights, [...]: the kernel's response to a constant picture of 1.
+
+    .. math:: m = \sum_{a, b} w(a, b)
+    """
     _check(kernels)
     return kernels.sum(axis=(-2, -1), dtype=np.float64)
 
@@ -40,7 +43,10 @@ def frame_share(kernels: np.ndarray, reduce: str = "mean") -> np.ndarray:
 
 
 def centroid(kernels: np.ndarray) -> np.ndarray:
-    """Center of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2]."""
+    r"""Center of |w|, (dy, dx) in pixels from the kernel's middle: [..., 2].
+
+    .. math:: c = \frac{\sum_{a, b} |w(a, b)|\, (a - r,\ b - r)}{\sum_{a, b} |w(a, b)|}, \qquad r = \lfloor K/2 \rfloor
+    """
     weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
     return np.stack(
         ((weights.sum(axis=-1) * offsets).sum(axis=-1), (weights.sum(axis=-2) * offsets).sum(axis=-1)),
@@ -49,8 +55,12 @@ def centroid(kernels: np.ndarray) -> np.ndarray:
 
 
 def spread(kernels: np.ndarray) -> np.ndarray:
-    """Root mean square distance of |w| from its centroid, in pixels: [...]. A box of side K has
-    sqrt((K^2 - 1) / 6)."""
+    r"""Root mean square distance of |w| from its centroid c, in pixels: [...].
+
+    .. math:: \sqrt{\frac{\sum_{a, b} |w(a, b)|\, \|(a - r,\ b - r) - c\|^2}{\sum_{a, b} |w(a, b)|}}
+
+    A box of side K has :math:`\sqrt{(K^2 - 1) / 6}`.
+    """
     weights, offsets = _weights(kernels), _offsets(kernels.shape[-1])
     center = centroid(kernels)
     dy2 = (offsets - center[..., :1]) ** 2  # [..., K]
@@ -60,7 +70,10 @@ def spread(kernels: np.ndarray) -> np.ndarray:
 
 
 def entropy(kernels: np.ndarray) -> np.ndarray:
-    """Entropy of |w| / sum |w| in bits: [...]. 0 for a single weight, 2 log2 K for a box."""
+    r"""Entropy of the weights' magnitudes in bits: [...]. 0 for a single weight, :math:`2 \log_2 K` for a box.
+
+    .. math:: -\sum_{a, b} p(a, b) \log_2 p(a, b), \qquad p = |w| / \sum |w|
+    """
     weights = _weights(kernels)
     logs = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
     return -(weights * logs).sum(axis=(-2, -1))

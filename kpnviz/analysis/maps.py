@@ -149,9 +149,10 @@ def mean_kernels(field: KernelField, top: int, bottom: int, left: int, right: in
 
 
 def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray, np.ndarray]:
-    """|H| of a kernel [K, K] and its frequencies, in cycles a pixel: ([points], [points, points]).
+    r"""|H| of a kernel [K, K] and its frequencies, in cycles a pixel: ([points], [points, points]).
 
-        H(fy, fx) = sum_ab K[a, b] exp(2 pi i (fy (a - r) + fx (b - r))),    r = K // 2
+    .. math::
+        H(f_y, f_x) = \sum_{a, b} K(a, b)\, e^{2 \pi i (f_y (a - r) + f_x (b - r))}, \qquad r = \lfloor K/2 \rfloor
 
     for a kernel that correlates; frequencies run from -1/2 to 1/2, both included. |H(0, 0)| is |mass|.
     ValueError for a kernel of another shape.
@@ -164,9 +165,11 @@ def frequency_response(kernel: np.ndarray, points: int = 65) -> tuple[np.ndarray
 def burst_response(
     kernels: np.ndarray, shifts: np.ndarray | None = None, divisor: int | None = None, points: int = 65
 ) -> tuple[np.ndarray, np.ndarray]:
-    """|H| of the kernels of all frames at a pixel [N, K, K] together, and its frequencies, as frequency_response.
+    r"""|H| of the kernels of all frames at a pixel [N, K, K] together, and its frequencies, as frequency_response.
 
-        H(fy, fx) = sum_i sum_ab K_i[a, b] exp(2 pi i (fy (a - r - dy_i) + fx (b - r - dx_i))) / divisor
+    .. math::
+        H(f_y, f_x) = \frac{1}{\mathrm{divisor}} \sum_i \sum_{a, b} K_i(a, b)\,
+        e^{2 \pi i (f_y (a - r - dy_i) + f_x (b - r - dx_i))}
 
     shifts    (dy, dx) of each frame's scene, [N, 2], which is taken out: kernels that follow the scene lose nothing.
               None: the scene stands still

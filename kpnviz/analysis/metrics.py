@@ -70,7 +70,9 @@ def _pair(image: np.ndarray, truth: np.ndarray, white_level: float) -> tuple[np.
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, white_level: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE); [H, W] or [3, H, W] linear intensity; see PROTOCOL.
+    r"""Peak signal-to-noise ratio in dB; [H, W] or [3, H, W] linear intensity; see PROTOCOL.
+
+    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{1}{\mathrm{MSE}}
 
     In color the error is the mean over R, G and B together.
 

@@ -13,7 +13,7 @@ import numpy as np
 from kpnviz.burst.recipe import BurstRecipe
 from kpnviz.checks import as_numpy, check_float, check_index, check_unmasked
 from kpnviz.color import LUMINANCE_WEIGHTS
-from kpnviz.layouts import FRAMES, Axes
+from kpnviz.layouts import FRAMES, PICTURE, Axes
 from kpnviz.limits import MAX_INTENSITY, MAX_KERNEL_FRAMES, MAX_SHIFT, MIN_WHITE
 from kpnviz.noise import NoiseModel
 from kpnviz.summary import summary
@@ -168,14 +168,17 @@ class Burst:
 
     @property
     def height(self) -> int:
+        """H, in pixels."""
         return int(self.frames.shape[-2])
 
     @property
     def width(self) -> int:
+        """W, in pixels."""
         return int(self.frames.shape[-1])
 
     @property
     def reference(self) -> np.ndarray:
+        """Frame 0, [H, W] or [C, H, W]."""
         return np.asarray(self.frames[0])
 
     @property
@@ -268,7 +271,7 @@ def weighted_sum(planes: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 
 _AXES = {
     "frames": FRAMES,
-    "truth": Axes(("H W", "C H W"), ("1 H W", "1 C H W", "H W C", "1 H W C", "W H", "C W H", "H W 1")),
+    "truth": PICTURE,
     "shifts": Axes(("N 2",), ("2 N", "1 N 2")),
     "moving_mask": Axes(("M H W",), ("H W M", "H W", "1 M H W", "M W H")),
     "moving_shifts": Axes(("M N 2",), ("N M 2", "N 2")),
@@ -284,7 +287,8 @@ def _light(name: str, values: Any) -> np.ndarray:
     check_unmasked(name, values)
     array = np.asarray(as_numpy(values))
     if array.dtype.kind != "f":
-        raise ValueError(f"{name} has dtype {array.dtype}; intensities are floating point, white = 1")
+        codes = f": {name} / {np.iinfo(array.dtype).max}" if array.dtype in (np.uint8, np.uint16) else ""
+        raise ValueError(f"{name} has dtype {array.dtype}; intensities are floating point, white = 1{codes}")
     with np.errstate(over="ignore"):  # that becomes infinite, which is said
         array = np.array(array, dtype=np.float32, order="C")
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)

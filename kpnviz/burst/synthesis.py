@@ -14,11 +14,15 @@ from kpnviz.sampling import box_reduce, reflect_index
 
 
 def synthesize(recipe: BurstRecipe) -> Burst:
-    """Make the burst of a recipe.
+    r"""Make the burst of a recipe.
 
-    Frame i is the scene seen through a window that the camera's shake has moved, with independent noise
-    (eq. 7): x_i(y, x) ~ N(s(y - dy_i, x - dx_i), ...). Beyond the photo's edge the scene goes on by
-    reflection. With a `camera` frames are interpolated (cubic splines) from the photo before its reduction.
+    Frame i is the scene seen through a window that the camera's shake has moved, with independent noise (eq. 7 of the
+    MKPN paper):
+
+    .. math:: x_i(y, x) \sim \mathcal{N}(s,\ \sigma_r^2 + \sigma_s s), \qquad s = \mathrm{scene}(y - dy_i,\ x - dx_i)
+
+    Beyond the photo's edge the scene goes on by reflection. With a `camera` frames are interpolated (cubic splines)
+    from the photo before its reduction.
     """
     scene = read_scene(recipe.photo, recipe.reduction, recipe.color)  # [h, w] or [h, w, 3]
     crop = recipe.crop or (0, 0, *scene.shape[:2])

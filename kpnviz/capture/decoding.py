@@ -25,10 +25,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from kpnviz.capture.choosing import frames_among
+from kpnviz.capture.containers import Frames, check_count, frames_of, frames_of_npz
 from kpnviz.capture.kernel_decoding import KernelFile
 from kpnviz.capture.metadata import About, about, converted, profile_of
 from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
-from kpnviz.capture.raw import kind_of, read_color_tiff, read_raw
+from kpnviz.capture.raw import kind_of, read_raw
+from kpnviz.capture.tiff import frames_of_tiff
 from kpnviz.limits import (
     MAX_INTENSITY,
     MAX_JSON_BYTES,
@@ -39,7 +42,7 @@ from kpnviz.limits import (
     Limits,
 )
 from kpnviz.paths import PACKAGE
-from kpnviz.pictures import check_light, check_pixels, read_picture
+from kpnviz.pictures import check_light, check_pixels, jpegs_behind, read_pictures
 from kpnviz.text import one_line, visible
 
 METADATA = "burst.json"
@@ -85,6 +88,12 @@ class Burst:
         self.about: list[About] = []
         self.profile: dict[str, Any] | None = None  # of their colors, where it is not sRGB's
         self.largest, self.used_bits = 0.0, 0  # of all numbers
+        self.counts, self.sensor, self.why = (
+            False,
+            False,
+            "",
+        )  # what files say of them, see Picture and Frames
+        self.alone: tuple[str, str, bytes] | None = None  # the one file, if it is one
 
     def check_size(self, name: str, size: int) -> None:
         """FileError for a file that is too large, by itself or with those before it."""
@@ -120,22 +129,45 @@ class Burst:
                 raise FileError(f"{METADATA} comes twice; a burst has one")
             self.metadata = _metadata(data)
             return
-        kind, raw = kind_of(label, data), None
-        said = about(data)
+        kind = kind_of(label, data)
+        self.alone = (base, label, data) if kind == "picture" and not self.names else None
         if kind == "raw":
             frame = read_raw(label, data, self.limits)
-            codes = frame.planes
             raw = {
-                "development": [frame.matrix.tolist(), frame.white_balance.tolist()],
+                "development": None
+                if frame.matrix is None or frame.white_balance is None
+                else [frame.matrix.tolist(), frame.white_balance.tolist()],
                 "noise": frame.noise,
                 "noise_source": "the DNG's NoiseProfile" if frame.noise else "",
             }
-        else:
-            read = read_color_tiff if kind == "color tiff" else read_picture
-            picture = read(label, data, self.limits)
-            codes = picture.codes
+            if frame.note:
+                self.notes.setdefault(frame.note)
+            self._add_frame(base, label, frame.planes, about(data), raw)
+            return
+        self._add_frames(
+            base,
+            label,
+            (frames_of_tiff if kind == "tiff" else frames_of)(label, data, self.limits),
+            about(data),
+        )
+
+    def _add_frames(self, base: str, label: str, frames: Frames, said: About) -> None:
+        """The frames of a file, which may be one."""
+        if frames.linear and said.linear is None:
+            said = dataclasses.replace(said, linear=True)
+            self.why = self.why or frames.why
+        self.sensor |= frames.sensor
+        for number, picture in enumerate(frames.pictures):
+            name = label if frames.count == 1 else visible(f"{label}, frame {number}")
+            if number:
+                self.begin(name)
             self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
-            codes = self._in_colors(label, codes, said)
+            self.counts |= picture.counts
+            self._add_frame(base, name, self._in_colors(label, picture.codes, said), said)
+
+    def _add_frame(
+        self, base: str, label: str, codes: np.ndarray, said: About, raw: dict[str, Any] | None = None
+    ) -> None:
         if self.shape is not None:
             C, H, W = self.shape
             if codes.shape[1:] != (H, W):
@@ -161,6 +193,19 @@ class Burst:
         self.names.append(label)
         self.about.append(said)
         self._write(codes)
+
+    def _add_those_behind(self, base: str, label: str, data: bytes) -> None:
+        """The other pictures of the one file that is there, if it is several JPEGs in one (MPO)."""
+        jpegs = jpegs_behind(data, 2 * self.limits.frames) if data[:2] == b"\xff\xd8" else []
+        if len(jpegs) < 2:
+            return
+        check_count(label, len(jpegs), self.limits)
+        self.names[0] = visible(f"{label}, frame 0")
+        for number, jpeg in enumerate(jpegs[1:], 1):
+            name = visible(f"{label}, frame {number}")
+            codes = next(read_pictures(name, jpeg, self.limits)[1]).codes
+            self._add_frame(base, name, self._in_colors(label, codes, self.about[0]), self.about[0])
+        self.output.flush()
 
     def _in_colors(self, label: str, codes: np.ndarray, said: About) -> np.ndarray:
         """A picture's codes, converted where its colors are told by tables; else its profile is kept."""
@@ -191,8 +236,17 @@ class Burst:
 
     def _add_zip(self, label: str, file: IO[bytes]) -> None:
         with opened(label, file, self.limits) as (archive, entries):
-            if any(entry.filename == "frames.npy" for entry in entries):
+            keys = [entry.filename.removesuffix(".npy") for entry in entries]
+            if (
+                "frames" in keys
+                and "frames.npy" in archive.NameToInfo
+                and self._is_ours(label, keys, archive)
+            ):
                 self._add_npz(label, archive)
+                return
+            if keys and all(entry.filename.endswith(".npy") for entry in entries):
+                frames = frames_of_npz(label, archive, keys, self.limits)
+                self._add_frames(label, label, frames, About())
                 return
             visible_ones = [
                 entry
@@ -205,7 +259,9 @@ class Burst:
             if self.zipped:
                 raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
             self.zipped = True
-            for entry in visible_ones:
+            read, notes = frames_among([entry.filename for entry in visible_ones])
+            self.notes.update(dict.fromkeys(notes))
+            for entry in (visible_ones[i] for i in read):
                 base = base_name(entry.filename)
                 inside = METADATA if base == METADATA else visible(f"{label}/{base}")
                 self.begin(inside)
@@ -215,6 +271,10 @@ class Burst:
                 if is_zip(body[:4]):
                     raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
                 self._add_one(base, inside, body)
+
+    def _is_ours(self, label: str, keys: list[str], archive: zipfile.ZipFile) -> bool:
+        """Whether an NPZ is one of kpnviz: what is known of a burst, or frames in linear light that are aligned."""
+        return len(set(keys) & set(_NPZ)) > 1 or StoredArray(label, "frames", archive).dtype.kind not in "iub"
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
         if self.names or self.metadata:
@@ -321,14 +381,16 @@ class Burst:
         return M, shifts
 
     def _check_count(self, frames: int) -> None:
-        if frames < 2:
-            raise FileError(f"there {'is 1 frame' if frames else 'are no frames'}; a burst has 2 or more")
+        if frames < 1:
+            raise FileError("there are no frames; a burst has 1 or more")
         if frames > self.limits.frames:
             raise FileError(f"there are {frames} frames; a burst has up to {self.limits.named('frames')}")
 
     def described(self) -> dict[str, Any]:
         """What reader.py makes a FrameStack of; FileError if there is no burst."""
         self.output.flush()
+        if self.alone is not None and len(self.names) == 1:
+            self._add_those_behind(*self.alone)
         if self.archive is not None:
             return self.archive
         if self.shape is None:
@@ -357,6 +419,9 @@ class Burst:
                 "largest": self.largest,
                 "used_bits": self.used_bits,
                 "linear": self.about[0].linear,
+                "counts": self.counts,
+                "sensor": self.sensor,
+                "why": self.why,
             }
             found["profile"] = self.profile
         found["exposures"] = [self.about[i].exposure for i in places]

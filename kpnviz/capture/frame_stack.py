@@ -50,6 +50,7 @@ class FrameStack:
     gains       how many times as bright as the reference each frame is, [frames, channels]: light is divided by it;
                 None: all alike
     ceiling     light at which values of float frames are cut off, where one saw that
+    mended      codes that are read in the place of those of a sensor's defects
     """
 
     codes: np.ndarray
@@ -76,6 +77,7 @@ class FrameStack:
     exposures: tuple[float | None, ...] = ()
     gains: np.ndarray | None = None
     ceiling: float | None = None
+    mended: Mended | None = None
     _tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,9 @@ class FrameStack:
         levels = meaning.levels(self.codes.dtype)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
-        return replace(self, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels)
+        return replace(
+            self, mended=None, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels
+        )
 
     def meant(
         self, encoding: str | None = None, black: float | None = None, white: float | None = None
@@ -127,6 +131,8 @@ class FrameStack:
     def notes(self) -> tuple[str, ...]:
         """Sentences for people, on what the files are and what their numbers were taken for."""
         notes = [*self.file_notes, *([self.guess] if self.guess else [])]
+        if self.mended is not None:
+            notes.append(str(self.mended))
         if self.profile is not None and not self.pattern:
             notes.append(f"Their colors are those of {self.profile.name}; shown and written they are sRGB's.")
         if self.encoded and not self.known:
@@ -244,10 +250,17 @@ class FrameStack:
         """The codes of a rectangle: one, or of the green of a Bayer sensor two."""
 
         def of(plane: int, down: int = 0, across: int = 0) -> np.ndarray:
-            codes = self.codes[place, plane]
-            if self._mosaic == 2:  # every second row and column, as views
+            codes, step = self.codes[place, plane], self._mosaic
+            if step == 2:  # every second row and column, as views
                 codes = codes[down : 2 * self.height : 2, across : 2 * self.width : 2]
-            return codes[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else codes[rows, columns]
+            found = codes[np.ix_(rows, columns)] if isinstance(rows, np.ndarray) else codes[rows, columns]
+            if self.mended is None or place not in self.places:
+                return found
+            places = (
+                first + step * np.arange(length)[index]
+                for first, length, index in ((down, self.height, rows), (across, self.width, columns))
+            )
+            return self.mended.put_into(found, plane, self.places.index(place), *places)
 
         if not self.pattern:
             return [of(channel)]
@@ -310,6 +323,56 @@ class ColorProfile:
         """Linear light of a channel's codes, which run from 0 to 1: float32."""
         curve = self.curves[channel if len(self.curves) > 1 else 0]
         return np.interp(values, np.linspace(0, 1, len(curve)), curve).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Mended:
+    """What is read in the place of a sensor's defects, of each plane of the files' codes.
+
+    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows;  pixels, lines   how many there are
+    """
+
+    planes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    pixels: int
+    lines: int
+
+    @classmethod
+    def of(
+        cls, found: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]], pixels: int, lines: int
+    ) -> Mended:
+        """From (plane, rows, columns, codes), of which several may be of one plane."""
+        planes = {}
+        for plane in {one[0] for one in found}:
+            rows, columns, codes = (
+                np.concatenate([one[k] for one in found if one[0] == plane], axis=-1) for k in (1, 2, 3)
+            )
+            order = np.argsort(rows, kind="stable")
+            planes[plane] = (rows[order], columns[order], codes[:, order])
+        return cls(planes, pixels, lines)
+
+    def put_into(
+        self, codes: np.ndarray, plane: int, frame: int, rows: np.ndarray, columns: np.ndarray
+    ) -> np.ndarray:
+        """Codes [h, w] that lie at these rows and columns of a plane; a copy, if there is something to mend."""
+        if plane not in self.planes or not codes.size:
+            return codes
+        at_rows, at_columns, instead = self.planes[plane]
+        (top, bottom), (left, right) = ((int(i.min()), int(i.max()) + 1) for i in (rows, columns))
+        first, last = np.searchsorted(at_rows, (top, bottom))
+        inside = first + np.flatnonzero((at_columns[first:last] >= left) & (at_columns[first:last] < right))
+        if not len(inside):
+            return codes
+        which = np.full((bottom - top, right - left), -1, dtype=np.int32)
+        which[at_rows[inside] - top, at_columns[inside] - left] = inside
+        which = which[np.ix_(rows - top, columns - left)]
+        return np.where(which >= 0, instead[frame][which], codes)
+
+    def __str__(self) -> str:
+        names = ("hot or dead pixel", "hot or dead pixels"), ("fixed column or row", "fixed columns or rows")
+        counts = self.pixels, self.lines
+        parts = [f"{n} {many if n > 1 else one}" for n, (one, many) in zip(counts, names, strict=True) if n]
+        were = "was" if sum(counts) == 1 else "were"
+        return f"{' and '.join(parts)} of the sensor {were} found over the burst and mended."
 
 
 def decoding_table(top: int, levels: tuple[float, float] | None) -> np.ndarray:

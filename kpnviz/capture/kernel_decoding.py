@@ -6,6 +6,7 @@ does without torch, as decoding.py does.
 
 from __future__ import annotations
 
+import difflib
 import io
 import math
 import re
@@ -38,6 +39,14 @@ METHOD_KEY = re.compile(
     r"(?:(?P<method>[0-9]{1,2})/)?(?P<key>(?:kernels|vertical|horizontal)(?:_[0-9]{1,2})?|basis|coefficients|image"
     r"|title|padding|reduce|scale)"
 )
+_METHOD_KEYS = (*(key for key in _AXES if key != "frames"), "image", *METHOD_TEXTS, *METHOD_NUMBERS)
+
+
+def _meant(key: str) -> str:
+    """The end of a sentence: which key may be meant by one that is none."""
+    keys = (*BURST_LIGHT, *BURST_NUMBERS, *_METHOD_KEYS)
+    close = difflib.get_close_matches(key.lower(), keys, 1)
+    return f"; {close[0]} is one" if close else "; it needs frames and, say, kernels"
 
 
 class KernelFile:
@@ -58,7 +67,7 @@ class KernelFile:
                 key = entry.filename.removesuffix(".npy")
                 if key == entry.filename or not self._known(key):
                     raise FileError(
-                        f"{label} holds {visible(repr(entry.filename))}, which is no key of a file of kernels"
+                        f"{label} holds {visible(repr(key))}, which is no key of a file of kernels{_meant(key)}"
                     )
                 if key in stored:
                     raise FileError(f"{label} holds {key} twice")

@@ -208,12 +208,13 @@ def load_kernels(
             methods[number][match["key"]] = content
     if not methods:
         raise FileError(
-            f"{label} holds no kernels; the keys are kernels, or vertical and horizontal, or basis ..."
+            f"{label} holds no kernels; the keys are kernels, or vertical and horizontal, or basis and coefficients"
         )
     if sorted(methods) != list(range(len(methods))) or len(methods) > MAX_KERNEL_METHODS:
+        numbers = ", ".join(map(str, sorted(methods)[: MAX_KERNEL_METHODS + 1]))
+        more = ", ..." if len(methods) > MAX_KERNEL_METHODS + 1 else ""
         raise FileError(
-            f"{label} holds methods {', '.join(map(str, sorted(methods)))}; they are counted from 0, up to "
-            f"{MAX_KERNEL_METHODS}"
+            f"{label} holds methods {numbers}{more}; they are counted from 0, up to {MAX_KERNEL_METHODS}"
         )
     with turn():
         effort, work = _Effort(limits, pause), 0.0
@@ -272,7 +273,7 @@ def _blamed(label: str, title: str) -> Iterator[str]:
 
 
 def _title(number: int, method: Mapping[str, Any]) -> str:
-    return visible(method.get("title", f"kernels {number}"))
+    return visible(method.get("title", "")) or f"kernels {number}"
 
 
 def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:
@@ -332,6 +333,12 @@ def _field(burst: Burst, method: Mapping[str, Any]) -> KernelField:
             "coefficients"
         )
     arrays = {kind: [method[key] for key in kinds[kind]] for kind in given}
+    for key in (key for kind in given for key in kinds[kind] if "_" in key):
+        side = method[key].shape[-3]
+        if side != _size_of_key(key):
+            raise ValueError(
+                f"{key} has shape {method[key].shape}, so K = {side}; its name says {_size_of_key(key)}"
+            )
     scale = method.get("scale", 1)
     if scale not in (1, 2):
         raise ValueError(f"scale is {visible(repr(scale))}; it is 1, or 2 for kernels at half resolution")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.limits import MAX_COUNT
 from kpnviz.sampling import box_reduce
 from kpnviz.text import visible
 
@@ -58,7 +59,7 @@ class Input:
         for name in ("black", "white"):
             value = getattr(self, name)
             if value is not None:
-                if not np.isfinite(value) or abs(value) > 1e9:
+                if not np.isfinite(value) or abs(value) > MAX_COUNT:
                     raise ValueError(f"{name} is {value}; it is a number as the files hold them")
                 object.__setattr__(self, name, float(value))
         if self.encoding == "srgb" and (self.black, self.white) != (None, None):
@@ -95,16 +96,26 @@ class Input:
 
 
 def guess_input(
-    codes: np.ndarray, largest: float, used_bits: int, linear: bool | None = None
+    codes: np.ndarray,
+    largest: float,
+    used_bits: int,
+    linear: bool | None = None,
+    counts: bool = False,
+    sensor: bool = False,
+    why: str = "",
 ) -> tuple[Input, str]:
     """What the numbers of frames most likely mean, and a sentence that says so and why, empty where it is usual.
 
     codes     [N, C, H, W] as they were stored;  largest  of all;  used_bits  that are 1 in any code, of integers
     linear    whether the files say that they are linear (True), or sRGB-encoded (False); None: they do not
+    counts    floating-point codes were integers;  sensor  four planes are those of a Bayer sensor
+    why       what files of their kind are, where it is not the files themselves that say it
     """
-    floating = codes.dtype.kind == "f"
-    white, why = (None, "") if linear is False else _white(codes.dtype, largest, used_bits)
+    floating, kind = codes.dtype.kind == "f", why or "the files say"
+    white, why = (None, "") if linear is False else _white(codes.dtype, largest, used_bits, counts)
     pattern = _pattern_of_planes(codes) or _pattern(codes)
+    if sensor and codes.shape[1] == 4 and not pattern:
+        pattern = PATTERNS[0]
     if pattern:
         what = "its four planes are" if codes.shape[1] == 4 else "neighboring pixels differ as"
         swapped = pattern[::-1]
@@ -117,15 +128,15 @@ def guess_input(
             "linear", "", None, white
         ), f"Read as linear light with black at 0 and white at {white:g}: {why}."
     if linear and not floating:
-        return Input("linear"), "Read as linear light, as the files say."
+        return Input("linear"), f"Read as linear light, as {kind}."
     return Input("linear") if floating else Input(), ""
 
 
-def _white(dtype: np.dtype, largest: float, used_bits: int) -> tuple[float | None, str]:
+def _white(dtype: np.dtype, largest: float, used_bits: int, counts: bool) -> tuple[float | None, str]:
     """White of numbers that are counts, and how that is told; None where they are not."""
     if dtype.kind == "f":
         if largest <= _MOST_LIGHT:
-            return None, ""
+            return (max(largest, 1.0), f"the largest number is {largest:g}") if counts else (None, "")
         bits = next((bits for bits in (8, *_COUNTS, 16) if largest < 2**bits), None)
         return float(2**bits - 1) if bits else largest, f"the largest value is {largest:g}"
     if dtype != np.uint16 or largest < 256:

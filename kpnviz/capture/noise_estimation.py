@@ -30,7 +30,9 @@ numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution i
 
 @dataclass(frozen=True, eq=False)
 class NoiseFit:
-    """The line variance = read_std^2 + shot_gain * mean through the patches of a burst.
+    r"""A line through the patches of a burst, variance against mean.
+
+    .. math:: \mathrm{variance} = \sigma_r^2 + \sigma_s\, \mathrm{mean}
 
     means, variances   [P] of each patch, intensity and its square;  degrees [P] of freedom of its variance
     used               [P] flat and unclipped, in the fit

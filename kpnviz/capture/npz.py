@@ -83,20 +83,26 @@ def _check_entry(label: str, entry: zipfile.ZipInfo, limits: Limits) -> None:
         )
 
 
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """What the header of an NPY says: shape, whether in Fortran order, dtype. ValueError if it is none."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if min(shape, default=1) < 0:
+        raise ValueError(f"its shape is {shape}")
+    return shape, fortran, dtype
+
+
 class StoredArray:
     """An array of an NPZ: what its header says, checked before any of it is read."""
 
     def __init__(self, label: str, key: str, archive: zipfile.ZipFile) -> None:
         self.label, self.key, self.archive = label, key, archive
         with archive.open(f"{key}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            self.shape, self.fortran, self.dtype = read(file)
+            self.shape, self.fortran, self.dtype = read_header(file)
             self.start = file.tell()
+        if not all(type(length) is int and length >= 0 for length in self.shape):  # NumPy takes True, and -1
+            raise FileError(f"{label}: {key} has shape {visible(self.shape)}; axes have lengths of 0 or more")
         size = archive.NameToInfo[f"{key}.npy"].file_size - self.start
         if self.dtype.hasobject or math.prod(self.shape) * self.dtype.itemsize != size:
             raise FileError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
+from kpnviz.capture.choosing import listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
@@ -53,7 +54,8 @@ class Shift:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
-        return f"shift {dy:+.1f}, {dx:+.1f} px{bend}{', undone' if self.aligned else ''}{bright}"
+        shift = f"shift dy {dy:+.1f}, dx {dx:+.1f} px".replace("-", "−")
+        return f"{shift}{bend}{', undone' if self.aligned else ''}{bright}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class OwnBurst:
     displacements   as they are taken back when a frame is read: whole pixels, int16. Both are [frames, ceil(H/16),
                 ceil(W/16), 2], of cells of 16x16 pixels: the scene at (y, x) of the reference is read at (y + dy, x +
                 dx)
+    left_out    frames of the stack that do not show the scene of the reference
+    chosen      whether somebody chose the reference
     """
 
     stack: FrameStack
@@ -75,6 +79,8 @@ class OwnBurst:
     sharpness: tuple[float, ...]
     motion: np.ndarray
     displacements: np.ndarray
+    left_out: frozenset[int] = frozenset()
+    chosen: bool = False
 
     @property
     def reference(self) -> int:
@@ -85,10 +91,10 @@ class OwnBurst:
         those that were found are used. None: for networks that take any number, so each once."""
         if frames is not None and frames < 1:
             raise ValueError(f"frames is {frames}; a network takes 1 or more")
-        others = [i for i in range(len(self.stack)) if i != self.reference]
+        others = [i for i in range(len(self.stack)) if i != self.reference and i not in self.left_out]
         if frames is None:
             return replace(self, order=(self.reference, *others))
-        if len(self.stack) > frames:
+        if len(others) >= frames:
             best = sorted(others, key=lambda i: (self.shifts[i].measured is None, -self.sharpness[i]))
             others = sorted(best[: frames - 1])
         order = [self.reference, *others]
@@ -99,15 +105,25 @@ class OwnBurst:
     @property
     def report(self) -> str:
         """One or two sentences: which frames are used, and what was done to them."""
-        total, used = len(self.stack), len(set(self.order))
-        why = "as given" if self.stack.known else "the sharpest"
+        total, used = len(self.stack) - len(self.left_out), len(set(self.order))
+        why = "as chosen" if self.chosen else "as given" if self.stack.known else "the sharpest"
         brightness = np.array([shift.brightness for shift in self.shifts])
-        bracketed = not light.middle_exposure(brightness).all()
-        if bracketed and not self.stack.known:
+        bracketed = not light.middle_exposure(np.delete(brightness, list(self.left_out))).all()
+        if bracketed and not self.stack.known and not self.chosen:
             why = "of the middle exposure, the sharpest"
+        if self.left_out and not self.chosen:
+            why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
+        if self.left_out:
+            others = listed([self.stack.names[i] for i in sorted(self.left_out)])
+            one = len(self.left_out) == 1
+            text += f" Left out, as {'it shows' if one else 'they show'} another scene: {others}."
         if used < total:
-            left = [self.stack.names[i] for i in range(total) if i not in self.order]
+            left = [
+                name
+                for i, name in enumerate(self.stack.names)
+                if i not in self.order and i not in self.left_out
+            ]
             text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
         elif len(self.order) > used:
             twice = len(self.order) - used
@@ -210,6 +226,8 @@ class OwnBurst:
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
         found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if len(self.stack) < 2:
+            raise ValueError("noise: there is one frame, and it is seen between frames; state it instead")
         if len(found) < 2:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"

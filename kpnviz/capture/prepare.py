@@ -12,6 +12,8 @@ import numpy as np
 from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.choosing import largest_scene, reference_of
+from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
@@ -32,6 +34,8 @@ from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import escaped
 
 _OVERVIEW_PIXELS = 1_000_000
+_MOVED = 0.75  # px by which a scene has left its place
+_SCENE_PIXELS = 40_000  # on which frames of other scenes are found
 _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
@@ -76,6 +80,8 @@ def prepare(
     align: bool | None = None,
     between: Callable[[], object] = nothing,
     brightness: bool | None = None,
+    reference: int | None = None,
+    mend: bool | None = None,
 ) -> OwnBurst:
     """Find the reference, align, make frames alike in brightness, choose frames.
 
@@ -87,15 +93,17 @@ def prepare(
              whose misalignment is what one looks at
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
     brightness   undo differences of brightness and white balance; None: for bursts of one's own
+    reference    the frame that is to be the reference; None: chosen
+    mend         look for hot pixels and fixed columns of the sensor (defects.mended); None: for bursts of one's own
 
-    The reference is the sharpest frame, of a bracketed burst the sharpest of the middle exposure; of a synthetic burst
-    it is its frame 0. A frame that cannot be aligned is used as it is (kernels that find their own way may make
-    something of it), unless there are others enough.
+    The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
+    of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
+    found shows another scene, and is left out. ValueError for a reference that is not to be chosen.
     """
     total = len(stack)
     overviews = [overview(stack, i, between=between) for i in range(total)]
     scores = tuple(sharpness(image) for image in overviews)
-    stack = replace(stack, gains=None, ceiling=None)
+    stack = replace(stack, gains=None, ceiling=None, mended=None)
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
@@ -105,14 +113,29 @@ def prepare(
             ]
             stack = replace(stack, ceiling=light.ceiling(sheets))
         gains = light.first_gains(overviews, stack.exposures, stack.clipped)
-    in_middle = light.middle_exposure(gains)
-    reference = 0 if stack.known else int(np.argmax(np.where(in_middle, scores, -1)))
+    apply = not stack.known if align is None else align
+    chosen = reference is not None
+    if reference is None:
+        reference = 0 if stack.known else _best_reference(stack, overviews, gains, scores)
+    elif reference != 0 and (stack.shifts is not None or stack.truth_place is not None):
+        raise ValueError(
+            f"reference is {stack.names[reference]}; what is known of this burst is of its frame 0"
+        )
     if even:
         gains = gains / gains[reference]
         stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
         overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
-    apply = not stack.known if align is None else align
     noise = _noise_at_first(stack, reference)
+    if total > 1 and (not stack.known if mend is None else mend):
+        some = np.unique(np.linspace(0, total - 1, 5).round().astype(int)).tolist()
+        away = [
+            _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+            for i in some
+            if i != reference
+        ]
+        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in away)
+        moves = moved >= len(away) / 2
+        stack = mended(stack, moves, between)
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
     motion = np.zeros((total, *cells, 2), np.float32)
     displacements = np.zeros(motion.shape, np.int16)
@@ -146,7 +169,29 @@ def prepare(
     if even:
         stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
-    return OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements).taking(frames)
+    leave_out = apply and not stack.known
+    lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
+    burst = OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen)
+    return burst.taking(frames)
+
+
+def _best_reference(
+    stack: FrameStack, overviews: Sequence[np.ndarray], gains: np.ndarray, scores: Sequence[float]
+) -> int:
+    """The sharpest frame of the scene that most frames show, of the middle exposure."""
+    scene = list(range(len(overviews)))
+    if len(overviews) > 2:
+        factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
+        h, w = overviews[0].shape
+        more = reduction(h, w, _SCENE_PIXELS)
+        noise = _noise_at_first(stack, int(np.argmax(scores)))
+        noise = noise.scaled(1 / float(factors.prod() * np.prod(more)) ** 0.5)
+        small = [
+            box_reduce(image / np.float32(gain), more) for image, gain in zip(overviews, gains, strict=True)
+        ]
+        scene = largest_scene(small, scores, noise)
+    in_middle = light.middle_exposure(gains[scene])
+    return max((i for i, middle in zip(scene, in_middle, strict=True) if middle), key=lambda i: scores[i])
 
 
 def _made_even(
@@ -299,10 +344,11 @@ def read_burst(
     input: str | None = None,
     black: float | None = None,
     white: float | None = None,
+    reference: int | str | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
-    files    a folder, or files: 2 or more photos or camera raws, a ZIP of them, or one NPZ of kpnviz
+    files    a folder, or files: photos or camera raws, files of several frames, a ZIP of them, or one NPZ
     channel  0, 1 or 2 for R, G or B; GRAY (-1) for the luminance (of camera raws: green)
     color    R, G and B together, [N, 3, H, W], in place of one channel; of gray files, [N, H, W]
     noise    of that channel, or of each; None: see :meth:`OwnBurst.noise_of`
@@ -310,6 +356,8 @@ def read_burst(
     align    see :func:`prepare`
     input    what the files' numbers mean, "srgb", "linear" or "bayer:RGGB", and the numbers of black and white; None:
              what they look like (meaning.guess_input)
+
+    reference   the number or the name of the frame that is to be the reference; None: see :func:`prepare`
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
     the file or folder, if no burst can be made of it.
@@ -323,7 +371,8 @@ def read_burst(
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
-    own = prepare(stack, frames, align)
+    place = None if reference is None else reference_of(stack.names, str(reference))
+    own = prepare(stack, frames, align, reference=place)
     if color and stack.channels == 3:
         noises = [noise or own.noise_of(c)[0] for c in range(3)]
         return own.color(noises).crop(0, 0, stack.height, stack.width)

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
+from kpnviz.capture.choosing import frames_among
 from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
 from kpnviz.capture.frame_stack import ColorProfile, FrameStack
 from kpnviz.capture.meaning import guess_input
@@ -53,15 +54,21 @@ def read_frames(
     progress: Callable[[str], object] | None = None,
     wanted: Callable[[], object] = _nothing,
 ) -> FrameStack:
-    """Read 2 or more frames from (name, bytes or path) pairs: pictures, raw files, ZIPs of them, or one NPZ of kpnviz.
+    """Read the frames of (name, bytes or path) pairs: pictures, raw files, ZIPs of them, files of several, one NPZ.
 
-    With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. `progress` is called with
-    the name of each file as its decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a
-    second. Raising in either ends the reading. Raises ValueError, one sentence, if no burst can be made of them.
+    With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Of a sequence, what is no
+    frame by its name is not read (choosing.frames_among). `progress` is called with the name of each file as its
+    decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a second. Raising in
+    either ends the reading. Raises ValueError, one sentence, if no burst can be made of them.
     """
     limits = limits or Limits.from_environment()
+    notes: list[str] = []
+    if isinstance(files, Sequence):
+        read, notes = frames_among([name for name, _ in files])
+        files = [files[i] for i in read]
     with _turn(limits.readers, wanted), _taken(limits) as child:
         found = child.read(files, progress, wanted)
+        found["notes"] = notes + list(found.get("notes", ()))
         mapping = None
         if os.fstat(child.output.fileno()).st_size:
             # A file without a name in any folder; the memory map keeps it after it is closed here.
@@ -357,7 +364,7 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         )
     if numbers is not None:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
-        meaning, guess = guess_input(codes, numbers["largest"], numbers["used_bits"], linear)
+        meaning, guess = guess_input(codes, **(numbers | {"linear": linear}))
         stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
     if found.get("development") is not None:
         matrix, balance = found["development"]

@@ -33,7 +33,7 @@ RECORD = "bursts.jsonl"
 
 # Also those that cannot be read, so that a folder of them is not passed over in silence: reading it says why.
 _PICTURES = re.compile(
-    "png|jpe?g|tiff?|webp|bmp|gif|avif|hei[cf]|jp2|jxl|p[gp]m|psd|"
+    "png|jpe?g|tiff?|webp|bmp|gif|avif|hei[cf]|jp2|jxl|p[fgp]m|psd|npy|"
     "dng|3fr|arw|cr[23w]|dcr|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|ra[fw]|rw[2l]|sr[2fw]|x3f",
     re.IGNORECASE,
 )
@@ -267,7 +267,7 @@ def plan(
     settings = {"weights": weights} | {name: getattr(options, name) for name in names}
     if options.color:
         settings["channels"] = options.channels or "shared"
-    more = ("input", "black", "white", "float")
+    more = ("input", "black", "white", "float", "reference")
     settings |= {name: getattr(options, name) for name in more if getattr(options, name) not in (None, False)}
     suffix = f".{options.format or 'png'}"
     files = {name: _files(burst) for name, burst in bursts.items()}

@@ -188,7 +188,7 @@ def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
         "files",
         nargs=count,
         metavar="FILE",
-        help="2 or more frames, or one folder, ZIP or NPZ of kpnviz with them",
+        help="frames, or one folder, ZIP, NPZ, or other file with several of them",
     )
     parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
     parser.add_argument("--noise", choices=("auto",), help="estimate the noise from the burst")
@@ -206,11 +206,17 @@ def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
         help="what the numbers of pictures mean: srgb, linear, or bayer:RGGB for the mosaic or the planes of a sensor "
         "(as they look)",
     )
-    parser.add_argument("--black", type=number(-1e9, 1e9), help="the number of black in linear light (0)")
+    parser.add_argument("--black", type=number(-5e9, 5e9), help="the number of black in linear light (0)")
     parser.add_argument(
         "--white",
-        type=number(-1e9, 1e9),
+        type=number(-5e9, 5e9),
         help="the number of white in linear light (the largest there can be)",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FRAME",
+        help="the frame that the others are laid onto: its file's name, or its number from 0 (the sharpest of the "
+        "scene that most show)",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 

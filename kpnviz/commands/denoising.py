@@ -105,6 +105,7 @@ def open_burst(
     options: argparse.Namespace, denoiser: Denoiser | None = None, quiet: bool = False
 ) -> tuple[Denoiser | _OwnDenoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
+    from kpnviz.capture.choosing import reference_of
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.meaning import as_dict
     from kpnviz.capture.prepare import prepare
@@ -127,7 +128,8 @@ def open_burst(
     stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
     reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
     assert reader is not None
-    burst = prepare(stack, reader.frames, ALIGN[options.align])
+    reference = None if options.reference is None else reference_of(stack.names, options.reference)
+    burst = prepare(stack, reader.frames, ALIGN[options.align], reference=reference)
     channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, sources, cautions = zip(*(noise_of(options, burst, channel) for channel in channels), strict=True)
     for note in stack.notes:
@@ -152,6 +154,7 @@ def open_burst(
         "width": stack.width,
         "frames": [stack.names[i] for i in burst.order],
         "shifts": [burst.shifts[i].measured for i in burst.order],  # null: not found
+        "left_out": [stack.names[i] for i in sorted(burst.left_out)],
         "undone": [burst.shifts[i].aligned for i in burst.order],
         "bend": [burst.shifts[i].bend for i in burst.order],
         "brightness": [round(burst.shifts[i].brightness, 5) for i in burst.order],

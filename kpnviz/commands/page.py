@@ -89,7 +89,7 @@ def add_command(commands: Any) -> None:
 
 def _page(options: argparse.Namespace) -> int:
     if options.output.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{options.output}: a page is an .html file")
+        raise ValueError(f"{options.output}: the name of a page ends in .html")
     if options.live:
         return _live(options)
     if not options.files:

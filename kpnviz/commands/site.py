@@ -62,6 +62,7 @@ def offer() -> dict[str, Any]:
     return {
         "methods": choices.default_methods(),
         "most_methods": choices.MAX_METHODS,
+        "sized": list(choices.SIZED),
         "crops": list(choices.CROPS),
         "most_gain": choices.MAX_GAIN,
         "most_seed": choices.MAX_SEED,

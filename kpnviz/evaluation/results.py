@@ -109,15 +109,18 @@ class Row(Case):
 def mean_and_error(
     values: Sequence[float] | np.ndarray, photos: Sequence[int] | np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Mean of n values and its standard error, those of one photo taken together.
+    r"""Mean of n values and its standard error, those of one photo taken together.
 
-        SE^2 = G / (G - 1) sum_g (sum_{i in g} (v_i - mean))^2 / n^2             G photos
+    .. math:: \mathrm{SE}^2 = \frac{G}{G - 1} \cdot \frac{1}{n^2} \sum_g \left( \sum_{i \in g} (v_i - \bar v) \right)^2
+
+    for G photos g.
 
     Crops of one photo are alike, so that 72 bursts of 24 photos tell less than 72 independent ones: the
     cluster-robust variance of a mean (Liang and Zeger, 1986, with the usual correction for few clusters). With one
-    value a photo it is the usual sqrt(sum (v_i - mean)^2 / (n - 1) / n).
+    value a photo it is the usual :math:`\sqrt{\sum (v_i - \bar v)^2 / (n - 1) / n}`.
 
     photos   of which photo each value is; else they are those of the test set, in its order
+
     NaN for one photo, and where values are infinite (the PSNR of a perfect picture), which have no spread.
     """
     v = np.asarray(values, dtype=np.float64)

@@ -7,7 +7,7 @@ a light and a dark page; only diverging scales ask which it is, since their midd
 from plotly.graph_objects import Figure
 
 from kpnviz.figures.kernels import kernel_rows
-from kpnviz.figures.maps import arrow_scale, boxed, category_map, displacement, image_map, ninths
+from kpnviz.figures.maps import arrow_scale, displacement, image_map, ninths
 from kpnviz.figures.plots import curves, forest, gain_matrix, near, noise_fit
 from kpnviz.figures.style import PALETTE
 
@@ -15,8 +15,6 @@ __all__ = [
     "PALETTE",
     "Figure",
     "arrow_scale",
-    "boxed",
-    "category_map",
     "curves",
     "displacement",
     "forest",

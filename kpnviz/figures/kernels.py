@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 from kpnviz.figures.style import DIVERGING, color_bar, finish, fit_to_width, picture_axes
 from kpnviz.text import number
 
+_BAR = 46
+"""Pixels that the color bar under the kernels takes, with its ticks."""
+
 
 def kernel_rows(
     kernels: Sequence[Sequence[np.ndarray | None]],
@@ -44,7 +47,7 @@ def kernel_rows(
     _ticks(figure.layout.yaxis, [i * (K + 1) + middle for i in range(len(row_titles))], row_titles)
     figure.update_xaxes(side="top", tickangle=0, title=dict(text=column_axis, standoff=4))
     figure.update_layout(margin=dict(l=80, t=52))
-    return fit_to_width(figure, board.weights.shape, bar=True)
+    return fit_to_width(figure, board.weights.shape, bar=False)
 
 
 class _Board:
@@ -74,8 +77,10 @@ class _Board:
             z=np.sign(self.weights) * np.sqrt(np.abs(self.weights)), zmin=-(largest**0.5), zmax=largest**0.5,
             colorscale=DIVERGING[dark], customdata=self.weights, text=self.text, hoverongaps=False,
             hovertemplate="%{text}<br>weight %{customdata:.4f}<extra></extra>",
+            # Under the kernels: beside them it would take a third of the width of a telephone.
             colorbar=color_bar("weight") | dict(
-                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=ticks
+                tickvals=np.sign(marks) * np.sqrt(np.abs(marks)), ticktext=ticks, orientation="h", thickness=12,
+                lenmode="pixels", len=220, x=0, xanchor="left", y=0, yanchor="top", ypad=6, xpad=0,
             ),
         )  # fmt: skip
         figure = go.Figure(heatmap)
@@ -83,8 +88,7 @@ class _Board:
             box = dict(x0=left - 0.5, x1=left + K - 0.5, y0=top - 0.5, y1=top + K - 0.5)
             figure.add_shape(type="rect", **box, line=dict(color="rgba(128, 128, 128, 0.6)", width=1))
         picture_axes(figure, *self.weights.shape, titles=False)
-        # Right of the color bar's title, which Plotly would cut where kernels are small.
-        return finish(figure, height, left=8, bottom=8).update_layout(margin_r=28)
+        return finish(figure, height, left=8, bottom=_BAR)
 
 
 def _ticks(axis, values: Sequence[float], text: Sequence[str]) -> None:

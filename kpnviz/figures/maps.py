@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import plotly.graph_objects as go
 
 from kpnviz.figures.style import DIVERGING, MARK, SEQUENTIAL, color_bar, finish, fit_to_width, picture_axes
-from kpnviz.text import percent
 
 _SHIFT = "#0f9d76"
 _LEFT = ["#2b5a83", "#6d4d86", "#a8433f"]  # white text is read on all of them, on a light and a dark page
@@ -119,57 +116,6 @@ def displacement(
 def arrow_scale(figure: go.Figure) -> float:
     """How many times as long as they are the arrows of a `displacement` figure are drawn."""
     return float(figure.layout.meta["arrow_scale"])
-
-
-def boxed(picture: np.ndarray, top: int, bottom: int, left: int, right: int, height: int = 300) -> go.Figure:
-    """A picture [H, W] of displayed values with a box around rows top..bottom-1, columns left..right-1."""
-    figure = go.Figure(
-        go.Heatmap(
-            z=picture, zmin=0, zmax=1, colorscale="Gray", showscale=False,
-            hovertemplate="y %{y}, x %{x}<extra></extra>",
-        )
-    )  # fmt: skip
-    box = dict(x0=left - 0.5, x1=right - 0.5, y0=top - 0.5, y1=bottom - 0.5)
-    figure.add_shape(type="rect", **box, line=dict(color=MARK, width=2.5))
-    picture_axes(figure, *picture.shape)
-    return fit_to_width(finish(figure, height), picture.shape, bar=False)
-
-
-def category_map(
-    index: np.ndarray,
-    names: Sequence[str],
-    colors: Sequence[str],
-    pixel: tuple[int, int] | None = None,
-    height: int = 460,
-    picture: np.ndarray | None = None,
-) -> go.Figure:
-    """A map [H, W] of categories, index into `names`, with a legend that gives each one's share of pixels.
-
-    picture   [H, W] displayed values, 0 to 1, that the colors lie over
-    """
-    count = len(names)
-    scale = [(edge, colors[i]) for i in range(count) for edge in (i / count, (i + 1) / count)]
-    figure = go.Figure()
-    if picture is not None:
-        figure.add_heatmap(z=picture, zmin=0, zmax=1, colorscale="Gray", showscale=False, hoverinfo="skip")
-    figure.add_trace(
-        go.Heatmap(
-            z=index, zmin=-0.5, zmax=count - 0.5, colorscale=scale, showscale=False,
-            opacity=1 if picture is None else 0.55, text=np.asarray(names, dtype=object)[index],
-            hovertemplate="y %{y}, x %{x}<br>%{text}<extra></extra>",
-        )
-    )  # fmt: skip
-    for i, name in enumerate(names):
-        share = float((index == i).mean())
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=f"{name}: {percent(share)}",
-            marker=dict(symbol="square", size=13, color=colors[i]), hoverinfo="skip",
-        )  # fmt: skip
-    picture_axes(figure, *index.shape)
-    if pixel is not None:
-        _mark(figure, *pixel)
-    figure.update_layout(legend=dict(itemclick=False, itemdoubleclick=False, tracegroupgap=0, x=1.02, y=1))
-    return finish(figure, height)
 
 
 def _segments(figure: go.Figure, y0, x0, y1, x1, color: str, width: float) -> None:

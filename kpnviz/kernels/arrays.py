@@ -109,7 +109,7 @@ def basis_factors(basis: Any, coefficients: Any) -> tuple[Tensor, Tensor]:
         )
     kernels.check_counts()
     check_device("coefficients", c.tensor, "basis", kernels.tensor)
-    return kernels.tensor, c.tensor
+    return kernels.tensor.clone(), c.tensor.clone()  # what the caller does to them later changes nothing
 
 
 def _joined(flat: list[Tensor], sides: list[int]) -> tuple[Tensor, tuple[int, ...]]:
@@ -139,7 +139,8 @@ def dilated(kernels: Any, dilation: int) -> Tensor:
     if isinstance(dilation, bool) or not isinstance(dilation, numbers.Integral) or dilation < 1:
         raise ValueError(f"dilation is {visible(repr(dilation))}; taps lie 1 pixel or more apart")
     K, _, H, W = values.shape[-4:]
-    side = int(dilation) * (K - 1) + 1
+    dilation = int(dilation) if K > 1 else 1  # one tap has no gaps
+    side = dilation * (K - 1) + 1
     if side > max(K, MAX_KERNEL):  # before its memory is asked for
         raise ValueError(
             f"dilation is {visible(dilation)}; it makes kernels of K = {visible(side)} of those of K = {K}, and they "
@@ -213,8 +214,14 @@ def _tensor(name: str, values: Any) -> Tensor:
         tensor = values.detach()
         if not tensor.is_floating_point():
             raise ValueError(f"{name} has dtype {tensor.dtype}; expected a floating point dtype")
-        if tensor.layout != torch.strided or tensor.is_meta:
-            layout = "the device meta, without numbers" if tensor.is_meta else f"layout {tensor.layout}"
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_nested:
+            layout = (
+                "the device meta, without numbers"
+                if tensor.is_meta
+                else "tensors of several shapes"
+                if tensor.is_nested
+                else f"layout {tensor.layout}"
+            )
             raise ValueError(f"{name} has {layout}; expected a dense tensor with its numbers")
         if tensor.element_size() < 2:  # PyTorch computes nothing in float8
             raise ValueError(
@@ -225,9 +232,10 @@ def _tensor(name: str, values: Any) -> Tensor:
         array = np.asarray(values)
         if array.dtype.kind != "f":
             raise ValueError(f"{name} has dtype {array.dtype}; expected a floating point dtype")
-        # PyTorch takes no long doubles, no other byte order and no negative strides.
+        # PyTorch takes no long doubles, no other byte order, no negative strides and nothing that is read only.
         array = np.asarray(array, dtype=f"f{min(array.itemsize, 8)}")
-        tensor = torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)
+        taken = array.flags.writeable and min(array.strides, default=0) >= 0
+        tensor = torch.from_numpy(array if taken else array.copy())
     if 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; an axis is empty")
     if not all(

@@ -26,7 +26,7 @@ def factor_channels(sizes: tuple[int, ...], separable: bool) -> int:
 
 @dataclass(frozen=True, eq=False)
 class KernelField:
-    """A kernel for every pixel, frame and kernel size, kept as the network predicted it.
+    r"""A kernel for every pixel, frame and kernel size, kept as the network predicted it.
 
     factors    [B, N, F, h, w], separable factors or dense kernels, at half resolution (h = ceil(H/2), w = ceil(W/2)) or
                at every pixel (h = H, w = W). Separable: for each size s, s vertical factors u, then s horizontal
@@ -40,10 +40,13 @@ class KernelField:
     basis      None, or [F, N, K, K]: then factors [B, 1, F, h, w] are coefficients, and the kernel of frame i at a
                pixel is the sum over f of factors[f] basis[f, i] (basis prediction networks)
 
-    Kernels correlate: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r). They are computed only where one looks: all kernels
-    of 8 frames of 512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB. Factors and basis are PyTorch
-    tensors of a floating-point dtype; :meth:`from_kernels` and its siblings take NumPy arrays too. ValueError for
-    anything else, and for shapes that do not fit.
+    .. math:: \mathrm{image}(y, x) = \frac{1}{N} \sum_i \sum_{a, b} K_i(a, b)\, x_i(y + a - r,\ x + b - r),
+        \qquad r = \lfloor K/2 \rfloor
+
+    Kernels correlate; the "sum" does without 1 / N. They are computed only where one looks: all kernels of 8 frames of
+    512x512 at 11x11 would be 1 GB, the factors of MKPN are 150 MB. Factors and basis are PyTorch tensors of a
+    floating-point dtype; :meth:`from_kernels` and its siblings take NumPy arrays too. ValueError for anything else,
+    and for shapes that do not fit.
     """
 
     factors: Tensor
@@ -118,7 +121,7 @@ class KernelField:
         padding: str = "reflect",
         reduce: str = "mean",
     ) -> KernelField:
-        """The field of any network's kernels, as they are applied: out(y, x) = sum_ab K[a, b] in(y+a-r, x+b-r).
+        """The field of any network's kernels, as they are applied: correlation, see :class:`KernelField`.
 
         kernels   [N, K, K, H, W], axes frame, dy, dx, row, column; or [N, C, K, K, H, W], a set for each channel of a
                   color picture (C = 3; C = 1 is one set for all channels). N is 1 to MAX_KERNEL_FRAMES. A list of
@@ -144,7 +147,7 @@ class KernelField:
         padding: str = "reflect",
         reduce: str = "mean",
     ) -> KernelField:
-        """The field of separable kernels, K[a, b] = vertical[a] horizontal[b].
+        """The field of separable kernels: `K[a, b] = vertical[a] * horizontal[b]`.
 
         vertical, horizontal   [N, K, H, W] each, or [N, C, K, H, W]; lists of such, of different K, are averaged
         size, padding, reduce  as for :meth:`from_kernels`, as are dtypes, devices and errors
@@ -163,7 +166,11 @@ class KernelField:
         padding: str = "reflect",
         reduce: str = "mean",
     ) -> KernelField:
-        """The field of a basis prediction network: the kernel of frame i at (y, x) is sum_f c_f(y, x) basis[f, i].
+        r"""The field of a basis prediction network.
+
+        .. math:: K_i(y, x) = \sum_f c_f(y, x)\, B_{f, i}
+
+        the kernel of frame i at (y, x), with coefficients c and basis B.
 
         basis          [F, N, K, K], the kernels that the network predicted for the whole burst
         coefficients   [F, H, W], of each pixel, as they are multiplied (after the softmax, if there is one)
@@ -194,6 +201,7 @@ class KernelField:
 
     @property
     def frames(self) -> int:
+        """N."""
         return self.factors.shape[1] if self.basis is None else self.basis.shape[1]
 
     @property

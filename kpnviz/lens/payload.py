@@ -53,6 +53,14 @@ DISPLAY: dict[str, Any] = {
     "assumed": 0.0,
     "channel": 1,
     "step": None,
+    "all": False,
+    "region": 33,
+    "kinds": 5,
+    "off": {},
+    "keep": True,
+    "dropped": [],
+    "nonnegative": False,
+    "moved": None,
 }
 """How the lens shows a burst at first. mode, one of MODES: picture, signed or absolute (error against the panel
 `against`: truth, frame, mean or a model's name), kernels (all over the picture), stack (all frames, one above the
@@ -61,13 +69,28 @@ the sRGB transfer; view: the part that is seen as [top, left, zoom], None being 
 or pair (side by side) of the panels `other`, at the left, and `shown` ("" the last method); look: what is shown of
 each frame, one of LOOKS; assumed: the assumed noise, as a power of two of the true one, -2 to 2. channel: whose
 kernels are shown where R, G and B (0, 1, 2) have their own; step: which of a series is shown, counted from 0, None
-being the last."""
+being the last. all: views of one frame show all; region: pixels a side of the region whose mean kernels are shown, 0
+the whole picture; kinds: how many kernels are sorted into. Kernels changed by hand: off, kernel sizes that are switched
+off, by method; keep: kernels are scaled so that shares sum to what they did; dropped: frames whose kernels are 0;
+nonnegative: negative weights are 0; moved: a frame that is moved under its kernels, as [frame, dy, dx]."""
 
 COMPARE = ("wipe", "pair", "one")
-LOOKS = ("kernels", "parts", "frames", "sum", "uses", "matching", "frequencies", "ideal")
+LOOKS = (
+    "kernels",
+    "parts",
+    "frames",
+    "sum",
+    "uses",
+    "matching",
+    "frequencies",
+    "region",
+    "kinds",
+    "change",
+    "ideal",
+)
 """The views of the kernels: scripts/views.js."""
 
-MAPS = ("size", "reach", "displacement", "share", "spread", "entropy")
+MAPS = ("size", "reach", "displacement", "share", "spread", "entropy", "kinds")
 """The maps of the kernels: scripts/map_overlay.js."""
 
 MODES = ("picture", "signed", "absolute", "kernels", "stack", *MAPS)

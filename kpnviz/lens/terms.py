@@ -32,6 +32,12 @@ def words_of(title: str) -> list[str]:
     return found
 
 
+def explained_word(word: str) -> str:
+    """What a word of a method's title or of a sentence means, a sentence; "" for one that is not explained."""
+    found = words_of(word) or [text for name, text in terms()["words"].items() if name == word]
+    return f"{found[0]}." if found else ""
+
+
 def explained(titles: Iterable[str]) -> str:
     """Markdown: a list of all words of the titles that are explained, each once; "L5" stands for all sizes."""
     words: dict[str, None] = {}

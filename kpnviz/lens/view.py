@@ -6,7 +6,8 @@ import dataclasses
 import html
 import importlib.util
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ HEIGHT = 680
 """CSS pixels: a lens with two methods and eight frames fits, and a notebook's window shows it whole."""
 
 THEMES = ("light", "dark")
+
+_ALL_WHITE = 4.0
+"""Times the white level: a burst with such a median holds codes (0 to 255, say), not intensities."""
 
 
 class View:
@@ -116,11 +120,13 @@ class View:
         It opens with what is pinned and chosen now. ValueError, one sentence, for a name that does not end in .html
         and for a place where nothing can be written.
         """
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(f"file is {visible(repr(file))}; it is a path, such as 'kernels.html'")
         target = Path(file)
         if target.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"{visible(target)}: a page is an .html file")
+            raise ValueError(f"{visible(target)}: the name of a page ends in .html")
         check_output(target)
-        write_atomically(target, self.html().encode())
+        write_atomically(target, self.html().encode(errors="replace"))  # halves of characters, in a title
         return target
 
     def __repr__(self) -> str:
@@ -203,23 +209,44 @@ def show(
     """
     if not isinstance(burst, Burst):
         raise ValueError(f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst(frames)")
+    middle = float(np.median(burst.frames))
+    if middle > _ALL_WHITE * burst.white_level:
+        warnings.warn(
+            f"white is {burst.white_level:g} and half of the frames' values are above {middle:.3g}: they are shown as "
+            "white; Burst(frames, white_level=...) states another one",
+            stacklevel=2,
+        )
     height = check_int("height", height, 300, 4000)
     max_bytes = check_int("max_bytes", max_bytes, 1, 2**40)
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is {visible(repr(theme))}; it is 'light', 'dark' or None")
     if title is not None and not isinstance(title, str):
         raise ValueError(f"title is {visible(repr(title))}; it is a text or None")
-    listed = [estimates] if isinstance(estimates, Estimate | Series) else list(estimates)
-    for one in listed:
-        if not isinstance(one, Estimate | Series):
-            raise ValueError(
-                f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series: "
-                "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
-            )
+    listed = _listed(estimates)
     if pixel is not None:
         pixel = check_pixel(burst, pixel)
     payload = pack(burst, listed, pixel, _clean_frames(burst), max_bytes=max_bytes, lossy=lossy)
     return View(burst, listed, payload, pixel, height, theme or "", title)
+
+
+def _listed(estimates: Any) -> list[Estimate | Series]:
+    """One estimate or several as a list; ValueError for anything else."""
+    source = "Estimate.of(burst, field), or what kpnviz.load(...)(burst) gives"
+    if isinstance(estimates, Estimate | Series):
+        return [estimates]
+    if isinstance(estimates, str | Mapping) or not isinstance(estimates, Iterable):
+        raise ValueError(
+            f"estimates is of type {type(estimates).__name__}; it is an Estimate, a Series or a list of them: "
+            f"{source}"
+        )
+    listed = list(estimates)
+    for one in listed:
+        if not isinstance(one, Estimate | Series):
+            raise ValueError(
+                f"estimates holds something of type {type(one).__name__}; each is an Estimate or a Series: "
+                f"{source}"
+            )
+    return listed
 
 
 def _clean_frames(burst: Burst) -> np.ndarray | None:

@@ -1,6 +1,6 @@
-"""The operator of kernel prediction networks: every pixel of every frame is filtered by its own kernel.
+r"""The operator of kernel prediction networks: every pixel of every frame is filtered by its own kernel.
 
-    out[y, x] = sum_ab K[a, b; y, x] * P[y + a - r, x + b - r],    r = K // 2
+.. math:: \mathrm{out}(y, x) = \sum_{a, b} K_{y, x}(a, b)\, P(y + a - r,\ x + b - r), \qquad r = \lfloor K/2 \rfloor
 
 P is the padded frame; the kernel is not flipped (correlation), so what is shown is what is applied. The networks here
 pad by reflection and predict kernels as *factors* at half resolution, [B, N, F, ceil(H/2), ceil(W/2)], which are

@@ -1,14 +1,16 @@
-"""Matching: where the scene of the reference lies in the other frames, measured without a network.
+r"""Matching: where the scene of the reference lies in the other frames, measured without a network.
 
 With g the frames in units of their noise (:func:`kpnviz.noise.stabilize`) and g' the mean of each 2x2 pixels of them,
 
-    D_i(d; y, x) = mean over the cell's 2x2 pixels p of (g'_i(p + d) - g'_0(p))^2 / (2 var g') - 1, up to CAP
-    C_ij(d; y, x) = mean of D_i(d) over a window of 3^j x 3^j cells
+.. math::
+    D_i(d; y, x) = \frac{1}{4} \sum_p \frac{(g'_i(p + d) - g'_0(p))^2}{2\, \mathrm{var}\, g'} - 1, \qquad
+    C_{ij}(d; y, x) = \mathrm{mean}\, D_i(d)
 
-for frame i, displacement d = (dy, dx) in whole pixels, |dy|, |dx| <= reach, and cell (y, x) at half resolution. C is
-about 0 where only the noise differs (chi-square of one degree of freedom has mean 1, which is subtracted), and large
-where the scene differs. Cells with a pixel beyond the frame's edge, at its own place or displaced, do not count in
-the mean; in a window without any other cell C is CAP, as if nothing matched.
+where p are the cell's 2x2 pixels, D is at most CAP, and the mean goes over a window of 3^j x 3^j cells, for frame i,
+displacement d = (dy, dx) in whole pixels, |dy|, |dx| <= reach, and cell (y, x) at half resolution. C is about 0 where
+only the noise differs (chi-square of one degree of freedom has mean 1, which is subtracted), and large where the scene
+differs. Cells with a pixel beyond the frame's edge, at its own place or displaced, do not count in the mean; in a
+window without any other cell C is CAP, as if nothing matched.
 
 Why g' and not g: scenes have most of their detail at low frequencies, noise at all frequencies, so slightly smoothed
 frames tell displacements apart more reliably (with windows of 62 pixels at gain 8 the smallest cost is at the true

@@ -46,6 +46,7 @@ from kpnviz.checks import as_numpy, check_unmasked
 from kpnviz.denoise import Denoiser, guide, load
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
+from kpnviz.layouts import PICTURE
 from kpnviz.limits import MAX_INTENSITY
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import title_of
@@ -164,7 +165,7 @@ def without_truth(burst: Burst) -> Burst:
 def _picture(name: str, values: np.ndarray | Tensor, burst: Burst) -> np.ndarray:
     """The picture as float32, if it has the frames' size and is finite."""
     try:
-        check_unmasked(f"{name}: the picture", values)
+        check_unmasked(f"{name}: the picture", values, "picture")
         image = np.asarray(as_numpy(values))
     except Exception as error:  # a sparse tensor, say
         text = (
@@ -175,7 +176,13 @@ def _picture(name: str, values: np.ndarray | Tensor, burst: Burst) -> np.ndarray
         raise MethodError(text) from error
     expected = burst.frames.shape[1:]
     if image.shape != expected:
-        raise MethodError(f"{name} gave a picture of shape {image.shape}; of this burst it is {expected}")
+        sides = dict(zip("HW", expected[-2:], strict=True))
+        hint = PICTURE.of(len(expected)).hint("image", values, sides)
+        if not hint and image.ndim > 3 and image.shape[-2:] == expected[-2:]:
+            hint = "; if these are kernels, return KernelField.from_kernels(kernels)"
+        raise MethodError(
+            f"{name} gave a picture of shape {image.shape}; of this burst it is {expected}{hint}"
+        )
     if image.dtype.kind != "f":
         raise MethodError(
             f"{name} gave a picture of {image.dtype}; expected floating point, linear intensity with white = "

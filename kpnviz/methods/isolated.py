@@ -309,6 +309,7 @@ def _receive(tasks: BinaryIO, bursts: queue.SimpleQueue[tuple[int, Burst]]) -> N
 
 
 def main() -> None:
+    """The process that a method has for itself: tasks from its input, answers on its output."""
     # Both pipes are moved away from 0 and 1, which every process that the method starts would get; and a fork of this
     # process, which has them all the same, gets the empty device in their place.
     nothing = os.open(os.devnull, os.O_RDWR)

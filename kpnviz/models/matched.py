@@ -1,13 +1,14 @@
-"""Networks whose kernels start from matching: KPN, KPN L_n and MKPN that are told where the scene went.
+r"""Networks whose kernels start from matching: KPN, KPN L_n and MKPN that are told where the scene went.
 
 The papers stack the frames and let the trunk find the motion, which takes hundreds of thousands of steps. Here it is
 measured: the costs of :mod:`kpnviz.matching` give kernels without any parameter. They are non-local means over the
 burst, written as kernel prediction:
 
-    K_i(d) = N softmax over frames i and displacements d of -beta C_i(d)
+.. math:: K_i(d) = N \frac{\exp(-\beta C_i(d))}{\sum_{j, e} \exp(-\beta C_j(e))}
 
-and the network improves on them. It learns what a distance between patches does not say: how to weigh narrow windows
-against wide ones, how to smooth where nothing moves, when to trust a frame.
+a softmax over all frames and displacements, and the network improves on them. It learns what a distance between
+patches does not say: how to weigh narrow windows against wide ones, how to smooth where nothing moves, when to trust a
+frame.
 
     frames  ->  costs C                            matching, no parameters
             ->  trunk features t, of the scene     U-Net over reference, matched mean and remaining noise

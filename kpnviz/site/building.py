@@ -15,6 +15,9 @@ from typing import Any
 import kpnviz
 from kpnviz.lens.document import STYLE
 from kpnviz.lens.linker import linked
+from kpnviz.lens.scene import scene
+from kpnviz.lens.texts import examples
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.models.checkpoints import folder as checkpoint_folder
 from kpnviz.models.checkpoints import load_network, read_card
 from kpnviz.models.kpn import ModelConfig
@@ -23,7 +26,15 @@ from kpnviz.paths import write_atomically
 from kpnviz.photos import photo_path
 from kpnviz.site import compiling
 
-SCRIPTS, PAGES = (Path(__file__).parent / name for name in ("scripts", "pages"))
+SCRIPTS, HTML = (Path(__file__).parent / name for name in ("scripts", "pages"))
+
+PAGES = {
+    "explore": "Explore",
+    "kernels": "Explore",
+}
+"""Path of each page, as in the app, and its title; what the app has beyond them is said there."""
+
+REPOSITORY: str = scene()["source"]
 
 _POLICY = (
     "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src {files}; "
@@ -41,10 +52,16 @@ def site_files(models: Sequence[str], photos: Sequence[str], offer: Mapping[str,
     ValueError where there is no such network or photo, or the engine in this installation is not that of its source.
     """
     files = _contents(models, photos, offer)
-    page = _page(_offer(models, photos, offer), "explore.js", "'self'", "'self'", "'self'")
-    for name in ("explore", "worker"):
+    for name in ("site", "worker"):
         files[f"{name}.js"] = linked(SCRIPTS / f"{name}.js").encode()
-    return {"index.html": page.encode()} | files
+    offered = _offer(models, photos, offer)
+    pages = {}
+    for name, title in PAGES.items():
+        # A folder for each: the app's addresses, such as noise?v=2&..., lead there on any web server.
+        root, folder = ("./", "") if name == "explore" else ("../", f"{name}/")
+        page = _page(offered, f"{root}site.js", "'self'", "'self'", "'self'", root=root, title=title)
+        pages[f"{folder}index.html"] = page.encode()
+    return pages | files
 
 
 def write_site(out: Path, files: Mapping[str, bytes]) -> int:
@@ -61,7 +78,7 @@ def single_page(models: Sequence[str], photos: Sequence[str], offer: Mapping[str
     files = _contents(models, photos, offer)
     del files["LICENSE.txt"]
     files["worker.js"] = linked(SCRIPTS / "worker.js").encode()
-    script = linked(SCRIPTS / "explore.js")
+    script = linked(SCRIPTS / "site.js")
     inside = "".join(
         f'<script type="text/plain" data-file="{html.escape(name)}">{_packed(data)}</script>'
         for name, data in files.items()
@@ -88,10 +105,21 @@ def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, 
         load_network(name)  # it refuses what is damaged, and says why
         for suffix in (".json", ".safetensors"):
             files[f"models/{name}{suffix}"] = (checkpoint_folder() / f"{name}{suffix}").read_bytes()
-    for name in dict.fromkeys((*photos, *(offer["moving"][photo]["photo"] for photo in photos))):
+    more = (offer["moving"][photo]["photo"] for photo in photos)
+    for name in dict.fromkeys((*photos, *more, *(_scene_photos() if _has_scene(models) else ()))):
         files[f"photos/{name}.png"] = photo_path(name).read_bytes()
     files["LICENSE.txt"] = _LICENSES.encode()
     return files
+
+
+def _has_scene(models: Sequence[str]) -> bool:
+    """Whether the networks of the guided scene are there."""
+    return set(scene()["networks"].values()) <= set(models)
+
+
+def _scene_photos() -> tuple[str, str]:
+    burst = scene()["burst"]
+    return burst["photo"], burst["ball"]["photo"]
 
 
 _LICENSES = """The code and the networks of this site: MIT license, the kpnviz authors.
@@ -114,11 +142,23 @@ def _offer(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any
             {"name": name, "title": title_of(name), "config": configs[name].to_dict()} for name in models
         ],
         "methods": shown,
+        "sized": [name for name in offer["sized"] if name in models],
+        "lessons": len(LESSONS),
+        "examples": [one for one in examples.as_json() if one["scene"].get("photo", "dog") in photos],
+        "scene": _has_scene(models),
+        "installation": f"{REPOSITORY}#readme",
     }
 
 
 def _page(
-    offer: Mapping[str, Any], script: str, scripts: str, workers: str, files: str, inside: str = ""
+    offer: Mapping[str, Any],
+    script: str,
+    scripts: str,
+    workers: str,
+    files: str,
+    inside: str = "",
+    root: str = "./",
+    title: str = "Explore",
 ) -> str:
     """The page; `script` is the address of its script, or the script itself where `inside` holds all files."""
     policy = _POLICY.format(scripts=scripts, workers=workers, files=files)
@@ -130,13 +170,16 @@ def _page(
     )
     parts = {
         "policy": html.escape(policy, quote=True),
-        "style": STYLE + (PAGES / "site.css").read_text(encoding="utf-8"),
+        "style": STYLE + (HTML / "site.css").read_text(encoding="utf-8"),
         "version": kpnviz.__version__,
+        "repository": html.escape(REPOSITORY),
+        "root": root,
+        "title": title,
         "offer": data,
         "inside": inside,
         "code": code,
     }
-    page = (PAGES / "explore.html").read_text(encoding="utf-8")
+    page = (HTML / "site.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
 
 

@@ -20,10 +20,10 @@ weights leave nearly all to the gradient: 1,000 steps of KPN L5 reached 29.7 dB 
 
 
 def basic_loss(image: Tensor, truth: Tensor, lambda_1: float = LAMBDA_1, transfer: bool = True) -> Tensor:
-    """Basic loss of pictures, eq. 5 of the MKPN paper: [..., H, W] and a truth that broadcasts -> [...].
+    r"""Basic loss of pictures, eq. 5 of the MKPN paper: [..., H, W] and a truth that broadcasts -> [...].
 
-        l(a, b) = lambda_1 mean |T(a) - T(b)|^2 + lambda_2 mean |grad T(a) - grad T(b)|,
-        lambda_1 + lambda_2 = 1
+    .. math:: \ell(a, b) = \lambda_1\, \mathrm{mean}\, |T(a) - T(b)|^2
+        + \lambda_2\, \mathrm{mean}\, |\nabla T(a) - \nabla T(b)|, \qquad \lambda_1 + \lambda_2 = 1
 
     T is the sRGB transfer as in the KPN paper (``transfer=True``, the default) or the identity, as eq. 5
     is printed. Intensities are linear with white = 1: divide the white level out first. Gradients are
@@ -50,9 +50,11 @@ def annealed_loss(
     lambda_1: float = LAMBDA_1,
     transfer: bool = True,
 ) -> Tensor:
-    """Total loss, eq. 6 of the MKPN paper: basic loss of the mean, and of each part on its own.
+    r"""Total loss, eq. 6 of the MKPN paper: basic loss of the mean, and of each part on its own.
 
-        L = l(I^, I) + weight * sum over i, s of l(I^_i^s, I),    weight = beta alpha^t
+    .. math:: L = \ell(\hat I, I) + \beta \alpha^t \sum_{i, s} \ell(\hat I_i^s, I)
+
+    `weight` is :math:`\beta \alpha^t`, see :func:`annealing_weight`.
 
     parts [B, N, S, H, W] (``local_conv(reduce="none")``), truth [B, H, W] -> scalar, mean over the batch.
     ``per_size=False`` is the form of the KPN paper, where the sum runs over frames only: the sizes of a
@@ -67,10 +69,12 @@ def annealed_loss(
 
 
 def annealing_weight(progress: float, over: float = 0.2, beta: float = BETA, end: float = 1e-3) -> float:
-    """beta alpha^t of eq. 6 for a run of any length; 0 once it is below `end`.
+    r"""The weight :math:`\beta \alpha^t` of eq. 6 for a run of any length; 0 once it is below `end`.
 
     The paper's alpha = .9998 takes 57,000 of 1,000,000 steps from beta to 1e-3. Here alpha is such that
-    this takes the share `over` of the run: beta alpha^t = beta (end / beta)^(progress / over), with progress
-    = t / steps.
+    this takes the share `over` of the run:
+
+    .. math:: \beta \alpha^t = \beta\, (\mathrm{end} / \beta)^{\mathrm{progress} / \mathrm{over}}, \qquad
+        \mathrm{progress} = t / \mathrm{steps}
     """
     return beta * (end / beta) ** (progress / over) if progress < over else 0.0

@@ -14,13 +14,16 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose steps are made orthogonal, for the weights of convolutions as matrices [out, in * height * width].
+    r"""Momentum whose steps are made orthogonal, for weights of convolutions as matrices [out, in * height * width].
 
-        m <- mu m + (1 - mu) g,    u = (1 - mu) g + mu m,    w <- w - rate (.2 sqrt(max(out, in h w)) U V^T + decay w)
+    .. math::
+        m \leftarrow \mu m + (1 - \mu) g, \qquad u = (1 - \mu) g + \mu m = U S V^\mathsf{T}, \qquad
+        w \leftarrow w - \mathrm{rate}\, (.2 \sqrt{\max(\mathrm{out},\ \mathrm{in}\, h w)}\, U V^\mathsf{T}
+        + \mathrm{decay}\, w)
 
-    with u = U S V^T; U V^T by five Newton-Schulz iterations of degree 5. The factor gives steps the size of AdamW's.
-    Sources: K. Jordan et al., Muon, 2024; Liu et al., Muon is Scalable for LLM Training, 2025. (torch.optim.Muon takes
-    matrices alone, and computes in bfloat16: ten times slower on a CPU without it.)
+    with :math:`U V^\mathsf{T}` by five Newton-Schulz iterations of degree 5. The factor gives steps the size of
+    AdamW's. Sources: K. Jordan et al., Muon, 2024; Liu et al., Muon is Scalable for LLM Training, 2025.
+    (torch.optim.Muon takes matrices alone, and computes in bfloat16: ten times slower on a CPU without it.)
     """
 
     def __init__(

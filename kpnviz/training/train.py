@@ -408,7 +408,7 @@ def picture_loss(prediction: KernelField | Tensor, batch: Batch, lambda_1: float
 
 @torch.no_grad()
 def validate(network: nn.Module, bursts: dict[str, Batch]) -> dict[str, float]:
-    """Mean PSNR over all bursts, dB, and of each kind; alignment, see :func:`_slope`; and the share of dead units."""
+    """Mean PSNR over all bursts, dB, of each kind; alignment: the slope of centroids on true shifts; dead units."""
     scores, centers, shifts = {}, [], []
     for kind, batch in bursts.items():
         values = []

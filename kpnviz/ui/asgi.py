@@ -9,9 +9,10 @@ from starlette.middleware import Middleware
 
 from kpnviz.lens.scene import scene
 from kpnviz.paths import PACKAGE, ROOT
-from kpnviz.serving import payloads
+from kpnviz.serving import payloads, tiles
 from kpnviz.serving.asgi import Card, ClosedSessions, create_runtime, lifespan, page_routes
 from kpnviz.serving.uploads import UploadGate, Uploads
+from kpnviz.ui import whole_picture
 from kpnviz.ui.server import FIRST_PAGE, prepare
 
 _SCRIPT = ROOT / "app.py"
@@ -25,7 +26,12 @@ uploads = Uploads()
 closed_sessions = ClosedSessions(st.get_option("server.disconnectedSessionTTL"))
 app = st.App(
     _SCRIPT,
-    routes=[*payloads.routes(_BASE), *page_routes(_PAGES, FIRST_PAGE, _BASE, _CARD)],
+    routes=[
+        *payloads.routes(_BASE),
+        *tiles.routes(_BASE),
+        *whole_picture.routes(_BASE),
+        *page_routes(_PAGES, FIRST_PAGE, _BASE, _CARD),
+    ],
     lifespan=lifespan(prepare, uploads, closed_sessions),
     middleware=[Middleware(UploadGate, uploads=uploads, base=_BASE)],
 )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.filters import gaussian, sobel
 
-from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
-from kpnviz.analysis.maps import KernelKinds, frame_maps, kernel_kinds
+from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
+from kpnviz.analysis.maps import frame_maps
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.denoise import Estimate
@@ -81,8 +81,7 @@ def forget_failures(recipe: BurstRecipe, methods: tuple[str, ...]) -> None:
     """Let methods that failed run again."""
     for method in failures(recipe, methods):
         work.forget(result, recipe, method)
-    for payload in (lens_payload, stage_payload):
-        work.forget(payload, recipe, methods)
+    work.forget(lens_payload, recipe, methods)
 
 
 def has_kernels(recipe: BurstRecipe, method: str) -> bool:
@@ -130,13 +129,6 @@ def early_payload(recipe: BurstRecipe, methods: tuple[str, ...], ready: tuple[st
     return pack(burst, shown, interesting_pixel(burst), clean)
 
 
-@cached
-def stage_payload(recipe: BurstRecipe, methods: tuple[str, ...]) -> bytes:
-    """The same pictures alone, to pick a pixel from."""
-    burst = burst_of(recipe)
-    return pack(burst, estimates(recipe, methods), interesting_pixel(burst), alone=True)
-
-
 def interesting_pixel(burst: Burst) -> Pixel:
     """A pixel worth a first look, (y, x): on the strongest edge, away from the border."""
     burst = burst.gray()
@@ -154,11 +146,6 @@ def picture(recipe: BurstRecipe, method: str) -> np.ndarray:
     return denoise(method, burst_of(recipe), keep_kernels=False).image
 
 
-@cached
-def kinds_of(recipe: BurstRecipe, method: str, frame: int | None, count: int) -> KernelKinds:
-    return kernel_kinds(kernels_of(recipe, method), frame, count)
-
-
 def kernels_of(recipe: BurstRecipe, method: str) -> KernelField:
     """The kernels that a method applied to a burst."""
     field = estimate(recipe, method).kernels
@@ -167,43 +154,12 @@ def kernels_of(recipe: BurstRecipe, method: str) -> KernelField:
     return field
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is changed by hand, all at once; the defaults change nothing. See counterfactuals."""
-
-    dropped: tuple[int, ...] = ()
-    sizes: tuple[int, ...] = ()
-    nonnegative: bool = False
-    renormalize: bool = False
-    shifted: int = 0
-    shift: tuple[int, int] = (0, 0)
-    predict_anew: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Changed:
-    """The burst after a change, its picture [H, W] or [3, H, W], and the kernels that made it."""
-
-    burst: Burst
-    image: np.ndarray
-    kernels: ChangedKernels
-
-
 @cached
-def changed(recipe: BurstRecipe, method: str, change: Change) -> Changed:
-    """The picture and kernels of a burst after a change."""
-    burst, field = burst_of(recipe), kernels_of(recipe, method)
-    if change.shift != (0, 0):
-        burst = shift_frame(burst, change.shifted, *change.shift)
-        if change.predict_anew:
-            field = denoise(method, burst).kernels or field
-    predicted = field
-    if change.sizes:
-        field = restrict_sizes(field, change.sizes)
-    if change.dropped:
-        field = drop_frames(field, change.dropped)
-    kernels = ChangedKernels(field, change.nonnegative, predicted if change.renormalize else None)
-    return Changed(burst, kernels.apply(burst.frames[: field.frames]), kernels)
+def of_sizes(recipe: BurstRecipe, method: str, sizes: tuple[int, ...]) -> np.ndarray:
+    """The picture of some kernel sizes of a method, [H, W] or [3, H, W], as bright as that of all."""
+    field = kernels_of(recipe, method)
+    kernels = ChangedKernels(restrict_sizes(field, sizes), share_of=field)
+    return kernels.apply(burst_of(recipe).frames[: field.frames])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from kpnviz.lens.texts.measured import Measured
 from kpnviz.lens.texts.verdicts import Curves, Verdict
 from kpnviz.ui import elements
 from kpnviz.ui.presets import address_of
+from kpnviz.ui.tips import with_terms
 
 _STYLE = """<style>
 .claim h3 { margin: 0; padding: 0; font-size: 1.25rem; scroll-margin-top: 5rem; }
@@ -43,7 +44,7 @@ def claim(text: str, numbers: Sequence[Measured]) -> str:
             f"{html.escape(number.text)}</a>"
         )
 
-    emphasized = re.sub(r"\*(.+?)\*", r"<em>\1</em>", html.escape(text))
+    emphasized = re.sub(r"\*(.+?)\*", r"<em>\1</em>", with_terms(text))
     return re.sub(r"\[\[(\d+)\]\]", link, emphasized)
 
 
@@ -68,7 +69,7 @@ def argument(verdict: Verdict) -> None:
     with elements.grid(f"verdict_{verdict.name}", 420):
         st.html(
             f'{_STYLE}<section class="claim"><h3 id="{verdict.name}">{html.escape(verdict.question)}</h3>'
-            f'<p class="answer">{html.escape(verdict.answer)}</p><ul>{points}</ul>'
+            f'<p class="answer">{with_terms(verdict.answer)}</p><ul>{points}</ul>'
             f"<small>{claim(verdict.caption, ())}</small></section>"
         )
         elements.chart(curves(verdict.figure), f"verdict_{verdict.name}")

@@ -59,15 +59,12 @@ from kpnviz.ui.state import (
     DRAWN,
     PICKER,
     PIXEL,
-    PIXEL_X,
-    PIXEL_Y,
     SHIFTS_GIVEN,
     TABLE_VERSION,
     TRY_AGAIN,
     control,
     gain_button,
     shift_table,
-    show_in,
 )
 
 _SHAKE_HELP = (
@@ -255,28 +252,6 @@ def pinned_pixel(burst: Burst) -> tuple[int, int]:
     if pixel is None or not (0 <= pixel[0] < burst.height and 0 <= pixel[1] < burst.width):
         return interesting_pixel(burst)
     return int(pixel[0]), int(pixel[1])
-
-
-def pin(y: int, x: int) -> None:
-    """Pin a pixel, for all pages of this session."""
-    st.session_state[PIXEL] = (int(y), int(x))
-
-
-def pixel_controls(burst: Burst) -> tuple[int, int]:
-    """Draw the controls of the pinned pixel; the pixel (y, x)."""
-    y, x = pinned_pixel(burst)
-    # The pixel may have been pinned elsewhere: the inputs follow.
-    show_in(PIXEL_Y, y, burst.height)
-    show_in(PIXEL_X, x, burst.width)
-
-    def pin_inputs() -> None:
-        pin(st.session_state[PIXEL_Y], st.session_state[PIXEL_X])
-
-    st.subheader("Pixel")
-    left, right = st.columns(2)
-    left.number_input("y", 0, burst.height - 1, key=PIXEL_Y, on_change=pin_inputs, help="Row, from the top.")
-    right.number_input("x", 0, burst.width - 1, key=PIXEL_X, on_change=pin_inputs, help="Column.")
-    return y, x
 
 
 def _take_scene() -> None:

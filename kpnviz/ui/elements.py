@@ -22,6 +22,7 @@ from kpnviz.burst import Burst, weighted_sum
 from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.figures import Figure
 from kpnviz.text import MAX_NAME, visible
+from kpnviz.ui.tips import with_terms
 
 P = ParamSpec("P")
 Option = TypeVar("Option")
@@ -131,20 +132,6 @@ def grid(key: str, width: int) -> DeltaGenerator:
     return st.container(key=f"{key}_grid")
 
 
-_BESIDE = """<style>
-.st-key-KEY_beside { display: flex; flex-flow: row wrap; gap: 1rem 1.5rem; align-items: flex-start; }
-.st-key-KEY_beside > :first-child { flex: 1 1 280px; max-width: 380px; min-width: 0; }
-.st-key-KEY_beside > :last-child { flex: 999 1 460px; min-width: 0; }
-</style>"""
-
-
-def beside(key: str) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """A narrow container and a wide one beside it, or under it where there is no room."""
-    st.html(_BESIDE.replace("KEY", key))
-    with st.container(key=f"{key}_beside"):
-        return st.container(), st.container()
-
-
 _SKELETON = """<style>
 .skeleton { height: min(60vh, 34rem); display: grid; place-items: center; border-radius: 0.5rem;
   background: color-mix(in srgb, currentColor 7%, transparent); animation: breathe 2s ease-in-out infinite; }
@@ -247,7 +234,7 @@ def table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) ->
             f"<td class='{cell.mark}' title='{html.escape(cell.tip, quote=True)}'>{html.escape(cell.text)}</td>"
             for cell in cells
         )
-        body += f"<tr><th scope='row'>{html.escape(name)}</th>{inside}</tr>"
+        body += f"<tr><th scope='row'>{with_terms(name)}</th>{inside}</tr>"
     inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     st.html(f"{_TABLE}<div class='numbers' tabindex='0'><table>{inside}</table></div>")
 

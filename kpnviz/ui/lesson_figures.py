@@ -287,14 +287,14 @@ def fusing(lesson: Lesson, recipe: BurstRecipe) -> None:
             [*(each[size][0] if size in kept else None for size in field.sizes), changed.at(*pixel)[0]]
         )
     figure = figures.kernel_rows(
-        rows, list(places), [*(f"{size}×{size}" for size in field.sizes), "mean"], "frame 0",
+        rows, list(places), [*map(str, field.sizes), "mean"], "frame 0: the kernel of each size n×n",
         dark=elements.is_dark(), height=270,
     )  # fmt: skip
     elements.chart(figure, "lesson_fusing")
     pictures = [("Frame 0", burst.reference), ("All six sizes", cache.estimate(recipe, method).image)]
     if len(kept) < len(field.sizes):
-        after = cache.changed(recipe, method, cache.Change(sizes=tuple(sorted(kept)), renormalize=True))
-        pictures.append((", ".join(map(str, sorted(kept))) + " alone", after.image))
+        alone = cache.of_sizes(recipe, method, tuple(sorted(kept)))
+        pictures.append((", ".join(map(str, sorted(kept))) + " alone", alone))
     elements.strip(
         [(title, elements.decibels(image, burst), image) for title, image in pictures],
         burst.white_level,
@@ -309,7 +309,7 @@ def annealing(lesson: Lesson, recipe: BurstRecipe) -> None:
         steps,
         {"βαᵗ": [PAPER_BETA * PAPER_ALPHA**t for t in steps], one: [1.0] * len(steps)},
         "training step t", "weight in the loss", level=[one], height=HEIGHT,
-        tick_text=[f"{t // 1000}k" if t % 10_000 == 0 else "" for t in steps],
+        tick_text=[(f"{t // 1000}k" if t else "0") if t % 10_000 == 0 else "" for t in steps],
     )  # fmt: skip
     figure.update_yaxes(type="log", dtick=1)
     elements.chart(figure, "lesson_annealing")
@@ -327,7 +327,7 @@ def assumed(lesson: Lesson, recipe: BurstRecipe) -> None:
         burst.white_level,
         pixel,
         side=PATCH,
-        width=100,
+        width=84,
     )
     kernels = [[field.at(*pixel)[0] for field in sweep.fields]] if pixel else []
     figure = figures.kernel_rows(

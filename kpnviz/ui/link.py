@@ -14,6 +14,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from kpnviz.models.checkpoints import current_name
+from kpnviz.models.zoo import ZOO
 from kpnviz.serving import work
 from kpnviz.ui.choices import PAGES
 from kpnviz.ui.link_formats import Entry, quoted
@@ -24,6 +26,15 @@ VERSION = "2"
 
 _UPGRADES: dict[str, dict[str, str]] = {"1": {"color": "0"}}
 """What links of an earlier version mean where they say nothing: all bursts of 1 were gray."""
+
+
+_RENAMED = {
+    "if_dropped": "in_dropped",
+    "if_nonnegative": "in_nonnegative",
+    "if_renormalize": "in_keep",
+    "if_method": "in_shown",
+}
+"""Names of What if, before the lens took it over."""
 
 
 def names() -> set[str]:
@@ -70,7 +81,25 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 def upgraded(query: Mapping[str, str]) -> Mapping[str, str]:
     """The query of an earlier version as one of VERSION."""
     added = _UPGRADES.get(query.get("v", ""))
-    return query if added is None else {**added, **query, "v": VERSION}
+    query = query if added is None else {**added, **query, "v": VERSION}
+    return _with_new_names(query) if any(name.startswith("if_") for name in query) else query
+
+
+def _with_new_names(query: Mapping[str, str]) -> dict[str, str]:
+    """What *What if* once wrote, as the lens writes it. (if_anew, networks that see it move, is a shake by hand.)"""
+    renamed = {_RENAMED.get(name, name): text for name, text in query.items()}
+    if {"if_dy", "if_dx"} & renamed.keys():
+        renamed["in_moved"] = "~".join(
+            renamed.get(name, start) for name, start in (("if_frame", "1"), ("if_dy", "0"), ("if_dx", "0"))
+        )
+    network = ZOO.get(current_name(query.get("if_method", "")))
+    kept = query.get("if_sizes", "").split("~")
+    if network is not None and "if_sizes" in query:
+        off = [str(size) for size in network.sizes if str(size) not in kept]
+        renamed["in_off"] = ".".join([query["if_method"], *off]) if off else ""
+    return {
+        name: text for name, text in renamed.items() if name not in ("if_frame", "if_dy", "if_dx", "if_sizes")
+    }
 
 
 def open_session() -> None:

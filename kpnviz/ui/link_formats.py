@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -300,6 +301,53 @@ class Compared:
             "are not two pictures and a frame joined by ~, the smallest and the largest size are shown"
         )
         return first_look()
+
+
+@dataclass(frozen=True)
+class SizesOff:
+    """Kernel sizes that are switched off, by method: its name and sizes joined by dots, methods joined by ~."""
+
+    def write(self, value: Mapping[str, Sequence[int]], state: State) -> str:
+        return "~".join(
+            ".".join([name, *map(str, sorted(sizes))]) for name, sizes in sorted(value.items()) if sizes
+        )
+
+    def read(self, entry: Entry) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        parts = entry.text[:_LIST].split("~") if entry.text else []
+        for part in parts:
+            match = re.fullmatch(r"(.+?)((?:\.[0-9]{1,2})+)", part)
+            name = current_name(match[1]) if match else ""
+            sizes = sorted({int(size) for size in match[2][1:].split(".")}) if match else []
+            network = ZOO.get(name)  # of another method one learns its sizes only once it has run
+            known = sizes if network is None else [size for size in sizes if size in network.sizes]
+            if name in offered_names() and known == sizes and name not in found:
+                found[name] = sizes
+            else:
+                entry.problems.append(
+                    f"{entry.name} {quoted(part)} is no method here with kernel sizes of its"
+                )
+        return found
+
+
+@dataclass(frozen=True)
+class Moved:
+    """frame~dy~dx of a frame that is moved by hand, or None."""
+
+    last: Callable[[State], int]
+    most: int
+
+    def write(self, value: Sequence[int] | None, state: State) -> str:
+        return "" if value is None else "~".join(map(str, value))
+
+    def read(self, entry: Entry) -> list[int] | None:
+        last, most = self.last(entry.state), self.most
+        values = _numbers(entry.text, (1, -most, -most), (last, most, most))
+        if values is None:
+            entry.wrong(f"is not frame~dy~dx of a frame of 1 to {last} and within ±{most}, none is moved")
+            return None
+        frame, dy, dx = map(round, values)
+        return [frame, dy, dx] if dy or dx else None
 
 
 def _numbers(text: str, low: Sequence[float], high: Sequence[float]) -> list[float] | None:

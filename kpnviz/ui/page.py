@@ -63,7 +63,10 @@ _STYLE = """<style>
   min-height: min(60vh, 34rem); }
 @keyframes kpnviz-running { from { background-position-x: -100%; } to { background-position-x: 200%; } }
 @media (prefers-reduced-motion: reduce) { .stApp::before { animation: none !important; background-size: 100%; } }
-@media (max-width: 640px) { [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; } }
+@media (max-width: 640px) {
+  [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
+  .katex-display { font-size: 0.85em; }
+}
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
     [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }
@@ -78,6 +81,7 @@ _TEACHER_STYLE = """<style>
 html { font-size: 21px !important; }
 .stApp { --page-head: 2.3rem; }
 [data-testid="stHeader"] { height: 2.3rem; min-height: 2.3rem; }
+.st-key-first_minute { top: 0.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.4rem; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
 .st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }

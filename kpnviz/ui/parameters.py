@@ -49,16 +49,17 @@ from kpnviz.ui.link_formats import (
     Integer,
     Integers,
     Methods,
+    Moved,
     Nearest,
     Number,
     Pixel,
     ShiftTable,
+    SizesOff,
     State,
     Text,
     View,
 )
-from kpnviz.ui.methods import available
-from kpnviz.ui.state import LENS_DISPLAY, PIXEL, SIZES_DISPLAY
+from kpnviz.ui.state import KERNELS_DISPLAY, LENS_DISPLAY, PIXEL, SIZES_DISPLAY
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,10 @@ METHODS = parameter("methods", default_methods, Methods(), ("explore", "kernels"
 parameter(PIXEL, None, Pixel(side), SCENE)
 TEACH = parameter("teach", False, Flag(), PAGES)  # in front of a class: large type, controls folded away
 
-# --- How the lens of Explore shows it ---
-_lens: dict[str, Any] = {"pages": ("explore",), "inside": LENS_DISPLAY}
+# --- How the lenses of Explore and Kernels show it ---
+REGIONS = {"9": 9, "17": 17, "33": 33, "65": 65, "all": 0}
+"""Pixels a side of the region whose kernels are averaged, as a link writes them."""
+
 _LENS_FORMATS: dict[str, Format] = {
     "frame": Integer(0, _last_frame),
     "mode": Choice(MODES),
@@ -229,23 +232,22 @@ _LENS_FORMATS: dict[str, Format] = {
     "look": Choice(LOOKS),
     "assumed": Number(-2, 2),
     "channel": Choice({"R": 0, "G": 1, "B": 2}),
+    "all": Flag(),
+    "region": Choice(REGIONS),
+    "kinds": Integer(2, 8),
+    "off": SizesOff(),
+    "keep": Flag(),
+    "dropped": Integers(0, _last_frame, "frames"),
+    "nonnegative": Flag(),
+    "moved": Moved(_last_frame, MAX_CHANGED_SHIFT),
 }
 for _name, _format in _LENS_FORMATS.items():
-    parameter(_name, DISPLAY[_name], _format, **_lens)
+    parameter(_name, DISPLAY[_name], _format, ("explore",), inside=LENS_DISPLAY)
 
 # --- Kernels ---
-_kernels = ("kernels",)
-KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(KERNEL_VIEWS), _kernels)
-IF_METHOD = parameter("if_method", None, Choice(available), _kernels)
-IF_DROPPED = parameter("if_dropped", [], Integers(0, _last_frame, "frames"), _kernels)  # frames left out
-IF_SIZES = parameter("if_sizes", [], Integers(1, 99, "kernel sizes"), _kernels)  # that are kept; none: all
-IF_NONNEGATIVE = parameter("if_nonnegative", False, Flag(), _kernels)  # negative weights become 0
-IF_RENORMALIZE = parameter("if_renormalize", True, Flag(), _kernels)  # the shares are scaled back
-IF_FRAME = parameter("if_frame", 1, Integer(0, _last_frame), _kernels)  # that is shifted, and by how much:
-_changed_shift = Integer(-MAX_CHANGED_SHIFT, MAX_CHANGED_SHIFT)
-IF_DY = parameter("if_dy", 0, _changed_shift, _kernels)
-IF_DX = parameter("if_dx", 0, _changed_shift, _kernels)
-IF_ANEW = parameter("if_anew", True, Flag(), _kernels)  # the network sees the shifted burst
+KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(KERNEL_VIEWS), ("kernels",))
+for _name, _format in _LENS_FORMATS.items():
+    parameter(_name, DISPLAY[_name], _format, ("kernels",), name=f"in_{_name}", inside=KERNELS_DISPLAY)
 
 # --- Sizes, Learn ---
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
@@ -256,7 +258,9 @@ OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
 OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
-OWN_COLOR = parameter("own_color", True)  # the whole picture in color
+OWN_COLOR = parameter(
+    "own_color", "shared"
+)  # the whole picture: kernels shared by the channels, of each, or gray
 OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
 OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
 

@@ -21,11 +21,11 @@ TRY_AGAIN = "try_again"  # the button that runs methods again that failed
 EXAMPLES = "examples"  # the menu of examples
 PRESENTER = "presenter"  # what steps through examples in teacher mode
 PRESENTED = "_presented"  # number of the example that was shown last
-PIXEL_Y, PIXEL_X = "pixel_y", "pixel_x"  # inputs that pin a pixel
 
 DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was drawn since the page was opened
 
 DRAWER = "drawer"  # what closes the sidebar of a phone
+TIPS = "tips"  # what explains words where they stand
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---
@@ -51,17 +51,8 @@ BY_MESSAGE = "_by_message"  # this session's browser could not fetch a payload: 
 STATISTICS = "statistics"  # the table of the pinned pixel
 
 # --- Kernels ---
-KERNELS_SHOWN = "_kernels_shown"  # (recipe, methods, view) that was shown last
 KERNELS_LENS, KERNELS_DISPLAY = "kernels_lens", "kernels_display"  # the lens, and its display
 KERNELS_OPENED = "_kernels_opened"  # the view that the lens was last told to show
-STAGE_LENS = "stage_lens"  # the lens' pictures alone, to pick a pixel from
-STAGE_PIXEL, STAGE_DISPLAY = "stage_pixel", "stage_display"  # the pixel that is shown there, and the display
-KINDS_METHOD, KINDS_FRAME, KINDS_COUNT = (
-    "kinds_method",
-    "kinds_frame",
-    "kinds_count",
-)  # of whose kernels, how many
-PAIR = "pair"  # two methods that are compared
 
 # --- Noise, Sizes, Results ---
 NOISE_LENS, NOISE_DISPLAY = "noise_lens", "noise_display"  # the lens with the slider, and its display
@@ -92,9 +83,12 @@ OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the ne
 OWN_PAYLOAD = "_own_lens"  # (settings, payload) of the lens
 OWN_ASSUMED = "_own_assumed"  # (settings, estimates) with other assumed noise
 OWN_MAPS = "_own_maps"  # (settings, maps) of a frame
+OWN_REFERENCE = "_own_reference"  # the frame that is to be its reference, until it is
+OWN_EXAMPLE = "_own_example"  # the Upload of the example, where something of it was chosen
 OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
+OWN_WHOLE = "own_whole"  # the viewer of the whole picture
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved
 OWN_TOP, OWN_LEFT = "own_top", "own_left"  # sliders that move it
 OWN_LENS = "own_lens"  # the kernel lens
@@ -195,6 +189,11 @@ def own_noise(ids: tuple[str, ...]) -> str:
 def own_meaning(name: str, burst: tuple[str, ...]) -> str:
     """A control of what an upload's numbers mean."""
     return f"own_{name}_{hash(burst)}"
+
+
+def own_reference(frame: int) -> str:
+    """The button that makes a frame the reference."""
+    return f"own_reference_{frame}"
 
 
 def own_map_frame(frames: int) -> str:

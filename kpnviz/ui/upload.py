@@ -24,6 +24,7 @@ from kpnviz.capture.own_burst import OwnBurst
 from kpnviz.capture.prepare import overview, prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
+from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import pack, unpack
@@ -31,8 +32,8 @@ from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import icc_profile, write_png16
-from kpnviz.sampling import box_reduce, reduction
 from kpnviz.serving import uploads, work
+from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
@@ -41,6 +42,7 @@ from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
     OWN_DISPLAY,
+    OWN_EXAMPLE,
     OWN_MAPS,
     OWN_MEANT,
     OWN_MIDDLE,
@@ -48,6 +50,7 @@ from kpnviz.ui.state import (
     OWN_PAYLOAD,
     OWN_PICTURE,
     OWN_PIXEL,
+    OWN_REFERENCE,
 )
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
@@ -70,8 +73,9 @@ class Upload:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Which burst it is: its files, and what their numbers were taken for."""
-        return (*self.ids, str(self.own.stack.meaning))
+        """Which burst it is: its files, what their numbers were taken for, and the reference that was chosen."""
+        chosen = (str(self.own.reference),) if self.own.chosen else ()
+        return (*self.ids, str(self.own.stack.meaning), *chosen)
 
 
 def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
@@ -84,9 +88,9 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     kept: Upload | None = st.session_state.get(OWN_BURST)
     if kept is not None and (not ids or kept.ids == ids):
         # A drop zone forgets its files when its page is left.
-        return _read_as_wanted(kept, progress)
+        return _as_wanted(kept, OWN_BURST, progress)
     if not ids:
-        return example()
+        return _as_wanted(st.session_state.get(OWN_EXAMPLE) or example(), OWN_EXAMPLE, progress)
     forget()
     ordered = sorted(files, key=lambda file: natural(file.name))
     labels = [visible(base_name(file.name)) for file in ordered]
@@ -109,17 +113,27 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     return upload
 
 
-def _read_as_wanted(kept: Upload, progress: Callable[[float, str], object]) -> Upload:
-    """The burst with its numbers taken for what was chosen (:func:`read_as`), aligned and measured anew."""
-    wanted: Input | None = st.session_state.pop(OWN_MEANT, None)
-    if wanted is None or wanted == kept.own.stack.meaning:
+def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object]) -> Upload:
+    """The burst with its numbers taken for what was chosen (:func:`read_as`), and the reference that was, aligned and
+    measured anew; kept in that place of the session."""
+    stack, chosen = kept.own.stack, kept.own.reference if kept.own.chosen else None
+    meaning: Input | None = st.session_state.pop(OWN_MEANT, None)
+    reference: int | None = st.session_state.pop(OWN_REFERENCE, None)
+    if meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
         return kept
-    stack = kept.own.stack.read_as(wanted)
+    if meaning is not None and meaning != stack.meaning:
+        stack = stack.read_as(meaning)
     progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
     forget()
     with work.turn():
-        upload = st.session_state[OWN_BURST] = _prepared(kept.ids, stack)
+        upload = _prepared(kept.ids, stack, chosen if reference is None else reference)
+    st.session_state[place] = upload
     return upload
+
+
+def refer_to(frame: int) -> None:
+    """Make a frame the reference from now on: for a button's on_click."""
+    st.session_state[OWN_REFERENCE] = frame
 
 
 def read_as(meaning: Input) -> None:
@@ -135,7 +149,7 @@ def preview(upload: Upload, meaning: Input) -> np.ndarray:
 def forget() -> None:
     """Let the session's burst go, with all that was made and chosen of it."""
     for name in (
-        *(OWN_BURST, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS),
+        *(OWN_BURST, OWN_EXAMPLE, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS),
         *(OWN_NOISE, OWN_MIDDLE, OWN_PIXEL, OWN_DISPLAY),
     ):
         st.session_state.pop(name, None)
@@ -149,9 +163,9 @@ def example() -> Upload:
     return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
 
 
-def _prepared(ids: tuple[str, ...], stack: FrameStack) -> Upload:
+def _prepared(ids: tuple[str, ...], stack: FrameStack, reference: int | None = None) -> Upload:
     pause = work.pauses()
-    own = prepare(stack, between=pause)
+    own = prepare(stack, between=pause, reference=reference)
     return Upload(ids, own, _fits(own, pause), [_thumbnail(stack, i, pause) for i in range(len(stack))])
 
 
@@ -190,12 +204,14 @@ def picture(
     upload: Upload,
     method: str,
     noises: dict[int, NoiseModel],
-    color: bool,
+    color: str | None,
     progress: Callable[[float], object],
-) -> tuple[np.ndarray, bytes]:
-    """Denoise the whole picture: (8-bit sRGB preview [h, w(, 3)], 16-bit PNG). Kept until something changes.
+) -> tuple[Layers, bytes]:
+    """Denoise the whole picture: (the reference as layer `before` and it as `after`, 16-bit PNG). Kept until something
+    changes.
 
-    `progress` is called after every tile with the share done; raising in it cancels.
+    color is "shared" (kernels for R, G and B together), "each" (kernels of its own for each), "gray", or None: the
+    files are gray. `progress` is called after every tile with the share done; raising in it cancels.
     """
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     kept = st.session_state.get(OWN_PICTURE)
@@ -203,8 +219,9 @@ def picture(
         return kept[1]
     st.session_state.pop(OWN_PICTURE, None)
     mine, limits = upload.own, Limits.from_environment()
-    channels = [c for c in channels_of(mine.stack) if c != GRAY] if color else [GRAY]
-    source = mine.color([noises[c] for c in channels]) if color else mine.channel(GRAY, noises[GRAY])
+    in_color = color in COLOR_MODES
+    channels = [c for c in channels_of(mine.stack) if c != GRAY] if in_color else [GRAY]
+    source = mine.color([noises[c] for c in channels]) if in_color else mine.channel(GRAY, noises[GRAY])
 
     def advance(share: float) -> None:
         progress(share)
@@ -215,7 +232,8 @@ def picture(
         with work.turn():
             work.share_cores()
             tiled = Denoiser(network.network, network.name, _TILE)
-            image = tiled(source, keep_kernels=False, progress=advance, channels="each").image
+            how = "each" if color == "each" else "shared"
+            image = tiled(source, keep_kernels=False, progress=advance, channels=how).image
     else:  # in one piece: how far it sees is not known
         size = 4 * len(source) * len(channels) * source.height * source.width
         if size > limits.total_bytes:
@@ -224,30 +242,60 @@ def picture(
                 f"{limits.named('total_bytes')}"
             )
         image = denoise(method, source.crop(0, 0, source.height, source.width), keep_kernels=False).image
-    planes = image if color else image[None]
+    planes = image if in_color else image[None]
     developed, white = mine.stack.developed(planes), mine.stack.white_level
     codes = np.stack(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
     )
     codes = codes[..., 0] if len(channels) == 1 else codes
-    factors = reduction(mine.stack.height, mine.stack.width, _PREVIEW_PIXELS)
-    small = np.stack([box_reduce(plane, factors) for plane in developed], axis=-1)
-    preview = np.rint(displayed(small, white) * 255).astype(np.uint8)
+    # 16 bits are 257 times 8 bits.
+    after = Pyramid(np.rint(codes / np.float32(257)).astype(np.uint8))
+    layers = Layers(before=Pyramid(_shown(mine.stack, mine.reference, channels)), after=after)
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif)
-    kept = (_showable(preview[..., 0] if len(channels) == 1 else preview), png)
+    kept = (layers, png)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 
 
 def kept_picture(
-    upload: Upload, method: str, noises: dict[int, NoiseModel], color: bool
-) -> tuple[np.ndarray, bytes] | None:
+    upload: Upload, method: str, noises: dict[int, NoiseModel], color: str | None
+) -> tuple[Layers, bytes] | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     return kept[1] if kept is not None and kept[0] == key else None
+
+
+def _shown(stack: FrameStack, frame: int, channels: Sequence[int]) -> np.ndarray:
+    """A frame as a screen shows it, uint8 [H, W] or [H, W, 3]; it is read in parts."""
+    shown = np.empty((stack.height, stack.width, len(channels)), np.uint8)
+    for top in range(0, stack.height, _TILE):
+        rows = slice(top, min(top + _TILE, stack.height))
+        light = np.stack([stack.light(frame, c, rows, slice(0, stack.width)) for c in channels])
+        values = displayed(stack.developed(light), stack.white_level)
+        shown[rows] = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
+        work.let_others()
+    return shown[..., 0] if len(channels) == 1 else shown
+
+
+def preview_of(layers: Layers) -> np.ndarray:
+    """The picture after, reduced to at most 1.5 megapixels: for a page that cannot fetch tiles."""
+    levels = layers["after"].levels
+    small = [level for level in levels if level.shape[0] * level.shape[1] <= _PREVIEW_PIXELS]
+    return _showable(np.asarray((small or levels[:1])[-1]))
+
+
+def look_at(upload: Upload, pixel: tuple[int, int], side: int) -> None:
+    """Let the lens show the square part around a pixel of the whole picture, and pin that pixel."""
+    stack = upload.own.stack
+    st.session_state[OWN_MIDDLE] = pixel
+    y, x = (
+        at - min(max(at - side // 2, 0), length - side)
+        for at, length in zip(pixel, (stack.height, stack.width), strict=True)
+    )
+    st.session_state[OWN_PIXEL] = (y, x)
 
 
 def lens_payload(

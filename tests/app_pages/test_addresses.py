@@ -15,7 +15,6 @@ from .lens_driver import (
     choose,
     click_pixel,
     lens,
-    no_exception,
     open_lens,
     until,
     wait_for_another,
@@ -90,22 +89,6 @@ def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_plac
     assert places["Learn"] == places["Results"]  # without a sidebar, and with one
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
     until(page, lambda: page.get_by_test_id("stTopNavLink").first.bounding_box() == places["Learn"])
-    page.close()
-
-
-def test_a_click_in_the_picture_pins_the_pixel_of_kernels(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(page, f"{server}/kernels?v=1&methods=kpn-l5&kernels_view=disagreement")
-    # It shows the pixel that the view is about, without the lens' own kernels.
-    expect(page.get_by_role("spinbutton", name="y")).to_have_value(str(lens(page, "l.cursor[0]")))
-    expect(page.get_by_role("region", name="Kernels")).to_be_hidden()
-    page.wait_for_load_state("networkidle")
-    click_pixel(page, 30, 40)
-    page.wait_for_url("**pixel=30~40**")
-    expect(page.get_by_role("spinbutton", name="y")).to_have_value("30")
-    expect(page.get_by_role("spinbutton", name="x")).to_have_value("40")
-    at_rest(page)
-    no_exception(page)
     page.close()
 
 

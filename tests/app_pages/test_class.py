@@ -1,6 +1,10 @@
 """In front of a class: a projector of 1280x720 pixels, large letters, keys."""
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from kpnviz.lens.texts.lessons import LESSONS
@@ -45,6 +49,16 @@ def test_three_methods_fit_the_screen_without_scrolling(projector):
         )
     bar = page.locator(".looking .bar").first
     assert bar.evaluate("(e) => [...e.children].every((c) => c.scrollWidth <= c.clientWidth + 1)")
+
+
+def test_a_lens_beside_a_text_leaves_it_to_be_seen(projector):
+    """Its picture stays in sight as one scrolls, and hides what is under it, but not the page's other column."""
+    number = next(i for i, lesson in enumerate(LESSONS) if lesson.figure == "others")
+    page = projector(f"/learn?v=2&lesson={number + 1}")
+    until(page, lambda: lens(page, "p.desk.laidOut !== ''"))
+    at_rest(page)
+    seen = Image.open(io.BytesIO(page.get_by_text(LESSONS[number].question).screenshot())).convert("L")
+    assert np.ptp(np.asarray(seen)) > 100  # letters
 
 
 def test_lessons_show_their_picture_and_are_stepped_by_key(projector):

@@ -65,9 +65,15 @@ def test_the_page_kernels_does_not_ask_python_either(chromium, server):
     for x in range(41, 101, 6):
         hover(page, 80, x)
     assert page.locator(".share").all_inner_texts() != shares
+    assert len(page.sent) == before
+    # A link holds the sizes that are off, and that all frames are shown.
     page.locator("[data-of=mkpn][data-size='11']").click()
     expect(page.locator("[data-method=MKPN] .loss")).to_contain_text("dB")
-    assert len(page.sent) == before
+    page.wait_for_url("**in_off=mkpn.11**")
+    page.locator("[name=frame]").select_option("all")
+    page.wait_for_url("**in_all=1**")
+    open_lens(page, page.url)
+    assert lens(page, "[l.byHand.offSizes, l.allFrames, l.look]") == [{"mkpn": [11]}, True, "parts"]
     page.get_by_role("radio", name="Maps").click()
     expect(page.locator(".of-map .here")).to_contain_text("true (")
     page.get_by_role("radio", name="Frequencies").click()

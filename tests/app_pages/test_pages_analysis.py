@@ -14,12 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
-from kpnviz.analysis.counterfactuals import shift_frame
-from kpnviz.analysis.maps import kernel_kinds
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.evaluate import NOISE_SCALES
 from kpnviz.evaluation.results import Results, Row, read_results, write_results
-from kpnviz.lens.payload import unpack
 from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import CHECKPOINTS, ROOT
@@ -27,8 +24,8 @@ from kpnviz.serving import work
 from kpnviz.ui import cache, link
 from kpnviz.ui.choices import BY_HAND
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.parameters import DEFAULTS, IF_RENORMALIZE, with_defaults
-from kpnviz.ui.state import KERNELS_DISPLAY, METRIC, PIXEL, PIXEL_X, PIXEL_Y, RESULTS_MOTION, widget
+from kpnviz.ui.parameters import DEFAULTS, with_defaults
+from kpnviz.ui.state import KERNELS_DISPLAY, METRIC, RESULTS_MOTION
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -83,46 +80,19 @@ def two_networks(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("view", "figures"),
+    ("view", "shown"),
     [
-        ("Sizes", set()),
-        ("Maps", set()),
-        ("Frequencies", set()),
-        ("Mean of a region", {"region_picture", "region_kernels"}),
-        ("Disagreement", set()),
-        ("What if", {"if_kernels"}),
+        ("Kinds", {"look": "kinds", "mode": "kinds", "all": True}),
+        ("Mean of a region", {"look": "region", "mode": "picture"}),
+        ("Disagreement", {"mode": "absolute", "against": METHODS[-2], "shown": METHODS[-1]}),
+        ("What if", {"look": "change", "mode": "picture"}),
     ],
 )
-def test_every_view_of_the_kernels_shows_its_figures(view, figures):
+def test_a_view_of_the_page_is_one_of_the_lens(view, shown):
     app = open_page("kernels", kernels_view=view)
-    assert not app.exception and not app.error
-    assert set(charts(app)) == figures
-
-
-def test_the_pixel_is_pinned_by_its_inputs_and_kept():
-    app = open_page("kernels", kernels_view="Disagreement", pixel=(40, 52))
-    assert (app.number_input(key=PIXEL_Y).value, app.number_input(key=PIXEL_X).value) == (40, 52)
-    app.number_input(key=PIXEL_Y).set_value(7).run()
-    assert app.session_state[PIXEL] == (7, 52)
-    assert not app.exception
-
-
-def test_a_pixel_outside_the_burst_gives_way_to_one_inside():
-    app = open_page("kernels", kernels_view="Disagreement", pixel=(500, 2))
-    assert not app.exception
-    assert app.number_input(key=PIXEL_Y).value < 96
-
-
-def test_a_jump_pins_a_pixel_on_which_two_methods_disagree(burst):
-    app = open_page("kernels", kernels_view="Disagreement")
-    jumps = [button for button in app.button if str(button.key).startswith("jump_")]
-    y, x = (int(part) for part in jumps[0].key.split("_")[1:])
-    a, b = (np.clip(kpnviz.color.srgb_encode(kpnviz.load(m)(burst).image), 0, 1) for m in METHODS)
-    difference = np.abs(a - b).mean(axis=0)[8:-8, 8:-8]
-    assert (y - 8, x - 8) == np.unravel_index(difference.argmax(), difference.shape)
-    jumps[0].click().run()
-    assert app.session_state[PIXEL] == (y, x)
-    assert app.number_input(key=PIXEL_X).value == x
+    assert not app.exception and not app.error and not charts(app)
+    display = app.session_state[KERNELS_DISPLAY]
+    assert {name: display[name] for name in shown} == shown
 
 
 def test_one_method_alone_cannot_disagree():
@@ -143,40 +113,6 @@ def test_maps_open_on_the_frame_that_moved_furthest_within_reach():
     assert not app.exception and not app.error
     display = app.session_state[KERNELS_DISPLAY]
     assert (display["mode"], display["frame"]) == ("displacement", 3)
-    app = open_page("kernels", kernels_view="Kinds", pixel=(40, 52))
-    header, _ = unpack(cache.stage_payload(recipe_of(DEFAULTS | SMALL), ("mkpn",)))
-    assert header["alone"] and [m["kernels"] for m in header["methods"]] == [None]
-
-
-def test_kinds_of_kernels_are_counted_and_the_pinned_pixels_is_named(burst):
-    app = open_page("kernels", kernels_view="Kinds", pixel=(40, 53), kinds_method="mkpn", kinds_count=3)
-    assert not app.exception and not app.error
-    found = kernel_kinds(kpnviz.load("mkpn")(burst).kernels, None, 3)
-    widths = " / ".join(f"{width:.2f}" for width in found.spread)
-    assert f"the narrowest first: their mean kernels have a spread of {widths} px" in texts(app)
-    assert f"These kinds hold {100 * found.explained:.0f} %" in texts(app)
-    assert f"the pinned pixel is of kind {found.index[20, 26] + 1}." in texts(app)
-
-
-def test_a_dropped_frame_shows_in_the_shares(burst):
-    app = open_page("kernels", kernels_view="What if", pixel=(40, 52), if_dropped=[0], if_renormalize=False)
-    assert not app.exception and not app.error
-    kernels = kpnviz.load("mkpn")(burst).kernels.at(40, 52)
-    text = texts(app)
-    assert f"sum to {100 * kernels.sum() / 8:.1f} % as it is" in text
-    assert f"and to {100 * kernels[1:].sum() / 8:.1f} % here" in text
-    app.toggle(key=widget(IF_RENORMALIZE)).set_value(True).run()
-    assert f"and to {100 * kernels.sum() / 8:.1f} % here" in texts(app)
-
-
-def test_a_shift_that_the_network_sees_is_predicted_anew(burst):
-    recipe = recipe_of(DEFAULTS | SMALL)
-    shifted = shift_frame(burst, 3, 2, -1)
-    anew = cache.changed(recipe, "mkpn", cache.Change(shifted=3, shift=(2, -1)))
-    np.testing.assert_allclose(anew.image, kpnviz.load("mkpn")(shifted).image, atol=1e-5)
-    old = cache.changed(recipe, "mkpn", cache.Change(shifted=3, shift=(2, -1), predict_anew=False))
-    np.testing.assert_array_equal(old.kernels.at(9, 9), kpnviz.load("mkpn")(burst).kernels.at(9, 9))
-    assert not np.allclose(old.image, anew.image, atol=1e-3)
 
 
 def test_an_answer_is_that_of_the_denoiser_with_other_assumed_noise(burst):

@@ -58,5 +58,8 @@ def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncover
     expect(phone.get_by_role("heading", level=1)).to_have_text("Do the networks keep what the papers say?")
     expect(drawer).not_to_be_in_viewport()
     at_rest(phone)
+    # Words are explained where they stand.
+    phone.locator(".claim .term", has_text="MKPN").first.tap()
+    expect(phone.get_by_role("tooltip")).to_contain_text("a multi-kernel prediction network")
     phone.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
     expect(phone.locator(".modebar-container").first).to_be_hidden()

@@ -108,6 +108,29 @@ def test_the_kernels_move_with_the_mouse_on_the_picture_and_on_the_map(page):
     page.wait_for_url("**pixel=20~30**")  # a click on the map pins the pixel
 
 
+def test_another_pair_moves_nothing_and_the_view_sizes_is_of_the_pair(page):
+    def places():
+        parts = page.locator(".stage:visible, .handle, .map-of-sizes").all()
+        return [part.bounding_box() for part in parts]
+
+    lens(page, "p.pictures.wipe.moveTo(0.3)")
+    painted(page)
+    before = places()
+    cells = page.locator(".rows .cell")
+    for modifiers, number in (([], 2), (["Shift"], 4), ([], 0)):  # at the right; at the left; MKPN
+        cells.nth(number).click(modifiers=modifiers)
+        painted(page)
+        assert places() == before, number
+    page.get_by_role("tab", name="Sizes", exact=True).click()
+    painted(page)
+    assert places() == before
+    expect(page.locator(".row .name b")).to_have_text(["MKPN", "KPN L7"])
+    page.locator("[data-of=mkpn][data-size='11']").click()
+    expect(page.locator("[data-method=MKPN] .loss")).to_contain_text("dB")
+    page.get_by_role("tab", name="All sizes").click()
+    expect(cells).to_have_count(len(SIZED))
+
+
 def test_a_kernel_s_true_extent_is_seen(page):
     """By the bar under it, and at equal pixel scale by the kernel itself."""
     sizes = [max(MATCHED[method].sizes) for method in SIZED]
@@ -185,8 +208,15 @@ def test_the_sentence_at_the_pixel_is_true(page, best):
 
 def test_narrow_pages_have_all_of_it(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 390, "height": 844}))
-    open_lens(page, f"{server}/sizes?v=1&crop=96")
+    open_lens(page, f"{server}/sizes?v=2&color=1&crop=96")
     at_rest(page)
+    read = "Array.from(p.sizes.bitmap.getContext('2d').getImageData(0, 0, 96, 96).data)"
+    rgb, index = (
+        np.reshape(lens(page, read), (96, 96, 4))[..., :3],
+        lens(page, "Array.from(l.data.sizes.index)"),
+    )
+    # In color, too, a tie is gray, and only that.
+    assert ((rgb.max(-1) == rgb.min(-1)) == (np.reshape(index, (96, 96)) == 0)).all()
     kernels = [kernel.bounding_box() for kernel in page.locator(".cell canvas").all()]
     assert len(kernels) == len(SIZED) and min(box["width"] for box in kernels) >= 72
     picture, best = (page.locator(stage).bounding_box() for stage in (".stage.shown", ".stage.map"))

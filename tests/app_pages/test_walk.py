@@ -125,9 +125,9 @@ def test_whatever_page_comes_after_another_it_has_methods_and_content(chromium, 
     walk(chromium, fast_server, first, range(1, len(PAGES)))
 
 
-def test_diverging_scales_follow_the_theme_at_once(chromium, fast_server):
+def test_diverging_scales_follow_the_theme_at_once(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light"))
-    page.goto(f"{fast_server}/kernels?v=1&crop=96&kernels_view=what-if")
+    page.goto(f"{server}/learn?v=1&lesson=8")
     page.locator(".js-plotly-plot").first.wait_for(state="attached")
     scale = "JSON.stringify(document.querySelector('.js-plotly-plot')?.data?.[0].colorscale)"
     light = page.wait_for_function(scale).json_value()

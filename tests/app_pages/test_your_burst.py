@@ -18,7 +18,7 @@ from kpnviz.capture.meaning import Input
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
-from kpnviz.color import srgb_encode
+from kpnviz.color import displayed, srgb_encode
 from kpnviz.denoise import load
 from kpnviz.lens.payload import unpack
 from kpnviz.limits import Limits
@@ -33,6 +33,7 @@ from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
     OWN_DENOISE,
+    OWN_EXAMPLE,
     OWN_LET_GO,
     OWN_MAPS,
     OWN_NOISE,
@@ -41,6 +42,7 @@ from kpnviz.ui.state import (
     OWN_PIXEL,
     own_map_frame,
     own_meaning,
+    own_reference,
     widget,
 )
 
@@ -69,7 +71,7 @@ def test_a_thin_picture_is_shown_and_denoised(shape):
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert subheaders(app)[-2] == f"2 frames of {shape[1]} × {shape[0]} pixels"
-    for image in (*own.thumbnails, app.session_state[OWN_PICTURE][1][0]):
+    for image in (*own.thumbnails, upload.preview_of(app.session_state[OWN_PICTURE][1][0])):
         assert max(image.shape[:2]) <= 100 * min(image.shape[:2])
 
 
@@ -99,6 +101,14 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert len(app.get("download_button")) == 1
+    # R, G and B have one set of kernels, as on the other pages.
+    noises = [own.noise_of(c)[0] for c in range(3)]
+    image = load(last)(own.color(noises).crop(0, 0, 288, 288)).image
+    layers = app.session_state[OWN_PICTURE][1][0]
+    expected = 255 * displayed(image.transpose(1, 2, 0))
+    np.testing.assert_allclose(layers["after"].levels[-1], expected, atol=0.51)
+    noisy = 255 * displayed(own.color(noises).crop(0, 0, 288, 288).frames[0].transpose(1, 2, 0))
+    np.testing.assert_allclose(layers["before"].levels[-1], noisy, atol=0.51)
 
 
 @pytest.fixture(scope="module")
@@ -332,15 +342,27 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(heading).to_be_visible()
     expect(page.get_by_text("Your burst of 9 files")).to_be_visible()
     lens.evaluate(of_height, 96)
-    page.get_by_role("button", name="Denoise", exact=True).click()
+    with page.expect_response(re.compile("/tiles/.*/after/")) as response:
+        page.get_by_role("button", name="Denoise", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download 16-bit PNG").click()
     data = download.value.path().read_bytes()
-    caption = page.get_by_text(re.compile("^Denoised with "))
-    method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[caption.inner_text().removeprefix("Denoised with ")]
+    # Its tile is what is downloaded, in 8 bits; what is clicked at comes into the lens, pinned.
+    whole = page.locator(".whole")
+    expect(whole.get_by_role("status")).to_have_text(re.compile("^[0-9]+ %$"))
+    method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[whole.locator(".after").inner_text()]
+    tile = np.asarray(Image.open(io.BytesIO(response.value.body())))
+    whole.locator(".edge").focus()
+    page.keyboard.press("Home")
+    expect(whole.locator(".edge")).to_have_attribute("aria-valuenow", "0")
+    whole.locator(".stage").click()
+    expect(lens).to_have_attribute("data-y", "48")
+    expect(lens).to_have_attribute("data-x", "48")
+    assert lens.evaluate("(e) => e.lens.state.pinned") is True
     expected = srgb_encode(np.clip(load(method)(synthesize(recipe)).image, 0, 1))
     written = read_picture("denoised.png", data, Limits()).codes[0] / 65535
     np.testing.assert_allclose(written, expected, atol=1e-3)
+    np.testing.assert_allclose(tile / 255, written, atol=0.51 / 255)
     page.get_by_role("button", name="Let it go").click()
     expect(page.get_by_role("heading", name="8 frames of 288 × 288 pixels")).to_be_visible()
     expect(page.get_by_text("An example, until you drop files.")).to_be_visible()
@@ -352,3 +374,20 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(page.get_by_text("black.png has 1 bit a pixel")).to_be_visible()
     page.close()
     assert not problems
+
+
+def test_a_frame_of_the_strip_becomes_the_reference():
+    app = open_page(own_methods=["kpn-l1"], own_side=96)
+    first = upload.example().own
+    wanted = next(i for i in range(8) if i != first.reference)
+    app.button(key=own_reference(wanted)).click().run()
+    assert not app.exception and not app.error
+    own = app.session_state[OWN_EXAMPLE].own
+    assert own.reference == wanted and own.order[0] == wanted
+    said = " ".join(m.value.replace("\\", "") for m in app.markdown)
+    assert f"The reference is example {wanted} (as chosen)" in said
+    assert any("An example" in m.value for m in app.markdown)
+    header, arrays = unpack(app.session_state[OWN_PAYLOAD][1])
+    frame = own.channel(GRAY, own.estimate_noise(GRAY).noise).crop(96, 96, 96, 96).frames[0]
+    np.testing.assert_allclose(arrays[header["panels"][0]["image"]], frame, atol=1e-6)
+    assert upload.example().own.reference == first.reference  # that of all sessions stays

@@ -129,6 +129,19 @@ def bombs(scale=1.0):
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count % 65536, count % 65536, len(entry) * count, 0, 0)
     yield "ZIP, 8 million directory entries", [("a.zip", b"PK\3\4" + entry * count + end)], "too many members"
 
+    lying = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        lying, {"descr": "<f4", "fortran_order": False, "shape": (30, 5000, 5000)}
+    )
+    yield (
+        "NPY, 64 bytes that say they are 3 GB",
+        [("a.npy", lying.getvalue() + bytes(64))],
+        "have another number",
+    )
+
+    smallest = b"P5 1 1 255\n\0" * size(30_000_000)
+    yield "PGM, 30 million pictures of a pixel", [("a.pgm", smallest)], "a burst has up to 32"
+
     header = npz(frames=np.zeros((2, 1, 1), np.float32))
     assert header
     file = io.BytesIO()
@@ -161,7 +174,7 @@ def bombs(scale=1.0):
 
     file = io.BytesIO()
     gray.save(file, "TIFF", save_all=True, append_images=[gray] * size(3000))
-    yield "TIFF, 3,000 pages", [("a.tif", file.getvalue())], "pictures"
+    yield "TIFF, 3,000 pages", [("a.tif", file.getvalue())], "a burst has up to 32"
 
     zeros = zlib.compress(bytes(size(400_000_000)), 9)
     icc = chunk(b"iCCP", b"a\0\0" + zeros) + chunk(b"zTXt", b"a\0\0" + zeros)

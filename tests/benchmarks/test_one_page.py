@@ -76,7 +76,7 @@ def test_it_measures_a_real_browser():
     app = one_page.run(changes=1, moves=12)["app"]
     assert app["methods"] and 0 < app["first_page_seconds"] < 120
     assert 0 < app["frames_seconds"] <= app["first_page_seconds"]
-    assert 0 < app["link_seconds"]["frames"] < app["link_seconds"]["kernels"] < 120
+    assert 0 < app["link_seconds"]["frames"] <= app["link_seconds"]["kernels"] < 120
     change = app["change_seconds"]
     assert len(change["all"]) == 1 and 0 < change["worst"] < 60
     parts = change["parts"]

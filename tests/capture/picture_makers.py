@@ -2,12 +2,18 @@
 
 import io
 import json
+import mmap
+import os
+import tempfile
 import zipfile
 
 import numpy as np
 import tifffile
 from PIL import Image
 
+from kpnviz.capture import decoding, reader
+from kpnviz.capture.choosing import frames_among
+from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
@@ -29,14 +35,19 @@ def tiff(array, **options):
 def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 1, 2), area=None):
     """A DNG of a Bayer mosaic [H, W] uint16, RGGB unless told otherwise, with or without its tags.
 
-    area   (top, left, bottom, right) of what is a picture; the pattern begins at its corner
+    pattern   colors (0, 1, 2) of 2x2 pixels; or rows such as "RRGG" of any number
+    area      (top, left, bottom, right) of what is a picture; the pattern begins at its corner
     """
+    rows, columns = 2, 2
+    if isinstance(pattern[0], str):
+        rows, columns = len(pattern), len(pattern[0])
+        pattern = tuple("RGB".index(color) for row in pattern for color in row)
     tags = [
         (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
         (50708, "s", 0, "kpnviz test", True),  # UniqueCameraModel
         (274, "H", 1, orientation, True),
-        (33421, "H", 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, "B", 4, pattern, True),  # CFAPattern
+        (33421, "H", 2, (rows, columns), True),  # CFARepeatPatternDim
+        (33422, "B", rows * columns, pattern, True),  # CFAPattern
         (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),  # ColorMatrix1
         (50728, "2I", 3, (1, 2, 1, 1, 1, 1), True),  # AsShotNeutral: red needs twice the gain
         (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
@@ -50,6 +61,38 @@ def dng(mosaic, noise=NOISE_PROFILE, orientation=1, levels=True, pattern=(0, 1, 
     return tiff(mosaic, photometric="cfa", extratags=tags)
 
 
+_COLOR_TAGS = [
+    (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),  # ColorMatrix1
+    (50728, "2I", 3, (1, 2, 1, 1, 1, 1), True),  # AsShotNeutral
+]
+_DNG_TAGS = [
+    (50706, "B", 4, (1, 4, 0, 0), True),
+    (50708, "s", 0, "kpnviz test", True),
+    (50778, "H", 1, 21, True),
+]
+
+
+def linear_dng(colors, black=0, white=65535):
+    """A DNG of [H, W, 3] uint16 that holds all colors of each pixel."""
+    levels = [(50714, "I", 3, (black,) * 3, True), (50717, "I", 3, (white,) * 3, True)]
+    return tiff(colors, photometric="linear_raw", extratags=[*_DNG_TAGS, *_COLOR_TAGS, *levels])
+
+
+def monochrome_dng(values):
+    """A DNG of a sensor without colors, [H, W] uint16."""
+    levels = [
+        (50714, "I", 1, BLACK, True),
+        (50717, "I", 1, WHITE, True),
+        (51041, "d", 2, NOISE_PROFILE[:2], True),
+    ]
+    file = io.BytesIO(tiff(values, photometric="minisblack", extratags=[*_DNG_TAGS, *levels]))
+    with tifffile.TiffFile(file, mode="r+b") as opened:
+        opened.pages.first.tags["PhotometricInterpretation"].overwrite(
+            34892
+        )  # tifffile writes it with colors alone
+    return file.getvalue()
+
+
 def zipped(files, **options):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, **options) as archive:
@@ -61,6 +104,12 @@ def zipped(files, **options):
 def npz(**arrays):
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
     return file.getvalue()
 
 
@@ -89,7 +138,28 @@ def samples(seed=0, H=14, W=18):
         "tiff": pillow(rgb8, "TIFF", compression="tiff_lzw"),
         "tiff 16": write_tiff(rgb16),
         "tiff float": tiff(gray16.astype(np.float32) / 65535),
+        "npy": npy(gray16[None].repeat(2, 0)),
+        "pgm": b"P5 %d %d 65535\n" % (W, H) + gray16.astype(">u2").tobytes(),
+        "gif": pillow(gray8, "GIF", save_all=True, append_images=[Image.fromarray(gray8 // 2)]),
+        "tiff of pages": tiff(gray16[None].repeat(3, 0), photometric="minisblack"),
+        "tiff of imagej": tiff(gray16[None].repeat(2, 0), imagej=True),
         "npz": npz(frames=rng.random((3, H, W), np.float32), read_std=0.02, shot_gain=0.003),
         "zip": zipped([("a.png", pillow(gray8, "PNG")), ("b.png", pillow(gray8, "PNG"))]),
         "burst.json": description(["png 16", "png 16 2"], noise=[{"read_std": 0.01, "shot_gain": 0.001}] * 3),
     }
+
+
+def read_here(files, limits=None):
+    """What :func:`kpnviz.capture.reader.read_frames` gives, in this process, as so many files are read in the tests."""
+    read, notes = frames_among([name for name, _ in files])
+    chosen = [files[i] for i in read]
+    stream = b"".join(json.dumps([name, len(data)]).encode() + b"\n" + data for name, data in chosen)
+    said = []
+    with tempfile.TemporaryFile() as output:
+        decoding.run(limits or Limits(), io.BytesIO(stream), output, said.append)
+        if "refused" in said[-1]:
+            raise FileError(said[-1]["refused"])
+        found = said[-1]["read"]
+        found["notes"] = notes + list(found.get("notes", ()))
+        size = os.fstat(output.fileno()).st_size
+        return reader._stack(found, mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) if size else None)

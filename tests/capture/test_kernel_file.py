@@ -97,6 +97,7 @@ def test_what_anybody_writes_by_hand(in_this_process):
     expected = Estimate.of(Burst(arrays["frames"]), KernelField.from_kernels(arrays["kernels"]))
     burst, (estimate,) = load(npz(**arrays))
     assert estimate.model == "kernels 0" and burst.white_level == 1
+    assert load(npz(**plain(title=" ")))[1][0].model == "kernels 0"
     np.testing.assert_allclose(estimate.image, expected.image, rtol=1e-5)
     for frames in (arrays["frames"].astype(">f4"), np.asfortranarray(arrays["frames"])):
         again, _ = load(npz(**plain(frames=frames)))
@@ -167,7 +168,17 @@ NAN[1, 2, 0, 3, 4] = np.nan
             "kernels has 64 bytes; dtype float32 and shape .1000000, 3, 3, 9, 10.",
         ),
         (lambda: lying((2**40, 2**40)), "kernels has 64 bytes; dtype float32"),
-        (lambda: lying((4, -4)), "kernels has 64 bytes|kernels has shape"),
+        (lambda: lying((4, -4)), r"kernels has shape \(4, -4\); axes have lengths of 0 or more"),
+        (lambda: lying((-4, -4)), r"kernels has shape \(-4, -4\); axes"),
+        (lambda: lying((True, 16)), r"kernels has shape \(True, 16\); axes"),
+        (
+            lambda: npz(**plain(kernels=None, kernels_5=K)),
+            r"kernels_5 has shape \(2, 3, 3, 9, 10\), so K = 3; its name says 5",
+        ),
+        (
+            lambda: npz(**plain(**{f"{i}/title": "a" for i in range(99)})),
+            "holds methods 0, .*, 16, ...; they are",
+        ),
         (
             lambda: lying((4,), "|O", real=b"cos\nsystem\n(S'echo'\ntR." + b" " * 8),
             r"kernels has \d+ bytes; dtype object",
@@ -216,7 +227,14 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(scale=2)),
             "scale is 2, half resolution, and the kernels are given at every pixel, 9x10",
         ),
-        (lambda: npz(**plain(paddng="zero")), "holds 'paddng.npy', which is no key of a file of kernels"),
+        (
+            lambda: npz(**plain(paddng="zero")),
+            "holds 'paddng', which is no key of a file of kernels; padding is one",
+        ),
+        (
+            lambda: npz(**plain(burst=np.ones(3))),
+            "holds 'burst', which is no key .*; it needs frames and, say, kernels",
+        ),
         (
             lambda: npz(**plain(vertical=K[:, 0])),
             "it has kernels, vertical; expected kernels, or vertical and",

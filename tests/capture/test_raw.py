@@ -11,12 +11,22 @@ import pytest
 
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.prepare import prepare
-from kpnviz.capture.raw import kind_of, read_raw
+from kpnviz.capture.raw import _planes, _Said, kind_of, read_raw
 from kpnviz.capture.reader import read_frames
 from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import BLACK, NOISE_PROFILE, WHITE, dng, pillow, tiff, write_tiff
+from .picture_makers import (
+    BLACK,
+    NOISE_PROFILE,
+    WHITE,
+    dng,
+    linear_dng,
+    monochrome_dng,
+    pillow,
+    read_here,
+    tiff,
+)
 
 LIMITS = Limits()
 H, W = 96, 128
@@ -82,7 +92,7 @@ def test_the_pattern_is_that_of_the_visible_part(monkeypatch):
 
     class Raw:
         sizes = types.SimpleNamespace(raw_width=13, raw_height=9, flip=0)
-        raw_type, raw_pattern, color_desc = "flat", pattern, b"RGBG"
+        raw_type, color_desc, num_colors = "flat", b"RGBG", 3
         raw_image_visible, raw_colors_visible = values[1:, 3:], colors[1:, 3:]
         black_level_per_channel, white_level = [0, 0, 0, 0], 1000
         color_matrix, camera_whitebalance = np.eye(3, 4), [1, 1, 1, 0]
@@ -144,11 +154,9 @@ def test_kinds_are_told_by_content():
     assert kind_of("a", b"FUJIFILMCCD-RAW 0201") == "raw"
     assert kind_of("a", b"\0\0\0\x18ftypcrx \0") == "raw"
     assert kind_of("a", b"II*\0\x10\0\0\0CR\2\0") == "raw"
-    assert kind_of("a", pillow(rgb, "TIFF")) == "picture"
-    assert kind_of("a", write_tiff(rgb.astype(np.uint16))) == "picture"
-    assert kind_of("a", tiff(rgb.astype(np.float32), photometric="rgb")) == "color tiff"
-    assert kind_of("a", tiff(rgb[..., 0].astype(np.float32))) == "picture"
-    assert kind_of("a", b"II*\0") == "picture"
+    assert kind_of("a", pillow(rgb, "TIFF")) == kind_of("a", tiff(rgb, bigtiff=True)) == "tiff"
+    assert kind_of("a", pillow(rgb, "PNG")) == "picture"
+    assert kind_of("a", b"II*\0") == "tiff"
 
 
 def test_what_cannot_be_read_is_said_and_the_caller_lives():
@@ -186,3 +194,71 @@ def test_rawpy_itself_opens_the_dng():
     codes = mosaic()
     with rawpy.imread(io.BytesIO(dng(codes))) as file:
         np.testing.assert_array_equal(file.raw_image_visible, codes)
+
+
+LINEAR = np.random.default_rng(3).integers(0, 60000, (H // 2, W // 2, 3)).astype(np.uint16)
+
+
+def test_a_linear_dng_has_all_colors_of_every_pixel():
+    frame = read_raw("a.dng", linear_dng(LINEAR, black=1000, white=61000), LIMITS)
+    np.testing.assert_allclose(frame.planes, (LINEAR.transpose(2, 0, 1) - 1000.0) / 60000, atol=1e-6)
+    np.testing.assert_allclose(frame.white_balance, (2, 1, 1))
+    stack = read_here([(f"{i}.dng", linear_dng(LINEAR)) for i in range(2)])
+    assert (len(stack), stack.channels, stack.encoded) == (2, 3, False)
+
+
+def test_a_monochrome_dng_is_gray():
+    codes = mosaic()
+    frame = read_raw("a.dng", monochrome_dng(codes), LIMITS)
+    np.testing.assert_allclose(frame.planes[0], (codes.astype(float) - BLACK) / SPAN, atol=1e-6)
+    assert frame.matrix is None and frame.noise[0] == pytest.approx(
+        (NOISE_PROFILE[1] ** 0.5, NOISE_PROFILE[0])
+    )
+    stack = read_here([(f"{i}.dng", monochrome_dng(mosaic(i))) for i in range(3)])
+    assert (len(stack), stack.channels, stack.height, stack.encoded) == (3, 1, H, False)
+    assert stack.noise is not None and stack.developed(np.zeros((1, 2, 2))).shape == (1, 2, 2)
+
+
+XTRANS = ("GRGGBG", "BGBRGR", "GRGGBG", "GBGGRG", "RGRBGB", "GBGGRG")  # each 3x3: 5 G, 2 R, 2 B
+QUAD = ("RRGG", "RRGG", "GGBB", "GGBB")
+
+
+@pytest.mark.parametrize("size", [(90, 120), (87, 117)])
+@pytest.mark.parametrize("pattern, block, kind", [(XTRANS, 3, "X-Trans"), (QUAD, 4, "Quad Bayer")])
+def test_other_mosaics_are_read_in_blocks(pattern, block, kind, size):
+    codes = np.random.default_rng(4).integers(BLACK - 60, WHITE + 1, size).astype(np.uint16)
+    frame = read_raw("a.dng", dng(codes, pattern=pattern), LIMITS)
+    h, w = size[0] // block, size[1] // block
+    light = (codes.astype(float) - BLACK) / SPAN
+    names = np.array([[*row] for row in pattern])
+    for c, color in enumerate("RGB"):
+        for i, j in ((0, 0), (1, 0), (h - 1, w - 1), (h // 2, w // 3)):
+            inside = [
+                light[y, x]
+                for y in range(i * block, (i + 1) * block)
+                for x in range(j * block, (j + 1) * block)
+                if names[y % len(names), x % len(names)] == color
+            ]
+            assert frame.planes[c, i, j] == pytest.approx(np.mean(inside), abs=1e-6)
+    assert frame.planes.shape == (3, h, w) and f"a {kind} sensor: each {block}x{block}" in frame.note
+    count = 5 if kind == "X-Trans" else 8
+    assert frame.noise[1][1] == pytest.approx(NOISE_PROFILE[2] / count)
+
+
+@pytest.mark.parametrize(
+    "letters, colors, sentence",
+    [
+        (b"CMYG", 4, "with the colors C, M, Y, G; red, green and blue are read"),
+        (b"RGBG", 3, r"whose colors \['RRRRRR', .* do not repeat as those of Bayer, X-Trans or Quad Bayer"),
+    ],
+)
+def test_a_sensor_of_other_colors_is_named(letters, colors, sentence):
+    raw = types.SimpleNamespace(
+        raw_image_visible=np.zeros((24, 24)),
+        raw_colors_visible=np.zeros((24, 24), np.uint8),
+        num_colors=colors,
+        color_desc=letters,
+        raw_type="flat",
+    )
+    with pytest.raises(ValueError, match=f"a.nef is a raw file of a sensor {sentence}"):
+        _planes("a.nef", raw, "flat", _Said())

@@ -137,10 +137,6 @@ def test_what_is_neither_gray_nor_rgb_is_refused(photometric, dtype):
             "a.tif is a floating-point TIFF whose 0 is white; save it with 0 as black",
         ),
         (
-            tiff(values("int8", (6, 9)), photometric="minisblack"),
-            "a.tif has signed values; save it with unsigned integers or as floating point",
-        ),
-        (
             with_tag(
                 with_tag(tiff(values("uint8", (6, 12)), photometric="minisblack"), "BitsPerSample", 12),
                 "ImageWidth",

@@ -134,7 +134,7 @@ def test_the_heading_is_the_photo_where_it_is_known_and_else_the_file(tmp_path, 
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (["-o", "lens.txt"], "lens.txt: a page is an .html file"),
+        (["-o", "lens.txt"], "lens.txt: the name of a page ends in .html"),
         (["--at", "-1,1"], "argument --at: -1 is not a whole number from 0 to 1000000"),
         (["--at", "40,1"], "--at is 40,1; the frames have 40x52 pixels"),
         (["--at", "1,1", "--crop", "5,5,20,20"], "--at is 1,1, which is not in the part that --crop names"),

@@ -97,28 +97,11 @@ def test_the_best_of_each_column_is_framed():
     assert [color == "black" for color in numbers.textfont.color] == light.tolist()
 
 
-def test_categories_have_flat_colors_and_a_legend_with_their_shares():
-    index = np.array([[0, 0, 2, 2], [0, 0, 0, 2]])
-    figure = figures.category_map(index, ["a", "b", "c"], ["#111111", "#222222", "#333333"])
-    heatmap = traces(figure, "heatmap")[0]
-    scale = np.array([edge for edge, _ in heatmap.colorscale])
-    for i, color in enumerate(["#111111", "#222222", "#333333"]):
-        position = (i - heatmap.zmin) / (heatmap.zmax - heatmap.zmin)
-        below = int(np.searchsorted(scale, position)) - 1
-        assert heatmap.colorscale[below][1] == heatmap.colorscale[below + 1][1] == color
-    assert [trace.name for trace in traces(figure, "scatter")] == ["a: 62 %", "b: 0 %", "c: 38 %"]
-    assert np.asarray(heatmap.text).tolist() == [["a", "a", "c", "c"], ["a", "a", "a", "c"]]
-    over = figures.category_map(index, ["a", "b", "c"], ["#111111"] * 3, picture=np.full((2, 4), 0.5))
-    picture, colors = traces(over, "heatmap")
-    assert (np.asarray(picture.z) == 0.5).all() and 0 < colors.opacity < 1  # the picture is seen through it
-
-
 def test_figures_of_squares_say_how_tall_their_width_lets_them_be(rng):
     """At every width, the height at which nothing is left empty: margins, and squares as high as they are wide."""
     for figure, rows, columns, bar in (
-        (figures.kernel_rows([[np.eye(3)] * 4] * 2, ["a", "b"], list("abcd"), "frame"), 7, 15, 75),
+        (figures.kernel_rows([[np.eye(3)] * 4] * 2, ["a", "b"], list("abcd"), "frame"), 7, 15, 0),
         (figures.image_map(rng.random((20, 30)), "px"), 20, 30, 75),
-        (figures.boxed(rng.random((9, 12)), 1, 3, 2, 5), 9, 12, 0),
     ):
         fit, margin = figure.layout.meta["fit"], figure.layout.margin
         width = 640
@@ -142,7 +125,6 @@ def test_figures_leave_background_and_text_to_the_page(rng, dark):
     for figure in (
         figures.kernel_rows([[kernel]], ["a"], ["b"], "c", dark=dark),
         figures.image_map(kernel, "px", dark=dark, diverging=True),
-        figures.boxed(rng.random((9, 9)), 1, 3, 2, 5),
         figures.curves([1, 2], {"a": [1, 2]}, "x", "y"),
     ):
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0, 0, 0, 0)"

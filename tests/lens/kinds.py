@@ -67,7 +67,12 @@ def valid():
     return Burst(frames(3)), KernelField.from_kernels(kernels, size=(h, w), padding="valid")
 
 
-KINDS = (pytorch_kpn, basis_prediction, sepconv, monte_carlo, monte_carlo_samples, fac, valid)
+def of_counts():
+    """Kernels that also take counts of 16 bits to 0 .. 1: float16 holds weights as small only times a power of two."""
+    return Burst(frames(2) * 65535), KernelField.from_kernels(normal(2, 5, 5, H, W) / 65535**2)
+
+
+KINDS = (pytorch_kpn, basis_prediction, sepconv, monte_carlo, monte_carlo_samples, fac, valid, of_counts)
 
 
 def of_kind(kind):

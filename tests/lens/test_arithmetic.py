@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from kpnviz.analysis.best_size import TIE, best_size
-from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
+from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.kernel_stats import centroid, entropy, mass, spread
-from kpnviz.analysis.maps import burst_response, frame_maps
+from kpnviz.analysis.maps import burst_response, disagreement, frame_maps, kernel_kinds, mean_kernels
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.color import srgb_decode, srgb_encode
@@ -38,17 +38,22 @@ SIZE = {"height": H, "width": W}
 MODULES = (
     "assumed",
     "carpet",
+    "changed_picture",
     "field",
     "ideal",
     "kept_field",
     "kernels",
+    "kinds",
     "layout",
     "maps",
     "matching",
     "mixed_field",
+    "moved_frame",
     "paint",
     "palette",
     "payload",
+    "peaks",
+    "regions",
     "response",
     "size_pictures",
     "sizes",
@@ -141,7 +146,8 @@ def test_kernels_without_some_sizes_are_those_of_restricted_sizes(script, sizes,
         expected = changed.at(y, x)[1]
         weights, alone = script(
             "((field) => [[...field.frameAt(1, a.y, a.x)], field.weightAt(1, a.y, a.x, a.at, a.at)])"
-            "(new KeptField(new KernelField(sent(a.kernels)), a.kept, a.keep))",
+            "(new KeptField(new KernelField(sent(a.kernels)), "
+            "{ kept: a.kept, keepShare: a.keep, dropped: [], nonnegative: false }))",
             kernels={"sizes": sizes, "separable": separable, "factors": halves(factors[0].numpy()), **SIZE},
             kept=kept, keep=keep, at=max(sizes) // 2, y=y, x=x,
         )  # fmt: skip
@@ -207,11 +213,9 @@ def test_the_mean_of_the_pictures_of_sizes_is_the_picture_without_the_others(scr
     for size, share in zip(sizes, shares, strict=True):
         masses = field.channel(1).sizes_at(h - 1, 9)[size].sum((-1, -2))
         assert share[1, h - 1, 9] == pytest.approx(masses.sum() / 2, abs=1e-4)
-    for kept in ([1], [3, 7], sizes):
+    for kept in ([3, 7], sizes) if inset else ([1], [3, 7], sizes):
         made = np.mean([pictures[sizes.index(size)] for size in kept], axis=0)
-        less = inset - max(kept) // 2 if inset else 0  # smaller kernels see less
-        seen = frames[..., less : H - less, less : W - less]
-        np.testing.assert_allclose(made, restrict_sizes(field, kept).apply(seen)[0], atol=2e-5)
+        np.testing.assert_allclose(made, restrict_sizes(field, kept).apply(frames)[0], atol=2e-5)
 
 
 @pytest.mark.parametrize("half", [True, False])
@@ -250,6 +254,138 @@ def test_maps_are_those_of_python(script, half):
     np.testing.assert_allclose(
         np.reshape(both["share"], (h, w)), frame_maps(field, 0).share + expected.share, atol=1e-4
     )
+
+
+CHANGES = [
+    {"kept": [1, 3, 5], "dropped": [0, 2], "nonnegative": False, "keepShare": True},
+    {"kept": [3, 5], "dropped": [1], "nonnegative": True, "keepShare": True},
+    {"kept": [1, 3, 5], "dropped": [], "nonnegative": True, "keepShare": False},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=["dropped", "all", "nonnegative"])
+def test_the_picture_of_changed_kernels_is_that_of_python(script, changes):
+    """What if, in color: sizes, frames and negative weights left out; the kernels that are shown are those applied."""
+    sizes = (1, 3, 5)
+    shape = (1, 3, factor_channels(sizes, True), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(11)).half()
+    field = KernelField(factors.float(), sizes, True, H, W)
+    frames = np.random.default_rng(12).random((3, 3, H, W), dtype=np.float32)
+    changed = restrict_sizes(field, changes["kept"])
+    changed = drop_frames(changed, changes["dropped"]) if changes["dropped"] else changed
+    kernels = ChangedKernels(changed, changes["nonnegative"], field if changes["keepShare"] else None)
+    expected = kernels.apply(frames)
+    sent = {"sizes": sizes, "separable": True, "factors": halves(factors[0].numpy()), **SIZE}
+    picture, weights = script(
+        "((field) => [[...ran(changedPicture([{ field, share: 1 }], a.frames, a.changes))], "
+        "new KeptField(field, a.changes).at(7, 20).map((w) => [...w])])(new KernelField(sent(a.kernels)))",
+        kernels=sent, frames=array(frames), changes=changes,
+    )  # fmt: skip
+    atol = 2e-5 * float(np.abs(expected).max())
+    np.testing.assert_allclose(np.reshape(picture, (3, H, W)), expected, atol=atol)
+    np.testing.assert_allclose(np.reshape(weights, (3, 5, 5)), kernels.at(7, 20), atol=atol)
+    mixed = script(
+        "((field) => [...ran(changedPicture([0.3, 0.7].map((share) => ({ field, share })), a.frames, a.changes))])"
+        "(new KernelField(sent(a.kernels)))",
+        kernels=sent, frames=array(frames), changes=changes,
+    )  # fmt: skip
+    np.testing.assert_allclose(mixed, picture, atol=atol)  # of two that are alike
+
+
+def test_changed_kernels_of_a_basis_make_the_picture_that_they_are_shown_to(script):
+    factors = 0.3 * torch.randn((1, 4, H, W), generator=torch.Generator().manual_seed(13))
+    basis = torch.randn((4, 2, 3, 3), generator=torch.Generator().manual_seed(14))
+    field = KernelField.from_basis(basis, factors[0], padding="zero", reduce="sum")
+    frames = np.random.default_rng(15).random((2, 1, H, W), dtype=np.float32)
+    expected = ChangedKernels(drop_frames(field, [1]), True).apply(frames[:, 0])
+    found = script(
+        "((factors) => [...ran(changedPicture([{ share: 1, field: new KernelField({ ...a.kernels, factors }) }],"
+        " a.frames, a.changes))])({ values: Float32Array.from(a.factors.values), shape: a.factors.shape })",
+        kernels={
+            "sizes": [3], "separable": False, "half": False, "padding": "zero", "reduce": "sum", "basis": array(basis),
+            **SIZE,
+        },
+        factors=array(factors), frames=array(frames),
+        changes={"kept": [3], "dropped": [1], "nonnegative": True, "keepShare": False},
+    )  # fmt: skip
+    np.testing.assert_allclose(np.reshape(found, (H, W)), expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_frame_moved_by_hand_is_that_of_python(script):
+    burst = synthesize(RECIPE)
+    found = script("[...withMovedFrame(a.frames, 2, [3, -5]).values]", frames=array(burst.frames[:, None]))
+    expected = shift_frame(burst, 2, 3, -5).frames
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize(("y", "x", "side"), [(11, 20, 9), (2, W - 1, 17), (5, 5, 0)])
+def test_mean_kernels_of_a_region(script, y, x, side):
+    sizes = (1, 5)
+    shape = (1, 2, factor_channels(sizes, True), (H + 1) // 2, (W + 1) // 2)
+    factors = torch.randn(shape, generator=torch.Generator().manual_seed(16)).half()
+    region, found = script(
+        "((field) => { const region = regionAround(field, a.y, a.x, a.side);"
+        " return [region, ran(regionMean(field, region)).map((w) => [...w])]; })(new KernelField(sent(a.kernels)))",
+        kernels={"sizes": sizes, "separable": True, "factors": halves(factors[0].numpy()), **SIZE},
+        y=y, x=x, side=side,
+    )  # fmt: skip
+    half = (side - 1) // 2 if side else max(H, W)
+    place = max(0, y - half), min(H, y + half + 1), max(0, x - half), min(W, x + half + 1)
+    assert (region["top"], region["bottom"], region["left"], region["right"]) == place
+    expected = mean_kernels(KernelField(factors.float(), sizes, True, H, W), *place)
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [[1], [0, 1]])
+def test_kinds_of_kernels_hold_as_much_of_their_variance_as_pythons(script, frames):
+    """Starting points differ, so kinds may; what kinds are for is how much of the kernels' variety they hold."""
+    rng = np.random.default_rng(17)
+    h, w = 40, 44
+    kinds = rng.normal(size=(4, 2 * 25))  # factors of a dense kernel, of each frame
+    kind = np.kron(rng.integers(0, 4, (5, 11)), np.ones((8, 4), int))
+    factors = kinds[kind] + 0.25 * rng.normal(size=(h, w, 50))
+    factors = np.moveaxis(factors, -1, 0).reshape(2, 25, h, w).astype(np.float16)
+    field = KernelField(torch.from_numpy(factors).float()[None], (5,), False, 2 * h, 2 * w)
+    found = script(
+        "((k) => ({ ...k, index: [...k.index], kernels: k.kernels.map((of) => of.map((w) => [...w])) }))"
+        "(ran(kernelKinds(new KernelField(sent(a.kernels)), a.frames, 4)))",
+        kernels={
+            "sizes": [5], "separable": False, "factors": halves(factors), "height": 2 * h, "width": 2 * w,
+        },
+        frames=frames,
+    )  # fmt: skip
+    expected = kernel_kinds(field, frames[0] if len(frames) == 1 else None, 4)
+    assert found["explained"] == pytest.approx(expected.explained, abs=0.01)
+    assert found["spread"] == sorted(found["spread"])
+    # What is said of the kinds follows from which place has which.
+    index = np.reshape(found["index"], (h, w))
+    kernels = np.moveaxis(field.predicted(slice(None), frames), 0, 2).reshape(h, w, -1)
+    for number, mean in enumerate(found["kernels"]):
+        np.testing.assert_allclose(np.ravel(mean), kernels[index == number].mean(0), atol=1e-4)
+    inside = sum(kernels[index == i].var(0).sum() * (index == i).mean() for i in range(4))
+    assert found["explained"] == pytest.approx(1 - inside / kernels.reshape(h * w, -1).var(0).sum(), abs=1e-4)
+
+
+def test_kernels_that_are_all_alike_are_of_one_kind(script):
+    factors = np.full((1, 9, 6, 7), 0.25, np.float16)
+    found = script(
+        "((k) => [k.kernels.length, k.explained])(ran(kernelKinds(new KernelField(sent(a.kernels)), [0], 5)))",
+        kernels={"sizes": [3], "separable": False, "factors": halves(factors), "height": 12, "width": 14},
+    )  # fmt: skip
+    assert found == [1, 1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_where_pictures_differ_most(script, channels):
+    a, b = np.random.default_rng(18).random((2, channels, 50, 60)).astype(np.float32)
+    a, b = (a[0], b[0]) if channels == 1 else (a, b)
+    found = script(
+        "peaksOf(differences(a.a, a.b, 3000, (v) => encode(v / 0.8)), 50, 60)",
+        a=a.ravel().tolist(), b=b.ravel().tolist(),
+    )  # fmt: skip
+    expected = disagreement(a, b, 0.8)
+    assert [tuple(peak["at"]) for peak in found] == [(y, x) for y, x, _ in expected]
+    np.testing.assert_allclose([peak["value"] for peak in found], [v for *_, v in expected], atol=1e-5)
 
 
 @pytest.mark.parametrize("shifts", [None, [(0, 0), (2, -1), (-0.5, 4)]])

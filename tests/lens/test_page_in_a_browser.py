@@ -9,7 +9,8 @@ import torch
 from playwright.sync_api import expect
 
 import kpnviz
-from kpnviz.analysis.counterfactuals import ChangedKernels, restrict_sizes
+from kpnviz.analysis.counterfactuals import ChangedKernels, drop_frames, restrict_sizes, shift_frame
+from kpnviz.analysis.maps import disagreement, mean_kernels
 from kpnviz.analysis.metrics import psnr
 from kpnviz.lens import interactive_page, pack, pack_assumed
 from kpnviz.noise import NoiseModel
@@ -28,6 +29,7 @@ RECIPE = kpnviz.BurstRecipe(
 SCALES = (0.25, 0.5, 2, 4)
 LINK = "http://localhost:8501/?v=1&photo=dog"
 SIZE = {"width": 1280, "height": 900}
+STATE = "document.getElementById('lens').shadowRoot.querySelector('.lens').lens.state"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,64 @@ def test_every_view_works_offline(opened):
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def test_what_if_a_frame_were_left_out_or_moved(opened, burst, estimates):
+    """Pictures, their scores and the kernels are those that Python has of the same changes."""
+    page = opened(display={"look": "change", "shown": "mkpn"})
+    field = dataclasses.replace(
+        estimates[1].kernels, factors=estimates[1].kernels.factors.half().float()
+    )  # as they travel
+    row = page.locator("[data-method=MKPN]")
+    score = page.locator(".chip.shown .score").locator("visible=true")
+    row.locator("[data-drop='3']").click()
+    dropped = ChangedKernels(drop_frames(field, [3]), share_of=field)
+    expect(score).to_have_text(f"{psnr(dropped.apply(burst.frames), burst.truth, burst.white_level):.2f} dB")
+    expect(row.locator(".loss")).to_have_text(re.compile("^Δ −"))
+    page.locator("[name=nonnegative]").check()
+    page.locator("[name=moved]").select_option("2")
+    page.locator("[name=dx]").fill("-5")
+    moved = shift_frame(burst, 2, 0, -5)
+    changed = ChangedKernels(drop_frames(field, [3]), True, field)
+    image = changed.apply(moved.frames)
+    expect(score).to_have_text(f"{psnr(image, burst.truth, burst.white_level):.2f} dB")
+    shown = lens(page, "Array.from(l.imageOf(l.panelNamed('mkpn')))")
+    np.testing.assert_allclose(np.reshape(shown, image.shape), image, atol=2e-5)
+    hover(page, 30, 60)
+    painted(page)
+    weights = lens(page, "l.found[1].cells.map(({ weights }) => [...weights])")
+    np.testing.assert_allclose(np.reshape(weights, (8, 11, 11)), changed.at(30, 60), atol=1e-6)
+    expect(
+        row.locator(".agrees")
+    ).to_be_visible()  # the picture is what these kernels make of the moved frame
+    assert lens(page, "l.shifts[2]") == moved.shifts[2].tolist()
+    page.get_by_role("button", name="undo changes").click()
+    expect(score).to_contain_text(f"{psnr(estimates[1].image, burst.truth, burst.white_level):.2f} dB")
+
+
+def test_regions_kinds_and_where_pictures_differ_follow_the_pixel(opened, burst, estimates):
+    page = opened(
+        display={"look": "kinds", "mode": "kinds", "all": True, "kinds": 3, "shown": "mkpn", "frame": 2}
+    )
+    until(
+        page, "document.getElementById('lens').shadowRoot.querySelector('.agrees')"
+    )  # the kind of the pixel
+    kind = lens(page, "l.kinds.at(l.chosenMethod, ...l.cursor)")
+    expect(page.locator(".of-map .here")).to_have_text(f"here {kind + 1}")
+    expect(page.locator(".row .cell")).to_have_count(3 * 8)
+    page.get_by_role("tab", name="Region").click()
+    page.locator("[name=region]").select_option("17")
+    hover(page, 40, 50)
+    until(page, "document.getElementById('lens').shadowRoot.querySelectorAll('.cell.dim').length === 0")
+    found = lens(page, "l.means.of(l.kernelMethods[1]).kernels.map((weights) => [...weights])")
+    expected = mean_kernels(estimates[1].kernels, 32, 49, 42, 59)
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-3)
+    page.locator("[name=mode]").select_option("absolute")
+    page.locator("[name=against]").select_option("kpn-l5")
+    places = disagreement(estimates[1].image, estimates[0].image, burst.white_level)
+    for y, x, _ in places[:2]:
+        page.locator(".peak").click()
+        until(page, f"String({STATE}.pinnedAt) === '{y},{x}'")
+
+
 def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_follow(
     opened, burst, estimates
 ):
@@ -161,7 +221,7 @@ def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_fo
     np.testing.assert_allclose(np.reshape(fused, (11, 11)), np.pad(without.at(30, 60)[3], margin), atol=1e-6)
     expect(row.locator(".agrees")).to_be_visible()  # the picture is what these kernels make
     page.locator(".inside .options summary").click()
-    page.locator("[name=keep]").uncheck()
+    page.locator(".menu [name=keep]").uncheck()
     plain = restrict_sizes(field, kept).apply(torch.from_numpy(burst.frames)[None])[0].numpy()
     expect(score).to_have_text(f"{psnr(plain, burst.truth, burst.white_level):.2f} dB")
     row.locator("[data-size='']").click()

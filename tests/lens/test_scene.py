@@ -99,6 +99,12 @@ def test_large_sizes_carry_the_lawn_and_small_ones_the_fur(estimates):
     assert fur[:3].sum() > 0.7 and fur[-2:].sum() < 0.2
 
 
+def test_a_picture_is_named_after_the_frame_that_is_chosen():
+    """Any frame can be chosen in every step that shows them: no caption fixes one."""
+    for step in scene()["steps"]:
+        assert not re.search(r"[Ff]rame \d", step["left"] + step["right"]), step["name"]
+
+
 def test_papers_and_source_are_those_of_the_citation():
     citation = (ROOT / "CITATION.cff").read_text()
     for paper in scene()["papers"].values():

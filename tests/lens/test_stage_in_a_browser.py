@@ -1,5 +1,6 @@
 """The stage: as large whatever is shown, over the whole window, under fingers; frames played and stacked."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -27,15 +28,25 @@ def file(tmp_path_factory):
     return page.as_uri()
 
 
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """Four methods in color."""
+    burst = kpnviz.synthesize(dataclasses.replace(RECIPE, color=True))
+    estimates = 2 * [kpnviz.load(method)(burst) for method in METHODS]
+    page = tmp_path_factory.mktemp("crowded") / "page.html"
+    page.write_text(interactive_page(burst, estimates, pack(burst, estimates, (20, 30))), encoding="utf-8")
+    return page.as_uri()
+
+
 @pytest.fixture
 def opened(chromium, file):
     """Opens the page of a lens; none may leave an error in the console."""
     contexts = []
 
-    def open_page(size, **options):
+    def open_page(size, address=file, **options):
         contexts.append(chromium.new_context(viewport=size, **options))
         page = watch(contexts[-1].new_page())
-        page.goto(file)
+        page.goto(address)
         page.locator(".lens[data-y]").wait_for()
         page.wait_for_timeout(700)  # the lens measures once more what is above it
         contexts[-1].page = page
@@ -91,7 +102,7 @@ def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size)
     expect(page.locator(".lens.full")).to_have_css("position", "fixed")
     painted(page)
     assert page.locator(".lens").bounding_box() == {"x": 0, "y": 0, **size}
-    for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=15", ".tab#ideal"):
+    for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=15", ".tab#kernels"):
         expect(page.locator(part)).to_be_in_viewport(ratio=1)
     stage = page.locator(".stage.shown").bounding_box()
     assert stage["width"] >= before[2] or size is PHONE
@@ -102,6 +113,25 @@ def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size)
     assert page.locator(".lens.full").count()
     page.get_by_role("button", name="Fill the window").click()
     assert not page.locator(".lens.full").count()
+
+
+@pytest.mark.parametrize("size", [(390, 844), (360, 640), (844, 390)], ids=str)
+def test_on_a_telephone_all_kernels_of_the_pixel_are_in_sight_beside_it(opened, crowded, size):
+    page = opened(dict(zip(("width", "height"), size, strict=True)), crowded, has_touch=True, is_mobile=True)
+    if size[0] < size[1]:  # the stage, which stays at the window's top; on its side, the lens
+        page.locator(".stages").first.evaluate("(e) => scrollBy(0, e.getBoundingClientRect().top)")
+    else:
+        page.locator(".lens").evaluate("(e) => e.scrollIntoView()")
+    for look in ("kernels", "sum", "parts", "change"):
+        page.locator(f".tab#{look}").evaluate("(tab) => tab.click()")
+        painted(page)
+        seen = [*page.locator(".stage.shown").all(), *page.locator(".rows .cell canvas").all()]
+        boxes = [one.bounding_box() for one in seen]
+        assert len(boxes) == 1 + (2 * 1 + 2 * 7 if look == "parts" else 4 * 8)
+        assert all(box["y"] > -1 and box["y"] + box["height"] < size[1] + 1 for box in boxes), look
+        assert min(box["width"] for box in boxes) >= 14 and boxes[0]["width"] >= 150
+    page.touchscreen.tap(*point(page, 40, 50))
+    assert lens(page, "l.cursor") == [40, 50]
 
 
 def test_a_swipe_scrolls_a_tap_looks_and_a_finger_that_rests_pins(opened):

@@ -135,11 +135,11 @@ def test_answers_follow_from_the_numbers(found, results):
         "follow": "Yes, with matching",
         "classical": "Yes, except where registration is perfect",
         "sizes": "Yes, up to 9×9",
-        "several": "Better than sizes up to 7, about even with larger ones",
+        "several": "Better than sizes up to 7×7, about even with larger ones",
         "frames": "Yes",
-        "assumed": "It costs decibels, with matching more",
+        "assumed": "With matching, too little costs most",
         "kernels": "Yes, both",
-        "stacked": "The noise map and annealing help",
+        "stacked": "The noise map; annealing and the other frames from ×4 on",
     }
     better, worse = changed(results, "mkpn", 1.0), changed(results, "mkpn", -1.0)
     assert better["classical"].answer == "Yes" and better["several"].answer == "Yes, better than each of them"
@@ -149,14 +149,41 @@ def test_answers_follow_from_the_numbers(found, results):
     )
     assert changed(results, "kpn-l7", -0.5)["sizes"].answer == "Not always"
     assert changed(results, "kpn-direct", 1.0)["kernels"].answer == "Not in all cases"
+    without_annealing = changed(results, "kpn-no-anneal-stacked", -1.0)["stacked"].answer
+    assert without_annealing == "The noise map and annealing; the other frames from ×4 on"
+    assert changed(results, "kpn-stacked", -9.0)["stacked"].answer == "None of their parts does"
+
+
+@pytest.mark.parametrize(
+    ("model", "scale"), [("mkpn", 0.25), ("kpn", 0.5), ("kpn-stacked", 0.5), ("mkpn", 4)]
+)
+def test_a_wrong_noise_that_costs_otherwise_is_answered_otherwise(results, model, scale):
+    """The answer is about every network and factor of its figure: one that behaves otherwise is enough."""
+    by = 9.0 if scale < 1 and "stacked" not in model else -9.0
+    rows = [
+        dataclasses.replace(row, psnrs=tuple(psnr + by for psnr in row.psnrs))
+        if (row.model, row.noise_scale) == (model, scale)
+        else row
+        for row in results.rows
+    ]
+    answers = {verdict.name: verdict.answer for verdict in verdicts.verdicts(Results(results.stamp, rows))}
+    assert answers["assumed"] == "It costs decibels"
 
 
 def test_a_tie_is_said(results):
     say = Sayer(results)
     say.ahead("mkpn", "kpn-l9", "whole-pixel", 2)
-    assert re.fullmatch(r"level with KPN L9 \([+-]0\.00 ± 0\.\d\d dB\)", say.numbers[0].text)
+    assert re.fullmatch(r"level with KPN L9 \([+-]0\.00\d ± 0\.\d\d\d dB\)", say.numbers[0].text)
     say.ahead("mkpn", "kpn-l5", "whole-pixel", 16, of=False)
     assert re.fullmatch(r"0\.33 ± 0\.04 dB ahead", say.numbers[1].text)
+
+
+def test_a_tie_is_one_as_it_is_printed(numbers):
+    """Who reads 0.03 ± 0.01 takes it for three standard errors."""
+    for number in numbers:
+        if number.error is not None:
+            value, error = map(float, re.findall(r"\d+\.\d+", number.text))
+            assert is_tie(value, error) == is_tie(number.value, number.error), number.text
 
 
 def test_what_was_not_measured_is_not_said(results):

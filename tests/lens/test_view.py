@@ -13,6 +13,7 @@ import kpnviz
 from kpnviz.lens import unpack
 
 FRAMES = np.random.default_rng(0).random((3, 24, 30), dtype=np.float32)
+FIELD = kpnviz.KernelField.from_kernels(np.ones((3, 1, 1, 24, 30), np.float32))
 
 
 @pytest.fixture
@@ -31,6 +32,11 @@ def estimate(burst):
     [
         ({"burst": FRAMES}, "burst is of type ndarray; it is a kpnviz.Burst"),
         ({"estimates": [FRAMES]}, "each is an Estimate or a Series"),
+        (
+            {"estimates": FIELD},
+            "estimates is of type KernelField; it is an Estimate, a Series or a list of them",
+        ),
+        ({"estimates": {"mine": FIELD}}, "estimates is of type dict; it is an Estimate"),
         ({"height": 20}, "height is 20; it is a whole number from 300 to 4000"),
         ({"theme": "blue"}, "theme is 'blue'; it is 'light', 'dark' or None"),
         ({"pixel": (24, 0)}, "pixel: y is 24; the frames have rows 0 to 23"),
@@ -43,6 +49,20 @@ def test_what_cannot_be_shown_is_one_sentence(change, sentence, burst, estimate)
     with pytest.raises(ValueError, match="^[^\n]+$") as error:
         kpnviz.show(given.pop("burst"), given.pop("estimates"), **given)
     assert sentence in str(error.value)
+
+
+def test_codes_in_place_of_intensities_are_noticed():
+    with pytest.warns(
+        UserWarning, match=r"white is 1 and half of the frames' values are above 13\d: .*white_level="
+    ) as told:
+        kpnviz.show(kpnviz.Burst(255 * FRAMES), [])
+    assert told[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_stated_white_level_is_believed():
+    kpnviz.show(kpnviz.Burst(255 * FRAMES, white_level=255), [])
+    kpnviz.show(kpnviz.Burst(3 * FRAMES), [])  # of a rendering
 
 
 def test_kernels_of_another_burst_are_refused(burst, estimate):
@@ -66,7 +86,7 @@ def test_a_view_is_saved_with_its_pixel_and_theme(burst, estimate, tmp_path):
     text = file.read_text()
     assert "color-scheme: dark;" in text and "mine &lt;b&gt;" in text and "mine <b>" not in text
     for name, sentence in {
-        "kernels.png": "is an .html file",
+        "kernels.png": "kernels.png: the name of a page ends in .html",
         "no/kernels.html": "there is no folder",
     }.items():
         with pytest.raises(ValueError, match=sentence):

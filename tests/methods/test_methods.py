@@ -96,6 +96,14 @@ BAD = [
     ("return None", "my_net returned None; a method gives a KernelField, an Estimate or a picture [H, W]"),
     ("return [1, 2]", "my_net returned a value of type list"),
     ("return burst.frames", "my_net gave a picture of shape (3, 12, 10); of this burst it is (12, 10)"),
+    (
+        "return burst.frames[None, :1]",
+        "of this burst it is (12, 10); if its axes are [1, 1, H, W]: image[0][0]",
+    ),
+    (
+        "return np.ones((3, 5, 5, 12, 10))",
+        "of this burst it is (12, 10); if these are kernels, return KernelField.from_kernels(kernels)",
+    ),
     ("return burst.frames[0].astype(int)", "my_net gave a picture of int64; expected floating point"),
     (
         "return np.where(burst.frames[0] == burst.frames[0, 2, 3], np.nan, 0.5)",

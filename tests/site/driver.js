@@ -7,6 +7,7 @@ import { readConfig, readTensors } from "../../kpnviz/site/scripts/checkpoint.js
 import { Engine } from "../../kpnviz/site/scripts/engine.js";
 import { estimate } from "../../kpnviz/site/scripts/estimate.js";
 import { interestingPixel } from "../../kpnviz/site/scripts/first_look.js";
+import { stateOfExample } from "../../kpnviz/site/scripts/examples.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
@@ -86,8 +87,10 @@ const work = {
   links: ({ links, offer }) =>
     links.map((link) => {
       const [state, problem] = readLink(link, offer);
-      return { problem, again: writeLink(state, offer) };
+      const pages = ["explore", "kernels", "noise", "sizes", "results", "learn", "your_burst"];
+      return { problem, again: writeLink(state, offer), pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])) };
     }),
+  examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
   scores: ({ image, truth, H, W }) => scoresOf(floats(image), floats(truth), H, W, 1),
   async packed({ recipe, names, build, checkpoints, start, scales }) {
     const burst = synthesize(recipe, photos(names));

@@ -3,22 +3,33 @@
 import gzip
 import json
 import re
+from dataclasses import asdict
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from kpnviz.commands.main import main
 from kpnviz.commands.site import offer
+from kpnviz.evaluation.results import read_results
+from kpnviz.lens.texts.examples import EXAMPLES
+from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery
 from kpnviz.site.building import single_page, site_files
 from kpnviz.ui import link
+from kpnviz.ui.presets import address_of
 
 MODELS, PHOTOS = ["kpn-l5", "mkpn"], ["dog", "flowers"]
 
 
 def offer_in(page):
     return json.loads(re.search(r'id="offer">(.*?)</script>', page, re.DOTALL)[1])
+
+
+@pytest.fixture(scope="module")
+def whole_offer():
+    """That of a site of everything."""
+    return offer_in(site_files(list(SHIPPED), list(gallery()), offer())["index.html"].decode())
 
 
 def test_the_site_holds_what_it_needs_and_asks_no_other_address():
@@ -29,12 +40,14 @@ def test_the_site_holds_what_it_needs_and_asks_no_other_address():
     page = files["index.html"].decode()
     assert offer_in(page)["methods"] == ["mkpn"]  # of the app's first choice what is here
     assert "default-src &#x27;none&#x27;; script-src &#x27;self&#x27;" in page
-    for name in ("index.html", "explore.js", "worker.js"):
-        assert not re.search(r"(src|href)=.?https?:|import\(|@import url", files[name].decode()), name
+    for name in ("index.html", "site.js", "worker.js"):
+        assert not re.search(r"src=.?https?:|<link[^>]+https?:|import\(|@import url", files[name].decode()), (
+            name
+        )
     first = (
         "index.html",
         "engine.relaxed.wasm",
-        "explore.js",
+        "site.js",
         "worker.js",
         "models/mkpn.safetensors",
         "photos/dog.png",
@@ -85,7 +98,11 @@ GOOD = [
     "v=2&view=10~20~2&shake=sub-pixel&mode=share&channel=B",
     "v=2&methods=kpn-1frame~mkpn&rotation=1.5&shutter=3",
     "v=2&shake=handheld&tilt=2",
+    "v=2&off=mkpn.1.3~kpn-l5.5&keep=0&dropped=2~0&moved=3~-2~1&nonnegative=1",
+    "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
+    "v=2&lesson=4&teach=1&sizes=kpn-l3~mkpn~2",
+    "v=2&kernels_view=what-if&in_dropped=1~2",
 ]
 WRONG = [
     "v=9&phto=dog",
@@ -94,15 +111,37 @@ WRONG = [
     "shake=hand&shifts=1~1_2~2",
     "tilt=9&parallax=x",
     "pixel=400~2&top=9999&look=x&assumed=7",
+    "off=resnet.3&moved=9~9~99&dropped=x&region=x&kinds=99",
+    "sizes=kpn-l3~frame~8",
+    "lesson=0&sizes=kpn~mkpn~1",
 ]
 
 
 @pytest.mark.parametrize("links", [GOOD, WRONG], ids=["good", "wrong"])
-def test_a_link_means_the_same_in_app_and_site(run_node, tmp_path, links):
-    page = site_files(list(SHIPPED), list(gallery()), offer())["index.html"].decode()
-    (found,) = run_node(tmp_path, [("links", {"links": links, "offer": offer_in(page)})])
+def test_a_link_means_the_same_in_app_and_site(run_node, tmp_path, whole_offer, links):
+    (found,) = run_node(tmp_path, [("links", {"links": links, "offer": whole_offer})])
     for text, one in zip(links, found, strict=True):
         state, problem = link.read(dict(parse_qsl(text, keep_blank_values=True)))
         expected = urlencode(link.write(state), safe="~")
         assert dict(parse_qsl(one["again"])) == dict(parse_qsl(expected)), text
         assert bool(one["problem"]) == bool(problem) == (links is WRONG), (one["problem"], problem)
+        for page, written in one["pages"].items():  # what each page's own address holds
+            assert dict(parse_qsl(written)) == dict(parse_qsl(link.address(page, state).partition("?")[2])), (
+                page
+            )
+
+
+def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app(
+    run_node, tmp_path, whole_offer
+):
+    bursts = [*EXAMPLES, *(n.burst for v in verdicts(read_results()) for n in v.numbers)]
+    (found,) = run_node(
+        tmp_path,
+        [("examples", {"examples": [asdict(burst) for burst in bursts], "offer": whole_offer})],
+    )
+    for burst, address in zip(bursts, found, strict=True):
+        mine, theirs = (dict(parse_qsl(text)) for text in (address, address_of(burst).partition("?")[2]))
+        if not set(burst.methods) <= set(SHIPPED):  # the site has networks alone
+            del theirs["other"]
+            theirs["methods"] = "mkpn"
+        assert mine == theirs, burst

@@ -43,7 +43,10 @@ def states(draw):
     display["view"] = [1.25, 30.0, 4.0]
     display |= {"compare": "pair", "shown": "truth", "other": "mean", "look": "sum", "assumed": -1.25}
     frames = draw(st.integers(4, 32))
-    shown = draw(st.sets(st.sampled_from(sorted(display))))
+    display |= {"all": True, "region": draw(st.sampled_from([0, 9, 65])), "kinds": 8, "keep": False}
+    display |= {"off": {"kpn-l5": [5], "mkpn": draw(st.sampled_from([[1], [3, 11]]))}, "nonnegative": True}
+    display |= {"dropped": [0, frames - 1], "moved": [draw(st.integers(1, frames - 1)), -16, 3]}
+    shown, inside = (draw(st.sets(st.sampled_from(sorted(display)))) for _ in range(2))
     return {
         "photo": draw(st.sampled_from(gallery())),
         "top": draw(place),
@@ -62,15 +65,7 @@ def states(draw):
         "display": {name: display[name] for name in shown},
         "teach": draw(st.booleans()),
         "kernels_view": draw(st.sampled_from(list(KERNEL_VIEWS.values()))),
-        "if_method": draw(st.sampled_from(available())),
-        "if_dropped": sorted(draw(st.sets(st.integers(0, frames - 1)))),
-        "if_sizes": sorted(draw(st.sets(st.sampled_from([1, 3, 5, 7, 9])))),
-        "if_nonnegative": draw(st.booleans()),
-        "if_renormalize": draw(st.booleans()),
-        "if_frame": draw(st.integers(0, frames - 1)),
-        "if_dy": draw(st.integers(-16, 16)),
-        "if_dx": draw(st.integers(-16, 16)),
-        "if_anew": draw(st.booleans()),
+        "kernels_display": {name: display[name] for name in inside},
         "lesson": draw(st.integers(0, len(LESSONS) - 1)),
         "sizes_display": {
             "other": draw(st.sampled_from([*sized_methods(), "truth"])),
@@ -103,6 +98,22 @@ def test_links_of_before_color_stay_gray():
         assert link.write(state)["color"] == str(int(color)) and link.write(state)["v"] == "2"
     app = open_app({"v": "1", "crop": "96", "methods": "kpn-l1"})
     assert not app.toggle(key=widget(COLOR)).value and app.query_params["color"] == "0"
+
+
+def test_links_of_before_what_if_moved_into_the_lens_show_the_same():
+    old = {
+        "kernels_view": "what-if",
+        "if_method": "mkpn",
+        "if_dropped": "0~3",
+        "if_sizes": "5~7",
+        "if_renormalize": "0",
+    }
+    state, problem = link.read(old | {"if_nonnegative": "1", "if_dy": "-2", "if_frame": "4"})
+    assert problem == ""
+    assert state["kernels_view"] == "What if" and state["kernels_display"] == {
+        **{"shown": "mkpn", "dropped": [0, 3], "keep": False, "nonnegative": True},
+        **{"off": {"mkpn": [1, 3, 9, 11]}, "moved": [4, -2, 0]},
+    }
 
 
 @given(states())
@@ -168,13 +179,12 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         ({"sizes": "kpn-l3~kpn-l5~9"}, "“kpn-l3~kpn-l5~9”", {"sizes_display": first_look()}),
         ({"sizes": "mean~mkpn"}, "“mean~mkpn”", {"sizes_display": first_look()}),
         ({"kernels_view": "mps"}, "“mps”", {"kernels_view": "Maps"}),
-        ({"if_dropped": "0~8~1"}, "“0~8~1”", {"if_dropped": [0, 1]}),
-        ({"if_dropped": "one~2~2"}, "“one~2~2”", {"if_dropped": [2]}),
-        ({"if_sizes": "-1"}, "“-1”", {"if_sizes": []}),
-        ({"frames": "1"}, "", {"if_frame": 0}),
-        ({"if_frame": "9"}, "“9”", {"if_frame": 7}),
-        ({"if_dy": "99"}, "“99”", {"if_dy": 16}),
-        ({"if_method": "mkp"}, "“mkp”", {"if_method": "mkpn"}),
+        ({"dropped": "0~8~1"}, "“0~8~1”", {"display": {"dropped": [0, 1]}}),
+        ({"in_dropped": "one~2~2"}, "“one~2~2”", {"kernels_display": {"dropped": [2]}}),
+        ({"off": "mkpn.1.3~kpn-l5.7~x"}, "“kpn-l5.7”", {"display": {"off": {"mkpn": [1, 3]}}}),
+        ({"moved": "8~1~1"}, "“8~1~1”", {"display": {}}),
+        ({"moved": "2~1~17"}, "“2~1~17”", {"display": {}}),
+        ({"region": "40"}, "“40”", {"display": {}}),
         ({"lesson": "99"}, "“99”", {"lesson": len(LESSONS) - 1}),
         ({"v": "3"}, "version “3”", {}),
         ({"colour": "1"}, "“colour”", {}),

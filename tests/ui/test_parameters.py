@@ -93,7 +93,6 @@ def test_limits_are_those_of_the_row():
 
 def test_a_default_keeps_within_limits_that_depend_on_others():
     assert with_defaults({"crop": max(CROPS)})["top"] == 288 - 256 < DEFAULTS["top"]
-    assert with_defaults({"frames": 1})["if_frame"] == 0 and with_defaults({})["if_frame"] == 1
 
 
 def test_every_lesson_has_a_link():

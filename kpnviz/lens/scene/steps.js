@@ -128,7 +128,7 @@ function paintNoise(scene) {
       drawKernel(canvas, cell, { weights: cells[i].weights, K, max, boxSize: K, palette, ink, centroid: null, shift: null }),
     (i) => percent(cells[i].share),
   );
-  const told = Math.abs(power) < 0.02 ? "the true noise" : `${(2 ** power).toFixed(2)} times the true noise`;
+  const told = Math.abs(power) < 0.02 ? "the true noise" : `${(2 ** Number(power.toFixed(1))).toFixed(2)} times the true noise`;
   scene.captions("", data.score);
   page.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,

@@ -57,6 +57,16 @@ export class Field {
     throw new Error("a field has kernels");
   }
 
+  /**
+   * The effective kernel of one frame that its parts are fused to, before `scaleAt`.
+   * @param {number} _frame
+   * @param {SizePart[]} parts
+   * @returns {Weights}
+   */
+  kernelOf(_frame, parts) {
+    return fused(parts, this.K);
+  }
+
   /** The kernel sizes that the network predicts. @returns {number[]} */
   get sizes() {
     return [this.K];

@@ -22,7 +22,7 @@ export function scaleBeside(scales, power) {
   return { low: high - 1, high, share: (place - powers[high - 1]) / (powers[high] - powers[high - 1]) };
 }
 
-const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.py
+export const BORDER = 8; // pixels that PSNR leaves out, as in kpnviz/analysis/metrics.py
 
 /**
  * PSNR in dB of pictures [C, H, W] as kpnviz/analysis/metrics.py has it: after the transfer, clipped, without the border.

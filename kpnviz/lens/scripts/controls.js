@@ -4,6 +4,7 @@
 
 import { carpetText } from "./carpet.js";
 import { make } from "./elements.js";
+import { KIND_COUNTS } from "./kinds_of.js";
 import { legendEntry, PIN, RING, SQUARE } from "./legend.js";
 import { SEQUENTIAL } from "./palette.js";
 import { FLOOR } from "./response_view.js";
@@ -42,7 +43,8 @@ export class Controls {
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
     parts.input("decibel").checked = state.decibel;
-    parts.input("keep").checked = state.keptSizes.keepShare;
+    for (const box of parts.root.querySelectorAll("[name=keep]")) if (box instanceof HTMLInputElement) box.checked = state.byHand.keepShare;
+    this.writeChanges();
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
     parts.find("[name=gain]").textContent = `×${factor >= 1 ? Math.round(factor * 10) / 10 : factor.toFixed(2)}`;
@@ -59,6 +61,22 @@ export class Controls {
     this.writeErrors();
     this.writeAssumed();
     this.writeSeries();
+  }
+
+  /** What is changed by hand, and the choices of the views Region and Kinds. */
+  writeChanges() {
+    const { state: { byHand, region, kindCount, frames }, parts } = this; // prettier-ignore
+    parts.input("region").value = `${region}`;
+    parts.input("kinds").value = `${kindCount}`;
+    parts.input("nonnegative").checked = byHand.nonnegative;
+    parts.find(".of-moved").hidden = frames < 2;
+    const { frame, shift } = byHand.moved;
+    parts.input("moved").value = `${frame}`;
+    for (const [axis, name] of ["dy", "dx"].entries()) {
+      const input = parts.input(name);
+      if (Number(input.value) !== shift[axis]) input.value = `${shift[axis]}`; // what is being typed stays
+    }
+    parts.find(".undo").hidden = !byHand.isChanged && !Object.keys(byHand.offSizes).length;
   }
 
   /** Whether the lens fills the window. */
@@ -98,6 +116,9 @@ export class Controls {
     parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
     const moved = (/** @type {number} */ i) => (!sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
     const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
+    parts.find("[name=moved]").replaceChildren(...Array.from({ length: Math.max(0, frames - 1) }, (_, i) => new Option(`${i + 1}`)));
+    parts.find("[name=kinds]").replaceChildren(...KIND_COUNTS.map((count) => new Option(`${count} kinds`, `${count}`)));
+    this.writeChanges();
     parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
     this.writeFrame();
   }
@@ -132,6 +153,17 @@ export class Controls {
     this.parts.find(".errors").title = `difference of the values shown${this.state.channels > 1 ? ", mean of R, G and B" : ""}`;
     this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
     this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
+    this.writePeak();
+  }
+
+  /** The button that pins where the picture differs most from what it is compared with: one place after the other. */
+  writePeak() {
+    const { state, painter: { pictures: { peaks } } } = this; // prettier-ignore
+    const button = /** @type {HTMLButtonElement} */ (this.parts.find(".peak"));
+    const at = peaks.findIndex((peak) => peak.at.every((c, axis) => c === state.pinnedAt?.[axis]));
+    button.disabled = !peaks.length;
+    button.textContent = at < 0 ? "largest ▸" : `${at + 1} of ${peaks.length}: ${peaks[at].value.toFixed(3)} ▸`;
+    button.title = "Pin the pixel where they differ most; then the next one. The numbers on the picture are these places";
   }
 
   /** The slider of the assumed noise: shown as soon as results are being fetched, and moved once all have come. */

@@ -2,12 +2,14 @@
 
 /** @import { Painter } from "./painter.js" */
 
-import { DESK_GAP, standsBeside, stripHeight } from "./layout.js";
+import { DESK_GAP, standsBeside, STRIP_KERNEL, stripHeight } from "./layout.js";
 
 const MARGIN = 8; // CSS pixels that stay free below the lens
 const CLASS_MARGIN = 12; // the same in front of a class: what is cut off there cannot be scrolled to
 const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
-const TABS_HEIGHT = 64; // CSS pixels above kernels that stand under the picture
+const TABS_HEIGHT = 36; // CSS pixels above kernels that stand under the picture
+const STAGE_GAPS = 16; // CSS pixels above and under the stage there
+const LOW = 500; // CSS pixels of a window, as that of a telephone on its side
 const FITTING = 4; // times that pictures or kernels are made smaller, where names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
@@ -87,11 +89,33 @@ export class Desk {
   get measured() {
     const { parts } = this;
     const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
+    // In a low window the small pictures are scrolled to.
+    if (this.beside && this.low) return this.topOf(".film") - this.topOf(".looking") - high(".looking .stages");
     if (this.beside || this.painter.state.data.sizes) return high(".looking") - high(".looking .stages");
     if (!this.strip) return high(".desk") - high(".stages");
-    // Kernels follow the picture at once: what comes after them one scrolls to. Their tabs wrap in some views: reckoned, so
-    // that the picture is as large in all of them.
+    // Kernels follow the picture at once: what comes after them one scrolls to. What stands above them takes a second line in
+    // some views: reckoned, so that the picture is as large in all of them.
     return this.topOf(".inside") - high(".stages") + TABS_HEIGHT * this.type;
+  }
+
+  /** Whether the window is too low for a stage of the usual size. */
+  get low() {
+    return this.height === null && !this.full && window.innerHeight < LOW;
+  }
+
+  /** CSS pixels that stage and kernels have where the page is scrolled so that the stage is at the top: it stays there. */
+  get docked() {
+    return (this.full ? window.innerHeight : (this.height ?? window.innerHeight - this.head)) - MARGIN;
+  }
+
+  /** CSS pixels at the window's top that the page around covers. */
+  get head() {
+    return parseFloat(getComputedStyle(this.parts.root).scrollMarginTop) || 0;
+  }
+
+  /** CSS pixels of the controls above a stage under which kernels stand. */
+  get above() {
+    return this.topOf(".caption") - this.parts.find(".stages").offsetHeight - STAGE_GAPS;
   }
 
   /** Whether there are kernels. */
@@ -121,12 +145,13 @@ export class Desk {
       if (node instanceof Element) top += node.scrollTop;
       node = node instanceof ShadowRoot ? node.host : node.parentNode;
     }
+    if (this.low) return this.head; // one scrolls to it
     return Math.round(top > (this.beside ? window.innerHeight / 2 : PAGE_HEAD) ? PAGE_HEAD : top);
   }
 
   /** Whether kernels stand beside the pictures. */
   get beside() {
-    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null);
+    return standsBeside(this.parts.find(".desk").clientWidth, this.full ? window.innerHeight : null, this.low);
   }
 
   /**
@@ -159,6 +184,7 @@ export class Desk {
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
     this.laidOut = identity;
+    parts.root.style.setProperty("--desk", `${width}px`);
     painter.weight = type > LARGE_TYPE ? 2 : 1;
     parts.root.classList.toggle("teach", painter.weight > 1);
     // For a class the legend of the picture stands with that of the kernels: the picture gets its place.
@@ -177,9 +203,11 @@ export class Desk {
     this.around = 0;
     for (let pass = 0; pass < FITTING && this.measured > this.around; pass++) {
       this.around = this.measured;
-      pictures.layOut(width, seen - this.around - below, { type, beside, full });
+      const { around, low } = this;
+      const most = below ? this.docked - (around - this.above) - below : low ? seen - around : undefined;
+      pictures.layOut(width, seen - around - below, { type, beside, full, most });
     }
-    this.layOutKernels(beside ? width - pictures.width - DESK_GAP : width, seen, type);
+    this.layOutKernels(beside ? width - pictures.column - DESK_GAP : width, seen, type);
     state.changed("bitmaps", "pictures", "cursor");
   }
 
@@ -190,22 +218,41 @@ export class Desk {
    * @param {number} type
    */
   layOutKernels(width, seen, type) {
-    const { beside, parts, painter: { rows } } = this; // prettier-ignore
+    const { beside, parts, low, painter: { rows } } = this; // prettier-ignore
     const { rows: box } = this;
     const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
-    const height = Math.floor((beside ? Math.max(seen, bottom) : seen) - this.topOf(".rows") - this.under);
-    box.style.maxHeight = beside ? `${height}px` : "";
-    // Under the picture the color scale may be below the window's end; and kernels that do not fit are scrolled to.
-    for (const most of beside ? [height] : [height, height + this.under]) {
-      let room = most;
-      for (let pass = 0; pass < FITTING; pass++) {
-        rows.layOut(width, room, type, !beside || this.full);
-        const over = box.scrollHeight - most;
-        this.fitted = over <= 0;
-        if (this.fitted) return;
-        room -= over;
-      }
+    const fromTop = this.topOf(".rows");
+    if (beside && !low && !(this.full && window.innerHeight < LOW)) return this.fit(width, Math.floor(Math.max(seen, bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
+    box.style.maxHeight = "";
+    // All are in sight with the controls above the stage, or, if they were too small then, with the stage at the window's top.
+    // The color scale may be below the window's end.
+    const rooms = beside ? [seen - fromTop] : [seen - fromTop, this.docked - (fromTop - this.above)];
+    const fits = rooms.some((room) => rows.layOut(width, room, type, "strip") && rows.side >= STRIP_KERNEL) || rows.fits;
+    if (!fits) rows.layOut(width, Infinity, type, "usual");
+    this.fitted = true;
+  }
+
+  /**
+   * Kernels in a box of a height, in which one scrolls to those that do not fit.
+   * @param {number} width
+   * @param {number} height
+   * @param {number} type
+   * @param {"usual" | "small"} how
+   */
+  fit(width, height, type, how) {
+    const { rows: box, painter: { rows } } = this; // prettier-ignore
+    box.style.maxHeight = `${height}px`;
+    let room = height;
+    for (let pass = 0; pass < FITTING; pass++) {
+      rows.layOut(width, room, type, how);
+      const over = box.scrollHeight - height;
+      this.fitted = over <= 0;
+      if (this.fitted) return;
+      room -= over;
     }
-    if (!beside) rows.layOut(width, Infinity, type, true);
+    if (how === "small") return;
+    rows.layOut(width, height, type, "small"); // rather small than cut
+    this.fitted = box.scrollHeight <= height;
+    if (!this.fitted) rows.layOut(width, height, type, "usual");
   }
 }

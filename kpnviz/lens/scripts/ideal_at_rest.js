@@ -23,8 +23,9 @@ export class IdealAtRest {
 
   /** What ideal kernels are asked for now. */
   get wanted() {
-    const { data, cursor, assumed, series, channel, chosenMethod } = this.state;
-    return `${data.id} ${chosenMethod?.title} ${cursor} ${assumed.applied} ${series.applied} ${channel}`;
+    const { data, cursor, assumed, series, channel, chosenMethod, byHand } = this.state;
+    const changes = chosenMethod && byHand.nameOfChanges(chosenMethod);
+    return `${data.id} ${chosenMethod?.title} ${cursor} ${assumed.applied} ${series.applied} ${channel} ${changes}`;
   }
 
   get isStale() {

@@ -37,6 +37,7 @@ export class Input {
     root.addEventListener("input", ({ target }) => this.onControl(/** @type {HTMLInputElement} */ (target)));
     this.onClick(".rows", "[data-frame]", ({ frame }) => state.chooseFrame(Number(frame)));
     this.onClick(".rows", "[data-of]", ({ of = "", size }) => state.toggleSize(of, size ? Number(size) : undefined));
+    this.onClick(".rows", "[data-drop]", ({ drop }) => state.toggleFrame(Number(drop)));
     for (const part of [".rows", ".film"])
       this.onClick(part, "[data-name]", ({ name = "" }, event) => state.choosePanel(name, event.shiftKey));
     this.onClick(".tabs", "[data-look]", ({ look = "" }) => state.chooseLook(look));
@@ -55,6 +56,8 @@ export class Input {
       ".ask": () => parts.help.showModal(),
       ".close": () => parts.help.close(),
       ".play": () => state.play(),
+      ".undo": () => state.undo(),
+      ".peak": () => this.pinNextPeak(),
       ".back": () => state.stepSum(-1),
       ".on": () => state.stepSum(1),
     };
@@ -112,6 +115,21 @@ export class Input {
     this.painter.controls.announce();
   }
 
+  /** The next of the pixels in which the picture differs most from what it is compared with. */
+  pinNextPeak() {
+    const { state, painter: { pictures: { peaks } } } = this; // prettier-ignore
+    const at = peaks.findIndex((peak) => peak.at.every((c, axis) => c === state.pinnedAt?.[axis]));
+    const next = peaks[(at + 1) % peaks.length];
+    state.moveTo(...next.at);
+    this.pin();
+    state.changed("pictures");
+  }
+
+  moveFrame() {
+    const [frame, dy, dx] = ["moved", "dy", "dx"].map((name) => Number(this.parts.input(name).value));
+    this.state.moveFrame(frame, dy, dx);
+  }
+
   /** Pin the pixel that is shown; the pinned one is let go. */
   pinOrRelease() {
     if (this.state.pinned && !this.state.isAway) this.state.release();
@@ -134,7 +152,11 @@ export class Input {
     if (name === "each" || name === "marks") state[name] = checked;
     if (name === "same") state.sameScale = checked;
     if (name === "decibel") state.decibel = checked;
-    if (name === "keep") state.keptSizes.keepShare = checked;
+    if (name === "keep") state.byHand.keepShare = checked;
+    if (name === "region") state.region = Number(value);
+    if (name === "kinds") state.kindCount = Number(value);
+    if (name === "nonnegative") state.byHand.nonnegative = checked;
+    if (name === "moved" || name === "dy" || name === "dx") return this.moveFrame();
     if (name === "mapped") state.mapAll = value === "all";
     state.redraw();
     if (name === "marks") painter.rows.writeLegend();

@@ -1,6 +1,6 @@
-// The kernels of a method without some of its sizes.
+// The kernels of a method as a person changed them.
 
-/** @import { SizePart, WholeField, Weights } from "./types" */
+/** @import { Changes, SizePart, WholeField, Weights } from "./types" */
 
 import { Field, fused } from "./any_field.js";
 
@@ -18,20 +18,19 @@ export function scaleOfShare(wanted, share) {
 }
 
 /**
- * A field with only some of its sizes: the effective kernel is the mean of those (restrict_sizes and ChangedKernels in
- * kpnviz/analysis/counterfactuals.py). K stays, and so does what `partsAt` gives.
+ * A field with only some of its sizes, the effective kernel being the mean of those; without some frames; without negative
+ * weights (restrict_sizes, drop_frames and ChangedKernels in kpnviz/analysis/counterfactuals.py). K stays, and so does what
+ * `partsAt` gives.
  */
 export class KeptField extends Field {
   /**
    * @param {WholeField} whole
-   * @param {number[]} kept
-   * @param {boolean} keepShare  scaled, so that at every pixel the shares of all frames sum to what they did
+   * @param {Changes} changes
    */
-  constructor(whole, kept, keepShare) {
+  constructor(whole, changes) {
     super(whole.rule);
     this.whole = whole;
-    this.chosen = kept;
-    this.keepShare = keepShare;
+    this.changes = changes;
     const { h, w, half, error, lossy } = whole;
     this.h = h;
     this.w = w;
@@ -47,7 +46,7 @@ export class KeptField extends Field {
   }
 
   get kept() {
-    return this.chosen;
+    return this.changes.kept;
   }
 
   /**
@@ -70,19 +69,34 @@ export class KeptField extends Field {
   }
 
   /**
+   * @param {number} frame
+   * @param {SizePart[]} parts
+   */
+  kernelOf(frame, parts) {
+    const { kept, dropped, nonnegative } = this.changes;
+    if (dropped.includes(frame)) return new Float64Array(this.K ** 2);
+    const weights = fused(parts, this.K, kept);
+    return nonnegative ? weights.map((weight) => Math.max(weight, 0)) : weights;
+  }
+
+  /**
    * The scale of the kernels that `partsOf` gives of each frame.
    * @param {(frame: number) => SizePart[]} partsOf
    */
   scaleFrom(partsOf) {
-    if (!this.keepShare) return 1;
-    const { count, kept, sizes, rule: { divisor } } = this; // prettier-ignore
+    const { count, sizes, rule: { divisor }, changes: { kept, keepShare, dropped, nonnegative } } = this; // prettier-ignore
+    if (!keepShare) return 1;
+    const sum = (/** @type {Weights} */ weights) => weights.reduce((total, weight) => total + weight, 0) / divisor;
     let [wanted, share] = [0, 0];
-    for (let frame = 0; frame < count; frame++)
-      for (const { size, weights } of partsOf(frame)) {
-        const mass = weights.reduce((sum, weight) => sum + weight, 0) / divisor;
+    for (let frame = 0; frame < count; frame++) {
+      const parts = partsOf(frame);
+      for (const { size, weights } of parts) {
+        const mass = sum(weights);
         wanted += mass / sizes.length;
-        if (kept.includes(size)) share += mass / kept.length;
+        if (!nonnegative && kept.includes(size) && !dropped.includes(frame)) share += mass / kept.length;
       }
+      if (nonnegative) share += sum(this.kernelOf(frame, parts));
+    }
     return scaleOfShare(wanted, share);
   }
 
@@ -120,7 +134,7 @@ export class KeptField extends Field {
    */
   frameAt(frame, y, x, channel = 0) {
     const scale = this.covers(y, x) ? this.scaleAt(y, x, channel) : 1;
-    return fused(this.partsAt(frame, y, x, channel), this.K, this.kept).map((weight) => weight * scale);
+    return this.kernelOf(frame, this.partsAt(frame, y, x, channel)).map((weight) => weight * scale);
   }
 
   /**

@@ -8,14 +8,19 @@ const SMALLEST_ABOVE = 230; // where kernels stand under it: both are to be seen
 const SMALLEST_FULL = 160; // where the lens fills the window
 const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
 const FULL_CLASS_SHARE = 0.45; // the same where the lens fills the window
-export const STRIP_KERNEL = 38; // the smallest in a strip under the picture: of eight frames in one line of a telephone
+export const STRIP_KERNEL = 38; // the smallest where the lens fills the window; in a strip, of eight frames in one line of a telephone
+const SMALLEST_DOCKED = 150; // the stage of a telephone, if only so all kernels are in sight under it
+export const LABELED_KERNEL = 30; // in a strip, smaller ones have no numbers under them
+const SMALLEST_STRIP_KERNEL = 14;
+const [STRIP_GAP, STRIP_NAME, STRIP_TEXT, BARE_TEXT, STRIP_ROW_GAP] = [3, 20, 21, 9, 4]; // between and under kernels of a strip
 const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
 export const DESK_GAP = 20; // between pictures and kernels
 const NARROW = 700; // below, kernels stand under the pictures
+const LOW_NARROW = 440; // the same in a window that is too low for that
 export const CELL_GAP = 6;
 const CELL_TEXT = 24; // under a kernel: its share, and the gap to the next line
 const ROW_GAP = 8; // between methods
-const NAME_WIDTH = 118; // of a method's name and numbers, where they stand beside its kernels
+export const NAME_WIDTH = 118; // of a method's name and numbers, where they stand beside its kernels
 const [NAME_HEIGHT, NAME_LINE] = [44, 26]; // where they stand above: in two lines, or in one
 const ONE_LINE = 480; // for which a name and its numbers need so much width
 const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
@@ -34,9 +39,10 @@ export function clamp(value, low, high) {
  * the window is higher than wide.
  * @param {number} width
  * @param {number | null} height
+ * @param {boolean} low
  */
-export function standsBeside(width, height = null) {
-  return width >= NARROW && (height === null || width > height);
+export function standsBeside(width, height = null, low = false) {
+  return width >= (low ? LOW_NARROW : NARROW) && (height === null || width > height);
 }
 
 /**
@@ -45,26 +51,52 @@ export function standsBeside(width, height = null) {
  * @param {number} width
  * @param {number} height
  * @param {number} aspect
- * @param {{ type?: number, beside?: boolean, full?: boolean }} options  full: the lens fills the window
+ * @param {{ type?: number, beside?: boolean, full?: boolean, most?: number }} options  full: the lens fills the window; most: what
+ *   is left for it where the window is low: it may then be smaller than usual
  */
-export function stageSize(width, height, aspect, { type = 1, beside = true, full = false } = {}) {
+export function stageSize(width, height, aspect, { type = 1, beside = true, full = false, most: left = Infinity } = {}) {
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const room = !beside ? width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
   const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE : CLASS_SHARE) * width : room;
   const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
-  return Math.floor(Math.min(room, most, clamp(height, least, highest) * aspect));
+  const low = Math.min(least, Math.max(left, SMALLEST_DOCKED));
+  return Math.floor(Math.min(room, most, clamp(height, low, highest) * aspect));
 }
 
 /**
- * The height of `methods` lines of `count` small kernels under a picture, where the stage leaves them that.
+ * The height that `methods` rows of `count` small kernels under a picture should have; `arrangeStrip` does with less.
  * @param {number} width
  * @param {number} methods
  * @param {number} count
  */
 export function stripHeight(width, methods, count, type = 1) {
-  const { columns, side } = arrangeNamed(false, [count], width, Infinity, type, STRIP_KERNEL);
-  const line = Math.ceil(count / columns) * (Math.min(side, STRIP_KERNEL * type) + CELL_TEXT * type);
-  return methods * (line + (width < ONE_LINE * type ? NAME_HEIGHT : NAME_LINE) * type) + (methods - 1) * ROW_GAP;
+  const fitting = Math.max(1, Math.floor((width + STRIP_GAP) / (STRIP_KERNEL + STRIP_GAP)));
+  const lines = Math.min(2, Math.ceil(count / fitting));
+  const side = Math.min(STRIP_KERNEL * type, Math.floor((width + STRIP_GAP) / Math.ceil(count / lines)) - STRIP_GAP);
+  const text = side < LABELED_KERNEL ? BARE_TEXT : STRIP_TEXT * type;
+  return methods * (STRIP_NAME * type + lines * (side + text)) + (methods - 1) * STRIP_ROW_GAP;
+}
+
+/**
+ * Kernels in a strip, each row under its name: as large as fits a box of width x height, without numbers under them where they
+ * are small. `fits`: all are in sight.
+ * @param {number[]} counts
+ * @param {number} width
+ * @param {number} height
+ */
+export function arrangeStrip(counts, width, height, type = 1) {
+  const most = Math.max(1, ...counts);
+  const down = height - counts.length * STRIP_NAME * type - (counts.length - 1) * STRIP_ROW_GAP;
+  const fitting = Math.max(1, Math.floor((width + STRIP_GAP) / (SMALLEST_STRIP_KERNEL + STRIP_GAP)));
+  let best = { named: false, columns: Math.min(most, fitting), side: SMALLEST_STRIP_KERNEL, fits: false };
+  for (let columns = 1; columns <= Math.min(most, fitting); columns++) {
+    const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
+    const across = Math.floor((width + STRIP_GAP) / columns) - STRIP_GAP;
+    const labeled = Math.floor(Math.min(across, down / lines - STRIP_TEXT * type, LARGEST_KERNEL * type));
+    const side = labeled >= LABELED_KERNEL ? labeled : Math.floor(Math.min(across, down / lines - BARE_TEXT, LABELED_KERNEL - 1));
+    if (side >= SMALLEST_STRIP_KERNEL && (!best.fits || side > best.side)) best = { named: false, columns, side, fits: true };
+  }
+  return best;
 }
 
 /**

@@ -6,6 +6,8 @@
 /** @import { Painter } from "./painter.js" */
 
 import { make } from "./elements.js";
+import { MAP_KINDS } from "./map_kinds.js";
+import { kindColor } from "./kind_color.js";
 import { clamp } from "./layout.js";
 import { fieldMaps, sharesOfValues } from "./maps.js";
 import { bitmap, cased, css } from "./paint.js";
@@ -20,17 +22,9 @@ const FEW = 0.95; // of the arrows are no longer than they have room
 const LEAST_SHARE = 0.005; // of the picture: classes with less have no entry in the legend
 
 /**
- * title, unit: of the legend; values: what of the maps is shown; classes: it has a color for each odd number of pixels.
- * @type {Record<string, { title: string, unit: string, classes?: boolean, tip: string }>}
+ * What is known of the places of a grid: of each place a share, at least.
+ * @typedef {{ h: number, w: number, share: ArrayLike<number>, index?: ArrayLike<number> } & Partial<Omit<FieldMaps, "h" | "w" | "share">>} Shown
  */
-const KINDS = {
-  size: { title: "Size with most weight", unit: "", classes: true, tip: "At each place the kernel size whose sum of |w| is largest" },
-  reach: { title: "Reach of the weight", unit: "", classes: true, tip: "At each place the smallest square around the middle that holds half of the |w| of the kernels that are applied" },
-  displacement: { title: "Displacement", unit: "px", tip: "Arrows: from each place to the center of |w|; green: where the scene of the pixel truly went" },
-  share: { title: "Share", unit: "", tip: "The signed sum of the weights, over N where frames are averaged" },
-  spread: { title: "Spread", unit: "px", tip: "Root mean square distance of |w| from its center" },
-  entropy: { title: "Entropy", unit: "bits", tip: "Of |w| over its sum: 0 for a single weight, 2 log₂ K for a box" },
-};
 
 export class MapOverlay {
   /** @param {Painter} painter */
@@ -40,13 +34,13 @@ export class MapOverlay {
     this.bar = painter.parts.find(".of-map");
     /** @type {WeakMap<Field, Map<string, FieldMaps>>} */
     this.known = new WeakMap();
-    /** @type {WeakMap<FieldMaps, Map<string, number>>} */
+    /** @type {WeakMap<Shown, Map<string, number>>} */
     this.ends = new WeakMap(); // of colors, by mode
     this.canvas = new OffscreenCanvas(1, 1);
   }
 
   get kind() {
-    return KINDS[this.state.mode];
+    return MAP_KINDS[this.state.mode];
   }
 
   /** Methods on the stage, the right one last. */
@@ -65,15 +59,20 @@ export class MapOverlay {
   /**
    * A method's maps, once they are computed.
    * @param {KernelMethod} method
+   * @returns {Shown | undefined}
    */
   mapsOf(method) {
     const { state, known } = this;
+    if (state.mode === "kinds") {
+      const kinds = state.kinds.of(method);
+      return kinds && { h: kinds.h, w: kinds.w, share: kinds.index, index: kinds.index };
+    }
     const field = state.fieldOf(method);
     const frames = this.framesOf(field);
     const name = `${frames} ${state.channel}`;
     const maps = known.get(field) ?? new Map();
     known.set(field, maps);
-    const found = maps.get(name);
+    const found = /** @type {FieldMaps | undefined} */ (maps.get(name));
     if (!found)
       state.background.add(
         `map of ${method.title}`,
@@ -89,12 +88,14 @@ export class MapOverlay {
 
   /**
    * The number of a place that a map shows, and where its colors end.
-   * @param {FieldMaps} maps
+   * @param {Shown} shown
    * @param {number} place
    * @param {KernelMethod} method
    */
-  valueAt(maps, place, method) {
+  valueAt(shown, place, method) {
     const { mode } = this.state;
+    if (shown.index) return shown.index[place];
+    const maps = /** @type {FieldMaps} */ (shown);
     if (mode === "size") return method.kernels.sizes[maps.size[place]];
     if (mode === "displacement") return Math.hypot(maps.dy[place], maps.dx[place]);
     return maps[/** @type {"share" | "spread" | "entropy" | "reach"} */ (mode)][place];
@@ -125,6 +126,7 @@ export class MapOverlay {
 
   /** @param {number} size */
   classColor(size) {
+    if (this.state.mode === "kinds") return kindColor(size);
     return COSTS.at((2 * (size - 1)) / (this.largest - 1) - 1);
   }
 
@@ -181,12 +183,13 @@ export class MapOverlay {
   /**
    * From places on the grid, so far apart that they can be told apart, to where the weight is.
    * @param {Context} context
-   * @param {FieldMaps} maps
+   * @param {Shown} maps
    * @param {number} left
    * @param {number} top
    * @param {number} unit  CSS pixels of a place
    */
-  drawArrows(context, { h, w, dy, dx }, left, top, unit) {
+  drawArrows(context, maps, left, top, unit) {
+    const { h, w, dy, dx } = /** @type {FieldMaps} */ (maps);
     const { longer, state: { scale }, painter: { ink, weight } } = this; // prettier-ignore
     const step = Math.max(1, Math.ceil(ARROW / unit));
     const [lines, heads] = [new Path2D(), new Path2D()];
@@ -229,7 +232,7 @@ export class MapOverlay {
     const ready = methods.every((method) => this.mapsOf(method));
     const what = bar.querySelector(".what");
     if (what instanceof HTMLElement) Object.assign(what, { textContent: title + (classes ? "" : ` of frame ${state.frame}`) + (unit ? `, ${unit}` : ""), title: tip });
-    parts.find(".of-map label").hidden = !classes;
+    parts.find(".of-map label").hidden = !classes || state.mode === "kinds";
     parts.input("mapped").value = state.mapAll ? "all" : "one";
     parts.find("[name=mapped] [value=one]").textContent = `frame ${state.frame}`;
     const scale = parts.find(".of-map .scale");
@@ -256,8 +259,9 @@ export class MapOverlay {
     const items = entries.map(([size, share]) => {
       const swatch = make("i", "swatch");
       swatch.style.background = css(this.classColor(size));
-      const item = make("span", "entry", swatch, make("b", "", `${size}`), ` ${percent(share)}`);
-      item.title = `${size}×${size} px on ${percent(share)} of the picture`;
+      const kind = this.state.mode === "kinds" ? `${size + 1}` : "";
+      const item = make("span", "entry", swatch, make("b", "", kind || `${size}`), ` ${percent(share)}`);
+      item.title = `${kind ? `Kind ${kind}` : `${size}×${size} px`} on ${percent(share)} of the picture`;
       return item;
     });
     this.painter.parts.find(".of-map .shares").replaceChildren(...items);
@@ -282,12 +286,14 @@ export class MapOverlay {
     const [i, j] = [y - inset, x - inset].map((at) => (half ? at >> 1 : at));
     const place = i * maps.w + j;
     const value = this.valueAt(maps, place, method);
+    if (state.mode === "kinds") return `here ${value + 1}`;
     if (this.kind.classes) return `here ${value}×${value} px`;
     if (state.mode === "share") return `here ${signed(100 * value, 1)} %`;
     if (state.mode !== "displacement") return `here ${signed(value, 2)}`;
     const { longer } = this;
     const shift = state.frame > 0 && state.shifts?.[state.frame];
     const drawn = longer > 1 ? `; drawn ×${longer.toFixed(1)}` : "";
-    return `here (${signed(maps.dy[place], 1)}, ${signed(maps.dx[place], 1)})${shift ? `, true ${offset(shift)}` : ""}${drawn}`;
+    const { dy, dx } = /** @type {FieldMaps} */ (maps);
+    return `here (${signed(dy[place], 1)}, ${signed(dx[place], 1)})${shift ? `, true ${offset(shift)}` : ""}${drawn}`;
   }
 }

@@ -2,7 +2,6 @@
 
 /** @import { Field } from "./types" */
 
-import { fused } from "./any_field.js";
 import { addRings, halfSide, kernelStats, shapeOf, sumOfSizes } from "./kernels.js";
 
 /**
@@ -47,7 +46,7 @@ export function* fieldMaps(field, frames, channel = 0) {
       const scale = field.predictedScale(place, channel);
       frames.forEach((frame, n) => {
         const parts = field.predictedParts(frame, place, channel);
-        const weights = fused(parts, K, kept);
+        const weights = field.kernelOf(frame, parts);
         const { mass, centroid } = kernelStats(weights, K);
         maps.share[place] += (scale * mass) / divisor;
         addRings(weights, K, rings);

@@ -55,6 +55,8 @@ export class Marks {
       context.rect(left - r * scale, top - r * scale, (2 * r + 1) * scale, (2 * r + 1) * scale);
     for (const K of new Set(sizes)) cased(context, MARK, 1.25 * weight, () => square((K - 1) / 2));
     if (scale > 8) cased(context, MARK, 1, () => square(0));
+    if (state.look === "region" && stage.role !== "map") this.paintRegion(context);
+    if (stage.role === "shown") this.paintPeaks(context);
     if (state.pinnedAt) this.paintPin(context, state.pinnedAt, reach);
     if (state.isMap && stage.role !== "map") this.painter.maps.drawTrue(context, [mx, my]);
     if (stage.role === "map" || !shifts || frame === 0) return;
@@ -67,6 +69,40 @@ export class Marks {
     if (state.isWiped && compare === "wipe" && onLeft !== (state.otherPanel === framePanel)) return;
     const ring = () => context.arc(ringX, ringY, Math.max(4, scale * 0.6), 0, 2 * Math.PI);
     cased(context, ink.shift, 1.5 * weight, ring);
+  }
+
+  /**
+   * The region whose kernels are averaged.
+   * @param {Context} context
+   */
+  paintRegion(context) {
+    const { state, painter: { weight } } = this; // prettier-ignore
+    const method = state.chosenMethod;
+    if (!method) return;
+    const { top, bottom, left, right } = state.means.regionOf(method);
+    const [x, y] = this.cornerOf([top, left]);
+    context.setLineDash([6, 4]);
+    cased(context, "#fff", 1.25 * weight, () => context.rect(x, y, (right - left) * state.scale, (bottom - top) * state.scale));
+    context.setLineDash([]);
+  }
+
+  /**
+   * The places where pictures differ most, by their numbers.
+   * @param {Context} context
+   */
+  paintPeaks(context) {
+    const { state: { scale }, painter: { weight } } = this; // prettier-ignore
+    context.font = `600 ${11 * Math.sqrt(weight)}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    this.pictures.peaks.forEach(({ at }, i) => {
+      const [x, y] = this.cornerOf(at);
+      context.strokeStyle = "rgba(0, 0, 0, 0.8)";
+      context.lineWidth = 3;
+      context.strokeText(`${i + 1}`, x + scale / 2, y + scale / 2);
+      context.fillStyle = "#fff";
+      context.fillText(`${i + 1}`, x + scale / 2, y + scale / 2);
+    });
   }
 
   /**

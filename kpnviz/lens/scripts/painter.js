@@ -136,7 +136,7 @@ export class Painter {
     const { cursor: [y, x], pinned, frame, look, view } = state; // prettier-ignore
     Object.assign(root.dataset, { y, x, pinned, frame, look, zoom: view.zoom.toFixed(2) });
     root.classList.toggle("pinned", pinned);
-    const others = state.kernelMethods.some((method) => !state.keptSizes.areAll(method));
+    const others = state.kernelMethods.some((method) => !state.byHand.areAll(method));
     root.classList.toggle("assuming", others || state.assumed.applied !== 0); // stars are those of what was computed
   }
 

@@ -29,7 +29,8 @@ export function wholeText({ kernels: { K, sizes, F, parts: { separable, basis } 
  * @returns {RowPlan[]}
  */
 function rowsOfFrame(state) {
-  return methodRows(state).map((row) => {
+  const shown = methodRows(state).filter(({ method }) => !state.data.sizes || state.outlined.some((one) => one === method));
+  return shown.map((row) => {
     const { method } = row;
     if (!method?.kernels || row.waiting) return row;
     const missing = wholeText(/** @type {KernelMethod} */ (method));
@@ -68,7 +69,7 @@ const isMixed = (state) => state.kernelMethods.some((method) => "other" in state
 export const partsView = {
   title: "Sizes",
   ofFrame: true,
-  about: (state) => `${state.keptSizes.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)}`,
+  about: (state) => `${state.byHand.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)} ${state.data.sizes ? state.outlined.map(({ title }) => title) : ""}`,
   rows: (state) => (state.allFrames ? rowsOfSizes(state) : rowsOfFrame(state)),
   contents(painter, row) {
     const { state } = painter;
@@ -80,7 +81,7 @@ export const partsView = {
       "Each kernel is the product of a vertical factor u (bars at its left) and a horizontal factor v (bars above it)" +
       (several
         ? "; the fused kernel, which is applied, is the mean of all sizes, each completed with zeros to the largest. Click a size to switch it " +
-          `off: the mean is then that of the others${state.keptSizes.keepShare ? ", scaled to the same sum of shares" : ""}, in the picture and its PSNR too. Under each: its share of the picture${overN(state)} and the number of sizes.`
+          `off: the mean is then that of the others${state.byHand.keepShare ? ", scaled to the same sum of shares" : ""}, in the picture and its PSNR too. Under each: its share of the picture${overN(state)} and the number of sizes.`
         : `. Under it: its share of the picture${overN(state)}.`) +
       (isMixed(state) ? " Between two noises that were computed kernels are mixed, and have no factors." : "")
     );
@@ -96,7 +97,7 @@ function contentsOfFrame(painter, { method, found }) {
   const m = state.kernelMethods.findIndex((one) => one === method);
   const parts = state.taken[m]?.[0];
   if (!parts || !method) return { cells: [], lines: [] };
-  const [kept, frame] = [state.keptSizes.of(state.kernelMethods[m]), Math.min(state.frame, found.cells.length - 1)];
+  const [kept, frame] = [state.byHand.of(state.kernelMethods[m]), Math.min(state.frame, found.cells.length - 1)];
   const { share, weights, centroid } = state.cellOf(m);
   const scale = found.field.scaleAt(...state.cursor, state.channel) / found.field.rule.divisor / kept.length;
   /** @type {CellContent[]} */
@@ -117,13 +118,13 @@ function contentsOfFrame(painter, { method, found }) {
         }),
     });
   }
-  const loss = state.keptSizes.lossText(state.kernelMethods[m]);
+  const loss = state.byHand.lossText(state.kernelMethods[m]);
   return {
     cells,
     lines: !found.covered ? sumLines(found) : [
       ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
       { text: `spread ${signed(shape.spread, 2)} px`, tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}` },
-      loss ? { text: `Δ ${loss}`, tip: `What the picture's PSNR changes by without the sizes that are off${state.keptSizes.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
+      loss ? { text: `Δ ${loss}`, tip: `What the picture's PSNR changes by without the sizes that are off${state.byHand.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
     ],
   };
 }
@@ -192,7 +193,7 @@ function contentsOfAll(painter, row) {
   const found = state.found[m];
   const taken = state.taken[m];
   if (!taken) return { cells: [], lines: [] };
-  const kept = state.keptSizes.of(method);
+  const kept = state.byHand.of(method);
   const ofSize = found.field.scaleAt(...state.cursor, state.channel) / kept.length;
   const { divisor } = found.field.rule;
   const kernels = row.part === undefined ? found.cells : taken.map((parts) => parts[row.part ?? 0]);

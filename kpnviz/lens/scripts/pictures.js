@@ -10,11 +10,14 @@ import { CELL_GAP, clamp, halfOf, stageSize } from "./layout.js";
 import { Marks } from "./marks.js";
 import { bitmap, prepare } from "./paint.js";
 import { PictureColors } from "./picture_colors.js";
+import { differences, peaksOf } from "./peaks.js";
 import { drawSheets } from "./stack.js";
 import { offset, signed } from "./text.js";
 import { Wipe } from "./wipe.js";
 
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
+const SMALLEST_COLUMN = 270; // CSS pixels, for two lines of controls above a stage in a low window
+const COLUMN_SHARE = 0.45; // of the lens' width, the most of it
 const KEYS_LABEL =
   "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
 
@@ -31,10 +34,13 @@ export class Pictures {
     this.marks = new Marks(this);
     this.beside = false; // whether the kernels stand beside them
     this.width = 0;
+    this.column = 0; // CSS pixels of what stands with them: bars of controls need some
     /** @type {Map<Panel, OffscreenCanvas>} */
     this.bitmaps = new Map();
     /** @type {Map<number, OffscreenCanvas>} */
     this.frames = new Map(); // bitmaps of single frames, once they are asked for
+    /** @type {{ image: ArrayLike<number>, other: ArrayLike<number>, linear: boolean, peaks: ReturnType<typeof peaksOf> } | undefined} */
+    this.compared = undefined; // see peaks
     this.rollName = make("span", "");
     this.rollButton = makeButton("roll", "");
     this.rollButton.tabIndex = -1; // one stop at the pictures: by keyboard it is v
@@ -91,12 +97,13 @@ export class Pictures {
    * As large as the window allows; small pictures, as many in a line as fit.
    * @param {number} width
    * @param {number} height
-   * @param {{ type: number, beside: boolean, full: boolean }} options
+   * @param {{ type: number, beside: boolean, full: boolean, most?: number }} options
    */
   layOut(width, height, options) {
     const { data } = this.state;
     const { beside } = options;
-    this.place({ beside, width: stageSize(width, height, data.width / data.height, options) }, width);
+    const least = options.most === undefined ? 0 : Math.min(SMALLEST_COLUMN, COLUMN_SHARE * width);
+    this.place({ beside, width: stageSize(width, height, data.width / data.height, options) }, width, false, least);
   }
 
   /**
@@ -104,7 +111,7 @@ export class Pictures {
    * Sizes (`each`) both are so wide.
    * @param {{ beside: boolean, width: number }} stage
    */
-  place(stage, width = stage.width, each = false) {
+  place(stage, width = stage.width, each = false, least = 0) {
     const { data } = this.state;
     const { parts, weight } = this.painter;
     const aspect = data.width / data.height;
@@ -118,8 +125,9 @@ export class Pictures {
       element.style.height = `${this.state.size[1]}px`;
     }
     // For a class, small pictures stand in one line: it looks at the large one.
-    this.film.layOut(stage.beside ? this.width : width, aspect, weight > 1 ? THUMB - 20 : THUMB - 8);
-    parts.find(".looking").style.width = stage.beside ? `${this.width}px` : "";
+    this.column = Math.max(this.width, least);
+    this.film.layOut(stage.beside ? this.column : width, aspect, weight > 1 ? THUMB - 20 : THUMB - 8);
+    parts.find(".looking").style.width = stage.beside ? `${this.column}px` : "";
     parts.find(".stages").style.width = `${this.width}px`;
   }
 
@@ -191,6 +199,20 @@ export class Pictures {
     this.painter.parts.root.classList.toggle("flickering", flicker);
     this.painter.parts.root.classList.toggle("paired", compare === "pair");
     this.painter.parts.root.classList.toggle("stacking", mode === "stack");
+  }
+
+  /** Where the shown picture differs most from what errors are taken against; none where no errors are shown. */
+  get peaks() {
+    const { state, colors } = this;
+    const { mode, shownPanel, otherPanel, reference, data: { height: H, width: W, white_level: white } } = state; // prettier-ignore
+    if (mode !== "signed" && mode !== "absolute") return [];
+    const panel = shownPanel === reference ? otherPanel : shownPanel;
+    const [image, other] = [state.imageOf(panel), state.imageOf(reference)];
+    const { image: a, other: b, linear, peaks } = this.compared ?? {};
+    if (peaks && a === image && b === other && linear === state.linear) return peaks;
+    const map = panel === reference ? [] : differences(image, other, H * W, (value) => colors.transfer(value / white));
+    this.compared = { image, other, linear: state.linear, peaks: peaksOf(map, map.length ? H : 0, W) };
+    return this.compared.peaks;
   }
 
   /** @param {Context} context */

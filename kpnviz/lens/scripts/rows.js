@@ -5,7 +5,7 @@
 
 import { make, makeButton } from "./elements.js";
 import { BAR, CROSS, legendEntry, RING, SQUARE, TRIANGLE } from "./legend.js";
-import { arrange, clamp, STRIP_KERNEL } from "./layout.js";
+import { arrange, arrangeStrip, clamp, LABELED_KERNEL, STRIP_KERNEL } from "./layout.js";
 import { Roving } from "./roving.js";
 import { VISIBLE_LEAD } from "./shown.js";
 import { MARKS, wordsOf } from "./terms.js";
@@ -30,6 +30,7 @@ export class Rows {
     this.built = "";
     this.fresh = false; // built, and not painted since: names and numbers may take more room then
     this.side = 0; // CSS pixels of a kernel
+    this.fits = false; // whether all are in their box
     /** @type {Row[]} */
     this.rows = [];
   }
@@ -57,9 +58,16 @@ export class Rows {
     this.box.replaceChildren(...this.rows.map(({ element }) => element));
     this.box.setAttribute("aria-labelledby", state.look);
     for (const tab of this.tabGroup.items) tab.setAttribute("aria-selected", `${tab.dataset.look === state.look}`);
-    this.tabGroup.stopAt(parts.find(`.tab#${state.look}`));
+    const chosen = parts.find(`.tab#${state.look}`);
+    this.tabGroup.stopAt(chosen);
+    // Where tabs are swiped, the chosen one is in sight.
+    const [tab, tabs] = [chosen.getBoundingClientRect(), this.tabs.getBoundingClientRect()];
+    if (tab.left < tabs.left || tab.right > tabs.right) this.tabs.scrollLeft += tab.left - tabs.left - (tabs.width - tab.width) / 2;
     this.cellGroup.stopAt(this.rows[0]?.cells[state.frame]?.element);
     parts.find(".steps").hidden = state.look !== "sum";
+    parts.find(".of-region").hidden = state.look !== "region";
+    parts.find(".of-kinds").hidden = state.look !== "kinds";
+    parts.find(".of-change").hidden = state.look !== "change";
     this.painter.controls.buildFrames(Boolean(this.view.ofFrame));
     this.writeNote();
     this.writeLegend();
@@ -81,7 +89,9 @@ export class Rows {
     const [score, lines, running] = [make("span", "score"), make("span", "lines"), make("i", "")];
     const progress = make("div", "progress", running);
     progress.hidden = true;
-    const title = make("b", "", plan.title);
+    const swatch = make("i", "swatch");
+    swatch.hidden = true;
+    const title = make("b", "", swatch, plan.title);
     const panel = plan.method && data.panels[plan.method.panel];
     if (panel && panel === star) title.append(make("span", "best", "★"));
     const words = wordsOf(plan.title);
@@ -96,7 +106,7 @@ export class Rows {
     const element = make("div", `row ${plan.kind ?? ""}`, make("div", "name", title, score, progress, lines), body);
     element.classList.toggle("waiting", Boolean(plan.waiting));
     if (plan.method) element.dataset.method = plan.title;
-    return { plan, panel, cells, score, lines, running, progress, element };
+    return { plan, panel, cells, score, lines, running, progress, element, swatch };
   }
 
   /**
@@ -144,17 +154,23 @@ export class Rows {
   }
 
   /**
-   * The box in which the rows are, and how large a kernel is in it.
+   * The box in which the rows are, and how large a kernel is in it. Returns whether all are in it, as far as can be reckoned.
    * @param {number} width
    * @param {number} height
    * @param {number} type
-   * @param {boolean} strip  kernels may be small, so that all are in sight
+   * @param {"usual" | "small" | "strip"} how  small: kernels may be small, so that all are in sight; strip: smaller still, with
+   *   names in one line each
    */
-  layOut(width, height, type, strip) {
+  layOut(width, height, type, how) {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
-    const usual = !strip || this.view.wordy || height === Infinity;
+    const strip = how === "strip";
+    const least = how === "small" && !this.view.wordy ? STRIP_KERNEL : undefined;
+    const arranged = strip ? arrangeStrip(counts, width, height, type) : arrange(counts, width, height, type, least);
     this.box.classList.toggle("strip", strip);
-    this.place(arrange(counts, width, height, type, usual ? undefined : STRIP_KERNEL));
+    this.box.classList.toggle("bare", strip && arranged.side < LABELED_KERNEL);
+    this.place(arranged);
+    this.fits = arranged.fits;
+    return arranged.fits;
   }
 
   /** @param {{ named: boolean, columns: number, side: number }} arranged */
@@ -173,12 +189,14 @@ export class Rows {
   paint() {
     const { state, painter } = this;
     const { film } = painter.pictures;
-    for (const { plan, panel, cells, score, lines, running, progress } of this.rows) {
+    for (const { plan, panel, cells, score, lines, running, progress, swatch } of this.rows) {
       score.textContent = panel ? film.scoreOf(panel) : "";
       if (plan.count && !plan.waiting) {
         const found = /** @type {Found} */ (plan.method && state.foundOf(plan.method));
         const content = this.view.contents(painter, { ...plan, found });
         content.cells.forEach((one, i) => this.paintCell(cells[i], one));
+        swatch.hidden = !content.swatch;
+        if (content.swatch) swatch.style.background = content.swatch;
         this.writeLines(lines, content.lines.filter((line) => line !== null));
         progress.hidden = content.progress === undefined;
         if (content.progress !== undefined) running.style.width = `${100 * clamp(content.progress, 0, 1)}%`;

@@ -6,8 +6,10 @@
 import { Assumed } from "./assumed.js";
 import { Background } from "./background.js";
 import { IdealAtRest } from "./ideal_at_rest.js";
-import { KeptSizes } from "./kept_sizes.js";
+import { ByHand } from "./by_hand.js";
 import { halfOf } from "./layout.js";
+import { KindsOf } from "./kinds_of.js";
+import { MeanOfRegion } from "./mean_of_region.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
 import { costsAt, smoothFrames, weightedSum } from "./matching.js";
 import { Series } from "./series.js";
@@ -18,7 +20,7 @@ export const VISIBLE_LEAD = 0.1; // dB: the best method is starred from here on
 // arrow key.
 export const PIN_REST_MS = 220;
 export const MODES = ["picture", "signed", "absolute", "kernels", "stack"];
-export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "entropy"]; // see map_overlay.js
+export const MAP_MODES = ["size", "reach", "displacement", "share", "spread", "entropy", "kinds"]; // see map_overlay.js
 
 /** @typedef {"bitmaps" | "pictures" | "cursor"} Part  of the painting */
 
@@ -105,6 +107,8 @@ export class Shown {
     /** @type {KernelMethod[]} */
     this.kernelMethods = [];
     this.largest = 1; // kernel
+    /** @type {Floats | undefined} */
+    this.smoothed = undefined; // the frames that those are of
     /** @type {Floats | null} */
     this.smooth = null; // frames as matching compares them, once they are asked for
     this.movedAt = 0; // when a person moved to the pixel at the cursor, until it has been painted
@@ -112,7 +116,11 @@ export class Shown {
     this.assumed = new Assumed(() => this.data && changed("bitmaps", "pictures", "cursor"));
     this.series = new Series(() => changed("bitmaps", "pictures", "cursor"));
     this.background = new Background();
-    this.keptSizes = new KeptSizes(this);
+    this.region = 33; // pixels a side of the region whose kernels are averaged; 0: the whole picture
+    this.means = new MeanOfRegion(this);
+    this.kindCount = 5; // kinds that kernels are sorted into
+    this.kinds = new KindsOf(this);
+    this.byHand = new ByHand(this);
   }
 
   /** @param {Payload} data */
@@ -138,7 +146,7 @@ export class Shown {
     this.smooth = null;
     this.star = this.bestMethod();
     this.ideal.reset();
-    this.keptSizes.load();
+    this.byHand.load();
     this.looks = this.looksOf(this);
     this.choosePanels();
     this.assumed.load(data);
@@ -174,10 +182,13 @@ export class Shown {
    * @returns {Display}
    */
   get display() {
-    const { view, frame, mode, against, stops, linear, compare, shown, other, look, channel, assumed, series } = this;
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look, channel, assumed, series, byHand } = this;
+    const { moved: { frame: moved, shift } } = byHand; // prettier-ignore
     const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
     return {
       ...{ frame, mode, against, stops, linear, compare, shown, other, look, channel, step: series.step },
+      ...{ all: this.allFrames, region: this.region, kinds: this.kindCount, off: byHand.offSizes, keep: byHand.keepShare },
+      ...{ dropped: byHand.dropped, nonnegative: byHand.nonnegative, moved: byHand.isMoved ? [moved, ...shift] : null },
       assumed: round(assumed.power),
       view: this.isWhole ? null : [view.y, view.x, view.zoom].map(round),
     };
@@ -289,9 +300,9 @@ export class Shown {
    * @param {number} i
    */
   frameValues(i) {
-    const { height: H, width: W, frames } = this.data;
+    const { height: H, width: W } = this.data;
     const length = this.channels * H * W;
-    return frames.values.subarray(i * length, (i + 1) * length);
+    return this.byHand.frames.values.subarray(i * length, (i + 1) * length);
   }
 
   /**
@@ -311,7 +322,7 @@ export class Shown {
    * @param {Panel} panel
    */
   variantOf(panel) {
-    return this.keptSizes.variantOf(panel) ?? this.wholeVariantOf(panel);
+    return this.byHand.variantOf(panel) ?? this.wholeVariantOf(panel);
   }
 
   /**
@@ -334,12 +345,24 @@ export class Shown {
   }
 
   /**
-   * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel.
+   * The true shifts [N] of the scene at a pixel: a moving object's where one covers the pixel. A frame that is moved by hand
+   * takes its scene along.
    * @param {number} y
    * @param {number} x
    * @returns {Shift[] | null}
    */
   shiftsAt(y, x) {
+    const shifts = this.ownShiftsAt(y, x);
+    return shifts && this.byHand.isMoved ? shifts.map((own, frame) => this.movedBy(frame, own)) : shifts;
+  }
+
+  /**
+   * The same of the burst as it is.
+   * @param {number} y
+   * @param {number} x
+   * @returns {Shift[] | null}
+   */
+  ownShiftsAt(y, x) {
     const { motion, moving, shifts, width } = this.data;
     if (motion) {
       const { values, shape: [N, h, w] } = motion; // prettier-ignore
@@ -356,7 +379,7 @@ export class Shown {
    * @returns {Field}
    */
   fieldOf(method) {
-    return this.keptSizes.fieldOf(method, this.wholeFieldOf(method));
+    return this.byHand.fieldOf(method, this.wholeFieldOf(method));
   }
 
   /**
@@ -375,7 +398,8 @@ export class Shown {
    * @returns {Found[]}
    */
   kernelsAt(y, x) {
-    const { panels, frames } = this.data;
+    const { panels } = this.data;
+    const { frames } = this.byHand;
     return this.kernelMethods.map((method) => {
       const field = this.fieldOf(method);
       const pictures = this.valuesOf(panels[method.panel], y, x);
@@ -393,7 +417,8 @@ export class Shown {
    * @returns {Found[]}
    */
   frameKernelsAt(y, x) {
-    return this.kernelMethods.map(({ kernels: field }) => {
+    return this.kernelMethods.map((method) => {
+      const field = this.fieldOf(method);
       const weights = field.frameAt(Math.min(this.frame, field.count - 1), y, x, this.channel);
       const { mass, centroid } = kernelStats(weights, field.K);
       const cells = [{ weights, centroid, share: mass / field.rule.divisor, adds: [] }];
@@ -405,13 +430,21 @@ export class Shown {
   evaluate() {
     const [y, x] = this.cursor;
     this.shifts = this.shiftsAt(y, x);
-    this.found = this.data.sizes ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
+    this.found = this.look === "sizes" ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
     this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
-    const kernels = this.taken.length
+    this.autoMax = Math.max(0, ...this.drawnKernels.map(strongest));
+    if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
+  }
+
+  /** The kernels that are drawn: what they share a scale of colors over. */
+  get drawnKernels() {
+    const { look, chosenMethod } = this;
+    if (look === "kinds") return (chosenMethod && this.kinds.of(chosenMethod)?.kernels.flat()) ?? [];
+    if (look === "region") return this.kernelMethods.flatMap((method) => this.means.of(method)?.kernels ?? []);
+    const cells = this.taken.length
       ? this.taken.flatMap((frames, m) => [...(frames?.flat() ?? []), ...(this.allFrames ? this.found[m].cells : [this.cellOf(m)])])
       : this.found.flatMap(({ cells }) => cells);
-    this.autoMax = Math.max(0, ...kernels.map(({ weights }) => strongest(weights)));
-    if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
+    return cells.map(({ weights }) => weights);
   }
 
   /**
@@ -423,7 +456,7 @@ export class Shown {
    */
   takeApart(method, { field: { count } }, y, x) {
     if (this.allFrames && method !== this.chosenMethod) return null;
-    this.keptSizes.prepare(method);
+    this.byHand.prepare(method);
     const frames = this.allFrames ? Array.from({ length: count }, (_, i) => i) : [Math.min(this.frame, count - 1)];
     return frames.map((frame) => this.wholeFieldOf(method).partsAt(frame, y, x, this.channel));
   }
@@ -476,12 +509,23 @@ export class Shown {
     if (motion) return this.originByMotion(frame);
     for (const table of [...(moving?.shifts ?? []), shifts]) {
       if (!table) continue;
-      const [dy, dx] = table[frame];
+      const [dy, dx] = this.movedBy(frame, table[frame]);
       const [row, column] = [Math.round(y - dy), Math.round(x - dx)];
       const inside = row >= 0 && column >= 0 && row < H && column < W;
-      if (inside && this.shiftsAt(row, column) === table) return [-dy, -dx];
+      if (inside && this.ownShiftsAt(row, column) === table) return [-dy, -dx];
     }
     return null;
+  }
+
+  /**
+   * A true shift of a frame, with what it was moved by hand.
+   * @param {number} frame
+   * @param {Shift} own
+   * @returns {Shift}
+   */
+  movedBy(frame, own) {
+    const { moved } = this.byHand;
+    return frame === moved.frame ? [own[0] + moved.shift[0], own[1] + moved.shift[1]] : own;
   }
 
   /**
@@ -505,8 +549,10 @@ export class Shown {
 
   /** What matching says at the cursor: see VIEWS.matching. */
   get costs() {
-    const { frames, matching } = this.data;
+    const { data: { matching }, byHand: { frames } } = this; // prettier-ignore
     if (!matching) return [];
+    if (this.smoothed !== frames) this.smooth = null;
+    this.smoothed = frames;
     this.smooth ??= smoothFrames(weightedSum(frames, matching.weights), matching.noise);
     const reach = Math.max(2, (this.largest - 1) / 2);
     return costsAt(this.smooth, this.cursor[0], this.cursor[1], reach, this.window);

@@ -100,7 +100,7 @@ function addShares({ sizes, rule: { width, divisor }, parts: { separable } }, fa
  * @param {number} y
  * @param {Float64Array} factors
  */
-function readRow(field, frame, channel, y, factors) {
+export function readRow(field, frame, channel, y, factors) {
   const { F, h, w, half, rule: { width } } = field; // prettier-ignore
   const number = field.predictedReader(frame, channel);
   if (!half) {

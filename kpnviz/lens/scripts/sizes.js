@@ -4,7 +4,7 @@
 /** @import { Painter } from "./painter.js" */
 
 import { make } from "./elements.js";
-import { CELL_GAP, DESK_GAP, sizesDesk } from "./layout.js";
+import { CELL_GAP, DESK_GAP, NAME_WIDTH, sizesDesk } from "./layout.js";
 import { bitmap, prepare } from "./paint.js";
 import { rgb } from "./palette.js";
 import { percent, shortTitle } from "./text.js";
@@ -12,7 +12,9 @@ import { percent, shortTitle } from "./text.js";
 const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large; ordered by lightness, color-blind safe
 const NO_CLASS = "#8a8f98";
 const ASIDE = 210; // CSS pixels: with so much room at the right of the map, its legend stands there
+const LARGEST_PART = 110; // CSS pixels of a kernel in the view Sizes
 const NOTE_GAP = 15; // CSS pixels above the note
+const LUMINANCE_WEIGHTS = [0.2126, 0.7152, 0.0722]; // of R, G, B: kpnviz.color
 const HEAVY = 0.6; // of the map's color over the picture
 
 /**
@@ -127,7 +129,7 @@ export class Sizes {
     if (!this.data) return "";
     const { tie, sigma, classes } = this.data;
     return (
-      `In the map, over the truth, a class counts with the best of its sizes in a Gaussian window (σ = ${sigma} px), and a pixel is ` +
+      `In the map, over the truth in gray, a class counts with the best of its sizes in a Gaussian window (σ = ${sigma} px), and a pixel is ` +
       `colored where one class is ${tie} dB or more ahead of all others.` +
       (classes.includes(null) ? " MKPN has several sizes: it is of no class." : "")
     );
@@ -179,7 +181,13 @@ export class Sizes {
     parts.find(".map-of-sizes").classList.toggle("aside", this.aside);
     rows.writeNote();
     parts.root.classList.toggle("beside", beside);
-    rows.place({ named: true, columns, side });
+    if (state.look === "sizes") rows.place({ named: true, columns, side });
+    else {
+      // One line a method; one reads on under them, and pictures stay as they are.
+      const most = Math.max(1, ...rows.rows.map(({ plan }) => plan.count));
+      const fit = Math.floor((width - (beside ? NAME_WIDTH * type : 0)) / most) - CELL_GAP;
+      rows.place({ named: beside, columns: most, side: Math.min(fit, LARGEST_PART * type) });
+    }
     parts.find(".rows").style.maxHeight = "";
   }
 
@@ -194,9 +202,11 @@ export class Sizes {
     const { transfer } = this.painter.pictures.colors;
     const colors = CLASS_COLORS.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255));
     const colorOf = (/** @type {number} */ i) => {
-      const values = [0, 1, 2].map((c) => transfer(image[Math.min(c, C - 1) * H * W + i] / white));
+      // Gray under the colors: those of the scene would be taken for a class.
+      const y = C === 1 ? image[i] : LUMINANCE_WEIGHTS.reduce((sum, weight, c) => sum + weight * image[c * H * W + i], 0);
+      const value = transfer(y / white);
       const color = colors[index[i] - 1];
-      const [r, g, b] = color ? values.map((value, c) => HEAVY * color[c] + (1 - HEAVY) * value) : values;
+      const [r, g, b] = color ? color.map((part) => HEAVY * part + (1 - HEAVY) * value) : [value, value, value];
       return rgb(r, g, b);
     };
     this.bitmap = bitmap(H, W, colorOf, this.bitmap);

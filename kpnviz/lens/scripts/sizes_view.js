@@ -3,13 +3,14 @@
 /** @import { View } from "./views.js" */
 
 import { drawKernel } from "./paint.js";
+import { wordsOf } from "./terms.js";
 import { signed } from "./text.js";
 
 const SMALLEST_MARKED = 30; // CSS pixels: marks would cover a smaller kernel
 
 /** @type {View} */
 export const sizesView = {
-  title: "Kernels of all sizes",
+  title: "All sizes",
   available: (state) => Boolean(state.data.sizes),
   rows: (state) => [
     {
@@ -36,7 +37,7 @@ export const sizesView = {
           strong: m === best,
           tip:
             `${panel.title}: ${K}×${K} px; frame ${frame} has a share of ${signed(100 * share, 1)} %. PSNR ${painter.pictures.film.scoreOf(panel)} over the picture, ` +
-            `${local[m].toFixed(2)} dB around this pixel. Click: show it at the right; with Shift, at the left`,
+            `${local[m].toFixed(2)} dB around this pixel. Click: show it at the right; with Shift, at the left. ${wordsOf(panel.title).join(". ")}`,
           reach: { share: K / state.largest, color: sizes.colorOf(m) },
           draw: (canvas, size) =>
             drawKernel(canvas, size, {

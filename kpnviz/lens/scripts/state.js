@@ -4,14 +4,13 @@
 /** @import { Display, Payload, Pixel } from "./types" */
 
 import { clamp } from "./layout.js";
+import { Played } from "./played.js";
 import { PIN_REST_MS } from "./shown.js";
-import { Viewed } from "./viewed.js";
 
-const ROLL_MS = 350; // a frame, while frames are played: not more than three changes a second (WCAG 2.3.1)
-const PLAY_MS = 450; // a frame, while the sum is played; fewer where frames are many
+const MOST_MOVED = 16; // pixels that a frame is moved by hand
 const EDGE = 0.25; // of a picture's width: nearer to its edge a pixel is not seen with what is around it
 
-export class State extends Viewed {
+export class State extends Played {
   destroy() {
     this.ideal.reset();
     this.background.clear();
@@ -32,7 +31,8 @@ export class State extends Viewed {
    * @param {Pixel | null} pinned
    * @param {Display} display
    */
-  follow(pinned, { frame, view, assumed, channel = 1, step = null, ...rest }) {
+  follow(pinned, { frame, view, assumed, channel = 1, step = null, all = false, region = 33, kinds = 5, ...given }) {
+    const { off = {}, keep = true, dropped = [], nonnegative = false, moved = null, ...rest } = given;
     const { height, width } = this.data;
     this.pinnedAt = pinned && pinned[0] < height && pinned[1] < width ? pinned : null;
     if (this.pinnedAt) [this.cursor, this.touched] = [this.pinnedAt, true];
@@ -40,6 +40,10 @@ export class State extends Viewed {
     this.assumed.moveTo(assumed);
     this.series.moveTo(step);
     this.channel = clamp(channel, 0, 2);
+    Object.assign(this, { allFrames: all, region, kindCount: kinds });
+    const [movedFrame, dy, dx] = moved ?? [1, 0, 0];
+    Object.assign(this.byHand, { offSizes: off, keepShare: keep, nonnegative, dropped, moved: { frame: movedFrame, shift: [dy, dx] } });
+    this.byHand.load();
     this.choosePanels();
     this.frame = clamp(frame, 0, this.frames - 1);
     if (view) this.setView(view[0], view[1], view[2]);
@@ -158,67 +162,6 @@ export class State extends Viewed {
     this.redraw("cursor");
   }
 
-  /**
-   * How many frames the sum has.
-   * @param {number} count
-   */
-  sumTo(count) {
-    this.summed = clamp(count, 0, this.frames);
-    this.changed("cursor");
-  }
-
-  /**
-   * A frame more or less.
-   * @param {number} by
-   */
-  stepSum(by) {
-    this.stopPlaying();
-    this.sumTo((this.summed ?? this.frames) + by);
-  }
-
-  play() {
-    if (this.player) return this.stopPlaying();
-    this.sumTo(0);
-    this.player = setInterval(() => {
-      this.sumTo((this.summed ?? 0) + 1);
-      if (this.summed === this.frames) this.stopPlaying();
-    }, Math.min(PLAY_MS, (12 * PLAY_MS) / this.frames));
-    this.changed("pictures");
-  }
-
-  stopPlaying() {
-    clearInterval(this.player);
-    this.player = undefined;
-    this.changed("pictures");
-  }
-
-  /**
-   * Show one frame after the other in place of the large picture, again and again, or stop. Where motion is not wanted,
-   * the next frame; after the last one, the picture.
-   * @param {boolean} still
-   */
-  roll(still) {
-    if (this.roller) return this.stopRolling();
-    if (!still) this.roller = setInterval(() => this.rollOn(0), ROLL_MS);
-    this.rollOn(still ? null : 0);
-  }
-
-  /** @param {number | null} after  what follows the last frame */
-  rollOn(after) {
-    const { rolling, frames } = this;
-    const next = rolling === null ? 0 : rolling + 1;
-    this.rolling = next < frames ? next : after;
-    this.changed("pictures", "cursor");
-  }
-
-  stopRolling() {
-    clearInterval(this.roller);
-    this.roller = undefined;
-    if (this.rolling === null) return;
-    this.rolling = null;
-    this.changed("pictures", "cursor");
-  }
-
   /** @param {boolean} on */
   setFlicker(on) {
     const { flicker } = this;
@@ -250,8 +193,35 @@ export class State extends Viewed {
   toggleSize(name, size) {
     const method = this.kernelMethods.find(({ panel }) => this.data.panels[panel].name === name);
     if (!method) return;
-    this.keptSizes.toggle(method, size);
+    this.byHand.toggle(method, size);
     this.ideal.reset();
+    this.redraw();
+  }
+
+  /**
+   * Leave a frame out of all pictures, or take it in again.
+   * @param {number} frame
+   */
+  toggleFrame(frame) {
+    this.byHand.toggleFrame(frame);
+    this.redraw();
+  }
+
+  /**
+   * Move a frame under its kernels, which stay as they are; one at a time.
+   * @param {number} frame
+   * @param {number} dy
+   * @param {number} dx
+   */
+  moveFrame(frame, dy, dx) {
+    const within = (/** @type {number} */ d) => clamp(Math.round(d) || 0, -MOST_MOVED, MOST_MOVED);
+    this.byHand.moved = { frame: clamp(frame, 1, this.frames - 1), shift: [within(dy), within(dx)] };
+    this.redraw();
+  }
+
+  /** All kernels and frames as they were. */
+  undo() {
+    this.byHand.undo();
     this.redraw();
   }
 

@@ -19,19 +19,23 @@ export class Tips {
     root.append(this.box);
     /** @type {Element | null} */
     this.at = null;
-    root.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.soon(explainedOf(event, "[data-tip]")));
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    root.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.soon(explainedOf(event, "[data-tip]")), { signal });
     root.addEventListener("focusin", (event) => {
       const element = explainedOf(event, "[data-tip]");
       if (element?.matches(":focus-visible")) this.show(element); // by keyboard: a tap or click toggles
-    });
-    root.addEventListener("focusout", () => this.hide());
-    root.addEventListener("click", (event) => this.toggle(explainedOf(event, EXPLAINED)));
-    root.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide(), { capture: true });
-    root.addEventListener("pointerleave", () => this.hide());
+    }, { signal });
+    root.addEventListener("focusout", () => this.hide(), { signal });
+    root.addEventListener("click", (event) => this.toggle(explainedOf(event, EXPLAINED)), { signal });
+    root.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide(), { capture: true, signal });
+    root.addEventListener("pointerleave", () => this.hide(), { signal });
   }
 
   destroy() {
     clearTimeout(this.timer);
+    this.stop.abort();
+    this.box.remove();
   }
 
   /** @param {Element | null} element */

@@ -34,6 +34,18 @@ export interface SizePart {
   v: Float64Array | null;
 }
 
+/** How kernels are changed by hand. */
+export interface Changes {
+  /** The sizes that are fused. */
+  kept: number[];
+  /** Kernels are scaled so that at every pixel the shares of all frames sum to what they did. */
+  keepShare: boolean;
+  /** Frames whose kernels are 0. */
+  dropped: number[];
+  /** Negative weights of the fused kernel are 0. */
+  nonnegative: boolean;
+}
+
 /** How frames go on beyond their edges; with "valid" nothing is asked for there, as the picture is smaller. */
 export type Padding = "reflect" | "zero" | "replicate" | "valid";
 
@@ -160,6 +172,14 @@ export interface Display {
   assumed: number;
   channel: number;
   step: number | null;
+  all?: boolean;
+  region?: number;
+  kinds?: number;
+  off?: Record<string, number[]>;
+  keep?: boolean;
+  dropped?: number[];
+  nonnegative?: boolean;
+  moved?: number[] | null;
 }
 
 /** What a host sets: the pinned pixel, and how the burst is shown. */
@@ -218,6 +238,8 @@ export interface Line {
 
 export interface RowContent {
   cells: CellContent[];
+  /** The color of the row on a map. */
+  swatch?: string;
   lines: (Line | null)[];
   progress?: number;
 }

@@ -150,8 +150,9 @@ const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while 
  * @param {Shown} state
  * @param {number} weights
  */
-export function missingForIdeal({ truth, waiting, data: { clean, noise } }, weights) {
+export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise } }, weights) {
   if (waiting) return "";
+  if (byHand.isMoved) return "They are those of the frames as they were taken, and one is moved by hand: put it back.";
   if (!truth?.image || !noise) {
     const unknown = truth ? "the noise is" : noise ? "the truth is" : "both are";
     return `They need the truth and the noise; of this burst ${unknown} unknown.`;
@@ -166,6 +167,6 @@ export function missingForIdeal({ truth, waiting, data: { clean, noise } }, weig
  */
 export function roundingText({ kernelMethods }) {
   const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? " (to about 0.001, as kernels travel in 16 bits)" : "";
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, as kernels travel in 16 bits" : "";
   return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
 }

@@ -1,15 +1,19 @@
 // What is shown of each frame at a pixel: a view gives rows, and for every row what its cells and its name hold.
 
-/** @import { Found, KernelMethod, RowContent, RowPlan, Shift } from "./types" */
+/** @import { Found, RowContent, RowPlan, Shift } from "./types" */
 /** @import { Painter } from "./painter.js" */
 /** @import { Shown } from "./shown.js" */
 
 import { IDEAL_WINDOW } from "./ideal.js";
-import { kernelStats, patchAt, strongest } from "./kernels.js";
+import { patchAt, strongest } from "./kernels.js";
 import { drawCosts, drawKernel, drawPatch, drawProduct } from "./paint.js";
 import { partsView } from "./parts_view.js";
+import { changeView } from "./change_view.js";
+import { kindsView } from "./kinds_view.js";
+import { regionView } from "./region_view.js";
 import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
+import { usesView } from "./uses_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
 import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shapeText, shareCell, sumLines } from "./view_parts.js";
 
@@ -66,7 +70,7 @@ export const VIEWS = {
     contents(painter, { found }) {
       const { state, palette, ink } = painter;
       const { K, cells, field } = found;
-      const { frames, white_level: white } = state.data;
+      const { data: { white_level: white }, byHand: { frames } } = state; // prettier-ignore
       const side = boxOf(state, K) + (K < 9 ? 8 : 10);
       const [y, x] = state.cursor;
       const { padding } = field.rule;
@@ -104,7 +108,7 @@ export const VIEWS = {
       const c = Math.min(state.channel, state.channels - 1);
       const picture = pictures[c];
       const products = cells.map(({ weights }, i) => {
-        const patch = patchAt(state.data.frames, i, c, K, y, x, field.rule.padding);
+        const patch = patchAt(state.byHand.frames, i, c, K, y, x, field.rule.padding);
         return weights.map((weight, j) => (weight * (patch[j] || 0)) / field.rule.divisor); // beyond the frame there is 0
       });
       const common = Math.max(...products.map(strongest));
@@ -134,47 +138,7 @@ export const VIEWS = {
       "and the number what it adds to the pixel. Play adds them up, frame by frame; comma and full stop step.",
   },
 
-  uses: {
-    title: "Uses",
-    rows: methodRows,
-    contents(painter, { method, found }) {
-      const { state, palette, ink } = painter;
-      const { K, field } = found;
-      const mean = field.rule.reduce === "mean";
-      const uses = state.usesOf(/** @type {KernelMethod} */ (method));
-      const boxSize = boxOf(state, K);
-      const parts = uses.map((weights) => weights.reduce((sum, weight) => sum + weight, 0) / field.rule.divisor);
-      const total = parts.reduce((sum, part) => sum + part, 0);
-      const [y, x] = state.cursor;
-      return {
-        cells: uses.map((weights, i) => ({
-          bar: parts[i],
-          text: percent(parts[i]),
-          tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up${mean ? ", over N," : ""} to ${signed(100 * parts[i], 1)} %`,
-          draw: (canvas, size) =>
-            drawKernel(canvas, size, {
-              ...{ weights, K, boxSize, palette, ink },
-              max: state.endOf(weights), // the scale of the kernels, so that both compare
-              centroid: state.marks ? kernelStats(weights, K).centroid : null,
-              shift: state.marks && i > 0 ? state.originOf(i) : null,
-            }),
-        })),
-        lines: [
-          {
-            text: `used: ${percent(total)}`,
-            tip: "All that the picture takes from this pixel of all frames; on the average over the picture, what the shares sum to",
-            kind: "total",
-          },
-        ],
-      };
-    },
-    note: ({ state }) =>
-      `The reverse: take this pixel of each ${state.data.noise ? "noisy " : ""}frame. Which pixels of the picture use it, and how much? Each square is ` +
-      "a piece of the picture around it, and a color the weight that the pixel there gives it." +
-      (state.shiftsKnown
-        ? " The ring is where the scene that frame shows here lies in frame 0: a network that aligns uses it there."
-        : ""),
-  },
+  uses: usesView,
 
   matching: {
     title: "Matching",
@@ -217,6 +181,9 @@ export const VIEWS = {
   },
 
   frequencies: responseView,
+  region: regionView,
+  kinds: kindsView,
+  change: changeView,
 
   ideal: {
     title: "Ideal",
@@ -288,7 +255,8 @@ export const VIEWS = {
  * @param {Shown} state
  */
 export function looksOf(state) {
+  if (state.data.sizes) return ["sizes", "parts"];
   return Object.entries(VIEWS)
-    .filter(([name, { available }]) => (state.data.sizes ? name === "sizes" : !available || available(state)))
+    .filter(([, { available }]) => !available || available(state))
     .map(([name]) => name);
 }

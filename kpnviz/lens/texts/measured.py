@@ -92,7 +92,8 @@ class Sayer:
         assert number.error is not None
         if is_tie(number.value, number.error):
             whom = f"level with {title_of(b)}" if of else "a tie"
-            text = f"{whom} ({number.value:+z.2f} ± {number.error:.2f} dB)"
+            digits = _digits(number.value)
+            text = f"{whom} ({number.value:+z.{digits}f} ± {number.error:.{digits}f} dB)"
         elif of:
             text = f"{number.text} {'ahead of' if number.value > 0 else 'behind'} {title_of(b)}"
         else:
@@ -136,7 +137,7 @@ class Sayer:
             "less": {k: _case(rows[1])[k] for k in ("model", "noise_scale", "frames")}
         }
         methods = tuple(dict.fromkeys((b, a)))
-        digits = 2 if abs(mean) >= 0.1 else 3
+        digits = _digits(mean)
         return self._say(
             f"{abs(mean):.{digits}f} ± {se:.{digits}f} dB",
             mean,
@@ -181,6 +182,11 @@ class Sayer:
         burst = Example(says.partition(":")[0], says, seen.pop("pixel", None), seen, methods, display)
         self.numbers.append(Measured(text, value, error, of, says, burst))
         return f"[[{len(self.numbers) - 1}]]"
+
+
+def _digits(value: float) -> int:
+    """How many are written after the point: enough to see whether a difference is more than two standard errors."""
+    return 2 if abs(value) >= 0.1 else 3
 
 
 def _case(row: Row, figure: str = "") -> dict[str, Any]:

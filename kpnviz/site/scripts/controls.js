@@ -4,22 +4,9 @@
 /** @import { Offer, State } from "./parameters.js" */
 
 import { encode } from "../../lens/scripts/palette.js";
+import { make } from "./elements.js";
 import { boxReduce, hasColor } from "./pictures.js";
 import { BY_HAND, mayTurn, shiftsFor } from "./parameters.js";
-
-/**
- * An element with attributes and contents.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, any>} [values]
- * @param {(Node | string)[]} contents
- * @returns {HTMLElementTagNameMap[K]}
- */
-function make(tag, values = {}, ...contents) {
-  const element = Object.assign(document.createElement(tag), values);
-  element.append(...contents);
-  return element;
-}
 
 export class Controls {
   /**
@@ -27,8 +14,9 @@ export class Controls {
    * @param {Offer} offer
    * @param {State} state
    * @param {() => void} changed
+   * @param {boolean} [withMethods]
    */
-  constructor(place, offer, state, changed) {
+  constructor(place, offer, state, changed, withMethods = true) {
     this.offer = offer;
     this.state = state;
     this.changed = changed;
@@ -59,7 +47,7 @@ export class Controls {
         this.camera(),
         make("p", { className: "row" }, seed, next),
       ),
-      this.group(`Methods, up to ${offer.most_methods}`, this.methods),
+      ...(withMethods ? [this.group(`Methods, up to ${offer.most_methods}`, this.methods)] : []),
     );
     this.drag();
     this.write();

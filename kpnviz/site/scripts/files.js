@@ -1,7 +1,13 @@
 // The files of the site: fetched from beside the page, or read out of it where one file holds everything.
 
+/** Whether one file holds everything. */
+export const ALONE = typeof document !== "undefined" && document.querySelector("script[data-file]") !== null;
+
+/** Where the site begins: pages lie in folders below it, and the address changes while the site is used. */
+export const ROOT = typeof document === "undefined" ? "" : new URL(document.documentElement.dataset.root || "./", location.href.split(/[?#]/)[0]).href;
+
 /**
- * Bytes of a file, by its path from the page.
+ * Bytes of a file, by its path from the root of the site.
  * @param {string} path
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
@@ -15,7 +21,7 @@ export async function bytesOf(path) {
   }
   let response;
   try {
-    response = await fetch(path);
+    response = await fetch(ROOT + path);
   } catch {
     throw new Error(`${path} cannot be loaded: there is no connection to this site`);
   }
@@ -36,7 +42,7 @@ export async function jsonOf(path) {
  * @param {string} path
  */
 export async function workerOf(path) {
-  if (!document.querySelector(`script[data-file="${path}"]`)) return new Worker(path);
+  if (!document.querySelector(`script[data-file="${path}"]`)) return new Worker(ROOT + path);
   const url = URL.createObjectURL(new Blob([await bytesOf(path)], { type: "text/javascript" }));
   try {
     return new Worker(url);

@@ -21,6 +21,10 @@
  * @property {string[]} methods
  * @property {[number, number] | null} pixel
  * @property {Partial<Display>} display  what is not as at first
+ * @property {{ other: string, shown: string, frame: number }} sizes  what the page Sizes compares, and the frame of its kernels
+ * @property {number} lesson  counted from 0
+ * @property {boolean} teach  in front of a class: large type
+ * @property {Record<string, string>} others  what means something in the app alone, as the link has it
  */
 
 /**
@@ -45,6 +49,11 @@
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
  * @property {string} version  of links
+ * @property {string[]} sized  networks that the page Sizes compares
+ * @property {number} lessons  how many there are
+ * @property {import("./examples.js").Example[]} examples
+ * @property {boolean} scene  whether the guided scene's networks and photos are on the site
+ * @property {string} installation  address of how the app is installed
  */
 
 const CHANNELS = ["R", "G", "B"];
@@ -56,6 +65,33 @@ export const BY_HAND = "hand";
 export const HANDHELD = "handheld";
 
 const CAMERA = /** @type {const} */ (["rotation", "tilt", "shutter", "parallax"]);
+
+const SCENES = ["explore", "kernels", "noise", "sizes"];
+const WITH_METHODS = ["explore", "kernels", "noise"];
+
+/**
+ * Whether links to a page hold a parameter: `pages` of kpnviz/ui/parameters.py.
+ * @param {string} name
+ * @param {string} page
+ */
+export function isNamedIn(name, page) {
+  if (name === "v" || name === "teach") return true;
+  if (name === "methods") return WITH_METHODS.includes(page);
+  if (name === "lesson") return page === "learn";
+  if (name === "sizes") return page === "sizes";
+  if (IN_APP.includes(name)) return page === "kernels";
+  if (name in DISPLAY_LIMITS) return page === "explore";
+  return SCENES.includes(page);
+}
+
+/**
+ * What the page Sizes compares at first: the smallest size and the largest.
+ * @param {Offer} offer
+ */
+export function firstSizes({ models, sized }) {
+  const single = models.filter(({ name, config }) => sized.includes(name) && config.sizes.length === 1).map(({ name }) => name);
+  return { other: single[0] ?? "", shown: single[single.length - 1] ?? "", frame: 0 };
+}
 
 /**
  * Whether a person may set how the camera turns: objects move where it only shifts.
@@ -69,11 +105,13 @@ export function mayTurn({ moving, shake }) {
  * @param {Offer} offer
  * @returns {State}
  */
-export function defaults({ photos, methods }) {
+export function defaults(offer) {
+  const { photos, methods } = offer;
   const photo = photos.includes("dog") ? "dog" : photos[0];
   return {
     ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
     ...{ camera: { rotation: 0, tilt: 0, shutter: 0, parallax: 0 }, methods: [...methods], pixel: null, display: {} },
+    ...{ sizes: firstSizes(offer), lesson: 0, teach: false, others: {} },
   };
 }
 
@@ -81,8 +119,9 @@ export function defaults({ photos, methods }) {
  * The query of a state, without "?".
  * @param {State} state
  * @param {Offer} offer
+ * @param {string} [page]  what links to it hold; without one, all
  */
-export function writeLink(state, offer) {
+export function writeLink(state, offer, page) {
   const query = new URLSearchParams({ v: offer.version });
   const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
@@ -97,16 +136,33 @@ export function writeLink(state, offer) {
     const start = offer.display[/** @type {keyof Display} */ (name)];
     if (!(name in DISPLAY_LIMITS) || JSON.stringify(value) === JSON.stringify(start)) continue;
     if (name === "channel") put(name, CHANNELS[Number(value)]);
+    else if (name === "off") put(name, Object.entries(value ?? {}).sort().map(([method, sizes]) => [method, ...sizes].join(".")).join("~"));
+    else if (name === "region") put(name, value || "all");
     else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
   }
+  const { other, shown, frame } = state.sizes;
+  const sizes = (/** @type {State["sizes"]} */ of) => `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
+  if (sizes({ other, shown, frame }) !== sizes(firstSizes(offer))) put("sizes", sizes(state.sizes));
+  if (state.lesson) put("lesson", state.lesson + 1);
+  if (state.teach) put("teach", 1);
+  for (const [name, value] of Object.entries(state.others)) put(name, value);
+  if (page !== undefined) for (const name of [...query.keys()]) if (!isNamedIn(name, page)) query.delete(name);
   return query.toString().replaceAll("%7E", "~");
 }
 
-/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel">} */
+const REGIONS = ["9", "17", "33", "65", "all"];
+const MOST_MOVED = 16; // pixels that a frame is moved by hand
+
+/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
 const DISPLAY_LIMITS = {
   ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
   ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
+  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved" },
 };
+
+// What the app's page Kernels shows, and what its What if was once called.
+const WHAT_IF = ["if_method", "if_dropped", "if_sizes", "if_nonnegative", "if_renormalize", "if_frame", "if_dy", "if_dx", "if_anew"];
+const IN_APP = ["kernels_view", ...WHAT_IF, ...Object.keys(DISPLAY_LIMITS).map((name) => `in_${name}`)];
 
 /**
  * Shifts of so many frames; those that are missing do not move.
@@ -132,8 +188,8 @@ export function readLink(search, offer) {
   if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
   const version = query.get("v") ?? offer.version;
   if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
-  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS)]);
-  for (const name of query.keys()) if (!known.has(name) || name === "display" || name === "camera") problems.push(`${quoted(name)} means nothing here`);
+  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...IN_APP]);
+  for (const name of query.keys()) if (!known.has(name) || ["display", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
   const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
   const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
     const text = query.get(name);
@@ -198,10 +254,51 @@ export function readLink(search, offer) {
     else if (limits === "view") {
       display[name] = numbers(query.get(name) ?? "", [[0, side], [0, side], [1, side / 4]]);
       if (!display[name]) wrong(name, "is not top~left~zoom, the whole picture is shown");
-    } else display[name] = within(name, start, ...limits, false);
+    } else if (limits === "region") {
+      const side = among(name, `${start}`, REGIONS);
+      display[name] = side === "all" ? 0 : Number(side);
+    } else if (limits === "off") display[name] = readSizesOff(query.get(name) ?? "", offer, problems);
+    else if (limits === "frames") {
+      const parts = (query.get(name) ?? "").split("~").filter(Boolean);
+      const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
+      if (frames.length !== parts.length) wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
+      display[name] = frames.sort((a, b) => a - b);
+    } else if (limits === "moved") {
+      const last = state.frames - 1;
+      const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
+      if (!moved) wrong(name, `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`);
+      const rounded = moved?.map(Math.round) ?? [1, 0, 0];
+      display[name] = rounded[1] || rounded[2] ? rounded : null;
+    } else display[name] = within(name, start, ...limits, name === "kinds");
   }
   state.display = display;
+  if (query.has("sizes")) {
+    const [other, shown, frame] = [...(query.get("sizes") ?? "").split("~"), "", ""];
+    const here = [...offer.sized, "frame", "mean", "truth"];
+    if (here.includes(other) && here.includes(shown) && /^\d{1,2}$/.test(frame) && Number(frame) < state.frames) state.sizes = { other, shown, frame: Number(frame) };
+    else wrong("sizes", "are not two pictures and a frame joined by ~, the smallest and the largest size are shown");
+  }
+  state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
+  state.teach = Boolean(within("teach", 0, 0, 1));
+  for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);
   return [state, problems.length ? `Not all of this link could be followed: ${problems.join("; ")}.` : ""];
+}
+
+/**
+ * Kernel sizes that are switched off: "mkpn.1.3", methods joined by ~.
+ * @param {string} text
+ * @param {Offer} offer
+ * @param {string[]} problems
+ */
+function readSizesOff(text, { models }, problems) {
+  /** @type {Record<string, number[]>} */
+  const found = {};
+  for (const part of text.split("~").filter(Boolean)) {
+    const [, name, sizes] = /^(.+?)((?:\.\d{1,2})+)$/.exec(part) ?? [];
+    if (name && models.some((model) => model.name === name)) found[name] = [...new Set(sizes.slice(1).split(".").map(Number))].sort((a, b) => a - b);
+    else problems.push(`off ${quoted(part)} is no method here with kernel sizes of its`);
+  }
+  return found;
 }
 
 /**

@@ -1,88 +1,30 @@
-// Kernel sizes that a person switched off, and the pictures that the others make.
+// The pictures that kernels make as a person changed them (hand_changes.js).
 
-/** @import { Field, KernelMethod, Method, Panel, WholeField } from "./types" */
+/** @import { Field, KernelMethod, Panel, WholeField } from "./types" */
 /** @import { KernelField } from "./field.js" */
-/** @import { OfSize } from "./size_pictures.js" */
 /** @import { Shown } from "./shown.js" */
+/** @import { OfSize } from "./size_pictures.js" */
 
 import { psnrOf } from "./assumed.js";
-import { KeptField, scaleOfShare } from "./kept_field.js";
+import { changedPicture } from "./changed_picture.js";
+import { HandChanges } from "./hand_changes.js";
+import { scaleOfShare } from "./kept_field.js";
 import { sizePictures } from "./size_pictures.js";
 import { plus } from "./text.js";
 
-export class KeptSizes {
+export class ByHand extends HandChanges {
   /** @param {Shown} state */
   constructor(state) {
-    this.state = state;
-    /** @type {Map<string, Set<number>>} */
-    this.off = new Map(); // by the method's name
-    this.keepShare = true; // kernels are scaled so that shares sum to what they did
+    super(state);
     /** @type {WeakMap<Field, OfSize[]>} */
     this.pictures = new WeakMap(); // of each size
     /** @type {Map<Panel, { of: string, field: Field, variant: { image: Float32Array, score: string } }>} */
     this.made = new Map();
-    /** @type {Map<Method, { of: string, whole: Field, field: Field }>} */
-    this.fields = new Map();
   }
 
-  /** Another payload is shown. What was switched off stays so where there still is such a size. */
   load() {
+    super.load();
     this.made.clear();
-    this.fields.clear();
-    this.state.background.clear();
-  }
-
-  /** @param {KernelMethod} method */
-  nameOf(method) {
-    return this.state.data.panels[method.panel].name;
-  }
-
-  /**
-   * The sizes of a method that count.
-   * @param {KernelMethod} method
-   * @returns {number[]}
-   */
-  of(method) {
-    const off = this.off.get(this.nameOf(method));
-    const { sizes } = method.kernels;
-    const kept = off ? sizes.filter((size) => !off.has(size)) : sizes;
-    return kept.length ? kept : sizes;
-  }
-
-  /** @param {KernelMethod} method */
-  areAll(method) {
-    return this.of(method).length === method.kernels.sizes.length;
-  }
-
-  /**
-   * Switch a size on or off; the last one stays. Without a size: all of them on.
-   * @param {KernelMethod} method
-   * @param {number} [size]
-   */
-  toggle(method, size) {
-    const kept = this.of(method);
-    const off = new Set(method.kernels.sizes.filter((one) => !kept.includes(one)));
-    if (size === undefined) off.clear();
-    else if (off.has(size)) off.delete(size);
-    else if (kept.length > 1) off.add(size);
-    this.off.set(this.nameOf(method), off);
-  }
-
-  /**
-   * A method's kernels with those sizes alone.
-   * @param {KernelMethod} method
-   * @param {WholeField} whole
-   * @returns {Field}
-   */
-  fieldOf(method, whole) {
-    if (this.areAll(method)) return whole;
-    const kept = this.of(method);
-    const name = `${kept} ${this.keepShare}`;
-    const before = this.fields.get(method);
-    if (before?.whole === whole && before.of === name) return before.field;
-    const field = new KeptField(whole, kept, this.keepShare);
-    this.fields.set(method, { of: name, whole, field });
-    return field;
   }
 
   /**
@@ -128,26 +70,77 @@ export class KeptSizes {
   }
 
   /**
-   * What a panel shows where sizes of its method are off: the picture of the others, and its score. While that is being
-   * computed, the picture of all of them without a score.
+   * What a panel shows where something is changed: the picture then, and its score. While that is being computed, the picture
+   * as it was without a score.
    * @param {Panel} panel
    * @returns {{ image: Float32Array, score: string } | undefined}
    */
   variantOf(panel) {
     const { state, made } = this;
+    if (panel.kind === "mean" && this.isMoved) return this.variantOfMean(panel);
     const method = state.kernelMethods.find((one) => state.data.panels[one.panel] === panel);
-    if (!method || this.areAll(method)) return;
-    const name = `${this.of(method)} ${this.keepShare}`;
+    if (!method || (this.areAll(method) && !this.isChanged)) return;
+    const name = this.nameOfChanges(method);
     const whole = state.wholeFieldOf(method);
     const before = made.get(panel);
     if (before?.field === whole && before.of === name) return before.variant;
     const base = state.wholeVariantOf(panel)?.image ?? panel.image;
     if (!base) return;
-    const image = this.imageOf(method);
+    const image = this.isChanged ? this.changedImageOf(method, panel, whole, name) : this.imageOf(method);
     if (!image) return { image: base, score: "…" };
+    return this.keep(panel, name, whole, image);
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {string} name
+   * @param {WholeField} field
+   * @param {Float32Array} image
+   */
+  keep(panel, name, field, image) {
     const variant = { image, score: this.scoreOf(image) };
-    made.set(panel, { of: name, field: whole, variant });
+    this.made.set(panel, { of: name, field, variant });
     return variant;
+  }
+
+  /**
+   * The plain mean, with the frame that is moved.
+   * @param {Panel} panel
+   */
+  variantOfMean(panel) {
+    const { values, shape: [N] } = this.frames; // prettier-ignore
+    const [first] = this.state.kernelMethods;
+    const field = first && this.state.wholeFieldOf(first);
+    const before = this.made.get(panel);
+    if (before?.of === this.stack?.of && before?.field === field) return before.variant;
+    const length = values.length / N;
+    const image = Float32Array.from({ length }, (_, i) => {
+      let sum = 0;
+      for (let frame = 0; frame < N; frame++) sum += values[frame * length + i];
+      return sum / N;
+    });
+    return this.keep(panel, this.stack?.of ?? "", field, image);
+  }
+
+  /**
+   * The picture of kernels that are changed beside their sizes; undefined until it is computed.
+   * @param {KernelMethod} method
+   * @param {Panel} panel
+   * @param {WholeField} whole
+   * @param {string} name
+   */
+  changedImageOf(method, panel, whole, name) {
+    const { background, changed } = this.state;
+    background.add(
+      `changed ${this.nameOf(method)}`,
+      name,
+      () => changedPicture(this.sourcesOf(method), this.frames, this.changesOf(method)),
+      (image) => {
+        this.keep(panel, name, whole, image);
+        changed("bitmaps", "pictures", "cursor");
+      },
+    );
+    return undefined;
   }
 
   /**

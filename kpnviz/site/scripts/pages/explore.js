@@ -1,0 +1,80 @@
+// Explore: one burst, a few networks, and the kernels of the pixel under the mouse.
+
+/** @import { Site } from "../site.js" */
+/** @import { Display } from "../../../lens/scripts/types" */
+
+import { make } from "../elements.js";
+import { exampleShown, stateOfExample } from "../examples.js";
+import { Outdated } from "../session.js";
+import { LensPage } from "./lens_page.js";
+
+const REST_MS = 600; // after which other assumed noise is computed
+
+export class ExplorePage extends LensPage {
+  /**
+   * @param {Site} site
+   * @param {HTMLElement} place
+   */
+  constructor(site, place) {
+    super(site, place, { title: "What does the network do at this pixel?", introduction: [], methods: true });
+    this.drawExamples();
+    this.introduce();
+  }
+
+  /** A menu of bursts that show one thing each. */
+  drawExamples() {
+    const { examples } = this.session.offer;
+    const select = make("select", { id: "examples" }, make("option", { value: "", textContent: "Examples" }), ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
+    select.setAttribute("aria-label", "Examples");
+    select.onchange = () => {
+      if (select.value === "") return;
+      Object.assign(this.session.state, stateOfExample(examples[Number(select.value)], this.session.offer));
+      this.controls.write();
+      this.lens.follow({ pinned: this.session.state.pixel, display: { ...this.session.offer.display, ...this.display } });
+      this.changed();
+    };
+    this.examples = select;
+    this.introduction.before(select);
+  }
+
+  /** What is to be seen: of an example, if its burst is on the page. */
+  introduce() {
+    const { offer, state } = this.session;
+    const example = exampleShown(state, offer);
+    if (this.examples) this.examples.value = example ? String(offer.examples.indexOf(example)) : "";
+    this.introduction.replaceChildren(
+      ...(example
+        ? [make("b", {}, `${example.title}. `), example.look]
+        : ["Each network filters every frame with a ", make("b", {}, "kernel"), " of its own at every pixel, and takes the mean. ", make("b", {}, "Move over the picture"), " (on a touch screen, drag) to see the kernels."]),
+    );
+  }
+
+  get display() {
+    return this.session.state.display;
+  }
+
+  /** @param {Display} display */
+  keepDisplay(display) {
+    this.session.state.display = display;
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+    super.destroy();
+  }
+
+  async changed() {
+    clearTimeout(this.timer);
+    this.introduce();
+    await super.changed();
+  }
+
+  /** @param {number} turn */
+  async finished(turn) {
+    const assume = () =>
+      this.assume(turn).catch((error) => {
+        if (!(error instanceof Outdated)) this.fail(error);
+      });
+    this.timer = setTimeout(assume, REST_MS);
+  }
+}

@@ -1,0 +1,193 @@
+// What Explore, Noise and Sizes have in common: controls at the left, one burst and its networks in the lens, and what is under it.
+
+/** @import { Burst } from "../types" */
+/** @import { Shown } from "../pack.js" */
+/** @import { Site } from "../site.js" */
+/** @import { Display, Pixel } from "../../../lens/scripts/types" */
+
+import { mount } from "../../../lens/scripts/mount.js";
+import { Controls } from "../controls.js";
+import { make, sentenceOf } from "../elements.js";
+import { interestingPixel } from "../first_look.js";
+import { pack, packAssumed } from "../pack.js";
+import { Outdated } from "../session.js";
+
+/** Of the true noise, between which the lens interpolates. */
+export const SCALES = [0.25, 0.5, Math.SQRT1_2, Math.SQRT2, 2, 4];
+
+export class LensPage {
+  /**
+   * @param {Site} site
+   * @param {HTMLElement} place
+   * @param {{ title: string, introduction: Node[], methods: boolean }} options  methods: whether they are chosen
+   */
+  constructor(site, place, { title, introduction, methods }) {
+    this.site = site;
+    this.session = site.session;
+    this.first = true;
+    this.left = false;
+    this.introduction = make("p", { className: "introduction" }, ...introduction);
+    const form = make("form", { id: "controls" });
+    form.setAttribute("aria-label", methods ? "Scene, burst and methods" : "Scene and burst");
+    form.onsubmit = (event) => event.preventDefault();
+    const lens = make("div", { id: "lens" });
+    this.status = make("p", { id: "status" });
+    this.status.setAttribute("role", "status");
+    this.status.textContent = "Loading …";
+    this.below = make("div", { className: "below" });
+    place.replaceChildren(
+      make("header", {}, make("h1", {}, title), this.introduction),
+      make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below)),
+    );
+    this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods);
+    this.lens = mount(lens.attachShadow({ mode: "open" }), {
+      onPinned: (pixel) => {
+        this.session.state.pixel = pixel;
+        this.site.keep();
+        this.pinned();
+      },
+      onDisplay: (display) => {
+        this.keepDisplay(display);
+        this.site.keep();
+      },
+    });
+  }
+
+  /** How the lens shows the burst at first. @returns {Partial<Display>} */
+  get display() {
+    return {};
+  }
+
+  /** @param {Display} _display  that a person chose */
+  keepDisplay(_display) {}
+
+  /** Another pixel was pinned. */
+  pinned() {}
+
+  /** The networks on the page, the one to be seen first at the end. */
+  get models() {
+    const { state } = this.session;
+    return this.session.modelsOf(state.methods, state.frames);
+  }
+
+  /** A sentence on methods that are left out. */
+  get note() {
+    const left = this.session.state.methods.length - this.models.length;
+    return left ? ` (${left === 1 ? "one method takes" : `${left} methods take`} another number of frames)` : "";
+  }
+
+  destroy() {
+    this.left = true;
+    this.session.next();
+    this.lens.destroy();
+  }
+
+  refresh() {
+    this.lens.refresh();
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.status.textContent = text;
+  }
+
+  /** Another burst, or other networks. */
+  async changed() {
+    if (this.left) return;
+    const turn = this.session.next();
+    if (!this.first) this.site.complain(""); // what was wrong with a link stays until something is changed
+    this.site.keep();
+    try {
+      const before = this.session.id;
+      const recipe = await this.session.recipe();
+      this.session.check(turn);
+      const burst = await this.session.take(recipe, turn);
+      if (this.session.id !== before) this.lens.setAssumed(null);
+      this.controls.draw(await this.session.photo(recipe.photo), burst);
+      await this.denoise(turn);
+    } catch (error) {
+      if (error instanceof Outdated || turn !== this.session.turn) return;
+      this.fail(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    this.lens.setOutdated(true);
+    this.say("");
+    this.site.complain(sentenceOf(error));
+  }
+
+  get burst() {
+    return /** @type {Burst} */ (this.session.burst);
+  }
+
+  /**
+   * Show the burst at once, and what each network makes of it as it comes. The one that is seen large comes first, its files too.
+   * @param {number} turn
+   */
+  async denoise(turn) {
+    const { burst, models, session } = this;
+    const begun = performance.now();
+    if (!this.first || !models.length) this.show();
+    const waiting = new Set(models.filter(({ name }) => !session.estimates.has(name)).map(({ title }) => title));
+    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
+    progress();
+    const large = models[models.length - 1]?.name;
+    const loaded = large ? session.pool.open(large) : Promise.resolve();
+    await Promise.all(
+      models.map(async ({ name, title }) => {
+        if (name !== large) await loaded;
+        session.check(turn);
+        await session.estimate(name, turn);
+        session.check(turn);
+        waiting.delete(title);
+        // At first the last network's picture is large, and the lens keeps what it shows: others wait for that.
+        if (!this.first || name === large || session.estimates.has(large)) this.show();
+        progress();
+      }),
+    );
+    session.check(turn);
+    if (this.first) this.show();
+    await this.finished(turn);
+  }
+
+  /** All networks are through. @param {number} _turn @returns {Promise<void>} */
+  async finished(_turn) {}
+
+  /** What the lens is shown. @param {Shown[]} shown @returns {Uint8Array} */
+  payload(shown) {
+    return pack(this.burst, shown, interestingPixel(this.burst), this.session.id);
+  }
+
+  /** The lens shows the burst and what has come of it. */
+  show() {
+    const shown = this.models.map(({ name, title, config }) => ({ name, title, config, estimate: this.session.estimates.get(name) ?? null }));
+    this.lens.show(this.payload(shown));
+    if (!this.first) return;
+    this.first = false;
+    this.follow();
+  }
+
+  /** The lens shows the pixel and the display of the state. */
+  follow() {
+    this.lens.follow({ pinned: /** @type {Pixel | null} */ (this.session.state.pixel), display: { ...this.session.offer.display, ...this.display } });
+  }
+
+  /**
+   * What the networks make of the burst where they are told another noise, in the background.
+   * @param {number} turn
+   */
+  async assume(turn) {
+    const { session, burst } = this;
+    const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
+    if (!this.models.length) return;
+    given();
+    for (const { name } of this.models) {
+      if (session.assumed.has(name)) continue;
+      const estimates = await session.ask(name, turn, SCALES);
+      session.assumed.set(name, packAssumed(burst, SCALES, estimates, session.id));
+      given();
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// What a visitor is at: the state that a link holds, its burst, and what networks make of it. All pages of the site share it,
+// so that a page that is left and entered again computes nothing twice.
+
+/** @import { Burst, Estimate, Picture, Recipe } from "./types" */
+/** @import { Offer, State } from "./parameters.js" */
+
+import { synthesize } from "./burst.js";
+import { drawHandheld } from "./camera.js";
+import { bytesOf } from "./files.js";
+import { noiseForGain } from "./noise.js";
+import { BY_HAND, HANDHELD, mayTurn, readLink, shiftsFor } from "./parameters.js";
+import { hasColor, linearPicture } from "./pictures.js";
+import { Pool } from "./pool.js";
+
+/** What a page does was given up for something newer. */
+export class Outdated extends Error {}
+
+export class Session {
+  /** @param {Offer} offer */
+  constructor(offer) {
+    this.offer = offer;
+    this.pool = new Pool();
+    /** @type {Map<string, Promise<Picture>>} */
+    this.photos = new Map();
+    /** @type {Burst | null} */
+    this.burst = null;
+    this.id = ""; // of the burst
+    /** @type {Map<string, Estimate>} */
+    this.estimates = new Map(); // of each network
+    /** @type {Map<string, Uint8Array>} */
+    this.assumed = new Map(); // of each network, what it makes of other assumed noise, packed for the lens
+    this.turn = 0; // counts changes: what belongs to an older one is dropped
+    /** @type {State} */
+    this.state = readLink("", offer)[0];
+  }
+
+  /**
+   * The state of a link; a sentence on what was wrong with it.
+   * @param {string} search
+   */
+  open(search) {
+    const [state, problem] = readLink(search, this.offer);
+    this.state = state;
+    return problem;
+  }
+
+  /** @param {string} name */
+  photo(name) {
+    let photo = this.photos.get(name);
+    if (!photo) {
+      photo = readPhoto(name);
+      photo.catch(() => this.photos.delete(name));
+      this.photos.set(name, photo);
+    }
+    return photo;
+  }
+
+  /** The next turn: what was computed for the one before is given up. */
+  next() {
+    return ++this.turn;
+  }
+
+  /** @param {number} turn */
+  check(turn) {
+    if (turn !== this.turn) throw new Outdated();
+  }
+
+  /**
+   * The burst of a recipe, as that of the page.
+   * @param {Recipe} recipe
+   * @param {number} turn
+   */
+  async take(recipe, turn) {
+    const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
+    const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.photo(name)]))));
+    this.check(turn);
+    const id = JSON.stringify(recipe);
+    if (id === this.id && this.burst) return this.burst;
+    this.burst = synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name)));
+    this.id = id;
+    this.estimates.clear();
+    this.assumed.clear();
+    return this.burst;
+  }
+
+  /** What the controls stand for. */
+  async recipe() {
+    return this.recipeOf(this.state);
+  }
+
+  /**
+   * @param {State} state
+   * @returns {Promise<Recipe>}
+   */
+  async recipeOf(state) {
+    const { offer } = this;
+    const photo = await this.photo(state.photo);
+    const [height, width] = [photo.H, photo.W].map((length) => Math.floor(length / offer.reduction));
+    const side = Math.min(state.crop, height, width);
+    const object = offer.moving[state.photo] ?? Object.values(offer.moving)[0];
+    return {
+      photo: state.photo,
+      crop: [Math.min(state.top, height - side), Math.min(state.left, width - side), side, side],
+      noise: noiseForGain(state.gain),
+      frames: state.frames,
+      misalignment: offer.shakes[state.shake] ?? offer.shakes.paper,
+      shifts: state.shake === BY_HAND ? shiftsFor(state.shifts, state.frames) : null,
+      moving: state.moving && state.shake !== HANDHELD
+        ? [{ ...object, center: [side * object.center[0], side * object.center[1]], diameter: side * object.diameter }]
+        : [],
+      white_level: 1,
+      reduction: offer.reduction,
+      seed: state.seed,
+      color: state.color && hasColor(photo),
+      camera: state.shake === HANDHELD ? drawHandheld(state.seed) : mayTurn(state) && Object.values(state.camera).some(Boolean) ? { ...state.camera } : null,
+    };
+  }
+
+  /**
+   * Networks by their names, of those that are on the site and take so many frames.
+   * @param {string[]} names
+   * @param {number} frames
+   */
+  modelsOf(names, frames) {
+    return this.offer.models.filter(({ name, config }) => names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames));
+  }
+
+  /**
+   * What a network makes of the burst; Outdated where a newer turn came meanwhile.
+   * @param {string} name
+   * @param {number} turn
+   */
+  async estimate(name, turn) {
+    const known = this.estimates.get(name);
+    if (known) return known;
+    const [found] = await this.ask(name, turn, [1]);
+    this.estimates.set(name, found);
+    return found;
+  }
+
+  /**
+   * What a network makes of the burst, told each of `scales` times its noise; Outdated where a newer turn came meanwhile.
+   * @param {string} name
+   * @param {number} turn
+   * @param {number[]} scales
+   */
+  async ask(name, turn, scales) {
+    if (!this.burst) throw new Error("there is no burst yet");
+    const found = await this.pool.ask(name, this.burst, scales);
+    this.check(turn);
+    return found;
+  }
+}
+
+/**
+ * A photo of the site in linear light.
+ * @param {string} name
+ * @returns {Promise<Picture>}
+ */
+async function readPhoto(name) {
+  const bytes = await bytesOf(`photos/${name}.png`);
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const { width: W, height: H } = bitmap;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [W, H];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error(`the photo ${name} cannot be read: the browser gives no canvas`);
+  context.drawImage(bitmap, 0, 0);
+  return linearPicture(context.getImageData(0, 0, W, H).data, H, W);
+}

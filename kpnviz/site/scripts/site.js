@@ -1,0 +1,135 @@
+// The site: one page that shows all others, so that what is loaded and computed stays while a visitor goes from one to another.
+
+/** @import { Offer, State } from "./parameters.js" */
+
+import { elementNamed, make, sentenceOf } from "./elements.js";
+import { ALONE, ROOT } from "./files.js";
+import { FirstMinute } from "./first_minute.js";
+import { ExplorePage } from "./pages/explore.js";
+import { writeLink } from "./parameters.js";
+import { Session } from "./session.js";
+
+/**
+ * A page: it fills its place when it is made.
+ * @typedef {{ changed(): unknown, refresh?(): void, destroy(): void }} Page
+ */
+
+/** @type {Record<string, { title: string, make: new (site: Site, place: HTMLElement) => Page }>} */
+const PAGES = {
+  explore: { title: "Explore", make: ExplorePage },
+};
+
+const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall
+
+export class Site {
+  /** @param {Offer} offer */
+  constructor(offer) {
+    this.session = new Session(offer);
+    this.place = elementNamed("page");
+    /** @type {Page | null} */
+    this.page = null;
+    this.name = "explore"; // of the page
+    this.scene = new FirstMinute(elementNamed("scene"), this);
+    const brand = elementNamed("brand");
+    if (offer.scene) brand.onclick = () => this.scene.open();
+    else brand.onclick = () => this.go("explore");
+    this.links = new Map(
+      Object.entries(PAGES).map(([name, { title }]) => {
+        const link = make("a", { textContent: title });
+        link.onclick = (event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+          event.preventDefault();
+          this.go(name);
+        };
+        return [name, link];
+      }),
+    );
+    elementNamed("navigation").append(...this.links.values());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
+    addEventListener("popstate", () => this.open());
+    addEventListener("hashchange", () => ALONE && pageHere() !== this.name && this.open());
+  }
+
+  /** A sentence at the top of the page, on what is wrong. @param {string} text */
+  complain(text) {
+    elementNamed("problem").textContent = text;
+  }
+
+  /**
+   * The address of a page with what it shows in the state.
+   * @param {string} page
+   * @param {State} [state]
+   */
+  addressOf(page, state = this.session.state) {
+    const query = writeLink(state, this.session.offer, page);
+    return ALONE ? `?${query}#${page}` : `${ROOT}${page === "explore" ? "" : `${page}/`}?${query}`;
+  }
+
+  /** The state goes into the address, so that the page can be shared and loaded again. */
+  keep() {
+    this.write("replaceState");
+    for (const [name, link] of this.links) {
+      link.href = this.addressOf(name);
+      if (name === this.name) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    document.documentElement.style.fontSize = this.session.state.teach ? TEACHER_TYPE : "";
+  }
+
+  /** @param {"pushState" | "replaceState"} how */
+  write(how) {
+    try {
+      history[how](null, "", this.addressOf(this.name));
+    } catch {
+      // Some browsers do not let a file change its address; it shows the same without.
+    }
+  }
+
+  /** Show what the address says. */
+  open() {
+    const plain = !location.search;
+    const problem = this.session.open(location.search);
+    const asked = pageHere();
+    this.show(asked in PAGES ? asked : "explore");
+    this.complain(problem);
+    if (asked === "kernels") this.complain("The page Kernels, where kernels are changed by hand, is in the app, which runs where kpnviz is installed: here is its burst in Explore.");
+    if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
+    else this.page?.changed();
+  }
+
+  /**
+   * Go to a page, with the state as it is.
+   * @param {string} name
+   */
+  go(name) {
+    this.name = name;
+    this.write("pushState");
+    this.complain("");
+    this.show(name);
+    this.page?.changed();
+    scrollTo(0, 0);
+  }
+
+  /** @param {string} name */
+  show(name) {
+    this.page?.destroy();
+    this.name = name;
+    const { title, make: Kind } = PAGES[name];
+    document.title = `${title} · kpnviz`;
+    try {
+      this.page = new Kind(this, this.place);
+    } catch (error) {
+      this.complain(sentenceOf(error));
+    }
+    this.keep();
+  }
+}
+
+/** The page that the address names. */
+function pageHere() {
+  if (ALONE) return location.hash.slice(1) || "explore";
+  const path = location.href.split(/[?#]/)[0];
+  return (path.startsWith(ROOT) ? path.slice(ROOT.length) : "").replace(/\/?(index\.html)?$/, "") || "explore";
+}
+
+new Site(JSON.parse(elementNamed("offer").textContent ?? "")).open();

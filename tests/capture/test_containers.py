@@ -1,0 +1,333 @@
+"""Files of several frames and of other numbers. Oracles: the arrays that NumPy, tifffile and Pillow wrote."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from kpnviz.limits import FileError, Limits
+
+from .picture_makers import npy, npz, pillow, read_here, tiff
+
+RNG = np.random.default_rng(0)
+LIGHT = np.clip(RNG.normal(0.4, 0.2, (5, 12, 16)), 0.01, 0.99)
+COLOR = RNG.integers(0, 256, (4, 12, 16, 3), np.uint8)
+
+
+def light(stack):
+    """[N, C, H, W] of linear light."""
+    whole = slice(0, stack.height), slice(0, stack.width)
+    return np.stack([[stack.light(i, c, *whole) for c in range(stack.channels)] for i in range(len(stack))])
+
+
+@pytest.mark.parametrize("dtype", ["u2", ">u2", "i2", "i4", "u4", "i8", "f2", "f4", ">f8"])
+@pytest.mark.parametrize("kind", ["npy", "npz", "frames of an npz"])
+def test_an_array_of_any_numbers_is_a_burst(kind, dtype):
+    top = 1 if "f" in dtype else 4095
+    array = (LIGHT * top).astype(dtype)
+    data = (
+        npy(array) if kind == "npy" else npz(frames=array) if kind == "frames of an npz" else npz(stack=array)
+    )
+    stack = read_here([(f"a.{kind[-3:]}", data)])
+    assert len(stack) == 5 and stack.channels == 1 and not stack.encoded
+    np.testing.assert_allclose(light(stack)[:, 0], array.astype(float) / top, rtol=1e-6)
+    assert (
+        stack.names[1]
+        == f"a.{kind[-3:]}"
+        + (", frame 1" if kind == "npy" or ("f" in dtype and kind != "npz") else ": frames, frame 1").replace(
+            "frames", "stack" if kind == "npz" else "frames"
+        )
+        or "frame 1" in stack.names[1]
+    )
+
+
+@pytest.mark.parametrize(
+    "array, expected",
+    [
+        (COLOR, COLOR.transpose(0, 3, 1, 2)),
+        (np.asfortranarray(COLOR), COLOR.transpose(0, 3, 1, 2)),
+        (COLOR.transpose(0, 3, 1, 2), COLOR.transpose(0, 3, 1, 2)),
+        (COLOR[0], COLOR[:1].transpose(0, 3, 1, 2)),
+        (COLOR[0, ..., 0], COLOR[:1, None, ..., 0]),
+        (COLOR[:, None, ..., 0], COLOR[:, None, ..., 0]),
+        (np.concatenate([COLOR, COLOR[..., :1]], -1), COLOR.transpose(0, 3, 1, 2)),
+    ],
+)
+def test_axes_of_arrays(array, expected):
+    stack = read_here([("a.npy", npy(array))])
+    np.testing.assert_array_equal(stack.codes, expected)
+    assert stack.encoded  # 8 bits are those of pictures
+
+
+def test_four_planes_of_an_array_are_those_of_a_sensor():
+    planes = (LIGHT[:4] * 1023).astype(np.uint16)
+    stack = read_here([("a.npy", npy(np.stack([planes, planes[::-1]])))])
+    assert stack.channels == 3 and stack.pattern == "RGGB" and len(stack) == 2
+    greens = (planes[1] + planes[2].astype(float)) / 2 / 1023
+    np.testing.assert_allclose(light(stack)[0], [planes[0] / 1023, greens, planes[3] / 1023], rtol=1e-6)
+
+
+def test_arrays_of_one_size_are_frames():
+    stack = read_here([("a.npz", npz(a=LIGHT[0], b=LIGHT[1]))])
+    np.testing.assert_allclose(light(stack)[:, 0], LIGHT[:2], rtol=1e-6)
+    one_each = read_here([(f"{i}.npy", npy(frame)) for i, frame in enumerate(LIGHT)])
+    np.testing.assert_allclose(light(one_each)[:, 0], LIGHT, rtol=1e-6)
+
+
+def test_small_counts_are_counts():
+    counts = RNG.integers(0, 6, (3, 9, 9)).astype(np.int32)
+    np.testing.assert_allclose(light(read_here([("a.npy", npy(counts))]))[:, 0], counts / 5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"imagej": True}, {"ome": True}, {"compression": "zlib"}, {"bigtiff": True}, {"byteorder": ">"}],
+)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4", "f8", "i4", "u4"])
+def test_pages_of_a_tiff_are_frames(how, dtype):
+    if how == {"imagej": True} and dtype in ("i2", "f8", "i4", "u4"):
+        pytest.skip("ImageJ has no such numbers")
+    top = 1 if "f" in dtype else 255 if dtype == "u1" else 1023
+    array = (LIGHT * top).astype(dtype)
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, photometric="minisblack", **how)
+    stack = read_here([("a.tif", file.getvalue())])
+    assert stack.names[4] == "a.tif, frame 4"
+    if "u1" not in dtype or "imagej" in how or "ome" in how:
+        stack = stack.meant("linear")
+    expected = array.astype(float) / top
+    if stack.encoded:
+        np.testing.assert_array_equal(stack.codes[:, 0], array)
+    else:
+        np.testing.assert_allclose(light(stack)[:, 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["imagej", "ome"])
+@pytest.mark.parametrize("axes", ["TCYX", "CTYX", "ZCYX"])
+def test_colors_and_times_of_a_microscope(how, axes):
+    if how == "imagej" and axes == "CTYX":
+        pytest.skip("ImageJ has its channels after times")
+    frames = RNG.integers(0, 4096, (4, 3, 12, 16)).astype(np.uint16)
+    file = io.BytesIO()
+    stored = frames if axes[1] == "C" else frames.swapaxes(0, 1)
+    tifffile.imwrite(file, stored, photometric="minisblack", metadata={"axes": axes}, **{how: True})
+    stack = read_here([("a.tif", file.getvalue())])
+    np.testing.assert_array_equal(stack.codes, frames)
+    assert not stack.encoded
+
+
+def test_a_stack_of_imagej_behind_one_page():
+    frames = (LIGHT * 4095).astype(np.uint16)
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, imagej=True) as writer:
+        writer.write(frames, truncate=True)
+    np.testing.assert_array_equal(read_here([("a.tif", file.getvalue())]).codes[:, 0], frames)
+    with pytest.raises(
+        FileError, match=r"^a.tif (says that it holds 5 pictures, and ends before|cannot be read)"
+    ):
+        read_here([("a.tif", file.getvalue()[:-99])])
+
+
+def test_what_else_lies_in_a_tiff():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in COLOR:
+            writer.write(page, photometric="rgb", metadata=None)
+            writer.write(page[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+    stack = read_here([("a.tif", file.getvalue())])
+    np.testing.assert_array_equal(stack.codes, COLOR.transpose(0, 3, 1, 2))
+    assert "a.tif: 4 of its 8 pictures are of another size or previews, and left out." in stack.notes
+    file = io.BytesIO()
+    two = np.stack([LIGHT[:3], LIGHT[:3] / 2], 1).astype(np.float32)
+    tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TCYX"}, ome=True)
+    stack = read_here([("a.tif", file.getvalue())])
+    np.testing.assert_allclose(light(stack)[:, 0], LIGHT[:3], rtol=1e-6)
+    assert "a.tif: it has 2 channels, of which the first is read." in stack.notes
+    file = io.BytesIO()
+    tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TZYX"}, ome=True)
+    with pytest.raises(FileError, match=r"a.tif holds pictures along 2 axes \(3 along T and 2 along Z\)"):
+        read_here([("a.tif", file.getvalue())])
+
+
+def test_a_file_of_ome_that_names_others_reads_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    secret = (LIGHT[:1] * 99).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "secret.tif", secret, metadata=None)
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((2, 12, 16), np.uint8), ome=True, metadata={"axes": "TYX"})
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as opened:
+        text = opened.pages.first.description
+    block = (
+        '<TiffData FirstT="0" IFD="0" PlaneCount="1"><UUID FileName="secret.tif">'
+        "urn:uuid:00000000-0000-0000-0000-000000000001</UUID></TiffData>"
+    )
+    start, end = text.index("<TiffData"), text.index("/>", text.index("<TiffData")) + 2
+    text = text[:start] + block + block.replace('FirstT="0"', 'FirstT="1"') + text[end:]
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((2, 12, 16), np.uint8), description=text, metadata=None)
+    try:
+        assert not read_here([("a.ome.tif", file.getvalue())]).codes.any()
+    except FileError as error:
+        assert str(error).startswith("a.ome.tif")
+
+
+def moving(format, frames=COLOR, **options):
+    file = io.BytesIO()
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(file, format, save_all=True, append_images=pictures[1:], **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "format, options",
+    [("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
+)
+def test_animations_are_bursts(format, options):
+    stack = read_here([("a.x", moving(format, **options))])
+    np.testing.assert_array_equal(stack.codes, COLOR.transpose(0, 3, 1, 2))
+    assert stack.names[3] == "a.x, frame 3"
+
+
+def test_gif_avif_and_mpo_are_bursts():
+    # Of 32 grays that a GIF holds exactly; AVIF and JPEG lose a little of a smooth picture.
+    grays = (COLOR[..., :1] // 8 * 8).repeat(3, -1)
+    stack = read_here([("a.gif", moving("GIF", grays))])
+    np.testing.assert_array_equal(stack.codes, grays.transpose(0, 3, 1, 2))
+    smooth = np.stack([np.tile(np.arange(16) * 9 + 20 * i, (16, 1)) for i in range(4)]).astype(np.uint8)
+    smooth = smooth[..., None].repeat(3, -1)
+    for format in ("AVIF", "MPO"):
+        stack = read_here([("a.x", moving(format, smooth, quality=95))])
+        assert len(stack) == 4
+        assert np.abs(stack.codes.astype(int) - smooth.transpose(0, 3, 1, 2)).max() <= 6
+    # Beside other files the first picture of an MPO is the photo.
+    both = read_here([("a.jpg", moving("MPO", smooth)), ("b.jpg", moving("MPO", smooth[1:]))])
+    assert both.names == ("a.jpg", "b.jpg") and abs(float(both.codes[1].mean()) - smooth[1].mean()) < 3
+
+
+def pnm(kind, array, top):
+    H, W = array.shape[:2]
+    if kind in ("P2", "P3"):
+        body = " ".join(map(str, array.ravel())).encode()
+    else:
+        body = array.astype(">u2" if top > 255 else "u1").tobytes()
+    return f"{kind}\n# a comment\n{W} {H}\n{top}\n".encode() + body
+
+
+@pytest.mark.parametrize("top", [255, 1023, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_pgm_and_ppm_keep_their_bits(kind, top):
+    frames = RNG.integers(0, top + 1, (2, 9, 11, 3))
+    frames = frames if kind in ("P3", "P6") else frames[..., :1]
+    stack = read_here([(f"{i}.ppm", pnm(kind, frame, top)) for i, frame in enumerate(frames)])
+    np.testing.assert_array_equal(stack.codes, frames.transpose(0, 3, 1, 2))
+    assert stack.encoded == (top != 1023)  # 10 bits are counts of a sensor
+    if kind == "P5" and top == 255:
+        with Image.open(io.BytesIO(pnm(kind, frames[0], top))) as file:
+            np.testing.assert_array_equal(np.asarray(file), frames[0, ..., 0])
+    if kind in ("P5", "P6"):  # several in a row, as a video is piped
+        row = read_here([("a.ppm", b"".join(pnm(kind, frame, top) for frame in frames))])
+        np.testing.assert_array_equal(row.codes, stack.codes)
+
+
+def test_pfm_and_bmp():
+    picture = LIGHT[0].astype("<f4")
+    data = b"Pf\n16 12\n-1.0\n" + picture[::-1].tobytes()
+    np.testing.assert_array_equal(read_here([("a.pfm", data)]).codes[0, 0], picture)
+    with Image.open(io.BytesIO(data)) as file:
+        np.testing.assert_array_equal(np.asarray(file), picture)
+    np.testing.assert_array_equal(
+        read_here([("a.bmp", pillow(COLOR[0], "BMP"))]).codes[0], COLOR[0].transpose(2, 0, 1)
+    )
+    gray = read_here([("a.bmp", pillow(COLOR[0, ..., 0], "BMP"))])
+    np.testing.assert_array_equal(gray.codes[0, 0], COLOR[0, ..., 0])
+
+
+def header(shape, descr="<f4", body=64):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    return file.getvalue() + bytes(body)
+
+
+def pages(count):
+    """A TIFF of many pages of one pixel, each a few bytes."""
+    data, at = bytearray(b"II*\0\x08\0\0\0"), 8
+    for i in range(count):
+        entries = [
+            (256, 4, 1, 1),
+            (257, 4, 1, 1),
+            (258, 3, 1, 8),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+            (279, 4, 1, 1),
+        ]
+        at += 2 + 12 * len(entries) + 4
+        data += struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        data += struct.pack("<I", at if i < count - 1 else 0)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "name, data, sentence",
+    [
+        ("a.npy", npy(np.zeros((4, 9, 9), bool)), "a.npy has 1 bit a pixel, no shades"),
+        ("a.npy", npy(np.zeros((4, 9, 9), complex)), "a.npy has values of type complex128; integers and"),
+        ("a.npy", npy(np.array([{}])), "a.npy has .* are not read"),
+        ("a.npy", npy(np.zeros((2, 2, 9, 9, 3))), r"a.npy holds numbers \[2, 2, 9, 9, 3\]; \[H, W\], "),
+        ("a.npy", npy(np.zeros((2, 9, 9, 5))), r"a.npy holds numbers \[2, 9, 9, 5\]"),
+        ("a.npy", npy(np.zeros(9)), r"a.npy holds numbers \[9\]"),
+        ("a.npy", npy(np.full((2, 9, 9), np.nan)), "a.npy holds values that are not finite"),
+        ("a.npy", npy(np.full((2, 9, 9), 2**40)), "a.npy holds the value 1099511627776; integers up to 5e"),
+        ("a.npy", npy(np.zeros((33, 2, 2), "u1")), "a.npy holds 33 frames; a burst has up to 32"),
+        ("a.npy", npy(np.zeros((0, 2, 2), "u1")), "a.npy holds no frames"),
+        ("a.npy", header((10**9, 10**5, 10**5)), "a.npy has 64 bytes of numbers; .* have another number"),
+        ("a.npy", header((10**9, 10**5), "|u1"), "a.npy has 64 bytes of numbers"),
+        ("a.npy", header((2, -9, 9)), "a.npy is an NPY that cannot be read"),
+        ("a.npy", b"\x93NUMPY\x01\x00\xff\xff", "a.npy is an NPY that cannot be read"),
+        ("a.npz", npz(a=np.zeros((2, 9, 9)), b=np.zeros((3, 9, 9))), "a.npz holds the arrays a, b; that of"),
+        ("a.npz", npz(a=np.zeros(3)), "a.npz holds the arrays a; that of the frames is called frames"),
+        ("a.pgm", b"P5 99999 99999 255\n", "a.pgm has 99999x99999 pixels; the limit is 32 megapixels"),
+        ("a.pgm", b"P5 9 9 255\n" + bytes(80), "a.pgm ends before its 9x9 pixels do"),
+        ("a.pgm", b"P5 9 9 70000\n" + bytes(999), "a.pgm has the largest code 70000; it is 1 to 65535"),
+        ("a.pgm", b"P2 2 2 9\n1 2 3", "a.pgm does not hold 4 numbers from 0 to 9"),
+        ("a.pgm", b"P5 x", "a.pgm is a PGM or PPM whose header cannot be read"),
+        ("a.pgm", b"P5" + b" " * 5000 + b"x", "a.pgm is a PGM or PPM whose header cannot be read"),
+        ("a.pgm", b"P5 1 1 255\nx" * 40, "a.pgm holds 33 frames"),
+        ("a.pbm", b"P4 8 1\nx", "a.pbm has 1 bit a pixel"),
+        ("a.tif", pages(40), "a.tif holds 40 frames; a burst has up to 32"),
+        ("a.tif", pages(900), "a.tif holds 900 pictures; a burst has up to 32"),
+        ("a.png", moving("PNG", COLOR[:2].repeat(17, 0) + np.arange(34, dtype=np.uint8)[:, None, None, None]),
+         "a.png holds 34 frames; a burst has up to 32"),
+    ],
+)  # fmt: skip
+def test_what_is_no_burst_is_refused_in_one_sentence(name, data, sentence):
+    with pytest.raises(FileError, match=sentence) as refusal:
+        read_here([(name, data)])
+    assert "\n" not in str(refusal.value)
+
+
+def test_frames_of_a_file_count_as_all_frames_do():
+    with pytest.raises(FileError, match=r"a.npy, frame 3 takes the frames beyond 0.0006 megapixels"):
+        read_here([("a.npy", npy(COLOR[..., 0]))], Limits(total_pixels=600))
+    with pytest.raises(FileError, match="a.npy has 16x12 pixels; the limit"):
+        read_here([("a.npy", npy(COLOR[..., 0]))], Limits(pixels=100))
+    # A container beside other files, and one frame alone.
+    assert len(read_here([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 5
+    assert len(read_here([("b.png", pillow(COLOR[0], "PNG"))])) == 1
+    assert tiff(COLOR[0], photometric="rgb") and len(read_here([("a.npy", npy(LIGHT[0]))])) == 1
+
+
+@pytest.mark.parametrize(
+    "data, kind",
+    [
+        (b"SIMPLE  =                    T", "a FITS file"),
+        (b"\xff\x0a\0\0", "a JPEG XL picture"),
+        (b"%PDF-1.4", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+    ],
+)
+def test_what_is_refused_is_named(data, kind):
+    with pytest.raises(FileError, match=f"^a.x is {kind}; what can be read is PNG, JPEG, "):
+        read_here([("a.x", data + bytes(64))])

@@ -1,0 +1,173 @@
+"""The numbers of the README's table and verdicts are those of checkpoints/results.csv, computed here from the file."""
+
+import csv
+import math
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from kpnviz.evaluation.results import results_path
+from kpnviz.paths import ROOT
+
+GAINS = (1, 2, 4, 8, 16)
+MOTIONS = ("whole-pixel", "sub-pixel", "moving")
+CLASSICAL = ("aligned-mean", "wiener-merge", "wavelets", "tv", "nlm")
+TITLES = {
+    "frame 0": "reference",
+    "aligned mean": "aligned-mean",
+    "tiled Wiener merge, after HDR+": "wiener-merge",
+    "wavelets of the aligned mean": "wavelets",
+    "total variation of the aligned mean": "tv",
+    "non-local means of the aligned mean": "nlm",
+    "KPN 5×5 stacked": "kpn-stacked",
+    "KPN L5 stacked": "kpn-l5-stacked",
+    "MKPN stacked": "mkpn-stacked",
+    **{f"KPN L{size}": f"kpn-l{size}" for size in (1, 3, 5, 7, 9, 11, 13, 25)},
+    "KPN 5×5 blind: without the noise": "kpn-blind",
+    "KPN 5×5 direct: without kernels": "kpn-direct",
+    "KPN 5×5": "kpn",
+    "**MKPN**": "mkpn",
+}
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """(model, motion, gain, noise_scale, frames) -> a row of the file."""
+    lines = [line for line in results_path().read_text().splitlines() if not line.startswith("#")]
+    return {
+        (row["model"], row["motion"], *(float(row[name]) for name in ("gain", "noise_scale", "frames"))): row
+        for row in csv.DictReader(lines)
+    }
+
+
+@pytest.fixture(scope="module")
+def ahead(rows):
+    """By how much a is ahead of b: the mean difference burst by burst, and its error with photos taken together."""
+
+    def compare(a, b, motion, gain, *, frames=(8, 8), scales=(1, 1)):
+        x, y = (
+            np.array(rows[name, motion, gain, scale, count]["psnrs"].split(), float)
+            for name, scale, count in zip((a, b), scales, frames, strict=True)
+        )
+        d = x - y
+        sums = defaultdict(float)
+        for burst, value in enumerate(d):
+            sums[burst % 24] += value - d.mean()
+        return d.mean(), math.sqrt(24 / 23 * sum(v**2 for v in sums.values())) / len(d)
+
+    return compare
+
+
+def short(value, digits=2):
+    """As the README writes numbers: .29, 1.62."""
+    return f"{abs(value):.{digits}f}".removeprefix("0")
+
+
+def said(found, digits=2):
+    """A mean and its error."""
+    return f"{short(found[0], digits)} ± {short(found[1], digits)}"
+
+
+def span(values):
+    return f"{short(min(values), 1)} to {short(max(values), 1)}"
+
+
+def test_the_table(readme, rows):
+    table = re.findall(r"^\| (.+?) \|((?: \*?\*?\d+\.\d\d\*?\*? \|){9})$", readme, re.MULTILINE)
+    assert {title for title, _ in table} == set(TITLES)
+    for title, cells in table:
+        written = [float(cell) for cell in re.findall(r"\d+\.\d\d", cells)]
+        expected = [
+            float(rows[TITLES[title], motion, gain, 1, 8]["psnr"]) for motion in MOTIONS for gain in (1, 4, 8)
+        ]
+        assert written == pytest.approx(expected, abs=0.00501), title
+
+
+def test_the_verdicts(readme, rows, ahead):
+    text = " ".join(readme.split())
+
+    def alignment(name, gains=(1, 4, 8)):
+        return [float(rows[name, "whole-pixel", gain, 1, 8]["alignment"]) for gain in gains]
+
+    def over_classical(motion, gain):
+        best = max(CLASSICAL, key=lambda name: float(rows[name, motion, gain, 1, 8]["psnr"]))
+        return ahead("mkpn", best, motion, gain)
+
+    def everywhere(a, b):
+        return [ahead(a, b, motion, gain)[0] for motion in MOTIONS for gain in GAINS]
+
+    def whole(a, b, gain):
+        return ahead(a, b, "whole-pixel", gain)
+
+    def sub(a, b, gain, **more):
+        return ahead(a, b, "sub-pixel", gain, **more)
+
+    def costs(name, scale, gain=4):
+        motion = next(m for m in MOTIONS if (name, m, gain, scale, 8) in rows)
+        return ahead(name, name, motion, gain, scales=(1, scale))
+
+    stacked = [name for name, motion, *_ in rows if name.endswith("-stacked") and motion == "whole-pixel"]
+    slopes = [abs(float(row["alignment"])) for (name, *_), row in rows.items() if name in stacked]
+    assert max(value for value in slopes if math.isfinite(value)) < 0.015  # .00 ± .01
+    blind, direct = (
+        [ahead("kpn", name, m, g) for m in MOTIONS for g in GAINS] for name in ("kpn-blind", "kpn-direct")
+    )
+    least, most = min(direct), max(direct)
+    near = [whole("mkpn", f"kpn-l{size}", gain)[0] for size in (9, 11, 13) for gain in GAINS]
+    assert max(map(abs, near)) < 0.125
+    assert all(mean > 0 for mean, _ in blind + direct)
+    for gain in GAINS:
+        mean, error = whole("mkpn", "nlm", gain)
+        assert (mean < -2 * error, mean > 2 * error) == (gain == 1, gain >= 8), gain
+        mean, error = sub("kpn-l9", "kpn-l5", gain)
+        assert (mean >= 2 * error) == (gain >= 4), gain
+    assert {short(whole("mkpn", "nlm", gain)[0], 1) for gain in (8, 16)} == {".2"}
+
+    fragments = [
+        "is {} / {} / {} for MKPN at gains ×1 / ×4 / ×8".format(*map(short, alignment("mkpn"))),
+        "{} / {} / {} for L25 (whole-pixel shake)".format(*map(short, alignment("kpn-l25"))),
+        "MKPN is by {} / {} / {} dB with sub-pixel shake".format(
+            *(said(over_classical("sub-pixel", gain)) for gain in (1, 4, 8))
+        ),
+        "by {} / {} / {} dB with moving objects".format(
+            *(said(over_classical("moving", gain)) for gain in (1, 4, 8))
+        ),
+        f"non-local means of the aligned mean lead by {said(whole('mkpn', 'nlm', 1))} dB at ×1",
+        f"L3 beats L1 by {span(everywhere('kpn-l3', 'kpn-l1'))} dB",
+        f"L5 beats L3 by {span(everywhere('kpn-l5', 'kpn-l3'))} dB",
+        f"L9 beats L5 by {said(whole('kpn-l9', 'kpn-l5', 1))} (×1) to {said(whole('kpn-l9', 'kpn-l5', 16))} dB (×16)",
+        f"L25 leads L9 at ×1 by {said(whole('kpn-l25', 'kpn-l9', 1))} dB (whole pixels)",
+        f"trails it at ×16 by {said(sub('kpn-l25', 'kpn-l9', 16))} dB (sub-pixel shake)",
+        f"it beats L5 by {said(whole('mkpn', 'kpn-l5', 1))} (×1) to {said(whole('mkpn', 'kpn-l5', 16))} dB (×16)",
+        f"KPN's dense 5×5 by {said(whole('mkpn', 'kpn', 1))} (×1) to {said(whole('mkpn', 'kpn', 16))} dB",
+        f"L25 leads it at ×1 by {said(whole('kpn-l25', 'mkpn', 1))} dB",
+        f"trails it with sub-pixel shake at ×16 by {said(sub('kpn-l25', 'mkpn', 16))} dB",
+        f"Eight beat one by {said(sub('mkpn', 'mkpn', 1, frames=(8, 1)))} dB at ×1",
+        f"and {said(sub('mkpn', 'mkpn', 8, frames=(8, 1)))} dB at ×8 (MKPN, sub-pixel shake)",
+        f"sixteen beat eight by {said(sub('mkpn', 'mkpn', 1, frames=(16, 8)))}",
+        f"and {said(sub('mkpn', 'mkpn', 8, frames=(16, 8)))} dB.",
+        f"half the true noise costs MKPN {said(costs('mkpn', 0.5), 1)} dB",
+        f"twice as much {said(costs('mkpn', 2), 1)} dB",
+        f"MKPN stacked {said(costs('mkpn-stacked', 0.5), 1)} and {said(costs('mkpn-stacked', 2), 1)} dB",
+        f"{said(costs('kpn', 2), 1)} and {said(costs('kpn-stacked', 2), 1)} dB for twice the true noise",
+        f"by {said(whole('kpn', 'kpn-blind', 1))} dB at ×1 and {said(whole('kpn', 'kpn-blind', 8))} dB at ×8",
+        f"(alignment {short(alignment('kpn-blind', (8,))[0])}; whole-pixel shake)",
+        f"predicts the pixel instead of kernels, by {said(least)} to {said(most)} dB",
+        f"*direct* is the better one, by {span(everywhere('kpn-direct-stacked', 'kpn-stacked'))} dB",
+        f"The map gives {said(whole('kpn-stacked', 'kpn-blind-stacked', 4))} dB (×4) to "
+        f"{said(whole('kpn-stacked', 'kpn-blind-stacked', 16))} dB (×16)",
+        f"annealing {said(whole('kpn-stacked', 'kpn-no-anneal-stacked', 4))} dB at ×4",
+        f"and {said(whole('kpn-stacked', 'kpn-no-anneal-stacked', 16))} dB at ×16",
+        f"the other frames {said(whole('kpn-stacked', 'kpn-1frame-stacked', 4))}",
+        f"and {said(whole('kpn-stacked', 'kpn-1frame-stacked', 16))} dB",
+        f"at ×1 they cost {said(whole('kpn-1frame-stacked', 'kpn-stacked', 1))} dB",
+    ]
+    missing = [fragment for fragment in fragments if fragment not in text]
+    assert not missing
