@@ -22,15 +22,13 @@ def start_server():
 
 @pytest.fixture(scope="module")
 def server(chromium, start_server):
-    address = start_server()
-    chromium.stay(f"{address}/_stcore/health")
-    return address
+    return start_server()
 
 
 @pytest.fixture
 def page(chromium, server):
     """The page with its kernels on it; no test may leave an error in the console."""
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
     yield page
     page.close()
