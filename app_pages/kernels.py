@@ -89,8 +89,9 @@ def in_lens(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
 
 begin(
     "What are the kernels made of, and what do they do?",
-    "**Move over the picture**: what is shown of the kernels follows. Click a size to switch it off, in *What if* a "
-    "frame to leave it out; *Show* has maps of the whole picture. The burst and the methods are in the sidebar.",
+    "**Move over the picture** or tap it: what is shown of the kernels follows. Click a size to switch it off, in "
+    "*What if* a frame to leave it out; *Show* has maps of the whole picture. The burst and the methods are in the "
+    "sidebar.",
 )
 with st.sidebar:
     recipe = burst_controls()

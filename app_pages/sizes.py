@@ -86,7 +86,7 @@ begin(
     ""  # in front of a class the title is enough, and pictures need the room
     if st.session_state.get(TEACH)
     else "One burst, denoised with MKPN, which fuses six kernel sizes, and with kernels of every size alone. **Move "
-    "over a picture** to see each kernel for that pixel; click a kernel to see its picture.",
+    "over a picture** or tap it to see each kernel for that pixel; click a kernel to see its picture.",
     tools=preset_menu,
 )
 with st.sidebar:

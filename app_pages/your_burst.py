@@ -79,8 +79,9 @@ def uploads() -> list[Any]:
         key=key,
         on_change=removed,
         label_visibility="collapsed",
-        help=f"{READ}, NPY, camera raw (DNG and others), a ZIP of them, or an NPZ; pages of a TIFF, animations and "
-        f"arrays [N, H, W] are bursts. {str(limits).capitalize()}.",
+        help=f"{READ}, NPY, camera raw (DNG and others), HEIC, video and FITS where the server has their "
+        "packages, a ZIP of them, or an NPZ; pages of a TIFF, animations and arrays [N, H, W] are bursts. "
+        f"{str(limits).capitalize()}.",
     )
     st.caption(f"{READ}, camera raw, NPY, NPZ or ZIP · {limits}")
     get_ready(limits)

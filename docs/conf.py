@@ -34,6 +34,7 @@ nitpick_ignore_regex = [
 ]
 
 default_role = "code"
+smartquotes = False  # quotes here are mostly Python's
 highlight_language = "none"
 pygments_style, pygments_dark_style = "tango", "monokai"
 copybutton_exclude = ".linenos, .gp, .go"

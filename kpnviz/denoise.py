@@ -110,6 +110,10 @@ class Denoiser:
         Raises ValueError for a burst of a number of frames that the network does not take, one whose noise is not
         known, and for a network whose weights are not float32.
         """
+        if not hasattr(burst, "channels"):
+            raise ValueError(
+                f"burst is of type {type(burst).__name__}; it is a kpnviz.Burst(frames, noise=NoiseModel(...))"
+            )
         if channels not in CHANNELS:
             raise ValueError(f"channels is {channels!r}; choose one of {', '.join(map(repr, CHANNELS))}")
         if burst.channels is not None and (channels == "each" or self.network.config.direct):

@@ -41,6 +41,21 @@ class Estimate:
     seconds: float
     network: str | None = None
 
+    def __post_init__(self) -> None:
+        """ValueError, one sentence, for what is no picture or no kernels."""
+        image = as_numpy(self.image)
+        made = "Estimate.of(burst, field) makes one of kernels"
+        if not isinstance(image, np.ndarray):
+            raise ValueError(f"image is of type {type(image).__name__}; it is a picture, and {made}")
+        if image.ndim not in (2, 3):
+            raise ValueError(f"image has shape {image.shape}; it is [H, W] or [C, H, W]")
+        if self.kernels is not None and not isinstance(self.kernels, KernelField):
+            raise ValueError(
+                f"kernels is of type {type(self.kernels).__name__}; it is a KernelField, such as "
+                "KernelField.from_kernels(kernels), or None"
+            )
+        object.__setattr__(self, "image", image)
+
     @property
     def title(self) -> str:
         """How it is named to people. Another's kernels keep their name, be it that of a network of this package."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import re
 import struct
@@ -150,18 +151,18 @@ def read_pictures(
     only   the number of the one that is wanted
     """
     _check_parts(name, data)
-    with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         check_pixels(name, file.width, file.height, limits)
         found: Sequence[int]
         if only is not None:
             found = [only]
         else:
-            found = range(1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1)))
+            found = range(1 if file.format in ("JPEG", "MPO", "HEIF") else int(getattr(file, "n_frames", 1)))
         if len(found) > 1 and "16" in _rawmode(file) and file.format == "PNG":
             raise FileError(f"{name} is an animation of 16 bits; give one file a frame")
 
     def each() -> Iterator[Picture]:
-        with _said(name, data), Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+        with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             for index in found:
                 if index:
                     file.seek(index)
@@ -242,16 +243,28 @@ _KINDS = (
     (128, b"DICM", "a DICOM file"),
 )
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
-_VIDEO = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
+VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
 """Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
+
+
+def formats_of(data: bytes) -> tuple[str, ...]:
+    """The decoders of Pillow that may open a file; that of HEIC is a package of its own, and opens nothing else."""
+    is_heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC
+    if not is_heic or importlib.util.find_spec("pillow_heif") is None:
+        return _FORMATS
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return ("HEIF",)
 
 
 def _unread(name: str, data: bytes) -> str:
     """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _HEIC:
-        return f"{name} is a HEIC file; export it as JPEG or TIFF: what can be read is {READ}"
-    if brand in _VIDEO:
+        more = "" if importlib.util.find_spec("pillow_heif") else ", or pip install 'kpnviz[heic]'"
+        return f"{name} is a HEIC file; export it as JPEG or TIFF{more}: what can be read is {READ}"
+    if brand in VIDEO_BRANDS:
         return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
@@ -451,11 +464,11 @@ def _sixteen_bit_color(name: str, data: bytes, rawmode: str, index: int) -> np.n
         other = f"{colors};{orders[order]}"
         return other if isinstance(args, str) else (other, *args[1:])
 
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         file.seek(index)
         codes = _planes(file, np.uint16)
     codes <<= 8
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         file.seek(index)
         file.tile = [tile._replace(args=swapped(tile.args)) for tile in file.tile]
         codes |= _planes(file, np.uint8)
@@ -498,8 +511,52 @@ _EXIF_HEAD = b"Exif\0\0"
 _EXIF_DIRECTORY, _ICC = 0x8769, 0x8773
 
 
-def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
-    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF."""
+_LINEAR_RAW, _PHOTOMETRIC = 34892, 262
+_XYZ_TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+"""Under D65 (IEC 61966-2-1)."""
+
+
+def write_dng(
+    codes: np.ndarray,
+    levels: tuple[int, int],
+    matrix: np.ndarray | None = None,
+    white_balance: np.ndarray | None = None,
+    exif: bytes = b"",
+) -> bytes:
+    """A linear DNG (DNG 1.4, LinearRaw) of codes [H, W] or [H, W, 3], uint16, in which levels are black and white.
+
+    matrix   [3, 3], white-balanced colors of the camera to linear sRGB;  white_balance [3], factors on R, G, B; None:
+             they are linear sRGB
+    """
+    C = 1 if codes.ndim == 2 else 3
+    tags: list[tuple[int, Any, int, Any, bool]] = [
+        (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
+        (50707, "B", 4, (1, 1, 0, 0), True),  # DNGBackwardVersion
+        (50708, "s", 0, "kpnviz", True),  # UniqueCameraModel
+        (274, "H", 1, 1, True),  # Orientation
+        (50714, "I", C, (levels[0],) * C, True),  # BlackLevel
+        (50717, "I", C, (levels[1],) * C, True),  # WhiteLevel
+        (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
+    ]
+    if C == 3:
+        balance = np.ones(3) if white_balance is None else np.asarray(white_balance, dtype=np.float64)
+        to_camera = np.linalg.inv(np.eye(3) if matrix is None else matrix) @ np.array(_XYZ_TO_SRGB)
+        parts = 10**6
+        rationals = [(round(float(v) * parts), parts) for v in (to_camera / balance[:, None]).ravel()]
+        neutral = [(round(float(v) * parts), parts) for v in balance.min() / balance]
+        tags.append((50721, "2i", 9, sum(rationals, ()), True))  # ColorMatrix1: XYZ to the camera's colors
+        tags.append((50728, "2I", 3, sum(neutral, ()), True))  # AsShotNeutral
+    return write_tiff(codes, exif=exif, dng_tags=tags)
+
+
+def write_tiff(
+    codes: np.ndarray,
+    icc: bytes = b"",
+    exif: bytes = b"",
+    dng_tags: Sequence[tuple[int, Any, int, Any, bool]] = (),
+) -> bytes:
+    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF; with dng_tags a
+    DNG, not packed."""
     import tifffile  # here: whoever reads photos does without
 
     tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
@@ -514,12 +571,16 @@ def write_tiff(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
         if inside:
             tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
     file = io.BytesIO()
-    photometric = "minisblack" if codes.ndim == 2 else "rgb"
+    photometric: Any = "minisblack" if codes.ndim == 2 else "linear_raw" if dng_tags else "rgb"
+    packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
-        file, codes, photometric=photometric, compression="zlib", predictor=codes.dtype.kind == "u", metadata=None,
-        byteorder="<",
-        extratags=tags, software=False,
+        file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
+        software=False, **packed,
     )  # fmt: skip
+    if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
+        file.seek(0)
+        with tifffile.TiffFile(file, mode="r+") as opened:
+            opened.pages.first.tags[_PHOTOMETRIC].overwrite(_LINEAR_RAW)
     data = file.getvalue()
     if not inside:
         return data

@@ -192,5 +192,7 @@ def test_what_networks_need_is_named():
     for frames in (np.zeros((8, 16, 16)), np.zeros((8, 3, 16, 16))):
         with pytest.raises(ValueError, match="the burst has no noise model, which mkpn needs"):
             denoiser(Burst(frames))
+    with pytest.raises(ValueError, match=r"burst is of type ndarray; it is a kpnviz.Burst\(frames, noise"):
+        denoiser(np.zeros((8, 16, 16)))
     with pytest.raises(ValueError, match="channels is 'all'; choose one of 'shared', 'each'"):
         denoiser(color_burst(), channels="all")

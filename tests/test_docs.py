@@ -97,7 +97,7 @@ def test_all_commands_are_listed(site):
 
 
 def test_the_live_page_is_in_the_first_page(site):
-    assert 'src="live/index.html"' in (site / "index.html").read_text()
+    assert 'src="live/index.html?v=2"' in (site / "index.html").read_text()
     assert (site / "live" / "models" / "kpn-l5.safetensors").is_file()
 
 

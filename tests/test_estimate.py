@@ -67,6 +67,13 @@ def test_numbers_of_a_series_are_those_of_python():
 KERNELS = torch.ones(2, 3, 3, 6, 7)
 
 
+def test_a_picture_may_be_a_tensor():
+    image = torch.rand(6, 7, requires_grad=True)
+    mine = Estimate(image, None, "mine", 0.0)
+    np.testing.assert_array_equal(mine.image, image.detach().numpy())
+    assert kpnviz.show(BURST, mine).payload
+
+
 @pytest.mark.parametrize(
     "call, sentence",
     [
@@ -80,6 +87,15 @@ KERNELS = torch.ones(2, 3, 3, 6, 7)
         (
             lambda: Estimate.of(BURST, KernelField.from_kernels(KERNELS), name=" "),
             "name is ' '; it is a text",
+        ),
+        (
+            lambda: Estimate(BURST, KernelField.from_kernels(KERNELS), "x", 0.0),
+            "image is of type Burst; it is a picture",
+        ),
+        (lambda: Estimate(np.zeros(7), None, "x", 0.0), "image has shape (7,); it is [H, W] or [C, H, W]"),
+        (
+            lambda: Estimate(np.zeros((6, 7)), KERNELS, "x", 0.0),
+            "kernels is of type Tensor; it is a KernelField",
         ),
         (lambda: kpnviz.show(BURST, None), "estimates is of type NoneType; it is an Estimate"),
         (lambda: kpnviz.show(BURST).save(None), "file is None; it is a path"),

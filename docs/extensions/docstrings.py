@@ -15,6 +15,7 @@ import re
 import textwrap
 from typing import Any
 
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
@@ -107,6 +108,23 @@ def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines:
     lines[:] = as_rest(lines)
 
 
+def _signature(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Defaults that a dataclass makes anew are no Python, and with them a signature would be left as it is."""
+    return signature and re.sub("<factory>", "...", signature).replace("~kpnviz.", "kpnviz."), returns
+
+
+def _short(app: Sphinx, domain: str, kind: str, content: Any) -> None:
+    """The value of a constant only where it can be read: not a table of configs, not functions by their address."""
+    for signature in content.parent.findall(addnodes.desc_signature):
+        for value in list(signature.findall(addnodes.desc_annotation)):
+            if value.astext().startswith(" = ") and (
+                len(value.astext()) > 200 or "<function" in value.astext()
+            ):
+                value.parent.remove(value)
+
+
 def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
     """What `import kpnviz` gives has its page; the pages of the modules do not say it again."""
     module = app.env.current_document.autodoc_module
@@ -135,6 +153,8 @@ def _find(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("object-description-transform", _short)
     app.connect("autodoc-skip-member", _skip)
     app.connect("missing-reference", _find)
     return {"parallel_read_safe": True}

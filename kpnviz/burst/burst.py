@@ -190,7 +190,8 @@ class Burst:
         """The noise of each channel (of gray frames: of one); ValueError, one sentence, if it is not known."""
         if self.noise is None:
             raise ValueError(
-                f"the burst has no noise model, which {needed_by} needs: Burst(frames, noise=NoiseModel(...))"
+                f"the burst has no noise model, which {needed_by} needs: Burst(frames, noise=NoiseModel(...)); "
+                "in a file of kernels, read_std and shot_gain"
             )
         return self.noise if isinstance(self.noise, tuple) else (self.noise,) * (self.channels or 1)
 

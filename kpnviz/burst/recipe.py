@@ -73,15 +73,18 @@ class Misalignment:
 
 @dataclass(frozen=True)
 class MovingObject:
-    """A cut-out of a second photo that travels over the scene and hides what is behind it.
+    r"""A cut-out of a second photo that travels over the scene and hides what is behind it.
 
     center      (y, x) in pixels of frame 0
     diameter    mean, in pixels
     velocity    (dy, dx) in pixels a frame, on top of the camera's shake; where it is at each frame is rounded to the
                 grid of the burst's shifts, whole or half pixels
-    outline     its shape: the radius at angle t is diameter / 2 (1 + sum_k a_k cos((k + 2) t + b_k)), with
-                outline ((a_0, b_0), (a_1, b_1), ...); empty: a disc
+    outline     its shape, ((a_0, b_0), (a_1, b_1), ...), as below; empty: a disc
     softness    pixels across which it fades at its edge
+
+    .. math:: \mathrm{radius}(t) = \frac{\mathrm{diameter}}{2} \left( 1 + \sum_k a_k \cos((k + 2)\, t + b_k) \right)
+
+    for the angle t.
     """
 
     photo: str

@@ -28,7 +28,7 @@ _ALIKE = 0.5
 def find_shift(
     reference: np.ndarray, frame: np.ndarray, noise: NoiseModel, reach: int | None = None
 ) -> np.ndarray | None:
-    """The shift (dy, dx) of a frame against the reference, in pixels, float64; None: no shift explains the frame.
+    r"""The shift (dy, dx) of a frame against the reference, in pixels, float64; None: no shift explains the frame.
 
     The scene at (y, x) of the reference lies at (y + dy, x + dx) of the frame. Both are [H, W] in linear intensity
     and have this noise. `reach` is the largest shift that is looked for: half of each side is the limit and the
@@ -36,7 +36,7 @@ def find_shift(
 
     With a, b the pictures after variance stabilization and a slight blur, and the pixels that both have,
 
-        D(d) = 1/2 variance of b(x + d) - a(x)
+    .. math:: D(d) = \frac{1}{2}\, \mathrm{var}_x \left( b(x + d) - a(x) \right)
 
     (a change of brightness is no difference). First the least D of all whole-pixel shifts; those that are far must be
     better by more than chance makes the best of so many. From there a few steps to where most of the picture agrees:

@@ -70,6 +70,7 @@ def frames_of_arrays(
     dtype: np.dtype,
     parts: Callable[[int], Iterable[np.ndarray]],
     limits: Limits,
+    why: str = "numbers of arrays are",
 ) -> Frames:
     """The frames of an array: [H, W], [N, H, W], [H, W, 3], [N, H, W, 3], [N, 3, H, W], or four planes of a sensor
     behind a mosaic, [N, 4, H, W]. RGBA is [H, W, 4] and [N, H, W, 4].
@@ -104,13 +105,15 @@ def frames_of_arrays(
             yield Picture(codes, tuple(notes), counts)
 
     linear = None if dtype == np.uint8 else True
-    return Frames(N, each(), linear, "numbers of arrays are", sensor=first and inside[0] == 4)
+    return Frames(N, each(), linear, why, sensor=first and inside[0] == 4)
 
 
 def _frames_of_npy(label: str, data: bytes, limits: Limits) -> Frames:
     file = io.BytesIO(data)
     try:
         shape, fortran, dtype = read_header(file)
+        if min(shape, default=1) < 0:
+            raise ValueError(f"its shape is {shape}")
     except ValueError as error:
         raise FileError(f"{label} is an NPY that cannot be read: {visible(error)}") from error
     start, count = file.tell(), math.prod(shape)

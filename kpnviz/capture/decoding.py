@@ -27,6 +27,7 @@ import numpy as np
 
 from kpnviz.capture.choosing import frames_among
 from kpnviz.capture.containers import Frames, check_count, frames_of, frames_of_npz
+from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra
 from kpnviz.capture.kernel_decoding import KernelFile
 from kpnviz.capture.metadata import About, about, converted, profile_of
 from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
@@ -144,17 +145,14 @@ class Burst:
                 self.notes.setdefault(frame.note)
             self._add_frame(base, label, frame.planes, about(data), raw)
             return
-        self._add_frames(
-            base,
-            label,
-            (frames_of_tiff if kind == "tiff" else frames_of)(label, data, self.limits),
-            about(data),
-        )
+        read = frames_of_tiff if kind == "tiff" else frames_of
+        read = {"video": frames_of_video, "fits": frames_of_fits}.get(kind_of_extra(data), read)
+        self._add_frames(base, label, read(label, data, self.limits), about(data))
 
     def _add_frames(self, base: str, label: str, frames: Frames, said: About) -> None:
         """The frames of a file, which may be one."""
-        if frames.linear and said.linear is None:
-            said = dataclasses.replace(said, linear=True)
+        if frames.linear is not None and said.linear is None:
+            said = dataclasses.replace(said, linear=frames.linear)
             self.why = self.why or frames.why
         self.sensor |= frames.sensor
         for number, picture in enumerate(frames.pictures):

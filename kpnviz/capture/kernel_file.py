@@ -267,7 +267,12 @@ def _blamed(label: str, title: str) -> Iterator[str]:
         yield title
     except FileError:
         raise
-    except (ValueError, TypeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        MemoryError,
+    ) as error:  # PyTorch's, of memory, are RuntimeErrors
         sentence = str(error) if str(error).startswith(title) else f"{title}: {error}"
         raise FileError(f"{label}: {' '.join(sentence.split())}") from error
 

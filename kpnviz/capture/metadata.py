@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kpnviz.color import srgb_decode
+from kpnviz.pictures import formats_of
 from kpnviz.text import visible
 
 _TIFF = (b"II*\0", b"MM\0*")
@@ -48,7 +49,9 @@ def about(data: bytes) -> About:
             exif.load_from_fp(io.BytesIO(data))
             icc = exif.get(_ICC, b"")
             return About(_exposure(exif), _kept(exif), icc if isinstance(icc, bytes) else b"")
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as file:
+        with Image.open(
+            io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "AVIF", *formats_of(data)[:1])
+        ) as file:
             exif, icc = file.getexif(), file.info.get("icc_profile") or b""
             gamma, srgb = file.info.get("gamma"), "srgb" in file.info
             linear = None

@@ -87,10 +87,7 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """What the header of an NPY says: shape, whether in Fortran order, dtype. ValueError if it is none."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
-    if min(shape, default=1) < 0:
-        raise ValueError(f"its shape is {shape}")
-    return shape, fortran, dtype
+    return read(file)
 
 
 class StoredArray:

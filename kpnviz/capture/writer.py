@@ -122,7 +122,7 @@ def write_aligned(folder: Path, burst: OwnBurst, view: FrameSource) -> None:
         return view.window(strip, slice(0, W)).reshape(N, channels, -1, W)
 
     ends = [(float(part.min()), float(part.max())) for part in map(read, strips)]
-    black, span = _levels(min(low for low, _ in ends), max(high for _, high in ends))
+    black, span = code_levels(min(low for low, _ in ends), max(high for _, high in ends))
     noises = view.channel_noises(METADATA)
     names = [f"frame_{i:02d}.png" for i in range(N)]
     metadata = {
@@ -153,7 +153,7 @@ def write_aligned(folder: Path, burst: OwnBurst, view: FrameSource) -> None:
 _STRIP_NUMBERS = 20_000_000  # that are in memory at a time
 
 
-def _levels(low: float, high: float) -> tuple[int, int]:
+def code_levels(low: float, high: float) -> tuple[int, int]:
     """The code of black, and how many codes lie between black and white, so that no value is clipped."""
     low, high = min(0.0, low), max(1.0, high)
     span = int(_TOP / (high - low)) - 1
@@ -173,7 +173,7 @@ def write_burst(folder: Path, burst: Burst) -> dict:
     burst.json holds.
     """
     folder = Path(folder)
-    black, span = _levels(float(burst.frames.min()), float(burst.frames.max()))
+    black, span = code_levels(float(burst.frames.min()), float(burst.frames.max()))
 
     def png(picture: np.ndarray) -> bytes:
         codes = _coded(picture, black, span)

@@ -115,13 +115,13 @@ def add_commands(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="16-bit .png, .tif or .tiff; with --each, a folder",
+        help="16-bit .png or .tif; .dng: linear light in the camera's colors; with --each, a folder",
     )
     denoise.add_argument(
         "--each", action="store_true", help="each FILE is a folder of bursts: denoise every one by itself"
     )
     denoise.add_argument(
-        "--format", choices=("png", "tif"), help="with --each: of the pictures that are written (png)"
+        "--format", choices=("png", "tif", "dng"), help="with --each: of the pictures that are written (png)"
     )
     add_workers(denoise, "with --each: bursts")
     add_color(denoise, "R, G and B, not luminance")

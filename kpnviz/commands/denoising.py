@@ -197,9 +197,9 @@ def denoise_burst(
     denoiser   the network, if it is loaded already;  quiet   say nothing on the way
     """
     suffix = options.output.suffix.lower()
-    if suffix not in (".png", ".tif", ".tiff"):
-        raise ValueError(f"{options.output}: the picture is a .png, .tif or .tiff")
-    if options.float and suffix == ".png":
+    if suffix not in (".png", ".tif", ".tiff", ".dng"):
+        raise ValueError(f"{options.output}: the picture is a .png, .tif, .tiff or .dng")
+    if options.float and suffix in (".png", ".dng"):
         raise ValueError(f"{options.output}: --float writes floating point, which is a .tif")
     check(options)
     if options.aligned:
@@ -223,7 +223,7 @@ def denoise_burst(
             progress=lambda share: bar.update(100 * share - bar.n),
             channels=options.channels or "shared",
         )
-    linear = options.linear or options.float
+    linear = options.linear or options.float or suffix == ".dng"
     picture = estimate.image.reshape(shape)
     stack = burst.stack
     if not linear or stack.profile is not None:
@@ -238,14 +238,25 @@ def encoded(
 ) -> bytes:
     """A picture [C, H, W] as a file: with a color profile, unless colors are a camera's, and the EXIF of the reference.
 
+    A .dng is linear light in the camera's colors, black and white such that nothing is clipped.
+
     linear   linear light, else sRGB-encoded;  floating   32 bits, not clipped, else 16
     """
     import numpy as np
 
+    from kpnviz.capture.writer import code_levels
     from kpnviz.color import displayed
-    from kpnviz.pictures import icc_profile, write_png16, write_tiff
+    from kpnviz.pictures import icc_profile, write_dng, write_png16, write_tiff
 
     C, H, W = picture.shape
+    exif = stack.exif[reference] if stack.exif else b""
+    if suffix == ".dng":
+        black, span = code_levels(float(picture.min()), float(picture.max()))
+        dng = np.stack(
+            [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
+        )
+        matrix, balance = stack.development or (None, None)
+        return write_dng(dng[..., 0] if C == 1 else dng, (black, black + span), matrix, balance, exif)
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         if floating:
@@ -255,5 +266,4 @@ def encoded(
             codes[..., c] = np.rint(values * 65535)
     of_a_camera = linear and C == 3 and stack.weights is None
     icc = b"" if of_a_camera else icc_profile(C == 1, linear)
-    exif = stack.exif[reference] if stack.exif else b""
     return (write_png16 if suffix == ".png" else write_tiff)(codes[..., 0] if C == 1 else codes, icc, exif)

@@ -1,4 +1,4 @@
-"""The command `kpnviz site`: Explore without a server, as a folder for any web server or as one HTML file."""
+"""The command `kpnviz site`: the site without a server, as a folder for any web server or as one HTML file."""
 
 from __future__ import annotations
 

@@ -207,12 +207,14 @@ def _wavelets(image: np.ndarray, std: float, strength: float, wavelet: str) -> n
 
 @each_channel
 def wiener_merge(burst: Burst, **parameters) -> np.ndarray:
-    """Tiled merge in the Fourier domain, after HDR+ (Hasinoff et al. 2016, sections 4 and 5).
+    r"""Tiled merge in the Fourier domain, after HDR+ (Hasinoff et al. 2016, sections 4 and 5).
 
     Tiles of 16x16 overlap by half under a raised cosine window (its root before and after the transform). T_0 being
     the spectrum of a tile of the reference, T_z that of its counterpart in frame z and v the noise's power in it,
 
-        merged = 1/N sum_z T_z + A_z (T_0 - T_z)        A_z = |D_z|^2 / (|D_z|^2 + rejection * 2 v)    D_z = T_0 - T_z
+    .. math::
+        \mathrm{merged} = \frac{1}{N} \sum_z T_z + A_z (T_0 - T_z), \qquad
+        A_z = \frac{|T_0 - T_z|^2}{|T_0 - T_z|^2 + 2\, \mathrm{rejection}\, v}
 
     so that a frequency in which a frame differs by more than noise is taken from the reference. Then each frequency
     is shrunk by |T|^2 / (|T|^2 + shrinkage * v'), v' being the noise's power that the merge has left in it (HDR+

@@ -169,11 +169,14 @@ def odd_sized(kernels: Any, center: tuple[int, int]) -> Tensor:
 
 
 def gathered(splat: Any) -> Tensor:
-    """Kernels that *gather*, from kernels that splat: both [N, K, K, H, W], of N frames or samples.
+    r"""Kernels that *gather*, from kernels that splat: both [N, K, K, H, W], of N frames or samples.
 
-    A splatting kernel says where the pixel (y, x) of the input goes: out(q) = sum_p S_p[q - p] in(p). The gathering
-    kernel that does the same is K_q[a, b] = S_{q + (a, b) - r}[2r - a, 2r - b] (0 beyond the edge), to be applied
-    with padding="zero".
+    A splatting kernel says where the pixel p of the input goes. The gathering kernel that does the same is 0 beyond the
+    edge, and to be applied with padding="zero":
+
+    .. math::
+        \mathrm{out}(q) = \sum_p S_p(q - p)\, \mathrm{in}(p), \qquad
+        K_q(a, b) = S_{q + (a, b) - r}(2 r - a,\ 2 r - b)
 
     Gharbi, Li, Aittala, Lehtinen, Durand: Sample-based Monte Carlo Denoising using a Kernel-Splatting Network, 2019.
     """

@@ -130,7 +130,7 @@ STYLE = f"""
 STYLE += """
 body { margin: 0; background: var(--paper); color: var(--text); font: 15px/1.45 system-ui, sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+h1, h2, p { overflow-wrap: anywhere; } h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 p, figcaption { color: var(--soft); } a { color: var(--link); overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 0.8rem; }
 figure { margin: 0; } img { width: 100%; image-rendering: pixelated; display: block; }
@@ -141,6 +141,7 @@ th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid va
 th { color: var(--soft); } :is(th, td):first-child { text-align: left; white-space: nowrap; }
 .kernels th, .kernels td { border: 0; padding: 0.2rem; text-align: center; }
 .recipe td { text-align: left; overflow-wrap: anywhere; }
+@media (max-width: 600px) { :is(th, td):first-child { white-space: normal; overflow-wrap: anywhere; } }
 @media (max-width: 600px) { .recipe :is(th, td) { display: block; } .recipe th { border: 0; padding-bottom: 0; } }
 @media print { .pictures { grid-template-columns: repeat(4, 1fr); } }
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import kpnviz
+from kpnviz.evaluation.results import Results, read_results
 from kpnviz.lens.document import STYLE
 from kpnviz.lens.linker import linked
 from kpnviz.lens.scene import scene
@@ -25,12 +26,19 @@ from kpnviz.models.zoo import title_of
 from kpnviz.paths import write_atomically
 from kpnviz.photos import photo_path
 from kpnviz.site import compiling
+from kpnviz.site.texts import texts
 
 SCRIPTS, HTML = (Path(__file__).parent / name for name in ("scripts", "pages"))
 
 PAGES = {
     "explore": "Explore",
     "kernels": "Explore",
+    "noise": "Noise",
+    "sizes": "Sizes",
+    "results": "Results",
+    "learn": "Learn",
+    "your_burst": "Your photo",
+    "your_kernels": "Your kernels",
 }
 """Path of each page, as in the app, and its title; what the app has beyond them is said there."""
 
@@ -108,8 +116,17 @@ def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, 
     more = (offer["moving"][photo]["photo"] for photo in photos)
     for name in dict.fromkeys((*photos, *more, *(_scene_photos() if _has_scene(models) else ()))):
         files[f"photos/{name}.png"] = photo_path(name).read_bytes()
+    files["texts.json"] = json.dumps(texts(_results())).encode()
     files["LICENSE.txt"] = _LICENSES.encode()
     return files
+
+
+def _results() -> Results:
+    """What results.csv holds; no rows where there is none, or it cannot be read."""
+    try:
+        return read_results()
+    except (OSError, ValueError):
+        return Results({}, [])
 
 
 def _has_scene(models: Sequence[str]) -> bool:

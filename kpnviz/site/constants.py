@@ -10,7 +10,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from kpnviz import limits
+from kpnviz.analysis import best_size
 from kpnviz.burst import Stream
+from kpnviz.capture.kernel_decoding import KERNEL_FORMAT
 from kpnviz.color import LUMINANCE_WEIGHTS
 from kpnviz.denoise import GUIDE_NOISE_SCALE, GUIDE_WEIGHTS
 from kpnviz.matching import CAP
@@ -73,6 +76,25 @@ def _script() -> str:
         "MIXED": ("Channels that a frame's factors are predicted from", matched.MIXED),
         "INPUTS": ("Of the trunk of networks that match, a pixel", matched._INPUTS),
         "LARGEST": ("Side of the largest kernel that a network may predict", kpn.LARGEST),
+        "LIMITS": (
+            "Of kernels of other networks: kpnviz.limits",
+            {
+                "kernel": limits.MAX_KERNEL,
+                "frames": limits.MAX_KERNEL_FRAMES,
+                "methods": limits.MAX_KERNEL_METHODS,
+                "intensity": limits.MAX_INTENSITY,
+                "format": KERNEL_FORMAT,
+            },
+        ),
+        "BEST_SIZE": (
+            "Which kernel size errs least where: kpnviz.analysis.best_size",
+            {
+                "window_sigma": best_size.WINDOW_SIGMA,
+                "tie": best_size.TIE,
+                "no_error": best_size._NO_ERROR,
+                "titles": list(best_size.SIZE_CLASSES),
+            },
+        ),
         "CONFIG": ("What a network's config holds, and its defaults", defaults),
     }
     parts = [

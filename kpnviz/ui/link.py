@@ -23,6 +23,7 @@ from kpnviz.ui.parameters import PARAMETERS, named_in, with_defaults
 from kpnviz.ui.state import LINK_PROBLEM, OPENED_PLAIN, WRITTEN
 
 VERSION = "2"
+_MAX_PROBLEMS = 8  # that are said: a link may hold a thousand
 
 _UPGRADES: dict[str, dict[str, str]] = {"1": {"color": "0"}}
 """What links of an earlier version mean where they say nothing: all bursts of 1 were gray."""
@@ -75,6 +76,8 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         if row.name in query:
             value = row.format.read(Entry(row.name, query[row.name], value, state, problems))
         row.put(state, value)
+    if len(problems) > _MAX_PROBLEMS:
+        problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} things more"]
     return state, f"Not all of this link could be followed: {'; '.join(problems)}." if problems else ""
 
 

@@ -77,7 +77,7 @@ class Number:
             value = math.nan
         if math.isnan(value):
             entry.wrong(f"is not a number, {entry.default:g} is shown")
-            return entry.default
+            return float(entry.default)
         nearest = self.nearest(value, entry.state)
         if nearest != value:
             low, high = self.limits(entry.state)
@@ -86,7 +86,7 @@ class Number:
 
     def nearest(self, value: float, state: State) -> float:
         low, high = self.limits(state)
-        return min(max(value, low), high)
+        return float(min(max(value, low), high))  # a slider of them takes no int
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,10 @@ class Integer:
         low, high = self.limits(entry.state)
         default = entry.default + self.offset
         written = Entry(entry.name, entry.text, default, entry.state, entry.problems)
-        return round(Number(low + self.offset, high + self.offset).read(written)) - self.offset
+        value = Number(low + self.offset, high + self.offset).read(written)
+        if not value.is_integer():
+            entry.wrong(f"is not a whole number, {round(value)} is shown")
+        return round(value) - self.offset
 
 
 @dataclass(frozen=True)
@@ -270,7 +273,7 @@ class Methods:
         return "~".join(value)
 
     def read(self, entry: Entry) -> list[str]:
-        names = [current_name(name) for name in entry.text.split("~") if name]
+        names = [current_name(name) for name in entry.text[:_LIST].split("~") if name]
         here = offered_names()
         methods = [name for name in dict.fromkeys(names) if name in here][:MAX_METHODS]
         for name in names:

@@ -51,6 +51,15 @@ def test_three_methods_fit_the_screen_without_scrolling(projector):
     assert bar.evaluate("(e) => [...e.children].every((c) => c.scrollWidth <= c.clientWidth + 1)")
 
 
+def test_three_methods_in_color_are_all_in_sight(projector):
+    """With usual letters: kernels are smaller rather than cut, in a box in which one would scroll."""
+    page = projector("/?v=2&color=1&crop=96&methods=kpn~kpn-l25~mkpn")
+    rows = page.locator(".rows")
+    until(page, lambda: rows.evaluate("(e) => e.scrollHeight <= e.clientHeight"))
+    sides = rows.locator(".cell canvas").evaluate_all("(all) => all.map((e) => e.clientWidth)")
+    assert len(sides) == 24 and min(sides) >= 44
+
+
 def test_a_lens_beside_a_text_leaves_it_to_be_seen(projector):
     """Its picture stays in sight as one scrolls, and hides what is under it, but not the page's other column."""
     number = next(i for i, lesson in enumerate(LESSONS) if lesson.figure == "others")

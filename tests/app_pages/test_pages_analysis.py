@@ -50,7 +50,8 @@ def tables(app):
     found = []
     for block in app.get("html"):
         lines = re.findall(r"<tr>(.*?)</tr>", block.body)
-        cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in lines]
+        marked = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in lines]
+        cells = [[re.sub("<[^>]*>", "", cell) for cell in line] for line in marked]
         if cells:
             found.append({name: [name, *rest] if i == 0 else rest for i, (name, *rest) in enumerate(cells)})
     return found
@@ -279,7 +280,8 @@ def test_the_best_of_a_column_and_its_ties_are_marked(two_networks):
     write_results(two_networks / "results.csv", Results({}, rows))
     app = open_page("results")
     assert not app.exception
-    lines = {line.partition("<")[0]: line for line in first_table(app).split("scope='row'>")[1:]}
+    found = first_table(app).split("scope='row'>")[1:]
+    lines = {re.sub("<[^>]*>", "", line.partition("</th>")[0]): line for line in found}
     assert "<td class='best' title=''>30.01</td>" in lines["MKPN"]
     assert "<td class='tie' title='A tie with MKPN'>30.00</td>" in lines["KPN L5"]
     assert "<td class='' title=''>28.95</td>" in lines["KPN L3"]

@@ -322,7 +322,6 @@ def test_frames_of_a_file_count_as_all_frames_do():
 @pytest.mark.parametrize(
     "data, kind",
     [
-        (b"SIMPLE  =                    T", "a FITS file"),
         (b"\xff\x0a\0\0", "a JPEG XL picture"),
         (b"%PDF-1.4", "a PDF"),
         (b"8BPS\0\1", "a Photoshop file"),

@@ -362,6 +362,15 @@ def test_kernels_are_applied_in_parts_between_which_who_left_ends_it(in_this_pro
     assert len(paused) == 5
 
 
+def test_what_takes_more_memory_than_there_is_is_named(in_this_process, monkeypatch):
+    def picture_of(*_):
+        raise RuntimeError("not enough memory:\nyou tried to allocate 9 bytes")
+
+    monkeypatch.setattr(kernel_file, "picture_of", picture_of)
+    with pytest.raises(FileError, match="own.npz: kernels 0: not enough memory: you tried"):
+        load(npz(**plain()))
+
+
 def test_what_cannot_be_saved_is_named(tmp_path):
     burst = Burst(plain()["frames"])
     estimate = Estimate.of(burst, KernelField.from_kernels(K))

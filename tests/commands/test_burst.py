@@ -232,7 +232,7 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
             ["denoise", "bursts", "-o", "a.png"],
             "bursts holds no files; of a folder of bursts `kpnviz denoise --each`",
         ),
-        (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif or .tiff"),
+        (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif, .tiff or .dng"),
         (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no such checkpoint"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--tile", "7"], "tile is 7"),

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -89,6 +90,22 @@ def test_the_stage_keeps_its_size_and_the_pixel_its_place(opened, size):
             # Whole pictures are a double-click away.
             page.locator(".stage.shown .marks").dblclick(position={"x": 60, "y": 60})
             assert lens(page, "l.isWhole && l.scale * 96 <= l.size[0] + 1")
+
+
+def test_a_high_picture_is_as_large_at_first_as_later(chromium, tmp_path):
+    burst = kpnviz.Burst(np.random.default_rng(0).random((3, 3, 40, 31)))
+    kernels = kpnviz.KernelField.from_kernels(np.full((3, 3, 3, 40, 31), 1 / 9))
+    view = kpnviz.show(
+        burst, kpnviz.Estimate.of(burst, kernels, name="A name without a blank".replace(" ", "_") * 3)
+    )
+    page = watch(chromium.new_page(viewport={"width": 1440, "height": 900}))
+    page.goto(view.save(tmp_path / "page.html").as_uri())
+    page.locator(".lens[data-y]").wait_for()
+    first = place_of(page)[2:]
+    page.locator(".tab#sum").click()
+    painted(page)
+    assert place_of(page)[2:] == first
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,18 @@
 // [name of a function below, its arguments]; what they give comes out as JSON, typed arrays as files of FOLDER.
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { bestSize, squaredError } from "../../kpnviz/site/scripts/best_size.js";
 import { drawShifts, synthesize } from "../../kpnviz/site/scripts/burst.js";
 import { readConfig, readTensors } from "../../kpnviz/site/scripts/checkpoint.js";
 import { Engine } from "../../kpnviz/site/scripts/engine.js";
 import { estimate } from "../../kpnviz/site/scripts/estimate.js";
+import { answerOf } from "../../kpnviz/site/scripts/fields.js";
 import { interestingPixel } from "../../kpnviz/site/scripts/first_look.js";
 import { stateOfExample } from "../../kpnviz/site/scripts/examples.js";
+import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
+import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
+import { readNpz } from "../../kpnviz/site/scripts/npz.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
 import { readLink, writeLink } from "../../kpnviz/site/scripts/parameters.js";
@@ -91,6 +96,18 @@ const work = {
       return { problem, again: writeLink(state, offer), pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])) };
     }),
   examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
+  bestSize({ images, truth, sizes, H, W }) {
+    const burst = { C: 1, H, W, white_level: 1 };
+    const { local, index, classes } = bestSize(images.map((image) => squaredError(floats(image), floats(truth), burst)), sizes, H, W);
+    return { local, index, classes };
+  },
+  async answer({ build, checkpoint, recipe, names }) {
+    const burst = synthesize(recipe, photos(names));
+    const net = await network(build, checkpoint);
+    const made = finish(estimate(net, burst));
+    return { ...finish(answerOf(made, net.config, burst)), shares: sharesOf(made, net.config) };
+  },
+  kernels: async ({ file }) => finish(kernelFile(file, await readNpz(file, bytes(`${folder}/${file}`)))),
   scores: ({ image, truth, H, W }) => scoresOf(floats(image), floats(truth), H, W, 1),
   async packed({ recipe, names, build, checkpoints, start, scales }) {
     const burst = synthesize(recipe, photos(names));

@@ -12,6 +12,7 @@ from kpnviz.commands.main import main
 from kpnviz.commands.site import offer
 from kpnviz.evaluation.results import read_results
 from kpnviz.lens.texts.examples import EXAMPLES
+from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery
@@ -134,7 +135,11 @@ def test_a_link_means_the_same_in_app_and_site(run_node, tmp_path, whole_offer, 
 def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app(
     run_node, tmp_path, whole_offer
 ):
-    bursts = [*EXAMPLES, *(n.burst for v in verdicts(read_results()) for n in v.numbers)]
+    bursts = [
+        *EXAMPLES,
+        *(lesson.burst for lesson in LESSONS),
+        *(n.burst for v in verdicts(read_results()) for n in v.numbers),
+    ]
     (found,) = run_node(
         tmp_path,
         [("examples", {"examples": [asdict(burst) for burst in bursts], "offer": whole_offer})],

@@ -3,16 +3,23 @@
 import base64
 import functools
 import http.server
+import io
 import re
 import threading
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from kpnviz.burst import synthesize
+from kpnviz.burst import Burst, synthesize
+from kpnviz.capture.kernel_file import save_kernels
+from kpnviz.color import srgb_decode
 from kpnviz.commands.site import offer
 from kpnviz.denoise import load
+from kpnviz.estimate import Estimate
+from kpnviz.kernels import KernelField
+from kpnviz.pictures import write_png16
 from kpnviz.site.building import single_page, site_files, write_site
 from kpnviz.ui import link
 from kpnviz.ui.controls import recipe_of
@@ -162,3 +169,101 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     page.get_by_label("Photo", exact=True).select_option("girl")
     wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
     assert text(page, "problem") == "photos/girl.png cannot be loaded: the server answers 404."
+
+
+SCENE = "document.getElementById('scene').shadowRoot.querySelector('dialog')"
+STATUS = "document.getElementById('status').textContent"
+SEEN = {
+    "Explore": DONE,
+    "Noise": f"{STATUS}.includes('denoised here with 9')",
+    "Sizes": f"{STATUS}.includes('with 3 networks')",
+    "Results": "document.querySelector('.verdict svg') !== null",
+    "Learn": "document.querySelector('.figure svg, .figure .lesson-lens') !== null",
+    "Your photo": "document.querySelector('.drop') !== null",
+    "Your kernels": "document.querySelector('.drop') !== null",
+}
+"""What each page shows once it is there."""
+
+
+def photo_of_a_telephone():
+    """A JPEG that EXIF turns by a quarter, and what it shows."""
+    upright = np.zeros((300, 400, 3), np.uint8)
+    upright[:, :200] = 200  # the left half is bright
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn it clockwise by 90 degrees"
+    Image.fromarray(np.rot90(upright)).save(buffer, "JPEG", quality=95, exif=exif)
+    return buffer.getvalue()
+
+
+def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
+    """Loaded once, the site asks nothing more, and no page complains; what a visitor brings stays in the page."""
+    write_site(tmp_path / "sub", site_files(["kpn-l5", "kpn-l11", "mkpn"], ["dog", "flowers"], offer()))
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 2**16, (160, 200, 3), dtype=np.uint16)
+    burst = Burst(rng.random((2, 24, 30), np.float32))
+    kernels = KernelField.from_kernels(rng.random((2, 3, 3, 24, 30), np.float32))
+    save_kernels(tmp_path / "k.npz", burst, [Estimate.of(burst, kernels, name="mine")])
+    handler = functools.partial(Handler, directory=str(tmp_path))
+    context = chromium.new_context(viewport={"width": 800, "height": 900})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page, heard = context.new_page(), []
+        page.on("request", lambda request: heard.append(request.url))
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        root = f"http://127.0.0.1:{server.server_port}/sub/"
+        page.goto(root)
+        wait_until(
+            page, f"{SCENE}.dataset.painted === 'burst'"
+        )  # the first visit begins with the guided scene
+        page.keyboard.press("ArrowRight")
+        wait_until(page, f"{SCENE}.dataset.painted === 'kernels'")
+        page.keyboard.press("Escape")
+        for name, seen in SEEN.items():
+            page.get_by_role("link", name=name, exact=True).click()
+            wait_until(page, seen)
+        assert all(one.startswith((root, "data:", "blob:")) for one in heard), heard
+        context.set_offline(True)
+        heard.clear()
+        for name, seen in SEEN.items():
+            page.get_by_role("link", name=name, exact=True).click()
+            wait_until(page, seen)
+            assert text(page, "problem") == ""
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        page.set_input_files(
+            ".drop input", {"name": "k.npz", "mimeType": "", "buffer": (tmp_path / "k.npz").read_bytes()}
+        )
+        wait_until(page, f"{STATUS} === 'k.npz: mine'")
+        page.set_input_files(".drop input", {"name": "no.npz", "mimeType": "", "buffer": b"PK"})
+        wait_until(page, "document.getElementById('problem').textContent.startsWith('no.npz is no NPZ')")
+        photos = {
+            "deep.png": (write_png16(deep), None),
+            "turned.jpg": (photo_of_a_telephone(), None),
+            "no.jpg": (b"no", "no.jpg is no picture that this browser can read."),
+        }
+        for name, (data, problem) in photos.items():
+            page.get_by_role("link", name="Your photo").click()
+            page.set_input_files(".drop input", {"name": name, "mimeType": "", "buffer": data})
+            if problem:
+                wait_until(page, f"document.getElementById('problem').textContent === {problem!r}")
+                continue
+            wait_until(page, f"{DONE} && {LENS}.state.data.panels.length")
+            truth = pictures(page)["truth"]
+            if name == "deep.png":  # decoded here, all 16 bits
+                light = srgb_decode((deep.transpose(2, 0, 1) / 65535).astype(np.float32))
+                wanted = light[:, :160, :200].reshape(3, 80, 2, 100, 2).mean((2, 4))
+                shown = truth.reshape(3, 80, 80)
+                np.testing.assert_allclose(shown, wanted[:, :, :80], atol=1e-5)
+            else:
+                height, width = page.evaluate(f"[{LENS}.state.data.height, {LENS}.state.data.width]")
+                gray = truth.reshape(-1, height, width)[0]
+                assert (
+                    gray[:, :20].min() > 0.4 and abs(gray[:, :20].std()) < 0.02
+                )  # bright at the left, as it was taken
+            assert "photo=" not in page.url
+        page.get_by_role("link", name="Explore", exact=True).click()
+        page.get_by_label("Photo", exact=True).select_option("flowers")
+        assert heard == [], heard
+        server.shutdown()
+    context.close()

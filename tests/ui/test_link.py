@@ -159,6 +159,8 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
         ({"parallax": "-1", "moving": "0"}, "“-1”", {"parallax": 0.0}),
         ({"frames": "33"}, "“33”", {"frames": 32}),
         ({"frames": "0"}, "“0”", {"frames": 1}),
+        ({"frames": "2.7"}, "frames “2.7” is not a whole number, 3 is shown", {"frames": 3}),
+        ({"moving": "0.2"}, "moving “0.2” is not a whole number, 0 is shown", {"moving": False}),
         ({"frames": "2", "frame": "3"}, "“3”", {"frames": 2, "display": {"frame": 1}}),
         (
             {"frames": "3", "shake": "hand", "shifts": "0~0_1~2"},
@@ -195,11 +197,22 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
 def test_a_bad_link_is_named_and_opens_the_nearest(query, named, instead):
     state, problem = link.read(query)
     assert {name: state[name] for name in instead} == instead
+    assert isinstance(state["gain"], float)  # its slider takes no int
     assert named in problem
     assert len(problem) < 250 and "\n" not in problem
     recipe_of(DEFAULTS | state)  # what it opens can be shown
     again = link.read(link.write(DEFAULTS | state))
     assert again == ({"shifts": state.get(SHIFTS), **state} if "shifts" in state else state, "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"off": "~" * 999}, {"methods": "x~" * 9999}, {f"n{i}": "" for i in range(99)}],
+    ids=lambda q: next(iter(q)),
+)
+def test_a_link_that_is_wrong_throughout_is_one_sentence(query):
+    _, problem = link.read(query)
+    assert len(problem) < 800 and problem.endswith(" things more.")
 
 
 @given(st.dictionaries(st.sampled_from(sorted(link.names())), st.text(max_size=20), max_size=8))

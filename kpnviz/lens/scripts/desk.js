@@ -10,6 +10,7 @@ const FULL_PADDING = 12; // CSS pixels above the lens where it fills the window
 const TABS_HEIGHT = 36; // CSS pixels above kernels that stand under the picture
 const STAGE_GAPS = 16; // CSS pixels above and under the stage there
 const LOW = 500; // CSS pixels of a window, as that of a telephone on its side
+const READABLE_KERNEL = 44; // CSS pixels: rather than smaller ones beside the picture, one scrolls to some
 const FITTING = 4; // times that pictures or kernels are made smaller, where names take more room than was reckoned
 const USUAL_TYPE = 15; // CSS pixels of the root's letters
 const LARGE_TYPE = 1.2; // from here on they are meant for a class
@@ -183,6 +184,7 @@ export class Desk {
     const { rows: box, around, fitted } = this;
     const grown = this.measured > around + 0.5 || (fitted && beside && box.scrollHeight > box.clientHeight);
     if (identity === this.laidOut && !grown) return;
+    const anew = !this.laidOut;
     this.laidOut = identity;
     parts.root.style.setProperty("--desk", `${width}px`);
     painter.weight = type > LARGE_TYPE ? 2 : 1;
@@ -199,6 +201,8 @@ export class Desk {
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
+    // Pictures that were never laid out take more room than they will.
+    if (anew) pictures.layOut(width, seen - this.measured - below, { type, beside, full });
     // Names of small pictures wrap as these become smaller, until all has its place.
     this.around = 0;
     for (let pass = 0; pass < FITTING && this.measured > this.around; pass++) {
@@ -252,7 +256,7 @@ export class Desk {
     }
     if (how === "small") return;
     rows.layOut(width, height, type, "small"); // rather small than cut
-    this.fitted = box.scrollHeight <= height;
+    this.fitted = box.scrollHeight <= height && rows.side >= READABLE_KERNEL * type;
     if (!this.fitted) rows.layOut(width, height, type, "usual");
   }
 }

@@ -18,6 +18,8 @@ const NO_METHOD = "There is no method here: choose one, and its kernels stand he
 /** @typedef {ReturnType<Rows["makeCell"]>} RowCell */
 /** @typedef {ReturnType<Rows["makeRow"]>} Row */
 
+const WHOLE_LABEL = 68; // CSS pixels of a kernel under which "11×11" and a share have room
+
 export class Rows {
   /** @param {Painter} painter */
   constructor(painter) {
@@ -118,7 +120,8 @@ export class Rows {
   makeCell(i, panel, named = { label: `${i}`, data: { frame: `${i}` } }) {
     const [canvas, bar, text, more] = [make("canvas", ""), make("i", ""), make("span", "share"), make("span", "more")];
     const bars = make("span", "bar-box", bar);
-    const number = make("b", "", panel ? shortTitle(panel) : named.label);
+    const [label, by] = panel ? [shortTitle(panel)] : named.label.split(/(?=×)/); // "11", "×11"
+    const number = make("b", "", label, ...(by ? [make("i", "", by)] : []));
     const element = makeButton("cell", "", canvas, bars, make("span", "label", number, text));
     if (panel) element.append(more);
     Object.assign(element.dataset, panel ? { name: panel.name } : named.data);
@@ -168,6 +171,7 @@ export class Rows {
     const arranged = strip ? arrangeStrip(counts, width, height, type) : arrange(counts, width, height, type, least);
     this.box.classList.toggle("strip", strip);
     this.box.classList.toggle("bare", strip && arranged.side < LABELED_KERNEL);
+    this.box.classList.toggle("short", arranged.side < WHOLE_LABEL * type);
     this.place(arranged);
     this.fits = arranged.fits;
     return arranged.fits;

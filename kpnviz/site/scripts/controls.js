@@ -14,9 +14,10 @@ export class Controls {
    * @param {Offer} offer
    * @param {State} state
    * @param {() => void} changed
-   * @param {boolean} [withMethods]
+   * @param {boolean} withMethods
+   * @param {string[]} photos
    */
-  constructor(place, offer, state, changed, withMethods = true) {
+  constructor(place, offer, state, changed, withMethods, photos) {
     this.offer = offer;
     this.state = state;
     this.changed = changed;
@@ -34,7 +35,7 @@ export class Controls {
     next.onclick = () => this.set({ seed: (state.seed + 1) % offer.most_seed });
     const gains = [1, 2, 4, 8].map((gain) => make("button", { type: "button", textContent: `×${gain}`, onclick: () => this.set({ gain }) }));
     place.replaceChildren(
-      this.group("Scene", this.choice("Photo", "photo", offer.photos.map((name) => [name, name])), this.scene, this.choice("Crop, pixels a side", "crop", offer.crops.map((side) => [side, String(side)])), this.color),
+      this.group("Scene", this.choice("Photo", "photo", photos.map((name) => [name, name])), this.scene, this.choice("Crop, pixels a side", "crop", offer.crops.map((side) => [side, String(side)])), this.color),
       this.group(
         "Burst",
         this.range("Sensor gain", "gain", 1, offer.most_gain, 0.1, (gain) => `×${gain.toFixed(1)}`),

@@ -1,5 +1,6 @@
 // A burst and its estimates as the lens reads them: kpnviz/lens/payload.py, `pack` and `pack_assumed`.
 
+/** @import { bestSize } from "./best_size.js" */
 /** @import { Burst, Config, Estimate } from "./types" */
 
 import { GUIDE_WEIGHTS } from "./constants.js";
@@ -21,8 +22,9 @@ import { scoresOf } from "./scores.js";
  * @param {Shown[]} shown
  * @param {[number, number]} start
  * @param {string} id  of the burst
+ * @param {ReturnType<typeof bestSize> | null} [best]  which kernel size is best where, of what is shown
  */
-export function pack(burst, shown, start, id) {
+export function pack(burst, shown, start, id, best = null) {
   const { N, C, H, W, frames, clean, noise, shifts, motion, moving, white_level } = burst;
   const pixels = C * H * W;
   const picture = C === 1 ? [H, W] : [C, H, W];
@@ -51,13 +53,14 @@ export function pack(burst, shown, start, id) {
     : null;
   const stack = color ? [N, C, H, W] : [N, H, W];
   const header = {
-    ...{ height: H, width: W, white_level, burst: id, alone: false, noise: Array.from({ length: C }, () => noise), matching },
-    clean: arrays.add(toHalves(clean), stack),
+    ...{ height: H, width: W, white_level, burst: best ? "" : id, alone: false, noise: Array.from({ length: C }, () => noise), matching },
+    clean: best ? null : arrays.add(toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,
     motion: motion && arrays.add(...ofCells(motion, N, H, W)),
     moving: moving && { object_at: arrays.add(moving.object_at, [H, W]), shifts: moving.shifts },
-    ...{ panels, methods, series: null, start, sizes: null },
+    ...{ panels, methods, series: null, start },
+    sizes: best && { ...best, local: arrays.add(best.local, [shown.length, H, W]), index: best.index && arrays.add(best.index, [H, W]) },
   };
   const done = shown.filter(({ estimate }) => estimate).map(({ name }) => name);
   return arrays.behind({ ...header, id: `${id} ${done.join(" ")}` });
@@ -109,7 +112,7 @@ function ofCells(motion, N, H, W) {
  * @param {number} N
  * @param {number} pixels
  */
-function meanOf(frames, N, pixels) {
+export function meanOf(frames, N, pixels) {
   const mean = new Float32Array(pixels);
   for (let i = 0; i < N; i++) for (let p = 0; p < pixels; p++) mean[p] += frames[i * pixels + p];
   for (let p = 0; p < pixels; p++) mean[p] /= N;
@@ -117,7 +120,7 @@ function meanOf(frames, N, pixels) {
 }
 
 /** Arrays that travel behind a header. Uint16Array: the bits of float16. */
-class Arrays {
+export class Arrays {
   constructor() {
     /** @type {(Float32Array | Uint16Array | Uint8Array)[]} */
     this.values = [];

@@ -58,6 +58,9 @@
 
 const CHANNELS = ["R", "G", "B"];
 
+/** The photo that a visitor brought: it stays in the page, so that no link names it. */
+export const OWN = "your photo";
+
 /** Camera shake that is a table of shifts. */
 export const BY_HAND = "hand";
 
@@ -125,7 +128,7 @@ export function writeLink(state, offer, page) {
   const query = new URLSearchParams({ v: offer.version });
   const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
-    put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
+    if (state[name] !== OWN) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
   if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
   put("moving", Number(state.moving));
   put("seed", state.seed);

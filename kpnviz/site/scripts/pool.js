@@ -16,6 +16,8 @@ export class Pool {
   constructor() {
     /** @type {Map<string, Promise<Opened>>} */
     this.networks = new Map();
+    /** @type {Map<string, Promise<{ config: Record<string, unknown>, weights: Uint8Array }>>} */
+    this.files = new Map(); // kept, so that a network that was let go comes back without a connection
     this.count = 0;
     /** @type {Promise<WebAssembly.Module> | undefined} */
     this.compiled = undefined;
@@ -40,9 +42,7 @@ export class Pool {
    * @returns {Promise<Opened>}
    */
   async load(name) {
-    const [module, card, weights] = await Promise.all([this.engine(), jsonOf(`models/${name}.json`), bytesOf(`models/${name}.safetensors`)]);
-    await check(name, weights, card.sha256);
-    readConfig(card.config); // it throws where the engine does not know it
+    const [module, { config, weights }] = await Promise.all([this.engine(), this.filesOf(name)]);
     /** @type {Opened} */
     const opened = { worker: await workerOf("worker.js"), asked: null };
     opened.worker.onmessage = (/** @type {MessageEvent<Answer>} */ { data }) => {
@@ -56,8 +56,35 @@ export class Pool {
       this.networks.delete(name);
       opened.asked?.reject(new Error(`the network ${name} has stopped: ${message}`));
     };
-    opened.worker.postMessage({ module, config: card.config, weights }, [weights.buffer]);
+    opened.worker.postMessage({ module, config, weights });
     return opened;
+  }
+
+  /**
+   * A network's config and weights, which are those that its card names.
+   * @param {string} name
+   */
+  filesOf(name) {
+    let files = this.files.get(name);
+    if (!files) {
+      files = Promise.all([jsonOf(`models/${name}.json`), bytesOf(`models/${name}.safetensors`)]).then(async ([card, weights]) => {
+        await check(name, weights, card.sha256);
+        readConfig(card.config); // it throws where the engine does not know it
+        return { config: card.config, weights };
+      });
+      files.catch(() => this.files.delete(name)); // it may be tried again
+      this.files.set(name, files);
+    }
+    return files;
+  }
+
+  /**
+   * Let a network go, with the memory that it takes.
+   * @param {string} name
+   */
+  close(name) {
+    this.networks.get(name)?.then(({ worker }) => worker.terminate(), () => {});
+    this.networks.delete(name);
   }
 
   /** The engine, compiled once for all workers: the faster build where the browser has fused multiply-adds. */

@@ -8,7 +8,7 @@ import { synthesize } from "./burst.js";
 import { drawHandheld } from "./camera.js";
 import { bytesOf } from "./files.js";
 import { noiseForGain } from "./noise.js";
-import { BY_HAND, HANDHELD, mayTurn, readLink, shiftsFor } from "./parameters.js";
+import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
 
@@ -29,6 +29,7 @@ export class Session {
     this.estimates = new Map(); // of each network
     /** @type {Map<string, Uint8Array>} */
     this.assumed = new Map(); // of each network, what it makes of other assumed noise, packed for the lens
+    this.brought = 0; // photos that a visitor brought
     this.turn = 0; // counts changes: what belongs to an older one is dropped
     /** @type {State} */
     this.state = readLink("", offer)[0];
@@ -42,6 +43,17 @@ export class Session {
     const [state, problem] = readLink(search, this.offer);
     this.state = state;
     return problem;
+  }
+
+  /** Photos that there are: those of the site, and the visitor's own. */
+  get photoNames() {
+    return [...this.offer.photos, ...(this.photos.has(OWN) ? [OWN] : [])];
+  }
+
+  /** The visitor's own photo. @param {Picture} picture */
+  bring(picture) {
+    this.photos.set(OWN, Promise.resolve(picture));
+    this.brought++;
   }
 
   /** @param {string} name */
@@ -74,7 +86,7 @@ export class Session {
     const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
     const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.photo(name)]))));
     this.check(turn);
-    const id = JSON.stringify(recipe);
+    const id = JSON.stringify(recipe) + (recipe.photo === OWN ? this.brought : "");
     if (id === this.id && this.burst) return this.burst;
     this.burst = synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name)));
     this.id = id;

@@ -6,6 +6,12 @@ import { elementNamed, make, sentenceOf } from "./elements.js";
 import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
 import { ExplorePage } from "./pages/explore.js";
+import { LearnPage } from "./pages/learn.js";
+import { NoisePage } from "./pages/noise.js";
+import { ResultsPage } from "./pages/results.js";
+import { SizesPage } from "./pages/sizes.js";
+import { YourKernelsPage } from "./pages/your_kernels.js";
+import { YourPhotoPage } from "./pages/your_photo.js";
 import { writeLink } from "./parameters.js";
 import { Session } from "./session.js";
 
@@ -17,6 +23,12 @@ import { Session } from "./session.js";
 /** @type {Record<string, { title: string, make: new (site: Site, place: HTMLElement) => Page }>} */
 const PAGES = {
   explore: { title: "Explore", make: ExplorePage },
+  noise: { title: "Noise", make: NoisePage },
+  sizes: { title: "Sizes", make: SizesPage },
+  results: { title: "Results", make: ResultsPage },
+  learn: { title: "Learn", make: LearnPage },
+  your_burst: { title: "Your photo", make: YourPhotoPage },
+  your_kernels: { title: "Your kernels", make: YourKernelsPage },
 };
 
 const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall
@@ -110,12 +122,25 @@ export class Site {
     scrollTo(0, 0);
   }
 
+  /**
+   * Go to a page, with another state: in front of a class it stays so.
+   * @param {string} name
+   * @param {State} state
+   */
+  showState(name, state) {
+    this.session.state = { ...state, teach: this.session.state.teach };
+    this.go(name);
+  }
+
   /** @param {string} name */
   show(name) {
     this.page?.destroy();
     this.name = name;
     const { title, make: Kind } = PAGES[name];
     document.title = `${title} · kpnviz`;
+    const link = this.links.get(name);
+    const bar = link?.parentElement; // on a telephone it is scrolled along
+    if (link && bar) bar.scrollLeft = link.offsetLeft - bar.offsetLeft - 40;
     try {
       this.page = new Kind(this, this.place);
     } catch (error) {

@@ -45,7 +45,7 @@ export class ExplorePage extends LensPage {
     this.introduction.replaceChildren(
       ...(example
         ? [make("b", {}, `${example.title}. `), example.look]
-        : ["Each network filters every frame with a ", make("b", {}, "kernel"), " of its own at every pixel, and takes the mean. ", make("b", {}, "Move over the picture"), " (on a touch screen, drag) to see the kernels."]),
+        : ["Each network filters every frame with a ", make("b", {}, "kernel"), " of its own at every pixel, and takes the mean. ", make("b", {}, "Move over the picture"), " or tap it to see the kernels."]),
     );
   }
 

@@ -19,7 +19,7 @@ export class LensPage {
   /**
    * @param {Site} site
    * @param {HTMLElement} place
-   * @param {{ title: string, introduction: Node[], methods: boolean }} options  methods: whether they are chosen
+   * @param {{ title: string, introduction: (Node | string)[], methods: boolean }} options  methods: whether they are chosen
    */
   constructor(site, place, { title, introduction, methods }) {
     this.site = site;
@@ -39,7 +39,7 @@ export class LensPage {
       make("header", {}, make("h1", {}, title), this.introduction),
       make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below)),
     );
-    this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods);
+    this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods, this.session.photoNames);
     this.lens = mount(lens.attachShadow({ mode: "open" }), {
       onPinned: (pixel) => {
         this.session.state.pixel = pixel;

@@ -1,0 +1,66 @@
+// Which class of kernel sizes errs least around each pixel: kpnviz/analysis/best_size.py.
+
+import { encode } from "../../lens/scripts/palette.js";
+import { BEST_SIZE } from "./constants.js";
+
+const { window_sigma: SIGMA, tie: TIE, no_error: NO_ERROR, titles: TITLES } = BEST_SIZE;
+const RADIUS = Math.floor(4 * SIGMA + 0.5); // as scipy.ndimage cuts a Gaussian off
+const WINDOW = Array.from({ length: 2 * RADIUS + 1 }, (_, k) => Math.exp(-0.5 * ((k - RADIUS) / SIGMA) ** 2));
+const TOTAL = WINDOW.reduce((a, b) => a + b);
+
+/**
+ * Squared error of the displayed values, the mean over the channels: [H, W].
+ * @param {Float32Array} image
+ * @param {Float32Array} truth
+ * @param {{ C: number, H: number, W: number, white_level: number }} burst
+ */
+export function squaredError(image, truth, { C, H, W, white_level: white }) {
+  const pixels = H * W;
+  const error = new Float64Array(pixels);
+  for (let i = 0; i < C * pixels; i++) error[i % pixels] += (encode(image[i] / white) - encode(truth[i] / white)) ** 2 / C;
+  return error;
+}
+
+/**
+ * Averaged by a Gaussian; beyond the edge its pixels are repeated.
+ * @param {Float64Array} values
+ * @param {number} H
+ * @param {number} W
+ */
+function averaged(values, H, W) {
+  const pass = (/** @type {Float64Array} */ from, /** @type {number} */ n, /** @type {number} */ step, /** @type {number} */ lines, /** @type {number} */ next) => {
+    const to = new Float64Array(from.length);
+    for (let line = 0; line < lines; line++)
+      for (let i = 0; i < n; i++) {
+        let sum = 0;
+        for (let k = -RADIUS; k <= RADIUS; k++) sum += WINDOW[k + RADIUS] * from[line * next + Math.min(Math.max(i + k, 0), n - 1) * step];
+        to[line * next + i * step] = sum / TOTAL;
+      }
+    return to;
+  };
+  return pass(pass(values, H, W, W, 1), W, 1, H, W);
+}
+
+/**
+ * Compare networks by their squared errors. sizes: the kernel size of each, null for one with several.
+ * @param {Float64Array[]} errors
+ * @param {(number | null)[]} sizes
+ * @param {number} H
+ * @param {number} W
+ */
+export function bestSize(errors, sizes, H, W) {
+  const local = new Float32Array(errors.length * H * W);
+  errors.forEach((error, m) => local.set(Float32Array.from(averaged(error, H, W), (value) => -10 * Math.log10(Math.max(value, NO_ERROR))), m * H * W));
+  const classes = sizes.map((size) => (size === null ? null : (size - 1) >> 1 <= 1 ? 0 : (size - 1) >> 1 <= 4 ? 1 : 2));
+  const found = [...new Set(classes.filter((number) => number !== null))];
+  /** @type {Uint8Array | null} */
+  let index = null;
+  if (found.length > 1)
+    index = Uint8Array.from({ length: H * W }, (_, p) => {
+      const best = [-Infinity, -Infinity, -Infinity];
+      classes.forEach((number, m) => number !== null && (best[number] = Math.max(best[number], local[m * H * W + p])));
+      const [second, first] = [...best].sort((a, b) => a - b).slice(-2);
+      return first - second < TIE ? 0 : 1 + best.indexOf(first);
+    });
+  return { local, classes, index, titles: TITLES, sigma: SIGMA, tie: TIE };
+}

@@ -1,0 +1,119 @@
+// Sizes: MKPN, and kernels from 1x1 to 25x25, on one burst. Networks are loaded one after the other, and let go with the page.
+
+/** @import { Site } from "../site.js" */
+/** @import { Shown } from "../pack.js" */
+/** @import { Display } from "../../../lens/scripts/types" */
+
+import { bestSize, squaredError } from "../best_size.js";
+import { make } from "../elements.js";
+import { interestingPixel } from "../first_look.js";
+import { pack } from "../pack.js";
+import { LensPage } from "./lens_page.js";
+
+const LANES = 2; // networks that compute at a time
+
+/** @type {WeakMap<Float32Array, Float64Array>} */
+const errors = new WeakMap();
+
+export class SizesPage extends LensPage {
+  /**
+   * @param {Site} site
+   * @param {HTMLElement} place
+   */
+  constructor(site, place) {
+    super(site, place, {
+      title: "How large should a kernel be?",
+      introduction: ["One burst, denoised with MKPN, which fuses six kernel sizes, and with kernels of every size alone. ", make("b", {}, "Move over a picture"), " to see each kernel for that pixel; click a kernel to see its picture."],
+      methods: false,
+    });
+    this.used = new Set();
+    this.followed = false;
+  }
+
+  /** In the order of the page. */
+  get all() {
+    const { offer, state } = this.session;
+    const models = this.session.modelsOf(offer.sized, state.frames);
+    return offer.sized.flatMap((name) => models.filter((model) => model.name === name));
+  }
+
+  get models() {
+    return this.all.filter(({ name }) => this.session.estimates.has(name));
+  }
+
+  get note() {
+    return "";
+  }
+
+  get display() {
+    return { look: "sizes", compare: "wipe", ...this.session.state.sizes };
+  }
+
+  /** @param {Display} display */
+  keepDisplay({ other, shown, frame }) {
+    this.session.state.sizes = { other, shown, frame };
+  }
+
+  destroy() {
+    const { state, pool } = this.session;
+    super.destroy();
+    for (const name of this.used) if (!state.methods.includes(name)) pool.close(name);
+  }
+
+  /** @param {number} turn */
+  async denoise(turn) {
+    const { session, all, burst } = this;
+    if (all.length < 2) throw new Error(`This page compares kernel sizes, and fewer than two of this site's networks take ${burst.N} frames`);
+    const begun = performance.now();
+    this.followed = this.followed && !this.first;
+    const { shown, other } = session.state.sizes;
+    // The two that are seen come first, MKPN before all.
+    const rank = (/** @type {string} */ name) => (name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3);
+    const waiting = all.filter(({ name }) => !session.estimates.has(name)).sort((a, b) => rank(a.name) - rank(b.name));
+    const titles = new Set(waiting.map(({ title }) => title));
+    const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    progress();
+    if (!waiting.length) this.showSome();
+    const lane = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        this.used.add(next.name);
+        await session.estimate(next.name, turn);
+        session.check(turn);
+        titles.delete(next.title);
+        progress();
+        this.showSome();
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+  }
+
+  /** What is there by now, once there are two. */
+  showSome() {
+    const names = this.models.map(({ name }) => name);
+    if (names.length < 2) return;
+    this.show();
+    const { shown, other } = this.session.state.sizes;
+    if (this.followed || !names.includes(shown) || (!names.includes(other) && !["frame", "mean", "truth"].includes(other))) return;
+    this.followed = true;
+    this.follow();
+  }
+
+  /** @param {Shown[]} shown */
+  payload(shown) {
+    const { burst, session } = this;
+    const { H, W, C, clean } = burst;
+    const truth = clean.subarray(0, C * H * W);
+    const errorOf = (/** @type {Float32Array} */ image) => {
+      const error = errors.get(image) ?? squaredError(image, truth, burst);
+      errors.set(image, error);
+      return error;
+    };
+    const best = bestSize(
+      shown.map(({ estimate }) => errorOf(/** @type {NonNullable<typeof estimate>} */ (estimate).image)),
+      shown.map(({ config }) => (config.sizes.length === 1 ? config.sizes[0] : null)),
+      H,
+      W,
+    );
+    return pack(burst, shown, interestingPixel(burst), `sizes ${session.id}`, best);
+  }
+}

@@ -1,0 +1,91 @@
+// Your kernels: those of any network, from a file, in the lens. The file stays on the visitor's machine.
+
+/** @import { Site } from "../site.js" */
+/** @import { Display, Pixel } from "../../../lens/scripts/types" */
+
+import { mount } from "../../../lens/scripts/mount.js";
+import { LIMITS } from "../constants.js";
+import { dropZone } from "../drop_zone.js";
+import { make, sentenceOf } from "../elements.js";
+import { kernelFile } from "../kernel_file.js";
+import { MOST_BYTES, readNpz, visible } from "../npz.js";
+import { inSlices } from "../slices.js";
+
+/** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array } | null} */
+let opened = null;
+
+export class YourKernelsPage {
+  /**
+   * @param {Site} site
+   * @param {HTMLElement} place
+   */
+  constructor(site, place) {
+    this.site = site;
+    this.turn = 0;
+    /** @type {ReturnType<typeof mount> | null} */
+    this.lens = null;
+    this.host = make("div", { id: "lens" });
+    this.status = make("p", { id: "status" });
+    this.status.setAttribute("role", "status");
+    const { installation } = site.session.offer;
+    place.replaceChildren(
+      make("header", {}, make("h1", {}, "What does your network do?"), make("p", { className: "introduction" }, make("b", {}, "Drop the kernels of any network"), " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.")),
+      dropZone("Drop an NPZ of frames and kernels here, or choose one", ".npz", (file) => this.take(file)),
+      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, ${MOST_BYTES / 2 ** 20} MiB.`),
+      this.status,
+      this.host,
+      make("section", { className: "text" },
+        make("h2", {}, "How to write such a file"),
+        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. All keys, and the app, which finds out why a picture is not that of its kernels: ", make("a", { href: installation, textContent: "installation" }), ".")),
+    );
+  }
+
+  changed() {
+    this.site.keep();
+    if (opened) this.show();
+  }
+
+  destroy() {
+    this.turn++;
+    this.lens?.destroy();
+  }
+
+  refresh() {
+    this.lens?.refresh();
+  }
+
+  /** @param {File} file */
+  async take(file) {
+    const turn = ++this.turn;
+    const name = visible(file.name) || "the file";
+    this.site.complain("");
+    this.status.textContent = `Reading ${name} …`;
+    try {
+      if (file.size > MOST_BYTES) throw new Error(`${name} has ${Math.ceil(file.size / 2 ** 20)} MiB, more than the ${MOST_BYTES / 2 ** 20} MiB that are read here`);
+      const arrays = await readNpz(name, new Uint8Array(await file.arrayBuffer()));
+      const found = await inSlices(kernelFile(name, arrays), (share) => {
+        if (turn !== this.turn) throw new Error("another file was chosen");
+        this.status.textContent = `Applying the kernels of ${name}: ${Math.round(100 * share)} % …`;
+      });
+      if (turn !== this.turn) return;
+      opened = { name, ...found };
+      this.show();
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.status.textContent = "";
+      const lost = error instanceof RangeError; // of a typed array for which there is no memory
+      this.site.complain(lost ? `${name} takes more memory than this browser gives.` : sentenceOf(error));
+    }
+  }
+
+  show() {
+    if (!opened) return;
+    const { name, titles, payload } = opened;
+    this.status.textContent = `${name}: ${titles.join(", ")}`;
+    this.lens?.destroy();
+    const host = make("div", { id: "lens" });
+    this.host.replaceWith(host);
+    this.host = host;
+    this.lens = mount(host.attachShadow({ mode: "open" }), { payload, order: { pinned: /** @type {Pixel | null} */ (null), display: /** @type {Display} */ (this.site.session.offer.display) } });
+  }
+}

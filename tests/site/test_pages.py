@@ -1,0 +1,199 @@
+"""What the pages of the site compute beside the networks, and what they read of files: in Node, against Python."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from kpnviz.analysis.best_size import best_size
+from kpnviz.analysis.maps import frame_maps, squared_error
+from kpnviz.analysis.metrics import psnr
+from kpnviz.burst import Burst, BurstRecipe, synthesize
+from kpnviz.capture.kernel_file import load_kernels, save_kernels
+from kpnviz.denoise import load
+from kpnviz.estimate import Estimate
+from kpnviz.evaluation.results import Results
+from kpnviz.kernels import KernelField
+from kpnviz.lens.payload import unpack
+from kpnviz.noise import NoiseModel
+from kpnviz.site.texts import formula, markup, texts
+
+from .conftest import JavaScriptError
+
+
+def test_the_best_size_is_that_of_python(run_node, tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.random((40, 53), np.float32)
+    images = [truth + rng.normal(0, 0.1 * (1 + np.sin(np.arange(53) / k)), truth.shape) for k in (3, 5, 7, 9)]
+    sizes = [None, 3, 5, 25]
+    files = {"truth": truth} | {f"image{i}": image.astype(np.float32) for i, image in enumerate(images)}
+    job = {"images": [f"image{i}" for i in range(4)], "truth": "truth", "sizes": sizes, "H": 40, "W": 53}
+    (found,) = run_node(tmp_path, [("bestSize", job)], files)
+    expected = best_size([squared_error(image.astype(np.float32), truth) for image in images], sizes)
+    np.testing.assert_allclose(found["local"], expected.local.ravel(), atol=2e-5)
+    assert tuple(found["classes"]) == expected.classes
+    assert (found["index"] == expected.index.ravel() + 1).mean() > 0.999 and len(set(found["index"])) > 2
+
+
+def kernels_of_kinds():
+    """A burst and estimates of every kind that a file may hold."""
+    rng = np.random.default_rng(1)
+    frames = rng.random((3, 14, 17)).astype(np.float32)
+    burst = Burst(frames, NoiseModel(0.01, 0.001), truth=frames[0] * 0.9)
+    some = {
+        "dense, by zeros": KernelField.from_kernels(
+            rng.normal(size=(3, 3, 3, 14, 17)).astype(np.float16), padding="zero", reduce="sum"
+        ),
+        "separable, half": KernelField.from_factors(
+            [rng.normal(size=(3, k, 7, 9)) for k in (3, 5)],
+            [rng.normal(size=(3, k, 7, 9)) for k in (3, 5)],
+            size=(14, 17),
+        ),
+        "valid": KernelField.from_kernels(
+            np.asfortranarray(rng.normal(size=(3, 5, 5, 10, 13))), padding="valid"
+        ),
+        "basis": KernelField.from_basis(
+            rng.normal(size=(4, 3, 5, 5)), rng.normal(size=(4, 14, 17)), padding="replicate"
+        ),
+    }
+    return burst, [Estimate.of(burst, field, name=name) for name, field in some.items()]
+
+
+def test_kernels_of_any_kind_are_read_and_applied_as_by_python(run_node, tmp_path):
+    burst, estimates = kernels_of_kinds()
+    save_kernels(tmp_path / "kinds.npz", burst, estimates)
+    with np.load(tmp_path / "kinds.npz") as stored:  # the same, deflated
+        np.savez_compressed(tmp_path / "packed.npz", **stored)
+    color = synthesize(BurstRecipe("dog", (90, 90, 20, 24), frames=2, color=True))
+    weights = np.random.default_rng(2).normal(size=(2, 3, 3, 3, 20, 24)).astype(np.float32)
+    of_channels = Estimate.of(color, KernelField.from_kernels(weights), name="of each channel")
+    save_kernels(tmp_path / "color.npz", color, [of_channels])
+    names = ("kinds.npz", "packed.npz", "color.npz")
+    found = run_node(tmp_path, [("kernels", {"file": name}) for name in names])
+    for name, one in zip(names, found, strict=True):
+        assert not isinstance(one, JavaScriptError), one
+        header, arrays = unpack(one["payload"].tobytes())
+        same, expected = load_kernels(tmp_path / name)
+        assert np.array_equal(arrays[header["frames"]], same.frames)
+        assert one["titles"] == [estimate.model for estimate in expected]
+        for method, estimate in zip(header["methods"], expected, strict=True):
+            panel, kernels = header["panels"][method["panel"]], method["kernels"]
+            np.testing.assert_allclose(
+                arrays[panel["image"]], estimate.image, atol=2e-5, err_msg=method["title"]
+            )
+            if estimate.image.shape == same.frames.shape[1:]:
+                expected_psnr = psnr(estimate.image, same.truth, same.white_level)
+                assert panel["scores"]["psnr"] == pytest.approx(expected_psnr, abs=1e-3)
+            field = estimate.kernels
+            assert np.array_equal(arrays[kernels["factors"]], field.factors[0].float().numpy())
+            assert (kernels["padding"], kernels["reduce"]) == (field.padding, field.reduce)
+
+
+FRAMES, KERNELS = np.zeros((2, 8, 9), np.float32), np.zeros((2, 3, 3, 8, 9), np.float32)
+LIES = {
+    "it holds no frames": {"kernels": KERNELS},
+    "frames has shape (8, 9); expected [N, H, W]": {"frames": FRAMES[0], "kernels": KERNELS},
+    "frames holds whole numbers": {"frames": FRAMES.astype(int), "kernels": KERNELS},
+    "frames holds NaN": {"frames": FRAMES * np.nan, "kernels": KERNELS},
+    "it holds no kernels": {"frames": FRAMES},
+    "kernels has shape (2, 9, 8, 9); expected [N, K, K, h, w]": {
+        "frames": FRAMES,
+        "kernels": KERNELS.reshape(2, 9, 8, 9),
+    },
+    "its kernels are given at 9×8 places": {"frames": FRAMES, "kernels": KERNELS.swapaxes(-1, -2)},
+    "so K = 4; kernels have an odd side": {"frames": FRAMES, "kernels": np.zeros((2, 4, 4, 8, 9))},
+    "so N = 3 frames; the burst has 2": {"frames": FRAMES, "kernels": np.zeros((3, 3, 3, 8, 9))},
+    "its name says 5": {"frames": FRAMES, "kernels_5": KERNELS},
+    "expected kernels, or vertical and horizontal": {"frames": FRAMES, "vertical": KERNELS[:, 0]},
+    "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},
+    "scale is 3": {"frames": FRAMES, "kernels": KERNELS, "scale": 3},
+    "kernal is no key": {"frames": FRAMES, "kernal": KERNELS},
+    "its picture is not what its kernels make": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
+    "they are counted from 0": {"frames": FRAMES, "1/kernels": KERNELS},
+    "so F = 2 and 3": {"frames": FRAMES, "basis": np.zeros((2, 2, 3, 3)), "coefficients": np.zeros((3, 8, 9))},
+    "read_std and shot_gain come together": {"frames": FRAMES, "kernels": KERNELS, "read_std": 0.1},
+    "dtype or a header that is not read": {"frames": FRAMES, "kernels": np.array([{}])},
+}  # fmt: skip
+
+
+def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
+    contents = {}
+    for i, arrays in enumerate(LIES.values()):
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        contents[f"lie{i}.npz"] = buffer.getvalue()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, frames=FRAMES, kernels=KERNELS)
+    good = buffer.getvalue()
+    stored = io.BytesIO()
+    np.savez(stored, frames=FRAMES, kernels=KERNELS)
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        place = archive.getinfo("frames.npy").header_offset + 60
+    wrong_length = bytearray(good)
+    entry = good.index(b"PK\1\2")
+    wrong_length[entry + 24 : entry + 28] = (50).to_bytes(
+        4, "little"
+    )  # more is in it than its directory says
+    bomb = bytearray(good)
+    bomb[entry + 24 : entry + 28] = (2**31).to_bytes(4, "little")
+    contents |= {
+        "cut.npz": good[:-30],
+        "stored.npz": stored.getvalue().replace(KERNELS.tobytes(), b"\1" + KERNELS.tobytes()[1:]),
+        "flipped.npz": good[:place] + bytes([good[place] ^ 255]) + good[place + 1 :],
+        "longer.npz": bytes(wrong_length),
+        "bomb.npz": bytes(bomb),
+        "text.npz": b"no zip",
+    }
+    said = [
+        *LIES,
+        "it is cut off",
+        "which is damaged",
+        "which is damaged",
+        "which is damaged",
+        "unpacks to more than",
+        "is no NPZ",
+    ]
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    found = run_node(tmp_path, [("kernels", {"file": name}) for name in contents])
+    for name, sentence, one in zip(contents, said, found, strict=True):
+        assert isinstance(one, JavaScriptError), (name, sentence)
+        assert sentence in str(one) and str(one).startswith(name) and "\n" not in str(one), (name, one)
+
+
+def test_texts_are_html_without_scripts_and_formulas_are_drawn():
+    assert markup("**a** *b* `c<` [[0]]", [{"text": "1 < 2", "says": 'x "y"'}]) == (
+        '<b>a</b> <em>b</em> <code>c&lt;</code> <a class="measured" data-number="0" '
+        'title="x &quot;y&quot;. Opens a burst that shows it.">1 &lt; 2</a>'
+    )
+    assert formula(r"\begin{gathered} a \\ b \end{gathered}", "block").count("<math") == 2
+    found = texts(Results({}, []))
+    assert found["verdicts"] == [] and found["results"]["motions"] == []
+    for lesson in found["lessons"]:
+        shown = lesson["text"] + lesson["equation"] + lesson["reveal"]
+        assert "$" not in shown and "\\" not in shown and "<script" not in shown, lesson["title"]
+        assert lesson["said"] == ""
+
+
+def test_the_curves_of_noise_are_medians_of_pythons_maps(run_node, tmp_path):
+    from .conftest import build, checkpoint, photo_files
+
+    recipe = BurstRecipe("dog", (64, 64, 32, 40), NoiseModel(0.02, 0.004), frames=2, seed=5, reduction=2)
+    burst = synthesize(recipe)
+    files, names = photo_files(["dog"])
+    as_link = {
+        "photo": "dog", "crop": [64, 64, 32, 40], "noise": {"read_std": 0.02, "shot_gain": 0.004}, "frames": 2,
+        "misalignment": {"small": 2, "large": 16, "rate": 1.5, "subpixel": False}, "shifts": None, "moving": [],
+        "white_level": 1, "reduction": 2, "seed": 5, "color": False, "camera": None,
+    }  # fmt: skip
+    job = {"build": build(), "checkpoint": checkpoint("kpn-l3"), "recipe": as_link, "names": names}
+    (found,) = run_node(tmp_path, [("answer", job)], files)
+    assert not isinstance(found, JavaScriptError), found
+    made = load("kpn-l3")(burst)
+    maps = frame_maps(made.kernels, 0)
+    assert found["spread"] == pytest.approx(float(np.median(maps.spread)), abs=2e-3)
+    assert found["share"] == pytest.approx(float(np.median(maps.share)), abs=1e-3)
+    assert found["psnr"] == pytest.approx(psnr(made.image, burst.truth), abs=1e-3)
+    shares = [float(frame_maps(made.kernels, i).share.mean()) for i in range(2)]
+    assert found["shares"] == pytest.approx(shares, abs=1e-3)
