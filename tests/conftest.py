@@ -37,8 +37,7 @@ UNSTEADY = {
     "app_pages/test_sizes_page.py::test_the_lens_and_controls_keep_their_keys": "1 of 4; probably mended: "
     "pictures of an example that came late took the pin with them",
     "app_pages/test_visitors.py::test_results_that_take_long_have_a_skeleton_and_come_one_by_one": "1 of 4, not known",
-    "app_pages/test_visitors.py::test_who_waits_is_told_and_a_closed_tab_frees_its_place": "1 of 4; probably mended: "
-    "what is computed ahead of another visitor's slider was in the queue as well",
+    "app_pages/test_visitors.py::test_who_waits_is_told_and_a_closed_tab_frees_its_place": "2 of 5, cause not known",
     "app_pages/test_your_kernels.py::test_a_file_is_dropped_and_looked_into": "1 of 4 full runs, cause not known",
     "lens/test_notebook_in_a_browser.py::test_the_widget_shows_the_kernels_and_the_pixel_goes_both_ways": "1 of 4, "
     "cause not known",

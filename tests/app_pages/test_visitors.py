@@ -175,8 +175,6 @@ def test_what_a_link_shows_waits_for_the_networks(chromium, networks, address):
 def test_who_waits_is_told_and_a_closed_tab_frees_its_place(chromium, networks, address):
     seeds = [str(next(SEEDS)) for _ in range(3)]
     pages = [visitor(chromium, f"{address}&gain=2&seed={seed}") for seed in seeds]
-    for page in pages:  # what is computed ahead takes turns, too
-        until(page, lambda page=page: lens(page, "l.assumed.complete"))
     note = ".st-key-waiting"
     with networks.held():
         for count, page in enumerate(pages):
