@@ -40,7 +40,18 @@ def opened(chromium, tmp_path):
 def test_every_view_and_mode_works_without_noise_and_truth(opened, kind):
     burst, estimate = of_kind(kind)
     page = opened(burst, [estimate, Estimate(burst.reference, None, "only a picture", 0.0)])
-    names = ["Kernels", "Sizes", "On the frames", "Sum", "Uses", "Frequencies", "Ideal"]
+    names = [
+        "Kernels",
+        "Sizes",
+        "On the frames",
+        "Sum",
+        "Uses",
+        "Frequencies",
+        "Region",
+        "Kinds",
+        "What if",
+        "Ideal",
+    ]
     assert page.get_by_role("tab").all_inner_texts() == names  # no network here is shown what matching says
     for name in names:
         page.get_by_role("tab", name=name, exact=True).click()

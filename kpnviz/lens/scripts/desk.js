@@ -200,6 +200,7 @@ export class Desk {
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
     parts.root.classList.toggle("beside", beside);
+    parts.root.classList.toggle("low", beside && this.low);
     const below = !beside && this.strip ? stripHeight(width, state.data.methods.length, state.frames, type) : 0;
     // Pictures that were never laid out take more room than they will.
     if (anew) pictures.layOut(width, seen - this.measured - below, { type, beside, full });
