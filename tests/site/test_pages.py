@@ -70,7 +70,11 @@ def test_kernels_of_any_kind_are_read_and_applied_as_by_python(run_node, tmp_pat
     weights = np.random.default_rng(2).normal(size=(2, 3, 3, 3, 20, 24)).astype(np.float32)
     of_channels = Estimate.of(color, KernelField.from_kernels(weights), name="of each channel")
     save_kernels(tmp_path / "color.npz", color, [of_channels])
-    names = ("kinds.npz", "packed.npz", "color.npz")
+    with np.load(tmp_path / "kinds.npz") as stored:  # one channel is gray, and a batch of one a picture
+        one_of = {"frames": 1, "truth": 0, **{key: 0 for key in stored if key.endswith("image")}}
+        channel = {key: np.expand_dims(stored[key], axis) for key, axis in one_of.items()}
+        np.savez(tmp_path / "channel.npz", **{**stored, **channel})
+    names = ("kinds.npz", "packed.npz", "color.npz", "channel.npz")
     found = run_node(tmp_path, [("kernels", {"file": name}) for name in names])
     for name, one in zip(names, found, strict=True):
         assert not isinstance(one, JavaScriptError), one
