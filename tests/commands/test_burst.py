@@ -198,7 +198,7 @@ def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
     assert np.load(tmp_path / "k.npz")["kernels"].shape[1] == count
 
 
-def test_a_frame_that_is_not_found_is_named(tmp_path, capsys):
+def test_a_frame_of_another_scene_is_left_out_and_the_reference_can_be_chosen(tmp_path, capsys):
     for i, photo in enumerate(("city", "city", "city", "dog")):
         frame = synthesize(BurstRecipe(photo, (80, 80, 96, 96), NoiseModel(0.01, 1e-3), frames=1, seed=i))
         codes = np.rint(255 * expected(0.1 + 0.8 * frame.frames[0])).astype(np.uint8)
@@ -206,10 +206,14 @@ def test_a_frame_that_is_not_found_is_named(tmp_path, capsys):
     assert run("denoise", *(f"{i}.png" for i in range(4)), "-o", "out.png", "--json") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
-    lost = {name for name, shift in zip(report["frames"], report["shifts"], strict=True) if shift is None}
-    assert lost == {"3.png"}
-    assert "No shift was found for 3.png: it is used unshifted" in output.err
+    assert report["left_out"] == ["3.png"] and sorted(report["frames"]) == ["0.png", "1.png", "2.png"]
+    assert "Left out, as it shows another scene: 3.png." in output.err
     assert "3.png: shift not found" in output.err
+    files = ("0.png", "1.png", "2.png")
+    assert run("denoise", *files, "-o", "out.png", "--json", "--reference", "1.png") == 0
+    assert json.loads(capsys.readouterr().out)["frames"][0] == "1.png"
+    assert run("denoise", *files, "-o", "out.png", "--reference", "7") == 1
+    assert "reference is 7; it is a frame's name, or its number from 0 to 2" in capsys.readouterr().err
 
 
 def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
