@@ -1,6 +1,5 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
-import contextlib
 import os
 import shutil
 import sys
@@ -30,11 +29,49 @@ def pytest_runtest_setup(item):
     sys.modules["__main__"] = _MAIN
 
 
+# Tests in a browser that are run again where they fail, twice at most, and why. All others have to pass at once. What
+# is said to be mended goes from here when it has passed in ten full runs.
+UNSTEADY = {
+    "app_pages/test_class.py::test_three_methods_fit_the_screen_without_scrolling": "1 of 4 full runs, cause not known",
+    "app_pages/test_lens.py::test_any_number_of_frames": "once no lens came, on a machine with ten others at work",
+    "app_pages/test_sizes_page.py::test_the_lens_and_controls_keep_their_keys": "1 of 4; probably mended: "
+    "pictures of an example that came late took the pin with them",
+    "app_pages/test_visitors.py::test_results_that_take_long_have_a_skeleton_and_come_one_by_one": "1 of 4, not known",
+    "app_pages/test_visitors.py::test_who_waits_is_told_and_a_closed_tab_frees_its_place": "2 of 5, cause not known",
+    "app_pages/test_your_kernels.py::test_a_file_is_dropped_and_looked_into": "1 of 4 full runs, cause not known",
+    "lens/test_notebook_in_a_browser.py::test_the_widget_shows_the_kernels_and_the_pixel_goes_both_ways": "1 of 4, "
+    "cause not known",
+}
+
+
+# Files that take longest begin first: none is left to one process at the end, while others have nothing to do.
+# (With --no-loadscope-reorder, pytest-xdist keeps this order.)
+LONGEST = (
+    "app_pages/test_lens.py",
+    "training/test_train.py",
+    "app_pages/test_sizes_page.py",
+    "app_pages/test_visitors.py",
+    "commands/test_batch.py",
+    "app_pages/test_walk.py",
+    "app_pages/test_addresses.py",
+    "commands/test_nothing_lost.py",
+    "lens",
+    "app_pages",
+    "methods/test_methods.py",
+    "commands",
+    "test_examples.py",
+)
+
+
+def _place(item):
+    name = item.path.as_posix()
+    return next((n for n, part in enumerate(LONGEST) if f"/tests/{part}" in name), len(LONGEST))
+
+
 def pytest_collection_modifyitems(items):
-    """A browser that shares two cores with servers and other tests now and then misses a click, or is too slow for all
-    patience. Its tests are run again then, twice at most; the report counts that."""
+    items.sort(key=_place)
     for item in items:
-        if item.get_closest_marker("browser"):
+        if item.nodeid.partition("[")[0].removeprefix("tests/") in UNSTEADY:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
@@ -48,21 +85,6 @@ def tiny(name, seed=0, **changes):
     trunk = TINY_MATCHING if config.matching else TINY
     values = {**ModelConfig.to_dict(config), **changes, "trunk": trunk.__dict__}
     return build(ModelConfig.from_dict(values)).eval()
-
-
-@contextlib.contextmanager
-def dask_cluster(folder):
-    """Address of a Dask scheduler with two processes, which live as long as the context."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    # On a busy machine a process takes longer to start than Dask's 30 s.
-    with dask.config.set({"distributed.comm.timeouts.connect": "300s"}):
-        local = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
-        )
-    with local:
-        yield local.scheduler_address
 
 
 def burst_tensors(N, H, W, B=2, seed=0):

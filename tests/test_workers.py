@@ -13,7 +13,7 @@ import pytest
 from kpnviz import paths, workers
 from kpnviz.workers import Failure, outcomes
 
-from .conftest import dask_cluster
+from .clusters import dask_cluster
 
 REPOSITORY = Path(__file__).parents[1]
 

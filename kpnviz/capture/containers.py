@@ -64,6 +64,11 @@ def frames_of(label: str, data: bytes, limits: Limits) -> Frames:
     return Frames(count, pictures)
 
 
+def is_one_color_picture(shape: Sequence[int]) -> bool:
+    """Whether an array is [H, W, 3] or [H, W, 4], not [N, H, W]."""
+    return len(shape) == 3 and shape[2] in _COLORS and min(shape[:2]) > max(_COLORS)
+
+
 def frames_of_arrays(
     label: str,
     shape: Sequence[int],
@@ -80,8 +85,7 @@ def frames_of_arrays(
     if dtype.kind not in "uif":
         what = "1 bit a pixel, no shades" if dtype.kind == "b" else f"values of type {visible(dtype)}"
         raise FileError(f"{label} has {what}; integers and floating point are read")
-    last = len(shape) == 3 and shape[2] in _COLORS and min(shape[:2]) > max(_COLORS)
-    lead = 0 if len(shape) == 2 or last else 1
+    lead = 0 if len(shape) == 2 or is_one_color_picture(shape) else 1
     inside = tuple(shape[lead:])
     first = len(inside) == 3 and inside[0] in (1, *_COLORS)
     if len(inside) not in (2, 3) or (len(inside) == 3 and not first and inside[2] not in (1, *_COLORS)):

@@ -26,7 +26,13 @@ from typing import IO, Any
 import numpy as np
 
 from kpnviz.capture.choosing import frames_among
-from kpnviz.capture.containers import Frames, check_count, frames_of, frames_of_npz
+from kpnviz.capture.containers import (
+    Frames,
+    check_count,
+    frames_of,
+    frames_of_npz,
+    is_one_color_picture,
+)
 from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra
 from kpnviz.capture.kernel_decoding import KernelFile
 from kpnviz.capture.metadata import About, about, converted, profile_of
@@ -272,7 +278,13 @@ class Burst:
 
     def _is_ours(self, label: str, keys: list[str], archive: zipfile.ZipFile) -> bool:
         """Whether an NPZ is one of kpnviz: what is known of a burst, or frames in linear light that are aligned."""
-        return len(set(keys) & set(_NPZ)) > 1 or StoredArray(label, "frames", archive).dtype.kind not in "iub"
+        if len(set(keys) & set(_NPZ)) > 1:
+            return True
+        frames = StoredArray(label, "frames", archive)
+        shape = frames.shape
+        has_its_axes = len(shape) == 3 and not is_one_color_picture(shape)
+        has_its_axes |= len(shape) == 4 and shape[1] in (1, 3)
+        return frames.dtype.kind not in "iub" and has_its_axes
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
         if self.names or self.metadata:

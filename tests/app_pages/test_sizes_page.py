@@ -16,7 +16,18 @@ from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.parameters import COLOR, DEFAULTS
 from kpnviz.ui.presets import PRESETS
 
-from .lens_driver import at_rest, click_pixel, color, hover, lens, no_exception, open_lens, painted, watch
+from .lens_driver import (
+    at_rest,
+    click_pixel,
+    color,
+    hover,
+    lens,
+    no_exception,
+    open_lens,
+    painted,
+    until,
+    watch,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -255,10 +266,14 @@ def test_keys_step_through_the_examples(teacher):
 
 
 def test_the_lens_and_controls_keep_their_keys(teacher):
+    y, x = PRESETS[0].pixel
     teacher.keyboard.press("ArrowRight")
     shows(teacher, 0)
+    # Until the example's pictures are there, with its pixel, they would still take the place of what is pinned.
+    until(teacher, lambda: lens(teacher, "!l.waiting && l.pinnedAt?.join()") == f"{y},{x}")
     at_rest(teacher)
     click_pixel(teacher, 50, 60)
+    teacher.wait_for_url("**pixel=50~60**")
     teacher.keyboard.press("ArrowRight")
     expect(teacher.locator('.lens[data-x="61"]')).to_be_attached()
     teacher.get_by_label("Show", exact=True).locator("visible=true").focus()

@@ -57,6 +57,10 @@ def test_an_array_of_any_numbers_is_a_burst(kind, dtype):
     ],
 )
 def test_axes_of_arrays(array, expected):
+    for data in (("a.npy", npy(array)), ("a.npz", npz(frames=array)), ("a.npz", npz(frames=array / 255))):
+        stack = read_here([data])
+        shown = stack.codes if stack.codes.dtype == np.uint8 else np.rint(stack.codes * 255)
+        np.testing.assert_array_equal(shown, expected)
     stack = read_here([("a.npy", npy(array))])
     np.testing.assert_array_equal(stack.codes, expected)
     assert stack.encoded  # 8 bits are those of pictures

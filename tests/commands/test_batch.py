@@ -23,7 +23,8 @@ from kpnviz.models import checkpoints
 from kpnviz.paths import held
 from kpnviz.pictures import read_picture
 
-from ..conftest import dask_cluster, tiny
+from ..clusters import dask_cluster
+from ..conftest import tiny
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -82,26 +82,25 @@ def test_synth_then_denoise_gives_what_the_app_shows(tmp_path):
 
 def test_an_odd_size_in_color(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    photo = np.kron(rng.integers(0, 256, (50, 66, 3)), np.ones((8, 8, 1))).astype(np.uint8)[:389, :517]
+    photo = np.kron(rng.integers(0, 256, (26, 34, 3)), np.ones((8, 8, 1))).astype(np.uint8)[:197, :261]
     (tmp_path / "photo.png").write_bytes(pillow(photo, "PNG"))
     options = ("--color", "--reduction", 1, "--gain", 2, "--json")
     assert run("synth", "photo.png", "-o", "burst", *options) == 0
     assert json.loads(capsys.readouterr().out)["noise"][2]["read_std"] == NoiseModel.for_gain(2).read_std
     assert (
-        run("denoise", "burst", "-o", "out.tif", "--color", "--tile", 128, "--channels", "each", "--json")
-        == 0
+        run("denoise", "burst", "-o", "out.tif", "--color", "--tile", 64, "--channels", "each", "--json") == 0
     )
     report = json.loads(capsys.readouterr().out)
-    assert (report["height"], report["width"]) == (389, 517)
+    assert (report["height"], report["width"]) == (197, 261)
     assert [row["channel"] for row in report["noise"]] == ["R", "G", "B"]
     written = tifffile.imread(tmp_path / "out.tif")
-    assert written.shape == (389, 517, 3) and written.dtype == np.uint16
+    assert written.shape == (197, 261, 3) and written.dtype == np.uint16
     recipe = BurstRecipe(str(tmp_path / "photo.png"), noise=NoiseModel.for_gain(2), reduction=1, color=True)
-    burst, denoiser = synthesize(recipe), Denoiser(load("mkpn").network, "mkpn", tile=512)
+    burst, denoiser = synthesize(recipe), Denoiser(load("mkpn").network, "mkpn", tile=288)
     for c in range(3):
         image = denoiser(burst.channel(c)).image
         np.testing.assert_allclose(written[..., c] / 65535, expected(image), atol=2e-3, err_msg=str(c))
-    assert run("denoise", "burst", "-o", "shared.tif", "--color", "--tile", 128) == 0
+    assert run("denoise", "burst", "-o", "shared.tif", "--color", "--tile", 64) == 0
     written = np.moveaxis(tifffile.imread(tmp_path / "shared.tif"), -1, 0)
     np.testing.assert_allclose(written / 65535, expected(denoiser(burst).image), atol=2e-3)
     assert run("denoise", "burst", "-o", "x.png", "--channels", "each") == 1
@@ -199,7 +198,7 @@ def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
     assert np.load(tmp_path / "k.npz")["kernels"].shape[1] == count
 
 
-def test_a_frame_that_is_not_found_is_named(tmp_path, capsys):
+def test_a_frame_of_another_scene_is_left_out_and_the_reference_can_be_chosen(tmp_path, capsys):
     for i, photo in enumerate(("city", "city", "city", "dog")):
         frame = synthesize(BurstRecipe(photo, (80, 80, 96, 96), NoiseModel(0.01, 1e-3), frames=1, seed=i))
         codes = np.rint(255 * expected(0.1 + 0.8 * frame.frames[0])).astype(np.uint8)
@@ -207,10 +206,14 @@ def test_a_frame_that_is_not_found_is_named(tmp_path, capsys):
     assert run("denoise", *(f"{i}.png" for i in range(4)), "-o", "out.png", "--json") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
-    lost = {name for name, shift in zip(report["frames"], report["shifts"], strict=True) if shift is None}
-    assert lost == {"3.png"}
-    assert "No shift was found for 3.png: it is used unshifted" in output.err
+    assert report["left_out"] == ["3.png"] and sorted(report["frames"]) == ["0.png", "1.png", "2.png"]
+    assert "Left out, as it shows another scene: 3.png." in output.err
     assert "3.png: shift not found" in output.err
+    files = ("0.png", "1.png", "2.png")
+    assert run("denoise", *files, "-o", "out.png", "--json", "--reference", "1.png") == 0
+    assert json.loads(capsys.readouterr().out)["frames"][0] == "1.png"
+    assert run("denoise", *files, "-o", "out.png", "--reference", "7") == 1
+    assert "reference is 7; it is a frame's name, or its number from 0 to 2" in capsys.readouterr().err
 
 
 def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):

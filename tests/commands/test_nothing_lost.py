@@ -145,7 +145,7 @@ def photos(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(3):
         coarse = Image.fromarray(rng.integers(20, 235, (24, 24), dtype=np.uint8))
-        coarse.resize((180, 160), Image.Resampling.BICUBIC).convert("RGB").save(folder / f"{i}.png")
+        coarse.resize((136, 132), Image.Resampling.BICUBIC).convert("RGB").save(folder / f"{i}.png")
     return folder
 
 
@@ -176,7 +176,7 @@ def test_a_run_has_one_process(photos, small_zoo, tmp_path):
     other.wait()
     notes = tmp_path / "runs" / "mkpn" / "notes.partial"
     notes.write_bytes(b"mine")
-    train(quick(photos), tmp_path / "runs", tmp_path / "o.safetensors", show_progress=False)
+    train(quick(photos, steps=1), tmp_path / "runs", tmp_path / "o.safetensors", show_progress=False)
     assert notes.read_bytes() == b"mine"
     with held(tmp_path / "runs" / "mkpn"):
         pass
@@ -224,7 +224,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
     def start(folder):
         options = [
             "--steps",
-            "60",
+            "24",
             "--batch",
             "4",
             "--crop",
@@ -232,7 +232,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
             "--save-every",
             "1",
             "--validate-every",
-            "50",
+            "20",
         ]
         files = ["--runs", str(tmp_path / folder), "--output", str(tmp_path / folder / "o.safetensors")]
         command = [sys.executable, "-c", SCRIPT, "train", "mkpn", "--photos", str(photos), *options, *files]
@@ -243,7 +243,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
     state = tmp_path / "killed" / "mkpn" / "state.pt"
     while not state.exists():
         time.sleep(0.01)
-    time.sleep(random_.uniform(0.1, 0.6))
+    time.sleep(random_.uniform(0.05, 0.3))
     process.kill()
     process.wait()
     assert not (tmp_path / "killed" / "o.safetensors").exists()
@@ -255,7 +255,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
 # --- Ctrl-C
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.4, 0.8, 1.6, 2.4])
+@pytest.mark.parametrize("delay", [0.15, 0.8, 2.4])
 def test_ctrl_c_at_any_moment_is_one_word(tmp_path, delay):
     write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 200, 200))))
     before = sorted(os.listdir(tmp_path))

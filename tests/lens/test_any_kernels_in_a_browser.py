@@ -25,7 +25,7 @@ def opened(chromium, tmp_path):
         file = tmp_path / "page.html"
         data = pack(burst, estimates, **options)
         file.write_text(interactive_page(burst, estimates, data, pixel=pixel, display=display), "utf-8")
-        pages.append(watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)))
+        pages.append(watch(chromium.new_page(viewport={"width": 1280, "height": 900})))
         pages[-1].goto(file.as_uri())
         pages[-1].locator(".lens[data-y]").wait_for()
         return pages[-1]

@@ -10,6 +10,7 @@ import { estimate } from "../../kpnviz/site/scripts/estimate.js";
 import { answerOf } from "../../kpnviz/site/scripts/fields.js";
 import { interestingPixel } from "../../kpnviz/site/scripts/first_look.js";
 import { stateOfExample } from "../../kpnviz/site/scripts/examples.js";
+import { exampleArrays, exampleRecipe } from "../../kpnviz/site/scripts/kernel_example.js";
 import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
 import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
@@ -106,6 +107,11 @@ const work = {
     const net = await network(build, checkpoint);
     const made = finish(estimate(net, burst));
     return { ...finish(answerOf(made, net.config, burst)), shares: sharesOf(made, net.config) };
+  },
+  example({ names }) {
+    const burst = synthesize(exampleRecipe("city"), photos(names));
+    const arrays = exampleArrays(burst);
+    return { kernels: arrays.get("kernels").values, frames: burst.frames, titles: finish(kernelFile("example", arrays)).titles };
   },
   kernels: async ({ file }) => finish(kernelFile(file, await readNpz(file, bytes(`${folder}/${file}`)))),
   scores: ({ image, truth, H, W }) => scoresOf(floats(image), floats(truth), H, W, 1),

@@ -18,8 +18,9 @@ from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import unpack
 from kpnviz.noise import NoiseModel
 from kpnviz.site.texts import formula, markup, texts
+from kpnviz.ui import kernel_example
 
-from .conftest import JavaScriptError
+from .conftest import JavaScriptError, build, checkpoint, photo_files
 
 
 def test_the_best_size_is_that_of_python(run_node, tmp_path):
@@ -69,7 +70,11 @@ def test_kernels_of_any_kind_are_read_and_applied_as_by_python(run_node, tmp_pat
     weights = np.random.default_rng(2).normal(size=(2, 3, 3, 3, 20, 24)).astype(np.float32)
     of_channels = Estimate.of(color, KernelField.from_kernels(weights), name="of each channel")
     save_kernels(tmp_path / "color.npz", color, [of_channels])
-    names = ("kinds.npz", "packed.npz", "color.npz")
+    with np.load(tmp_path / "kinds.npz") as stored:  # one channel is gray, and a batch of one a picture
+        one_of = {"frames": 1, "truth": 0, **{key: 0 for key in stored if key.endswith("image")}}
+        channel = {key: np.expand_dims(stored[key], axis) for key, axis in one_of.items()}
+        np.savez(tmp_path / "channel.npz", **{**stored, **channel})
+    names = ("kinds.npz", "packed.npz", "color.npz", "channel.npz")
     found = run_node(tmp_path, [("kernels", {"file": name}) for name in names])
     for name, one in zip(names, found, strict=True):
         assert not isinstance(one, JavaScriptError), one
@@ -88,6 +93,15 @@ def test_kernels_of_any_kind_are_read_and_applied_as_by_python(run_node, tmp_pat
             field = estimate.kernels
             assert np.array_equal(arrays[kernels["factors"]], field.factors[0].float().numpy())
             assert (kernels["padding"], kernels["reduce"]) == (field.padding, field.reduce)
+
+
+def test_the_example_of_kernels_is_that_of_the_app(run_node, tmp_path):
+    files, names = photo_files(["city"])
+    (found,) = run_node(tmp_path, [("example", {"names": names})], files)
+    assert not isinstance(found, JavaScriptError), found
+    np.testing.assert_allclose(found["frames"], kernel_example.frames.ravel(), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(found["kernels"], kernel_example.kernels.ravel(), atol=1e-5, rtol=0)
+    assert found["titles"] == ["Bilateral filter"] == [kernel_example.mine.model]
 
 
 FRAMES, KERNELS = np.zeros((2, 8, 9), np.float32), np.zeros((2, 3, 3, 8, 9), np.float32)
@@ -177,8 +191,6 @@ def test_texts_are_html_without_scripts_and_formulas_are_drawn():
 
 
 def test_the_curves_of_noise_are_medians_of_pythons_maps(run_node, tmp_path):
-    from .conftest import build, checkpoint, photo_files
-
     recipe = BurstRecipe("dog", (64, 64, 32, 40), NoiseModel(0.02, 0.004), frames=2, seed=5, reduction=2)
     burst = synthesize(recipe)
     files, names = photo_files(["dog"])

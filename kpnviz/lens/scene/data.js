@@ -16,9 +16,11 @@ export class SceneData {
   /**
    * @param {Load} load  gives the payload of a part
    * @param {(part: string | null) => void} onChange  told which part has come; null: one could not be loaded
+   * @param {(() => Promise<Uint8Array>) | null} [early]  gives the burst alone, where that comes before the first part
    */
-  constructor(load, onChange) {
+  constructor(load, onChange, early = null) {
     this.load = load;
+    this.early = early;
     this.onChange = onChange;
     this.failed = false;
     /** @type {Map<string, Promise<void>>} */
@@ -46,8 +48,10 @@ export class SceneData {
    * @returns {Promise<void>}
    */
   want(part) {
+    if (part === "burst") return this.want("kernels");
     const known = this.loading.get(part);
     if (known) return known;
+    if (part === "kernels") this.early?.().then((bytes) => this.receiveBurst(bytes), () => {}); // its failure is that of the part
     const before = part === "kernels" ? Promise.resolve() : this.want("kernels");
     const loading = before.then(() => this.load(part)).then((bytes) => this.receive(part, bytes));
     this.loading.set(part, loading);
@@ -76,10 +80,21 @@ export class SceneData {
   }
 
   /**
+   * The burst alone, before what a network makes of it.
+   * @param {Uint8Array} bytes
+   */
+  receiveBurst(bytes) {
+    if (this.kernelsPayload) return;
+    this.kernelsPayload = readPayload(bytes);
+    this.onChange("burst");
+  }
+
+  /**
    * Whether all that a step needs is here.
    * @param {string | null} part
    */
   has(part) {
+    if (part === "burst") return this.kernelsPayload !== null;
     return part === null || (this.ready.has(part) && this.kernelsPayload !== null);
   }
 

@@ -28,17 +28,18 @@ function noteSeen() {
 
 /**
  * Put the scene into an element, or a shadow root; it is shown once its `open` is called, as a window over the page.
- * `load` gives the payload of a part (kpnviz/lens/scene). `onEnd` is told whether the visitor came to its end.
+ * `load` gives the payload of a part (kpnviz/lens/scene), `early` that of the burst alone, where it is there before. `onEnd` is told whether the visitor came to its end.
  * @param {HTMLElement | ShadowRoot} place
- * @param {{ load: Load, onEnd?: (finished: boolean) => void }} host
+ * @param {{ load: Load, early?: () => Promise<Uint8Array>, onEnd?: (finished: boolean) => void }} host
  */
-export function mountScene(place, { load, onEnd = () => {} }) {
+export function mountScene(place, { load, early, onEnd = () => {} }) {
   const markup = document.createElement("template");
   markup.innerHTML = MARKUP;
   place.replaceChildren(make("style", "", STYLE), markup.content);
   const dialog = /** @type {HTMLDialogElement & { scene?: Scene }} */ (place.querySelector("dialog"));
   const scene = new Scene(dialog, {
     load,
+    early,
     onEnd: (finished) => {
       noteSeen();
       onEnd(finished);

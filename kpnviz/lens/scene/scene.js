@@ -23,13 +23,13 @@ const STEP_MS = 14000; // a step's time, where steps go on by themselves
 export class Scene {
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {{ load: Load, onEnd?: (finished: boolean) => void }} host
+   * @param {{ load: Load, early?: () => Promise<Uint8Array>, onEnd?: (finished: boolean) => void }} host
    */
-  constructor(dialog, { load, onEnd = () => {} }) {
+  constructor(dialog, { load, early, onEnd = () => {} }) {
     this.dialog = dialog;
     this.onEnd = onEnd;
     this.page = new ScenePage(dialog);
-    this.data = new SceneData(load, (part) => this.receive(part));
+    this.data = new SceneData(load, (part) => this.receive(part), early);
     this.index = 0;
     this.shown = false;
     this.playing = false;
@@ -168,7 +168,7 @@ export class Scene {
    * @param {string | null} part
    */
   receive(part) {
-    if (part === "kernels") {
+    if (part === "burst" || part === "kernels") {
       this.view = this.data.whole;
       this.lookCloser();
     }

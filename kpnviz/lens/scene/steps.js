@@ -15,7 +15,7 @@ import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stag
  * part: the payload that it needs; plays: what moves by itself; steered: the mouse moves the pixel; near: it is looked at
  * closely; paint: draw all, and write what is measured.
  * @typedef {object} Step
- * @property {"kernels" | "noise" | "sizes" | null} part
+ * @property {"burst" | "kernels" | "noise" | "sizes" | null} part
  * @property {"frames" | "noise" | "together" | null} plays
  * @property {number} [milliseconds]  that a frame stays
  * @property {boolean} [steered]
@@ -156,7 +156,7 @@ function paintSizes(scene) {
 
 /** @type {Record<string, Step>} */
 export const STEPS = {
-  burst: { part: "kernels", plays: "frames", milliseconds: 420, paint: paintBurst },
+  burst: { part: "burst", plays: "frames", milliseconds: 420, paint: paintBurst },
   kernels: { part: "kernels", plays: "frames", milliseconds: 1100, steered: true, near: true, paint: paintKernels },
   shares: { part: "kernels", plays: "frames", milliseconds: 1100, paint: paintShares },
   noise: { part: "noise", plays: "noise", steered: true, near: true, paint: paintNoise },

@@ -7,7 +7,7 @@
  * @property {string[]} ticks
  * @property {string} x_title
  * @property {string} y_title
- * @property {{ name: string, y: (number | null)[], errors?: (number | null)[] }[]} lines
+ * @property {{ name: string, y: (number | null)[], errors?: (number | null)[], mark?: number }[]} lines  mark: an x that is dotted in the color of the line
  * @property {boolean} [zero]  whether 0 is drawn
  * @property {boolean} [log2]  whether x grows by doubling
  * @property {boolean} [log10]  whether y grows by tens
@@ -78,8 +78,9 @@ export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = 
   );
   const legend = document.createElement("p");
   legend.className = "legend";
-  lines.forEach(({ name, y, errors }, k) => {
+  lines.forEach(({ name, y, errors, mark: marked }, k) => {
     const color = COLORS[k % COLORS.length];
+    if (marked !== undefined) svg.append(shape("line", { x1: placeX(marked), x2: placeX(marked), y1: TOP, y2: HEIGHT - BOTTOM, stroke: color, "stroke-width": 1.5, "stroke-dasharray": "1.5 3" }));
     const flat = level.includes(name);
     const points = y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) ? [] : [{ value, i, at: [placeX(x[i]), placeY(value)] }]));
     svg.append(shape("polyline", { points: points.map(({ at }) => at.join()).join(" "), fill: "none", stroke: color, "stroke-width": 2, ...(flat ? { "stroke-dasharray": "5 4" } : {}) }));

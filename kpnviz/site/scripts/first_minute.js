@@ -36,6 +36,7 @@ export class FirstMinute {
     this.ended = () => {};
     this.scene = mountScene(place.attachShadow({ mode: "open" }), {
       load: (part) => this.load(part),
+      early: async () => pack(await this.scenery(), [], SCENE.pixels.eye, this.id),
       onEnd: () => {
         this.ended(); // what was still computed for it is given up, and computed anew if it is opened again
         site.page?.changed();
@@ -72,23 +73,26 @@ export class FirstMinute {
     });
   }
 
+  /** The burst, made once. */
+  async scenery() {
+    const recipe = sceneRecipe();
+    const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
+    const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.site.session.photo(name)]))));
+    return (this.burst ??= synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name))));
+  }
+
   /** @param {string} part */
   async computed(part) {
     const { session } = this.site;
     const { turn, offer } = session;
-    const recipe = sceneRecipe();
-    if (!this.burst) {
-      const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
-      const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await session.photo(name)]))));
-      this.burst = synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name)));
-    }
+    const burst = await this.scenery();
     const network = part === "sizes" ? SCENE.networks.sizes : SCENE.networks.kernels;
     const scales = part === "noise" ? SCENE.scales : [1];
-    const estimates = await session.pool.ask(network, this.burst, scales);
+    const estimates = await session.pool.ask(network, burst, scales);
     session.check(turn);
-    if (part === "noise") return packAssumed(this.burst, scales, estimates, this.id);
+    if (part === "noise") return packAssumed(burst, scales, estimates, this.id);
     const model = offer.models.find(({ name }) => name === network);
     if (!model) throw new Error(`the network ${network} is not on this site`);
-    return pack(this.burst, [{ ...model, estimate: estimates[0] }], SCENE.pixels.eye, this.id);
+    return pack(burst, [{ ...model, estimate: estimates[0] }], SCENE.pixels.eye, this.id);
   }
 }

@@ -77,7 +77,8 @@ export function* kernelFile(label, arrays) {
 function burstOf(arrays, refuse) {
   const frames = arrays.get("frames");
   if (!frames) throw refuse("it holds no frames; the key is frames, [N, H, W] or [N, C, H, W]");
-  const { shape } = frames;
+  // One channel is gray, as in the app.
+  const shape = frames.shape.length === 4 && frames.shape[1] === 1 ? [frames.shape[0], ...frames.shape.slice(2)] : frames.shape;
   if (![3, 4].includes(shape.length) || (shape.length === 4 && shape[1] !== 3)) throw refuse(`frames has shape (${shape.join(", ")}); expected [N, H, W], or [N, C, H, W] with C = 3`);
   if (frames.kind !== "f") throw refuse("frames holds whole numbers; expected a floating point dtype, linear intensity with white = 1");
   if (shape.includes(0)) throw refuse(`frames has shape (${shape.join(", ")}); an axis is empty`);
@@ -88,7 +89,8 @@ function burstOf(arrays, refuse) {
   const picture = C === 1 ? [H, W] : [C, H, W];
   const truth = arrays.get("truth");
   if (truth) {
-    if (String(truth.shape) !== String(picture)) throw refuse(`truth has shape (${truth.shape.join(", ")}); that of a frame is (${picture.join(", ")})`);
+    const of = truth.shape.length === 3 && C === 1 && truth.shape[0] === 1 ? truth.shape.slice(1) : truth.shape;
+    if (String(of) !== String(picture)) throw refuse(`truth has shape (${truth.shape.join(", ")}); that of a frame is (${picture.join(", ")})`);
     finite("truth", truth.values, refuse);
   }
   const [read, shot] = ["read_std", "shot_gain"].map((name) => arrays.get(name));
@@ -242,7 +244,8 @@ function* picture({ C, H, W, frames }, field, done) {
  */
 function check(given, made, { rule: { height, width } }, C, refuse) {
   const shape = C === 1 ? [height, width] : [C, height, width];
-  if (String(given.shape) !== String(shape)) throw refuse(`image has shape (${given.shape.join(", ")}); the kernels make one of (${shape.join(", ")})`);
+  const alike = [shape, [1, ...shape]].some((one) => String(one) === String(given.shape)); // of a batch of one
+  if (!alike) throw refuse(`image has shape (${given.shape.join(", ")}); the kernels make one of (${shape.join(", ")})`);
   finite("image", given.values, refuse);
   let [peak, most] = [0, 0];
   made.forEach((value, i) => {

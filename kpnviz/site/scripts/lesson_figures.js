@@ -89,7 +89,7 @@ export function reachCurves({ shifts }, networks) {
   return { x: order.map((i) => far[i]), ticks: order.map((i, k) => (far[i] !== far[order[k - 1]] ? String(far[i]) : "")), x_title: "shift of the frame, the larger of |dy| and |dx|, px", y_title: "share of the frame, %", zero: true,
     lines: networks.map(({ title, config, estimate }) => {
       const shares = sharesOf(estimate, config);
-      return { name: `${title}, reach ${(Math.max(...config.sizes) - 1) / 2} px`, y: order.map((i) => 100 * shares[i]) };
+      return { name: `${title}, reach ${(Math.max(...config.sizes) - 1) / 2} px`, mark: (Math.max(...config.sizes) - 1) / 2, y: order.map((i) => 100 * shares[i]) };
     }) };
 }
 

@@ -18,6 +18,8 @@ export class Pool {
     this.networks = new Map();
     /** @type {Map<string, Promise<{ config: Record<string, unknown>, weights: Uint8Array }>>} */
     this.files = new Map(); // kept, so that a network that was let go comes back without a connection
+    /** @type {Worker[]} */
+    this.idle = [];
     this.count = 0;
     /** @type {Promise<WebAssembly.Module> | undefined} */
     this.compiled = undefined;
@@ -44,7 +46,7 @@ export class Pool {
   async load(name) {
     const [module, { config, weights }] = await Promise.all([this.engine(), this.filesOf(name)]);
     /** @type {Opened} */
-    const opened = { worker: await workerOf("worker.js"), asked: null };
+    const opened = { worker: this.idle.pop() ?? (await workerOf("worker.js")), asked: null };
     opened.worker.onmessage = (/** @type {MessageEvent<Answer>} */ { data }) => {
       const { asked } = opened;
       if (asked?.number !== data.number) return; // to an older question
@@ -83,8 +85,13 @@ export class Pool {
    * @param {string} name
    */
   close(name) {
-    this.networks.get(name)?.then(({ worker }) => worker.terminate(), () => {});
+    const closing = this.networks.get(name);
     this.networks.delete(name);
+    closing?.then(({ worker }) => {
+      worker.onmessage = worker.onerror = null;
+      worker.postMessage({ release: true });
+      this.idle.push(worker); // another network may be it, without a connection too
+    }, () => {});
   }
 
   /** The engine, compiled once for all workers: the faster build where the browser has fused multiply-adds. */

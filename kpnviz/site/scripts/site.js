@@ -100,11 +100,13 @@ export class Site {
   /** Show what the address says. */
   open() {
     const plain = !location.search;
-    const problem = this.session.open(location.search);
     const asked = pageHere();
+    // The app's page Kernels shows a view of the same lens, whose names in a link begin so.
+    const search = asked === "kernels" ? location.search.replace(/([?&])in_/g, "$1") : location.search;
+    const problem = this.session.open(search);
     this.show(asked in PAGES ? asked : "explore");
     this.complain(problem);
-    if (asked === "kernels") this.complain("The page Kernels, where kernels are changed by hand, is in the app, which runs where kpnviz is installed: here is its burst in Explore.");
+    if (asked === "kernels" && !problem) this.complain("The page Kernels is in the app, which runs where kpnviz is installed: here are its burst and its view of the kernels in Explore.");
     if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
   }
@@ -128,7 +130,8 @@ export class Site {
    * @param {State} state
    */
   showState(name, state) {
-    this.session.state = { ...state, teach: this.session.state.teach };
+    const { teach, sizes, lesson } = this.session.state; // they are of other pages
+    this.session.state = { ...state, teach, sizes, lesson };
     this.go(name);
   }
 

@@ -9,7 +9,7 @@ import { estimate } from "./estimate.js";
 import { networkOf } from "./network.js";
 
 /**
- * The network that the worker is to be: sent once, before all questions.
+ * The network that the worker is to be: sent before all questions, and again when it is to be another one.
  * @typedef {object} Opening
  * @property {WebAssembly.Module} module  the engine
  * @property {Record<string, unknown>} config
@@ -36,8 +36,9 @@ let network = null;
 let asked = null;
 let working = false;
 
-onmessage = (/** @type {MessageEvent<Opening | Question>} */ { data }) => {
-  if ("module" in data) network = opened(data);
+onmessage = (/** @type {MessageEvent<Opening | Question | { release: true }>} */ { data }) => {
+  if ("release" in data) network = asked = null; // with the memory that it took
+  else if ("module" in data) network = opened(data);
   else {
     asked = data;
     if (!working) answerAll();

@@ -28,7 +28,9 @@ export class ExplorePage extends LensPage {
     select.setAttribute("aria-label", "Examples");
     select.onchange = () => {
       if (select.value === "") return;
-      Object.assign(this.session.state, stateOfExample(examples[Number(select.value)], this.session.offer));
+      const { state } = this.session;
+      const { teach, sizes, lesson } = state; // they are of other pages
+      Object.assign(state, stateOfExample(examples[Number(select.value)], this.session.offer), { teach, sizes, lesson });
       this.controls.write();
       this.lens.follow({ pinned: this.session.state.pixel, display: { ...this.session.offer.display, ...this.display } });
       this.changed();

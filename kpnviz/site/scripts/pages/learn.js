@@ -11,6 +11,7 @@ import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
+import { openExample } from "../kernel_example.js";
 import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../session.js";
@@ -21,6 +22,9 @@ const REACHES = ["kpn-l5", "kpn-l11", "kpn-l25"];
 
 /** @type {Map<number, number>} what was answered, by the lesson: kept while the site is open */
 const answered = new Map();
+
+/** CSS pixels of the lens beside a text. */
+const lensHeight = () => Math.max(innerHeight * 0.8, 480);
 
 export class LearnPage {
   /**
@@ -166,7 +170,13 @@ export class LearnPage {
       }
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
-    others: (_, __, ___, put) => put(make("p", {}, "Drop a file of kernels on the page Your kernels: it opens in the lens.")),
+    others: async (_, __, turn, put) => {
+      const { payload } = await openExample(this.session);
+      this.session.check(turn);
+      const host = make("div", { className: "lesson-lens" });
+      put(host);
+      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight() });
+    },
   };
 
   /** @param {string[]} names */
@@ -193,7 +203,7 @@ export class LearnPage {
     const host = make("div", { className: "lesson-lens" });
     put(host);
     const more = { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: Math.max(innerHeight * 0.8, 480), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
+    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
     if (lesson.figure !== "assumed") return;
     /** @type {Record<string, Uint8Array>} */
     const results = {};

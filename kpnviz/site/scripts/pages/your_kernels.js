@@ -7,6 +7,7 @@ import { mount } from "../../../lens/scripts/mount.js";
 import { LIMITS } from "../constants.js";
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
+import { openExample } from "../kernel_example.js";
 import { kernelFile } from "../kernel_file.js";
 import { MOST_BYTES, readNpz, visible } from "../npz.js";
 import { inSlices } from "../slices.js";
@@ -43,6 +44,23 @@ export class YourKernelsPage {
   changed() {
     this.site.keep();
     if (opened) this.show();
+    else this.example();
+  }
+
+  /** Until there is a file. */
+  async example() {
+    const turn = ++this.turn;
+    this.status.textContent = "An example comes …";
+    try {
+      const found = await openExample(this.site.session);
+      if (turn !== this.turn) return;
+      opened = { name: "An example, until you drop a file", ...found };
+      this.show();
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.status.textContent = "";
+      this.site.complain(sentenceOf(error));
+    }
   }
 
   destroy() {
