@@ -9,6 +9,7 @@ const SMALLEST_FULL = 160; // where the lens fills the window
 const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
 const FULL_CLASS_SHARE = 0.45; // the same where the lens fills the window
 export const STRIP_KERNEL = 38; // the smallest where the lens fills the window; in a strip, of eight frames in one line of a telephone
+export const COLUMN_SHARE = 0.45; // of the lens' width, for pictures in a low window
 const SMALLEST_DOCKED = 150; // the stage of a telephone, if only so all kernels are in sight under it
 export const LABELED_KERNEL = 30; // in a strip, smaller ones have no numbers under them
 const SMALLEST_STRIP_KERNEL = 14;
@@ -56,11 +57,12 @@ export function standsBeside(width, height = null, low = false) {
  */
 export function stageSize(width, height, aspect, { type = 1, beside = true, full = false, most: left = Infinity } = {}) {
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
-  const room = !beside ? width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
+  const low = beside && Number.isFinite(left);
+  const room = !beside ? width : low ? COLUMN_SHARE * width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
   const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE : CLASS_SHARE) * width : room;
   const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
-  const low = Math.min(least, Math.max(left, SMALLEST_DOCKED));
-  return Math.floor(Math.min(room, most, clamp(height, low, highest) * aspect));
+  const smallest = Math.min(least, Math.max(left, SMALLEST_DOCKED));
+  return Math.floor(Math.min(room, most, clamp(height, smallest, highest) * aspect));
 }
 
 /**

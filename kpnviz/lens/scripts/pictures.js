@@ -6,7 +6,7 @@
 import { drawCarpet } from "./carpet.js";
 import { make, makeButton } from "./elements.js";
 import { Film, THUMB } from "./film.js";
-import { CELL_GAP, clamp, halfOf, stageSize } from "./layout.js";
+import { CELL_GAP, clamp, COLUMN_SHARE, halfOf, stageSize } from "./layout.js";
 import { Marks } from "./marks.js";
 import { bitmap, prepare } from "./paint.js";
 import { PictureColors } from "./picture_colors.js";
@@ -17,7 +17,6 @@ import { Wipe } from "./wipe.js";
 
 const SMALLEST_NUMBERED_PIXEL = 38; // CSS pixels: from here on, pixels carry their values
 const SMALLEST_COLUMN = 270; // CSS pixels, for two lines of controls above a stage in a low window
-const COLUMN_SHARE = 0.45; // of the lens' width, the most of it
 const KEYS_LABEL =
   "Pictures of the burst and the kernels predicted at one pixel. Arrow keys move the pixel, Enter pins it, question mark lists all keys.";
 
