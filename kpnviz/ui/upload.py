@@ -166,7 +166,8 @@ def example() -> Upload:
 def _prepared(ids: tuple[str, ...], stack: FrameStack, reference: int | None = None) -> Upload:
     pause = work.pauses()
     own = prepare(stack, between=pause, reference=reference)
-    return Upload(ids, own, _fits(own, pause), [_thumbnail(stack, i, pause) for i in range(len(stack))])
+    shown = replace(stack, mended=own.stack.mended)  # as bright as the files are
+    return Upload(ids, own, _fits(own, pause), [_thumbnail(shown, i, pause) for i in range(len(stack))])
 
 
 def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
