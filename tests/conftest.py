@@ -1,5 +1,7 @@
 """What tests of several rooms share: networks of every kind that are small enough to run in no time."""
 
+import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -21,12 +23,24 @@ torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("PYTE
 
 
 _MAIN = sys.modules["__main__"]
+_browser = contextlib.ExitStack()
+_files_with_browser = set()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Streamlit puts the script that it runs in the place of __main__; a new process would begin by running that."""
+    """Streamlit puts the script that it runs in the place of __main__; a new process would begin by running that.
+
+    Playwright has a running event loop while its browser is open, so others cannot have theirs: it is closed where a
+    file without tests in a browser begins, and stays open from one file with some to the next.
+    """
     sys.modules["__main__"] = _MAIN
+    if item.path not in _files_with_browser:
+        _browser.close()
+
+
+def pytest_sessionfinish():
+    _browser.close()
 
 
 # Tests in a browser that are run again where they fail, twice at most, and why. All others have to pass at once. What
@@ -71,6 +85,8 @@ def _place(item):
 def pytest_collection_modifyitems(items):
     items.sort(key=_place)
     for item in items:
+        if "chromium" in item.fixturenames:
+            _files_with_browser.add(item.path)
         if item.nodeid.partition("[")[0].removeprefix("tests/") in UNSTEADY:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
@@ -93,9 +109,37 @@ def burst_tensors(N, H, W, B=2, seed=0):
     return torch.rand(B, N, H, W, generator=generator), *(0.2 * torch.rand(2, B, generator=generator))
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser. Tests that ask for it are skipped where there is none; with KPNVIZ_REQUIRE_BROWSER=1 they fail."""
+# Of a tab that is new: nothing of what tabs before it kept.
+FORGETFUL = """try {
+  if (!sessionStorage.getItem("tab")) localStorage.clear();
+  sessionStorage.setItem("tab", "begun");
+} catch {}"""
+
+
+class Browser:
+    """Chromium, whose tabs are cheap: they share what was fetched and compiled, which is most of opening the app."""
+
+    def __init__(self, chromium):
+        self.new_context = chromium.new_context  # for a window of its own
+        self._tabs = chromium.new_context(accept_downloads=True)
+        self._tabs.add_init_script(FORGETFUL)
+
+    def new_page(self, viewport=None, color_scheme="light"):
+        """A tab that remembers nothing of others. (Its context they have in common.)"""
+        page = self._tabs.new_page()
+        page.set_viewport_size(viewport or {"width": 1280, "height": 720})
+        page.emulate_media(color_scheme=color_scheme)
+        return page
+
+    def stay(self, address):
+        """Keep a tab at an address, and so the process in which further tabs of this site are opened."""
+        if address not in {page.url for page in self._tabs.pages}:
+            self._tabs.new_page().goto(address)
+
+
+@functools.cache
+def _opened():
+    """The browser; it is open until `_browser` is closed."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
@@ -103,8 +147,15 @@ def chromium():
         pytest.fail(reason) if os.environ.get("KPNVIZ_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+    playwright = _browser.enter_context(sync_playwright())
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site"]
+    chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+    _browser.callback(_opened.cache_clear)
+    _browser.callback(chromium.close)
+    return Browser(chromium)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser. Tests that ask for it are skipped where there is none; with KPNVIZ_REQUIRE_BROWSER=1 they fail."""
+    return _opened()

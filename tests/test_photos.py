@@ -44,7 +44,7 @@ def test_sixteen_bit_color_keeps_its_levels(tmp_path):
 def test_what_is_no_photo_is_refused(tmp_path):
     for dtype, reason in (
         (np.uint32, "32-bit integers; save it with 8 or 16 bits"),
-        (np.int32, "signed values; "),
+        (np.int32, "32-bit integers; "),
     ):
         tifffile.imwrite(tmp_path / "long.tif", np.full((4, 6), 30000, dtype))
         with pytest.raises(ValueError, match=f"^photo 'long.tif' has {reason}"):

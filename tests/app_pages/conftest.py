@@ -22,13 +22,15 @@ def start_server():
 
 @pytest.fixture(scope="module")
 def server(chromium, start_server):
-    return start_server()
+    address = start_server()
+    chromium.stay(f"{address}/_stcore/health")
+    return address
 
 
 @pytest.fixture
 def page(chromium, server):
     """The page with its kernels on it; no test may leave an error in the console."""
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True))
+    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
     yield page
     page.close()

@@ -207,7 +207,7 @@ def test_what_is_wrong_at_first_sight_is_said_before_torch_is_imported(tmp_path)
     out = ["-o", "out.png"]
     expected = {
         ("denoise", "nothing", *out): "nothing: there is no such file or folder",
-        ("denoise", "a.png", "-o", "out.jpg"): "out.jpg: the picture is a .png, .tif or .tiff",
+        ("denoise", "a.png", "-o", "out.jpg"): "out.jpg: the picture is a .png, .tif, .tiff or .dng",
         ("denoise", "a.png", "-o", "nowhere/out.png"): "there is no folder 'nowhere'",
         ("denoise", "a.png", "-o", "a.png"): "is one of the files that are read",
         ("denoise", "b", "c", *out): "b is a folder, which is a burst of its own",
