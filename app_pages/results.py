@@ -47,7 +47,7 @@ def table(found: Table) -> None:
 
 def forests(key: str, found: Sequence[Forest], legend: tuple[str, str] = ("", "")) -> None:
     with elements.grid(key, 420):
-        for number, forest in enumerate(found):
+        for forest in found:
             figure = figures.forest(
                 forest.titles,
                 forest.values,
@@ -60,7 +60,7 @@ def forests(key: str, found: Sequence[Forest], legend: tuple[str, str] = ("", ""
             with st.container(gap="xsmall"):
                 if forest.heading:
                     st.markdown(f"**{forest.heading}**")
-                elements.chart(figure, f"{key}_{number}")
+                elements.chart(figure, f"{key}_{'near' if forest.near else 'far'}")
 
 
 def differences(rows: Rows, gain: float) -> None:

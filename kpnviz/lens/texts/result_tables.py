@@ -118,10 +118,12 @@ class Section:
 class Forest:
     """Differences from one method, a row a method: means, and standard errors.
 
+    near     whether they are small ones; those that lie further off have an axis of their own
     ties     titles of those whose difference says nothing
     others   the paper's differences, where they stand beside
     """
 
+    near: bool
     heading: str
     titles: tuple[str, ...]
     values: tuple[float, ...]
@@ -264,6 +266,7 @@ def compared(rows: Rows, gain: float, chosen: str) -> list[Forest]:
     )
     return [
         Forest(
+            group is near,
             heading,
             tuple(short_title_of(name) for name in group),
             tuple(found[name][0] for name in group),
@@ -289,6 +292,7 @@ def beside_the_paper(rows: Rows, gain: float) -> list[Forest]:
     near = [name for name in names if max(abs(ours[name][0]), abs(paper[name] or 0)) <= _NEAR_PAPER]
     return [
         Forest(
+            group is near,
             "",
             tuple(title_of(name) for name in group),
             tuple(ours[name][0] for name in group),
