@@ -240,6 +240,7 @@ _LENS_FORMATS: dict[str, Format] = {
     "dropped": Integers(0, _last_frame, "frames"),
     "nonnegative": Flag(),
     "moved": Moved(_last_frame, MAX_CHANGED_SHIFT),
+    "anew": Flag(),
 }
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("explore",), inside=LENS_DISPLAY)

@@ -160,7 +160,7 @@ const MOST_MOVED = 16; // pixels that a frame is moved by hand
 const DISPLAY_LIMITS = {
   ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
   ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
-  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved" },
+  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved", anew: "flag" },
 };
 
 // What the app's page Kernels shows, and what its What if was once called.

@@ -3,14 +3,18 @@
 
 /** @import { Burst, Estimate, Picture, Recipe } from "./types" */
 /** @import { Offer, State } from "./parameters.js" */
+/** @import { Predictor } from "../../lens/scripts/types" */
 
 import { synthesize } from "./burst.js";
 import { drawHandheld } from "./camera.js";
-import { bytesOf } from "./files.js";
+import { bytesOf, jsonOf, workerOf } from "./files.js";
 import { noiseForGain } from "./noise.js";
 import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
+import { predictorOf } from "./predictor.js";
+
+const FILES = { bytesOf, jsonOf, workerOf };
 
 /** What a page does was given up for something newer. */
 export class Outdated extends Error {}
@@ -19,7 +23,9 @@ export class Session {
   /** @param {Offer} offer */
   constructor(offer) {
     this.offer = offer;
-    this.pool = new Pool();
+    this.pool = new Pool(FILES);
+    /** @type {Pool | null} */
+    this.anew = null; // predicts for frames that are moved by hand: a worker answers its newest question alone
     /** @type {Map<string, Promise<Picture>>} */
     this.photos = new Map();
     /** @type {Burst | null} */
@@ -135,6 +141,12 @@ export class Session {
    */
   modelsOf(names, frames) {
     return this.offer.models.filter(({ name, config }) => names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames));
+  }
+
+  /** What predicts for a frame of the burst that is moved by hand. @returns {Predictor} */
+  get predictor() {
+    this.anew ??= new Pool(FILES);
+    return predictorOf(this.anew, this.id, this.offer.models.map(({ name }) => name));
   }
 
   /**
