@@ -1,6 +1,6 @@
 // The networks on the page: a worker each, opened when it is first asked.
 
-/** @import { Burst, Estimate } from "./types" */
+/** @import { Asked, Estimate, Measure } from "./types" */
 /** @import { Answer } from "./worker.js" */
 
 import { readConfig } from "./checkpoint.js";
@@ -116,19 +116,20 @@ export class Pool {
   }
 
   /**
-   * What a network makes of a burst, told each of `scales` times its noise. What it was asked before is given up, and never
-   * answered.
+   * What a network makes of a burst, told each of `scales` times its noise, with what is wanted to be known of it. What it was
+   * asked before is given up, and never answered.
    * @param {string} name
-   * @param {Pick<Burst, "frames" | "noise" | "N" | "C" | "H" | "W">} burst
+   * @param {Asked} burst
    * @param {number[]} scales
+   * @param {Measure[]} [wanted]
    * @returns {Promise<Estimate[]>}
    */
-  async ask(name, { frames, noise, N, C, H, W }, scales) {
+  async ask(name, { frames, clean, noise, white_level, N, C, H, W }, scales, wanted = []) {
     const opened = await this.open(name);
     const number = ++this.count;
     return new Promise((resolve, reject) => {
       opened.asked = { number, resolve, reject };
-      opened.worker.postMessage({ number, burst: { frames, noise, N, C, H, W }, scales });
+      opened.worker.postMessage({ number, burst: { frames, clean: clean.slice(0, C * H * W), noise, white_level, N, C, H, W }, scales, wanted });
     });
   }
 }

@@ -3,6 +3,8 @@
 /** @import { Predictor } from "../../lens/scripts/types" */
 /** @import { Pool } from "./pool.js" */
 
+const NO_TRUTH = new Float32Array(0); // nothing is measured of what is predicted
+
 /**
  * @param {Pool} pool  that nobody else asks
  * @param {string} burst  as the lens' payload names it
@@ -14,7 +16,7 @@ export function predictorOf(pool, burst, networks) {
     burst,
     networks,
     async predict(network, { values, shape: [N, C, H, W] }, noise, scale) {
-      const [estimate] = await pool.ask(network, { frames: Float32Array.from(values), noise, N, C, H, W }, [scale]);
+      const [estimate] = await pool.ask(network, { frames: Float32Array.from(values), clean: NO_TRUTH, noise, white_level: 1, N, C, H, W }, [scale]);
       return estimate;
     },
   };

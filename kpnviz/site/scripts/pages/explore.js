@@ -5,7 +5,7 @@
 
 import { make } from "../elements.js";
 import { exampleShown, stateOfExample } from "../examples.js";
-import { Outdated } from "../session.js";
+import { Outdated } from "../slices.js";
 import { LensPage } from "./lens_page.js";
 
 const REST_MS = 600; // after which other assumed noise is computed

@@ -10,7 +10,7 @@ import { Controls } from "../controls.js";
 import { make, sentenceOf } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack, packAssumed } from "../pack.js";
-import { Outdated } from "../session.js";
+import { Outdated } from "../slices.js";
 
 /** Of the true noise, between which the lens interpolates. */
 export const SCALES = [0.25, 0.5, Math.SQRT1_2, Math.SQRT2, 2, 4];
