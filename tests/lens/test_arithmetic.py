@@ -324,7 +324,8 @@ def test_what_is_predicted_for_a_moved_frame_is_shown_once_all_networks_have_ans
     seen = script("""(async () => {
       const panels = ["one", "two"].map((name) => ({ name, image: [0] }));
       const methods = [0, 1].map((panel) => ({ panel, kernels: { withFactors: (factors) => factors } }));
-      const byHand = { isMoved: true, moved: { frame: 1, shift: [0, 1] }, frames: "frames", scoreOf: ([v]) => `${v} dB` };
+      const scoreOf = ([v]) => `${v} dB`;
+      const byHand = { isMoved: true, moved: { frame: 1, shift: [0, 1] }, frames: "frames", scoreOf };
       const data = { id: "a", burst: "b", panels, methods, noise: [{}], series: null };
       const state = { data, byHand, assumed: { applied: 1 }, changed() {} };
       const anew = new PredictedAnew(state);
@@ -332,7 +333,10 @@ def test_what_is_predicted_for_a_moved_frame_is_shown_once_all_networks_have_ans
       const predict = (name, frames, noise, scale) => new Promise((give, fail) =>
         asked.push({ name, scale, give: (v) => give({ image: [v], factors: v }), fail }));
       const rest = () => new Promise((done) => setTimeout(done, 200));
-      const look = () => { anew.follow(); return [anew.ready, anew.status, anew.fieldOf(methods[0]) ?? null, anew.variantOf(panels[1]) ?? null]; };
+      const look = () => {
+        anew.follow();
+        return [anew.ready, anew.status, anew.fieldOf(methods[0]) ?? null, anew.variantOf(panels[1]) ?? null];
+      };
       const seen = [];
       anew.asked = true;
       seen.push(look()); // nobody to ask

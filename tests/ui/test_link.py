@@ -111,9 +111,7 @@ def test_links_of_before_what_if_moved_into_the_lens_show_the_same():
         "if_sizes": "5~7",
         "if_renormalize": "0",
     }
-    state, problem = link.read(
-        old | {"if_nonnegative": "1", "if_dy": "-2", "if_frame": "4", "if_anew": "1"}
-    )
+    state, problem = link.read(old | {"if_nonnegative": "1", "if_dy": "-2", "if_frame": "4", "if_anew": "1"})
     assert problem == ""
     assert state["kernels_view"] == "What if" and state["kernels_display"] == {
         **{"shown": "mkpn", "dropped": [0, 3], "keep": False, "nonnegative": True},
