@@ -13,9 +13,6 @@ const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
 const ORDER = [1, 0.25, 4, 0.5, 2, Math.SQRT1_2, Math.SQRT2, 0.25 * Math.SQRT2, 2 * Math.SQRT2];
 
-/** How the lens shows the page, while the site is open. @type {Partial<Display>} */
-let kept = {};
-
 export class NoisePage extends LensPage {
   /**
    * @param {Site} site
@@ -30,12 +27,12 @@ export class NoisePage extends LensPage {
   }
 
   get display() {
-    return kept;
+    return this.session.state.noise;
   }
 
   /** @param {Display} display */
   keepDisplay(display) {
-    kept = display;
+    this.session.state.noise = display;
   }
 
   /** @param {number} turn */

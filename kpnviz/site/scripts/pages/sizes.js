@@ -8,6 +8,7 @@ import { bestSize } from "../best_size.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
+import { ofSizes } from "../parameters.js";
 import { LensPage } from "./lens_page.js";
 
 const LANES = 2; // networks that compute at a time
@@ -47,8 +48,8 @@ export class SizesPage extends LensPage {
   }
 
   /** @param {Display} display */
-  keepDisplay({ other, shown, frame }) {
-    this.session.state.sizes = { other, shown, frame };
+  keepDisplay(display) {
+    this.session.state.sizes = ofSizes(display);
   }
 
   destroy() {
