@@ -56,7 +56,7 @@ export function pack(burst, shown, start, id, best = null) {
     : null;
   const stack = color ? [N, C, H, W] : [N, H, W];
   const header = {
-    ...{ height: H, width: W, white_level, burst: best ? "" : id, alone: false, noise: Array.from({ length: C }, () => noise), matching },
+    ...{ height: H, width: W, white_level, burst: best ? "" : id, noise: Array.from({ length: C }, () => noise), matching },
     clean: best ? null : arrays.add(toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,

@@ -3,16 +3,20 @@
 
 /** @import { Burst, Estimate, Measure, Picture, Recipe } from "./types" */
 /** @import { Offer, State } from "./parameters.js" */
+/** @import { Predictor } from "../../lens/scripts/types" */
 
 import { Background } from "./background.js";
 import { drawHandheld } from "./camera.js";
-import { bytesOf } from "./files.js";
+import { bytesOf, jsonOf, workerOf } from "./files.js";
 import { EXAMPLE_PHOTO } from "./kernel_example.js";
 import { noiseForGain } from "./noise.js";
 import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
+import { predictorOf } from "./predictor.js";
 import { Outdated } from "./slices.js";
+
+const FILES = { bytesOf, jsonOf, workerOf };
 
 /** Of an estimate, by what is wanted to be known of it. */
 const FIELD = { scores: "scores", errors: "local", answer: "answer", psnr: "psnr" };
@@ -21,7 +25,9 @@ export class Session {
   /** @param {Offer} offer */
   constructor(offer) {
     this.offer = offer;
-    this.pool = new Pool();
+    this.pool = new Pool(FILES);
+    /** @type {Pool | null} */
+    this.anew = null; // predicts for frames that are moved by hand: a worker answers its newest question alone
     this.background = new Background();
     /** @type {Map<string, Promise<Picture>>} */
     this.photos = new Map();
@@ -159,6 +165,12 @@ export class Session {
    */
   modelsOf(names, frames) {
     return this.offer.models.filter(({ name, config }) => names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames));
+  }
+
+  /** What predicts for a frame of the burst that is moved by hand. @returns {Predictor} */
+  get predictor() {
+    this.anew ??= new Pool(FILES);
+    return predictorOf(this.anew, this.id, this.offer.models.map(({ name }) => name));
   }
 
   /**

@@ -81,6 +81,7 @@ export class LensPage {
   destroy() {
     this.left = true;
     this.session.next();
+    this.session.anew?.closeAll();
     this.lens.destroy();
   }
 
@@ -105,6 +106,7 @@ export class LensPage {
       this.session.check(turn);
       const burst = await this.session.take(recipe, turn);
       if (this.session.id !== before) this.lens.setAssumed(null);
+      this.lens.setPredictor(this.session.predictor);
       this.controls.draw(await this.session.photo(recipe.photo), burst);
       await this.denoise(turn);
     } catch (error) {

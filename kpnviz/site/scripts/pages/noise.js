@@ -20,9 +20,6 @@ const ORDER = [1, 0.25, 4, 0.5, 2, Math.SQRT1_2, Math.SQRT2, 0.25 * Math.SQRT2, 
 /** Of the matrix, while the site is open. */
 let method = "";
 
-/** How the lens shows the page, while the site is open. @type {Partial<Display>} */
-let kept = {};
-
 export class NoisePage extends LensPage {
   /**
    * @param {Site} site
@@ -36,12 +33,12 @@ export class NoisePage extends LensPage {
   }
 
   get display() {
-    return kept;
+    return this.session.state.noise;
   }
 
   /** @param {Display} display */
   keepDisplay(display) {
-    kept = display;
+    this.session.state.noise = display;
   }
 
   /** @param {number} turn */

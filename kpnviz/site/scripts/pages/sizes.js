@@ -10,6 +10,7 @@ import { PIXEL_CLASSES } from "../constants.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
+import { ofSizes } from "../parameters.js";
 import { ofClasses, pixelClasses } from "../pixel_classes.js";
 import { filled, ofBurst, said } from "../texts.js";
 import { LensPage } from "./lens_page.js";
@@ -50,8 +51,8 @@ export class SizesPage extends LensPage {
   }
 
   /** @param {Display} display */
-  keepDisplay({ other, shown, frame }) {
-    this.session.state.sizes = { other, shown, frame };
+  keepDisplay(display) {
+    this.session.state.sizes = ofSizes(display);
   }
 
   destroy() {
