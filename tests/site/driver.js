@@ -14,6 +14,9 @@ import { exampleArrays, exampleRecipe } from "../../kpnviz/site/scripts/kernel_e
 import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
 import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
+import { forestsOf } from "../../kpnviz/site/scripts/forest.js";
+import { matrixRecipe } from "../../kpnviz/site/scripts/gain_matrix.js";
+import { ofClasses, pixelClasses } from "../../kpnviz/site/scripts/pixel_classes.js";
 import { readNpz } from "../../kpnviz/site/scripts/npz.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
@@ -102,6 +105,12 @@ const work = {
     const { local, index, classes } = bestSize(images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)), sizes, H, W);
     return { local, index, classes };
   },
+  classes({ truth, errors, C, H, W }) {
+    const classes = pixelClasses(floats(truth), { C, H, W, white_level: 1 });
+    return { classes, ...ofClasses(classes, errors.map((error) => Float64Array.from(floats(error))), H, W) };
+  },
+  forests: ({ pairs, chosen, near }) => forestsOf(pairs, chosen, near),
+  matrix: ({ recipe, pixels, side }) => pixels.map((pixel) => matrixRecipe(recipe, pixel, side).crop),
   async answer({ build, checkpoint, recipe, names }) {
     const burst = synthesize(recipe, photos(names));
     const net = await network(build, checkpoint);
