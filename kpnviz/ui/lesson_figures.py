@@ -200,7 +200,12 @@ def matching(lesson: Lesson, recipe: BurstRecipe) -> None:
         [field.at(*pixel)[frame] for pixel in places.values()],
     ]
     figure = figures.kernel_rows(
-        kernels, ["matching", title_of(methods[0])], list(places), went, dark=elements.is_dark(), height=_height(330)
+        kernels,
+        ["matching", title_of(methods[0])],
+        list(places),
+        went,
+        dark=elements.is_dark(),
+        height=_height(330),
     )
     elements.chart(figure, "lesson_matching")
     _follow(recipe, burst, methods)
@@ -354,7 +359,9 @@ def real(lesson: Lesson, recipe: BurstRecipe) -> None:
         ):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
-                elements.chart(figures.displacement(picture, where, 2, arrows=8, axes=False), f"lesson_{heading}")
+                elements.chart(
+                    figures.displacement(picture, where, 2, arrows=8, axes=False), f"lesson_{heading}"
+                )
 
 
 def _height(usual: int) -> int:
