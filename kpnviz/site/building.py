@@ -42,6 +42,9 @@ PAGES = {
 }
 """Path of each page, as in the app, and its title; what the app has beyond them is said there."""
 
+WORKERS = {"worker.js": "worker.js", "background.js": "background_worker.js"}
+"""Scripts that run in workers, by the files of the site: one network each, and all else that takes long."""
+
 REPOSITORY: str = scene()["source"]
 
 _POLICY = (
@@ -60,8 +63,7 @@ def site_files(models: Sequence[str], photos: Sequence[str], offer: Mapping[str,
     ValueError where there is no such network or photo, or the engine in this installation is not that of its source.
     """
     files = _contents(models, photos, offer)
-    for name in ("site", "worker"):
-        files[f"{name}.js"] = linked(SCRIPTS / f"{name}.js").encode()
+    files["site.js"] = linked(SCRIPTS / "site.js").encode()
     offered = _offer(models, photos, offer)
     pages = {}
     for name, title in PAGES.items():
@@ -85,7 +87,6 @@ def single_page(models: Sequence[str], photos: Sequence[str], offer: Mapping[str
     """The same as one HTML file, which opens offline; arguments as of :func:`site_files`."""
     files = _contents(models, photos, offer)
     del files["LICENSE.txt"]
-    files["worker.js"] = linked(SCRIPTS / "worker.js").encode()
     script = linked(SCRIPTS / "site.js")
     inside = "".join(
         f'<script type="text/plain" data-file="{html.escape(name)}">{_packed(data)}</script>'
@@ -103,12 +104,13 @@ def single_page(models: Sequence[str], photos: Sequence[str], offer: Mapping[str
 
 
 def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any]) -> dict[str, bytes]:
-    """Engine, networks, photos, also those that moving objects are cut out of, and their licenses."""
+    """Engine, workers, networks, photos, also those that moving objects are cut out of, and their licenses."""
     if not compiling.up_to_date():
         raise ValueError(
             "the engine is not that of its source, kpnviz/site/engine: run python -m kpnviz.site"
         )
     files = {name: (compiling.FOLDER / name).read_bytes() for name in compiling.BUILDS}
+    files |= {name: linked(SCRIPTS / script).encode() for name, script in WORKERS.items()}
     for name in models:
         load_network(name)  # it refuses what is damaged, and says why
         for suffix in (".json", ".safetensors"):

@@ -2,7 +2,7 @@
 // [name of a function below, its arguments]; what they give comes out as JSON, typed arrays as files of FOLDER.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { bestSize, squaredError } from "../../kpnviz/site/scripts/best_size.js";
+import { bestSize, localPsnr, squaredError } from "../../kpnviz/site/scripts/best_size.js";
 import { drawShifts, synthesize } from "../../kpnviz/site/scripts/burst.js";
 import { readConfig, readTensors } from "../../kpnviz/site/scripts/checkpoint.js";
 import { Engine } from "../../kpnviz/site/scripts/engine.js";
@@ -99,7 +99,7 @@ const work = {
   examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
   bestSize({ images, truth, sizes, H, W }) {
     const burst = { C: 1, H, W, white_level: 1 };
-    const { local, index, classes } = bestSize(images.map((image) => squaredError(floats(image), floats(truth), burst)), sizes, H, W);
+    const { local, index, classes } = bestSize(images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)), sizes, H, W);
     return { local, index, classes };
   },
   async answer({ build, checkpoint, recipe, names }) {

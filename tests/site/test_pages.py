@@ -1,6 +1,7 @@
 """What the pages of the site compute beside the networks, and what they read of files: in Node, against Python."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -11,6 +12,8 @@ from kpnviz.analysis.maps import frame_maps, squared_error
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.capture.kernel_file import load_kernels, save_kernels
+from kpnviz.color import srgb_encode
+from kpnviz.consistency import picture_of
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
 from kpnviz.evaluation.results import Results
@@ -20,6 +23,9 @@ from kpnviz.noise import NoiseModel
 from kpnviz.site.texts import formula, markup, texts
 from kpnviz.ui import kernel_example
 
+from ..test_consistency import FRAMES as MOVED
+from ..test_consistency import KERNELS as KERNEL
+from ..test_consistency import applied
 from .conftest import JavaScriptError, build, checkpoint, photo_files
 
 
@@ -123,7 +129,7 @@ LIES = {
     "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},
     "scale is 3": {"frames": FRAMES, "kernels": KERNELS, "scale": 3},
     "kernal is no key": {"frames": FRAMES, "kernal": KERNELS},
-    "its picture is not what its kernels make": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
+    "kernels 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
     "they are counted from 0": {"frames": FRAMES, "1/kernels": KERNELS},
     "so F = 2 and 3": {"frames": FRAMES, "basis": np.zeros((2, 2, 3, 3)), "coefficients": np.zeros((3, 8, 9))},
     "read_std and shot_gain come together": {"frames": FRAMES, "kernels": KERNELS, "read_std": 0.1},
@@ -174,6 +180,77 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
     for name, sentence, one in zip(contents, said, found, strict=True):
         assert isinstance(one, JavaScriptError), (name, sentence)
         assert sentence in str(one) and str(one).startswith(name) and "\n" not in str(one), (name, one)
+
+
+def reasons():
+    """Files of pictures that were made in another way than their kernels say."""
+    flipped, exchanged = KERNEL[:, ::-1, ::-1], KERNEL.swapaxes(1, 2)
+    plain = applied().mean(0)
+    pictures = {
+        "another padding": applied(mode="reflect").mean(0),
+        "padding and sum": applied(mode="edge").sum(0),
+        "flipped": applied(kernels=flipped).mean(0),
+        "exchanged": applied(kernels=exchanged).mean(0),
+        "both": applied(kernels=exchanged[:, ::-1, ::-1]).mean(0),
+        "order": applied(MOVED[[2, 0, 3, 1]]).mean(0),
+        "twice": applied(MOVED[[0, 0, 0, 0]]).mean(0),
+        "order, padding, sum": applied(MOVED[[2, 0, 3, 1]], mode="edge").sum(0),
+        "order, flipped": applied(MOVED[::-1], flipped).mean(0),
+        "divided": plain / KERNEL.sum((1, 2)).mean(0),
+        "divided inside": plain / applied(np.ones_like(MOVED)).mean(0),
+        "factor": 255 * plain,
+        "added": plain + MOVED[0],
+        "transfer": srgb_encode(plain),
+        "clipped": plain.clip(0.3, 0.6),
+        "noise": np.random.default_rng(2).random(plain.shape),
+        "rows": applied().mean(1),
+        "columns, sum": applied().sum(2),
+        "turned": plain.T,
+        "another size": plain[1:],
+    }
+    files = {
+        why: (MOVED, {"kernels": KERNEL, "padding": "zero", "image": image.astype(np.float32)})
+        for why, image in pictures.items()
+    }
+    few = KERNEL[..., :12, :15]
+    repeated = applied(kernels=np.kron(few, np.ones((2, 2), np.float32))).mean(0)
+    files["repeated"] = (MOVED, {"kernels": few, "scale": 2, "padding": "zero", "image": repeated})
+    rng = np.random.default_rng(7)
+    frames, order = rng.random((6, 3, 20, 21), np.float32), rng.permutation(6)
+    kernels = rng.normal(0.1, 0.1, (6, 3, 3, 18, 19)).astype(np.float32)
+    image = sum(
+        kernels[:, None, a, b] * frames[order, :, a : a + 18, b : b + 19] for a in range(3) for b in range(3)
+    )
+    files["order in color"] = (frames, {"kernels": kernels, "padding": "valid", "image": image.mean(0)})
+    files["channels"] = (frames, {"kernels": kernels, "padding": "valid"})
+    u, v = rng.normal(0.2, 0.1, (2, 4, 5, 24, 30)).astype(np.float32)
+    image = applied(kernels=v[:, :, None] * u[:, None]).mean(0)
+    files["separable"] = (MOVED, {"vertical": u, "horizontal": v, "padding": "zero", "image": image})
+    return files
+
+
+def test_why_a_picture_is_another_is_said_in_the_words_of_python(run_node, tmp_path):
+    files, said = reasons(), {}
+    for why, (frames, method) in files.items():
+        padding, size = method["padding"], frames.shape[-2:] if "scale" in method else None
+        given = method.get("kernels")
+        field = (
+            KernelField.from_factors(method["vertical"], method["horizontal"], padding=padding)
+            if given is None
+            else KernelField.from_kernels(given, size=size, padding=padding)
+        )
+        if why == "channels":
+            method["image"] = picture_of(frames, field)[::-1]
+        with pytest.raises(ValueError) as refused:
+            Estimate.of(Burst(frames), field, name="mine", image=method["image"])
+        said[why] = str(refused.value)
+        np.savez(tmp_path / f"{len(said)}.npz", frames=frames, title="mine", **method)
+    found = run_node(tmp_path, [("kernels", {"file": f"{i + 1}.npz"}) for i in range(len(said))])
+    about = re.compile(r"\d+\.\d+(e-?\d+)?")  # sums are rounded otherwise
+    for number, ((why, sentence), one) in enumerate(zip(said.items(), found, strict=True), start=1):
+        assert isinstance(one, JavaScriptError), why
+        assert about.sub("#", str(one)) == about.sub("#", f"{number}.npz: {sentence}"), why
+    assert all("None of the usual reasons" in said[why] for why in ("clipped", "noise"))
 
 
 def test_texts_are_html_without_scripts_and_formulas_are_drawn():

@@ -5,7 +5,7 @@
 
 import { make } from "../elements.js";
 import { exampleShown, stateOfExample } from "../examples.js";
-import { Outdated } from "../session.js";
+import { Outdated } from "../slices.js";
 import { LensPage } from "./lens_page.js";
 
 const REST_MS = 600; // after which other assumed noise is computed
@@ -29,8 +29,8 @@ export class ExplorePage extends LensPage {
     select.onchange = () => {
       if (select.value === "") return;
       const { state } = this.session;
-      const { teach, sizes, lesson } = state; // they are of other pages
-      Object.assign(state, stateOfExample(examples[Number(select.value)], this.session.offer), { teach, sizes, lesson });
+      const { teach, noise, sizes, lesson } = state; // they are of other pages
+      Object.assign(state, stateOfExample(examples[Number(select.value)], this.session.offer), { teach, noise, sizes, lesson });
       this.controls.write();
       this.lens.follow({ pinned: this.session.state.pixel, display: { ...this.session.offer.display, ...this.display } });
       this.changed();

@@ -10,7 +10,7 @@ import { Controls } from "../controls.js";
 import { make, sentenceOf } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack, packAssumed } from "../pack.js";
-import { Outdated } from "../session.js";
+import { Outdated } from "../slices.js";
 
 /** Of the true noise, between which the lens interpolates. */
 export const SCALES = [0.25, 0.5, Math.SQRT1_2, Math.SQRT2, 2, 4];
@@ -79,6 +79,7 @@ export class LensPage {
   destroy() {
     this.left = true;
     this.session.next();
+    this.session.anew?.closeAll();
     this.lens.destroy();
   }
 
@@ -103,6 +104,7 @@ export class LensPage {
       this.session.check(turn);
       const burst = await this.session.take(recipe, turn);
       if (this.session.id !== before) this.lens.setAssumed(null);
+      this.lens.setPredictor(this.session.predictor);
       this.controls.draw(await this.session.photo(recipe.photo), burst);
       await this.denoise(turn);
     } catch (error) {

@@ -1,24 +1,17 @@
 // Noise: the same burst, with more or less assumed noise than there is.
 
-/** @import { Estimate } from "../types" */
+/** @import { Answer, Estimate, Measure } from "../types" */
 /** @import { Site } from "../site.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
 import { chart } from "../chart.js";
 import { make } from "../elements.js";
-import { answerOf } from "../fields.js";
 import { packAssumed } from "../pack.js";
-import { inSlices } from "../slices.js";
 import { LensPage, SCALES } from "./lens_page.js";
 
 const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
 const ORDER = [1, 0.25, 4, 0.5, 2, Math.SQRT1_2, Math.SQRT2, 0.25 * Math.SQRT2, 2 * Math.SQRT2];
-
-/** @typedef {{ spread: number, share: number, psnr: number }} Answer */
-
-/** How the lens shows the page, while the site is open. @type {Partial<Display>} */
-let kept = {};
 
 export class NoisePage extends LensPage {
   /**
@@ -34,12 +27,12 @@ export class NoisePage extends LensPage {
   }
 
   get display() {
-    return kept;
+    return this.session.state.noise;
   }
 
   /** @param {Display} display */
   keepDisplay(display) {
-    kept = display;
+    this.session.state.noise = display;
   }
 
   /** @param {number} turn */
@@ -60,7 +53,8 @@ export class NoisePage extends LensPage {
     for (const scale of ORDER) {
       for (const { name, config, title } of [...models.filter(({ config: { direct } }) => direct), ...all]) {
         this.say(`Denoising with ${title}, told ${words(scale)} the true noise …`);
-        const estimate = scale === 1 ? await session.estimate(name, turn) : (await session.ask(name, turn, [scale]))[0];
+        const wanted = /** @type {Measure[]} */ (config.direct ? [] : ["answer"]);
+        const estimate = scale === 1 ? await session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0];
         const place = SCALES.indexOf(scale);
         if (place >= 0 && models.some((model) => model.name === name)) {
           const mine = others.get(name) ?? [];
@@ -72,10 +66,7 @@ export class NoisePage extends LensPage {
             given();
           }
         }
-        if (config.direct) continue;
-        const answer = await inSlices(answerOf(estimate, config, burst));
-        session.check(turn);
-        if (answer) answers.get(name)?.set(scale, answer);
+        if (estimate.answer) answers.get(name)?.set(scale, estimate.answer);
       }
       this.draw(all, answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
     }

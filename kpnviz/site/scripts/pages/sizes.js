@@ -4,16 +4,14 @@
 /** @import { Shown } from "../pack.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
-import { bestSize, squaredError } from "../best_size.js";
+import { bestSize } from "../best_size.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
+import { ofSizes } from "../parameters.js";
 import { LensPage } from "./lens_page.js";
 
 const LANES = 2; // networks that compute at a time
-
-/** @type {WeakMap<Float32Array, Float64Array>} */
-const errors = new WeakMap();
 
 export class SizesPage extends LensPage {
   /**
@@ -38,7 +36,7 @@ export class SizesPage extends LensPage {
   }
 
   get models() {
-    return this.all.filter(({ name }) => this.session.estimates.has(name));
+    return this.all.filter(({ name }) => this.session.estimates.get(name)?.local);
   }
 
   get note() {
@@ -50,8 +48,8 @@ export class SizesPage extends LensPage {
   }
 
   /** @param {Display} display */
-  keepDisplay({ other, shown, frame }) {
-    this.session.state.sizes = { other, shown, frame };
+  keepDisplay(display) {
+    this.session.state.sizes = ofSizes(display);
   }
 
   destroy() {
@@ -69,7 +67,7 @@ export class SizesPage extends LensPage {
     const { shown, other } = session.state.sizes;
     // The two that are seen come first, MKPN before all.
     const rank = (/** @type {string} */ name) => (name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3);
-    const waiting = all.filter(({ name }) => !session.estimates.has(name)).sort((a, b) => rank(a.name) - rank(b.name));
+    const waiting = all.filter(({ name }) => !session.estimates.get(name)?.local).sort((a, b) => rank(a.name) - rank(b.name));
     const titles = new Set(waiting.map(({ title }) => title));
     const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     progress();
@@ -77,7 +75,7 @@ export class SizesPage extends LensPage {
     const lane = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         this.used.add(next.name);
-        await session.estimate(next.name, turn);
+        await session.estimate(next.name, turn, ["errors"]);
         session.check(turn);
         titles.delete(next.title);
         progress();
@@ -101,18 +99,11 @@ export class SizesPage extends LensPage {
   /** @param {Shown[]} shown */
   payload(shown) {
     const { burst, session } = this;
-    const { H, W, C, clean } = burst;
-    const truth = clean.subarray(0, C * H * W);
-    const errorOf = (/** @type {Float32Array} */ image) => {
-      const error = errors.get(image) ?? squaredError(image, truth, burst);
-      errors.set(image, error);
-      return error;
-    };
     const best = bestSize(
-      shown.map(({ estimate }) => errorOf(/** @type {NonNullable<typeof estimate>} */ (estimate).image)),
+      shown.map(({ estimate }) => /** @type {Float32Array} */ (estimate?.local)),
       shown.map(({ config }) => (config.sizes.length === 1 ? config.sizes[0] : null)),
-      H,
-      W,
+      burst.H,
+      burst.W,
     );
     return pack(burst, shown, interestingPixel(burst), `sizes ${session.id}`, best);
   }
