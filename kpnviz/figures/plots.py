@@ -195,9 +195,7 @@ def noise_fit(
             x=ends, y=read_std**2 + shot_gain * ends, name=name, mode="lines", hoverinfo="skip",
             line=dict(width=2.5, color=_NOISE_COLORS[index % 2], dash="dash" if index else "solid"),
         )  # fmt: skip
-    figure.update_xaxes(
-        title="mean of the patch, linear (white = 1)", gridcolor=GRID, zeroline=False
-    )
+    figure.update_xaxes(title="mean of the patch, linear (white = 1)", gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
         title="variance over the frames", range=[0, top], tickformat="~g", gridcolor=GRID, zeroline=False
     )
