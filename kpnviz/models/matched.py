@@ -22,7 +22,6 @@ of the noise: a burst that is multiplied by a factor, and its noise with it, has
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
@@ -33,8 +32,8 @@ from torch import Tensor, nn
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.local_conv import local_conv
 from kpnviz.matching import matching_costs, window_sides
-from kpnviz.models.kpn import ModelConfig, Part, half_of, reflect_to_multiple, widened
-from kpnviz.models.unet import UNet, he_normal_
+from kpnviz.models.kpn import ModelConfig, Part, PredictRows, half_of, reflect_to_multiple, widened
+from kpnviz.models.unet import UNet, compiled_for, he_normal_
 from kpnviz.noise import stabilize_frames
 
 ENCODED, MIXED = 24, 64
@@ -154,6 +153,15 @@ class MatchingNetwork(nn.Module):
 
         part   rows and columns whose kernels are wanted, beginning at even ones; None: all
         """
+        part = part or (slice(0, frames.shape[2]), slice(0, frames.shape[3]))
+        prediction = self.prepared(frames, read_std, shot_gain, part)
+        return prediction if isinstance(prediction, Tensor) else prediction(part[0])
+
+    def prepared(
+        self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part
+    ) -> PredictRows | Tensor:
+        """What :meth:`forward` does, but for the last step, which is called with some rows of the part; a `direct`
+        network has no such step, and gives the picture."""
         B, N, H, W = frames.shape
         full = reflect_to_multiple(frames, self.stride)  # [B, N, H', W']
         if not self.config.noise_map:
@@ -167,7 +175,7 @@ class MatchingNetwork(nn.Module):
             plain = _in_strips(self._plain_factors, costs)
             inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
         t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
-        wanted = half_of(part or (slice(0, H), slice(0, W)))
+        wanted = half_of(part)
         if not self.config.direct:
             # The encoders' 3x3 convolution needs one cell more on every side.
             seen, wanted = widened(wanted, 1, costs.shape[-2:])
@@ -181,9 +189,16 @@ class MatchingNetwork(nn.Module):
             features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
-        factors = _in_strips(self._factors, *(x[..., *wanted] for x in (costs, t, e0, e, mean)))
-        height, width = (H, W) if part is None else (s.stop - s.start for s in part)
-        return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
+        maps = [x[..., *wanted] for x in (costs, t, e0, e, mean)]
+        first, columns = part[0].start // 2, part[1]
+
+        def predict(rows: slice) -> KernelField:
+            cells = slice(rows.start // 2 - first, (rows.stop + 1) // 2 - first)
+            factors = _in_strips(self._factors, *(x[..., cells, :] for x in maps))
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
+
+        return predict
 
     def _plain_factors(self, costs: Tensor) -> Tensor:
         """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""
@@ -253,7 +268,7 @@ class MatchingNetwork(nn.Module):
     def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
         """signed [B, N, F, h, w], logits [B, N, 2K, h, w], found [B, h, w], trust [B, N, h, w] -> factors as signed."""
         N, scales = signed.shape[1], torch.exp(2 * self.size_sharpness)
-        if _compiled(signed):
+        if compiled_for(signed):
             from kpnviz.models._compiled import separable_factors  # imports numba
 
             parts, rows, place, own = (x.flatten(-2).numpy() for x in (signed, logits, found, trust))
@@ -279,12 +294,6 @@ class MatchingNetwork(nn.Module):
         ]  # S of [B, N, h, w]
         inverse = _inverse(torch.stack(masses).mean((0, 2)))[:, None, None]
         return torch.cat([part * inverse if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
-
-
-def _compiled(x: Tensor) -> bool:
-    """Whether the compiled version of the last step can be used: float32 on the CPU, no gradients, numba installed."""
-    no_gradients = not torch.is_grad_enabled() and x.dtype == torch.float32
-    return no_gradients and x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
 def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
