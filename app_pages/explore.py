@@ -11,6 +11,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
 from kpnviz.lens.page import PAGE_BYTES, interactive_page
 from kpnviz.lens.payload import Pixel
+from kpnviz.lens.texts.pages import EXPLORE
 from kpnviz.ui import cache, elements, export, link
 from kpnviz.ui.assumed_noise import assumed_payloads, offered
 from kpnviz.ui.controls import burst_controls, method_controls, without_failures
@@ -100,15 +101,12 @@ def introduce() -> None:
     """What is to be seen, written when the pictures are drawn that it speaks of."""
     preset = shown_preset()
     introduction.markdown(
-        f":material/visibility: **{preset.title}.** {preset.look}"
-        if preset
-        else "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. "
-        "**Move over the picture** or tap it to see the kernels."
+        f":material/visibility: **{preset.title}.** {preset.look}" if preset else EXPLORE.introduction
     )
 
 
 # Until new pictures are there, the text is that of the old ones.
-introduction = begin("What does the network do at this pixel?", tools=preset_menu)
+introduction = begin(EXPLORE.title, tools=preset_menu)
 status = st.empty()
 
 with st.sidebar:

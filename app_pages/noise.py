@@ -8,12 +8,13 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
+from kpnviz.lens.texts.pages import BLIND, NOISE
+from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.controls import (
-    beyond_training,
     burst_controls,
     method_controls,
     pinned_pixel,
@@ -25,7 +26,7 @@ from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import FRAMES
 from kpnviz.ui.state import MATRIX_METHOD, NOISE_DISPLAY, NOISE_LENS
 
-BLIND = "kpn-blind"  # beside the methods that are chosen
+SAYS = NOISE.texts
 
 
 def scale_text(scale: float) -> str:
@@ -77,7 +78,7 @@ def results(
     complete = parts.complete
     known = parts.is_ready(f"{with_kernels[-1]} {ORDER[0]}")
     with elements.awaited(denoised.complete, "Denoising …") as for_lens:
-        st.subheader("How the kernels and the picture answer", anchor=False)
+        st.subheader(SAYS["curves"], anchor=False)
         with (
             elements.awaited(known, f"Denoising with {len(with_kernels)} networks …") as for_curves,
             elements.awaited(complete, "True noise against assumed noise …") as for_matrix,
@@ -108,9 +109,9 @@ def curves(burst: Burst, found: Mapping[str, Mapping[float, cache.Answer]]) -> N
     answers = {name: [of[scale] for scale in scales] for name, of in found.items()}
     ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in scales]
     cells: list[tuple[str, str, Mapping[str, Sequence[float | None]]]] = [
-        ("Spread of frame 0's kernels", "median spread, px", {m: [a.spread for a in of] for m, of in answers.items()}),
-        ("Share of frame 0", "median share", {m: [a.share for a in of] for m, of in answers.items()}),
-        ("Picture", "PSNR, dB", {m: [a.psnr for a in of] for m, of in answers.items() if of[0].psnr is not None}),
+        (SAYS["spread"], "median spread, px", {m: [a.spread for a in of] for m, of in answers.items()}),
+        (SAYS["share"], "median share", {m: [a.share for a in of] for m, of in answers.items()}),
+        (SAYS["psnr"], "PSNR, dB", {m: [a.psnr for a in of] for m, of in answers.items() if of[0].psnr is not None}),
     ]  # fmt: skip
     with elements.grid(f"noise_curves_{len(scales)}", 270):
         for name, unit, series in cells:
@@ -124,22 +125,13 @@ def curves(burst: Burst, found: Mapping[str, Mapping[float, cache.Answer]]) -> N
                 )  # fmt: skip
                 elements.chart(figure, f"noise_{name}_{len(scales)}")
     flat = " and ".join(markdown_title(method) for method in answers if is_blind(method))
-    blind = (
-        f" Of networks that take no assumed noise lines are flat: {flat}."
-        if flat
-        else f" {title_of(BLIND)}, which takes no assumed noise, is not among the networks here."
-    )
-    st.caption(
-        "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
-        + protocol(burst)
-        + "."
-        + blind
-    )
+    blind = SAYS["flat"].format(names=flat) if flat else SAYS["no_flat"].format(name=title_of(BLIND))
+    st.caption(f"{SAYS['caption'].format(protocol=protocol(burst))} {blind}")
 
 
 @elements.fragment
 def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]) -> None:
-    st.subheader("True noise against assumed noise", anchor=False)
+    st.subheader(SAYS["matrix"], anchor=False)
     method = elements.choose("Method", methods, MATRIX_METHOD, default_method(methods), markdown_title)
     small = cache.matrix_recipe(recipe, pixel)
     bar = elements.progress_bar("matrix", "Denoising a burst for every pair …")
@@ -161,25 +153,13 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
     with right:
         diagonal = np.diag(values)
         loss = values.max(axis=0) - diagonal
-        st.markdown(
-            f"Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned one: made at the "
-            "gain below, denoised with the assumed noise of the gain at the left. The frame marks the "
-            "best of each column. On the diagonal the assumed noise is the true one."
-        )
-        st.markdown(
-            "No other assumed noise is better here than the true one."
-            if loss.max() < 0.005
-            else f"At most **{loss.max():.2f} dB** would be gained here by assuming another noise than the true one."
-        )
+        st.markdown(SAYS["cells"].format(height=height, width=width))
+        loses = loss.max() >= 0.005
+        st.markdown(SAYS["better"].format(loss=f"{loss.max():.2f}") if loses else SAYS["best"])
     st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small))}.")
 
 
-begin(
-    "What if the assumed noise is wrong?",
-    "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. **Move the slider** "
-    "under the pictures: the same burst, denoised as if it had 1/4 to 4 times the true standard deviation. Below, what "
-    "that does over the whole picture.",
-)
+begin(NOISE.title, NOISE.introduction)
 with st.sidebar:
     recipe = burst_controls()
     methods = method_controls()
@@ -194,7 +174,7 @@ try:
         with_kernels = tuple(name for name in chosen if cache.has_kernels(recipe, name))
     methods = without_failures(recipe, methods)
     if not methods or not with_kernels:
-        st.info("Choose a method that predicts kernels, in the sidebar.")
+        st.info(SAYS["without"])
     else:
         results(recipe, methods, with_kernels, pixel)
 except ValueError as error:

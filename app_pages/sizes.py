@@ -8,6 +8,7 @@ from kpnviz.analysis.metrics import inner
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.denoise import Estimate
+from kpnviz.lens.texts.pages import FAR, SIZES
 from kpnviz.models.zoo import title_of
 from kpnviz.serving.in_parts import InParts
 from kpnviz.text import percent
@@ -21,6 +22,8 @@ from kpnviz.ui.presets import preset_menu
 from kpnviz.ui.size_stage import MAX_BYTES, SizeStage, size_stage
 from kpnviz.ui.state import SIZES_DISPLAY, SIZES_LENS
 from kpnviz.ui.tips import line_of_terms, tips
+
+SAYS = SIZES.texts
 
 
 def with_progress(recipe: BurstRecipe, estimates: InParts[Estimate]) -> SizeStage:
@@ -42,9 +45,6 @@ def stage(shown: SizeStage) -> None:
     link.sync_address()
 
 
-FAR = 1.5  # dB: sizes that lie further off MKPN are written at the end of the axis
-
-
 def size_curves(shown: SizeStage, burst: Burst) -> None:
     """Of each class of pixels, by how much every size is better or worse than MKPN, or else than the largest size."""
     inside = shown.classes[inner(shown.classes.shape)]
@@ -52,41 +52,37 @@ def size_curves(shown: SizeStage, burst: Burst) -> None:
     scores = {method: class_psnr(error, shown.classes) for method, error in shown.errors.items()}
     sized = [method for method in scores if single_size(method)]
     base = "mkpn" if "mkpn" in scores else sized[-1]
-    st.subheader(f"Which pixels want which size? Each against {title_of(base)}", anchor=False)
+    st.subheader(SAYS["curves"].format(base=title_of(base)), anchor=False)
     x = [size for method in sized if (size := single_size(method))]
     with elements.grid("size_curves", 225):
         for i, name in enumerate(PIXEL_CLASSES):
             with st.container(gap="xsmall"):
-                st.markdown(f"**{name.capitalize()}**: {percent(shares[i])} of the pixels")
+                st.markdown(SAYS["share"].format(**{"class": name.capitalize(), "share": percent(shares[i])}))
                 if shares[i] == 0:
-                    st.caption("There are none in this crop.")
+                    st.caption(SAYS["none"])
                     continue
                 series = {"KPN Lₙ": [scores[method][i] - scores[base][i] for method in sized]}
                 figure = figures.curves(
                     x,
                     series,
                     "kernel size n, px",
-                    f"PSNR minus that of {title_of(base)}, dB",
+                    SAYS["y"].format(base=title_of(base)),
                     log2=True,
                     tick_text=elements.size_ticks(x),
                     zero=True,
                 ).update_layout(showlegend=False, margin_t=16)
                 elements.chart(figures.near(figure, FAR), f"sizes_{name}")
-    level = ", ".join(
+    levels = ", ".join(
         f"{name} {scores[base][i]:.2f} dB" for i, name in enumerate(PIXEL_CLASSES) if shares[i] > 0
     )
-    st.caption(
-        f"At 0 stands {title_of(base)}: {level}. Above 0 a size is better than it, on this one burst; *Results* "
-        f"has the mean of 72. ▼ marks what lies more than {FAR:g} dB off. {CLASS_RULE} {protocol(burst)}."
-    )
+    of_burst = {"base": title_of(base), "levels": levels, "protocol": protocol(burst)}
+    st.caption(SAYS["caption"].format(far=f"{FAR:g}", rule=CLASS_RULE, **of_burst))
 
 
 begin(
-    "How large should a kernel be?",
-    ""  # in front of a class the title is enough, and pictures need the room
-    if st.session_state.get(TEACH)
-    else "One burst, denoised with MKPN, which fuses six kernel sizes, and with kernels of every size alone. **Move "
-    "over a picture** or tap it to see each kernel for that pixel; click a kernel to see its picture.",
+    SIZES.title,
+    # In front of a class the title is enough, and pictures need the room.
+    "" if st.session_state.get(TEACH) else SIZES.introduction,
     tools=preset_menu,
 )
 with st.sidebar:

@@ -61,6 +61,7 @@ DISPLAY: dict[str, Any] = {
     "dropped": [],
     "nonnegative": False,
     "moved": None,
+    "anew": False,
 }
 """How the lens shows a burst at first. mode, one of MODES: picture, signed or absolute (error against the panel
 `against`: truth, frame, mean or a model's name), kernels (all over the picture), stack (all frames, one above the
@@ -72,7 +73,8 @@ kernels are shown where R, G and B (0, 1, 2) have their own; step: which of a se
 being the last. all: views of one frame show all; region: pixels a side of the region whose mean kernels are shown, 0
 the whole picture; kinds: how many kernels are sorted into. Kernels changed by hand: off, kernel sizes that are switched
 off, by method; keep: kernels are scaled so that shares sum to what they did; dropped: frames whose kernels are 0;
-nonnegative: negative weights are 0; moved: a frame that is moved under its kernels, as [frame, dy, dx]."""
+nonnegative: negative weights are 0; moved: a frame that is moved under its kernels, as
+[frame, dy, dx]; anew: the networks see it move, and predict anew, where the host of the lens can ask them."""
 
 COMPARE = ("wipe", "pair", "one")
 LOOKS = (
@@ -101,7 +103,6 @@ def pack(
     estimates: Sequence[Estimate | Series | str],
     start: Pixel | None = None,
     clean: np.ndarray | None = None,
-    alone: bool = False,
     best: BestSize | None = None,
     max_bytes: int | None = None,
     lossy: bool = False,
@@ -114,7 +115,6 @@ def pack(
     have the same name and numbers.
 
     clean   the frames without noise, [N, H, W] or [N, C, H, W], where they are known: the ideal kernels need them
-    alone   the pictures alone, to pick a pixel from: without kernels, and without other assumed noise (`pack_assumed`)
     best    which kernel size is best where, of these estimates: the lens then shows the map beside the picture, and in
             place of its views the kernels of all estimates for one frame
     max_bytes  of what is sent; None: MAX_BYTES
@@ -130,8 +130,8 @@ def pack(
     arrays: list[np.ndarray] = []
     max_bytes = MAX_BYTES if max_bytes is None else max_bytes
     names = _unique([_name(one) for one in estimates])
-    expected = 4 * burst.frames.size + sum(_expected_bytes(one, alone, lossy) for one in estimates)
-    otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates, alone))
+    expected = 4 * burst.frames.size + sum(_expected_bytes(one, lossy) for one in estimates)
+    otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates))
     check_size(expected, max_bytes, otherwise)
 
     def add(array: np.ndarray, dtype: Any = None) -> int:
@@ -155,7 +155,7 @@ def pack(
 
     def kernels(estimate: Estimate) -> dict[str, Any] | None:
         field = estimate.kernels
-        if field is None or alone:
+        if field is None:
             return None
         sent = rounded(field, burst.frames, lossy, estimate.network is not None, pause)
         return {
@@ -221,8 +221,7 @@ def pack(
         "height": burst.height,
         "width": burst.width,
         "white_level": burst.white_level,
-        "burst": "" if alone or best or series else burst_id(burst),
-        "alone": alone,
+        "burst": "" if best or series else burst_id(burst),
         "noise": noises and [dataclasses.asdict(noise) for noise in noises],
         "matching": _matching(burst, estimates),
         "clean": None if clean is None else add(clean, np.float16),
@@ -329,20 +328,20 @@ def _matching(burst: Burst, estimates: Sequence[Estimate | Series | str]) -> dic
     return {"weights": weights, "noise": dataclasses.asdict(guide(burst).gray_noise("matching"))}
 
 
-def _expected_bytes(one: Estimate | Series | str, alone: bool, lossy: bool) -> int:
+def _expected_bytes(one: Estimate | Series | str, lossy: bool) -> int:
     """About what an estimate takes in a payload."""
     if isinstance(one, str):
         return 0
     if isinstance(one, Series):
-        return sum(_expected_bytes(estimate, alone, lossy) for estimate in one.values())
+        return sum(_expected_bytes(estimate, lossy) for estimate in one.values())
     field = one.kernels
-    if field is None or alone:
+    if field is None:
         return 4 * one.image.size
     basis = 0 if field.basis is None else 4 * field.basis.numel()
     return 4 * one.image.size + basis + field.factors.numel() * (1 if lossy and in_8_bits(field) else 2)
 
 
-def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
+def _smaller(estimates: Sequence[Estimate | Series | str]) -> str:
     """How else one goes on: dense kernels in 8 bits."""
     fields = [
         estimate.kernels
@@ -352,9 +351,7 @@ def _smaller(estimates: Sequence[Estimate | Series | str], alone: bool) -> str:
         )
         if estimate.kernels is not None
     ]
-    return (
-        ", or say lossy=True, which halves dense kernels" if not alone and any(map(in_8_bits, fields)) else ""
-    )
+    return ", or say lossy=True, which halves dense kernels" if any(map(in_8_bits, fields)) else ""
 
 
 def payload_bytes(

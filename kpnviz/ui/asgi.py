@@ -12,7 +12,7 @@ from kpnviz.paths import PACKAGE, ROOT
 from kpnviz.serving import payloads, tiles
 from kpnviz.serving.asgi import Card, ClosedSessions, create_runtime, lifespan, page_routes
 from kpnviz.serving.uploads import UploadGate, Uploads
-from kpnviz.ui import whole_picture
+from kpnviz.ui import engine, whole_picture
 from kpnviz.ui.server import FIRST_PAGE, prepare
 
 _SCRIPT = ROOT / "app.py"
@@ -30,6 +30,7 @@ app = st.App(
         *payloads.routes(_BASE),
         *tiles.routes(_BASE),
         *whole_picture.routes(_BASE),
+        *engine.routes(_BASE),
         *page_routes(_PAGES, FIRST_PAGE, _BASE, _CARD),
     ],
     lifespan=lifespan(prepare, uploads, closed_sessions),

@@ -6,7 +6,7 @@ What they stand at is in st.session_state, the same on all pages: recipes are re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import streamlit as st
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize, with_motion
 from kpnviz.camera_motion import CameraMotion
 from kpnviz.lens.terms import explained
+from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
 from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
@@ -79,14 +80,6 @@ _COLOR_HELP = (
     "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
     "the luminance."
 )
-
-
-def beyond_training(gains: Iterable[float]) -> str:
-    """A sentence that names those of the gains whose noise is beyond training, or "" if there are none."""
-    beyond = [f"×{gain:g}" for gain in gains if NoiseModel.for_gain(gain).beyond_training]
-    if len(beyond) < 2:
-        return f"Gain {beyond[0]} lies beyond training." if beyond else ""
-    return f"Gains {', '.join(beyond[:-1])} and {beyond[-1]} lie beyond training."
 
 
 _GAIN_HELP = (

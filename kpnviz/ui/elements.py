@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, weighted_sum
 from kpnviz.color import LUMINANCE_WEIGHTS, displayed
 from kpnviz.figures import Figure
+from kpnviz.lens.texts.result_tables import Cell
 from kpnviz.text import MAX_NAME, visible
 from kpnviz.ui.tips import with_terms
 
@@ -198,15 +198,6 @@ def shown_gray(image: np.ndarray, white_level: float) -> np.ndarray:
 def decibels(image: np.ndarray, burst: Burst) -> str:
     """'31.40 dB', or nothing for a burst without a truth."""
     return "" if burst.truth is None else f"{psnr(image, burst.truth, burst.white_level):.2f} dB"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Of a `table`: its text, how it is marked (best, tie, less or nothing), and what is said on hover."""
-
-    text: str
-    mark: str = ""
-    tip: str = ""
 
 
 _TABLE = """<style>

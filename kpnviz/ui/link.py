@@ -34,6 +34,7 @@ _RENAMED = {
     "if_nonnegative": "in_nonnegative",
     "if_renormalize": "in_keep",
     "if_method": "in_shown",
+    "if_anew": "in_anew",
 }
 """Names of What if, before the lens took it over."""
 
@@ -89,7 +90,7 @@ def upgraded(query: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _with_new_names(query: Mapping[str, str]) -> dict[str, str]:
-    """What *What if* once wrote, as the lens writes it. (if_anew, networks that see it move, is a shake by hand.)"""
+    """What *What if* once wrote, as the lens writes it."""
     renamed = {_RENAMED.get(name, name): text for name, text in query.items()}
     if {"if_dy", "if_dx"} & renamed.keys():
         renamed["in_moved"] = "~".join(

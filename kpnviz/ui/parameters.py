@@ -59,7 +59,7 @@ from kpnviz.ui.link_formats import (
     Text,
     View,
 )
-from kpnviz.ui.state import KERNELS_DISPLAY, LENS_DISPLAY, PIXEL, SIZES_DISPLAY
+from kpnviz.ui.state import KERNELS_DISPLAY, LENS_DISPLAY, NOISE_DISPLAY, PIXEL, SIZES_DISPLAY
 
 
 @dataclass(frozen=True)
@@ -240,6 +240,7 @@ _LENS_FORMATS: dict[str, Format] = {
     "dropped": Integers(0, _last_frame, "frames"),
     "nonnegative": Flag(),
     "moved": Moved(_last_frame, MAX_CHANGED_SHIFT),
+    "anew": Flag(),
 }
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("explore",), inside=LENS_DISPLAY)
@@ -249,8 +250,14 @@ KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(K
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("kernels",), name=f"in_{_name}", inside=KERNELS_DISPLAY)
 
-# --- Sizes, Learn ---
+# --- Noise, Sizes, Learn ---
+for _name, _format in _LENS_FORMATS.items():
+    parameter(_name, DISPLAY[_name], _format, ("noise",), name=f"noise_{_name}", inside=NOISE_DISPLAY)
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
+for _name in ("compare", "mode", "against", "stops", "linear", "view"):
+    parameter(
+        _name, DISPLAY[_name], _LENS_FORMATS[_name], ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY
+    )
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import kpnviz
+from kpnviz.analysis.counterfactuals import shift_frame
 from kpnviz.analysis.ideal import expected_error, ideal_kernels
 from kpnviz.analysis.metrics import psnr
 from kpnviz.noise import NoiseModel
@@ -592,3 +593,34 @@ def test_where_they_cannot_be_fetched_they_come_in_messages(chromium, server):
     no_exception(page)
     page.close()
     assert page.errors and all("502" in error for error in page.errors)
+
+
+def test_networks_predict_anew_for_a_frame_that_is_moved(page):
+    """The engine of the site, fetched from the app when it is first asked, against the networks in Python."""
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url) if "/engine/" in request.url else None)
+    page.get_by_role("tab", name="What if").click()
+    page.locator("[name=moved]").select_option("3")
+    page.locator("[name=dy]").fill("4")
+    expect(page.locator(".chip.shown .score").locator("visible=true")).to_contain_text("dB")
+    assert not fetched and lens(page, "l.byHand.isMoved && !l.anew.ready")
+    page.get_by_label("predict anew").check()
+    until(page, lambda: lens(page, "l.anew.ready"))
+    burst = shift_frame(kpnviz.synthesize(recipe_of(GRAY)), 3, 4, 0)
+    found = kpnviz.load("mkpn")(burst)
+    shown = lens(page, "Array.from(l.imageOf(l.panelNamed('mkpn')))")
+    np.testing.assert_allclose(np.reshape(shown, found.image.shape), found.image, atol=5e-5)
+    hover(page, 64, 50)
+    expected = found.kernels.at(64, 50)
+    weights = lens(page, "l.found[1].cells.map((c) => Array.from(c.weights))")
+    np.testing.assert_allclose(
+        np.reshape(weights, expected.shape), expected, atol=2e-3 * np.abs(expected).max()
+    )
+    expect(page.locator("[data-method=MKPN] .agrees")).to_be_visible()
+    page.wait_for_url("**anew=1**")
+    # It is there at once, now that the engine is; and goes with the choice.
+    page.locator("[name=dy]").fill("-4")
+    until(page, lambda: lens(page, "l.anew.ready && l.byHand.moved.shift[0] === -4"))
+    page.get_by_label("predict anew").uncheck()
+    painted(page)
+    assert lens(page, "!l.anew.ready && l.fieldOf(l.kernelMethods[1]) === l.kernelMethods[1].kernels")

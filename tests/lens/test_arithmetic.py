@@ -53,6 +53,7 @@ MODULES = (
     "palette",
     "payload",
     "peaks",
+    "predicted_anew",
     "regions",
     "response",
     "size_pictures",
@@ -316,6 +317,60 @@ def test_a_frame_moved_by_hand_is_that_of_python(script):
     found = script("[...withMovedFrame(a.frames, 2, [3, -5]).values]", frames=array(burst.frames[:, None]))
     expected = shift_frame(burst, 2, 3, -5).frames
     np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-7)
+
+
+def test_what_is_predicted_for_a_moved_frame_is_shown_once_all_networks_have_answered(script):
+    """The newest question wins; what was found belongs to one move, one assumed noise and one burst."""
+    seen = script("""(async () => {
+      const panels = ["one", "two"].map((name) => ({ name, image: [0] }));
+      const methods = [0, 1].map((panel) => ({ panel, kernels: { withFactors: (factors) => factors } }));
+      const scoreOf = ([v]) => `${v} dB`;
+      const byHand = { isMoved: true, moved: { frame: 1, shift: [0, 1] }, frames: "frames", scoreOf };
+      const data = { id: "a", burst: "b", panels, methods, noise: [{}], series: null };
+      const state = { data, byHand, assumed: { applied: 1 }, changed() {} };
+      const anew = new PredictedAnew(state);
+      const asked = [];
+      const predict = (name, frames, noise, scale) => new Promise((give, fail) =>
+        asked.push({ name, scale, give: (v) => give({ image: [v], factors: v }), fail }));
+      const rest = () => new Promise((done) => setTimeout(done, 200));
+      const look = () => {
+        anew.follow();
+        return [anew.ready, anew.status, anew.fieldOf(methods[0]) ?? null, anew.variantOf(panels[1]) ?? null];
+      };
+      const seen = [];
+      anew.asked = true;
+      seen.push(look()); // nobody to ask
+      anew.set({ burst: "b", networks: ["one"], predict });
+      seen.push(anew.offered);
+      anew.set({ burst: "b", networks: ["one", "two"], predict });
+      look(); await rest();
+      asked[0].give(1); await rest();
+      seen.push(look()); // one is not all
+      byHand.moved = { frame: 1, shift: [0, 2] };
+      look(); asked[1].give(2); await rest();
+      seen.push(look()); // answers of before the move
+      asked[2].give(3); asked[3].give(4); await rest();
+      seen.push(look());
+      state.assumed.applied = 0;
+      seen.push(look());
+      await rest(); asked[5].fail(new Error("no memory")); await rest();
+      seen.push(look());
+      anew.asked = false;
+      seen.push(look());
+      return [seen, asked.map(({ name, scale }) => [name, scale])];
+    })()""")
+    waiting = [False, "predicting …", None, None]
+    assert seen[0] == [
+        [False, "", None, None],
+        False,
+        waiting,
+        waiting,
+        [True, "", 3, {"image": [4], "score": "4 dB"}],
+        waiting,
+        [False, "The networks cannot predict here: no memory", None, None],
+        [False, "", None, None],
+    ]
+    assert seen[1] == [["one", 2], ["two", 2]] * 2 + [["one", 1], ["two", 1]]
 
 
 @pytest.mark.parametrize(("y", "x", "side"), [(11, 20, 9), (2, W - 1, 17), (5, 5, 0)])

@@ -69,10 +69,9 @@ def test_what_other_noise_gives_is_packed_for_the_same_burst():
     np.testing.assert_array_equal(arrays[header["images"]], [estimate.image for estimate in estimates])
     for number, estimate in zip(header["factors"], estimates, strict=True):
         np.testing.assert_allclose(arrays[number], estimate.kernels.factors[0], rtol=2e-3, atol=1e-4)
-    # Of pictures alone, and of a series, there is no other noise: their burst has no name to send it to.
+    # Of a series there is no other noise: its burst has no name to send it to.
     series = Series("step", {1: estimates[0], 2: estimates[1]})
-    for other in (pack(burst, estimates, alone=True), pack(burst, [series])):
-        assert unpack(other)[0]["burst"] == ""
+    assert unpack(pack(burst, [series]))[0]["burst"] == ""
     direct = [Estimate(burst.mean, None, "kpn-direct", 0.0, "kpn-direct")]
     assert unpack(pack_assumed(burst, (2,), direct))[0]["factors"] == []
 

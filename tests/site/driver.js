@@ -2,7 +2,7 @@
 // [name of a function below, its arguments]; what they give comes out as JSON, typed arrays as files of FOLDER.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { bestSize, squaredError } from "../../kpnviz/site/scripts/best_size.js";
+import { bestSize, localPsnr, squaredError } from "../../kpnviz/site/scripts/best_size.js";
 import { drawShifts, synthesize } from "../../kpnviz/site/scripts/burst.js";
 import { readConfig, readTensors } from "../../kpnviz/site/scripts/checkpoint.js";
 import { Engine } from "../../kpnviz/site/scripts/engine.js";
@@ -14,6 +14,9 @@ import { exampleArrays, exampleRecipe } from "../../kpnviz/site/scripts/kernel_e
 import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
 import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
+import { forestsOf } from "../../kpnviz/site/scripts/forest.js";
+import { matrixRecipe } from "../../kpnviz/site/scripts/gain_matrix.js";
+import { ofClasses, pixelClasses } from "../../kpnviz/site/scripts/pixel_classes.js";
 import { readNpz } from "../../kpnviz/site/scripts/npz.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
@@ -99,9 +102,15 @@ const work = {
   examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
   bestSize({ images, truth, sizes, H, W }) {
     const burst = { C: 1, H, W, white_level: 1 };
-    const { local, index, classes } = bestSize(images.map((image) => squaredError(floats(image), floats(truth), burst)), sizes, H, W);
+    const { local, index, classes } = bestSize(images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)), sizes, H, W);
     return { local, index, classes };
   },
+  classes({ truth, errors, C, H, W }) {
+    const classes = pixelClasses(floats(truth), { C, H, W, white_level: 1 });
+    return { classes, ...ofClasses(classes, errors.map((error) => Float64Array.from(floats(error))), H, W) };
+  },
+  forests: ({ pairs, chosen, near }) => forestsOf(pairs, chosen, near),
+  matrix: ({ recipe, pixels, side }) => pixels.map((pixel) => matrixRecipe(recipe, pixel, side).crop),
   async answer({ build, checkpoint, recipe, names }) {
     const burst = synthesize(recipe, photos(names));
     const net = await network(build, checkpoint);

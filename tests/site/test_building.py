@@ -103,7 +103,9 @@ GOOD = [
     "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
     "v=2&lesson=4&teach=1&sizes=kpn-l3~mkpn~2",
-    "v=2&kernels_view=what-if&in_dropped=1~2",
+    "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
+    "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
+    "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
 ]
 WRONG = [
     "v=9&phto=dog",

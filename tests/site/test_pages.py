@@ -1,25 +1,34 @@
 """What the pages of the site compute beside the networks, and what they read of files: in Node, against Python."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
 import pytest
 
 from kpnviz.analysis.best_size import best_size
-from kpnviz.analysis.maps import frame_maps, squared_error
-from kpnviz.analysis.metrics import psnr
+from kpnviz.analysis.maps import class_psnr, frame_maps, pixel_classes, squared_error
+from kpnviz.analysis.metrics import inner, psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.capture.kernel_file import load_kernels, save_kernels
+from kpnviz.color import srgb_encode
+from kpnviz.consistency import picture_of
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
-from kpnviz.evaluation.results import Results
+from kpnviz.evaluation.results import Results, read_results
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import unpack
+from kpnviz.lens.texts import result_tables
 from kpnviz.noise import NoiseModel
-from kpnviz.site.texts import formula, markup, texts
+from kpnviz.site.texts import formula, markup, results_texts, texts
 from kpnviz.ui import kernel_example
+from kpnviz.ui.cache import matrix_recipe
+from kpnviz.ui.choices import MATRIX_CROP
 
+from ..test_consistency import FRAMES as MOVED
+from ..test_consistency import KERNELS as KERNEL
+from ..test_consistency import applied
 from .conftest import JavaScriptError, build, checkpoint, photo_files
 
 
@@ -35,6 +44,60 @@ def test_the_best_size_is_that_of_python(run_node, tmp_path):
     np.testing.assert_allclose(found["local"], expected.local.ravel(), atol=2e-5)
     assert tuple(found["classes"]) == expected.classes
     assert (found["index"] == expected.index.ravel() + 1).mean() > 0.999 and len(set(found["index"])) > 2
+
+
+def test_classes_of_pixels_and_their_psnr_are_those_of_python(run_node, tmp_path):
+    truth = synthesize(BurstRecipe("dog", (20, 30, 61, 78), frames=1, color=True)).truth
+    rng = np.random.default_rng(0)
+    errors = rng.random((2, 61, 78)).astype(np.float32)
+    files = {"color": truth, "gray": truth[1], "error0": errors[0], "error1": errors[1]}
+    jobs = [
+        ("classes", {"truth": name, "errors": ["error0", "error1"], "C": C, "H": 61, "W": 78})
+        for name, C in (("color", 3), ("gray", 1))
+    ]
+    for name, found in zip(("color", "gray"), run_node(tmp_path, jobs, files), strict=True):
+        expected = pixel_classes(files[name])
+        assert set(expected.ravel()) == {0, 1, 2}
+        assert (found["classes"] == expected.ravel()).mean() > 0.999  # but for rounding at a threshold
+        inside = expected[inner(expected.shape)]
+        assert found["shares"] == pytest.approx([(inside == i).mean() for i in range(3)], abs=1e-3)
+        for psnrs, error in zip(found["psnr"], errors, strict=True):
+            assert psnrs == pytest.approx(class_psnr(error.astype(float), expected), abs=0.01)
+
+
+def test_figures_of_results_are_those_of_python(run_node, tmp_path):
+    results = read_results()
+    plain = results_texts(results)
+    jobs, wanted = [], []
+    for motion, gain, method in (
+        ("whole-pixel", 4, "kpn-l5"),
+        ("moving", 16, "mkpn"),
+        ("sub-pixel", 1, "kpn-l25"),
+    ):
+        rows = result_tables.rows_of(results, motion)
+        of = next(one for one in plain["motions"] if one["name"] == motion)
+        pairs = of["pairs"][str(gain)]
+        chosen = result_tables.comparable(rows, gain).index(method)
+        jobs.append(("forests", {"pairs": pairs, "chosen": chosen, "near": plain["near"]}))
+        wanted.append(result_tables.compared(rows, gain, method))
+    assert len(wanted[0]) == 2  # near and far
+    for forests, found in zip(wanted, run_node(tmp_path, jobs), strict=True):
+        assert [one["heading"] for one in found] == [forest.heading for forest in forests]
+        for one, forest in zip(found, forests, strict=True):
+            assert (one["titles"], one["ties"]) == (list(forest.titles), list(forest.ties))
+            assert one["x_title"] == forest.x_title
+            for key in ("values", "errors"):
+                assert one[key] == pytest.approx(getattr(forest, key), abs=2e-5)
+
+
+def test_bursts_of_the_matrix_of_gains_are_cut_out_as_in_the_app(run_node, tmp_path):
+    pixels = [(0, 0), (50, 70), (127, 127), (31, 96)]
+    for crop in ((10, 20, 128, 128), (0, 5, 48, 96)):
+        recipe = BurstRecipe("dog", crop)
+        (found,) = run_node(
+            tmp_path, [("matrix", {"recipe": {"crop": crop}, "pixels": pixels, "side": MATRIX_CROP})]
+        )
+        assert [tuple(one) for one in found] == [matrix_recipe(recipe, pixel).crop for pixel in pixels]
 
 
 def kernels_of_kinds():
@@ -123,7 +186,7 @@ LIES = {
     "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},
     "scale is 3": {"frames": FRAMES, "kernels": KERNELS, "scale": 3},
     "kernal is no key": {"frames": FRAMES, "kernal": KERNELS},
-    "its picture is not what its kernels make": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
+    "kernels 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
     "they are counted from 0": {"frames": FRAMES, "1/kernels": KERNELS},
     "so F = 2 and 3": {"frames": FRAMES, "basis": np.zeros((2, 2, 3, 3)), "coefficients": np.zeros((3, 8, 9))},
     "read_std and shot_gain come together": {"frames": FRAMES, "kernels": KERNELS, "read_std": 0.1},
@@ -176,6 +239,77 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
         assert sentence in str(one) and str(one).startswith(name) and "\n" not in str(one), (name, one)
 
 
+def reasons():
+    """Files of pictures that were made in another way than their kernels say."""
+    flipped, exchanged = KERNEL[:, ::-1, ::-1], KERNEL.swapaxes(1, 2)
+    plain = applied().mean(0)
+    pictures = {
+        "another padding": applied(mode="reflect").mean(0),
+        "padding and sum": applied(mode="edge").sum(0),
+        "flipped": applied(kernels=flipped).mean(0),
+        "exchanged": applied(kernels=exchanged).mean(0),
+        "both": applied(kernels=exchanged[:, ::-1, ::-1]).mean(0),
+        "order": applied(MOVED[[2, 0, 3, 1]]).mean(0),
+        "twice": applied(MOVED[[0, 0, 0, 0]]).mean(0),
+        "order, padding, sum": applied(MOVED[[2, 0, 3, 1]], mode="edge").sum(0),
+        "order, flipped": applied(MOVED[::-1], flipped).mean(0),
+        "divided": plain / KERNEL.sum((1, 2)).mean(0),
+        "divided inside": plain / applied(np.ones_like(MOVED)).mean(0),
+        "factor": 255 * plain,
+        "added": plain + MOVED[0],
+        "transfer": srgb_encode(plain),
+        "clipped": plain.clip(0.3, 0.6),
+        "noise": np.random.default_rng(2).random(plain.shape),
+        "rows": applied().mean(1),
+        "columns, sum": applied().sum(2),
+        "turned": plain.T,
+        "another size": plain[1:],
+    }
+    files = {
+        why: (MOVED, {"kernels": KERNEL, "padding": "zero", "image": image.astype(np.float32)})
+        for why, image in pictures.items()
+    }
+    few = KERNEL[..., :12, :15]
+    repeated = applied(kernels=np.kron(few, np.ones((2, 2), np.float32))).mean(0)
+    files["repeated"] = (MOVED, {"kernels": few, "scale": 2, "padding": "zero", "image": repeated})
+    rng = np.random.default_rng(7)
+    frames, order = rng.random((6, 3, 20, 21), np.float32), rng.permutation(6)
+    kernels = rng.normal(0.1, 0.1, (6, 3, 3, 18, 19)).astype(np.float32)
+    image = sum(
+        kernels[:, None, a, b] * frames[order, :, a : a + 18, b : b + 19] for a in range(3) for b in range(3)
+    )
+    files["order in color"] = (frames, {"kernels": kernels, "padding": "valid", "image": image.mean(0)})
+    files["channels"] = (frames, {"kernels": kernels, "padding": "valid"})
+    u, v = rng.normal(0.2, 0.1, (2, 4, 5, 24, 30)).astype(np.float32)
+    image = applied(kernels=v[:, :, None] * u[:, None]).mean(0)
+    files["separable"] = (MOVED, {"vertical": u, "horizontal": v, "padding": "zero", "image": image})
+    return files
+
+
+def test_why_a_picture_is_another_is_said_in_the_words_of_python(run_node, tmp_path):
+    files, said = reasons(), {}
+    for why, (frames, method) in files.items():
+        padding, size = method["padding"], frames.shape[-2:] if "scale" in method else None
+        given = method.get("kernels")
+        field = (
+            KernelField.from_factors(method["vertical"], method["horizontal"], padding=padding)
+            if given is None
+            else KernelField.from_kernels(given, size=size, padding=padding)
+        )
+        if why == "channels":
+            method["image"] = picture_of(frames, field)[::-1]
+        with pytest.raises(ValueError) as refused:
+            Estimate.of(Burst(frames), field, name="mine", image=method["image"])
+        said[why] = str(refused.value)
+        np.savez(tmp_path / f"{len(said)}.npz", frames=frames, title="mine", **method)
+    found = run_node(tmp_path, [("kernels", {"file": f"{i + 1}.npz"}) for i in range(len(said))])
+    about = re.compile(r"\d+\.\d+(e-?\d+)?")  # sums are rounded otherwise
+    for number, ((why, sentence), one) in enumerate(zip(said.items(), found, strict=True), start=1):
+        assert isinstance(one, JavaScriptError), why
+        assert about.sub("#", str(one)) == about.sub("#", f"{number}.npz: {sentence}"), why
+    assert all("None of the usual reasons" in said[why] for why in ("clipped", "noise"))
+
+
 def test_texts_are_html_without_scripts_and_formulas_are_drawn():
     assert markup("**a** *b* `c<` [[0]]", [{"text": "1 < 2", "says": 'x "y"'}]) == (
         '<b>a</b> <em>b</em> <code>c&lt;</code> <a class="measured" data-number="0" '
@@ -183,7 +317,8 @@ def test_texts_are_html_without_scripts_and_formulas_are_drawn():
     )
     assert formula(r"\begin{gathered} a \\ b \end{gathered}", "block").count("<math") == 2
     found = texts(Results({}, []))
-    assert found["verdicts"] == [] and found["results"]["motions"] == []
+    without = results_texts(Results({}, []))
+    assert without["verdicts"] == [] and without["motions"] == []
     for lesson in found["lessons"]:
         shown = lesson["text"] + lesson["equation"] + lesson["reveal"]
         assert "$" not in shown and "\\" not in shown and "<script" not in shown, lesson["title"]

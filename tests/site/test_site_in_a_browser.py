@@ -1,6 +1,7 @@
 """The site in a real browser: its pictures are those of Python, it asks no other address, and it says what is wrong."""
 
 import base64
+import dataclasses
 import functools
 import http.server
 import io
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, synthesize
 from kpnviz.capture.kernel_file import save_kernels
 from kpnviz.color import srgb_decode
@@ -19,9 +21,10 @@ from kpnviz.commands.site import offer
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
+from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.site.building import single_page, site_files, write_site
-from kpnviz.ui import link
+from kpnviz.ui import cache, link
 from kpnviz.ui.controls import recipe_of
 
 pytestmark = pytest.mark.browser
@@ -185,6 +188,21 @@ SEEN = {
 """What each page shows once it is there."""
 
 
+CURVES = {"Noise": 3, "Sizes": 3}  # figures under the lens
+
+
+def check_matrix(titles):
+    """What cells say on hover is what the app's matrix of gains holds, of the first burst and its pixel."""
+    recipe = recipe_of(link.read({})[0])
+    small = cache.matrix_recipe(recipe, cache.interesting_pixel(synthesize(recipe)))
+    shown = [re.fullmatch(r"gain ×(\d+), assumed ×(\d+): ([\d.]+) dB", title).groups() for title in titles]
+    assert len(shown) == 25
+    for *gains, value in shown[::6]:  # from one corner to the other, so that both gains are told apart
+        true, assumed = (NoiseModel.for_gain(int(gain)) for gain in gains)
+        burst = dataclasses.replace(synthesize(dataclasses.replace(small, noise=true)), noise=assumed)
+        assert float(value) == pytest.approx(psnr(load("mkpn")(burst).image, burst.truth), abs=0.011)
+
+
 def photo_of_a_telephone():
     """A JPEG that EXIF turns by a quarter, and what it shows."""
     upright = np.zeros((300, 400, 3), np.uint8)
@@ -223,6 +241,14 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
         for name, seen in SEEN.items():
             page.get_by_role("link", name=name, exact=True).click()
             wait_until(page, seen)
+            assert page.evaluate("document.querySelectorAll('.below svg.chart').length") == CURVES.get(
+                name, 0
+            )
+            if name == "Noise":
+                titles = page.evaluate(
+                    "[...document.querySelectorAll('.matrix td')].map((cell) => cell.title)"
+                )
+                check_matrix(titles)
         assert all(one.startswith((root, "data:", "blob:")) for one in heard), heard
         context.set_offline(True)
         heard.clear()

@@ -45,8 +45,9 @@ def states(draw):
     frames = draw(st.integers(4, 32))
     display |= {"all": True, "region": draw(st.sampled_from([0, 9, 65])), "kinds": 8, "keep": False}
     display |= {"off": {"kpn-l5": [5], "mkpn": draw(st.sampled_from([[1], [3, 11]]))}, "nonnegative": True}
-    display |= {"dropped": [0, frames - 1], "moved": [draw(st.integers(1, frames - 1)), -16, 3]}
-    shown, inside = (draw(st.sets(st.sampled_from(sorted(display)))) for _ in range(2))
+    display |= {"dropped": [0, frames - 1], "moved": [draw(st.integers(1, frames - 1)), -16, 3], "anew": True}
+    shown, inside, of_noise = (draw(st.sets(st.sampled_from(sorted(display)))) for _ in range(3))
+    of_sizes = draw(st.sets(st.sampled_from(["compare", "mode", "against", "stops", "linear", "view"])))
     return {
         "photo": draw(st.sampled_from(gallery())),
         "top": draw(place),
@@ -72,7 +73,9 @@ def states(draw):
             "shown": draw(st.sampled_from(sized_methods())),
             "frame": draw(st.integers(0, frames - 1)),
             "look": "sizes",
+            **{name: display[name] for name in of_sizes},
         },
+        "noise_display": {name: display[name] for name in of_noise},
     }
 
 
@@ -108,11 +111,11 @@ def test_links_of_before_what_if_moved_into_the_lens_show_the_same():
         "if_sizes": "5~7",
         "if_renormalize": "0",
     }
-    state, problem = link.read(old | {"if_nonnegative": "1", "if_dy": "-2", "if_frame": "4"})
+    state, problem = link.read(old | {"if_nonnegative": "1", "if_dy": "-2", "if_frame": "4", "if_anew": "1"})
     assert problem == ""
     assert state["kernels_view"] == "What if" and state["kernels_display"] == {
         **{"shown": "mkpn", "dropped": [0, 3], "keep": False, "nonnegative": True},
-        **{"off": {"mkpn": [1, 3, 9, 11]}, "moved": [4, -2, 0]},
+        **{"off": {"mkpn": [1, 3, 9, 11]}, "moved": [4, -2, 0], "anew": True},
     }
 
 

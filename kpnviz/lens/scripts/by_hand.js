@@ -78,13 +78,14 @@ export class ByHand extends HandChanges {
   variantOf(panel) {
     const { state, made } = this;
     if (panel.kind === "mean" && this.isMoved) return this.variantOfMean(panel);
+    const anew = state.anew.variantOf(panel);
     const method = state.kernelMethods.find((one) => state.data.panels[one.panel] === panel);
-    if (!method || (this.areAll(method) && !this.isChanged)) return;
+    if (!method || (this.areAll(method) && !(anew ? this.areKernelsChanged : this.isChanged))) return anew;
     const name = this.nameOfChanges(method);
     const whole = state.wholeFieldOf(method);
     const before = made.get(panel);
     if (before?.field === whole && before.of === name) return before.variant;
-    const base = state.wholeVariantOf(panel)?.image ?? panel.image;
+    const base = (anew ?? state.wholeVariantOf(panel))?.image ?? panel.image;
     if (!base) return;
     const image = this.isChanged ? this.changedImageOf(method, panel, whole, name) : this.imageOf(method);
     if (!image) return { image: base, score: "…" };

@@ -10,6 +10,7 @@ import { boxOf, markedShift, methodRows, shapeText, shareCell, sumLines } from "
 /** @type {View} */
 export const changeView = {
   title: "What if",
+  about: (state) => `${state.anew.offered}`,
   rows: (state) =>
     methodRows(state).map((row) => ({
       ...row,
@@ -47,6 +48,6 @@ export const changeView = {
   note: ({ state }) =>
     "Click a kernel to leave its frame out; pictures and PSNR follow. " +
     (state.frames > 1
-      ? "A frame that is moved here meets kernels that were predicted for it where it was: what it costs not to follow. (To let the networks see it move, choose the shake by hand.)"
+      ? `A frame that is moved meets kernels that were predicted for it where it was: what it costs not to follow. ${state.anew.offered ? "With “predict anew” the networks see it move." : "No network predicts anew here."}`
       : ""),
 };

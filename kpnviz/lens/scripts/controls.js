@@ -65,11 +65,14 @@ export class Controls {
 
   /** What is changed by hand, and the choices of the views Region and Kinds. */
   writeChanges() {
-    const { state: { byHand, region, kindCount, frames }, parts } = this; // prettier-ignore
+    const { state: { byHand, anew, region, kindCount, frames }, parts } = this; // prettier-ignore
     parts.input("region").value = `${region}`;
     parts.input("kinds").value = `${kindCount}`;
     parts.input("nonnegative").checked = byHand.nonnegative;
     parts.find(".of-moved").hidden = frames < 2;
+    parts.find(".of-anew").hidden = !anew.offered;
+    parts.input("anew").checked = anew.asked;
+    parts.find("[name=anew-status]").textContent = anew.status;
     const { frame, shift } = byHand.moved;
     parts.input("moved").value = `${frame}`;
     for (const [axis, name] of ["dy", "dx"].entries()) {
@@ -91,7 +94,7 @@ export class Controls {
     const { state, parts } = this;
     const { mode, outlined, shifts, frame, rolling, framePanel, pinned } = state;
     const place = parts.find(".on-picture");
-    place.hidden = mode !== "picture" || state.data.alone;
+    place.hidden = mode !== "picture";
     const sizes = [...new Set(outlined.map(({ kernels: { K } }) => K))].sort((a, b) => a - b);
     const many = sizes.length > 2 ? `${sizes[0]}×${sizes[0]} to ${sizes.at(-1)}×${sizes.at(-1)}` : sizes.map((K) => `${K}×${K}`).join(", ");
     const from = rolling ?? ([state.shownPanel, state.otherPanel].includes(framePanel) ? frame : 0);

@@ -121,7 +121,7 @@ export class Desk {
 
   /** Whether there are kernels. */
   get strip() {
-    return this.painter.state.data.methods.length > 0 && !this.painter.state.data.alone;
+    return this.painter.state.data.methods.length > 0;
   }
 
   /** @param {string} selector */

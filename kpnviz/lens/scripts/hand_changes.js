@@ -62,9 +62,14 @@ export class HandChanges {
     return this.moved.shift.some((d) => d !== 0);
   }
 
-  /** Whether kernels are changed beside their sizes, or meet other frames. */
+  /** Whether kernels are changed beside their sizes. */
+  get areKernelsChanged() {
+    return this.dropped.length > 0 || this.nonnegative;
+  }
+
+  /** Whether they are, or meet other frames. */
   get isChanged() {
-    return this.dropped.length > 0 || this.nonnegative || this.isMoved;
+    return this.areKernelsChanged || this.isMoved;
   }
 
   /** What kernels are applied to: the frames, of which one may be moved. */
@@ -88,7 +93,7 @@ export class HandChanges {
 
   /** What tells changes from others. */
   nameOfChanges(/** @type {KernelMethod} */ method) {
-    return JSON.stringify([this.changesOf(method), this.moved]);
+    return JSON.stringify([this.changesOf(method), this.moved, this.state.anew.ready]);
   }
 
   /**

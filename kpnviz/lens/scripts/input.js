@@ -156,6 +156,7 @@ export class Input {
     if (name === "region") state.region = Number(value);
     if (name === "kinds") state.kindCount = Number(value);
     if (name === "nonnegative") state.byHand.nonnegative = checked;
+    if (name === "anew") state.anew.asked = checked;
     if (name === "moved" || name === "dy" || name === "dx") return this.moveFrame();
     if (name === "mapped") state.mapAll = value === "all";
     state.redraw();

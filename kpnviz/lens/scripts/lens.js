@@ -1,6 +1,6 @@
 // The lens: its state, its painter and its input, and what it tells its host.
 
-/** @import { AssumedGiven, Display, Order, Pixel, Theme } from "./types" */
+/** @import { AssumedGiven, Display, Order, Pixel, Predictor, Theme } from "./types" */
 
 import { Input } from "./input.js";
 import { Painter } from "./painter.js";
@@ -91,6 +91,15 @@ export class Lens {
     if (!this.state.data) return;
     this.painter.controls.writeAssumed();
     this.painter.desk.layOut();
+  }
+
+  /**
+   * What predicts for a frame that a person moves (the view What if); null: nothing does.
+   * @param {Predictor | null} predictor
+   */
+  setPredictor(predictor) {
+    this.state.anew.set(predictor);
+    if (this.state.data) this.painter.invalidate("bitmaps", "pictures", "cursor");
   }
 
   /**

@@ -18,7 +18,7 @@ import MARKUP from "./lens.html";
 
 /**
  * Put a lens into an element, or a shadow root, so that the lens' styles stay inside. The lens that is returned has methods to
- * show another payload, to follow an order, setAssumed, setHeight, setTheme, refresh and destroy.
+ * show another payload, to follow an order, setAssumed, setPredictor, setHeight, setTheme, refresh and destroy.
  * @param {HTMLElement | ShadowRoot} place
  * @param {Options & Heard} options
  */

@@ -60,7 +60,6 @@ export class Painter {
     this.controls.writeSeries(); // before its place is measured
     root.classList.toggle("waiting", state.waiting);
     root.classList.toggle("without-kernels", !state.kernelMethods.length);
-    root.classList.toggle("alone", state.data.alone); // pictures to pick a pixel from
     this.tips.hide();
     this.desk.laidOut = "";
     this.desk.layOut();
@@ -136,7 +135,7 @@ export class Painter {
     const { cursor: [y, x], pinned, frame, look, view } = state; // prettier-ignore
     Object.assign(root.dataset, { y, x, pinned, frame, look, zoom: view.zoom.toFixed(2) });
     root.classList.toggle("pinned", pinned);
-    const others = state.kernelMethods.some((method) => !state.byHand.areAll(method));
+    const others = state.byHand.isChanged || state.kernelMethods.some((method) => !state.byHand.areAll(method));
     root.classList.toggle("assuming", others || state.assumed.applied !== 0); // stars are those of what was computed
   }
 

@@ -160,7 +160,7 @@ export class Pictures {
   /** The button that plays the frames, and which one is seen. */
   writeRoll() {
     const { state: { frames, rolling, roller, data }, calm } = this; // prettier-ignore
-    this.rollBar.hidden = frames < 2 || data.alone;
+    this.rollBar.hidden = frames < 2;
     const [sign, name] = roller ? ["❚❚", "Stop"] : calm.matches ? ["▶|", "Next frame"] : ["▶", "Play the frames"];
     this.rollButton.textContent = sign;
     this.rollButton.title = `${name} (v)`;

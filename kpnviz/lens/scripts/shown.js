@@ -12,6 +12,7 @@ import { KindsOf } from "./kinds_of.js";
 import { MeanOfRegion } from "./mean_of_region.js";
 import { applyKernels, kernelStats, strongest, usesOf } from "./kernels.js";
 import { costsAt, smoothFrames, weightedSum } from "./matching.js";
+import { PredictedAnew } from "./predicted_anew.js";
 import { Series } from "./series.js";
 import { flatten, stackOf } from "./stack.js";
 
@@ -121,6 +122,7 @@ export class Shown {
     this.kindCount = 5; // kinds that kernels are sorted into
     this.kinds = new KindsOf(this);
     this.byHand = new ByHand(this);
+    this.anew = new PredictedAnew(this);
   }
 
   /** @param {Payload} data */
@@ -188,7 +190,7 @@ export class Shown {
     return {
       ...{ frame, mode, against, stops, linear, compare, shown, other, look, channel, step: series.step },
       ...{ all: this.allFrames, region: this.region, kinds: this.kindCount, off: byHand.offSizes, keep: byHand.keepShare },
-      ...{ dropped: byHand.dropped, nonnegative: byHand.nonnegative, moved: byHand.isMoved ? [moved, ...shift] : null },
+      ...{ dropped: byHand.dropped, nonnegative: byHand.nonnegative, moved: byHand.isMoved ? [moved, ...shift] : null, anew: this.anew.asked },
       assumed: round(assumed.power),
       view: this.isWhole ? null : [view.y, view.x, view.zoom].map(round),
     };
@@ -374,7 +376,8 @@ export class Shown {
   }
 
   /**
-   * A method's kernels, with the noise that is assumed, or of the step of a series; without the sizes that are off.
+   * A method's kernels, with the noise that is assumed, of a frame as it is moved, or of the step of a series; without the
+   * sizes that are off.
    * @param {KernelMethod} method
    * @returns {Field}
    */
@@ -388,7 +391,7 @@ export class Shown {
    * @returns {WholeField}
    */
   wholeFieldOf(method) {
-    return this.series.fieldOf(method) ?? this.assumed.fieldOf(method);
+    return this.series.fieldOf(method) ?? this.anew.fieldOf(method) ?? this.assumed.fieldOf(method);
   }
 
   /**
@@ -429,6 +432,7 @@ export class Shown {
   /** Look at the pixel at the cursor: before it is painted. */
   evaluate() {
     const [y, x] = this.cursor;
+    this.anew.follow();
     this.shifts = this.shiftsAt(y, x);
     this.found = this.look === "sizes" ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
     this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];

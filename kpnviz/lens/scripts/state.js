@@ -13,6 +13,7 @@ const EDGE = 0.25; // of a picture's width: nearer to its edge a pixel is not se
 export class State extends Played {
   destroy() {
     this.ideal.reset();
+    this.anew.forget();
     this.background.clear();
     clearInterval(this.player);
     clearInterval(this.roller);
@@ -32,7 +33,7 @@ export class State extends Played {
    * @param {Display} display
    */
   follow(pinned, { frame, view, assumed, channel = 1, step = null, all = false, region = 33, kinds = 5, ...given }) {
-    const { off = {}, keep = true, dropped = [], nonnegative = false, moved = null, ...rest } = given;
+    const { off = {}, keep = true, dropped = [], nonnegative = false, moved = null, anew = false, ...rest } = given;
     const { height, width } = this.data;
     this.pinnedAt = pinned && pinned[0] < height && pinned[1] < width ? pinned : null;
     if (this.pinnedAt) [this.cursor, this.touched] = [this.pinnedAt, true];
@@ -43,6 +44,7 @@ export class State extends Played {
     Object.assign(this, { allFrames: all, region, kindCount: kinds });
     const [movedFrame, dy, dx] = moved ?? [1, 0, 0];
     Object.assign(this.byHand, { offSizes: off, keepShare: keep, nonnegative, dropped, moved: { frame: movedFrame, shift: [dy, dx] } });
+    this.anew.asked = anew;
     this.byHand.load();
     this.choosePanels();
     this.frame = clamp(frame, 0, this.frames - 1);
@@ -208,7 +210,7 @@ export class State extends Played {
   }
 
   /**
-   * Move a frame under its kernels, which stay as they are; one at a time.
+   * Move a frame under its kernels, which stay as they are unless the networks predict anew; one at a time.
    * @param {number} frame
    * @param {number} dy
    * @param {number} dx

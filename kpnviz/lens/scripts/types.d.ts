@@ -123,7 +123,6 @@ export interface Payload {
   height: number;
   width: number;
   white_level: number;
-  alone: boolean;
   /** Of each channel. */
   noise: Noise[] | null;
   /** [N, C, H, W] */
@@ -157,6 +156,21 @@ export interface AssumedGiven {
   results: Record<string, Uint8Array | null>;
 }
 
+/** What a network makes of frames: a picture [C, H, W], and factors [N, F, h, w] of its kernels (null: it predicts pixels). */
+export interface Prediction {
+  image: Float32Array;
+  factors: Values | null;
+}
+
+/** What predicts in the browser for frames that are changed by hand. What is asked of a network replaces what it was asked before. */
+export interface Predictor {
+  /** That it is for, as the payload names it. */
+  burst: string;
+  networks: string[];
+  /** Of frames that have this noise, told `scale` times as much. */
+  predict: (network: string, frames: Floats, noise: Noise, scale: number) => Promise<Prediction>;
+}
+
 /** How the lens shows a burst: DISPLAY in kpnviz/lens/payload.py says what each means. */
 export interface Display {
   frame: number;
@@ -180,6 +194,7 @@ export interface Display {
   dropped?: number[];
   nonnegative?: boolean;
   moved?: number[] | null;
+  anew?: boolean;
 }
 
 /** What a host sets: the pinned pixel, and how the burst is shown. */

@@ -42,15 +42,25 @@ function averaged(values, H, W) {
 }
 
 /**
- * Compare networks by their squared errors. sizes: the kernel size of each, null for one with several.
- * @param {Float64Array[]} errors
+ * PSNR in dB around each pixel of a picture, from its squared error: [H, W].
+ * @param {Float64Array} error
+ * @param {number} H
+ * @param {number} W
+ */
+export function localPsnr(error, H, W) {
+  return Float32Array.from(averaged(error, H, W), (value) => -10 * Math.log10(Math.max(value, NO_ERROR)));
+}
+
+/**
+ * Compare networks by their local PSNR. sizes: the kernel size of each, null for one with several.
+ * @param {Float32Array[]} locals
  * @param {(number | null)[]} sizes
  * @param {number} H
  * @param {number} W
  */
-export function bestSize(errors, sizes, H, W) {
-  const local = new Float32Array(errors.length * H * W);
-  errors.forEach((error, m) => local.set(Float32Array.from(averaged(error, H, W), (value) => -10 * Math.log10(Math.max(value, NO_ERROR))), m * H * W));
+export function bestSize(locals, sizes, H, W) {
+  const local = new Float32Array(locals.length * H * W);
+  locals.forEach((one, m) => local.set(one, m * H * W));
   const classes = sizes.map((size) => (size === null ? null : (size - 1) >> 1 <= 1 ? 0 : (size - 1) >> 1 <= 4 ? 1 : 2));
   const found = [...new Set(classes.filter((number) => number !== null))];
   /** @type {Uint8Array | null} */

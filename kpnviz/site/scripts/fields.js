@@ -1,6 +1,6 @@
 // Kernels of estimates, as the lens reads them; and medians of what they do.
 
-/** @import { Burst, Config, Estimate } from "./types" */
+/** @import { Answer, Burst, Config, Estimate } from "./types" */
 
 import { psnrOf } from "../../lens/scripts/assumed.js";
 import { KernelField } from "../../lens/scripts/field.js";
@@ -28,11 +28,11 @@ export function median(values) {
 }
 
 /**
- * What a network answers to an assumed noise: medians over the picture of frame 0's kernels, and the picture's PSNR in dB
- * (kpnviz.ui.cache.Answer). In steps.
+ * What a network answers to an assumed noise (kpnviz.ui.cache.Answer), in steps; null where it predicts pixels.
  * @param {Estimate} estimate
  * @param {Config} config
- * @param {Burst} burst
+ * @param {Pick<Burst, "clean" | "C" | "H" | "W" | "white_level">} burst
+ * @returns {Generator<void, Answer | null>}
  */
 export function* answerOf(estimate, config, burst) {
   const field = fieldOf(estimate, config, burst);

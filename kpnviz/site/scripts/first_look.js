@@ -17,7 +17,7 @@ const known = new WeakMap();
  * @returns {[number, number]}
  */
 export function interestingPixel(burst) {
-  const found = known.get(burst) ?? strongestEdge(burst);
+  const found = burst.look ?? known.get(burst) ?? strongestEdge(burst);
   known.set(burst, found);
   return found;
 }

@@ -1,16 +1,15 @@
 // The guided scene (kpnviz/lens/scene) on the site: its parts are computed here. It opens by itself for who comes to the plain
 // address for the first time, and from the name in the corner.
 
-/** @import { Burst, Picture, Recipe } from "./types" */
+/** @import { Burst, Recipe } from "./types" */
 /** @import { Site } from "./site.js" */
 
 import { mountScene, wasSeen } from "../../lens/scene/mount.js";
 import { SCENE } from "../../lens/scene/texts.js";
-import { synthesize } from "./burst.js";
 import { sentenceOf } from "./elements.js";
 import { noiseForGain } from "./noise.js";
 import { pack, packAssumed } from "./pack.js";
-import { Outdated } from "./session.js";
+import { Outdated } from "./slices.js";
 
 /** kpnviz.lens.scene.recipe @returns {Recipe} */
 export function sceneRecipe() {
@@ -29,7 +28,7 @@ export class FirstMinute {
   constructor(place, site) {
     this.site = site;
     this.id = "scene";
-    /** @type {Burst | null} */
+    /** @type {Promise<Burst> | null} */
     this.burst = null;
     /** @type {Promise<unknown>} */
     this.before = Promise.resolve();
@@ -74,11 +73,10 @@ export class FirstMinute {
   }
 
   /** The burst, made once. */
-  async scenery() {
-    const recipe = sceneRecipe();
-    const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
-    const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.site.session.photo(name)]))));
-    return (this.burst ??= synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name))));
+  scenery() {
+    this.burst ??= this.site.session.burstOf(sceneRecipe());
+    this.burst.catch(() => (this.burst = null)); // it may be tried again
+    return this.burst;
   }
 
   /** @param {string} part */
@@ -88,7 +86,7 @@ export class FirstMinute {
     const burst = await this.scenery();
     const network = part === "sizes" ? SCENE.networks.sizes : SCENE.networks.kernels;
     const scales = part === "noise" ? SCENE.scales : [1];
-    const estimates = await session.pool.ask(network, burst, scales);
+    const estimates = await session.pool.ask(network, burst, scales, part === "noise" ? [] : ["scores"]);
     session.check(turn);
     if (part === "noise") return packAssumed(burst, scales, estimates, this.id);
     const model = offer.models.find(({ name }) => name === network);

@@ -2,15 +2,12 @@
 // of a network.
 
 /** @import { Burst, Recipe } from "./types" */
-/** @import { Session } from "./session.js" */
 /** @import { Stored } from "./npz.js" */
 
-import { synthesize } from "./burst.js";
-import { kernelFile } from "./kernel_file.js";
 import { noiseForGain } from "./noise.js";
-import { inSlices } from "./slices.js";
 
-const PHOTO = "city";
+/** Its photo. */
+export const EXAMPLE_PHOTO = "city";
 const K = 5;
 const SIGMA = 0.15; // of differences of intensity
 
@@ -55,15 +52,4 @@ export function exampleArrays({ frames, N, H, W }) {
     ["padding", text("zero")],
     ["reduce", text("sum")],
   ]);
-}
-
-/**
- * The example as the lens shows it. Its photo is another one where the site has it not.
- * @param {Session} session
- */
-export async function openExample(session) {
-  const { photos } = session.offer;
-  const name = photos.includes(PHOTO) ? PHOTO : photos[0];
-  const photo = await session.photo(name);
-  return inSlices(kernelFile("example", exampleArrays(synthesize(exampleRecipe(name), () => photo))));
 }

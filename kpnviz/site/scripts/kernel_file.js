@@ -5,7 +5,7 @@
 /** @import { Padding } from "../../lens/scripts/types" */
 
 import { KernelField } from "../../lens/scripts/field.js";
-import { correlate } from "../../lens/scripts/kernels.js";
+import { explainDifference, pictureOf } from "./consistency.js";
 import { LIMITS } from "./constants.js";
 import { interestingPixel } from "./first_look.js";
 import { visible } from "./npz.js";
@@ -13,6 +13,7 @@ import { Arrays, meanOf } from "./pack.js";
 import { scoresOf } from "./scores.js";
 
 const TOLERANCE = 1e-3; // of the largest intensity, by which a network's picture may differ from that of its kernels
+const EXPLAINING_MS = 30_000; // in which the reason is sought why a picture is another
 const ROUNDING = 1e-6; // the lens sums in another order
 const MOST_WORK = 8e9; // multiply-adds: about a minute
 const METHOD_KEY = /^(?:(\d{1,2})\/)?((?:kernels|vertical|horizontal)(?:_\d{1,2})?|basis|coefficients|image|title|padding|reduce|scale)$/;
@@ -26,7 +27,7 @@ const BURST_KEYS = ["frames", "truth", "read_std", "shot_gain", "white_level", "
  * The payload of the lens, and the titles of the networks. It computes in steps, between which others have their turn.
  * @param {string} label  the file's name
  * @param {Map<string, Stored>} arrays
- * @returns {Generator<number, { payload: Uint8Array, titles: string[] }>}  steps tell how much is done, 0 to 1
+ * @returns {Generator<string, { payload: Uint8Array, titles: string[] }>}  steps say what is being done
  */
 export function* kernelFile(label, arrays) {
   const refuse = (/** @type {string} */ why) => new Error(`${label}: ${why}`);
@@ -62,9 +63,15 @@ export function* kernelFile(label, arrays) {
   /** @type {Method[]} */
   const shown = [];
   for (const [i, field] of fields.entries()) {
-    const image = yield* picture(burst, field, (share) => (i + share) / fields.length);
+    const applied = pictureOf(burst, field);
+    let step = applied.next();
+    for (; !step.done; step = applied.next()) yield `Applying the kernels of ${label}: ${Math.round((100 * (i + step.value)) / fields.length)} % …`;
+    const image = step.value;
     const given = methods.get(i)?.get("image");
-    if (given) check(given, image, field, burst.C, (why) => refuse(`${titleOf(i)}: ${why}`));
+    if (given) {
+      const checked = check(given, image, field, burst, (why) => refuse(`${titleOf(i)}: ${why}`));
+      while (!checked.next().done) yield `Comparing the picture of ${titleOf(i)} with that of its kernels …`;
+    }
     shown.push({ title: titleOf(i), field, image });
   }
   return { payload: packed(label, burst, shown), titles: shown.map(({ title }) => title) };
@@ -210,49 +217,21 @@ function fieldOf(method, { N, C, H, W }, refuse) {
 }
 
 /**
- * What the kernels make of the frames: [C, height, width].
- * @param {Shape & { frames: Float32Array }} burst
- * @param {KernelField} field
- * @param {(share: number) => number} done
- * @returns {Generator<number, Float32Array>}
- */
-function* picture({ C, H, W, frames }, field, done) {
-  const { K, count, channels, rule: { height, width, inset, padding, divisor } } = field; // prettier-ignore
-  const image = new Float32Array(C * height * width);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const sets = field.setsAt(y + inset, x + inset);
-      for (let c = 0; c < C; c++) {
-        const kernels = sets[channels > 1 ? c : 0];
-        let sum = 0;
-        for (let i = 0; i < count; i++) sum += correlate(frames, (i * C + c) * H * W, H, W, kernels[i], K, y + inset, x + inset, padding);
-        image[(c * height + y) * width + x] = sum / divisor;
-      }
-    }
-    yield done((y + 1) / height);
-  }
-  return image;
-}
-
-/**
- * The picture that a network gave is that of its kernels, or the file is refused.
+ * The picture that a network gave is that of its kernels; else the file is refused, with the reason.
  * @param {Stored} given
  * @param {Float32Array} made
  * @param {KernelField} field
- * @param {number} C
+ * @param {ReturnType<typeof burstOf>} burst
  * @param {(why: string) => Error} refuse
+ * @returns {Generator<void, void>}
  */
-function check(given, made, { rule: { height, width } }, C, refuse) {
-  const shape = C === 1 ? [height, width] : [C, height, width];
-  const alike = [shape, [1, ...shape]].some((one) => String(one) === String(given.shape)); // of a batch of one
-  if (!alike) throw refuse(`image has shape (${given.shape.join(", ")}); the kernels make one of (${shape.join(", ")})`);
+function* check(given, made, field, burst, refuse) {
   finite("image", given.values, refuse);
-  let [peak, most] = [0, 0];
-  made.forEach((value, i) => {
-    peak = Math.max(peak, Math.abs(given.values[i]));
-    most = Math.max(most, Math.abs(value - given.values[i]));
-  });
-  if (most > TOLERANCE * Math.max(peak, 1e-30)) throw refuse(`its picture is not what its kernels make of the frames: they differ by up to ${most.toPrecision(3)}, and the picture goes to ${peak.toPrecision(3)}; the app looks for the reason`);
+  const wanted = burst.C === 1 ? 2 : 3;
+  const shape = given.shape.length === wanted + 1 && given.shape[0] === 1 ? given.shape.slice(1) : given.shape; // of a batch of one
+  const end = performance.now() + EXPLAINING_MS;
+  const difference = yield* explainDifference(burst, field, given.values, shape, made, TOLERANCE, () => performance.now() < end);
+  if (difference) throw refuse(difference);
 }
 
 /**

@@ -1,7 +1,7 @@
 // A burst and its estimates as the lens reads them: kpnviz/lens/payload.py, `pack` and `pack_assumed`.
 
 /** @import { bestSize } from "./best_size.js" */
-/** @import { Burst, Config, Estimate } from "./types" */
+/** @import { Burst, Config, Estimate, Scores } from "./types" */
 
 import { GUIDE_WEIGHTS } from "./constants.js";
 import { guideNoise } from "./noise.js";
@@ -30,14 +30,17 @@ export function pack(burst, shown, start, id, best = null) {
   const picture = C === 1 ? [H, W] : [C, H, W];
   const arrays = new Arrays();
   const truth = clean.subarray(0, pixels);
-  /** @type {(kind: string, name: string, title: string, image: Float32Array | null) => object} */
-  const panel = (kind, name, title, image) => {
-    const scores = image && kind !== "truth" ? scoresOf(image, truth, H, W, white_level) : null;
+  /** @type {(kind: string, name: string, title: string, image: Float32Array | null, known?: Scores) => object} */
+  const panel = (kind, name, title, image, known) => {
+    const scores = image && kind !== "truth" ? (known ?? scoresOf(image, truth, H, W, white_level)) : null;
     return { kind, name, title, image: image && arrays.add(image, picture), scores };
   };
-  const panels = [panel("frame", "frame", "Frame", frames.subarray(0, pixels)), panel("mean", "mean", "Plain mean", meanOf(frames, N, pixels))];
+  const panels = [
+    panel("frame", "frame", "Frame", frames.subarray(0, pixels), burst.scores?.frame),
+    panel("mean", "mean", "Plain mean", burst.mean ?? meanOf(frames, N, pixels), burst.scores?.mean),
+  ];
   const methods = shown.map(({ name, title, config, estimate }) => {
-    const number = panels.push(panel("method", name, title, estimate && estimate.image)) - 1;
+    const number = panels.push(panel("method", name, title, estimate && estimate.image, estimate?.scores)) - 1;
     const factors = estimate?.factors;
     const kernels = factors && {
       ...{ sizes: config.sizes, separable: config.separable, half: true, padding: "reflect", reduce: "mean" },
@@ -53,7 +56,7 @@ export function pack(burst, shown, start, id, best = null) {
     : null;
   const stack = color ? [N, C, H, W] : [N, H, W];
   const header = {
-    ...{ height: H, width: W, white_level, burst: best ? "" : id, alone: false, noise: Array.from({ length: C }, () => noise), matching },
+    ...{ height: H, width: W, white_level, burst: best ? "" : id, noise: Array.from({ length: C }, () => noise), matching },
     clean: best ? null : arrays.add(toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,

@@ -21,7 +21,8 @@
  * @property {string[]} methods
  * @property {[number, number] | null} pixel
  * @property {Partial<Display>} display  what is not as at first
- * @property {{ other: string, shown: string, frame: number }} sizes  what the page Sizes compares, and the frame of its kernels
+ * @property {Partial<Display>} noise  the same of the page Noise
+ * @property {Partial<Display> & { other: string, shown: string, frame: number }} sizes  what the page Sizes compares, the frame of its kernels, and how
  * @property {number} lesson  counted from 0
  * @property {boolean} teach  in front of a class: large type
  * @property {Record<string, string>} others  what means something in the app alone, as the link has it
@@ -51,6 +52,9 @@
  * @property {string} version  of links
  * @property {string[]} sized  networks that the page Sizes compares
  * @property {number} lessons  how many there are
+ * @property {Record<string, Record<string, string>>} texts  of the pages, HTML: kpnviz.lens.texts.pages
+ * @property {number} far  dB beyond which a size is written at the end of the axis
+ * @property {{ gains: number[], crop: number }} matrix  of true and assumed noise; crop: pixels a side of its bursts
  * @property {import("./examples.js").Example[]} examples
  * @property {boolean} scene  whether the guided scene's networks and photos are on the site
  * @property {string} installation  address of how the app is installed
@@ -83,6 +87,8 @@ export function isNamedIn(name, page) {
   if (name === "lesson") return page === "learn";
   if (name === "sizes") return page === "sizes";
   if (IN_APP.includes(name)) return page === "kernels";
+  if (name.startsWith("noise_")) return page === "noise";
+  if (name.startsWith("sizes_")) return page === "sizes";
   if (name in DISPLAY_LIMITS) return page === "explore";
   return SCENES.includes(page);
 }
@@ -114,7 +120,7 @@ export function defaults(offer) {
   return {
     ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
     ...{ camera: { rotation: 0, tilt: 0, shutter: 0, parallax: 0 }, methods: [...methods], pixel: null, display: {} },
-    ...{ sizes: firstSizes(offer), lesson: 0, teach: false, others: {} },
+    ...{ noise: {}, sizes: firstSizes(offer), lesson: 0, teach: false, others: {} },
   };
 }
 
@@ -135,16 +141,22 @@ export function writeLink(state, offer, page) {
   for (const name of CAMERA) if (mayTurn(state) && state.camera[name]) put(name, Number(state.camera[name].toPrecision(12)));
   put("methods", state.methods.join("~"));
   if (state.pixel) put("pixel", state.pixel.join("~"));
-  for (const [name, value] of Object.entries(state.display)) {
-    const start = offer.display[/** @type {keyof Display} */ (name)];
-    if (!(name in DISPLAY_LIMITS) || JSON.stringify(value) === JSON.stringify(start)) continue;
-    if (name === "channel") put(name, CHANNELS[Number(value)]);
-    else if (name === "off") put(name, Object.entries(value ?? {}).sort().map(([method, sizes]) => [method, ...sizes].join(".")).join("~"));
-    else if (name === "region") put(name, value || "all");
-    else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
-  }
+  const putDisplay = (/** @type {Partial<Display>} */ display, prefix = "", names = Object.keys(DISPLAY_LIMITS)) => {
+    for (const [option, value] of Object.entries(display)) {
+      const start = offer.display[/** @type {keyof Display} */ (option)];
+      if (!names.includes(option) || JSON.stringify(value) === JSON.stringify(start)) continue;
+      const name = prefix + option;
+      if (option === "channel") put(name, CHANNELS[Number(value)]);
+      else if (option === "off") put(name, Object.entries(value ?? {}).sort().map(([method, sizes]) => [method, ...sizes].join(".")).join("~"));
+      else if (option === "region") put(name, value || "all");
+      else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
+    }
+  };
+  putDisplay(state.display);
+  putDisplay(state.noise, "noise_");
+  putDisplay(state.sizes, "sizes_", OF_SIZES);
   const { other, shown, frame } = state.sizes;
-  const sizes = (/** @type {State["sizes"]} */ of) => `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
+  const sizes = (/** @type {{ other: string, shown: string, frame: number }} */ of) => `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
   if (sizes({ other, shown, frame }) !== sizes(firstSizes(offer))) put("sizes", sizes(state.sizes));
   if (state.lesson) put("lesson", state.lesson + 1);
   if (state.teach) put("teach", 1);
@@ -155,13 +167,27 @@ export function writeLink(state, offer, page) {
 
 const REGIONS = ["9", "17", "33", "65", "all"];
 const MOST_MOVED = 16; // pixels that a frame is moved by hand
+const LEAST_ZOOM = 0.4; // beside each other, two pictures show a half each
 
 /** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
 const DISPLAY_LIMITS = {
   ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
   ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
-  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved" },
+  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved", anew: "flag" },
 };
+
+/** Options of the lens that the page Sizes has, beside those that it always sets. */
+const OF_SIZES = ["compare", "mode", "against", "stops", "linear", "view"];
+
+/**
+ * The options of the page Sizes that a link holds.
+ * @param {Display} display
+ * @returns {State["sizes"]}
+ */
+export function ofSizes(display) {
+  const { other, shown, frame } = display;
+  return { other, shown, frame, ...Object.fromEntries(OF_SIZES.map((name) => [name, display[/** @type {keyof Display} */ (name)]])) };
+}
 
 // What the app's page Kernels shows, and what its What if was once called.
 const WHAT_IF = ["if_method", "if_dropped", "if_sizes", "if_nonnegative", "if_renormalize", "if_frame", "if_dy", "if_dx", "if_anew"];
@@ -191,8 +217,8 @@ export function readLink(search, offer) {
   if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
   const version = query.get("v") ?? offer.version;
   if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
-  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...IN_APP]);
-  for (const name of query.keys()) if (!known.has(name) || ["display", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
+  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`), ...OF_SIZES.map((name) => `sizes_${name}`), ...IN_APP]);
+  for (const name of query.keys()) if (!known.has(name) || ["display", "noise", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
   const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
   const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
     const text = query.get(name);
@@ -244,43 +270,49 @@ export function readLink(search, offer) {
       state.pixel = [y, x];
     }
   }
-  /** @type {Record<string, unknown>} */
-  const display = {};
-  for (const [name, limits] of Object.entries(DISPLAY_LIMITS)) {
-    if (!query.has(name)) continue;
-    const start = /** @type {any} */ (offer.display)[name];
-    if (limits === "choice") display[name] = among(name, start, offer.display_choices[name]);
-    else if (limits === "channel") display[name] = CHANNELS.indexOf(among(name, CHANNELS[start], CHANNELS));
-    else if (limits === "text") display[name] = (query.get(name) ?? "").slice(0, 40);
-    else if (limits === "flag") display[name] = Boolean(within(name, Number(start), 0, 1));
-    else if (limits === "frame") display[name] = within(name, start, 0, state.frames - 1);
-    else if (limits === "view") {
-      display[name] = numbers(query.get(name) ?? "", [[0, side], [0, side], [1, side / 4]]);
-      if (!display[name]) wrong(name, "is not top~left~zoom, the whole picture is shown");
-    } else if (limits === "region") {
-      const side = among(name, `${start}`, REGIONS);
-      display[name] = side === "all" ? 0 : Number(side);
-    } else if (limits === "off") display[name] = readSizesOff(query.get(name) ?? "", offer, problems);
-    else if (limits === "frames") {
-      const parts = (query.get(name) ?? "").split("~").filter(Boolean);
-      const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
-      if (frames.length !== parts.length) wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
-      display[name] = frames.sort((a, b) => a - b);
-    } else if (limits === "moved") {
-      const last = state.frames - 1;
-      const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
-      if (!moved) wrong(name, `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`);
-      const rounded = moved?.map(Math.round) ?? [1, 0, 0];
-      display[name] = rounded[1] || rounded[2] ? rounded : null;
-    } else display[name] = within(name, start, ...limits, name === "kinds");
-  }
-  state.display = display;
+  const readDisplay = (prefix = "", names = Object.keys(DISPLAY_LIMITS)) => {
+    /** @type {Record<string, unknown>} */
+    const display = {};
+    for (const option of names) {
+      const [name, limits] = [prefix + option, DISPLAY_LIMITS[option]];
+      if (!query.has(name)) continue;
+      const start = /** @type {any} */ (offer.display)[option];
+      if (limits === "choice") display[option] = among(name, start, offer.display_choices[option]);
+      else if (limits === "channel") display[option] = CHANNELS.indexOf(among(name, CHANNELS[start], CHANNELS));
+      else if (limits === "text") display[option] = (query.get(name) ?? "").slice(0, 40);
+      else if (limits === "flag") display[option] = Boolean(within(name, Number(start), 0, 1));
+      else if (limits === "frame") display[option] = within(name, start, 0, state.frames - 1);
+      else if (limits === "view") {
+        display[option] = numbers(query.get(name) ?? "", [[0, side], [0, side], [LEAST_ZOOM, side / 4]]);
+        if (!display[option]) wrong(name, "is not top~left~zoom, the whole picture is shown");
+      } else if (limits === "region") {
+        const side = among(name, `${start}`, REGIONS);
+        display[option] = side === "all" ? 0 : Number(side);
+      } else if (limits === "off") display[option] = readSizesOff(query.get(name) ?? "", offer, problems);
+      else if (limits === "frames") {
+        const parts = (query.get(name) ?? "").split("~").filter(Boolean);
+        const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
+        if (frames.length !== parts.length) wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
+        display[option] = frames.sort((a, b) => a - b);
+      } else if (limits === "moved") {
+        const last = state.frames - 1;
+        const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
+        if (!moved) wrong(name, `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`);
+        const rounded = moved?.map(Math.round) ?? [1, 0, 0];
+        display[option] = rounded[1] || rounded[2] ? rounded : null;
+      } else display[option] = within(name, start, ...limits, option === "kinds");
+    }
+    return display;
+  };
+  state.display = readDisplay();
+  state.noise = readDisplay("noise_");
   if (query.has("sizes")) {
     const [other, shown, frame] = [...(query.get("sizes") ?? "").split("~"), "", ""];
     const here = [...offer.sized, "frame", "mean", "truth"];
     if (here.includes(other) && here.includes(shown) && /^\d{1,2}$/.test(frame) && Number(frame) < state.frames) state.sizes = { other, shown, frame: Number(frame) };
     else wrong("sizes", "are not two pictures and a frame joined by ~, the smallest and the largest size are shown");
   }
+  Object.assign(state.sizes, readDisplay("sizes_", OF_SIZES));
   state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
   state.teach = Boolean(within("teach", 0, 0, 1));
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);

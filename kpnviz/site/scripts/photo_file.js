@@ -1,20 +1,21 @@
 // A photo of a visitor's own, in linear light. The browser decodes it, turns it as its EXIF says and brings its colors to sRGB;
-// PNGs of 16 bits are decoded here, as browsers keep 8 of them.
+// PNGs of 16 bits are decoded here, as browsers keep 8 of them. It runs in a worker.
 
 /** @import { Picture } from "./types" */
-/** @import { Offer } from "./parameters.js" */
 
 import { visible } from "./npz.js";
 import { decodingTable } from "./pictures.js";
 
 export const MOST_FILE = 64 * 2 ** 20; // bytes
 const MOST_PIXELS = 100e6;
+const LONGEST = 32_000; // pixels a side that browsers draw
+const STRIP = 128; // rows that are drawn at a time
 const MOST_SIDE = 576; // pixels a side of the photo once it is reduced as those of the site are
 const LEAST_SIDE = 64;
 
 /**
  * @param {File} file
- * @param {Offer} offer
+ * @param {{ reduction: number }} offer  pixels a side of the photo that become one
  * @returns {Promise<{ picture: Picture, note: string }>}
  */
 export async function readOwnPhoto(file, { reduction }) {
@@ -24,6 +25,7 @@ export async function readOwnPhoto(file, { reduction }) {
   const deep = deepPng(bytes);
   const check = (/** @type {number} */ W, /** @type {number} */ H) => {
     if (W * H > MOST_PIXELS) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${MOST_PIXELS / 1e6} million are read here`);
+    if (Math.max(W, H) > LONGEST) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${LONGEST} a side are read here`);
     if (Math.min(W, H) < LEAST_SIDE * reduction) throw new Error(`${name} has ${W}×${H} pixels; photos of ${LEAST_SIDE * reduction} a side or more are read here`);
   };
   if (deep?.plain) {
@@ -39,18 +41,20 @@ export async function readOwnPhoto(file, { reduction }) {
   }
   const { width: W, height: H } = bitmap;
   check(W, H);
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [W, H];
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+  if (typeof OffscreenCanvas === "undefined") throw new Error(`${name} cannot be read: this browser cannot draw in the background; one of 2023 or later can`);
+  const context = new OffscreenCanvas(W, Math.min(STRIP, H)).getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   if (!context) throw new Error(`${name} has ${W}×${H} pixels, more than this browser can draw`);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
   const table = decodingTable(8);
   const picture = reduced(W, H, MOST_SIDE * reduction, (y) => {
-    const { data } = context.getImageData(0, y, W, 1);
+    if (y % STRIP === 0) {
+      context.clearRect(0, 0, W, STRIP);
+      context.drawImage(bitmap, 0, -y);
+    }
+    const { data } = context.getImageData(0, y % STRIP, W, 1);
     for (let i = 3; i < data.length; i += 4) if (data[i] < 255) throw new Error(`${name} is transparent in parts; save it without transparency`);
     return (x, c) => table[data[4 * x + c]];
   });
+  bitmap.close();
   return { picture, note: deep ? `Of ${name}, 8 of the 16 bits are used: it has ${deep.why}, which the browser alone applies.` : "" };
 }
 

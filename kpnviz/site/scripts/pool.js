@@ -1,10 +1,10 @@
 // The networks on the page: a worker each, opened when it is first asked.
 
-/** @import { Burst, Estimate } from "./types" */
+/** @import { Asked, Estimate, Measure } from "./types" */
 /** @import { Answer } from "./worker.js" */
 
 import { readConfig } from "./checkpoint.js";
-import { bytesOf, jsonOf, workerOf } from "./files.js";
+import { Outdated } from "./slices.js";
 
 /**
  * @typedef {object} Opened
@@ -12,8 +12,18 @@ import { bytesOf, jsonOf, workerOf } from "./files.js";
  * @property {{ number: number, resolve: (estimates: Estimate[]) => void, reject: (error: Error) => void } | null} asked  the last question
  */
 
+/**
+ * Where networks and engine come from, by their paths from the root of the site.
+ * @typedef {object} Files
+ * @property {(path: string) => Promise<Uint8Array<ArrayBuffer>>} bytesOf
+ * @property {(path: string) => Promise<any>} jsonOf
+ * @property {(path: string) => Promise<Worker>} workerOf
+ */
+
 export class Pool {
-  constructor() {
+  /** @param {Files} source */
+  constructor(source) {
+    this.source = source;
     /** @type {Map<string, Promise<Opened>>} */
     this.networks = new Map();
     /** @type {Map<string, Promise<{ config: Record<string, unknown>, weights: Uint8Array }>>} */
@@ -46,7 +56,7 @@ export class Pool {
   async load(name) {
     const [module, { config, weights }] = await Promise.all([this.engine(), this.filesOf(name)]);
     /** @type {Opened} */
-    const opened = { worker: this.idle.pop() ?? (await workerOf("worker.js")), asked: null };
+    const opened = { worker: this.idle.pop() ?? (await this.source.workerOf("worker.js")), asked: null };
     opened.worker.onmessage = (/** @type {MessageEvent<Answer>} */ { data }) => {
       const { asked } = opened;
       if (asked?.number !== data.number) return; // to an older question
@@ -69,7 +79,7 @@ export class Pool {
   filesOf(name) {
     let files = this.files.get(name);
     if (!files) {
-      files = Promise.all([jsonOf(`models/${name}.json`), bytesOf(`models/${name}.safetensors`)]).then(async ([card, weights]) => {
+      files = Promise.all([this.source.jsonOf(`models/${name}.json`), this.source.bytesOf(`models/${name}.safetensors`)]).then(async ([card, weights]) => {
         await check(name, weights, card.sha256);
         readConfig(card.config); // it throws where the engine does not know it
         return { config: card.config, weights };
@@ -94,32 +104,40 @@ export class Pool {
     }, () => {});
   }
 
+  /** Let all networks go. */
+  closeAll() {
+    for (const name of [...this.networks.keys()]) this.close(name);
+  }
+
   /** The engine, compiled once for all workers: the faster build where the browser has fused multiply-adds. */
   engine() {
-    this.compiled ??= compileEngine();
+    this.compiled ??= compileEngine(this.source);
     this.compiled.catch(() => (this.compiled = undefined));
     return this.compiled;
   }
 
   /**
-   * What a network makes of a burst, told each of `scales` times its noise. What it was asked before is given up, and never
-   * answered.
+   * What a network makes of a burst, told each of `scales` times its noise, with what is wanted to be known of it. What it was
+   * asked before is given up: Outdated.
    * @param {string} name
-   * @param {Burst} burst
+   * @param {Asked} burst
    * @param {number[]} scales
+   * @param {Measure[]} [wanted]
    * @returns {Promise<Estimate[]>}
    */
-  async ask(name, { frames, noise, N, C, H, W }, scales) {
+  async ask(name, { frames, clean, noise, white_level, N, C, H, W }, scales, wanted = []) {
     const opened = await this.open(name);
     const number = ++this.count;
+    opened.asked?.reject(new Outdated());
     return new Promise((resolve, reject) => {
       opened.asked = { number, resolve, reject };
-      opened.worker.postMessage({ number, burst: { frames, noise, N, C, H, W }, scales });
+      opened.worker.postMessage({ number, burst: { frames, clean: clean.slice(0, C * H * W), noise, white_level, N, C, H, W }, scales, wanted });
     });
   }
 }
 
-async function compileEngine() {
+/** @param {Files} source */
+async function compileEngine({ bytesOf }) {
   if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly, in which the networks run");
   const relaxed = await bytesOf("engine.relaxed.wasm");
   if (WebAssembly.validate(relaxed)) return WebAssembly.compile(relaxed);

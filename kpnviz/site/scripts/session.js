@@ -1,25 +1,34 @@
 // What a visitor is at: the state that a link holds, its burst, and what networks make of it. All pages of the site share it,
 // so that a page that is left and entered again computes nothing twice.
 
-/** @import { Burst, Estimate, Picture, Recipe } from "./types" */
+/** @import { Burst, Estimate, Measure, Picture, Recipe } from "./types" */
 /** @import { Offer, State } from "./parameters.js" */
+/** @import { Predictor } from "../../lens/scripts/types" */
 
-import { synthesize } from "./burst.js";
+import { Background } from "./background.js";
 import { drawHandheld } from "./camera.js";
-import { bytesOf } from "./files.js";
+import { bytesOf, jsonOf, workerOf } from "./files.js";
+import { EXAMPLE_PHOTO } from "./kernel_example.js";
 import { noiseForGain } from "./noise.js";
 import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
+import { predictorOf } from "./predictor.js";
+import { Outdated } from "./slices.js";
 
-/** What a page does was given up for something newer. */
-export class Outdated extends Error {}
+const FILES = { bytesOf, jsonOf, workerOf };
+
+/** Of an estimate, by what is wanted to be known of it. */
+const FIELD = { scores: "scores", errors: "local", answer: "answer", psnr: "psnr" };
 
 export class Session {
   /** @param {Offer} offer */
   constructor(offer) {
     this.offer = offer;
-    this.pool = new Pool();
+    this.pool = new Pool(FILES);
+    /** @type {Pool | null} */
+    this.anew = null; // predicts for frames that are moved by hand: a worker answers its newest question alone
+    this.background = new Background();
     /** @type {Map<string, Promise<Picture>>} */
     this.photos = new Map();
     /** @type {Burst | null} */
@@ -83,16 +92,37 @@ export class Session {
    * @param {number} turn
    */
   async take(recipe, turn) {
-    const names = [recipe.photo, ...recipe.moving.map(({ photo }) => photo)];
-    const photos = new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.photo(name)]))));
-    this.check(turn);
     const id = JSON.stringify(recipe) + (recipe.photo === OWN ? this.brought : "");
     if (id === this.id && this.burst) return this.burst;
-    this.burst = synthesize(recipe, (name) => /** @type {Picture} */ (photos.get(name)));
+    const burst = await this.burstOf(recipe);
+    this.check(turn);
+    this.burst = burst;
     this.id = id;
     this.estimates.clear();
     this.assumed.clear();
     return this.burst;
+  }
+
+  /**
+   * Make a burst. Outdated where another is asked meanwhile.
+   * @param {Recipe} recipe
+   */
+  async burstOf(recipe) {
+    return this.background.ask({ work: "burst", recipe }, await this.photosOf([recipe.photo, ...recipe.moving.map(({ photo }) => photo)]));
+  }
+
+  /** @param {string[]} names */
+  async photosOf(names) {
+    return new Map(await Promise.all(names.map(async (name) => /** @type {const} */ ([name, await this.photo(name)]))));
+  }
+
+  /**
+   * The example of kernels of another network. Its photo is another one where the site has it not.
+   */
+  async kernelExample() {
+    const { photos } = this.offer;
+    const photo = photos.includes(EXAMPLE_PHOTO) ? EXAMPLE_PHOTO : photos[0];
+    return this.background.ask({ work: "example", photo }, await this.photosOf([photo]));
   }
 
   /** What the controls stand for. */
@@ -137,17 +167,25 @@ export class Session {
     return this.offer.models.filter(({ name, config }) => names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames));
   }
 
+  /** What predicts for a frame of the burst that is moved by hand. @returns {Predictor} */
+  get predictor() {
+    this.anew ??= new Pool(FILES);
+    return predictorOf(this.anew, this.id, this.offer.models.map(({ name }) => name));
+  }
+
   /**
-   * What a network makes of the burst; Outdated where a newer turn came meanwhile.
+   * What a network makes of the burst, with what is wanted to be known of it; Outdated where a newer turn came meanwhile.
    * @param {string} name
    * @param {number} turn
+   * @param {Measure[]} [wanted]
    */
-  async estimate(name, turn) {
+  async estimate(name, turn, wanted = []) {
     const known = this.estimates.get(name);
-    if (known) return known;
-    const [found] = await this.ask(name, turn, [1]);
-    this.estimates.set(name, found);
-    return found;
+    if (known && wanted.every((measure) => FIELD[measure] in known)) return known;
+    const [found] = await this.ask(name, turn, [1], ["scores", ...wanted]);
+    const estimate = { ...known, ...found };
+    this.estimates.set(name, estimate);
+    return estimate;
   }
 
   /**
@@ -155,10 +193,11 @@ export class Session {
    * @param {string} name
    * @param {number} turn
    * @param {number[]} scales
+   * @param {Measure[]} [wanted]
    */
-  async ask(name, turn, scales) {
+  async ask(name, turn, scales, wanted = []) {
     if (!this.burst) throw new Error("there is no burst yet");
-    const found = await this.pool.ask(name, this.burst, scales);
+    const found = await this.pool.ask(name, this.burst, scales, wanted);
     this.check(turn);
     return found;
   }

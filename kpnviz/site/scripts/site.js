@@ -130,8 +130,8 @@ export class Site {
    * @param {State} state
    */
   showState(name, state) {
-    const { teach, sizes, lesson } = this.session.state; // they are of other pages
-    this.session.state = { ...state, teach, sizes, lesson };
+    const { teach, noise, sizes, lesson } = this.session.state; // they are of other pages
+    this.session.state = { ...state, teach, noise, sizes, lesson };
     this.go(name);
   }
 

@@ -106,6 +106,10 @@ export interface Burst {
   shifts: Shift[] | null;
   motion: Float32Array | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
+  /** What is known of it where it was made: the plain mean [C, H, W], scores, and where the cursor stands at first. */
+  mean?: Float32Array;
+  scores?: { frame: Scores; mean: Scores };
+  look?: [number, number];
 }
 
 /** Kernels at half resolution, as float16: [N, F, h, w]. */
@@ -114,8 +118,34 @@ export interface Factors {
   shape: [number, number, number, number];
 }
 
+/** PSNR in dB and SSIM; null where there is none. */
+export interface Scores {
+  psnr: number | null;
+  ssim: number | null;
+}
+
+/** What a network answers to an assumed noise: medians over the picture of frame 0's kernels, and PSNR in dB. */
+export interface Answer {
+  spread: number;
+  share: number;
+  psnr: number;
+}
+
+/** What may be measured of an estimate where it is computed: the fields of Estimate; psnr: that alone. */
+export type Measure = "scores" | "errors" | "answer" | "psnr";
+
+/** What a network is asked of a burst; clean: the truth alone, [C, H, W]. */
+export type Asked = Pick<Burst, "frames" | "clean" | "noise" | "white_level" | "N" | "C" | "H" | "W">;
+
 /** What a network makes of a burst: a picture [C, H, W], and the kernels that made it (null: it predicts pixels). */
 export interface Estimate {
   image: Float32Array;
   factors: Factors | null;
+  scores?: Scores;
+  /** Squared error of the displayed values, [H, W]. */
+  error?: Float64Array;
+  /** PSNR in dB around each pixel, [H, W]. */
+  local?: Float32Array;
+  answer?: Answer | null;
+  psnr?: number;
 }

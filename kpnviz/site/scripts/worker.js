@@ -1,12 +1,14 @@
 // One network in a worker. The newest question wins: what is computed for an older one is given up within some milliseconds.
 
-/** @import { Burst, Estimate } from "./types" */
+/** @import { Asked, Estimate, Measure } from "./types" */
 /** @import { Network } from "./network.js" */
 
 import { readConfig, readTensors } from "./checkpoint.js";
 import { Engine } from "./engine.js";
 import { estimate } from "./estimate.js";
+import { measured } from "./measures.js";
 import { networkOf } from "./network.js";
+import { inSlices, Outdated } from "./slices.js";
 
 /**
  * The network that the worker is to be: sent before all questions, and again when it is to be another one.
@@ -19,16 +21,15 @@ import { networkOf } from "./network.js";
 /**
  * @typedef {object} Question
  * @property {number} number
- * @property {Pick<Burst, "frames" | "noise" | "N" | "C" | "H" | "W">} burst
+ * @property {Asked} burst
  * @property {number[]} scales  of the burst's noise
+ * @property {Measure[]} wanted
  */
 
 /**
  * To a question: an estimate for each scale, or a sentence.
  * @typedef {{ number: number, estimates: Estimate[], error?: undefined } | { number: number, error: string }} Answer
  */
-
-const PATIENCE_MS = 12; // for which it computes before it looks whether something else is asked
 
 /** @type {Promise<Network> | null} */
 let network = null;
@@ -56,56 +57,44 @@ async function answerAll() {
     const question = asked;
     asked = null;
     try {
-      const estimates = await answered(question);
-      if (estimates) reply({ number: question.number, estimates });
+      reply({ number: question.number, estimates: await answered(question) });
     } catch (error) {
-      reply({ number: question.number, error: error instanceof Error ? error.message : String(error) });
+      if (!(error instanceof Outdated)) reply({ number: question.number, error: sentence(error, question.burst) });
     }
   }
   working = false;
 }
 
 /**
- * Estimates for each scale; null where something else is asked meanwhile.
+ * Estimates for each scale; Outdated where something else is asked meanwhile.
  * @param {Question} question
  */
-async function answered({ burst, scales }) {
+async function answered({ burst, scales, wanted }) {
   if (!network) throw new Error("no network was opened");
   const opened = await network;
+  const newest = () => {
+    if (asked) throw new Outdated();
+  };
   const estimates = [];
   for (const scale of scales) {
-    const steps = estimate(opened, burst, scale);
-    for (let since = performance.now(); ; ) {
-      const { done, value } = steps.next();
-      if (done) {
-        estimates.push(value);
-        break;
-      }
-      if (performance.now() - since < PATIENCE_MS) continue;
-      await othersTurn();
-      since = performance.now();
-      if (!asked) continue;
-      steps.return(/** @type {any} */ (null)); // its memory is released
-      return null;
-    }
+    const made = await inSlices(estimate(opened, burst, scale), newest);
+    estimates.push(await inSlices(measured(made, opened.config, burst, wanted), newest));
   }
   return estimates;
 }
 
-/** Until messages that have come are read. (Timers would wait for 4 ms.) */
-function othersTurn() {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve(null);
-    };
-    port2.postMessage(null);
-  });
+/**
+ * @param {unknown} error
+ * @param {Asked} burst
+ */
+function sentence(error, { N, H, W }) {
+  // A browser says so where a typed array finds no memory.
+  if (error instanceof RangeError) return `there is no memory for this burst of ${N} frames of ${H}×${W} pixels; choose a smaller crop or fewer frames`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** @param {Answer} answer */
 function reply(answer) {
-  const transferred = "estimates" in answer ? answer.estimates.flatMap(({ image, factors }) => [image.buffer, ...(factors ? [factors.values.buffer] : [])]) : [];
+  const transferred = "estimates" in answer ? answer.estimates.flatMap(({ image, factors, error, local }) => [image, factors?.values, error, local].flatMap((array) => (array ? [array.buffer] : []))) : [];
   /** @type {any} */ (globalThis).postMessage(answer, transferred);
 }

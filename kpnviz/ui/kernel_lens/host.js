@@ -4,7 +4,16 @@
 
 import { mount } from "../../lens/scripts/mount.js";
 import { readHeader } from "../../lens/scripts/payload.js";
+import { Pool } from "../../site/scripts/pool.js";
+import { predictorOf } from "../../site/scripts/predictor.js";
 import { AssumedLoader, fetchBytes } from "./loader.js";
+
+/** The engine of the site, from this server (ui/engine.py): fetched when a network is first asked. */
+const ENGINE = {
+  bytesOf: (/** @type {string} */ path) => fetchBytes(`engine/${path}`),
+  jsonOf: async (/** @type {string} */ path) => JSON.parse(new TextDecoder().decode(await fetchBytes(`engine/${path}`))),
+  workerOf: async (/** @type {string} */ path) => new Worker(new URL(`engine/${path}`, document.baseURI)),
+};
 
 /**
  * What Python sends in front of the payload: kpnviz/ui/kernel_lens/__init__.py describes it.
@@ -36,6 +45,8 @@ class Host {
       onDisplay: (display) => this.tell("display", display, { display }),
     });
     this.loader = new AssumedLoader((given) => this.lens.setAssumed(given));
+    this.pool = new Pool(ENGINE);
+    this.predictsFor = "";
     /** @type {{ id: string, order: Order, stop: AbortController } | null} */
     this.fetching = null;
   }
@@ -43,6 +54,7 @@ class Host {
   destroy() {
     this.fetching?.stop.abort();
     this.loader.destroy();
+    this.pool.closeAll();
     this.lens.destroy();
   }
 
@@ -63,6 +75,7 @@ class Host {
       else this.take(order, payload);
     }
     this.loader.load(order.assumed);
+    this.setPredictor(order.assumed);
     this.lens.refresh();
   }
 
@@ -84,6 +97,18 @@ class Host {
     } finally {
       if (fetching === this.fetching) this.fetching = null;
     }
+  }
+
+  /**
+   * Where results with other noise can be fetched, so can the engine, and the methods are networks.
+   * @param {Order["assumed"]} offered
+   */
+  setPredictor(offered) {
+    const networks = Object.keys(offered?.addresses ?? {});
+    const predictsFor = offered ? [offered.burst, ...networks].join() : "";
+    if (predictsFor === this.predictsFor) return;
+    this.predictsFor = predictsFor;
+    this.lens.setPredictor(offered && predictorOf(this.pool, offered.burst, networks));
   }
 
   /**

@@ -21,7 +21,7 @@ class FetchError extends Error {
 /**
  * The bytes at an address that Python offers (serving/payloads.py).
  * @param {string} address
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  */
 export async function fetchBytes(address, signal) {
   const answer = await fetch(new URL(address, document.baseURI), { signal });

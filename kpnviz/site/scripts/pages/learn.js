@@ -11,10 +11,9 @@ import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
-import { openExample } from "../kernel_example.js";
 import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
-import { Outdated } from "../session.js";
+import { Outdated } from "../slices.js";
 import { loadTexts, said, withNumbers } from "../texts.js";
 import { SCALES } from "./lens_page.js";
 
@@ -171,7 +170,7 @@ export class LearnPage {
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
     others: async (_, __, turn, put) => {
-      const { payload } = await openExample(this.session);
+      const { payload } = await this.session.kernelExample();
       this.session.check(turn);
       const host = make("div", { className: "lesson-lens" });
       put(host);

@@ -4,16 +4,18 @@
 /** @import { Shown } from "../pack.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
-import { bestSize, squaredError } from "../best_size.js";
+import { bestSize } from "../best_size.js";
+import { chart } from "../chart.js";
+import { PIXEL_CLASSES } from "../constants.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
+import { ofSizes } from "../parameters.js";
+import { ofClasses, pixelClasses } from "../pixel_classes.js";
+import { filled, ofBurst, said } from "../texts.js";
 import { LensPage } from "./lens_page.js";
 
 const LANES = 2; // networks that compute at a time
-
-/** @type {WeakMap<Float32Array, Float64Array>} */
-const errors = new WeakMap();
 
 export class SizesPage extends LensPage {
   /**
@@ -22,8 +24,7 @@ export class SizesPage extends LensPage {
    */
   constructor(site, place) {
     super(site, place, {
-      title: "How large should a kernel be?",
-      introduction: ["One burst, denoised with MKPN, which fuses six kernel sizes, and with kernels of every size alone. ", make("b", {}, "Move over a picture"), " to see each kernel for that pixel; click a kernel to see its picture."],
+      page: "sizes",
       methods: false,
     });
     this.used = new Set();
@@ -38,7 +39,7 @@ export class SizesPage extends LensPage {
   }
 
   get models() {
-    return this.all.filter(({ name }) => this.session.estimates.has(name));
+    return this.all.filter(({ name }) => this.session.estimates.get(name)?.local);
   }
 
   get note() {
@@ -50,8 +51,8 @@ export class SizesPage extends LensPage {
   }
 
   /** @param {Display} display */
-  keepDisplay({ other, shown, frame }) {
-    this.session.state.sizes = { other, shown, frame };
+  keepDisplay(display) {
+    this.session.state.sizes = ofSizes(display);
   }
 
   destroy() {
@@ -69,7 +70,7 @@ export class SizesPage extends LensPage {
     const { shown, other } = session.state.sizes;
     // The two that are seen come first, MKPN before all.
     const rank = (/** @type {string} */ name) => (name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3);
-    const waiting = all.filter(({ name }) => !session.estimates.has(name)).sort((a, b) => rank(a.name) - rank(b.name));
+    const waiting = all.filter(({ name }) => !session.estimates.get(name)?.local).sort((a, b) => rank(a.name) - rank(b.name));
     const titles = new Set(waiting.map(({ title }) => title));
     const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     progress();
@@ -77,14 +78,44 @@ export class SizesPage extends LensPage {
     const lane = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         this.used.add(next.name);
-        await session.estimate(next.name, turn);
+        await session.estimate(next.name, turn, ["errors"]);
         session.check(turn);
         titles.delete(next.title);
         progress();
         this.showSome();
       }
     };
+    this.below.replaceChildren();
     await Promise.all(Array.from({ length: LANES }, lane));
+    session.check(turn);
+    this.drawCurves();
+  }
+
+  /** Of each class of pixels, by how much every size is better or worse than MKPN, or else than the largest size. */
+  drawCurves() {
+    const { burst, all, says } = this;
+    const { H, W, C, clean } = burst;
+    const { far, texts } = this.session.offer;
+    const sized = all.filter(({ config }) => config.sizes.length === 1);
+    if (!sized.length) return;
+    const base = all.find(({ name }) => name === "mkpn") ?? sized[sized.length - 1];
+    const errors = all.map(({ name }) => /** @type {Float64Array} */ (this.session.estimates.get(name)?.error));
+    const { shares, psnr } = ofClasses(pixelClasses(clean.subarray(0, C * H * W), burst), errors, H, W);
+    const of = (/** @type {typeof base} */ model, /** @type {number} */ i) => psnr[all.indexOf(model)][i];
+    const x = sized.map(({ config }) => config.sizes[0]);
+    const ticks = x.map((size) => (size === 11 && x.includes(9) && x.includes(13) ? "" : String(size)));
+    const cells = PIXEL_CLASSES.names.map((name, i) => {
+      const title = said("p", filled(says.share, { class: name[0].toUpperCase() + name.slice(1), share: `${(100 * shares[i]).toFixed(0)} %` }));
+      if (!shares[i]) return make("div", {}, title, said("p", says.none));
+      return make("div", {}, title, chart({ x, ticks, x_title: "kernel size n, px", y_title: filled(says.y, { base: base.title }), log2: true, zero: true, narrow: true, near: far, lines: [{ name: "KPN Lₙ", y: sized.map((model) => of(model, i) - of(base, i)) }] }));
+    });
+    const levels = PIXEL_CLASSES.names.flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : [])).join(", ");
+    const { rule, protocol } = texts.classes;
+    this.below.replaceChildren(
+      said("h2", filled(says.curves, { base: base.title })),
+      make("div", { className: "grid" }, ...cells),
+      Object.assign(said("p", filled(says.caption, { base: base.title, levels, far: String(far), rule, protocol: ofBurst(protocol, burst) })), { className: "caption" }),
+    );
   }
 
   /** What is there by now, once there are two. */
@@ -101,18 +132,11 @@ export class SizesPage extends LensPage {
   /** @param {Shown[]} shown */
   payload(shown) {
     const { burst, session } = this;
-    const { H, W, C, clean } = burst;
-    const truth = clean.subarray(0, C * H * W);
-    const errorOf = (/** @type {Float32Array} */ image) => {
-      const error = errors.get(image) ?? squaredError(image, truth, burst);
-      errors.set(image, error);
-      return error;
-    };
     const best = bestSize(
-      shown.map(({ estimate }) => errorOf(/** @type {NonNullable<typeof estimate>} */ (estimate).image)),
+      shown.map(({ estimate }) => /** @type {Float32Array} */ (estimate?.local)),
       shown.map(({ config }) => (config.sizes.length === 1 ? config.sizes[0] : null)),
-      H,
-      W,
+      burst.H,
+      burst.W,
     );
     return pack(burst, shown, interestingPixel(burst), `sizes ${session.id}`, best);
   }

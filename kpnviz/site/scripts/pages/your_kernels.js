@@ -7,10 +7,7 @@ import { mount } from "../../../lens/scripts/mount.js";
 import { LIMITS } from "../constants.js";
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
-import { openExample } from "../kernel_example.js";
-import { kernelFile } from "../kernel_file.js";
-import { MOST_BYTES, readNpz, visible } from "../npz.js";
-import { inSlices } from "../slices.js";
+import { MOST_BYTES, visible } from "../npz.js";
 
 /** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array } | null} */
 let opened = null;
@@ -37,7 +34,7 @@ export class YourKernelsPage {
       this.host,
       make("section", { className: "text" },
         make("h2", {}, "How to write such a file"),
-        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. All keys, and the app, which finds out why a picture is not that of its kernels: ", make("a", { href: installation, textContent: "installation" }), ".")),
+        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. All keys, and the app: ", make("a", { href: installation, textContent: "installation" }), ".")),
     );
   }
 
@@ -52,7 +49,7 @@ export class YourKernelsPage {
     const turn = ++this.turn;
     this.status.textContent = "An example comes …";
     try {
-      const found = await openExample(this.site.session);
+      const found = await this.site.session.kernelExample();
       if (turn !== this.turn) return;
       opened = { name: "An example, until you drop a file", ...found };
       this.show();
@@ -65,6 +62,7 @@ export class YourKernelsPage {
 
   destroy() {
     this.turn++;
+    this.site.session.background.stop();
     this.lens?.destroy();
   }
 
@@ -79,20 +77,14 @@ export class YourKernelsPage {
     this.site.complain("");
     this.status.textContent = `Reading ${name} …`;
     try {
-      if (file.size > MOST_BYTES) throw new Error(`${name} has ${Math.ceil(file.size / 2 ** 20)} MiB, more than the ${MOST_BYTES / 2 ** 20} MiB that are read here`);
-      const arrays = await readNpz(name, new Uint8Array(await file.arrayBuffer()));
-      const found = await inSlices(kernelFile(name, arrays), (share) => {
-        if (turn !== this.turn) throw new Error("another file was chosen");
-        this.status.textContent = `Applying the kernels of ${name}: ${Math.round(100 * share)} % …`;
-      });
+      const found = await this.site.session.background.ask({ work: "kernels", file }, new Map(), (told) => (this.status.textContent = told));
       if (turn !== this.turn) return;
       opened = { name, ...found };
       this.show();
     } catch (error) {
       if (turn !== this.turn) return;
       this.status.textContent = "";
-      const lost = error instanceof RangeError; // of a typed array for which there is no memory
-      this.site.complain(lost ? `${name} takes more memory than this browser gives.` : sentenceOf(error));
+      this.site.complain(sentenceOf(error));
     }
   }
 

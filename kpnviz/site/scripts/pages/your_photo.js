@@ -5,7 +5,7 @@
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
 import { OWN } from "../parameters.js";
-import { MOST_FILE, readOwnPhoto } from "../photo_file.js";
+import { MOST_FILE } from "../photo_file.js";
 
 export class YourPhotoPage {
   /**
@@ -35,6 +35,7 @@ export class YourPhotoPage {
 
   destroy() {
     this.turn++;
+    this.site.session.background.stop();
   }
 
   /** @param {File} file */
@@ -43,9 +44,9 @@ export class YourPhotoPage {
     this.site.complain("");
     this.status.textContent = `Reading ${file.name} …`;
     try {
-      const { picture, note } = await readOwnPhoto(file, this.site.session.offer);
-      if (turn !== this.turn) return;
       const { session } = this.site;
+      const { picture, note } = await session.background.ask({ work: "photo", file, reduction: session.offer.reduction });
+      if (turn !== this.turn) return;
       session.bring(picture);
       Object.assign(session.state, { photo: OWN, top: 0, left: 0, pixel: null, display: {} });
       this.site.go("explore");
