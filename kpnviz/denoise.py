@@ -18,7 +18,7 @@ from kpnviz.burst import Burst, weighted_sum
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
-from kpnviz.models.kpn import PredictRows, widened
+from kpnviz.models.kpn import DirectNetwork, PredictRows, widened
 from kpnviz.models.zoo import Network
 from kpnviz.noise import NoiseModel
 
@@ -163,7 +163,9 @@ class Denoiser:
                         result = prediction.apply(applied_to[..., *part])
                         factors = self._collect(factors, prediction, core, place, (H, W))
                     else:
+                        assert not isinstance(self.network, DirectNetwork)
                         predict = self.network.prepared(inputs, read_std, shot_gain, part)
+                        assert not isinstance(predict, Tensor)
                         result = self._applied(predict, applied_to[..., *part], part, core)
                 image[..., *place] = result[0][..., *core].float().cpu().numpy()
                 if progress is not None:

@@ -162,7 +162,7 @@ def open_burst(
         "undone": [burst.shifts[i].aligned for i in burst.order],
         "bend": [burst.shifts[i].bend for i in burst.order],
         "brightness": [round(burst.shifts[i].brightness, 5) for i in burst.order],
-        "mended": burst.stack.mended and {"pixels": stack.mended.pixels, "lines": stack.mended.lines},
+        "mended": stack.mended and {"pixels": stack.mended.pixels, "lines": stack.mended.lines},
         "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
         "noise": [
             {

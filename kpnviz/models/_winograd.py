@@ -67,7 +67,7 @@ def convolved(x: Tensor, filters: np.ndarray, bias: Tensor, leak: float) -> Tens
     """The convolution of x [B, C, H, W], padded with zeros, then leaky ReLU: [B, D, H, W], channels-last."""
     B, C, H, W = x.shape
     D = len(bias)
-    out = torch.empty((B, D, H, W), memory_format=torch.channels_last)
+    out = torch.empty((B, D, H, W), dtype=torch.float32, memory_format=torch.channels_last)
     source = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy().reshape(B, -1)
     result, added = out.permute(0, 2, 3, 1).numpy().reshape(B, -1), bias.detach().numpy()
     rows = -(-H // 4)

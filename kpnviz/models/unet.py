@@ -133,7 +133,9 @@ class Block(nn.Sequential):
             return super().forward(x)  # type: ignore[no-any-return]
         from kpnviz.models._winograd import convolved  # imports numba
 
-        for i, conv in enumerate(list(self)[::2]):
+        convs = [layer for layer in self if isinstance(layer, nn.Conv2d)]
+        for i, conv in enumerate(convs):
+            assert conv.bias is not None
             x = convolved(x, self._transformed(i, conv.weight), conv.bias, self.leak)
         return x
 
