@@ -10,9 +10,12 @@ import hypothesis
 import pytest
 import torch
 
+from kpnviz.capture import reader
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.unet import TrunkConfig
 from kpnviz.models.zoo import build, config_of
+
+from .reading import ReadsHere
 
 # Tests are not timed: on a busy machine an example may take longer than Hypothesis' 200 ms.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -107,6 +110,17 @@ def burst_tensors(N, H, W, B=2, seed=0):
     """Frames [B, N, H, W], and read_std and shot_gain [B] of their noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(B, N, H, W, generator=generator), *(0.2 * torch.rand(2, B, generator=generator))
+
+
+@pytest.fixture(autouse=True)
+def reads_here(request):
+    """Files are read in this process, unless the test is of the one that reads them (marker `reader`)."""
+    if request.node.get_closest_marker("reader"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_Child", ReadsHere)
+        yield
 
 
 # Of a tab that is new: nothing of what tabs before it kept.

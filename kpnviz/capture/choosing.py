@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
@@ -78,6 +77,8 @@ def largest_scene(pictures: Sequence[np.ndarray], scores: Sequence[float], noise
     picture with the best score is asked first, then the best one that did not belong to it, until what is left is too
     little.
     """
+    from kpnviz.capture.alignment import find_shift  # SciPy, which the process that reads files does without
+
     left, best = set(range(len(pictures))), [0]
     while len(left) > len(best) or best == [0]:
         chosen = max(left, key=lambda i: scores[i])

@@ -278,11 +278,8 @@ def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
     stated = stack.channel_noise(GRAY)
     if stated is not None:
         return stated
-    still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2))
     try:
-        return noise_of_one_frame(
-            (block[0] for block in blocks(stack, GRAY, {reference: still})), stack.clipped
-        )
+        return noise_of_one_frame(blocks(stack, reference, GRAY), stack.clipped)
     except ValueError:  # too small or too smooth to tell; any will do
         return NoiseModel.for_gain(1)
 

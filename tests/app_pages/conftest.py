@@ -10,7 +10,7 @@ from benchmarks.one_page import serve
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.parameters import COLOR, DEFAULTS
 
-from .lens_driver import METHODS, open_lens, watch
+from .lens_driver import METHODS, KeptPages
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +27,19 @@ def server(chromium, start_server):
     return address
 
 
+@pytest.fixture(scope="module")
+def kept_pages(chromium, server):
+    """Pages that the tests of a file share, each as it was at first; no test may leave an error in the console."""
+    kept = KeptPages(chromium, server)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def page(chromium, server):
-    """The page with its kernels on it; no test may leave an error in the console."""
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
-    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn")
-    yield page
-    page.close()
-    assert not page.errors
+def page(kept_pages):
+    """The page Explore with its kernels on it."""
+    with kept_pages.page("/?v=1&methods=kpn-l5~mkpn") as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 """What tests do with the kernel lens in a real browser: look, wait, point, click."""
 
+import re
 import time
+from contextlib import contextmanager
 
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import Error, TimeoutError, expect
 
-PATIENCE_MS = 60_000  # for a loaded machine; nothing waits longer than it must
+PATIENCE_MS = 120_000  # for a loaded machine; nothing waits longer than it must
 expect.set_options(timeout=PATIENCE_MS)
 
 METHODS = ("kpn-l5", "mkpn")
@@ -47,6 +49,83 @@ def until(page, condition):
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
         page.wait_for_timeout(20)
+
+
+# What a person chose is taken back, as far as the page holds it; the server is told.
+_TAKE_BACK = """(e, { pinned, display }) => {
+  const { state: l, painter: p } = e.lens;
+  e.getRootNode().activeElement?.blur();
+  document.activeElement?.blur();
+  for (const menu of e.querySelectorAll("details[open]")) menu.open = false;
+  for (const scroller of document.querySelectorAll("[data-testid=stMain]")) scroller.scrollTo(0, 0);
+  l.stopPlaying();
+  l.stopRolling();
+  Object.assign(l, { touched: false, cursor: l.data.start, heldMax: null, summed: null, each: false });
+  Object.assign(l, { sameScale: false, marks: true, window: 2, contrast: 0, decibel: true, mapAll: true });
+  e.lens.follow({ pinned, display });
+  p.pictures.wipe.moveTo(0.5);
+  e.lens.told = {};
+  l.chosen(0);
+}"""
+
+
+class KeptPages:
+    """Pages with a lens that one test after the other uses: opening one takes longer than most of what is tested on it.
+
+    A page is given as it was at first. Where a test chose another burst, or left the page, it is opened anew.
+    """
+
+    def __init__(self, chromium, server):
+        self.chromium, self.server = chromium, server
+        self.pages = {}  # by address and size of the window: page, and how its lens was at first
+
+    @contextmanager
+    def page(self, address, height=900):
+        key = address, height
+        page, first = self.pages.pop(key, (None, None))
+        if page and not _taken_back(page, first):
+            page.close()
+            page = None
+        if not page:
+            page = watch(self.chromium.new_page(viewport={"width": 1280, "height": height}))
+            open_lens(page, f"{self.server}{address}")
+            first = _as_it_is(page)
+        page.errors.clear()
+        self.pages[key] = page, first
+        yield page
+        if page.errors:
+            del self.pages[key]
+            page.close()
+        assert not page.errors
+
+    def close(self):
+        for page, _ in self.pages.values():
+            page.close()
+
+
+def _scene(url):
+    """An address without the pictures on the stage: it has them once anything was chosen."""
+    return re.sub("&(shown|sizes)=[^&]*", "", url)
+
+
+def _as_it_is(page):
+    return {"scene": _scene(page.url)} | lens(
+        page, "{ id: l.data.id, pinned: l.pinnedAt, display: l.display }"
+    )
+
+
+def _taken_back(page, first):
+    """Whether the page is as it was at first, once what a person chose is taken back."""
+    try:
+        if lens(page, "l.data.id") != first["id"]:
+            return False
+        page.mouse.move(2, 2)
+        page.locator(".lens").evaluate(_TAKE_BACK, first)
+        page.wait_for_url(lambda url: _scene(url) == first["scene"], timeout=PATIENCE_MS / 12)
+        at_rest(page)
+        return _as_it_is(page) == first
+    except (AssertionError, Error):
+        return False
 
 
 def wait_for_another(page, identity):
@@ -96,13 +175,23 @@ def click_pixel(page, y, x):
     raise AssertionError(f"y {y}, x {x} could not be pinned")
 
 
+def still(page, what, pause=500):
+    """Wait until something no longer changes, looked at twice with a pause (ms) between; what it is."""
+    seen = [what()]
+
+    def rests():
+        page.wait_for_timeout(pause)
+        seen.append(what())
+        return seen[-1] == seen[-2]
+
+    until(page, rests)
+    return seen[-1]
+
+
 def assumed_noise_is_there(page):
     """Wait until the lens has all that other assumed noise gives, and no message is on its way."""
     until(page, lambda: lens(page, "l.assumed.complete"))
-    sent = None
-    while sent != len(page.sent):
-        sent = len(page.sent)
-        page.wait_for_timeout(500)
+    still(page, lambda: len(page.sent))
 
 
 def choose(page, box, option):

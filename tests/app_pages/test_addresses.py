@@ -110,11 +110,15 @@ def test_a_shift_is_edited_in_the_table(page):
     table = page.get_by_test_id("stDataFrame")
     at_rest(page)
     editor = page.locator(".gdg-input")
-    while not editor.count():  # the page may still be moving into place
+
+    def is_open():  # the page may still be moving into place
         table.scroll_into_view_if_needed()
         box = table.bounding_box()
         page.mouse.dblclick(box["x"] + 0.55 * box["width"], box["y"] + 1.5 * box["height"] / 8)
         page.wait_for_timeout(500)
+        return editor.count()
+
+    until(page, is_open)
     editor.fill("7")
     expect(editor).to_have_value("7")
     editor.press("Enter")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .lens_driver import at_rest, fingers, lens, open_lens, point, until, watch
+from .lens_driver import at_rest, fingers, lens, open_lens, point, still, until, watch
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +16,7 @@ def phone(chromium, server):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = watch(context.new_page())
     open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn&crop=96&pixel=40~20")
-    place = None
-    while place != (place := point(page, 0, 0)):  # until the picture stands still
-        page.wait_for_timeout(700)
+    still(page, lambda: point(page, 0, 0), 700)
     yield page
     context.close()
     assert not page.errors
@@ -33,9 +31,7 @@ def test_a_tap_looks_a_finger_that_rests_pins_and_kernels_stay_in_sight(phone):
     main.evaluate("(e) => e.scrollBy(0, 240)")
     # The picture stays below the page's head, and the pixel with all its kernels is seen.
     head = phone.locator("[data-testid=stHeader]").bounding_box()
-    place = None
-    while place != (place := point(phone, 0, 0)):
-        phone.wait_for_timeout(300)
+    still(phone, lambda: point(phone, 0, 0), 300)
     assert phone.locator(".stage.shown").bounding_box()["y"] >= head["y"] + head["height"] - 1
     for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=7"):
         expect(phone.locator(part)).to_be_in_viewport(ratio=1)

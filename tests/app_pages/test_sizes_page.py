@@ -35,13 +35,10 @@ SCENE = DEFAULTS | {"crop": 96, COLOR: False}  # as links of version 1 are
 
 
 @pytest.fixture
-def page(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
-    open_lens(page, f"{server}/sizes?v=1&crop=96&pixel=40~52")
-    yield page
-    no_exception(page)
-    page.close()
-    assert not page.errors
+def page(kept_pages):
+    with kept_pages.page("/sizes?v=1&crop=96&pixel=40~52", height=800) as page:
+        yield page
+        no_exception(page)
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +228,10 @@ def test_narrow_pages_have_all_of_it(chromium, server):
 
 
 @pytest.fixture
-def teacher(chromium, server):
-    page = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
-    open_lens(page, f"{server}/?v=1&methods=kpn-l5~mkpn&teach=1")
-    yield page
-    no_exception(page)
-    page.close()
-    assert not page.errors
+def teacher(kept_pages):
+    with kept_pages.page("/?v=1&methods=kpn-l5~mkpn&teach=1", height=800) as page:
+        yield page
+        no_exception(page)
 
 
 def shows(page, number):

@@ -14,6 +14,8 @@ from .files import LIMITS, bombs, check_sentence, mutated, read_here
 from .links import follow
 from .weights import checkpoint, loads
 
+pytestmark = pytest.mark.reader
+
 CASES = 400
 IN_ITS_PROCESS = 40
 """Every so many cases are read as an upload is, in a process of its own: the others are read in this one."""

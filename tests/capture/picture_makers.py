@@ -2,18 +2,12 @@
 
 import io
 import json
-import mmap
-import os
-import tempfile
 import zipfile
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-from kpnviz.capture import decoding, reader
-from kpnviz.capture.choosing import frames_among
-from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
 NOISE_PROFILE = (1e-3, 1e-5, 2e-3, 2e-5, 3e-3, 3e-5)
@@ -147,19 +141,3 @@ def samples(seed=0, H=14, W=18):
         "zip": zipped([("a.png", pillow(gray8, "PNG")), ("b.png", pillow(gray8, "PNG"))]),
         "burst.json": description(["png 16", "png 16 2"], noise=[{"read_std": 0.01, "shot_gain": 0.001}] * 3),
     }
-
-
-def read_here(files, limits=None):
-    """What :func:`kpnviz.capture.reader.read_frames` gives, in this process, as so many files are read in the tests."""
-    read, notes = frames_among([name for name, _ in files])
-    chosen = [files[i] for i in read]
-    stream = b"".join(json.dumps([name, len(data)]).encode() + b"\n" + data for name, data in chosen)
-    said = []
-    with tempfile.TemporaryFile() as output:
-        decoding.run(limits or Limits(), io.BytesIO(stream), output, said.append)
-        if "refused" in said[-1]:
-            raise FileError(said[-1]["refused"])
-        found = said[-1]["read"]
-        found["notes"] = notes + list(found.get("notes", ()))
-        size = os.fstat(output.fileno()).st_size
-        return reader._stack(found, mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) if size else None)

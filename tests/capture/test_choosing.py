@@ -8,10 +8,11 @@ import pytest
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.choosing import frames_among, listed, reference_of
 from kpnviz.capture.prepare import prepare, read_burst
+from kpnviz.capture.reader import read_frames
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import dng, npy, pillow, read_here, zipped
+from .picture_makers import dng, npy, pillow, zipped
 
 PICTURE = pillow(np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8), "PNG")
 MOSAIC = dng(np.random.default_rng(0).integers(600, 4000, (24, 32)).astype(np.uint16))
@@ -20,12 +21,12 @@ MOSAIC = dng(np.random.default_rng(0).integers(600, 4000, (24, 32)).astype(np.ui
 def test_of_raws_and_pictures_in_pairs_the_raws_are_read():
     files = [("IMG_1.DNG", MOSAIC), ("IMG_1.JPG", PICTURE), ("IMG_2.JPG", PICTURE), ("IMG_2.dng", MOSAIC)]
     for given in (files, files[::-1], [("all.zip", zipped(files))]):
-        stack = read_here(given)
+        stack = read_frames(given)
         assert len(stack) == 2 and all(name.lower().endswith(".dng") for name in stack.names)
         assert any("the raws are read, not IMG_" in note for note in stack.notes)
     # A picture that has no raw beside it is another kind of frame, and that is said.
     with pytest.raises(FileError, match="is another kind of picture than|has 16x12 pixels"):
-        read_here([*files, ("IMG_3.JPG", PICTURE)])
+        read_frames([*files, ("IMG_3.JPG", PICTURE)])
 
 
 def test_what_lies_beside_frames_is_skipped_and_said():
@@ -42,18 +43,18 @@ def test_what_lies_beside_frames_is_skipped_and_said():
     ]
     files = [("a.png", PICTURE), *((name, b"junk") for name in beside), ("b.png", PICTURE)]
     for given in (files, [("all.zip", zipped(files))]):
-        stack = read_here(given)
+        stack = read_frames(given)
         assert [name[-5:] for name in stack.names] == ["a.png", "b.png"]
         (note,) = (note for note in stack.notes if "no frames" in note)
         assert (
             note.startswith("Not read, as they are no frames: ") and "Thumbs.db" in note and "more." in note
         )
-    assert not any("no frames" in note for note in read_here([("a.png", PICTURE)]).notes)
+    assert not any("no frames" in note for note in read_frames([("a.png", PICTURE)]).notes)
 
 
 def test_what_is_alone_is_read_and_named():
     with pytest.raises(FileError, match="^notes.txt is not a picture that can be read"):
-        read_here([("notes.txt", b"junk")])
+        read_frames([("notes.txt", b"junk")])
     assert frames_among(["a.txt", "burst.json"]) == ([0, 1], [])
     assert frames_among(["IMG.HEIC", "IMG.MOV"])[0] == [0]
     assert listed(list("abcdefg")) == "a, b, c, d and 3 more" and listed(list("abcde")) == "a, b, c, d, e"
@@ -66,7 +67,7 @@ def frames():
 
 
 def burst_of(*frames):
-    return read_here([(f"{i}.npy", npy(np.asarray(frame, np.float32))) for i, frame in enumerate(frames)])
+    return read_frames([(f"{i}.npy", npy(np.asarray(frame, np.float32))) for i, frame in enumerate(frames)])
 
 
 @pytest.mark.parametrize("sharper", [False, True])

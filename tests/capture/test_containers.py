@@ -8,9 +8,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from kpnviz.capture.reader import read_frames
 from kpnviz.limits import FileError, Limits
 
-from .picture_makers import npy, npz, pillow, read_here, tiff
+from .picture_makers import npy, npz, pillow, tiff
 
 RNG = np.random.default_rng(0)
 LIGHT = np.clip(RNG.normal(0.4, 0.2, (5, 12, 16)), 0.01, 0.99)
@@ -31,7 +32,7 @@ def test_an_array_of_any_numbers_is_a_burst(kind, dtype):
     data = (
         npy(array) if kind == "npy" else npz(frames=array) if kind == "frames of an npz" else npz(stack=array)
     )
-    stack = read_here([(f"a.{kind[-3:]}", data)])
+    stack = read_frames([(f"a.{kind[-3:]}", data)])
     assert len(stack) == 5 and stack.channels == 1 and not stack.encoded
     np.testing.assert_allclose(light(stack)[:, 0], array.astype(float) / top, rtol=1e-6)
     assert (
@@ -58,32 +59,32 @@ def test_an_array_of_any_numbers_is_a_burst(kind, dtype):
 )
 def test_axes_of_arrays(array, expected):
     for data in (("a.npy", npy(array)), ("a.npz", npz(frames=array)), ("a.npz", npz(frames=array / 255))):
-        stack = read_here([data])
+        stack = read_frames([data])
         shown = stack.codes if stack.codes.dtype == np.uint8 else np.rint(stack.codes * 255)
         np.testing.assert_array_equal(shown, expected)
-    stack = read_here([("a.npy", npy(array))])
+    stack = read_frames([("a.npy", npy(array))])
     np.testing.assert_array_equal(stack.codes, expected)
     assert stack.encoded  # 8 bits are those of pictures
 
 
 def test_four_planes_of_an_array_are_those_of_a_sensor():
     planes = (LIGHT[:4] * 1023).astype(np.uint16)
-    stack = read_here([("a.npy", npy(np.stack([planes, planes[::-1]])))])
+    stack = read_frames([("a.npy", npy(np.stack([planes, planes[::-1]])))])
     assert stack.channels == 3 and stack.pattern == "RGGB" and len(stack) == 2
     greens = (planes[1] + planes[2].astype(float)) / 2 / 1023
     np.testing.assert_allclose(light(stack)[0], [planes[0] / 1023, greens, planes[3] / 1023], rtol=1e-6)
 
 
 def test_arrays_of_one_size_are_frames():
-    stack = read_here([("a.npz", npz(a=LIGHT[0], b=LIGHT[1]))])
+    stack = read_frames([("a.npz", npz(a=LIGHT[0], b=LIGHT[1]))])
     np.testing.assert_allclose(light(stack)[:, 0], LIGHT[:2], rtol=1e-6)
-    one_each = read_here([(f"{i}.npy", npy(frame)) for i, frame in enumerate(LIGHT)])
+    one_each = read_frames([(f"{i}.npy", npy(frame)) for i, frame in enumerate(LIGHT)])
     np.testing.assert_allclose(light(one_each)[:, 0], LIGHT, rtol=1e-6)
 
 
 def test_small_counts_are_counts():
     counts = RNG.integers(0, 6, (3, 9, 9)).astype(np.int32)
-    np.testing.assert_allclose(light(read_here([("a.npy", npy(counts))]))[:, 0], counts / 5, rtol=1e-6)
+    np.testing.assert_allclose(light(read_frames([("a.npy", npy(counts))]))[:, 0], counts / 5, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_pages_of_a_tiff_are_frames(how, dtype):
     array = (LIGHT * top).astype(dtype)
     file = io.BytesIO()
     tifffile.imwrite(file, array, photometric="minisblack", **how)
-    stack = read_here([("a.tif", file.getvalue())])
+    stack = read_frames([("a.tif", file.getvalue())])
     assert stack.names[4] == "a.tif, frame 4"
     if "u1" not in dtype or "imagej" in how or "ome" in how:
         stack = stack.meant("linear")
@@ -118,7 +119,7 @@ def test_colors_and_times_of_a_microscope(how, axes):
     file = io.BytesIO()
     stored = frames if axes[1] == "C" else frames.swapaxes(0, 1)
     tifffile.imwrite(file, stored, photometric="minisblack", metadata={"axes": axes}, **{how: True})
-    stack = read_here([("a.tif", file.getvalue())])
+    stack = read_frames([("a.tif", file.getvalue())])
     np.testing.assert_array_equal(stack.codes, frames)
     assert not stack.encoded
 
@@ -128,11 +129,11 @@ def test_a_stack_of_imagej_behind_one_page():
     file = io.BytesIO()
     with tifffile.TiffWriter(file, imagej=True) as writer:
         writer.write(frames, truncate=True)
-    np.testing.assert_array_equal(read_here([("a.tif", file.getvalue())]).codes[:, 0], frames)
+    np.testing.assert_array_equal(read_frames([("a.tif", file.getvalue())]).codes[:, 0], frames)
     with pytest.raises(
         FileError, match=r"^a.tif (says that it holds 5 pictures, and ends before|cannot be read)"
     ):
-        read_here([("a.tif", file.getvalue()[:-99])])
+        read_frames([("a.tif", file.getvalue()[:-99])])
 
 
 def test_what_else_lies_in_a_tiff():
@@ -141,19 +142,19 @@ def test_what_else_lies_in_a_tiff():
         for page in COLOR:
             writer.write(page, photometric="rgb", metadata=None)
             writer.write(page[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
-    stack = read_here([("a.tif", file.getvalue())])
+    stack = read_frames([("a.tif", file.getvalue())])
     np.testing.assert_array_equal(stack.codes, COLOR.transpose(0, 3, 1, 2))
     assert "a.tif: 4 of its 8 pictures are of another size or previews, and left out." in stack.notes
     file = io.BytesIO()
     two = np.stack([LIGHT[:3], LIGHT[:3] / 2], 1).astype(np.float32)
     tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TCYX"}, ome=True)
-    stack = read_here([("a.tif", file.getvalue())])
+    stack = read_frames([("a.tif", file.getvalue())])
     np.testing.assert_allclose(light(stack)[:, 0], LIGHT[:3], rtol=1e-6)
     assert "a.tif: it has 2 channels, of which the first is read." in stack.notes
     file = io.BytesIO()
     tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TZYX"}, ome=True)
     with pytest.raises(FileError, match=r"a.tif holds pictures along 2 axes \(3 along T and 2 along Z\)"):
-        read_here([("a.tif", file.getvalue())])
+        read_frames([("a.tif", file.getvalue())])
 
 
 def test_a_file_of_ome_that_names_others_reads_none(tmp_path, monkeypatch):
@@ -173,7 +174,7 @@ def test_a_file_of_ome_that_names_others_reads_none(tmp_path, monkeypatch):
     file = io.BytesIO()
     tifffile.imwrite(file, np.zeros((2, 12, 16), np.uint8), description=text, metadata=None)
     try:
-        assert not read_here([("a.ome.tif", file.getvalue())]).codes.any()
+        assert not read_frames([("a.ome.tif", file.getvalue())]).codes.any()
     except FileError as error:
         assert str(error).startswith("a.ome.tif")
 
@@ -190,7 +191,7 @@ def moving(format, frames=COLOR, **options):
     [("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
 )
 def test_animations_are_bursts(format, options):
-    stack = read_here([("a.x", moving(format, **options))])
+    stack = read_frames([("a.x", moving(format, **options))])
     np.testing.assert_array_equal(stack.codes, COLOR.transpose(0, 3, 1, 2))
     assert stack.names[3] == "a.x, frame 3"
 
@@ -198,16 +199,16 @@ def test_animations_are_bursts(format, options):
 def test_gif_avif_and_mpo_are_bursts():
     # Of 32 grays that a GIF holds exactly; AVIF and JPEG lose a little of a smooth picture.
     grays = (COLOR[..., :1] // 8 * 8).repeat(3, -1)
-    stack = read_here([("a.gif", moving("GIF", grays))])
+    stack = read_frames([("a.gif", moving("GIF", grays))])
     np.testing.assert_array_equal(stack.codes, grays.transpose(0, 3, 1, 2))
     smooth = np.stack([np.tile(np.arange(16) * 9 + 20 * i, (16, 1)) for i in range(4)]).astype(np.uint8)
     smooth = smooth[..., None].repeat(3, -1)
     for format in ("AVIF", "MPO"):
-        stack = read_here([("a.x", moving(format, smooth, quality=95))])
+        stack = read_frames([("a.x", moving(format, smooth, quality=95))])
         assert len(stack) == 4
         assert np.abs(stack.codes.astype(int) - smooth.transpose(0, 3, 1, 2)).max() <= 6
     # Beside other files the first picture of an MPO is the photo.
-    both = read_here([("a.jpg", moving("MPO", smooth)), ("b.jpg", moving("MPO", smooth[1:]))])
+    both = read_frames([("a.jpg", moving("MPO", smooth)), ("b.jpg", moving("MPO", smooth[1:]))])
     assert both.names == ("a.jpg", "b.jpg") and abs(float(both.codes[1].mean()) - smooth[1].mean()) < 3
 
 
@@ -225,27 +226,27 @@ def pnm(kind, array, top):
 def test_pgm_and_ppm_keep_their_bits(kind, top):
     frames = RNG.integers(0, top + 1, (2, 9, 11, 3))
     frames = frames if kind in ("P3", "P6") else frames[..., :1]
-    stack = read_here([(f"{i}.ppm", pnm(kind, frame, top)) for i, frame in enumerate(frames)])
+    stack = read_frames([(f"{i}.ppm", pnm(kind, frame, top)) for i, frame in enumerate(frames)])
     np.testing.assert_array_equal(stack.codes, frames.transpose(0, 3, 1, 2))
     assert stack.encoded == (top != 1023)  # 10 bits are counts of a sensor
     if kind == "P5" and top == 255:
         with Image.open(io.BytesIO(pnm(kind, frames[0], top))) as file:
             np.testing.assert_array_equal(np.asarray(file), frames[0, ..., 0])
     if kind in ("P5", "P6"):  # several in a row, as a video is piped
-        row = read_here([("a.ppm", b"".join(pnm(kind, frame, top) for frame in frames))])
+        row = read_frames([("a.ppm", b"".join(pnm(kind, frame, top) for frame in frames))])
         np.testing.assert_array_equal(row.codes, stack.codes)
 
 
 def test_pfm_and_bmp():
     picture = LIGHT[0].astype("<f4")
     data = b"Pf\n16 12\n-1.0\n" + picture[::-1].tobytes()
-    np.testing.assert_array_equal(read_here([("a.pfm", data)]).codes[0, 0], picture)
+    np.testing.assert_array_equal(read_frames([("a.pfm", data)]).codes[0, 0], picture)
     with Image.open(io.BytesIO(data)) as file:
         np.testing.assert_array_equal(np.asarray(file), picture)
     np.testing.assert_array_equal(
-        read_here([("a.bmp", pillow(COLOR[0], "BMP"))]).codes[0], COLOR[0].transpose(2, 0, 1)
+        read_frames([("a.bmp", pillow(COLOR[0], "BMP"))]).codes[0], COLOR[0].transpose(2, 0, 1)
     )
-    gray = read_here([("a.bmp", pillow(COLOR[0, ..., 0], "BMP"))])
+    gray = read_frames([("a.bmp", pillow(COLOR[0, ..., 0], "BMP"))])
     np.testing.assert_array_equal(gray.codes[0, 0], COLOR[0, ..., 0])
 
 
@@ -308,19 +309,19 @@ def pages(count):
 )  # fmt: skip
 def test_what_is_no_burst_is_refused_in_one_sentence(name, data, sentence):
     with pytest.raises(FileError, match=sentence) as refusal:
-        read_here([(name, data)])
+        read_frames([(name, data)])
     assert "\n" not in str(refusal.value)
 
 
 def test_frames_of_a_file_count_as_all_frames_do():
     with pytest.raises(FileError, match=r"a.npy, frame 3 takes the frames beyond 0.0006 megapixels"):
-        read_here([("a.npy", npy(COLOR[..., 0]))], Limits(total_pixels=600))
+        read_frames([("a.npy", npy(COLOR[..., 0]))], Limits(total_pixels=600))
     with pytest.raises(FileError, match="a.npy has 16x12 pixels; the limit"):
-        read_here([("a.npy", npy(COLOR[..., 0]))], Limits(pixels=100))
+        read_frames([("a.npy", npy(COLOR[..., 0]))], Limits(pixels=100))
     # A container beside other files, and one frame alone.
-    assert len(read_here([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 5
-    assert len(read_here([("b.png", pillow(COLOR[0], "PNG"))])) == 1
-    assert tiff(COLOR[0], photometric="rgb") and len(read_here([("a.npy", npy(LIGHT[0]))])) == 1
+    assert len(read_frames([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 5
+    assert len(read_frames([("b.png", pillow(COLOR[0], "PNG"))])) == 1
+    assert tiff(COLOR[0], photometric="rgb") and len(read_frames([("a.npy", npy(LIGHT[0]))])) == 1
 
 
 @pytest.mark.parametrize(
@@ -333,4 +334,4 @@ def test_frames_of_a_file_count_as_all_frames_do():
 )
 def test_what_is_refused_is_named(data, kind):
     with pytest.raises(FileError, match=f"^a.x is {kind}; what can be read is PNG, JPEG, "):
-        read_here([("a.x", data + bytes(64))])
+        read_frames([("a.x", data + bytes(64))])

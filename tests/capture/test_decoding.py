@@ -22,6 +22,13 @@ from .picture_makers import description, npz, pillow, samples, tiff, zipped
 PAIR = [(f"{i}.png", pillow(np.full((8, 9, 3), 9 * i, np.uint8), "PNG")) for i in range(2)]
 
 
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_limits_are_set_before_anything_is_read():
     code = (
         "import json, resource, sys; from kpnviz.capture import decoding; from kpnviz.limits import Limits\n"
@@ -38,6 +45,7 @@ def test_limits_are_set_before_anything_is_read():
     assert json.loads(limits) == [2**30, 7, 400_000_000] and torch == "False" and refused == "refused"
 
 
+@pytest.mark.reader
 def test_what_needs_more_memory_than_allowed_is_refused():
     zeros = tiff(np.zeros((3000, 4000, 3), np.float32), photometric="rgb", compression="zlib")
     assert len(zeros) < 1_000_000
@@ -46,6 +54,7 @@ def test_what_needs_more_memory_than_allowed_is_refused():
         read_frames([("a.tif", zeros)], Limits(memory_bytes=250_000_000))
 
 
+@pytest.mark.reader
 def test_what_takes_longer_than_allowed_is_refused():
     zeros = write_png16(np.zeros((4000, 6000, 3), np.uint16))
     sentence = r"^\d.png takes longer to be read than 1 s \(KPNVIZ_READ_SECONDS\), the limit of all files$"
@@ -53,6 +62,7 @@ def test_what_takes_longer_than_allowed_is_refused():
         read_frames([(f"{i}.png", zeros) for i in range(8)], Limits(seconds=1))
 
 
+@pytest.mark.reader
 def test_a_process_that_waits_for_nothing_is_ended(monkeypatch):
     monkeypatch.setattr(reader, "_PATIENCE", 0.2)
 
@@ -65,17 +75,18 @@ def test_a_process_that_waits_for_nothing_is_ended(monkeypatch):
         read_frames(files(), Limits(seconds=1))
 
 
+@pytest.mark.reader
 def test_a_process_that_dies_is_an_error_of_its_file():
-    child = reader._Child(Limits())
+    child, begun = reader._Child(Limits()), []
 
     def files():
         yield PAIR[0]
-        time.sleep(1.5)
+        wait_for(lambda: begun == ["0.png"])
         child.process.send_signal(signal.SIGSEGV)
         yield PAIR[1]
 
     with pytest.raises(FileError, match="^0.png cannot be read: its decoder stopped with status -11$"):
-        child.read(files())
+        child.read(files(), progress=begun.append)
     child.close()
 
 
@@ -90,6 +101,7 @@ def test_a_full_disk_is_said():
     assert said[-1] == {"refused": "0.png cannot be read: [Errno 28] No space left on device"}
 
 
+@pytest.mark.reader
 def test_a_process_stands_ready_and_is_taken_once():
     get_ready()
     (spare,) = reader._spare
@@ -108,14 +120,14 @@ def test_a_process_stands_ready_and_is_taken_once():
     reader._give_up_spare()
 
 
+@pytest.mark.reader
 def test_progress_names_what_is_read_while_it_is_read():
     (_, first), (_, second) = PAIR
     begun, at_handing_over = [], []
 
     def files():
         yield "a.png", first
-        while begun != ["a.png"]:  # it is said before the next file comes
-            time.sleep(0.01)
+        wait_for(lambda: begun == ["a.png"])  # it is said before the next file comes
         at_handing_over.extend(begun)
         yield "b.zip", zipped([("c.png", second), ("d.png", second)])
 
@@ -130,6 +142,7 @@ def test_progress_names_what_is_read_while_it_is_read():
         read_frames(PAIR, progress=leave)
 
 
+@pytest.mark.reader
 def test_so_many_bursts_are_read_at_once():
     limits = Limits(readers=2, seconds=18)
     now, most, lock = [0], [0], threading.Lock()
@@ -151,6 +164,7 @@ def test_so_many_bursts_are_read_at_once():
     assert most[0] == 2
 
 
+@pytest.mark.reader
 def test_files_on_disk_that_are_none_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for name in ("pipe.png", "gone.png"):
@@ -164,6 +178,7 @@ def test_files_on_disk_that_are_none_are_refused(tmp_path):
         read_frames([("big.png", big)])
 
 
+@pytest.mark.reader
 def test_every_limit_is_said_and_comes_from_the_environment(monkeypatch):
     wide = Limits()
     for variable, value, sentence in (

@@ -6,9 +6,10 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.capture.prepare import prepare
+from kpnviz.capture.reader import read_frames
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import npy, read_here
+from .picture_makers import npy
 
 SHAKE = Misalignment(2, 6, 3.0)
 GAIN = NoiseModel.for_gain(2)
@@ -37,7 +38,7 @@ def hurt(frames, seed=1):
 
 
 def stack_of(frames, kind="f4", how="linear", levels=(None, None)):
-    return read_here([(f"{i}.npy", npy(frame.astype(kind))) for i, frame in enumerate(frames)]).meant(
+    return read_frames([(f"{i}.npy", npy(frame.astype(kind))) for i, frame in enumerate(frames)]).meant(
         how, *levels
     )
 
@@ -116,7 +117,7 @@ def test_synthetic_bursts_and_single_frames_are_left_as_they_are():
 
     frames = hurt(burst())[0]
     assert (
-        prepare(read_here([("a.npz", npz(frames=frames, read_std=0.01, shot_gain=0.01))])).stack.mended
+        prepare(read_frames([("a.npz", npz(frames=frames, read_std=0.01, shot_gain=0.01))])).stack.mended
         is None
     )
     assert prepare(stack_of(frames[:1])).stack.mended is None

@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from kpnviz.capture.extras import kind_of_extra
+from kpnviz.capture.reader import read_frames
 from kpnviz.limits import FileError, Limits
-
-from .picture_makers import read_here
 
 STEPS = np.stack([np.full((48, 64, 3), 40 * i + 40, np.uint8) for i in range(4)])
 
@@ -45,19 +44,19 @@ def test_heic():
     smooth = np.tile(np.linspace(20, 230, 64).astype(np.uint8)[:, None], (48, 1, 3))
     exif = Image.Exif()
     exif[0x0110] = "Telephone"
-    stack = read_here([(f"{i}.heic", heic(smooth, exif=exif.tobytes())) for i in range(2)])
+    stack = read_frames([(f"{i}.heic", heic(smooth, exif=exif.tobytes())) for i in range(2)])
     assert (len(stack), stack.channels, stack.encoded) == (2, 3, True)
     assert np.abs(stack.codes[0].astype(int) - smooth.transpose(2, 0, 1)).max() <= 4
     assert b"Telephone" in stack.exif[0]
     with pytest.raises(FileError, match="0.heic"):
-        read_here([("0.heic", heic(smooth)[:200])])
+        read_frames([("0.heic", heic(smooth)[:200])])
 
 
 @pytest.mark.parametrize("format, codec", [("mp4", "libx264"), ("matroska", "libx264"), ("avi", "mpeg4")])
 def test_the_frames_of_a_video_are_a_burst(format, codec):
     data = video(STEPS, format, codec)
     assert kind_of_extra(data) == "video"
-    stack = read_here([("a.mp4", data)])
+    stack = read_frames([("a.mp4", data)])
     assert (len(stack), stack.channels, stack.encoded) == (4, 3, True)
     np.testing.assert_allclose(stack.codes.mean(axis=(1, 2, 3)), STEPS.mean(axis=(1, 2, 3)), atol=3)
     assert stack.names[3] == "a.mp4, frame 3" and any("its compression" in note for note in stack.notes)
@@ -65,24 +64,24 @@ def test_the_frames_of_a_video_are_a_burst(format, codec):
 
 def test_of_a_long_video_the_first_frames_are_read_and_a_large_one_is_refused():
     data = video(STEPS.repeat(2, 0))
-    stack = read_here([("a.mp4", data)], Limits(frames=5))
+    stack = read_frames([("a.mp4", data)], Limits(frames=5))
     assert len(stack) == 5 and any("it has 8 frames, of which the first 5 are read" in n for n in stack.notes)
-    assert len(read_here([("a.mp4", data)], Limits(total_pixels=3 * 48 * 64))) == 3
+    assert len(read_frames([("a.mp4", data)], Limits(total_pixels=3 * 48 * 64))) == 3
     with pytest.raises(FileError, match="a.mp4 has 64x48 pixels; the limit is"):
-        read_here([("a.mp4", data)], Limits(pixels=1000))
+        read_frames([("a.mp4", data)], Limits(pixels=1000))
     with pytest.raises(FileError, match="a.mp4 is a video that cannot be read"):
-        read_here([("a.mp4", data[:60])])
+        read_frames([("a.mp4", data[:60])])
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i2", "f4", "f8", "i4"])
 def test_fits(dtype):
     top = 1 if "f" in dtype else 4095
     frames = (np.random.default_rng(0).uniform(0, 1, (3, 24, 30)) * top).astype(dtype)
-    stack = read_here([("a.fits", fits(frames))])
+    stack = read_frames([("a.fits", fits(frames))])
     whole = slice(0, 24), slice(0, 30)
     light = np.stack([stack.light(i, 0, *whole) for i in range(3)])
     np.testing.assert_allclose(light, frames.astype(float) / top, rtol=1e-5)
-    assert len(read_here([(f"{i}.fit", fits(frame)) for i, frame in enumerate(frames)])) == 3
+    assert len(read_frames([(f"{i}.fit", fits(frame)) for i, frame in enumerate(frames)])) == 3
 
 
 def test_headers_of_fits_that_lie_are_refused():
@@ -92,9 +91,9 @@ def test_headers_of_fits_that_lie_are_refused():
         place = lying.index(key)
         lying[place : place + 30] = key + f"{value:>21d}".encode()
         with pytest.raises(FileError, match="^a.fits (has|holds) "):
-            read_here([("a.fits", bytes(lying))])
+            read_frames([("a.fits", bytes(lying))])
     with pytest.raises(FileError, match="a.fits is a FITS file"):
-        read_here([("a.fits", b"SIMPLE  =                    T" + bytes(99))])
+        read_frames([("a.fits", b"SIMPLE  =                    T" + bytes(99))])
 
 
 @pytest.mark.parametrize("package, maker, sentence", [
@@ -106,4 +105,4 @@ def test_what_decoding_needs_is_named_where_it_is_missing(package, maker, senten
     data = maker()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(FileError, match=sentence):
-        read_here([("a.x", data)])
+        read_frames([("a.x", data)])

@@ -24,7 +24,6 @@ from .picture_makers import (
     linear_dng,
     monochrome_dng,
     pillow,
-    read_here,
     tiff,
 )
 
@@ -203,7 +202,7 @@ def test_a_linear_dng_has_all_colors_of_every_pixel():
     frame = read_raw("a.dng", linear_dng(LINEAR, black=1000, white=61000), LIMITS)
     np.testing.assert_allclose(frame.planes, (LINEAR.transpose(2, 0, 1) - 1000.0) / 60000, atol=1e-6)
     np.testing.assert_allclose(frame.white_balance, (2, 1, 1))
-    stack = read_here([(f"{i}.dng", linear_dng(LINEAR)) for i in range(2)])
+    stack = read_frames([(f"{i}.dng", linear_dng(LINEAR)) for i in range(2)])
     assert (len(stack), stack.channels, stack.encoded) == (2, 3, False)
 
 
@@ -214,7 +213,7 @@ def test_a_monochrome_dng_is_gray():
     assert frame.matrix is None and frame.noise[0] == pytest.approx(
         (NOISE_PROFILE[1] ** 0.5, NOISE_PROFILE[0])
     )
-    stack = read_here([(f"{i}.dng", monochrome_dng(mosaic(i))) for i in range(3)])
+    stack = read_frames([(f"{i}.dng", monochrome_dng(mosaic(i))) for i in range(3)])
     assert (len(stack), stack.channels, stack.height, stack.encoded) == (3, 1, H, False)
     assert stack.noise is not None and stack.developed(np.zeros((1, 2, 2))).shape == (1, 2, 2)
 

@@ -696,6 +696,7 @@ def test_what_nobody_waits_for_ends():
     assert len(calls) == 5
 
 
+@pytest.mark.reader
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process cannot be stopped here")
 def test_reading_ends_when_nobody_waits_for_it():
     class LeftError(Exception):

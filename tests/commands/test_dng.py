@@ -7,9 +7,10 @@ import pytest
 import rawpy
 from PIL import Image
 
+from kpnviz.capture.reader import read_frames
 from kpnviz.commands.denoising import encoded
 
-from ..capture.picture_makers import dng, npy, pillow, read_here
+from ..capture.picture_makers import dng, npy, pillow
 
 RNG = np.random.default_rng(0)
 MOSAIC = RNG.integers(600, 4000, (48, 64)).astype(np.uint16)
@@ -24,7 +25,7 @@ def taken(data):
 
 
 def test_a_picture_of_raws_keeps_its_camera_colors():
-    stack = read_here([(f"{i}.dng", dng(MOSAIC)) for i in range(2)])
+    stack = read_frames([(f"{i}.dng", dng(MOSAIC)) for i in range(2)])
     picture = RNG.normal(0.5, 0.4, (3, 24, 32)).astype(np.float32)  # noise below black, light beyond white
     data = encoded(picture, stack, 0, ".dng", linear=True)
     codes, black, white, balance, matrix = taken(data)
@@ -35,7 +36,7 @@ def test_a_picture_of_raws_keeps_its_camera_colors():
         expected = np.array(camera.camera_whitebalance)[:3]
         np.testing.assert_allclose(balance / balance[1], expected / expected[1], rtol=1e-4)
         np.testing.assert_allclose(matrix, camera.color_matrix[:, :3], atol=2e-3)
-    again = read_here([("a.dng", data)])
+    again = read_frames([("a.dng", data)])
     whole = slice(0, 24), slice(0, 32)
     for c in range(3):
         np.testing.assert_allclose(again.light(0, c, *whole), picture[c], atol=5e-5)
@@ -47,7 +48,7 @@ def test_a_picture_of_other_files_is_linear_srgb_or_gray(channels):
     exif = Image.Exif()
     exif[0x0110], exif[0x8769] = "Camera", {0x829A: 0.01}
     frame = RNG.integers(0, 256, (24, 27, 3), np.uint8)
-    stack = read_here([("a.png", pillow(frame if channels == 3 else frame[..., 0], "PNG", exif=exif))])
+    stack = read_frames([("a.png", pillow(frame if channels == 3 else frame[..., 0], "PNG", exif=exif))])
     picture = RNG.uniform(0, 1, (channels, 24, 27)).astype(np.float32)
     data = encoded(picture, stack, 0, ".dng", linear=True)
     codes, black, white, balance, matrix = taken(data)
@@ -63,7 +64,7 @@ def test_a_picture_of_other_files_is_linear_srgb_or_gray(channels):
 
 def test_four_planes_of_a_sensor_become_a_dng():
     planes = RNG.integers(0, 1023, (2, 4, 24, 29)).astype(np.uint16)
-    stack = read_here([("a.npy", npy(planes))])
+    stack = read_frames([("a.npy", npy(planes))])
     picture = RNG.uniform(0, 1, (3, 24, 29)).astype(np.float32)
     codes, black, white, _, _ = taken(encoded(picture, stack, 0, ".dng", linear=True))
     np.testing.assert_allclose(

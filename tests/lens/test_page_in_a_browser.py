@@ -16,6 +16,7 @@ from kpnviz.lens import interactive_page, pack, pack_assumed
 from kpnviz.noise import NoiseModel
 from kpnviz.text import visible
 
+from ..app_pages import lens_driver
 from ..app_pages.lens_driver import METHODS, color, hover, lens, painted, point, watch
 
 pytestmark = pytest.mark.browser
@@ -75,9 +76,7 @@ def opened(chromium, tmp_path, burst, estimates, payload):
 
 def until(page, condition):
     """Wait for a condition. (Playwright's wait_for_function evaluates a text, which the page's policy forbids.)"""
-    page.evaluate(
-        f"() => new Promise((done) => {{ const look = () => ({condition} ? done() : setTimeout(look, 20)); look(); }})"
-    )
+    lens_driver.until(page, lambda: page.evaluate(f"() => Boolean({condition})"))
 
 
 def test_kernels_follow_the_mouse_and_are_those_of_python(opened, estimates):
