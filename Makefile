@@ -34,9 +34,9 @@ app: setup
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: setup lint
-	$(PYTEST) -m 'not exhaustive'
+	$(PYTEST) -m 'not slow'
 
-# As CI runs it: also all cases of what `make test` tries some of.
+# As CI runs it.
 test-all: setup lint
 	$(PYTEST)
 

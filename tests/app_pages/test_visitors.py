@@ -14,7 +14,7 @@ from kpnviz.serving.in_parts import PATIENCE
 
 from .lens_driver import METHODS, at_rest, click_pixel, lens, open_lens, until, wait_for_another, watch
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SEEDS = itertools.count(1)  # of bursts that no test before has had denoised, its own first try included
 

@@ -17,7 +17,7 @@ import kpnviz
 from ..app_pages.lens_driver import PATIENCE_MS, hover, lens, painted, watch
 
 pytest.importorskip("jupyterlab")
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RECIPE = kpnviz.BurstRecipe("dog", (60, 90, 48, 56), frames=3)
 SETUP = """import kpnviz
