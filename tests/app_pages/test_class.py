@@ -34,7 +34,9 @@ def projector(chromium, server):
 
 def test_three_methods_fit_the_screen_without_scrolling(projector):
     page = projector("/?v=1&teach=1&crop=96")
-    expect(page.locator(".presenter .number")).to_have_text(f"{len(PRESETS)} examples")  # it hears keys by now
+    expect(page.locator(".presenter .number")).to_have_text(
+        f"{len(PRESETS)} examples"
+    )  # it hears keys by now
     page.keyboard.press("PageDown")
     expect(page.locator(".presenter .title")).to_have_text(PRESETS[0].title)
     until(page, lambda: not lens(page, "l.waiting"))

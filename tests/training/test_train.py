@@ -366,6 +366,7 @@ def test_dead_units_are_counted():
     assert len(network[1]._forward_hooks) == 0
 
 
+@pytest.mark.slow
 def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     """The real trunk, a few steps: every model, and never again."""
     monkeypatch.setattr("kpnviz.training.train.SHIPPED", ("kpn-l3", "kpn-1frame-stacked"))
@@ -379,6 +380,7 @@ def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, tmp_path):
     """Made longer, it is one run; it writes each network's weights, which are step 0 of the model alone."""
     three = {n: zoo.config_of(n) for n in ("kpn", "mkpn", "kpn-blind")}
