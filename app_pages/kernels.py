@@ -13,7 +13,7 @@ from kpnviz.ui.choices import KERNEL_VIEWS
 from kpnviz.ui.controls import burst_controls, method_controls, pinned_pixel, without_failures
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.page import begin
-from kpnviz.ui.parameters import KERNELS_VIEW
+from kpnviz.ui.parameters import KERNELS_VIEW, TEACH
 from kpnviz.ui.state import KERNELS_DISPLAY, KERNELS_LENS, KERNELS_OPENED, control
 
 
@@ -89,7 +89,9 @@ def in_lens(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
 
 begin(
     "What are the kernels made of, and what do they do?",
-    "**Move over the picture** or tap it: what is shown of the kernels follows. Click a size to switch it off, in "
+    ""  # in front of a class the title is enough, and kernels need the room
+    if st.session_state.get(TEACH)
+    else "**Move over the picture** or tap it: what is shown of the kernels follows. Click a size to switch it off, in "
     "*What if* a frame to leave it out; *Show* has maps of the whole picture. The burst and the methods are in the "
     "sidebar.",
 )

@@ -8,7 +8,7 @@ import streamlit as st
 from kpnviz import figures
 from kpnviz.analysis.tables import protocol
 from kpnviz.burst import Burst, BurstRecipe
-from kpnviz.lens.texts.pages import NOISE
+from kpnviz.lens.texts.pages import BLIND, NOISE
 from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
@@ -27,7 +27,6 @@ from kpnviz.ui.parameters import FRAMES
 from kpnviz.ui.state import MATRIX_METHOD, NOISE_DISPLAY, NOISE_LENS
 
 SAYS = NOISE.texts
-BLIND = "kpn-blind"  # beside the methods that are chosen
 
 
 def scale_text(scale: float) -> str:

@@ -73,6 +73,7 @@ def offer() -> dict[str, Any]:
         "moving": {photo: dataclasses.asdict(choices.moving_object(photo, 1)) for photo in gallery()},
         "shakes": {as_link(name): dataclasses.asdict(one) for name, one in choices.SHAKES.items()},
         "shake_titles": {as_link(name): title for name, title in choices.SHAKE_TITLES.items()},
+        "matrix": {"gains": list(choices.MATRIX_GAINS), "crop": choices.MATRIX_CROP},
         "camera": choices.MAX_CAMERA,
         "camera_titles": {name: list(titles) for name, titles in choices.CAMERA_TITLES.items()},
         "display": DISPLAY,

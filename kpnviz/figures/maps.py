@@ -69,6 +69,7 @@ def displacement(
     pixel: tuple[int, int] | None = None,
     arrows: int = 16,
     height: int = 380,
+    axes: bool = True,
 ) -> go.Figure:
     """Centroids (dy, dx) in pixels, [h, w, 2], each for step x step pixels, as arrows over a picture.
 
@@ -76,6 +77,7 @@ def displacement(
     true_shift  (dy, dx) in pixels: drawn as one arrow from `pixel`
     arrows      how many along the longer side; each is drawn so long that 1 px of displacement is
                 a third of their distance, or less where the longest would cross its neighbors
+    axes        without them the picture gets all of the width
     """
     h, w = centroids.shape[:2]
     stride = max(1, round(max(h, w) / arrows))
@@ -109,7 +111,10 @@ def displacement(
         )  # fmt: skip
     picture_axes(figure, *picture.shape)
     figure.update_layout(showlegend=False)
-    finish(figure, height).update_layout(meta={"arrow_scale": scale})
+    edges = {} if axes else {"left": 0, "bottom": 0, "top": 0}
+    finish(figure, height, **edges).update_layout(meta={"arrow_scale": scale})
+    if not axes:
+        figure.update_xaxes(visible=False).update_yaxes(visible=False)
     return fit_to_width(figure, picture.shape, bar=False)
 
 

@@ -91,10 +91,12 @@ def forest(
     """Values side by side, a row a name from the top down, with bars of two standard errors, and a line at 0.
 
     ties    names whose value says nothing: gray and hollow
-    others  second values, joined to the first by a line that is their gap; `legend` names both
+    others  second values, joined to the first by a line that is their gap, first minus second, which is written at the
+            end of the row; `legend` names both
     """
     rows = list(range(len(names)))[::-1]
     figure = go.Figure()
+    gaps: list[tuple[int, float, float]] = []
     if others is not None:
         gaps = [(y, a, b) for y, a, b in zip(rows, values, others, strict=True) if b is not None]
         figure.add_scatter(
@@ -102,9 +104,7 @@ def forest(
             mode="lines", line=dict(width=3, color=GRID), hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         figure.add_scatter(
-            x=[b for *_, b in gaps], y=[y for y, *_ in gaps], mode="markers+text", name=legend[1],
-            text=[f"\u2002{number(a - b, 2)}\u2002" for _, a, b in gaps], textfont=dict(size=12),
-            textposition=["middle left" if b < a else "middle right" for _, a, b in gaps],
+            x=[b for *_, b in gaps], y=[y for y, *_ in gaps], mode="markers", name=legend[1],
             marker=dict(size=10, symbol="diamond-open", color=PALETTE[7], line=dict(width=2)),
             customdata=[names[::-1][y] for y, *_ in gaps],
             hovertemplate="%{customdata}<br>%{x:.2f}<extra>" + legend[1] + "</extra>", cliponaxis=False,
@@ -117,16 +117,20 @@ def forest(
         hovertemplate="%{customdata[0]}<br>%{x:.2f} ± %{customdata[1]:.2f}<extra>" + legend[0] + "</extra>",
     )  # fmt: skip
     figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=True, zerolinecolor=ZERO, zerolinewidth=2)
-    if others is not None:  # gaps are written beside the outer values
-        ends = [v for v in (*values, *others) if v is not None]
-        room = 0.3 * (max(ends) - min(ends)) or 1
-        figure.update_xaxes(range=[min(ends) - room, max(ends) + room])
+    if gaps:
+        figure.update_xaxes(rangemode="tozero")
+    for y, a, b in gaps:  # where no line and no bar goes
+        figure.add_annotation(
+            x=1, xref="paper", xanchor="left", xshift=8, y=y, text=number(a - b, 2), showarrow=False,
+            font=dict(size=12),
+        )  # fmt: skip
     figure.update_yaxes(tickvals=rows, ticktext=list(names), showgrid=False, zeroline=False, automargin=True)
     figure.update_yaxes(range=[-0.7, len(names) - 0.3])
     figure.update_layout(
         showlegend=others is not None, legend=dict(orientation="h", yanchor="bottom", y=1.01, x=0)
     )
-    return finish(figure, 24 * len(names) + 96, left=8, bottom=48, top=40 if others is not None else 12)
+    finish(figure, 24 * len(names) + 96, left=8, bottom=48, top=40 if others is not None else 12)
+    return figure.update_layout(margin_r=52) if gaps else figure
 
 
 def gain_matrix(
@@ -191,9 +195,7 @@ def noise_fit(
             x=ends, y=read_std**2 + shot_gain * ends, name=name, mode="lines", hoverinfo="skip",
             line=dict(width=2.5, color=_NOISE_COLORS[index % 2], dash="dash" if index else "solid"),
         )  # fmt: skip
-    figure.update_xaxes(
-        title="mean of the patch, linear intensity (white = 1)", gridcolor=GRID, zeroline=False
-    )
+    figure.update_xaxes(title="mean of the patch, linear (white = 1)", gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
         title="variance over the frames", range=[0, top], tickformat="~g", gridcolor=GRID, zeroline=False
     )

@@ -7,18 +7,20 @@ import gzip
 import hashlib
 import html
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import kpnviz
-from kpnviz.evaluation.results import Results, read_results
+from kpnviz.evaluation.results import Results, read_results, results_path
 from kpnviz.lens.document import STYLE
 from kpnviz.lens.linker import linked
 from kpnviz.lens.scene import scene
 from kpnviz.lens.texts import examples
 from kpnviz.lens.texts.lessons import LESSONS
+from kpnviz.lens.texts.pages import FAR
 from kpnviz.models.checkpoints import folder as checkpoint_folder
 from kpnviz.models.checkpoints import load_network, read_card
 from kpnviz.models.kpn import ModelConfig
@@ -26,7 +28,7 @@ from kpnviz.models.zoo import title_of
 from kpnviz.paths import write_atomically
 from kpnviz.photos import photo_path
 from kpnviz.site import compiling
-from kpnviz.site.texts import texts
+from kpnviz.site.texts import page_texts, results_texts, texts
 
 SCRIPTS, HTML = (Path(__file__).parent / name for name in ("scripts", "pages"))
 
@@ -118,7 +120,11 @@ def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, 
     more = (offer["moving"][photo]["photo"] for photo in photos)
     for name in dict.fromkeys((*photos, *more, *(_scene_photos() if _has_scene(models) else ()))):
         files[f"photos/{name}.png"] = photo_path(name).read_bytes()
-    files["texts.json"] = json.dumps(texts(_results())).encode()
+    results = _results()
+    files["texts.json"] = json.dumps(texts(results)).encode()
+    files["results.json"] = json.dumps(_finite(results_texts(results))).encode()
+    if results.rows:
+        files["results.csv"] = results_path().read_bytes()
     files["LICENSE.txt"] = _LICENSES.encode()
     return files
 
@@ -129,6 +135,15 @@ def _results() -> Results:
         return read_results()
     except (OSError, ValueError):
         return Results({}, [])
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _has_scene(models: Sequence[str]) -> bool:
@@ -163,6 +178,8 @@ def _offer(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any
         "methods": shown,
         "sized": [name for name in offer["sized"] if name in models],
         "lessons": len(LESSONS),
+        "texts": page_texts(offer["matrix"]["gains"]),
+        "far": FAR,
         "examples": [one for one in examples.as_json() if one["scene"].get("photo", "dog") in photos],
         "scene": _has_scene(models),
         "installation": f"{REPOSITORY}#readme",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kpnviz import limits
-from kpnviz.analysis import best_size
+from kpnviz.analysis import best_size, maps
 from kpnviz.burst import Stream
 from kpnviz.capture.kernel_decoding import KERNEL_FORMAT
 from kpnviz.color import LUMINANCE_WEIGHTS
@@ -93,6 +93,14 @@ def _script() -> str:
                 "tie": best_size.TIE,
                 "no_error": best_size._NO_ERROR,
                 "titles": list(best_size.SIZE_CLASSES),
+            },
+        ),
+        "PIXEL_CLASSES": (
+            "Flat, edge and textured pixels: kpnviz.analysis.maps",
+            {
+                "names": list(maps.PIXEL_CLASSES),
+                "flat_gradient": maps.FLAT_GRADIENT,
+                "coherence": maps.COHERENCE,
             },
         ),
         "CONFIG": ("What a network's config holds, and its defaults", defaults),

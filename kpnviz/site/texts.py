@@ -6,25 +6,66 @@ Texts are those of kpnviz/lens/texts; nothing is typed here twice. A measured nu
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kpnviz.evaluation.baselines import BASELINES, title_of
-from kpnviz.evaluation.results import PAPER_NOTE, PAPER_TABLE_1, Results, Row, best_of
+from kpnviz.analysis.maps import CLASS_RULE
+from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.burst import MOTIONS
+from kpnviz.evaluation.baselines import short_title_of, title_of
+from kpnviz.evaluation.results import Results, difference
 from kpnviz.evaluation.testset import TEST_GAINS
-from kpnviz.lens.texts import lessons, verdicts
-from kpnviz.lens.texts.measured import MOTION_WORDS
-from kpnviz.models.zoo import ZOO
+from kpnviz.lens.texts import lessons, pages, verdicts
+from kpnviz.lens.texts import result_tables as tables
 
 _ROWS = re.compile(r"\\begin\{gathered\}(.*)\\end\{gathered\}", re.DOTALL)
 _LINE = re.compile(r"\\\\")
 
 
 def texts(results: Results) -> dict[str, Any]:
-    """All of it, as plain values. Without results (no rows) there are lessons, which then state no number."""
-    return {"lessons": _lessons(results), "verdicts": _verdicts(results), "results": _tables(results)}
+    """What lessons say, as plain values. Without results (no rows) they state no number."""
+    return {"lessons": _lessons(results)}
+
+
+def results_texts(results: Results) -> dict[str, Any]:
+    """What the page Results shows, as plain values: verdicts, figures and tables. Without results it has no motions.
+
+    Of each kind of motion and gain there are the differences of all pairs of methods, as a person chooses the one that
+    the others are compared with: means and standard errors of method i less method j, for i < j, one after the other.
+    """
+    motions = [_motion(results, motion) for motion in tables.motions_in(results)]
+    return {
+        "verdicts": _verdicts(results),
+        "gains": list(TEST_GAINS),
+        "metrics": list(tables.METRICS),
+        "near": tables.NEAR,
+        "motions": motions,
+        "answers": markup(tables.ANSWERS_NOTE),
+        "compared": markup(tables.COMPARED_NOTE),
+        "paper": markup(tables.PAPER_FIGURE_NOTE),
+        "costs": markup(tables.COST_NOTE),
+        "stamp": {key: html.escape(text) for key, text in results.stamp.items()},
+    }
+
+
+def page_texts(gains: Sequence[float]) -> dict[str, dict[str, str]]:
+    """Titles, introductions and captions of the pages that app and site share, as HTML: kpnviz/lens/texts/pages.py.
+
+    gains   of the matrix on Noise
+    """
+    found = {
+        name: {
+            "title": html.escape(page.title),
+            "introduction": markup(page.introduction),
+            **{key: markup(text) for key, text in page.texts.items()},
+        }
+        for name, page in pages.ALL.items()
+    }
+    found["noise"] |= {"beyond": tables.beyond_training(gains), "blind": title_of(pages.BLIND)}
+    return found | {"classes": {"rule": markup(CLASS_RULE), "protocol": html.escape(PROTOCOL)}}
 
 
 def markup(text: str, numbers: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -83,38 +124,79 @@ def _bursts(numbers: Sequence[Mapping[str, Any]]) -> list[Any]:
     return [number["burst"] for number in numbers]
 
 
-def _tables(results: Results) -> dict[str, Any]:
-    """PSNR and SSIM of every method at every gain, by the kind of motion, with what is best and what ties with it."""
-    motions = []
-    for motion, words in MOTION_WORDS.items():
-        rows = {(row.model, row.gain): row for row in results.rows if row.plain and row.motion == motion}
-        names = [name for name in (*ZOO, *BASELINES) if any(model == name for model, _ in rows)]
-        if not names:
-            continue
-        cells: dict[str, list[Any]] = {name: [] for name in names}
-        for gain in TEST_GAINS:
-            best, ties = best_of([row for name in names if (row := rows.get((name, gain)))])
-            for name in names:
-                cells[name].append(_cell(rows.get((name, gain)), best, ties))
-        lines = [
-            {"name": name, "title": title_of(name), "cells": cells[name], "paper": _paper(name, motion)}
-            for name in names
-        ]
-        motions.append({"name": motion, "title": words, "rows": lines})
-    stamp = dict(results.stamp)
-    return {"gains": list(TEST_GAINS), "motions": motions, "stamp": stamp, "paper": PAPER_NOTE}
+def _motion(results: Results, motion: str) -> dict[str, Any]:
+    """Figures and tables of one kind of motion."""
+    rows = tables.rows_of(results, motion)
+    of_gains = {f"{gain:g}": _pairs(rows, gain) for gain in TEST_GAINS}
+    paper = {f"{gain:g}": tables.beside_the_paper(rows, gain) for gain in TEST_GAINS}
+    return {
+        "name": motion,
+        "title": tables.MOTION_TITLES[motion],
+        "words": markup(tables.words_of(motion)),
+        "pairs": {gain: found for gain, found in of_gains.items() if found},
+        "paper": {
+            gain: [dataclasses.asdict(forest) for forest in found]
+            for gain, found in paper.items()
+            if found and motion == MOTIONS[0]
+        },
+        "other": {
+            metric: {
+                f"{gain:g}": [
+                    {"heading": markup(heading), "figure": _measured(curves)}
+                    for heading, curves in tables.other_cases(results, motion, gain, metric)
+                ]
+                for gain in TEST_GAINS
+            }
+            for metric in tables.METRICS
+        },
+        "tables": {metric: _sections(rows, motion, metric) for metric in tables.METRICS},
+        "costs": [_plain_table(tables.cost_table(group)) for group in tables.costs(rows)],
+    }
 
 
-def _cell(row: Row | None, best: Row | None, ties: set[str]) -> dict[str, Any] | None:
-    if row is None:
+def _pairs(rows: tables.Rows, gain: float) -> dict[str, Any] | None:
+    names = tables.comparable(rows, gain)
+    if len(names) < 2:
         return None
-    mark = "best" if row is best else "tie" if row.model in ties else ""
-    return {"psnr": round(row.psnr, 4), "ssim": round(row.ssim, 5), "mark": mark}
+    of = [rows[name, gain] for name in names]
+    values = [round(one, 5) for i, a in enumerate(of) for b in of[i + 1 :] for one in difference(a, b)]
+    return {
+        "titles": [title_of(name) for name in names],
+        "short": [short_title_of(name) for name in names],
+        "first": names.index(tables.yardstick_of(names)),
+        "values": values,
+    }
 
 
-def _paper(name: str, motion: str) -> list[Any] | None:
-    """PSNR of the paper's Table 1 at each gain, of the motion that it has."""
-    theirs = PAPER_TABLE_1.get(name)
-    if theirs is None or motion != "whole-pixel":
-        return None
-    return [theirs[int(gain)][0] if int(gain) in theirs else None for gain in TEST_GAINS]
+def _measured(curves: verdicts.Curves) -> dict[str, Any]:
+    """Curves as plain values, without the lines of what was not measured."""
+    lines = [line for line in curves.lines if sum(value is not None for value in line.y) > 1]
+    return dataclasses.asdict(dataclasses.replace(curves, lines=tuple(lines)))
+
+
+def _sections(rows: tables.Rows, motion: str, metric: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "heading": section.heading,
+            "words": markup(section.words),
+            "below": markup(section.below),
+            "opened": section.opened,
+            **_plain_table(section.table),
+        }
+        for section in tables.sections(rows, motion, metric)
+    ]
+
+
+def _plain_table(table: tables.Table) -> dict[str, Any]:
+    """Cells as [text, mark, what is said on hover], without what is empty at the end."""
+    lines = [
+        {"title": title, "cells": [_without_end([cell.text, cell.mark, cell.tip]) for cell in cells]}
+        for title, cells in table.lines
+    ]
+    return {"columns": list(table.columns), "lines": lines}
+
+
+def _without_end(texts: list[str]) -> list[str]:
+    while len(texts) > 1 and not texts[-1]:
+        texts.pop()
+    return texts

@@ -24,6 +24,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.serving import work
 from kpnviz.serving.in_parts import InParts
 from kpnviz.serving.work import cached, cached_at_once
+from kpnviz.ui.choices import MATRIX_CROP, MATRIX_GAINS
 from kpnviz.ui.methods import config, denoise, own
 
 SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
@@ -31,9 +32,6 @@ SCALES = (0.25, 0.25 * 2**0.5, 0.5, 0.5**0.5, 1.0, 2**0.5, 2.0, 2 * 2**0.5, 4.0)
 
 SHOWN_SCALES = SCALES[::2]
 """Those whose pictures and kernels are shown."""
-
-MATRIX_GAINS = (1, 2, 4, 8, 16)
-MATRIX_CROP = 64
 
 
 @cached_at_once

@@ -36,6 +36,10 @@ MAX_SHIFT = 32
 MAX_METHODS = 4
 MAX_FRAMES = 32
 MAX_CHANGED_SHIFT = 16  # of a frame in What if
+MATRIX_GAINS = (1, 2, 4, 8, 16)
+"""True and assumed, of the matrix on Noise."""
+MATRIX_CROP = 64
+"""Pixels a side of its bursts."""
 MAX_CAMERA = {"rotation": 10.0, "tilt": 5.0, "shutter": 32.0, "parallax": 32.0}
 """Of CameraMotion: degrees, degrees, pixels, pixels."""
 

@@ -30,6 +30,7 @@ from kpnviz.ui import cache, elements, foreign
 from kpnviz.ui.choices import SIZED
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.methods import available
+from kpnviz.ui.parameters import TEACH
 from kpnviz.ui.state import KEPT_SIZES, LESSON_DISPLAY, LESSON_LENS, LESSON_PIXEL
 
 HEIGHT = 320
@@ -199,7 +200,12 @@ def matching(lesson: Lesson, recipe: BurstRecipe) -> None:
         [field.at(*pixel)[frame] for pixel in places.values()],
     ]
     figure = figures.kernel_rows(
-        kernels, ["matching", title_of(methods[0])], list(places), went, dark=elements.is_dark(), height=330
+        kernels,
+        ["matching", title_of(methods[0])],
+        list(places),
+        went,
+        dark=elements.is_dark(),
+        height=_height(330),
     )
     elements.chart(figure, "lesson_matching")
     _follow(recipe, burst, methods)
@@ -233,7 +239,7 @@ def _follow(recipe: BurstRecipe, burst: Burst, methods: Sequence[str]) -> None:
         errors=errors,
         level=["follows exactly"],
         tick_text=[number(value, 0) for value in x],
-        height=HEIGHT,
+        height=_height(HEIGHT),
     )
     elements.chart(figure, "lesson_follow")
 
@@ -348,12 +354,19 @@ def real(lesson: Lesson, recipe: BurstRecipe) -> None:
     picture = elements.shown_gray(burst.truth, burst.white_level)
     with elements.grid("lesson_real", PAIR):
         for heading, where in (
-            (f"Where the scene went in frame {last}", burst.motion[last, ::2, ::2]),
+            ("Where the scene went", burst.motion[last, ::2, ::2]),
             (f"Where {title_of(method)}'s kernels look", frame_maps(field, last).centroid),
         ):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{heading}**")
-                elements.chart(figures.displacement(picture, where, 2, arrows=8), f"lesson_{heading}")
+                elements.chart(
+                    figures.displacement(picture, where, 2, arrows=8, axes=False), f"lesson_{heading}"
+                )
+
+
+def _height(usual: int) -> int:
+    """Of a figure that has another beside it: in front of a class both are in sight."""
+    return round(0.7 * usual) if st.session_state.get(TEACH) else usual
 
 
 def _here(methods: Sequence[str]) -> list[str]:

@@ -82,7 +82,8 @@ html { font-size: 21px !important; }
 .stApp { --page-head: 2.3rem; }
 [data-testid="stHeader"] { height: 2.3rem; min-height: 2.3rem; }
 .st-key-first_minute { top: 0.3rem; }
-[data-testid="stMainBlockContainer"] { padding-top: 2.4rem; }
+[data-testid="stMainBlockContainer"] { padding-top: 2.4rem; padding-bottom: 1rem; }
+.st-key-lesson_figure .strip figure { max-width: 24vh; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
 .st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }
 .katex-display { font-size: 0.78em; }

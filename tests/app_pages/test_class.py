@@ -88,3 +88,13 @@ def test_lessons_show_their_picture_and_are_stepped_by_key(projector):
     expect(page.get_by_text(LESSONS[1].question)).to_be_visible()
     equation = page.locator(".katex-display")
     assert equation.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # all of it
+    page.get_by_text(LESSONS[1].options[0], exact=True).click()
+    expect(page.get_by_text("The lesson's text")).to_be_visible()  # folded away: the answer is in sight
+    expect(page.locator("[data-testid=stMarkdown]", has_text="The right answer").last).to_be_in_viewport()
+
+
+def test_no_line_of_the_kernels_of_each_size_is_cut(projector):
+    page = projector("/kernels?v=2&teach=1")
+    until(page, lambda: lens(page, "l.taken.length === 3"))
+    rows = page.locator(".rows")
+    until(page, lambda: rows.evaluate("(e) => e.scrollHeight <= e.clientHeight"))

@@ -132,6 +132,8 @@ def test_a_series_is_scrubbed_in_whole_steps(opened):
     }
     page = opened(burst, [Series("training step", made)])
     scrubber = page.get_by_role("slider", name="training step")
+    shown = page.locator(".stage.shown").bounding_box()
+    assert scrubber.bounding_box()["y"] < shown["y"]  # in sight, as the picture
     expect(page.locator(".series output")).to_have_text("4000")
 
     def agrees(step):

@@ -228,10 +228,13 @@ def test_it_states_what_python_computes(opened, estimates, kernels, burst):
 
 @pytest.mark.browser
 def test_on_a_phone_all_is_within_the_window_and_the_last_step_ends_it(opened):
-    page = opened(390, 844)
+    page = opened(360, 640)
     for name in STEPS[:-1]:
         painted(page, name)
-        assert page.locator("dialog").evaluate("(e) => e.scrollWidth <= e.clientWidth")
+        assert page.locator("dialog").evaluate(
+            "(e) => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight"
+        )
         page.locator(".next").click()
+    assert page.locator("dialog").evaluate("(e) => e.scrollHeight <= e.clientHeight")
     page.get_by_role("button", name="Explore").click()
     assert page.evaluate("ended") == [True]

@@ -14,6 +14,9 @@ import { exampleArrays, exampleRecipe } from "../../kpnviz/site/scripts/kernel_e
 import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
 import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
 import { finish, networkOf } from "../../kpnviz/site/scripts/network.js";
+import { forestsOf } from "../../kpnviz/site/scripts/forest.js";
+import { matrixRecipe } from "../../kpnviz/site/scripts/gain_matrix.js";
+import { ofClasses, pixelClasses } from "../../kpnviz/site/scripts/pixel_classes.js";
 import { readNpz } from "../../kpnviz/site/scripts/npz.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
@@ -71,6 +74,26 @@ const work = {
   config: ({ config }) => readConfig(config),
   fitting: async ({ build, config, checkpoint }) =>
     networkOf(await Engine.create(await WebAssembly.compile(bytes(build))), readConfig(config), readTensors(bytes(checkpoint))) && "fits",
+  async memory({ build }) {
+    const module = await WebAssembly.compile(bytes(build));
+    const { Memory } = WebAssembly;
+    const said = [];
+    const engine = await Engine.create(module);
+    engine.memory.grow = () => {
+      throw new RangeError("WebAssembly.Memory.grow(): Maximum memory size exceeded");
+    };
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+      }
+    };
+    try {
+      for (const work of [() => engine.reserve(1e8), () => Engine.create(module)]) await Promise.resolve().then(work).catch((error) => said.push(error.message));
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
+    return said;
+  },
   draw({ entropy, what, count, ...options }) {
     const random = new Generator(entropy);
     const draws = {
@@ -102,6 +125,12 @@ const work = {
     const { local, index, classes } = bestSize(images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)), sizes, H, W);
     return { local, index, classes };
   },
+  classes({ truth, errors, C, H, W }) {
+    const classes = pixelClasses(floats(truth), { C, H, W, white_level: 1 });
+    return { classes, ...ofClasses(classes, errors.map((error) => Float64Array.from(floats(error))), H, W) };
+  },
+  forests: ({ pairs, chosen, near }) => forestsOf(pairs, chosen, near),
+  matrix: ({ recipe, pixels, side }) => pixels.map((pixel) => matrixRecipe(recipe, pixel, side).crop),
   async answer({ build, checkpoint, recipe, names }) {
     const burst = synthesize(recipe, photos(names));
     const net = await network(build, checkpoint);

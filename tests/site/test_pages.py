@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 
 from kpnviz.analysis.best_size import best_size
-from kpnviz.analysis.maps import frame_maps, squared_error
-from kpnviz.analysis.metrics import psnr
+from kpnviz.analysis.maps import class_psnr, frame_maps, pixel_classes, squared_error
+from kpnviz.analysis.metrics import inner, psnr
 from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.capture.kernel_file import load_kernels, save_kernels
 from kpnviz.color import srgb_encode
 from kpnviz.consistency import picture_of
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
-from kpnviz.evaluation.results import Results
+from kpnviz.evaluation.results import Results, read_results
 from kpnviz.kernels import KernelField
 from kpnviz.lens.payload import unpack
+from kpnviz.lens.texts import result_tables
 from kpnviz.noise import NoiseModel
-from kpnviz.site.texts import formula, markup, texts
+from kpnviz.site.texts import formula, markup, results_texts, texts
 from kpnviz.ui import kernel_example
+from kpnviz.ui.cache import matrix_recipe
+from kpnviz.ui.choices import MATRIX_CROP
 
 from ..test_consistency import FRAMES as MOVED
 from ..test_consistency import KERNELS as KERNEL
@@ -41,6 +44,60 @@ def test_the_best_size_is_that_of_python(run_node, tmp_path):
     np.testing.assert_allclose(found["local"], expected.local.ravel(), atol=2e-5)
     assert tuple(found["classes"]) == expected.classes
     assert (found["index"] == expected.index.ravel() + 1).mean() > 0.999 and len(set(found["index"])) > 2
+
+
+def test_classes_of_pixels_and_their_psnr_are_those_of_python(run_node, tmp_path):
+    truth = synthesize(BurstRecipe("dog", (20, 30, 61, 78), frames=1, color=True)).truth
+    rng = np.random.default_rng(0)
+    errors = rng.random((2, 61, 78)).astype(np.float32)
+    files = {"color": truth, "gray": truth[1], "error0": errors[0], "error1": errors[1]}
+    jobs = [
+        ("classes", {"truth": name, "errors": ["error0", "error1"], "C": C, "H": 61, "W": 78})
+        for name, C in (("color", 3), ("gray", 1))
+    ]
+    for name, found in zip(("color", "gray"), run_node(tmp_path, jobs, files), strict=True):
+        expected = pixel_classes(files[name])
+        assert set(expected.ravel()) == {0, 1, 2}
+        assert (found["classes"] == expected.ravel()).mean() > 0.999  # but for rounding at a threshold
+        inside = expected[inner(expected.shape)]
+        assert found["shares"] == pytest.approx([(inside == i).mean() for i in range(3)], abs=1e-3)
+        for psnrs, error in zip(found["psnr"], errors, strict=True):
+            assert psnrs == pytest.approx(class_psnr(error.astype(float), expected), abs=0.01)
+
+
+def test_figures_of_results_are_those_of_python(run_node, tmp_path):
+    results = read_results()
+    plain = results_texts(results)
+    jobs, wanted = [], []
+    for motion, gain, method in (
+        ("whole-pixel", 4, "kpn-l5"),
+        ("moving", 16, "mkpn"),
+        ("sub-pixel", 1, "kpn-l25"),
+    ):
+        rows = result_tables.rows_of(results, motion)
+        of = next(one for one in plain["motions"] if one["name"] == motion)
+        pairs = of["pairs"][str(gain)]
+        chosen = result_tables.comparable(rows, gain).index(method)
+        jobs.append(("forests", {"pairs": pairs, "chosen": chosen, "near": plain["near"]}))
+        wanted.append(result_tables.compared(rows, gain, method))
+    assert len(wanted[0]) == 2  # near and far
+    for forests, found in zip(wanted, run_node(tmp_path, jobs), strict=True):
+        assert [one["heading"] for one in found] == [forest.heading for forest in forests]
+        for one, forest in zip(found, forests, strict=True):
+            assert (one["titles"], one["ties"]) == (list(forest.titles), list(forest.ties))
+            assert one["x_title"] == forest.x_title
+            for key in ("values", "errors"):
+                assert one[key] == pytest.approx(getattr(forest, key), abs=2e-5)
+
+
+def test_bursts_of_the_matrix_of_gains_are_cut_out_as_in_the_app(run_node, tmp_path):
+    pixels = [(0, 0), (50, 70), (127, 127), (31, 96)]
+    for crop in ((10, 20, 128, 128), (0, 5, 48, 96)):
+        recipe = BurstRecipe("dog", crop)
+        (found,) = run_node(
+            tmp_path, [("matrix", {"recipe": {"crop": crop}, "pixels": pixels, "side": MATRIX_CROP})]
+        )
+        assert [tuple(one) for one in found] == [matrix_recipe(recipe, pixel).crop for pixel in pixels]
 
 
 def kernels_of_kinds():
@@ -164,6 +221,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
         "longer.npz": bytes(wrong_length),
         "bomb.npz": bytes(bomb),
         "text.npz": b"no zip",
+        "renamed.npz": stored.getvalue().replace(b"frames.npy", b"kernel.npy", 1),
     }
     said = [
         *LIES,
@@ -173,6 +231,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
         "which is damaged",
         "unpacks to more than",
         "is no NPZ",
+        "calls a member frames.npy in its directory, and kernel.npy where it lies",
     ]
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
@@ -260,7 +319,8 @@ def test_texts_are_html_without_scripts_and_formulas_are_drawn():
     )
     assert formula(r"\begin{gathered} a \\ b \end{gathered}", "block").count("<math") == 2
     found = texts(Results({}, []))
-    assert found["verdicts"] == [] and found["results"]["motions"] == []
+    without = results_texts(Results({}, []))
+    assert without["verdicts"] == [] and without["motions"] == []
     for lesson in found["lessons"]:
         shown = lesson["text"] + lesson["equation"] + lesson["reveal"]
         assert "$" not in shown and "\\" not in shown and "<script" not in shown, lesson["title"]

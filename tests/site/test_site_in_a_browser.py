@@ -1,6 +1,7 @@
 """The site in a real browser: its pictures are those of Python, it asks no other address, and it says what is wrong."""
 
 import base64
+import dataclasses
 import functools
 import http.server
 import io
@@ -12,17 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, synthesize
 from kpnviz.capture.kernel_file import save_kernels
-from kpnviz.color import srgb_decode
+from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.commands.site import offer
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
+from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
 from kpnviz.site.building import single_page, site_files, write_site
-from kpnviz.ui import link
+from kpnviz.ui import cache, link
 from kpnviz.ui.controls import recipe_of
+
+from ..capture.test_meaning import P3, SRGB, p3_profile
 
 pytestmark = pytest.mark.browser
 
@@ -163,9 +168,17 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     assert "photo “cat” is unknown" in text(page, "problem")
     page.get_by_label("Crop").select_option("128")
     wait_until(page, "document.getElementById('problem').textContent === ''")
+    page.context.set_offline(True)  # before a network's weights are there
+    page.get_by_role("checkbox", name="KPN DIRECT").check()
+    wait_until(page, "document.getElementById('problem').textContent.includes('connection')")
+    said = r"models/kpn-direct\.(json|safetensors) cannot be loaded: there is no connection to this site\."
+    assert re.fullmatch(said, text(page, "problem"))
+    page.get_by_role("checkbox", name="KPN DIRECT").uncheck()
+    page.context.set_offline(False)
+    wait_until(page, f"{DONE} && document.getElementById('problem').textContent === ''")
     card = folder / "under" / "here" / "models" / "kpn-direct.json"
     card.write_text(re.sub('"sha256": ".', '"sha256": "x', card.read_text()))
-    page.get_by_label("KPN DIRECT").check()
+    page.get_by_role("checkbox", name="KPN DIRECT").check()
     wait_until(page, "document.getElementById('problem').textContent !== ''")
     assert "models/kpn-direct.safetensors: its sha256 begins with" in text(page, "problem")
     (folder / "under" / "here" / "photos" / "girl.png").unlink(missing_ok=True)
@@ -188,6 +201,21 @@ SEEN = {
 """What each page shows once it is there."""
 
 
+CURVES = {"Noise": 3, "Sizes": 3}  # figures under the lens
+
+
+def check_matrix(titles):
+    """What cells say on hover is what the app's matrix of gains holds, of the first burst and its pixel."""
+    recipe = recipe_of(link.read({})[0])
+    small = cache.matrix_recipe(recipe, cache.interesting_pixel(synthesize(recipe)))
+    shown = [re.fullmatch(r"gain ×(\d+), assumed ×(\d+): ([\d.]+) dB", title).groups() for title in titles]
+    assert len(shown) == 25
+    for *gains, value in shown[::6]:  # from one corner to the other, so that both gains are told apart
+        true, assumed = (NoiseModel.for_gain(int(gain)) for gain in gains)
+        burst = dataclasses.replace(synthesize(dataclasses.replace(small, noise=true)), noise=assumed)
+        assert float(value) == pytest.approx(psnr(load("mkpn")(burst).image, burst.truth), abs=0.011)
+
+
 def photo_of_a_telephone():
     """A JPEG that EXIF turns by a quarter, and what it shows."""
     upright = np.zeros((300, 400, 3), np.uint8)
@@ -196,6 +224,28 @@ def photo_of_a_telephone():
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn it clockwise by 90 degrees"
     Image.fromarray(np.rot90(upright)).save(buffer, "JPEG", quality=95, exif=exif)
+    return buffer.getvalue()
+
+
+ORANGE = np.array([0.8, 0.45, 0.2])
+"""A color in sRGB, encoded; in Display P3 its numbers are others."""
+
+
+def photos_in_display_p3():
+    """JPEG of 8 bits and PNG of 16, with the profile that telephones write."""
+    in_p3 = srgb_encode(np.linalg.inv(P3) @ SRGB @ srgb_decode(ORANGE))
+    assert np.abs(in_p3 - ORANGE).max() > 0.04
+    picture = np.broadcast_to(in_p3, (160, 160, 3))
+    buffer = io.BytesIO()
+    eight = Image.fromarray(np.rint(255 * picture).astype(np.uint8))
+    eight.save(buffer, "JPEG", quality=100, subsampling=0, icc_profile=p3_profile())
+    sixteen = write_png16(np.rint(65535 * picture).astype(np.uint16), p3_profile())
+    return {"p3.jpg": buffer.getvalue(), "p3.png": sixteen}
+
+
+def glass():
+    buffer = io.BytesIO()
+    Image.new("RGBA", (160, 160), (200, 100, 50, 128)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -226,6 +276,14 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
         for name, seen in SEEN.items():
             page.get_by_role("link", name=name, exact=True).click()
             wait_until(page, seen)
+            assert page.evaluate("document.querySelectorAll('.below svg.chart').length") == CURVES.get(
+                name, 0
+            )
+            if name == "Noise":
+                titles = page.evaluate(
+                    "[...document.querySelectorAll('.matrix td')].map((cell) => cell.title)"
+                )
+                check_matrix(titles)
         assert all(one.startswith((root, "data:", "blob:")) for one in heard), heard
         context.set_offline(True)
         heard.clear()
@@ -244,6 +302,12 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
             "deep.png": (write_png16(deep), None),
             "turned.jpg": (photo_of_a_telephone(), None),
             "no.jpg": (b"no", "no.jpg is no picture that this browser can read."),
+            "small.png": (
+                write_png16(deep[:100]),
+                "small.png has 200×100 pixels; photos of 128 a side or more are read here.",
+            ),
+            "glass.png": (glass(), "glass.png is transparent in parts; save it without transparency."),
+            **{name: (data, None) for name, data in photos_in_display_p3().items()},
         }
         for name, (data, problem) in photos.items():
             page.get_by_role("link", name="Your photo").click()
@@ -258,6 +322,12 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
                 wanted = light[:, :160, :200].reshape(3, 80, 2, 100, 2).mean((2, 4))
                 shown = truth.reshape(3, 80, 80)
                 np.testing.assert_allclose(shown, wanted[:, :, :80], atol=1e-5)
+            elif "p3" in name:  # the browser brings the colors to sRGB
+                colors = truth.reshape(3, -1)
+                np.testing.assert_allclose(colors.mean(1), srgb_decode(ORANGE), atol=0.004)
+                assert colors.std(1).max() < 0.002
+                said = "Of p3.png, 8 of the 16 bits are used: it has a color profile, which the browser alone applies."
+                assert text(page, "problem") == (said if name == "p3.png" else "")
             else:
                 height, width = page.evaluate(f"[{LENS}.state.data.height, {LENS}.state.data.width]")
                 gray = truth.reshape(-1, height, width)[0]

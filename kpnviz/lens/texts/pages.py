@@ -80,6 +80,9 @@ RESULTS = Page(
     },
 )
 
+BLIND = "kpn-blind"
+"""The network that takes no assumed noise: on Noise beside those that are chosen."""
+
 FAR = 1.5
 """dB: kernel sizes that lie further off MKPN are written at the end of the axis."""
 

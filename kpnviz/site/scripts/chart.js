@@ -12,11 +12,13 @@
  * @property {boolean} [log2]  whether x grows by doubling
  * @property {boolean} [log10]  whether y grows by tens
  * @property {string[]} [level]  names of lines that are drawn dashed, without dots
+ * @property {boolean} [narrow]  whether it stands beside others
+ * @property {number} [near]  the axis shows values up to so far from 0; those beyond are written at its end (kpnviz.figures.near)
  */
 
 // Paul Tol's "bright", and some more, as in kpnviz/figures/style.py.
 const COLORS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee7733", "#009988", "#994f00"];
-const [WIDTH, HEIGHT] = [460, 270];
+const [WIDE, NARROW] = [[460, 270], [330, 220]];
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 10, 10, 42];
 const SPACE = "http://www.w3.org/2000/svg";
 
@@ -25,7 +27,7 @@ const SPACE = "http://www.w3.org/2000/svg";
  * @param {Record<string, string | number>} values
  * @param {(Node | string)[]} contents
  */
-function shape(tag, values, ...contents) {
+export function shape(tag, values, ...contents) {
   const element = document.createElementNS(SPACE, tag);
   for (const [name, value] of Object.entries(values)) element.setAttribute(name, String(value));
   element.append(...contents);
@@ -54,37 +56,46 @@ const text = (value) => String(Number(value.toPrecision(3))).replace("-", "−")
  * A figure of curves.
  * @param {Curves} curves
  */
-export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = false, log10 = false, level = [] }) {
+export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = false, log10 = false, level = [], near = Infinity, narrow = false }) {
+  const [width, height] = narrow ? NARROW : WIDE;
   const alongX = (/** @type {number} */ value) => (log2 ? Math.log2(value) : value);
   const alongY = (/** @type {number} */ value) => (log10 ? Math.log10(value) : value);
-  const all = lines.flatMap(({ y, errors }) => y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) ? [] : [value - (errors?.[i] ?? 0), value + (errors?.[i] ?? 0)])));
+  const all = lines.flatMap(({ y, errors }) => y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) || Math.abs(value) > near ? [] : [value - (errors?.[i] ?? 0), value + (errors?.[i] ?? 0)])));
   if (!all.length) return document.createElement("div");
   let [low, high] = [Math.min(...all, ...(zero ? [0] : [])), Math.max(...all, ...(zero ? [0] : []))].map(alongY);
-  const margin = (high - low || 1) * 0.06;
+  const margin = (high - low || 1) * (near < Infinity ? 0.15 : 0.06);
   [low, high] = [low - margin, high + margin];
   const [first, last] = [alongX(x[0]), alongX(x[x.length - 1])];
-  const placeX = (/** @type {number} */ value) => LEFT + 8 + ((alongX(value) - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT - 16);
-  const placeY = (/** @type {number} */ value) => TOP + ((high - alongY(value)) / (high - low)) * (HEIGHT - TOP - BOTTOM);
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": `${y_title} against ${x_title}: ${lines.map(({ name }) => name).join(", ")}` });
+  const placeX = (/** @type {number} */ value) => LEFT + 8 + ((alongX(value) - first) / (last - first || 1)) * (width - LEFT - RIGHT - 16);
+  const placeY = (/** @type {number} */ value) => TOP + ((high - alongY(value)) / (high - low)) * (height - TOP - BOTTOM);
+  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `${y_title} against ${x_title}: ${lines.map(({ name }) => name).join(", ")}` });
   const numbers = log10 ? roundNumbers(Math.ceil(low), high, 5).filter(Number.isInteger).map((power) => 10 ** power) : roundNumbers(low, high, 5);
   for (const number of numbers) {
     const y = placeY(number);
-    svg.append(shape("line", { class: zero && number === 0 ? "zero" : "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }), shape("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, log10 ? `10${[...String(Math.round(Math.log10(number)))].map((c) => "⁻¹²³⁴⁵⁶⁷⁸⁹⁰"["-1234567890".indexOf(c)]).join("")}` : text(number)));
+    svg.append(shape("line", { class: zero && number === 0 ? "zero" : "grid", x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), shape("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, log10 ? `10${[...String(Math.round(Math.log10(number)))].map((c) => "⁻¹²³⁴⁵⁶⁷⁸⁹⁰"["-1234567890".indexOf(c)]).join("")}` : text(number)));
   }
-  x.forEach((value, i) => ticks[i] && svg.append(shape("line", { class: "grid", x1: placeX(value), x2: placeX(value), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }), shape("text", { x: placeX(value), y: HEIGHT - BOTTOM + 17, "text-anchor": "middle" }, ticks[i])));
+  x.forEach((value, i) => ticks[i] && svg.append(shape("line", { class: "grid", x1: placeX(value), x2: placeX(value), y1: height - BOTTOM, y2: height - BOTTOM + 4 }), shape("text", { x: placeX(value), y: height - BOTTOM + 17, "text-anchor": "middle" }, ticks[i])));
   svg.append(
-    shape("text", { class: "title", x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, x_title),
-    shape("text", { class: "title", x: 12, y: (TOP + HEIGHT - BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${(TOP + HEIGHT - BOTTOM) / 2})` }, y_title),
+    shape("text", { class: "title", x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle" }, x_title),
+    shape("text", { class: "title", x: 12, y: (TOP + height - BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${(TOP + height - BOTTOM) / 2})` }, y_title),
   );
   const legend = document.createElement("p");
   legend.className = "legend";
   lines.forEach(({ name, y, errors, mark: marked }, k) => {
     const color = COLORS[k % COLORS.length];
-    if (marked !== undefined) svg.append(shape("line", { x1: placeX(marked), x2: placeX(marked), y1: TOP, y2: HEIGHT - BOTTOM, stroke: color, "stroke-width": 1.5, "stroke-dasharray": "1.5 3" }));
+    if (marked !== undefined) svg.append(shape("line", { x1: placeX(marked), x2: placeX(marked), y1: TOP, y2: height - BOTTOM, stroke: color, "stroke-width": 1.5, "stroke-dasharray": "1.5 3" }));
     const flat = level.includes(name);
     const points = y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) ? [] : [{ value, i, at: [placeX(x[i]), placeY(value)] }]));
-    svg.append(shape("polyline", { points: points.map(({ at }) => at.join()).join(" "), fill: "none", stroke: color, "stroke-width": 2, ...(flat ? { "stroke-dasharray": "5 4" } : {}) }));
+    // A window, as what lies beyond the axis is cut off.
+    const inside = shape("svg", { x: LEFT, y: TOP, width: width - LEFT - RIGHT, height: height - TOP - BOTTOM, viewBox: `${LEFT} ${TOP} ${width - LEFT - RIGHT} ${height - TOP - BOTTOM}` });
+    svg.append(inside);
+    inside.append(shape("polyline", { points: points.map(({ at }) => at.join()).join(" "), fill: "none", stroke: color, "stroke-width": 2, ...(flat ? { "stroke-dasharray": "5 4" } : {}) }));
     for (const { value, i, at: [px, py] } of points) {
+      if (Math.abs(value) > near) {
+        const down = value < 0;
+        [down ? "▼" : "▲", text(Number(value.toFixed(1)))].forEach((words, line) => svg.append(shape("text", { x: px, y: down ? height - BOTTOM - 18 + 13 * line : TOP + 10 + 13 * line, "text-anchor": "middle", style: `fill: ${color}` }, words)));
+        continue;
+      }
       const error = errors?.[i];
       if (error) svg.append(shape("line", { x1: px, x2: px, y1: placeY(value - error), y2: placeY(value + error), stroke: color, "stroke-width": 1.5 }));
       if (!flat) svg.append(shape("circle", { cx: px, cy: py, r: 3.5, fill: color }, shape("title", {}, `${name}, ${x_title} ${ticks[i] || text(x[i])}: ${text(value)}${error ? ` ± ${text(error)}` : ""}`)));

@@ -42,5 +42,8 @@ export const LIMITS = {"kernel": 61, "frames": 32, "methods": 16, "intensity": 1
 /** Which kernel size errs least where: kpnviz.analysis.best_size */
 export const BEST_SIZE = {"window_sigma": 4.0, "tie": 0.1, "no_error": 1e-12, "titles": ["small", "middle", "large"]};
 
+/** Flat, edge and textured pixels: kpnviz.analysis.maps */
+export const PIXEL_CLASSES = {"names": ["flat", "edge", "textured"], "flat_gradient": 0.015, "coherence": 0.6};
+
 /** What a network's config holds, and its defaults */
 export const CONFIG = {"sizes": [1, 3, 5, 7, 9, 11], "separable": true, "frames": 8, "noise_map": true, "direct": false, "trunk": {"encoder": [32, 64, 128, 128, 128], "decoder": [128, 128, 64], "convs": 2, "leak": 0.0}, "matching": false, "windows": 3};

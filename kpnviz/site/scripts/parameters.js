@@ -52,6 +52,9 @@
  * @property {string} version  of links
  * @property {string[]} sized  networks that the page Sizes compares
  * @property {number} lessons  how many there are
+ * @property {Record<string, Record<string, string>>} texts  of the pages, HTML: kpnviz.lens.texts.pages
+ * @property {number} far  dB beyond which a size is written at the end of the axis
+ * @property {{ gains: number[], crop: number }} matrix  of true and assumed noise; crop: pixels a side of its bursts
  * @property {import("./examples.js").Example[]} examples
  * @property {boolean} scene  whether the guided scene's networks and photos are on the site
  * @property {string} installation  address of how the app is installed

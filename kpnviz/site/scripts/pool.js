@@ -4,6 +4,7 @@
 /** @import { Answer } from "./worker.js" */
 
 import { readConfig } from "./checkpoint.js";
+import { Outdated } from "./slices.js";
 
 /**
  * @typedef {object} Opened
@@ -117,7 +118,7 @@ export class Pool {
 
   /**
    * What a network makes of a burst, told each of `scales` times its noise, with what is wanted to be known of it. What it was
-   * asked before is given up, and never answered.
+   * asked before is given up: Outdated.
    * @param {string} name
    * @param {Asked} burst
    * @param {number[]} scales
@@ -127,6 +128,7 @@ export class Pool {
   async ask(name, { frames, clean, noise, white_level, N, C, H, W }, scales, wanted = []) {
     const opened = await this.open(name);
     const number = ++this.count;
+    opened.asked?.reject(new Outdated());
     return new Promise((resolve, reject) => {
       opened.asked = { number, resolve, reject };
       opened.worker.postMessage({ number, burst: { frames, clean: clean.slice(0, C * H * W), noise, white_level, N, C, H, W }, scales, wanted });

@@ -3,7 +3,7 @@
 /** @import { Site } from "../site.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
-import { make } from "../elements.js";
+import { fromHtml, make } from "../elements.js";
 import { exampleShown, stateOfExample } from "../examples.js";
 import { Outdated } from "../slices.js";
 import { LensPage } from "./lens_page.js";
@@ -16,7 +16,7 @@ export class ExplorePage extends LensPage {
    * @param {HTMLElement} place
    */
   constructor(site, place) {
-    super(site, place, { title: "What does the network do at this pixel?", introduction: [], methods: true });
+    super(site, place, { page: "explore", methods: true });
     this.drawExamples();
     this.introduce();
   }
@@ -44,11 +44,7 @@ export class ExplorePage extends LensPage {
     const { offer, state } = this.session;
     const example = exampleShown(state, offer);
     if (this.examples) this.examples.value = example ? String(offer.examples.indexOf(example)) : "";
-    this.introduction.replaceChildren(
-      ...(example
-        ? [make("b", {}, `${example.title}. `), example.look]
-        : ["Each network filters every frame with a ", make("b", {}, "kernel"), " of its own at every pixel, and takes the mean. ", make("b", {}, "Move over the picture"), " or tap it to see the kernels."]),
-    );
+    this.introduction.replaceChildren(...(example ? [make("b", {}, `${example.title}. `), example.look] : [fromHtml(this.says.introduction)]));
   }
 
   get display() {

@@ -11,6 +11,7 @@ import { make, sentenceOf } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
+import { said } from "../texts.js";
 
 /** Of the true noise, between which the lens interpolates. */
 export const SCALES = [0.25, 0.5, Math.SQRT1_2, Math.SQRT2, 2, 4];
@@ -19,14 +20,15 @@ export class LensPage {
   /**
    * @param {Site} site
    * @param {HTMLElement} place
-   * @param {{ title: string, introduction: (Node | string)[], methods: boolean }} options  methods: whether they are chosen
+   * @param {{ page: string, methods: boolean }} options  page: whose texts it has; methods: whether they are chosen
    */
-  constructor(site, place, { title, introduction, methods }) {
+  constructor(site, place, { page, methods }) {
     this.site = site;
     this.session = site.session;
     this.first = true;
     this.left = false;
-    this.introduction = make("p", { className: "introduction" }, ...introduction);
+    this.says = this.session.offer.texts[page];
+    this.introduction = Object.assign(said("p", this.says.introduction), { className: "introduction" });
     const form = make("form", { id: "controls" });
     form.setAttribute("aria-label", methods ? "Scene, burst and methods" : "Scene and burst");
     form.onsubmit = (event) => event.preventDefault();
@@ -36,7 +38,7 @@ export class LensPage {
     this.status.textContent = "Loading …";
     this.below = make("div", { className: "below" });
     place.replaceChildren(
-      make("header", {}, make("h1", {}, title), this.introduction),
+      make("header", {}, said("h1", this.says.title), this.introduction),
       make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below)),
     );
     this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods, this.session.photoNames);

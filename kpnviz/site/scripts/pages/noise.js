@@ -6,12 +6,19 @@
 
 import { chart } from "../chart.js";
 import { make } from "../elements.js";
+import { interestingPixel } from "../first_look.js";
+import { lossOf, matrixRecipe, matrixTable, noiseMatrix } from "../gain_matrix.js";
 import { packAssumed } from "../pack.js";
+import { Outdated } from "../slices.js";
+import { filled, ofBurst, said } from "../texts.js";
 import { LensPage, SCALES } from "./lens_page.js";
 
 const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
 const ORDER = [1, 0.25, 4, 0.5, 2, Math.SQRT1_2, Math.SQRT2, 0.25 * Math.SQRT2, 2 * Math.SQRT2];
+
+/** Of the matrix, while the site is open. */
+let method = "";
 
 export class NoisePage extends LensPage {
   /**
@@ -20,8 +27,7 @@ export class NoisePage extends LensPage {
    */
   constructor(site, place) {
     super(site, place, {
-      title: "What if the assumed noise is wrong?",
-      introduction: ["A kernel prediction network takes an ", make("b", {}, "assumed noise"), ": how noisy the frames are said to be. ", make("b", {}, "Move the slider"), " under the pictures: the same burst, denoised as if it had 1/4 to 4 times the true standard deviation. Below, what that does over the whole picture."],
+      page: "noise",
       methods: true,
     });
   }
@@ -41,7 +47,7 @@ export class NoisePage extends LensPage {
     const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !models.some((model) => model.name === name));
     const all = [...models, ...blind].filter(({ config }) => !config.direct);
     if (!all.length) {
-      this.below.replaceChildren(make("p", {}, "Choose a network that predicts kernels."));
+      this.below.replaceChildren(said("p", this.says.without));
       return;
     }
     /** @type {Map<string, Map<number, Answer>>} */
@@ -70,7 +76,59 @@ export class NoisePage extends LensPage {
       }
       this.draw(all, answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
     }
+    await this.matrix(all, turn);
     this.say(`${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${ORDER.length} assumed noises`);
+  }
+
+  /** Another pixel: the matrix is that of the pixels around it. */
+  pinned() {
+    if (this.measured === this.session.turn) this.remeasure?.();
+  }
+
+  /**
+   * True noise against assumed noise, of the network that is chosen: the last that takes an assumed noise, at first.
+   * @param {{ name: string, title: string, config: { noise_map: boolean } }[]} all
+   * @param {number} turn
+   */
+  async matrix(all, turn) {
+    const { session, says } = this;
+    const { gains, crop } = session.offer.matrix;
+    const select = make("select", {}, ...all.map(({ name, title }) => make("option", { value: name, textContent: title })));
+    select.setAttribute("aria-label", "Method");
+    select.value = all.some(({ name }) => name === method) ? method : (all.filter(({ config }) => config.noise_map).pop() ?? all[all.length - 1]).name;
+    const place = make("div", { className: "grid" });
+    place.setAttribute("aria-live", "polite");
+    this.below.append(said("h2", says.matrix), make("p", { className: "row" }, make("label", { className: "narrow" }, "Method", select)), place);
+    const recipe = await session.recipe();
+    let newest = 0;
+    const measure = async () => {
+      const mine = ++newest;
+      const check = () => {
+        session.check(turn);
+        if (mine !== newest) throw new Outdated();
+      };
+      const pixel = session.state.pixel ?? interestingPixel(this.burst);
+      const small = matrixRecipe(recipe, pixel, crop);
+      const values = await noiseMatrix(session, select.value, small, check, (share) => place.replaceChildren(make("p", { textContent: `Denoising ${gains.length ** 2} bursts: ${Math.round(100 * share)} % …` })));
+      const [, , height, width] = small.crop ?? [0, 0, 0, 0];
+      const loss = lossOf(values);
+      place.replaceChildren(
+        make("div", { className: "wide" }, matrixTable(values, gains)),
+        make("div", {},
+          said("p", filled(says.cells, { height: String(height), width: String(width) })),
+          said("p", loss < 0.005 ? says.best : filled(says.better, { loss: loss.toFixed(2) })),
+          Object.assign(said("p", `${says.beyond} ${ofBurst(session.offer.texts.classes.protocol, this.burst)}.`), { className: "caption" })),
+      );
+    };
+    const again = () => measure().catch((error) => error instanceof Outdated || this.fail(error));
+    select.onchange = () => {
+      method = select.value;
+      again();
+    };
+    this.remeasure = again;
+    this.measured = turn;
+    await again();
+    session.check(turn);
   }
 
   /**
@@ -82,13 +140,16 @@ export class NoisePage extends LensPage {
   draw(all, answers, done) {
     const x = [...done].sort((a, b) => a - b);
     const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title) =>
-      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? words(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => answers.get(name)?.get(scale)?.[key] ?? null) })) });
-    const flat = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
+      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? words(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => answers.get(name)?.get(scale)?.[key] ?? null) })) });
+    const { says } = this;
+    const names = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
+    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share")], [says.psnr, curves("psnr", "PSNR, dB")]]);
+    const protocol = ofBurst(this.session.offer.texts.classes.protocol, this.burst);
+    const flat = names ? filled(says.flat, { names }) : filled(says.no_flat, { name: says.blind });
     this.below.replaceChildren(
-      make("h2", {}, "How the kernels and the picture answer"),
-      make("div", { className: "grid" },
-        ...[["Spread of frame 0’s kernels", curves("spread", "median spread, px")], ["Share of frame 0", curves("share", "median share")], ["Picture", curves("psnr", "PSNR, dB")]].map(([title, figure]) => make("div", {}, make("b", {}, title), figure))),
-      make("p", { className: "caption" }, `Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one.${flat ? ` Of a network that takes no assumed noise lines are flat: ${flat}.` : ""}`),
+      said("h2", says.curves),
+      make("div", { className: "grid" }, ...figures.map(([title, figure]) => make("div", {}, said("b", title), figure))),
+      Object.assign(said("p", `${filled(says.caption, { protocol })} ${flat}`), { className: "caption" }),
     );
   }
 }

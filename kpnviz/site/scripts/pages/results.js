@@ -1,11 +1,18 @@
-// Results: what was measured says of the papers' claims, and all of it.
+// Results: what was measured says of the papers' claims, and all of it. Texts, figures and tables are Python's (site/texts.py).
 
 /** @import { Site } from "../site.js" */
-/** @import { Texts } from "../texts.js" */
+/** @import { Motion, Results, Table } from "../texts.js" */
 
 import { chart } from "../chart.js";
 import { make, sentenceOf } from "../elements.js";
-import { loadTexts, said, withNumbers } from "../texts.js";
+import { bytesOf } from "../files.js";
+import { forestOf, forestsOf } from "../forest.js";
+import { filled, loadResults, said, withNumbers } from "../texts.js";
+
+const FIRST_GAIN = "4";
+
+/** What is chosen, while the site is open. */
+const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "" };
 
 export class ResultsPage {
   /**
@@ -15,13 +22,18 @@ export class ResultsPage {
   constructor(site, place) {
     this.site = site;
     this.place = place;
-    this.motion = 0;
-    /** @type {"psnr" | "ssim"} */
-    this.metric = "psnr";
-    place.replaceChildren(make("header", {}, make("h1", {}, "Do the networks keep what the papers say?"), make("p", { className: "introduction" }, "Every network and the usual other ways to denoise, on one fixed test set of photos, none of them trained on: first the answers, then all the numbers.")));
-    loadTexts().then(
-      (texts) => this.place.contains(place.firstChild) && this.left !== true && this.draw(texts),
-      (error) => site.complain(sentenceOf(error)),
+    this.left = false;
+    this.says = site.session.offer.texts.results;
+    this.status = make("p", { id: "status", textContent: "Loading …" });
+    this.status.setAttribute("role", "status");
+    place.replaceChildren(make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" })), this.status);
+    loadResults().then(
+      (results) => this.left || this.draw(results),
+      (error) => {
+        if (this.left) return;
+        this.status.textContent = "";
+        site.complain(sentenceOf(error));
+      },
     );
   }
 
@@ -31,53 +43,114 @@ export class ResultsPage {
     this.left = true;
   }
 
-  /** @param {Texts} texts */
-  draw({ verdicts, results }) {
-    const { site, place } = this;
+  /** @param {Results} results */
+  draw(results) {
+    const { site, place, says } = this;
+    this.status.remove();
     if (!results.motions.length) return void place.append(make("p", {}, "This site was built without results: kpnviz evaluate measures them."));
-    const cards = verdicts.map(({ name, question, answer }) => {
+    const cards = results.verdicts.map(({ name, question, answer }) => {
       const card = make("button", { type: "button" }, make("span", {}, question), make("b", {}, answer));
       card.onclick = () => document.getElementById(`verdict-${name}`)?.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
       return card;
     });
-    const answers = make("div", { className: "answers" }, ...cards);
+    const { protocol = "", "test set": test_set = "", ...machine } = results.stamp;
+    this.numbers = make("div");
     place.append(
-      answers,
-      make("p", { className: "caption" }, "± is one standard error of the mean difference, burst by burst; a tie is a difference of less than two of them, and clearly means more. Every number opens a burst that shows it, of another photo: what one burst shows need not be the mean of all."),
-      ...verdicts.map(({ name, question, answer, points, numbers, figure, caption }) =>
+      make("div", { className: "answers" }, ...cards),
+      caption(results.answers),
+      ...results.verdicts.map(({ name, question, answer, points, numbers, figure, caption: below }) =>
         make("section", { className: "verdict", id: `verdict-${name}` },
-          make("div", { className: "text" }, make("h2", {}, question), make("p", { className: "answer" }, answer), make("ul", {}, ...points.map((point) => make("li", {}, withNumbers(site, point, numbers)))), make("small", {}, said("span", caption))),
+          make("div", { className: "text" }, make("h2", {}, question), make("p", { className: "answer" }, answer), make("ul", {}, ...points.map((point) => make("li", {}, withNumbers(site, point, numbers)))), make("small", {}, said("span", below))),
           chart({ ...figure, log2: true, zero: figure.zero }))),
-      make("h2", {}, "All the numbers"),
-      make("p", { className: "caption" }, `${results.stamp["test set"] ?? ""}. ${results.stamp.protocol ?? ""}.`),
+      said("h2", says.all),
+      caption(filled(says.protocol, { test_set, protocol })),
+      this.controls(results),
+      this.numbers,
+      caption(filled(says.machine, { machine: Object.entries(machine).map((pair) => pair.join(" ")).join(" · ") })),
     );
-    const motions = make("select", {}, ...results.motions.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
-    motions.setAttribute("aria-label", "Motion");
-    const metrics = make("select", {}, ...["psnr", "ssim"].map((name) => make("option", { value: name, textContent: name.toUpperCase() })));
-    metrics.setAttribute("aria-label", "Measure");
-    const table = make("div", { className: "wide", tabIndex: 0 });
-    table.setAttribute("role", "region");
-    table.setAttribute("aria-label", "All the numbers");
-    const write = () => {
-      this.motion = Number(motions.value);
-      this.metric = metrics.value === "ssim" ? "ssim" : "psnr";
-      table.replaceChildren(this.table(results));
-    };
-    motions.onchange = metrics.onchange = write;
-    place.append(make("p", { className: "row" }, motions, metrics), table, make("p", { className: "caption" }, `Green: the best of a column; pale: those that tie with it (PSNR alone, whose values of each burst are kept). In brackets, ${results.paper}.`));
-    write();
+    this.write(results);
   }
 
-  /** @param {Texts["results"]} results */
-  table({ gains, motions }) {
-    const { metric } = this;
-    const head = make("tr", {}, ...["method", ...gains.map((gain) => `×${gain}`)].map((text) => make("th", { textContent: text, scope: "col" })));
-    const rows = motions[this.motion].rows.map(({ title, cells, paper }) =>
-      make("tr", {}, make("th", { textContent: title, scope: "row" }),
-        ...cells.map((cell, i) => {
-          const theirs = metric === "psnr" && paper?.[i] != null ? ` (${paper[i]?.toFixed(2)})` : "";
-          return make("td", { className: metric === "psnr" ? cell?.mark ?? "" : "", textContent: cell ? cell[metric].toFixed(metric === "psnr" ? 2 : 3) + theirs : "" });
-        })));
-    return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
+  /** @param {Results} results */
+  controls(results) {
+    const choice = (/** @type {string} */ label, /** @type {"motion" | "gain" | "metric"} */ key, /** @type {[string, string][]} */ options) => {
+      const select = make("select", {}, ...options.map(([value, textContent]) => make("option", { value, textContent })));
+      if (options.some(([value]) => value === chosen[key])) select.value = chosen[key];
+      chosen[key] = select.value;
+      select.onchange = () => {
+        chosen[key] = select.value;
+        this.write(results);
+      };
+      return make("label", {}, label, select);
+    };
+    const download = make("button", { type: "button", textContent: "Download CSV" });
+    download.onclick = () => this.download();
+    return make("div", { className: "row choices" },
+      choice("Motion", "motion", results.motions.map(({ title }, i) => [String(i), title])),
+      choice("Gain of the figures", "gain", results.gains.map((gain) => [String(gain), `×${gain}`])),
+      choice("Measure of the tables", "metric", results.metrics.map((name) => [name, name])),
+      download);
   }
+
+  async download() {
+    try {
+      const link = make("a", { href: URL.createObjectURL(new Blob([await bytesOf("results.csv")], { type: "text/csv" })), download: "results.csv" });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    } catch (error) {
+      this.site.complain(sentenceOf(error));
+    }
+  }
+
+  /** All the numbers of what is chosen. @param {Results} results */
+  write(results) {
+    const { says } = this;
+    const motion = results.motions[Number(chosen.motion)];
+    const { gain, metric } = chosen;
+    const paper = motion.paper[gain] ?? [];
+    const other = (motion.other[metric]?.[gain] ?? []).filter(({ figure }) => figure.lines.length);
+    this.numbers?.replaceChildren(
+      said("p", motion.words),
+      ...this.compared(results, motion),
+      ...(paper.length ? [said("h3", says.paper), make("div", { className: "grid" }, ...paper.map((forest) => forestOf(forest, ["here", "paper"]))), caption(results.paper)] : []),
+      said("h3", says.other),
+      other.length ? make("div", { className: "grid" }, ...other.map(({ heading, figure }) => make("div", {}, said("span", heading), chart({ ...figure, log2: true })))) : caption(says.no_other),
+      said("h3", says.tables),
+      ...(motion.tables[metric] ?? []).map((section) =>
+        make("details", { open: section.opened }, make("summary", { textContent: section.heading }), said("p", section.words), tableOf(section), caption(section.below))),
+      make("details", {}, make("summary", { textContent: says.costs }), make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
+    );
+  }
+
+  /** Every method against one that is chosen. @param {Results} results @param {Motion} motion */
+  compared(results, motion) {
+    const pairs = motion.pairs[chosen.gain];
+    if (!pairs) return [];
+    const select = make("select", {}, ...pairs.titles.map((title) => make("option", { value: title, textContent: title })));
+    select.value = pairs.titles.includes(chosen.method) ? chosen.method : pairs.titles[pairs.first];
+    const figures = make("div", { className: "grid" });
+    const write = () => figures.replaceChildren(...forestsOf(pairs, select.selectedIndex, results.near).map((forest) => forestOf(forest)));
+    select.onchange = () => {
+      chosen.method = select.value;
+      write();
+    };
+    write();
+    return [said("h3", this.says.compared), make("label", { className: "narrow" }, "Compared with", select), figures, caption(results.compared)];
+  }
+}
+
+/** @param {string} html */
+function caption(html) {
+  return Object.assign(said("p", html), { className: "caption" });
+}
+
+/** A table that scrolls sideways where there is no room. @param {Table & { heading?: string }} table */
+function tableOf({ columns, lines, heading = "Cost" }) {
+  const head = make("tr", {}, ...columns.map((text) => make("th", { textContent: text, scope: "col" })));
+  const rows = lines.map(({ title, cells }) =>
+    make("tr", {}, make("th", { textContent: title, scope: "row" }), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
+  const place = make("div", { className: "wide", tabIndex: 0 }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
+  place.setAttribute("role", "region");
+  place.setAttribute("aria-label", heading);
+  return place;
 }

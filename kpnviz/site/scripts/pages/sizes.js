@@ -5,10 +5,14 @@
 /** @import { Display } from "../../../lens/scripts/types" */
 
 import { bestSize } from "../best_size.js";
+import { chart } from "../chart.js";
+import { PIXEL_CLASSES } from "../constants.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
 import { ofSizes } from "../parameters.js";
+import { ofClasses, pixelClasses } from "../pixel_classes.js";
+import { filled, ofBurst, said } from "../texts.js";
 import { LensPage } from "./lens_page.js";
 
 const LANES = 2; // networks that compute at a time
@@ -20,8 +24,7 @@ export class SizesPage extends LensPage {
    */
   constructor(site, place) {
     super(site, place, {
-      title: "How large should a kernel be?",
-      introduction: ["One burst, denoised with MKPN, which fuses six kernel sizes, and with kernels of every size alone. ", make("b", {}, "Move over a picture"), " to see each kernel for that pixel; click a kernel to see its picture."],
+      page: "sizes",
       methods: false,
     });
     this.used = new Set();
@@ -82,7 +85,37 @@ export class SizesPage extends LensPage {
         this.showSome();
       }
     };
+    this.below.replaceChildren();
     await Promise.all(Array.from({ length: LANES }, lane));
+    session.check(turn);
+    this.drawCurves();
+  }
+
+  /** Of each class of pixels, by how much every size is better or worse than MKPN, or else than the largest size. */
+  drawCurves() {
+    const { burst, all, says } = this;
+    const { H, W, C, clean } = burst;
+    const { far, texts } = this.session.offer;
+    const sized = all.filter(({ config }) => config.sizes.length === 1);
+    if (!sized.length) return;
+    const base = all.find(({ name }) => name === "mkpn") ?? sized[sized.length - 1];
+    const errors = all.map(({ name }) => /** @type {Float64Array} */ (this.session.estimates.get(name)?.error));
+    const { shares, psnr } = ofClasses(pixelClasses(clean.subarray(0, C * H * W), burst), errors, H, W);
+    const of = (/** @type {typeof base} */ model, /** @type {number} */ i) => psnr[all.indexOf(model)][i];
+    const x = sized.map(({ config }) => config.sizes[0]);
+    const ticks = x.map((size) => (size === 11 && x.includes(9) && x.includes(13) ? "" : String(size)));
+    const cells = PIXEL_CLASSES.names.map((name, i) => {
+      const title = said("p", filled(says.share, { class: name[0].toUpperCase() + name.slice(1), share: `${(100 * shares[i]).toFixed(0)} %` }));
+      if (!shares[i]) return make("div", {}, title, said("p", says.none));
+      return make("div", {}, title, chart({ x, ticks, x_title: "kernel size n, px", y_title: filled(says.y, { base: base.title }), log2: true, zero: true, narrow: true, near: far, lines: [{ name: "KPN Lₙ", y: sized.map((model) => of(model, i) - of(base, i)) }] }));
+    });
+    const levels = PIXEL_CLASSES.names.flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : [])).join(", ");
+    const { rule, protocol } = texts.classes;
+    this.below.replaceChildren(
+      said("h2", filled(says.curves, { base: base.title })),
+      make("div", { className: "grid" }, ...cells),
+      Object.assign(said("p", filled(says.caption, { base: base.title, levels, far: String(far), rule, protocol: ofBurst(protocol, burst) })), { className: "caption" }),
+    );
   }
 
   /** What is there by now, once there are two. */
