@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _this_thread = threading.local()
 _on_disk = True  # what is compiled is found again by the next process
