@@ -10,6 +10,7 @@ import numpy as np
 
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.motion_field import CELL
+from kpnviz.capture.noise_estimation import AROUND, PATCH, Patches
 from kpnviz.sampling import reflect_index
 
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
@@ -88,28 +89,80 @@ def _alike(field: np.ndarray) -> Iterator[tuple[tuple[int, int], tuple[int, int]
 
 
 def blocks(
+    stack: FrameStack, frame: int, channel: int, between: Callable[[], object] = nothing
+) -> Iterator[np.ndarray]:
+    """Blocks of a frame, [h, w] each; up to 256, spread over the picture."""
+    for rows, columns in _block_places(stack):
+        between()
+        yield stack.light(frame, channel, rows, columns)
+
+
+def patches(
     stack: FrameStack,
     channel: int,
-    fields: dict[int, np.ndarray],
-    margin: int = 0,
+    motion: dict[int, np.ndarray],
+    reference: int,
     between: Callable[[], object] = nothing,
-) -> Iterator[np.ndarray]:
-    """Blocks of frames {number: displacements in whole pixels}, [N, h, w] each; up to 256, spread over the picture.
+) -> Iterator[Patches]:
+    """What noise is seen on: patches of up to 256 blocks that are spread over the picture, of frames {number: motion}.
 
-    A block of a frame is read with one displacement, that of the block's middle.
+    A patch of a frame is read where the motion of the block's middle takes it, to the nearest pixel, or, where its own
+    cell's is more than a pixel from that, where its own does: it is always whole. Frames that do not show many of a
+    block's patches are left out there, and patches that not all others show: whatever leaves most to compare.
     """
     H, W = stack.height, stack.width
-    tops = range(margin, max(H - margin - 7, margin + 1), _BLOCK)
-    lefts = range(margin, max(W - margin - 7, margin + 1), _BLOCK)
-    places = [(top, left) for top in tops for left in lefts]
-    for top, left in places[:: max(1, -(-len(places) // _BLOCKS))]:
+    numbers = list(motion)
+    place = numbers.index(reference)
+    for rows, columns in _block_places(stack):
         between()
-        bottom, right = min(top + _BLOCK, H - margin), min(left + _BLOCK, W - margin)
-        cell = (top + bottom) // 2 // CELL, (left + right) // 2 // CELL
-        shifts = {i: tuple(int(d) for d in field[cell]) for i, field in fields.items()}
-        yield np.stack(
-            [
-                read_shifted(stack, i, channel, (dy, dx), top, bottom, left, right)
-                for i, (dy, dx) in shifts.items()
-            ]
+        y, x = (
+            axis.ravel()
+            for axis in np.meshgrid(
+                *(np.arange(part.start, part.stop - PATCH + 1, PATCH) for part in (rows, columns)),
+                indexing="ij",
+            )
         )
+        if not len(y):
+            continue
+        middle = (rows.start + rows.stop) // 2 // CELL, (columns.start + columns.stop) // 2 // CELL
+        there = np.empty((len(numbers), len(y), 2), dtype=np.int64)  # first pixel of each patch
+        for n, i in enumerate(numbers):
+            moved = np.broadcast_to(np.rint(motion[i][middle]), (len(y), 2))
+            own = motion[i][y // CELL, x // CELL]
+            far = np.abs(own - moved).max(axis=1, keepdims=True) > 1
+            there[n] = np.stack([y, x], axis=1) + np.where(far, np.rint(own), moved).astype(np.int64)
+        shown = np.asarray(((there >= 0) & (there <= (H - PATCH, W - PATCH))).all(axis=-1))
+        kept = _most_to_compare(shown, place)
+        seen = shown[kept].all(axis=0)
+        if len(kept) < 2 or not seen.any():
+            continue
+        windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
+        gains = np.array([stack.gain(numbers[n], channel) for n in kept])
+        black = (y // PATCH + x // PATCH) % 2 == 0
+        yield Patches(np.stack(windows, axis=1), black[seen], gains)
+
+
+def _block_places(stack: FrameStack) -> list[tuple[slice, slice]]:
+    H, W = stack.height, stack.width
+    places = [
+        (slice(top, min(top + _BLOCK, H)), slice(left, min(left + _BLOCK, W)))
+        for top in range(0, max(H - PATCH + 1, 1), _BLOCK)
+        for left in range(0, max(W - PATCH + 1, 1), _BLOCK)
+    ]
+    return places[:: max(1, -(-len(places) // _BLOCKS))]
+
+
+def _most_to_compare(shown: np.ndarray, reference: int) -> list[int]:
+    """Of frames that show patches, [N, P] bool, those that together have the most differences of patches: frames are
+    left out one by one, first that which shows the fewest."""
+    order = sorted(range(len(shown)), key=lambda n: (n == reference, int(shown[n].sum())))
+    choices = [sorted(order[first:]) for first in range(len(order))]
+    return max(choices, key=lambda kept: (len(kept) - 1) * int(shown[kept].all(axis=0).sum()))
+
+
+def _windows(stack: FrameStack, frame: int, channel: int, corners: np.ndarray) -> np.ndarray:
+    """Patches with a pixel around, whose first pixels are at `corners` [P, 2]: [P, 10, 10]."""
+    (top, left), (bottom, right) = corners.min(axis=0) - AROUND, corners.max(axis=0) + PATCH + AROUND
+    part = read_shifted(stack, frame, channel, (0, 0), int(top), int(bottom), int(left), int(right))
+    y, x = (corners - AROUND - (top, left)).T[:, :, None] + np.arange(PATCH + 2 * AROUND)
+    return np.asarray(part[y[:, :, None], x[:, None, :]])

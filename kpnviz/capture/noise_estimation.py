@@ -13,15 +13,19 @@ from kpnviz.noise import NoiseModel
 PATCH = 8
 """Side of a patch in pixels: large enough for a variance, small enough to be of one brightness."""
 
-_BINS = 12
-_FLATTEST = 0.6
+AROUND = 1
+"""Pixels around a patch that are read with it: those of its mean picture explain shifts."""
+
 _LEAST_PATCHES = 24
 _CLIPPED = 0.02  # share of clipped values that a patch may have
 _ROUNDING = 1e-14  # variance that single precision leaves between equal pictures
 _DEPENDENT = 1e-9  # of the largest eigenvalue: regressors that are sums of others
 _TELLING = 64  # differences that are needed for each combination of frames to tell them apart
 _DISAGREEING = 1.3  # times the standard deviation that one frame shows
-_ROUNDS = 8
+_CURVED = 12.0  # variance of the sum of two second differences (1, -2, 1) of white noise
+_QUIET = 8  # a combination of frames counts by 1 / variance to this power
+_ROUNDS, _SETTLED = 12, 1e-4
+_UNSURE = 0.7  # standard deviation of what texture leaves in a patch, as a share of what it leaves in most
 _TRUSTED = 3.0  # standard deviations of a patch from the line
 _LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
@@ -34,8 +38,9 @@ class NoiseFit:
 
     .. math:: \mathrm{variance} = \sigma_r^2 + \sigma_s\, \mathrm{mean}
 
-    means, variances   [P] of each patch, intensity and its square;  degrees [P] of freedom of its variance
-    used               [P] flat and unclipped, in the fit
+    means, variances   [P] of each patch, intensity and its square, what texture leaves taken off the latter
+    degrees            [P] of freedom of that variance
+    used               [P] unclipped, and with so little texture that it decides about the line
     frames             how many were compared
     alone              what the reference shows of its noise by itself (:func:`noise_of_one_frame`), if it does
     """
@@ -71,15 +76,43 @@ class NoiseFit:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Patches of a block of the picture, each as N aligned frames show it.
+
+    windows    [P, N, 10, 10]: 8x8 pixels with one pixel around, linear intensity
+    black      [P] of the two colors that patches have if the block is a chessboard
+    gains      [N], by which the frames were divided
+    """
+
+    windows: np.ndarray
+    black: np.ndarray
+    gains: np.ndarray
+
+    @classmethod
+    def of(cls, block: np.ndarray, gains: np.ndarray | None = None) -> Patches:
+        """Those of frames [N, h, w] that need no further alignment; beyond the edge pixels are those at the edge."""
+        padded = np.pad(block, [(0, 0), (AROUND, AROUND), (AROUND, AROUND)], mode="edge")
+        views = np.lib.stride_tricks.sliding_window_view(padded, [PATCH + 2 * AROUND] * 2, axis=(1, 2))
+        views = views[:, ::PATCH, ::PATCH]  # [N, rows, columns, 10, 10]
+        rows, columns = np.indices(views.shape[1:3])
+        return cls(
+            views.reshape(len(block), -1, *views.shape[3:]).swapaxes(0, 1),
+            ((rows + columns) % 2 == 0).ravel(),
+            np.ones(len(block)) if gains is None else gains,
+        )
+
+
 def estimate_noise(
-    blocks: Iterable[np.ndarray],
+    blocks: Iterable[np.ndarray | Patches],
     clipped: tuple[float, float] | None = None,
     gains: np.ndarray | None = None,
 ) -> NoiseFit:
     """Fit read_std and shot_gain to aligned frames.
 
     blocks    parts of the burst, [N, h, w] each, linear intensity: in each the scene moves as one, by no more than
-              about a pixel from frame to frame (64x64 pixels are enough, and a camera's turn does little in so few)
+              about a pixel from frame to frame (64x64 pixels are enough, and a camera's turn does little in so few);
+              or as :class:`Patches`
     clipped   (low, high): patches with more than 2 % of values at or beyond them have lost noise and are left out
     gains     [N], by which the frames were divided: of a sensor's frame of gain g the variance is then read_std^2 / g^2
               + shot_gain x / g, and values are clipped at low / g and high / g. None: 1. What is found is that of g = 1
@@ -90,27 +123,34 @@ def estimate_noise(
     - in a patch of 8x8 pixels, what is left of a difference after its regression on a constant and the mean picture's
       3x3 pixels around each: small shifts, gain and blur are such sums (a Taylor series to the second derivative);
     - over the frames, those combinations in which shifts cancel. Principal components of the differences that are
-      left find them in every block: each component counts by 1 / variance^4. It is weighed by the one half of the
+      left find them in every block: each component counts by 1 / variance^8. It is weighed by the one half of the
       patches for the other, as on a chessboard, so that chance is not taken for quiet. Frames of other gains count
       times sqrt(g), which makes their shot noise alike; combinations are orthogonal to sqrt(g): the scene cancels.
 
     For Gaussian noise differences and mean are independent, so nothing is biased by regressing one on the other.
-    Of patches of like brightness the 60 % with the least texture count. The line is fitted to log variance with a
-    Cauchy loss, again and again to the patches close to it: each patch has the same relative error but for its degrees
-    of freedom, and a moving object is an outlier.
+    What texture leaves all the same is a third term beside the line's two, the mean of the squared slopes of the mean
+    picture (less what noise has of them) times a factor: a rest of a shift makes such a variance. The more of it a
+    patch has, the less the patch counts. All is fitted to log variance with a Cauchy loss, again and again to the
+    patches close to it: each has the same relative error but for its degrees of freedom, and a moving object is an
+    outlier.
     Raises ValueError where there is nothing to estimate from.
     """
     columns: list[np.ndarray] = []
     N = 0
     for block in blocks:
-        N = len(block)
-        if N < 2:
-            raise ValueError(f"noise: there is {N} frame; its noise is seen between 2 or more")
-        if min(block.shape[1:]) >= PATCH:
-            columns.append(_patches(block, clipped, np.ones(N) if gains is None else gains))
+        count = len(block.gains) if isinstance(block, Patches) else len(block)
+        N = max(N, count)
+        if count < 2:
+            raise ValueError(f"noise: there is {count} frame; its noise is seen between 2 or more")
+        if isinstance(block, Patches):
+            columns.append(_measured(block, clipped))
+        elif min(block.shape[1:]) >= PATCH:
+            columns.append(_measured(Patches.of(block, gains), clipped))
     if not columns:
-        raise ValueError(f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels")
-    means, variances, degrees, texture, intact, read = np.concatenate(columns, axis=1)
+        raise ValueError(
+            f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"
+        )
+    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
     differs = variances > _ROUNDING * (1 + means**2)
     candidates = (intact > 0) & differs
     if not differs.any():
@@ -122,10 +162,14 @@ def estimate_noise(
             f"noise: {int(candidates.sum())} patches of {PATCH}x{PATCH} pixels are neither clipped nor empty; "
             f"an estimate needs {_LEAST_PATCHES}, so state the noise instead"
         )
-    used = candidates & _flat(means, texture, candidates)
-    noise = _fit(means[used], variances[used], degrees[used], read[used])
+    noise, factor = _fit(
+        *(values[candidates] for values in (means, variances, degrees, texture, floor, read))
+    )
+    line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
+    left = factor * np.maximum(texture - floor * line, 0)
+    used = candidates & (_UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
     # As variances of g = 1: what is shown beside the line.
-    variances = np.maximum(variances - noise.read_std**2 * (read - 1), 1e-3 * variances)
+    variances = np.maximum(variances - left - noise.read_std**2 * (read - 1), 1e-3 * variances)
     return NoiseFit(noise, means, variances, degrees, used, N)
 
 
@@ -149,15 +193,15 @@ def noise_of_one_frame(
     return estimate_noise(pairs(), clipped).noise
 
 
-def _patches(block: np.ndarray, clipped: tuple[float, float] | None, gains: np.ndarray) -> np.ndarray:
-    """Mean, variance of the noise, its degrees of freedom, texture of the mean picture, 1 where intact, and how often
-    the variance holds that of read noise: [6, P]."""
-    block = block.astype(np.float64)
-    N = len(block)
-    mean = np.tensordot(gains / gains.sum(), block, axes=1)
-    around = np.pad(mean, 1, mode="edge")
-    H, W = mean.shape
-    taps = [_cut(around[y : y + H, x : x + W]) for y in range(3) for x in range(3)]  # nine of [P, 64]
+def _measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:
+    """Of each patch mean, variance of the noise, its degrees of freedom, mean of the squared slopes of the mean
+    picture, what noise has of them as a multiple of its variance, 1 where intact, and how often the variance holds that
+    of read noise: [7, P]."""
+    windows, gains, black = patches.windows.astype(np.float64), patches.gains, patches.black
+    P, N = windows.shape[:2]
+    mean = np.tensordot(windows, gains / gains.sum(), axes=(1, 0))  # [P, 10, 10]
+    side = 2 * AROUND + 1
+    taps = [mean[:, y : y + PATCH, x : x + PATCH].reshape(P, -1) for y in range(side) for x in range(side)]
     means = taps[4].mean(axis=1)
     regressors = np.stack(
         [np.ones_like(taps[4]), *(tap - means[:, None] for tap in taps)], axis=-1
@@ -169,14 +213,16 @@ def _patches(block: np.ndarray, clipped: tuple[float, float] | None, gains: np.n
     # N - 1 orthonormal combinations of the frames in which the scene cancels.
     scene = gains**0.5 / gains.sum() ** 0.5
     combinations = np.linalg.qr(np.eye(N) - np.outer(scene, scene))[0][:, : N - 1]
-    alike = np.stack([_cut(x) for x in block], axis=-1) * gains**0.5
-    differences = alike @ combinations  # [P, 64, N - 1]
+    inner = windows[:, :, AROUND:-AROUND, AROUND:-AROUND].reshape(P, N, -1)
+    differences = (inner.swapaxes(1, 2) * gains**0.5) @ combinations  # [P, 64, N - 1]
     rest = differences - basis @ (basis.swapaxes(1, 2) @ differences)
     free = PATCH**2 - independent.sum(axis=1)
+    # The mean of the pixels' variances that is left is that at the mean of their brightness, each with as much as is
+    # left of it: the bright ones of a patch with an edge are explained best.
+    left = 1 - (basis**2).sum(axis=-1)
+    effective_means = (left * taps[4]).sum(axis=1) / left.sum(axis=1)
 
-    rows, columns = np.indices([n // PATCH for n in mean.shape]).reshape(2, -1)
-    black = (rows + columns) % 2 == 0
-    variances, degrees, read = np.empty(len(means)), np.empty(len(means)), np.empty(len(means))
+    variances, degrees, read = np.empty(P), np.empty(P), np.empty(P)
     for half in (black, ~black):
         weights, axes = _quiet(rest[~half], free[~half])
         power = np.square(rest[half] @ axes).sum(axis=1)  # [p, N - 1]
@@ -184,13 +230,13 @@ def _patches(block: np.ndarray, clipped: tuple[float, float] | None, gains: np.n
         degrees[half] = free[half] / (weights**2).sum()
         read[half] = (((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0) * weights).sum()
 
-    dy, dx = (taps[7] - taps[1]) / 2, (taps[5] - taps[3]) / 2
-    intact = np.ones(len(means))
+    yy, xx = taps[1] - 2 * taps[4] + taps[7], taps[3] - 2 * taps[4] + taps[5]
+    texture, floor = (yy**2 + xx**2).mean(axis=1), np.full(P, _CURVED / gains.sum())
+    intact = np.ones(P)
     if clipped is not None:
-        low, high = (np.float32(end) / gains[:, None, None].astype(np.float32) for end in clipped)
-        lost = ((block <= low) | (block >= high)).mean(axis=0)
-        intact = _cut(lost).mean(axis=1) <= _CLIPPED
-    return np.stack([means, variances, degrees, (dy**2 + dx**2).mean(axis=1), intact, read])
+        low, high = (np.float32(end) / gains[:, None].astype(np.float32) for end in clipped)
+        intact = ((inner <= low) | (inner >= high)).mean(axis=(1, 2)) <= _CLIPPED
+    return np.stack([effective_means, variances, degrees, texture, floor, intact, read])
 
 
 def _quiet(rest: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,53 +250,47 @@ def _quiet(rest: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     least = variances[0]
     if least <= 0:
         return np.full(M, 1 / M), np.eye(M)
-    weights = (least / variances) ** 4
+    weights = (least / variances) ** _QUIET
     return weights / weights.sum(), axes
 
 
-def _cut(image: np.ndarray) -> np.ndarray:
-    """The patches of [H, W], row by row: [P, 64]; what fills no patch is dropped."""
-    h, w = (n // PATCH for n in image.shape)
-    patches = image[: h * PATCH, : w * PATCH].reshape(h, PATCH, w, PATCH).swapaxes(1, 2)
-    return patches.reshape(h * w, PATCH**2)
-
-
-def _flat(means: np.ndarray, texture: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Of the candidates of like brightness, those with the least texture."""
-    edges = np.quantile(means[candidates], np.linspace(0, 1, _BINS + 1)[1:-1])
-    bins = np.searchsorted(edges, means)
-    flat = np.zeros(len(means), dtype=bool)
-    for b in range(_BINS):
-        inside = candidates & (bins == b)
-        if inside.any():
-            flat |= inside & (texture <= np.quantile(texture[inside], _FLATTEST))
-    return flat
-
-
-def _fit(means: np.ndarray, variances: np.ndarray, degrees: np.ndarray, read: np.ndarray) -> NoiseModel:
-    """The line through the patches, neither coefficient below 0; variance = read_std^2 read + shot_gain mean."""
-    m, v = np.maximum(means, 0), variances
-    typical = float(np.median(v))
-    brightness = max(float(np.median(m)), 1e-6)
-    log_v = np.log(v) + _LOG_BIAS / degrees
-
-    def residuals(x: np.ndarray) -> np.ndarray:
-        return (np.log(typical * (x[0] * read + x[1] * m / brightness) + 1e-300) - log_v) / spread
+def _fit(
+    means: np.ndarray,
+    variances: np.ndarray,
+    degrees: np.ndarray,
+    texture: np.ndarray,
+    floor: np.ndarray,
+    read: np.ndarray,
+) -> tuple[NoiseModel, float]:
+    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor (texture - floor of the line),
+    and that factor; none of the three is below 0."""
+    typical = float(np.median(variances))
+    brightness = max(float(np.median(means)), 1e-6)
+    steepness = max(float(np.median(texture)), 1e-12 * typical)
+    line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
+    log_v = np.log(variances) + _LOG_BIAS / degrees
 
     # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
     # take the line down from it.
-    spread = (2 / degrees) ** 0.5  # standard deviation of log(chi^2_k / k)
-    start, close = np.array([0.5, 0.5]), np.ones(len(v), dtype=bool)
+    solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
     for _ in range(_ROUNDS):
-        result = least_squares(
-            lambda x, close=close: residuals(x)[close],
-            x0=np.maximum(start, 1e-8),
+        left = np.maximum(texture - floor * (line_terms @ solution[:2]), 0) * (typical / steepness)
+        terms = np.column_stack([line_terms, left])
+        # Standard deviations of log(chi^2_k / k) and of what texture leaves.
+        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[2] * left / (terms @ solution))
+        terms, target, each = terms[close], log_v[close], spread[close]
+        before, close_before = solution, close
+        solution = least_squares(
+            lambda x, t=terms, y=target, s=each: (np.log(t @ x) - y) / s,
+            x0=np.maximum(solution, 1e-8),
+            jac=lambda x, t=terms, s=each: t / (t @ x * s)[:, None],
             bounds=(1e-9, np.inf),
             loss="cauchy",
-        )
-        start, before = result.x, close
-        close = np.abs(residuals(start)) < _TRUSTED
-        if close.sum() < len(v) / 4 or (close == before).all():
+        ).x
+        terms = np.column_stack([line_terms, left])
+        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
+        settled = np.abs(solution - before).max() < _SETTLED and (close == close_before).all()
+        if close.sum() < len(variances) / 4 or settled:
             break
-    read_variance, shot = typical * start[0], typical * start[1] / brightness
-    return NoiseModel(float(read_variance**0.5), float(shot))
+    read_variance, shot, factor = typical * solution / (1, brightness, steepness)
+    return NoiseModel(float(read_variance**0.5), float(shot)), float(factor)

@@ -11,7 +11,7 @@ import numpy as np
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
 from kpnviz.capture.choosing import listed
-from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, read_displaced
+from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
@@ -71,6 +71,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that do not show the scene of the reference
     chosen      whether somebody chose the reference
+    unmended    whether the sensor's defects were left as they are, as somebody chose
     """
 
     stack: FrameStack
@@ -81,6 +82,7 @@ class OwnBurst:
     displacements: np.ndarray
     left_out: frozenset[int] = frozenset()
     chosen: bool = False
+    unmended: bool = False
 
     @property
     def reference(self) -> int:
@@ -136,6 +138,8 @@ class OwnBurst:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
             text += f", {bent} of them by displacements that differ over the picture." if bent else "."
         text += self._brightness_report
+        if self.unmended:
+            text += " Hot pixels and fixed columns were not looked for, as chosen."
         lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
         if lost:
             text += (
@@ -232,13 +236,10 @@ class OwnBurst:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"
             )
-        margin = round(float(np.abs(self.motion[found]).max()))
-        if min(self.stack.height, self.stack.width) < 2 * margin + 64:
-            margin = 0
-        nearest = {i: np.rint(self.motion[i]) for i in found}
-        gains = np.array([self.stack.gain(i, channel) for i in found])
-        parts = blocks(self.stack, channel, nearest, margin, between)
-        fit = estimate_noise(parts, self.stack.clipped, gains)
+        motion = {i: self.motion[i] for i in found}
+        fit = estimate_noise(
+            patches(self.stack, channel, motion, self.reference, between), self.stack.clipped
+        )
         try:
             return replace(fit, alone=self._noise_of_the_reference(channel))
         except ValueError:
@@ -284,8 +285,7 @@ class OwnBurst:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
 
     def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
-        still = {self.reference: np.zeros_like(self.motion[0])}
-        return (block[0] for block in blocks(self.stack, channel, still))
+        return blocks(self.stack, self.reference, channel)
 
     def displacement(self, y: int, x: int) -> np.ndarray:
         """What is taken back at a pixel, for every place of `order`: [N, 2]."""

@@ -94,7 +94,8 @@ def prepare(
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
     brightness   undo differences of brightness and white balance; None: for bursts of one's own
     reference    the frame that is to be the reference; None: chosen
-    mend         look for hot pixels and fixed columns of the sensor (defects.mended); None: for bursts of one's own
+    mend         mend hot pixels and fixed columns of the sensor, found over the burst (defects.mended); None:
+                 for bursts of one's own. Of one frame nothing can be told
 
     The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
     of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
@@ -171,7 +172,10 @@ def prepare(
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     leave_out = apply and not stack.known
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
-    burst = OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen)
+    unmended = mend is False and not stack.known
+    burst = OwnBurst(
+        stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen, unmended
+    )
     return burst.taking(frames)
 
 
@@ -278,11 +282,8 @@ def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
     stated = stack.channel_noise(GRAY)
     if stated is not None:
         return stated
-    still = np.zeros((-(-stack.height // CELL), -(-stack.width // CELL), 2))
     try:
-        return noise_of_one_frame(
-            (block[0] for block in blocks(stack, GRAY, {reference: still})), stack.clipped
-        )
+        return noise_of_one_frame(blocks(stack, reference, GRAY), stack.clipped)
     except ValueError:  # too small or too smooth to tell; any will do
         return NoiseModel.for_gain(1)
 
@@ -345,6 +346,7 @@ def read_burst(
     black: float | None = None,
     white: float | None = None,
     reference: int | str | None = None,
+    mend: bool | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
@@ -358,6 +360,7 @@ def read_burst(
              what they look like (meaning.guess_input)
 
     reference   the number or the name of the frame that is to be the reference; None: see :func:`prepare`
+    mend        whether hot pixels and fixed columns of the sensor are mended; None: see :func:`prepare`
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
     the file or folder, if no burst can be made of it.
@@ -372,7 +375,7 @@ def read_burst(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
     place = None if reference is None else reference_of(stack.names, str(reference))
-    own = prepare(stack, frames, align, reference=place)
+    own = prepare(stack, frames, align, reference=place, mend=mend)
     if color and stack.channels == 3:
         noises = [noise or own.noise_of(c)[0] for c in range(3)]
         return own.color(noises).crop(0, 0, stack.height, stack.width)

@@ -44,7 +44,7 @@ def test_gains_are_found_and_undone(gain):
     own = prepare(stack_of(frames))
     gains = own.stack.gains[:, 0]
     np.testing.assert_allclose(
-        gains, EXPOSURES / EXPOSURES[own.reference], rtol=0.002 if gain == 1 else 0.025
+        gains, EXPOSURES / EXPOSURES[own.reference], rtol=0.004 if gain == 1 else 0.025
     )
     assert gains[own.reference] == 1
     window = own.channel(GRAY, GAINS[gain]).window(slice(20, 260), slice(30, 250))

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from kpnviz.burst import BurstRecipe, MovingObject, synthesize, with_motion
-from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.capture.displaced_reading import patches
+from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import estimate_noise, noise_of_one_frame
 from kpnviz.capture.prepare import prepare
 from kpnviz.color import srgb_encode
+from kpnviz.evaluation.testset import burst_recipes
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import read_scene
 
@@ -80,6 +82,48 @@ def test_any_shift_below_a_pixel_and_a_change_of_light_are_no_noise(frames):
         levels = np.quantile(scenes[0], [0.2, 0.5, 0.8])
         ratio = estimate_noise(blocks).noise.std_map(levels) / noise.std_map(levels)
         np.testing.assert_allclose(ratio, 1, atol=0.05)
+
+
+def test_a_hands_motion_is_no_noise():
+    """Crops of 128x128 with a camera that turns: shot_gain was found 1.08 to 1.18 times as large as it is."""
+    found = [own(synthesize(recipe)).estimate_noise().noise for recipe in burst_recipes(4, 4, "handheld")]
+    shot = np.array([noise.shot_gain for noise in found]) / GAINS[4].shot_gain
+    read = np.array([noise.read_std for noise in found]) / GAINS[4].read_std
+    assert abs(shot.mean() - 1) < 0.05 and np.abs(shot - 1).max() < 0.1 and np.abs(read - 1).max() < 0.05
+
+
+def test_bright_pixels_beside_dark_ones_do_not_hide_the_read_noise():
+    """A regression explains the bright pixels of a patch best, so that what is left is that of a darker patch."""
+    rng = np.random.default_rng(0)
+    scene = np.where(rng.random((256, 256)) < np.linspace(0, 0.3, 256), 0.9, 0.03)  # from few to many
+    frames = np.stack([GAINS[1].add_to(scene, rng) for _ in range(8)])
+    assert_close(estimate_noise([frames]).noise, GAINS[1], 0.03)
+
+
+def test_patches_are_read_where_their_cells_lie_in_the_frames_that_show_them():
+    rng = np.random.default_rng(0)
+    frames = rng.random((4, 1, 64, 128)).astype(np.float32)
+    stack = FrameStack(frames, (0, 1, 2, 3), tuple("abcd"))
+    motion = np.zeros((4, 4, 8, 2), np.float32)
+    motion[1] = (-0.6, 2.3)
+    motion[2, :, 5:] = (3.0, -1.4)  # a part that moves by itself
+    motion[3] = (60, 0)  # shows next to nothing
+    first, second = patches(stack, GRAY, dict(enumerate(motion)), 0)
+    for block, left in ((first, 0), (second, 64)):
+        assert block.windows.shape[1] == 3 and block.windows.shape[2:] == (10, 10)
+        places = [
+            (y, x) for y in range(8, 64, 8) for x in range(left, left + 64, 8)
+        ]  # -1 px: not the first row
+        if left:
+            places = [(y, x) for y, x in places if (x < 80 or y + 3 + 8 <= 64) and x + 2 + 8 <= 128]
+        assert len(block.windows) == len(places)
+        for window, (y, x), black in zip(block.windows, places, block.black, strict=True):
+            assert black == ((y // 8 + x // 8) % 2 == 0)
+            for shown, frame, (dy, dx) in zip(
+                window, frames[:, 0], [(0, 0), (-1, 2), (3, -1) if x >= 80 else (0, 0)], strict=False
+            ):
+                inner = frame[y + dy : y + dy + 8, x + dx : x + dx + 8]
+                np.testing.assert_array_equal(shown[1:-1, 1:-1], inner)
 
 
 def test_a_moving_object_is_an_outlier():

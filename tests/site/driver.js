@@ -74,6 +74,26 @@ const work = {
   config: ({ config }) => readConfig(config),
   fitting: async ({ build, config, checkpoint }) =>
     networkOf(await Engine.create(await WebAssembly.compile(bytes(build))), readConfig(config), readTensors(bytes(checkpoint))) && "fits",
+  async memory({ build }) {
+    const module = await WebAssembly.compile(bytes(build));
+    const { Memory } = WebAssembly;
+    const said = [];
+    const engine = await Engine.create(module);
+    engine.memory.grow = () => {
+      throw new RangeError("WebAssembly.Memory.grow(): Maximum memory size exceeded");
+    };
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+      }
+    };
+    try {
+      for (const work of [() => engine.reserve(1e8), () => Engine.create(module)]) await Promise.resolve().then(work).catch((error) => said.push(error.message));
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
+    return said;
+  },
   draw({ entropy, what, count, ...options }) {
     const random = new Generator(entropy);
     const draws = {

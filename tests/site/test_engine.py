@@ -159,7 +159,8 @@ def test_a_quiet_frame_has_the_kernels_of_pytorch(run_node, tmp_path):
         run_node(tmp_path, jobs_of(cases, bursts, build=build(), scale=1), files), bursts, strict=True
     ):
         picture, factors = differences(one, load("mkpn")(given))
-        assert picture <= PICTURE and factors <= FACTORS
+        # Where next to no noise is assumed, the trunk is shown far larger numbers than ever: they round more.
+        assert picture <= PICTURE and factors <= 10 * FACTORS
 
 
 def test_what_is_generated_is_up_to_date():
@@ -187,3 +188,11 @@ def test_the_benchmark_times_the_engine_beside_pytorch(run_node, capsys):
     assert case["simd"]["ratio"] == case["simd"]["seconds"] / case["native"]["seconds"] > 0
     assert "kpn-l1" in as_text(report)
     assert main(["bench", "--site", "--sides", "16", "32"]) == 2
+
+
+def test_without_memory_there_is_a_sentence(run_node, tmp_path):
+    (said,) = run_node(tmp_path, [("memory", {"build": build()})])
+    assert said == [
+        "there is no memory for this burst: 382 MB are needed; choose a smaller crop or fewer frames",
+        "this browser gives no memory for a network; close other pages, or choose fewer methods",
+    ]

@@ -221,6 +221,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
         "longer.npz": bytes(wrong_length),
         "bomb.npz": bytes(bomb),
         "text.npz": b"no zip",
+        "renamed.npz": stored.getvalue().replace(b"frames.npy", b"kernel.npy", 1),
     }
     said = [
         *LIES,
@@ -230,6 +231,7 @@ def test_every_lie_about_kernels_is_one_sentence(run_node, tmp_path):
         "which is damaged",
         "unpacks to more than",
         "is no NPZ",
+        "calls a member frames.npy in its directory, and kernel.npy where it lies",
     ]
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)

@@ -16,7 +16,7 @@ from PIL import Image
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, synthesize
 from kpnviz.capture.kernel_file import save_kernels
-from kpnviz.color import srgb_decode
+from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.commands.site import offer
 from kpnviz.denoise import load
 from kpnviz.estimate import Estimate
@@ -26,6 +26,8 @@ from kpnviz.pictures import write_png16
 from kpnviz.site.building import single_page, site_files, write_site
 from kpnviz.ui import cache, link
 from kpnviz.ui.controls import recipe_of
+
+from ..capture.test_meaning import P3, SRGB, p3_profile
 
 pytestmark = pytest.mark.browser
 
@@ -163,9 +165,17 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     assert "photo “cat” is unknown" in text(page, "problem")
     page.get_by_label("Crop").select_option("128")
     wait_until(page, "document.getElementById('problem').textContent === ''")
+    page.context.set_offline(True)  # before a network's weights are there
+    page.get_by_role("checkbox", name="KPN DIRECT").check()
+    wait_until(page, "document.getElementById('problem').textContent.includes('connection')")
+    said = r"models/kpn-direct\.(json|safetensors) cannot be loaded: there is no connection to this site\."
+    assert re.fullmatch(said, text(page, "problem"))
+    page.get_by_role("checkbox", name="KPN DIRECT").uncheck()
+    page.context.set_offline(False)
+    wait_until(page, f"{DONE} && document.getElementById('problem').textContent === ''")
     card = folder / "under" / "here" / "models" / "kpn-direct.json"
     card.write_text(re.sub('"sha256": ".', '"sha256": "x', card.read_text()))
-    page.get_by_label("KPN DIRECT").check()
+    page.get_by_role("checkbox", name="KPN DIRECT").check()
     wait_until(page, "document.getElementById('problem').textContent !== ''")
     assert "models/kpn-direct.safetensors: its sha256 begins with" in text(page, "problem")
     (folder / "under" / "here" / "photos" / "girl.png").unlink(missing_ok=True)
@@ -211,6 +221,28 @@ def photo_of_a_telephone():
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn it clockwise by 90 degrees"
     Image.fromarray(np.rot90(upright)).save(buffer, "JPEG", quality=95, exif=exif)
+    return buffer.getvalue()
+
+
+ORANGE = np.array([0.8, 0.45, 0.2])
+"""A color in sRGB, encoded; in Display P3 its numbers are others."""
+
+
+def photos_in_display_p3():
+    """JPEG of 8 bits and PNG of 16, with the profile that telephones write."""
+    in_p3 = srgb_encode(np.linalg.inv(P3) @ SRGB @ srgb_decode(ORANGE))
+    assert np.abs(in_p3 - ORANGE).max() > 0.04
+    picture = np.broadcast_to(in_p3, (160, 160, 3))
+    buffer = io.BytesIO()
+    eight = Image.fromarray(np.rint(255 * picture).astype(np.uint8))
+    eight.save(buffer, "JPEG", quality=100, subsampling=0, icc_profile=p3_profile())
+    sixteen = write_png16(np.rint(65535 * picture).astype(np.uint16), p3_profile())
+    return {"p3.jpg": buffer.getvalue(), "p3.png": sixteen}
+
+
+def glass():
+    buffer = io.BytesIO()
+    Image.new("RGBA", (160, 160), (200, 100, 50, 128)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -267,6 +299,12 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
             "deep.png": (write_png16(deep), None),
             "turned.jpg": (photo_of_a_telephone(), None),
             "no.jpg": (b"no", "no.jpg is no picture that this browser can read."),
+            "small.png": (
+                write_png16(deep[:100]),
+                "small.png has 200×100 pixels; photos of 128 a side or more are read here.",
+            ),
+            "glass.png": (glass(), "glass.png is transparent in parts; save it without transparency."),
+            **{name: (data, None) for name, data in photos_in_display_p3().items()},
         }
         for name, (data, problem) in photos.items():
             page.get_by_role("link", name="Your photo").click()
@@ -281,6 +319,12 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
                 wanted = light[:, :160, :200].reshape(3, 80, 2, 100, 2).mean((2, 4))
                 shown = truth.reshape(3, 80, 80)
                 np.testing.assert_allclose(shown, wanted[:, :, :80], atol=1e-5)
+            elif "p3" in name:  # the browser brings the colors to sRGB
+                colors = truth.reshape(3, -1)
+                np.testing.assert_allclose(colors.mean(1), srgb_decode(ORANGE), atol=0.004)
+                assert colors.std(1).max() < 0.002
+                said = "Of p3.png, 8 of the 16 bits are used: it has a color profile, which the browser alone applies."
+                assert text(page, "problem") == (said if name == "p3.png" else "")
             else:
                 height, width = page.evaluate(f"[{LENS}.state.data.height, {LENS}.state.data.width]")
                 gray = truth.reshape(-1, height, width)[0]

@@ -36,7 +36,12 @@ export class Engine {
    * @returns {Promise<Engine>}
    */
   static async create(module) {
-    const memory = new WebAssembly.Memory({ initial: 64, maximum: MOST_PAGES });
+    let memory;
+    try {
+      memory = new WebAssembly.Memory({ initial: 64, maximum: MOST_PAGES });
+    } catch {
+      throw new Error("this browser gives no memory for a network; close other pages, or choose fewer methods");
+    }
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
     return new Engine(/** @type {any} */ (exports), memory);
   }

@@ -43,6 +43,8 @@ export async function readNpz(name, bytes) {
     if (flags & 1) throw refuse(`holds ${shown}, which is encrypted; make one without a password`);
     if (method !== 0 && method !== 8) throw refuse(`holds ${shown}, packed by method ${method}; stored and deflated members are read`);
     if (!is(local, 0x04034b50) || local + 30 > bytes.length) throw refuse(`is a ZIP whose directory is wrong about ${shown}`);
+    const there = new TextDecoder().decode(bytes.subarray(local + 30, local + 30 + view.getUint16(local + 26, true)));
+    if (there !== member) throw refuse(`is a ZIP that calls a member ${shown} in its directory, and ${visible(there) || "nothing"} where it lies`);
     const begin = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
     if (begin + packed > bytes.length || (method === 0 && packed !== size)) throw refuse(`is a ZIP that is wrong about how long ${shown} is`);
     total += size;

@@ -39,8 +39,10 @@ let working = false;
 
 onmessage = (/** @type {MessageEvent<Opening | Question | { release: true }>} */ { data }) => {
   if ("release" in data) network = asked = null; // with the memory that it took
-  else if ("module" in data) network = opened(data);
-  else {
+  else if ("module" in data) {
+    network = opened(data);
+    network.catch(() => {}); // it is said to who asks
+  } else {
     asked = data;
     if (!working) answerAll();
   }
