@@ -571,6 +571,7 @@ def test_an_evaluation_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     assert done == [("mkpn", 1), ("mkpn", 2)]
 
 
+@pytest.mark.slow
 def test_two_processes_write_to_one_file(tmp_path):
     path = tmp_path / "results.csv"
     script = """
