@@ -46,6 +46,7 @@ def test_a_tap_looks_a_finger_that_rests_pins_and_kernels_stay_in_sight(phone):
     assert lens(phone, "[l.cursor, l.pinnedAt]") == [[20, 10], None]
 
 
+@pytest.mark.slow
 def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncovered(phone):
     phone.get_by_test_id("stExpandSidebarButton").tap()
     drawer = phone.get_by_test_id("stSidebar")
