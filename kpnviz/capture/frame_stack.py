@@ -57,7 +57,8 @@ class FrameStack:
     gains       how many times as bright as the reference each frame is, [frames, channels]: light is divided by it;
                 None: all alike
     ceiling     light at which values of float frames are cut off, where one saw that
-    mended      codes that are read in the place of those of a sensor's defects
+    mended      codes that are read in the place of those of a sensor's defects; defect_notes: sentences on those that
+                are not
     """
 
     codes: np.ndarray
@@ -85,6 +86,7 @@ class FrameStack:
     gains: np.ndarray | None = None
     ceiling: float | None = None
     mended: Mended | None = None
+    defect_notes: tuple[str, ...] = ()
     _tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,7 +116,13 @@ class FrameStack:
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
         return replace(
-            self, mended=None, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels
+            self,
+            mended=None,
+            defect_notes=(),
+            meaning=meaning,
+            guess=guess,
+            pattern=meaning.pattern,
+            levels=levels,
         )
 
     def meant(
@@ -140,6 +148,7 @@ class FrameStack:
         notes = [*self.file_notes, *([self.guess] if self.guess else [])]
         if self.mended is not None:
             notes.append(str(self.mended))
+        notes += self.defect_notes
         if self.pattern and self.development is None:
             notes.append(_GRAY_WORLD_NOTE)
         if self.profile is not None and not self.pattern:

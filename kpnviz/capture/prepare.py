@@ -107,7 +107,7 @@ def prepare(
     between = in_this_thread(between)
     overviews = results(lambda i: overview(stack, i, between=between), range(total))
     scores = tuple(results(sharpness, overviews))
-    stack = replace(stack, gains=None, ceiling=None, mended=None)
+    stack = replace(stack, gains=None, ceiling=None, mended=None, defect_notes=())
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
