@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import escaped
+from kpnviz.threads import in_this_thread, results
 
 _OVERVIEW_PIXELS = 1_000_000
 _MOVED = 0.75  # px by which a scene has left its place
@@ -102,8 +104,9 @@ def prepare(
     found shows another scene, and is left out. ValueError for a reference that is not to be chosen.
     """
     total = len(stack)
-    overviews = [overview(stack, i, between=between) for i in range(total)]
-    scores = tuple(sharpness(image) for image in overviews)
+    between = in_this_thread(between)
+    overviews = results(lambda i: overview(stack, i, between=between), range(total))
+    scores = tuple(results(sharpness, overviews))
     stack = replace(stack, gains=None, ceiling=None, mended=None)
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
@@ -116,8 +119,9 @@ def prepare(
         gains = light.first_gains(overviews, stack.exposures, stack.clipped)
     apply = not stack.known if align is None else align
     chosen = reference is not None
+    noises = functools.cache(functools.partial(_noise_at_first, stack))
     if reference is None:
-        reference = 0 if stack.known else _best_reference(stack, overviews, gains, scores)
+        reference = 0 if stack.known else _best_reference(stack, overviews, gains, scores, noises)
     elif reference != 0 and (stack.shifts is not None or stack.truth_place is not None):
         raise ValueError(
             f"reference is {stack.names[reference]}; what is known of this burst is of its frame 0"
@@ -126,47 +130,52 @@ def prepare(
         gains = gains / gains[reference]
         stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
         overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
-    noise = _noise_at_first(stack, reference)
+    noise = noises(reference)  # its gain is 1
+
+    def measure(frame: int) -> tuple[float, float] | None:
+        between()
+        if frame == reference:
+            return 0.0, 0.0
+        return _measure(stack, reference, frame, overviews[reference], overviews[frame], noise)
+
+    measured: dict[int, tuple[float, float] | None] = {}
     if total > 1 and (not stack.known if mend is None else mend):
-        some = np.unique(np.linspace(0, total - 1, 5).round().astype(int)).tolist()
-        away = [
-            _measure(stack, reference, i, overviews[reference], overviews[i], noise)
-            for i in some
-            if i != reference
-        ]
-        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in away)
-        moves = moved >= len(away) / 2
-        stack = mended(stack, moves, between)
+        some = set(np.linspace(0, total - 1, 5).round().astype(int).tolist()) - {reference}
+        measured = dict(zip(some, results(measure, [*some]), strict=True))
+        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in measured.values())
+        stack = mended(stack, moved >= len(some) / 2, between)
+        if stack.mended is not None:
+            measured = {}  # what stays where it is had its part in them
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
     motion = np.zeros((total, *cells, 2), np.float32)
     displacements = np.zeros(motion.shape, np.int16)
     local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
-    shifts = []
-    for i in range(total):
+
+    def find(i: int) -> Shift:
+        """Where a frame lies, and what of it is undone; its part of `motion` and `displacements` is filled."""
         if i == reference:
-            shifts.append(Shift((0.0, 0.0)))
-            continue
-        between()
-        measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+            return Shift((0.0, 0.0))
+        shift = measured[i] if i in measured else measure(i)
         if local:
             field = _measure_motion(
-                stack, i, levels, measured, overviews[reference], overviews[i], noise, between
+                stack, i, levels, shift, overviews[reference], overviews[i], noise, between
             )
             if field is not None:
                 motion[i] = field
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
-                measured = measured or (middle[0], middle[1])
-        elif measured is not None:
-            motion[i] = measured
-        shift = Shift(measured)
-        if apply and measured is not None:
-            whole = shift.whole if max(map(abs, shift.whole)) > REACH else (0, 0)
-            displacements[i] = whole_blocks(motion[i], whole) if local else whole
-            center = displacements[i, cells[0] // 2, cells[1] // 2].astype(int)
-            bend = float(np.abs(displacements[i] - center).max())
-            shift = Shift(measured, (int(center[0]), int(center[1])), bend)
-        shifts.append(shift)
+                shift = shift or (middle[0], middle[1])
+        elif shift is not None:
+            motion[i] = shift
+        if not apply or shift is None:
+            return Shift(shift)
+        whole = Shift(shift).whole if max(map(abs, Shift(shift).whole)) > REACH else (0, 0)
+        displacements[i] = whole_blocks(motion[i], whole) if local else whole
+        center = displacements[i, cells[0] // 2, cells[1] // 2].astype(int)
+        bend = float(np.abs(displacements[i] - center).max())
+        return Shift(shift, (int(center[0]), int(center[1])), bend)
+
+    shifts = results(find, range(total))
     if even:
         stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
@@ -180,15 +189,19 @@ def prepare(
 
 
 def _best_reference(
-    stack: FrameStack, overviews: Sequence[np.ndarray], gains: np.ndarray, scores: Sequence[float]
+    stack: FrameStack,
+    overviews: Sequence[np.ndarray],
+    gains: np.ndarray,
+    scores: Sequence[float],
+    noises: Callable[[int], NoiseModel],
 ) -> int:
-    """The sharpest frame of the scene that most frames show, of the middle exposure."""
+    """The sharpest frame of the scene that most frames show, of the middle exposure. `noises`: of each frame."""
     scene = list(range(len(overviews)))
     if len(overviews) > 2:
         factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
         h, w = overviews[0].shape
         more = reduction(h, w, _SCENE_PIXELS)
-        noise = _noise_at_first(stack, int(np.argmax(scores)))
+        noise = noises(int(np.argmax(scores)))
         noise = noise.scaled(1 / float(factors.prod() * np.prod(more)) ** 0.5)
         small = [
             box_reduce(image / np.float32(gain), more) for image, gain in zip(overviews, gains, strict=True)

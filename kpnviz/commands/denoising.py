@@ -283,7 +283,7 @@ def encoded(
         dng = np.stack(
             [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
         )
-        matrix, balance = stack.development or (None, None)
+        matrix, balance = stack.rendering or (None, None)
         return write_dng(dng[..., 0] if C == 1 else dng, (black, black + span), matrix, balance, exif)
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
