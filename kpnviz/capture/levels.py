@@ -30,6 +30,7 @@ _DEEP, _FEW, _SLIGHT = 1.0, 0.005, 0.01  # noise std below black; share of patch
 _STRAY = 0.005  # quantile that stands for the smallest numbers: others are dead pixels, or noise cut off at 0
 _LOW = 0.002  # quantile of the patches that stands for the darkest
 _LIFTED, _FAR = 0.03, 0.05  # of the range: where the darkest parts do not reach 0; where that is said
+_SPREAD = 0.1  # of the darkest parts: where numbers are below, they are too noisy to tell
 _NEAR = (0.9, 1.2)  # times a pedestal: where the darkest parts are with it
 
 
@@ -103,7 +104,12 @@ def _white_of_codes(high: float, largest: float, used_bits: int) -> tuple[float 
         white = float(2**bits - 1)
         noisy = bits <= _NOISY_BITS and high <= _BEYOND * white and largest <= _LARGEST * white
         if largest <= white or noisy:
-            return white, f"the largest code is {largest:g}, as of {bits} bits"
+            which = (
+                "largest code is"
+                if largest <= white
+                else f"largest code is {largest:g}, by noise: most are below"
+            )
+            return white, f"the {which} {min(largest, white):g}, as of {bits} bits"
         unused = 16 - bits
         if not used_bits & (2**unused - 1) and used_bits & (1 << unused):
             return float(65536 - 2**unused), f"the lowest {unused} bits are 0, as of {bits} bits"
@@ -114,7 +120,7 @@ def _pedestal(codes: np.ndarray, numbers: np.ndarray, high: float, whole: bool) 
     """Black above 0, where no number is near 0, and a sentence."""
     near_0, least = (float(q) for q in np.quantile(numbers, (_STRAY, 0)))
     darkest = _darkest(codes)
-    if not (near_0 > 0 and darkest > _LIFTED * high):
+    if not darkest > _LIFTED * high or near_0 < _SPREAD * darkest:
         return None, ""
     scale = 16 if codes.dtype == np.uint16 and high > 16 * NATURAL_WHITES[3] / 2 else 1  # 12 bits in 16
     near = [p * k for p in PEDESTALS for k in {1, scale} if _NEAR[0] <= darkest / (p * k) <= _NEAR[1]]
