@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup app test test-all lint types wheel docs bench clean
+.PHONY: setup app test test-all tests lint types wheel docs bench clean
 
 setup: $(STAMP)
 
@@ -33,12 +33,16 @@ app: setup
 # One thread each: workers, servers and browsers share the cores, and threads that wait for each other would crawl.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test: setup lint
-	$(PYTEST) -m 'not exhaustive'
+# mypy takes a minute on one core: the tests run beside it.
+test: setup
+	@$(MAKE) --no-print-directory --jobs 2 lint tests TESTS="-m 'not slow'"
 
-# As CI runs it: also all cases of what `make test` tries some of.
-test-all: setup lint
-	$(PYTEST)
+# As CI runs it.
+test-all: setup
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: setup
+	$(PYTEST) $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ from kpnviz.ui.parameters import (
     OWN_CHANNEL,
     OWN_COLOR,
     OWN_LOOK,
+    OWN_MENDED,
     OWN_METHODS,
     OWN_PLOT,
     OWN_SIDE,
@@ -121,6 +122,13 @@ def frames_of(burst: Upload) -> None:
     st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
         st.caption(plain(note, 400))
+    if len(stack) > 1 and not stack.known:
+        st.toggle(
+            "Mend hot pixels and fixed columns",
+            help="A sensor's defects stay where they are while the scene moves. Off, the frames are used "
+            "as they are.",
+            **control(OWN_MENDED),
+        )
     numbers_of(burst)
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kpnviz import memory
 from kpnviz.burst import Burst, weighted_sum
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
 from kpnviz.models import checkpoints
-from kpnviz.models.kpn import widened
+from kpnviz.models.kpn import DirectNetwork, PredictRows, widened
 from kpnviz.models.zoo import Network
 from kpnviz.noise import NoiseModel
 
 __all__ = ["CHANNELS", "Denoiser", "Estimate", "FrameSource", "guide", "load"]
 
 DEFAULT_TILE = 1024
+_STRIP_PIXELS = 2**18  # of which kernels are held at a time where nobody keeps them
 
 CHANNELS = ("shared", "each")
 """How a burst in color is denoised: R, G and B with one set of kernels, or each channel with its own."""
@@ -134,7 +137,9 @@ class Denoiser:
         image = np.empty((H, W) if burst.channels is None else (burst.channels, H, W), dtype=np.float32)
         factors: Tensor | None = None
         tiles = list(self._tiles(H, W))
-        with torch.inference_mode():
+        with torch.inference_mode(), contextlib.ExitStack() as context:
+            if len(tiles) > 1:
+                context.enter_context(memory.reused())
             for done, (window, core, place) in enumerate(tiles, start=1):
                 if isinstance(burst, Burst):
                     frames = burst.frames[
@@ -153,16 +158,39 @@ class Denoiser:
                     # Kernels are predicted for the core and as far around it as they reach, so that applying them to
                     # this part gives the core as in the whole picture.
                     part, core = widened(core, self._reach, inputs.shape[-2:])
-                    prediction = self.network(inputs, read_std, shot_gain, part)
-                    result = prediction.apply(applied_to[..., *part])
                     if keep_kernels:
+                        prediction = self.network(inputs, read_std, shot_gain, part)
+                        result = prediction.apply(applied_to[..., *part])
                         factors = self._collect(factors, prediction, core, place, (H, W))
+                    else:
+                        assert not isinstance(self.network, DirectNetwork)
+                        predict = self.network.prepared(inputs, read_std, shot_gain, part)
+                        assert not isinstance(predict, Tensor)
+                        result = self._applied(predict, applied_to[..., *part], part, core)
                 image[..., *place] = result[0][..., *core].float().cpu().numpy()
                 if progress is not None:
                     progress(done / len(tiles))
         config = self.network.config
         kernels = None if factors is None else KernelField(factors, config.sizes, config.separable, H, W)
         return Estimate(image, kernels, self.name, time.perf_counter() - begun, self._origin)
+
+    def _applied(
+        self, predict: PredictRows, frames: Tensor, part: tuple[slice, slice], core: tuple[slice, slice]
+    ) -> Tensor:
+        """The picture of a part, rows of its core only, some rows at a time: kernels are larger than all else.
+
+        frames   [1, N, (C,) H, W] of the part;  core   where in the part its core lies
+        """
+        H, W = frames.shape[-2:]
+        picture = frames.new_empty((*frames.shape[:1], *frames.shape[2:]))
+        rows = max(_STRIP_PIXELS // W // 2 * 2, 2 * self._reach)
+        for top in range(core[0].start // 2 * 2, core[0].stop, rows):
+            bottom = min(top + rows, core[0].stop)
+            around = slice(max(top - self._reach, 0), min(bottom + self._reach, H))
+            field = predict(slice(part[0].start + around.start, part[0].start + around.stop))
+            strip = field.apply(frames[..., around, :])
+            picture[..., top:bottom, :] = strip[..., top - around.start : bottom - around.start, :]
+        return picture
 
     def _each_channel(
         self,

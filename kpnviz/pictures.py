@@ -158,8 +158,10 @@ def read_pictures(
             found = [only]
         else:
             found = range(1 if file.format in ("JPEG", "MPO", "HEIF") else int(getattr(file, "n_frames", 1)))
-        if len(found) > 1 and "16" in _rawmode(file) and file.format == "PNG":
-            raise FileError(f"{name} is an animation of 16 bits; give one file a frame")
+        deep = "16" in _rawmode(file) and file.format == "PNG" and only is None and len(found) > 1
+    if deep:  # Pillow composes frames of 8 bits
+        pngs = _pngs_of_animation(name, data)
+        return len(pngs), (next(read_pictures(name, png, limits, only=0)[1]) for png in pngs)
 
     def each() -> Iterator[Picture]:
         with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
@@ -169,6 +171,44 @@ def read_pictures(
                 yield _decode(name, data, file, limits, index)
 
     return len(found), each()
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_HAS_ALPHA = (4, 6)  # color types of a PNG
+
+
+def _pngs_of_animation(name: str, data: bytes) -> list[bytes]:
+    """The frames of an animated PNG, each as a PNG of its own (PNG, third edition, 11.3.6). FileError where a frame is
+    drawn into the one before."""
+    head, frames, wanted, at = b"", list[list[bytes]](), False, len(_PNG)
+    width = height = color = 0
+    while at + 12 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        chunk, body = data[at : at + 12 + size], data[at + 8 : at + 8 + size]
+        at += 12 + size
+        if kind == b"IHDR" and not head:
+            head = _PNG + chunk
+            width, height, _, color = struct.unpack_from(">IIBB", body)
+        elif kind == b"fcTL":
+            w, h, x, y = struct.unpack_from(">4I", body, 4)
+            over = body[25] == 1 and color in _HAS_ALPHA
+            if (w, h, x, y) != (width, height, 0, 0) or over:
+                raise FileError(
+                    f"{name} is an animation of 16 bits, of whose frames one is drawn into a part of the one before; "
+                    "give one file a frame"
+                )
+            wanted = True
+            frames.append([])
+        elif kind == b"IDAT" and wanted:  # else the picture is no part of the animation
+            frames[-1].append(body)
+        elif kind == b"fdAT" and wanted:
+            frames[-1].append(body[4:])
+    return [head + _chunk(b"IDAT", b"".join(parts)) + _chunk(b"IEND", b"") for parts in frames if parts]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 _MARKER = re.compile(
@@ -494,17 +534,14 @@ def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     header = struct.pack(">IIBBBBB", W, H, 16, 0 if codes.ndim == 2 else 2, 0, 0, 0)
-    parts = [chunk(b"IHDR", header)]
+    parts = [_chunk(b"IHDR", header)]
     if icc:
-        parts.append(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+        parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if exif:
-        parts.append(chunk(b"eXIf", exif.removeprefix(_EXIF_HEAD)))
-    parts += [chunk(b"IDAT", zlib.compress(filtered.data, 4)), chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+        parts.append(_chunk(b"eXIf", exif.removeprefix(_EXIF_HEAD)))
+    parts += [_chunk(b"IDAT", zlib.compress(filtered.data, 4)), _chunk(b"IEND", b"")]
+    return _PNG + b"".join(parts)
 
 
 _EXIF_HEAD = b"Exif\0\0"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_this_thread = threading.local()
 _on_disk = True  # what is compiled is found again by the next process
 _COMPILING = "compiling for this machine's processor, which takes a while and happens "
 _ONCE = "only once"
@@ -17,16 +21,26 @@ _ANEW = "at each start: nothing can be written where NUMBA_CACHE_DIR says, nor b
 
 
 def in_threads(run: Callable[[int], None], count: int) -> None:
-    """run(0), ..., run(count - 1), shared out among torch.get_num_threads() threads, this one included."""
+    """run(0), ..., run(count - 1), shared out among torch.get_num_threads() threads, this one included.
+
+    What is called within has one thread.
+    """
+    if getattr(_this_thread, "is_shared", False):
+        for task in range(count):
+            run(task)
+        return
     tasks = itertools.count()  # next() on it is atomic
     failures: list[BaseException] = []
 
     def drain() -> None:
+        _this_thread.is_shared = True
         try:
             while (task := next(tasks)) < count and not failures:
                 run(task)
         except BaseException as failure:
             failures.append(failure)
+        finally:
+            _this_thread.is_shared = False
 
     helpers = [threading.Thread(target=drain) for _ in range(min(torch.get_num_threads(), count) - 1)]
     for helper in helpers:
@@ -36,6 +50,28 @@ def in_threads(run: Callable[[int], None], count: int) -> None:
         helper.join()
     if failures:
         raise failures[0]
+
+
+def results(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """function(item) of each item, in threads, for functions that spend their time without the GIL."""
+    found: dict[int, Result] = {}
+
+    def run(task: int) -> None:
+        found[task] = function(items[task])
+
+    in_threads(run, len(items))
+    return [found[task] for task in range(len(items))]
+
+
+def in_this_thread(call: Callable[[], object]) -> Callable[[], None]:
+    """A function that does `call` in the thread that asked for it, and nothing in others."""
+    mine = threading.get_ident()
+
+    def run() -> None:
+        if threading.get_ident() == mine:
+            call()
+
+    return run
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:

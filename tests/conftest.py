@@ -46,21 +46,6 @@ def pytest_sessionfinish():
     _browser.close()
 
 
-# Tests in a browser that are run again where they fail, twice at most, and why. All others have to pass at once. What
-# is said to be mended goes from here when it has passed in ten full runs.
-UNSTEADY = {
-    "app_pages/test_class.py::test_three_methods_fit_the_screen_without_scrolling": "1 of 4 full runs, cause not known",
-    "app_pages/test_lens.py::test_any_number_of_frames": "once no lens came, on a machine with ten others at work",
-    "app_pages/test_sizes_page.py::test_the_lens_and_controls_keep_their_keys": "1 of 4; probably mended: "
-    "pictures of an example that came late took the pin with them",
-    "app_pages/test_visitors.py::test_results_that_take_long_have_a_skeleton_and_come_one_by_one": "1 of 4, not known",
-    "app_pages/test_visitors.py::test_who_waits_is_told_and_a_closed_tab_frees_its_place": "2 of 5, cause not known",
-    "app_pages/test_your_kernels.py::test_a_file_is_dropped_and_looked_into": "1 of 4 full runs, cause not known",
-    "lens/test_notebook_in_a_browser.py::test_the_widget_shows_the_kernels_and_the_pixel_goes_both_ways": "1 of 4, "
-    "cause not known",
-}
-
-
 # Files that take longest begin first: none is left to one process at the end, while others have nothing to do.
 # (With --no-loadscope-reorder, pytest-xdist keeps this order.)
 LONGEST = (
@@ -90,8 +75,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "chromium" in item.fixturenames:
             _files_with_browser.add(item.path)
-        if item.nodeid.partition("[")[0].removeprefix("tests/") in UNSTEADY:
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 TINY = TrunkConfig(encoder=(4, 6, 8), decoder=(6,), convs=1)

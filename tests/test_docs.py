@@ -54,6 +54,7 @@ def names(site):
     return {name for kind, objects in inventory.items() if kind.startswith("py:") for name in objects}
 
 
+@pytest.mark.slow
 def test_every_public_name_is_documented(names):
     assert [name for name in kpnviz.__all__ if f"kpnviz.{name}" not in names] == []
     for name in kpnviz.__all__:
@@ -65,6 +66,7 @@ def test_every_public_name_is_documented(names):
             assert [key for key in members if f"kpnviz.{name}.{key}" not in names] == [], name
 
 
+@pytest.mark.slow
 def test_every_public_room_and_its_names_are_documented(names):
     known = {id(getattr(kpnviz, name)) for name in kpnviz.__all__}
     rooms = {
@@ -83,11 +85,13 @@ def test_every_public_room_and_its_names_are_documented(names):
     assert missing == []
 
 
+@pytest.mark.slow
 def test_formulas_are_set(site):
     page = (site / "reference" / "kpnviz.html").read_text()
     assert "<mi>σ</mi>" in page and "sigma_" not in page
 
 
+@pytest.mark.slow
 def test_all_commands_are_listed(site):
     from kpnviz.commands.main import _parser
 
@@ -96,6 +100,7 @@ def test_all_commands_are_listed(site):
     assert [name for name in commands.choices if f'id="kpnviz-{name}"' not in page] == []
 
 
+@pytest.mark.slow
 def test_the_live_page_is_in_the_first_page(site):
     assert 'src="live/index.html?v=2"' in (site / "index.html").read_text()
     assert (site / "live" / "models" / "kpn-l5.safetensors").is_file()

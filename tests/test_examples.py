@@ -12,6 +12,7 @@ SHORTER = {"STEPS": {"small_kpn": "3", "training_series": "[0, 1, 2]"}, "LIMIT":
 """The constants that say how long a notebook works, and what is enough to see that it does."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_a_notebook_runs(file, tmp_path):
     nbclient = pytest.importorskip("nbclient")

@@ -23,6 +23,7 @@ LAYERS = [
         "sampling",
         "noise",
         "threads",
+        "memory",
         "workers",
     ],  # the ground
     ["summary", "pictures", "photos", "camera_motion", "burst"],

@@ -14,9 +14,10 @@ import numpy as np
 
 from kpnviz.capture.displaced_reading import nothing
 from kpnviz.capture.frame_stack import FrameStack, Mended
+from kpnviz.threads import in_this_thread, results
 
 _LOOKED_AT = 3  # frames on which candidates are found; all of them are asked about these
-_STRIP_PIXELS = 1_000_000
+_STRIP_PIXELS = 100_000  # that fit the processor's caches
 _SAMPLED = 100_000  # pixels that tell how much neighbors differ
 _MOST = 0.005  # of the pixels: more are no defects
 _CANDIDATE = 0.7  # times what neighbors differ by
@@ -76,6 +77,7 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     """
     if len(stack) < 2:
         return stack
+    between = in_this_thread(between)
     planes = _planes(stack)
     found: list[tuple[_Plane, _Found]] = []
     pixels, lines = 0, set()
@@ -136,9 +138,10 @@ def _hot_pixels(
     readers = [_light(stack, plane, i) for i in looked_at]
     sampled = slice(None, None, max(1, h * w // _SAMPLED))
     differ = np.mean([np.median(np.abs(np.diff(read((sampled, slice(None))), axis=1))) for read in readers])
-    candidates = []
     rows = max(16, _STRIP_PIXELS // w)
-    for top in range(0, h, rows):
+
+    def among(top: int) -> np.ndarray:
+        """Rows and columns of candidates in a strip."""
         between()
         start, stop = max(top - 1, 0), min(top + rows + 1, h)
         bright = dark = None
@@ -150,7 +153,9 @@ def _hot_pixels(
         assert bright is not None and dark is not None
         y, x = np.nonzero(np.maximum(bright, dark) > _CANDIDATE * differ)
         inside = (y + start >= top) & (y + start < min(top + rows, h))
-        candidates.append(np.stack([y[inside] + start, x[inside]]))
+        return np.stack([y[inside] + start, x[inside]])
+
+    candidates = results(among, range(0, h, rows))
     y, x = np.concatenate(candidates, axis=1)
     if not len(y) or len(y) > 0.1 * h * w:
         return np.zeros(0, int), np.zeros(0, int)

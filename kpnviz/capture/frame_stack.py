@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,12 @@ ENCODED_NOTE = (
 )
 
 _RESIDENT_BYTES = 64_000_000
+_GRAY_WORLD_NOTE = (
+    "No tag gives a white balance: for people, red and blue are scaled so that the mean of a frame is gray. Linear "
+    "output keeps the sensor's colors."
+)
+
+_BALANCED, _MOST_BALANCE = 256, 8.0  # pixels a side that a white balance is seen on; and the most it may be
 _RAW_WHITE = 0.98  # of raw planes: beyond, one of the greens may be clipped
 
 
@@ -42,7 +49,7 @@ class FrameStack:
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
     truth_place which of the codes are the truth, and shifts [N, 2], where known; so are the next four, of a Burst
     white_level, moving_mask [M, H, W] (on disk as the codes are), moving_shifts [M, N, 2], recipe
-    development (matrix, white balance) of raw planes
+    development (matrix, white balance) of raw planes, as their file says it; see :attr:`rendering`
     file_notes  sentences for people
     exif        of each frame's file, as it may go into a picture of it; empty where there is none
     mapping     of the temporary file that holds the codes
@@ -133,6 +140,8 @@ class FrameStack:
         notes = [*self.file_notes, *([self.guess] if self.guess else [])]
         if self.mended is not None:
             notes.append(str(self.mended))
+        if self.pattern and self.development is None:
+            notes.append(_GRAY_WORLD_NOTE)
         if self.profile is not None and not self.pattern:
             notes.append(f"Their colors are those of {self.profile.name}; shown and written they are sRGB's.")
         if self.encoded and not self.known:
@@ -292,14 +301,29 @@ class FrameStack:
             return self.noise[0 if self.channels == 1 else 1]
         return NoiseModel.of_weighted_sum(self.noise, self.weights)
 
+    @functools.cached_property
+    def rendering(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(matrix, white balance) of a sensor's colors: `development`, or where no tag says it, what makes the mean of
+        frame 0 gray ("gray world"), clipped pixels left out, without a matrix. None: the colors are no sensor's."""
+        if self.development is not None or not self.pattern or self.channels != 3:
+            return self.development
+        step = [slice(None, None, max(1, n // _BALANCED)) for n in (self.height, self.width)]
+        rows, columns = (np.arange(n)[s] for n, s in zip((self.height, self.width), step, strict=True))
+        planes = np.stack([self._light(self.places[0], c, rows, columns) for c in range(3)])
+        whole = (planes < _RAW_WHITE).all(axis=0)
+        means = planes[:, whole].mean(axis=1) if whole.any() else np.ones(3)
+        balance = means[1] / means if (means > 0).all() else np.ones(3)
+        return np.eye(3), np.clip(balance, 1 / _MOST_BALANCE, _MOST_BALANCE)
+
     def developed(self, linear: np.ndarray) -> np.ndarray:
         """A picture for people in linear sRGB, [C, H, W]: raw planes get white balance and matrix, other colors of a
         profile its matrix."""
-        if len(linear) != 3 or (self.development is None and self.profile is None):
+        rendering = self.rendering
+        if len(linear) != 3 or (rendering is None and self.profile is None):
             return linear
         matrix, white_balance = np.eye(3), np.ones(3)
-        if self.development is not None:
-            matrix, white_balance = self.development
+        if rendering is not None:
+            matrix, white_balance = rendering
         elif self.profile is not None:
             matrix = self.profile.matrix
         balanced = linear * white_balance[:, None, None].astype(np.float32)

@@ -128,11 +128,10 @@ def estimate_noise(
       times sqrt(g), which makes their shot noise alike; combinations are orthogonal to sqrt(g): the scene cancels.
 
     For Gaussian noise differences and mean are independent, so nothing is biased by regressing one on the other.
-    What texture leaves all the same is a third term beside the line's two, the mean of the squared slopes of the mean
-    picture (less what noise has of them) times a factor: a rest of a shift makes such a variance. The more of it a
-    patch has, the less the patch counts. All is fitted to log variance with a Cauchy loss, again and again to the
-    patches close to it: each has the same relative error but for its degrees of freedom, and a moving object is an
-    outlier.
+    What texture leaves all the same is a third term beside the line's two: line log(1 + t / line) times a factor, t the
+    mean square of the mean picture's second differences, less what noise has of them. The more of it a patch has, the
+    less the patch counts. All is fitted to log variance with a Cauchy loss, again and again to the patches close to it:
+    each has the same relative error but for its degrees of freedom, and a moving object is an outlier.
     Raises ValueError where there is nothing to estimate from.
     """
     columns: list[np.ndarray] = []
@@ -166,7 +165,7 @@ def estimate_noise(
         *(values[candidates] for values in (means, variances, degrees, texture, floor, read))
     )
     line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
-    left = factor * np.maximum(texture - floor * line, 0)
+    left = factor * _left(texture, floor, line)
     used = candidates & (_UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
     # As variances of g = 1: what is shown beside the line.
     variances = np.maximum(variances - left - noise.read_std**2 * (read - 1), 1e-3 * variances)
@@ -194,9 +193,9 @@ def noise_of_one_frame(
 
 
 def _measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:
-    """Of each patch mean, variance of the noise, its degrees of freedom, mean of the squared slopes of the mean
-    picture, what noise has of them as a multiple of its variance, 1 where intact, and how often the variance holds that
-    of read noise: [7, P]."""
+    """Of each patch mean, variance of the noise, its degrees of freedom, mean square of the second differences of the
+    mean picture, what noise has of it as a multiple of its variance, 1 where intact, and how often the variance holds
+    that of read noise: [7, P]."""
     windows, gains, black = patches.windows.astype(np.float64), patches.gains, patches.black
     P, N = windows.shape[:2]
     mean = np.tensordot(windows, gains / gains.sum(), axes=(1, 0))  # [P, 10, 10]
@@ -262,11 +261,10 @@ def _fit(
     floor: np.ndarray,
     read: np.ndarray,
 ) -> tuple[NoiseModel, float]:
-    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor (texture - floor of the line),
-    and that factor; none of the three is below 0."""
+    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor _left(texture), and that
+    factor; none of the three is below 0."""
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
-    steepness = max(float(np.median(texture)), 1e-12 * typical)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
     log_v = np.log(variances) + _LOG_BIAS / degrees
 
@@ -274,7 +272,7 @@ def _fit(
     # take the line down from it.
     solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
     for _ in range(_ROUNDS):
-        left = np.maximum(texture - floor * (line_terms @ solution[:2]), 0) * (typical / steepness)
+        left = _left(texture, floor, line_terms @ solution[:2])
         terms = np.column_stack([line_terms, left])
         # Standard deviations of log(chi^2_k / k) and of what texture leaves.
         spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[2] * left / (terms @ solution))
@@ -292,5 +290,13 @@ def _fit(
         settled = np.abs(solution - before).max() < _SETTLED and (close == close_before).all()
         if close.sum() < len(variances) / 4 or settled:
             break
-    read_variance, shot, factor = typical * solution / (1, brightness, steepness)
+    read_variance, shot, factor = solution * (typical, typical / brightness, 1)
     return NoiseModel(float(read_variance**0.5), float(shot)), float(factor)
+
+
+def _left(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """The variance that texture leaves, but for a factor: line log(1 + texture / line), texture less that of noise.
+
+    The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like that.
+    """
+    return np.asarray(line * np.log1p(np.maximum(texture / line - floor, 0)))

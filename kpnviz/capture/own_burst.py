@@ -71,6 +71,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that do not show the scene of the reference
     chosen      whether somebody chose the reference
+    unmended    whether the sensor's defects were left as they are, as somebody chose
     """
 
     stack: FrameStack
@@ -81,6 +82,7 @@ class OwnBurst:
     displacements: np.ndarray
     left_out: frozenset[int] = frozenset()
     chosen: bool = False
+    unmended: bool = False
 
     @property
     def reference(self) -> int:
@@ -136,6 +138,8 @@ class OwnBurst:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
             text += f", {bent} of them by displacements that differ over the picture." if bent else "."
         text += self._brightness_report
+        if self.unmended:
+            text += " Hot pixels and fixed columns were not looked for, as chosen."
         lost = [self.stack.names[i] for i in sorted(set(self.order)) if self.shifts[i].measured is None]
         if lost:
             text += (

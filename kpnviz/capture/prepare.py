@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import escaped
+from kpnviz.threads import in_this_thread, results
 
 _OVERVIEW_PIXELS = 1_000_000
 _MOVED = 0.75  # px by which a scene has left its place
@@ -94,15 +96,17 @@ def prepare(
     between  called between parts of the work, each of which takes a second or so; raise in it to end the work
     brightness   undo differences of brightness and white balance; None: for bursts of one's own
     reference    the frame that is to be the reference; None: chosen
-    mend         look for hot pixels and fixed columns of the sensor (defects.mended); None: for bursts of one's own
+    mend         mend hot pixels and fixed columns of the sensor, found over the burst (defects.mended); None:
+                 for bursts of one's own. Of one frame nothing can be told
 
     The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
     of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
     found shows another scene, and is left out. ValueError for a reference that is not to be chosen.
     """
     total = len(stack)
-    overviews = [overview(stack, i, between=between) for i in range(total)]
-    scores = tuple(sharpness(image) for image in overviews)
+    between = in_this_thread(between)
+    overviews = results(lambda i: overview(stack, i, between=between), range(total))
+    scores = tuple(results(sharpness, overviews))
     stack = replace(stack, gains=None, ceiling=None, mended=None)
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
@@ -115,8 +119,9 @@ def prepare(
         gains = light.first_gains(overviews, stack.exposures, stack.clipped)
     apply = not stack.known if align is None else align
     chosen = reference is not None
+    noises = functools.cache(functools.partial(_noise_at_first, stack))
     if reference is None:
-        reference = 0 if stack.known else _best_reference(stack, overviews, gains, scores)
+        reference = 0 if stack.known else _best_reference(stack, overviews, gains, scores, noises)
     elif reference != 0 and (stack.shifts is not None or stack.truth_place is not None):
         raise ValueError(
             f"reference is {stack.names[reference]}; what is known of this burst is of its frame 0"
@@ -125,66 +130,78 @@ def prepare(
         gains = gains / gains[reference]
         stack = replace(stack, gains=np.repeat(gains[:, None], stack.channels, axis=1))
         overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
-    noise = _noise_at_first(stack, reference)
+    noise = noises(reference)  # its gain is 1
+
+    def measure(frame: int) -> tuple[float, float] | None:
+        between()
+        if frame == reference:
+            return 0.0, 0.0
+        return _measure(stack, reference, frame, overviews[reference], overviews[frame], noise)
+
+    measured: dict[int, tuple[float, float] | None] = {}
     if total > 1 and (not stack.known if mend is None else mend):
-        some = np.unique(np.linspace(0, total - 1, 5).round().astype(int)).tolist()
-        away = [
-            _measure(stack, reference, i, overviews[reference], overviews[i], noise)
-            for i in some
-            if i != reference
-        ]
-        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in away)
-        moves = moved >= len(away) / 2
-        stack = mended(stack, moves, between)
+        some = set(np.linspace(0, total - 1, 5).round().astype(int).tolist()) - {reference}
+        measured = dict(zip(some, results(measure, [*some]), strict=True))
+        moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in measured.values())
+        stack = mended(stack, moved >= len(some) / 2, between)
+        if stack.mended is not None:
+            measured = {}  # what stays where it is had its part in them
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
     motion = np.zeros((total, *cells, 2), np.float32)
     displacements = np.zeros(motion.shape, np.int16)
     local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
-    shifts = []
-    for i in range(total):
+
+    def find(i: int) -> Shift:
+        """Where a frame lies, and what of it is undone; its part of `motion` and `displacements` is filled."""
         if i == reference:
-            shifts.append(Shift((0.0, 0.0)))
-            continue
-        between()
-        measured = _measure(stack, reference, i, overviews[reference], overviews[i], noise)
+            return Shift((0.0, 0.0))
+        shift = measured[i] if i in measured else measure(i)
         if local:
             field = _measure_motion(
-                stack, i, levels, measured, overviews[reference], overviews[i], noise, between
+                stack, i, levels, shift, overviews[reference], overviews[i], noise, between
             )
             if field is not None:
                 motion[i] = field
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
-                measured = measured or (middle[0], middle[1])
-        elif measured is not None:
-            motion[i] = measured
-        shift = Shift(measured)
-        if apply and measured is not None:
-            whole = shift.whole if max(map(abs, shift.whole)) > REACH else (0, 0)
-            displacements[i] = whole_blocks(motion[i], whole) if local else whole
-            center = displacements[i, cells[0] // 2, cells[1] // 2].astype(int)
-            bend = float(np.abs(displacements[i] - center).max())
-            shift = Shift(measured, (int(center[0]), int(center[1])), bend)
-        shifts.append(shift)
+                shift = shift or (middle[0], middle[1])
+        elif shift is not None:
+            motion[i] = shift
+        if not apply or shift is None:
+            return Shift(shift)
+        whole = Shift(shift).whole if max(map(abs, Shift(shift).whole)) > REACH else (0, 0)
+        displacements[i] = whole_blocks(motion[i], whole) if local else whole
+        center = displacements[i, cells[0] // 2, cells[1] // 2].astype(int)
+        bend = float(np.abs(displacements[i] - center).max())
+        return Shift(shift, (int(center[0]), int(center[1])), bend)
+
+    shifts = results(find, range(total))
     if even:
         stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     leave_out = apply and not stack.known
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
-    burst = OwnBurst(stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen)
+    unmended = mend is False and not stack.known
+    burst = OwnBurst(
+        stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen, unmended
+    )
     return burst.taking(frames)
 
 
 def _best_reference(
-    stack: FrameStack, overviews: Sequence[np.ndarray], gains: np.ndarray, scores: Sequence[float]
+    stack: FrameStack,
+    overviews: Sequence[np.ndarray],
+    gains: np.ndarray,
+    scores: Sequence[float],
+    noises: Callable[[int], NoiseModel],
 ) -> int:
-    """The sharpest frame of the scene that most frames show, of the middle exposure."""
+    """The sharpest frame of the scene that most frames show, of the middle exposure. `noises`: of each frame."""
     scene = list(range(len(overviews)))
     if len(overviews) > 2:
         factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
         h, w = overviews[0].shape
         more = reduction(h, w, _SCENE_PIXELS)
-        noise = _noise_at_first(stack, int(np.argmax(scores)))
+        noise = noises(int(np.argmax(scores)))
         noise = noise.scaled(1 / float(factors.prod() * np.prod(more)) ** 0.5)
         small = [
             box_reduce(image / np.float32(gain), more) for image, gain in zip(overviews, gains, strict=True)
@@ -342,6 +359,7 @@ def read_burst(
     black: float | None = None,
     white: float | None = None,
     reference: int | str | None = None,
+    mend: bool | None = None,
 ) -> Burst:
     """Photos on disk as a Burst, aligned and with its noise: what ``kpnviz.load(name)`` takes.
 
@@ -355,6 +373,7 @@ def read_burst(
              what they look like (meaning.guess_input)
 
     reference   the number or the name of the frame that is to be the reference; None: see :func:`prepare`
+    mend        whether hot pixels and fixed columns of the sensor are mended; None: see :func:`prepare`
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
     the file or folder, if no burst can be made of it.
@@ -369,7 +388,7 @@ def read_burst(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
     place = None if reference is None else reference_of(stack.names, str(reference))
-    own = prepare(stack, frames, align, reference=place)
+    own = prepare(stack, frames, align, reference=place, mend=mend)
     if color and stack.channels == 3:
         noises = [noise or own.noise_of(c)[0] for c in range(3)]
         return own.color(noises).crop(0, 0, stack.height, stack.width)

@@ -269,6 +269,8 @@ def plan(
         settings["channels"] = options.channels or "shared"
     more = ("input", "black", "white", "float", "reference")
     settings |= {name: getattr(options, name) for name in more if getattr(options, name) not in (None, False)}
+    if options.defects != "auto":
+        settings["defects"] = options.defects
     suffix = f".{options.format or 'png'}"
     files = {name: _files(burst) for name, burst in bursts.items()}
     inputs = {(status.st_dev, status.st_ino) for found in files.values() for _, status in found}

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpnviz.commands.denoising import ALIGN, check, denoise_burst, open_burst, view_of
+from kpnviz.commands.denoising import ALIGN, DEFECTS, check, denoise_burst, open_burst, view_of
 from kpnviz.commands.options import (
     DEVICE_HELP,
     GAIN,
@@ -199,6 +199,13 @@ def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
         choices=tuple(ALIGN),
         default="auto",
         help="undo shifts beyond 2 pixels; auto: not for synthetic bursts (auto)",
+    )
+    parser.add_argument(
+        "--defects",
+        choices=tuple(DEFECTS),
+        default="auto",
+        help="hot pixels and fixed columns of the sensor, which stay in place while the scene moves: mend or keep "
+        "them; auto: mend, but not in synthetic bursts (auto)",
     )
     parser.add_argument(
         "--input",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _COLORS = ("R", "G", "B")
 ALIGN = {"auto": None, "on": True, "off": False}
-"""The values of --align, and those of capture.prepare.prepare."""
+DEFECTS = {"auto": None, "mend": True, "keep": False}
+"""The values of --align and of --defects, and those of capture.prepare.prepare."""
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -129,7 +130,10 @@ def open_burst(
     reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
     assert reader is not None
     reference = None if options.reference is None else reference_of(stack.names, options.reference)
-    burst = prepare(stack, reader.frames, ALIGN[options.align], reference=reference)
+    burst = prepare(
+        stack, reader.frames, ALIGN[options.align], reference=reference, mend=DEFECTS[options.defects]
+    )
+    stack = burst.stack
     channels = list(range(stack.channels)) if options.color else [GRAY]
     noises, sources, cautions = zip(*(noise_of(options, burst, channel) for channel in channels), strict=True)
     for note in stack.notes:
@@ -158,6 +162,7 @@ def open_burst(
         "undone": [burst.shifts[i].aligned for i in burst.order],
         "bend": [burst.shifts[i].bend for i in burst.order],
         "brightness": [round(burst.shifts[i].brightness, 5) for i in burst.order],
+        "mended": stack.mended and {"pixels": stack.mended.pixels, "lines": stack.mended.lines},
         "remaining": {"pixels": residual.round(2).tolist(), "frames": helping.tolist()},
         "noise": [
             {
@@ -255,7 +260,7 @@ def encoded(
         dng = np.stack(
             [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
         )
-        matrix, balance = stack.development or (None, None)
+        matrix, balance = stack.rendering or (None, None)
         return write_dng(dng[..., 0] if C == 1 else dng, (black, black + span), matrix, balance, exif)
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpnviz.commands.burst import PIXELS, add_color, add_files, command
-from kpnviz.commands.denoising import ALIGN, check, noise_of
+from kpnviz.commands.denoising import ALIGN, DEFECTS, check, noise_of
 from kpnviz.commands.options import WrongOptionError, add_method, integer, number, several
 from kpnviz.commands.terminal import say
 from kpnviz.text import escaped, visible
@@ -226,8 +226,9 @@ def _of_files(
     H, W = stack.height, stack.width
     if options.at:
         _check_at(options, H, W)
-    own = prepare(stack, common_frames(takes, len(stack)), ALIGN[options.align])
-    for note in (*stack.notes, own.report):
+    frames = common_frames(takes, len(stack))
+    own = prepare(stack, frames, ALIGN[options.align], mend=DEFECTS[options.defects])
+    for note in (*own.stack.notes, own.report):
         say(note)
     top, left, height, width = _part(options, H, W)
     burst = _cropped(options, own, GRAY, top, left, height, width)

@@ -80,7 +80,7 @@ def whole_plan(names: Iterable[str]) -> Plan:
     assumed noise."""
     names = tuple(names)
     plan: dict[Case, Sequence[str]] = {
-        Case(motion=motion, gain=gain): names for motion in MOTIONS for gain in TEST_GAINS
+        Case(motion=motion, gain=gain): names for motion in ALL_MOTIONS for gain in TEST_GAINS
     }
     for frames, gain in itertools.product(FRAME_COUNTS, TEST_GAINS):
         case = Case(motion="sub-pixel", gain=gain, frames=frames)

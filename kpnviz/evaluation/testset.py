@@ -27,7 +27,8 @@ TEST_GAINS = (*GAINS, 16)
 TEST_SET = (
     f"{BURSTS} bursts for each gain and kind of motion: {FRAMES} frames of 128x128, {CROPS} bursts of each of the "
     f"{PHOTOS} Kodak photos (luminance, box-reduced by 2 in linear light), white level 1, misalignment of the MKPN "
-    "paper: by whole pixels; by half pixels; by half pixels, with 1 to 3 objects that move by themselves"
+    "paper: by whole pixels; by half pixels; by half pixels, with 1 to 3 objects that move by themselves; handheld: by "
+    "half pixels, with a turning camera, rolling shutter and parallax, aligned by a field"
 )
 
 _FULL = "full"  # the folder of the photos before their reduction

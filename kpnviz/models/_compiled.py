@@ -8,6 +8,8 @@ vectorizes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
@@ -17,31 +19,37 @@ _BLOCK = 256  # pixels
 
 
 def separable_factors(
-    signed: np.ndarray,
-    logits: np.ndarray,
-    found: np.ndarray,
-    trust: np.ndarray,
+    reference: np.ndarray,
+    others: np.ndarray,
+    sharpness: np.ndarray,
+    costs: np.ndarray,
+    steps: Sequence[int],
     sizes: np.ndarray,
     scales: np.ndarray,
-) -> np.ndarray:
-    """signed [N, C, P], logits [N, 2K, P], found [P], trust [N, P]; sizes, and scales of their logits, [S]
-    -> factors [N, C, P]; as `MatchingNetwork._separable`.
+    weights: tuple[np.float32, np.float32, np.float32],
+    factors: np.ndarray,
+) -> None:
+    """Fill factors [N, C, h, w]; as `MatchingNetwork._separable` and what comes before it.
+
+    reference [C + 2K + 1, h, w], others [N - 1, C + 2K + 1, h, w]   outputs of the heads
+    sharpness [J + 1, h, w];  costs   flat, which begin at steps[0], with steps[1:] along [N, J, 2K, h, w]
+    sizes, and scales of their logits, [S];  weights   of logits, of costs, and of how well a frame was found
     """
-    N, C, P = signed.shape
-    rows = logits.shape[1]
-    factors = np.empty((N, C, P), np.float32)
-    flat = [np.ascontiguousarray(x).reshape(-1) for x in (signed, logits, found, trust)]
-    out, widths = factors.reshape(-1), sizes.astype(np.uintp)
+    N, C, h, w = factors.shape
+    J, K = len(sharpness) - 1, (len(reference) - C - 1) // 2
+    flat = [np.ascontiguousarray(x).reshape(-1) for x in (reference, others, sharpness)]
+    out, blocks = factors.reshape(-1), -(-w // _BLOCK)
+    offset, *apart = (np.uintp(step) for step in steps)
 
-    def run(block: int) -> None:
-        first = block * _BLOCK
-        n = min(_BLOCK, P - first)
-        scratch = np.empty((4 * N + max(rows // 2, N) + 4) * n, np.float32)
-        shape = [np.uintp(x) for x in (N, C, rows // 2, P, first, n)]
-        _block(*flat, out, scratch, *shape, widths, scales)  # type: ignore[call-arg]
+    def run(task: int) -> None:
+        y, x = task // blocks, task % blocks * _BLOCK
+        n = min(_BLOCK, w - x)
+        scratch = np.empty((4 * N + max(K, N) + 4 + 2 * K * N + N) * n, np.float32)
+        shape = [np.uintp(i) for i in (N, J, C, K, h * w, y * w + x, n)]
+        first = np.uintp(offset + y * apart[3] + x * apart[4])
+        _block(*flat, costs, first, *apart[:3], out, scratch, *shape, sizes, scales, *weights)  # type: ignore[call-arg]
 
-    in_threads(run, -(-P // _BLOCK))
-    return factors
+    in_threads(run, h * blocks)
 
 
 def _compiled(function):
@@ -66,13 +74,46 @@ def _exp(x):
 
 
 @_compiled
-def _block(signed, logits, found, trust, out, scratch, N, C, K, P, first, n, sizes, scales):
+def _block(
+    reference, others, sharpness, costs, first_cost, per_frame, per_window, per_row,
+    out, scratch, N, J, C, K, P, first, n, sizes, scales, logit_weight, cost_weight, found_weight,
+):  # fmt: skip
     zero, one, two = np.uintp(0), np.uintp(1), np.uintp(2)
-    # Rows of scratch: of each frame its largest logits, how well it was found, and its share; running values; sums.
+    # Rows of scratch: of each frame its largest logits, how well it was found, and its share; running values; sums;
+    # the logits, and how much each frame is trusted.
     top, place, share = zero, two * N * n, (two + one) * N * n
     running = share + N * n
     total = running + max(K, N) * n
     mass, down, along = total + n, total + two * n, total + two * n + n
+    logits = along + n
+    trust = logits + two * K * N * n
+    outputs = C + two * K + one
+    for i in range(N):
+        head, base = (reference, zero) if i == zero else (others, (i - one) * outputs * P)
+        base += C * P + first
+        cost = first_cost + i * per_frame
+        for r in range(two * K):
+            to, row = logits + (i * two * K + r) * n, cost + r * per_row
+            _logits(
+                head,
+                base + r * P,
+                costs,
+                row,
+                per_window,
+                sharpness,
+                first,
+                P,
+                J,
+                scratch,
+                to,
+                n,
+                logit_weight,
+                cost_weight,
+            )
+        at = base + two * K * P
+        for p in range(n):
+            scratch[trust + i * n + p] = logit_weight * head[at + p]
+    found = J * P + first
     for p in range(n):
         scratch[mass + p] = np.float32(0)
     start = zero
@@ -81,12 +122,13 @@ def _block(signed, logits, found, trust, out, scratch, N, C, K, P, first, n, siz
         near = (K - size) // two
         for i in range(N):
             for axis in range(two):
-                x = (i * two * K + axis * K + near) * P + first
-                _largest(logits, x, P, size, scratch, running, n, top + (two * i + axis) * n)
-            v, h, at = top + two * i * n, top + (two * i + one) * n, i * P + first
+                x = logits + (i * two * K + axis * K + near) * n
+                _largest(scratch, x, n, size, scratch, running, n, top + (two * i + axis) * n)
+            v, h, at = top + two * i * n, top + (two * i + one) * n, trust + i * n
             for p in range(n):
                 scratch[place + i * n + p] = (
-                    min(scratch[v + p], scratch[h + p]) * found[first + p] + trust[at + p]
+                    min(scratch[v + p], scratch[h + p]) * (found_weight * sharpness[found + p])
+                    + scratch[at + p]
                 )
         _largest(scratch, place, n, N, scratch, running, n, along)
         for p in range(n):
@@ -100,22 +142,24 @@ def _block(signed, logits, found, trust, out, scratch, N, C, K, P, first, n, siz
         for i in range(N):
             to = (i * C + start) * P + first
             for axis in range(two):
-                x = (i * two * K + axis * K + near) * P + first
+                x = logits + (i * two * K + axis * K + near) * n
                 maximum, sums = top + (two * i + axis) * n, down if axis == 0 else along
                 row = to + axis * size * P
                 for p in range(n):
                     scratch[running + p] = np.float32(0)
                     scratch[sums + p] = np.float32(0)
                 for r in range(size):
-                    _softmax_row(logits, x + r * P, scratch, maximum, scale, out, row + r * P, running, n)
+                    _softmax_row(scratch, x + r * n, scratch, maximum, scale, out, row + r * P, running, n)
                 for p in range(n):  # what the exponentials are multiplied by
                     scratch[running + p] = np.float32(1) / scratch[running + p]
                 if axis == 0:
                     a = share + i * n
                     for p in range(n):
                         scratch[running + p] *= np.float32(N) * scratch[a + p] / scratch[total + p]
+                head, signed = (reference, zero) if i == zero else (others, (i - one) * outputs * P)
+                signed += (start + axis * size) * P + first
                 for r in range(size):
-                    _add_signed(signed, row + r * P, scratch, running, out, sums, n)
+                    _add_signed(head, signed + r * P, scratch, running, out, row + r * P, sums, n)
             for p in range(n):
                 scratch[mass + p] += scratch[down + p] * scratch[along + p]
         start += two * size
@@ -153,8 +197,21 @@ def _softmax_row(logits, x, scratch, maximum, scale, out, row, running, n):
 
 
 @_compiled
-def _add_signed(signed, row, scratch, factor, out, sums, n):
+def _logits(
+    head, at, costs, row, per_window, sharpness, first, P, J, scratch, to, n, logit_weight, cost_weight
+):
+    """scratch[to] = logit_weight * head - cost_weight * sum over windows of sharpness * cost."""
     for p in range(n):
-        out[row + p] = signed[row + p] + scratch[factor + p] * out[row + p]
+        scratch[to + p] = logit_weight * head[at + p]
+    for j in range(J):
+        c, s = row + j * per_window, j * P + first
+        for p in range(n):
+            scratch[to + p] -= cost_weight * sharpness[s + p] * costs[c + p]
+
+
+@_compiled
+def _add_signed(signed, at, scratch, factor, out, row, sums, n):
+    for p in range(n):
+        out[row + p] = signed[at + p] + scratch[factor + p] * out[row + p]
     for p in range(n):
         scratch[sums + p] += out[row + p]

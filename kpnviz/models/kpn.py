@@ -7,7 +7,7 @@ are shown what matching says are in :mod:`kpnviz.models.matched`; both have one 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,9 @@ from kpnviz.sampling import reflect_index
 
 Part = tuple[slice, slice]
 """A rectangle of a picture: a slice of its rows, a slice of its columns."""
+
+PredictRows = Callable[[slice], KernelField]
+"""Gives the kernels of some rows of a picture, beginning at an even one."""
 
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
@@ -159,19 +162,27 @@ class KernelNetwork(_BurstNetwork):
 
         part   rows and columns whose kernels are wanted, beginning at even ones; None: all
         """
-        B, N, H, W = frames.shape
-        part = part or (slice(0, H), slice(0, W))
+        part = part or (slice(0, frames.shape[2]), slice(0, frames.shape[3]))
+        return self.prepared(frames, read_std, shot_gain, part)(part[0])
+
+    def prepared(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part) -> PredictRows:
+        """What :meth:`forward` does, but for the last step, which is called with some rows of the part."""
+        B, N = frames.shape[:2]
         features, _ = self.features(frames, read_std, shot_gain)  # [B, C, h', w']
-        # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
-        with torch.autocast(frames.device.type, enabled=False):
-            half = features[..., *half_of(part)].float()  # [B, C, h, w]
-            # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
-            # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
-            weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]  # type: ignore[index]
-            factors = torch.baddbmm(bias, weight, half.flatten(2))  # [B, N*F, h*w]
-        factors = factors.view(B, N, self.channels, *half.shape[2:])
-        height, width = (s.stop - s.start for s in part)
-        return KernelField(factors, self.config.sizes, self.config.separable, height, width)
+
+        def predict(rows: slice) -> KernelField:
+            # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
+            with torch.autocast(frames.device.type, enabled=False):
+                half = features[..., *half_of((rows, part[1]))].float()  # [B, C, h, w]
+                # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
+                # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
+                weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]  # type: ignore[index]
+                factors = torch.baddbmm(bias, weight, half.flatten(2))  # [B, N*F, h*w]
+            factors = factors.view(B, N, self.channels, *half.shape[2:])
+            height, width = (s.stop - s.start for s in (rows, part[1]))
+            return KernelField(factors, self.config.sizes, self.config.separable, height, width)
+
+        return predict
 
 
 class DirectNetwork(_BurstNetwork):

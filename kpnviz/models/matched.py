@@ -22,7 +22,6 @@ of the noise: a burst that is multiplied by a factor, and its noise with it, has
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
@@ -33,8 +32,8 @@ from torch import Tensor, nn
 from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.local_conv import local_conv
 from kpnviz.matching import matching_costs, window_sides
-from kpnviz.models.kpn import ModelConfig, Part, half_of, reflect_to_multiple, widened
-from kpnviz.models.unet import UNet, he_normal_
+from kpnviz.models.kpn import ModelConfig, Part, PredictRows, half_of, reflect_to_multiple, widened
+from kpnviz.models.unet import UNet, compiled_for, he_normal_
 from kpnviz.noise import stabilize_frames
 
 ENCODED, MIXED = 24, 64
@@ -154,6 +153,15 @@ class MatchingNetwork(nn.Module):
 
         part   rows and columns whose kernels are wanted, beginning at even ones; None: all
         """
+        part = part or (slice(0, frames.shape[2]), slice(0, frames.shape[3]))
+        prediction = self.prepared(frames, read_std, shot_gain, part)
+        return prediction if isinstance(prediction, Tensor) else prediction(part[0])
+
+    def prepared(
+        self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part
+    ) -> PredictRows | Tensor:
+        """What :meth:`forward` does, but for the last step, which is called with some rows of the part; a `direct`
+        network has no such step, and gives the picture."""
         B, N, H, W = frames.shape
         full = reflect_to_multiple(frames, self.stride)  # [B, N, H', W']
         if not self.config.noise_map:
@@ -167,7 +175,7 @@ class MatchingNetwork(nn.Module):
             plain = _in_strips(self._plain_factors, costs)
             inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
         t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
-        wanted = half_of(part or (slice(0, H), slice(0, W)))
+        wanted = half_of(part)
         if not self.config.direct:
             # The encoders' 3x3 convolution needs one cell more on every side.
             seen, wanted = widened(wanted, 1, costs.shape[-2:])
@@ -181,9 +189,16 @@ class MatchingNetwork(nn.Module):
             features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
-        factors = _in_strips(self._factors, *(x[..., *wanted] for x in (costs, t, e0, e, mean)))
-        height, width = (H, W) if part is None else (s.stop - s.start for s in part)
-        return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
+        maps = [x[..., *wanted] for x in (costs, t, e0, e, mean)]
+        first, columns = part[0].start // 2, part[1]
+
+        def predict(rows: slice) -> KernelField:
+            cells = slice(rows.start // 2 - first, (rows.stop + 1) // 2 - first)
+            factors = _in_strips(self._factors, *(x[..., cells, :] for x in maps))
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
+
+        return predict
 
     def _plain_factors(self, costs: Tensor) -> Tensor:
         """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""
@@ -225,21 +240,19 @@ class MatchingNetwork(nn.Module):
     def _factors(self, costs: Tensor, t: Tensor, e0: Tensor, e: Tensor, mean: Tensor) -> Tensor:
         """Costs and features -> the factors of all frames, [B, N, F, h, w]."""
         B, N, J = costs.shape[:3]
-        scene = _pointwise(self.mix_scene, torch.cat((t, e0), 1))[:, None]
+        t = t.contiguous()  # of the trunk's channels-last features: a few rows fit the caches
+        scene = _pointwise(self.mix_scene, t, e0)[:, None]
         others = _pointwise(self.mix_frame, e.flatten(0, 1)).unflatten(0, (B, N - 1)) + scene
         others = F.leaky_relu(others, self.leak, inplace=True)
-        reference = F.leaky_relu(_pointwise(self.mix_reference, torch.cat((t, e0, mean), 1)), self.leak)
-        outputs = torch.cat(
-            (
-                _pointwise(self.reference_head, reference)[:, None],
-                _pointwise(self.head, others.flatten(0, 1)).unflatten(0, (B, N - 1)),
-            ),
-            1,
+        reference = F.leaky_relu(_pointwise(self.mix_reference, t, e0, mean), self.leak)
+        parts = (
+            _pointwise(self.reference_head, reference)[:, None],
+            _pointwise(self.head, others.flatten(0, 1)).unflatten(0, (B, N - 1)),
         )
-        signed, logits, trust = outputs.split((self.channels, self.rows, 1), 2)
-        sharpness = torch.exp(
-            2 * _pointwise(self.sharpness, torch.cat((t, mean), 1)).clamp(-4, 4)
-        )  # [B, J (+ 1), h, w]
+        sharpness = torch.exp(2 * _pointwise(self.sharpness, t, mean).clamp(-4, 4))  # [B, J (+ 1), h, w]
+        if self.config.separable and compiled_for(t):
+            return self._compiled(*parts, costs, sharpness)
+        signed, logits, trust = torch.cat(parts, 1).split((self.channels, self.rows, 1), 2)
         logits, trust = _LOGITS * logits, _LOGITS * trust[:, :, 0]
         for j in range(J):
             logits = torch.addcmul(
@@ -250,18 +263,27 @@ class MatchingNetwork(nn.Module):
         kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(logits)
         return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
 
+    def _compiled(self, reference: Tensor, others: Tensor, costs: Tensor, sharpness: Tensor) -> Tensor:
+        """The last step of separable networks, compiled: outputs of the heads [B, 1, outputs, h, w] and [B, N - 1,
+        outputs, h, w], costs and sharpness -> factors. As :meth:`_separable` and what comes before it."""
+        from kpnviz.models._compiled import separable_factors  # imports numba
+
+        sizes = np.array(self.config.sizes, dtype=np.uintp)
+        scales = torch.exp(2 * self.size_sharpness).numpy()
+        weights = (
+            np.float32(_LOGITS),
+            np.float32(_COST_WEIGHT / self.config.windows),
+            np.float32(_FOUND_WEIGHT),
+        )
+        factors = costs.new_empty((*costs.shape[:2], self.channels, *costs.shape[-2:]))
+        for b in range(len(costs)):
+            maps = (reference[b, 0].numpy(), others[b].numpy(), sharpness[b].numpy())
+            separable_factors(*maps, *_flat(costs[b]), sizes, scales, weights, factors[b].numpy())
+        return factors
+
     def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
         """signed [B, N, F, h, w], logits [B, N, 2K, h, w], found [B, h, w], trust [B, N, h, w] -> factors as signed."""
         N, scales = signed.shape[1], torch.exp(2 * self.size_sharpness)
-        if _compiled(signed):
-            from kpnviz.models._compiled import separable_factors  # imports numba
-
-            parts, rows, place, own = (x.flatten(-2).numpy() for x in (signed, logits, found, trust))
-            sizes, scale = np.array(self.config.sizes), scales.numpy()
-            factors = [
-                separable_factors(parts[b], rows[b], place[b], own[b], sizes, scale) for b in range(len(rows))
-            ]
-            return torch.from_numpy(np.stack(factors)).view_as(signed)
         vertical, horizontal = logits.chunk(2, 2)
         starts = []
         for size, scale in zip(self.config.sizes, scales, strict=True):
@@ -281,10 +303,10 @@ class MatchingNetwork(nn.Module):
         return torch.cat([part * inverse if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
 
 
-def _compiled(x: Tensor) -> bool:
-    """Whether the compiled version of the last step can be used: float32 on the CPU, no gradients, numba installed."""
-    no_gradients = not torch.is_grad_enabled() and x.dtype == torch.float32
-    return no_gradients and x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
+def _flat(x: Tensor) -> tuple[np.ndarray, list[int]]:
+    """All numbers of the storage that x is a view of, and in it the first place of x and the steps along its axes."""
+    whole = torch.as_strided(x, (x.untyped_storage().nbytes() // x.element_size(),), (1,), 0)
+    return whole.numpy(), [int(x.storage_offset()), *x.stride()]
 
 
 def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
@@ -307,14 +329,18 @@ def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
     return result
 
 
-def _pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """A 1x1 convolution as a product of matrices, which keeps the memory layout of x: that of the factors."""
-    weight = layer.weight.flatten(1).expand(len(x), -1, -1)
-    flat = x.flatten(2)
-    product = (
-        torch.bmm(weight, flat) if layer.bias is None else torch.baddbmm(layer.bias[:, None], weight, flat)
-    )
-    return product.view(*product.shape[:2], *x.shape[2:])
+def _pointwise(layer: nn.Conv2d, *maps: Tensor) -> Tensor:
+    """A 1x1 convolution of maps [B, channels, h, w] that follow each other as its channels.
+
+    As products of matrices, which keep the memory layout of the maps: that of the factors.
+    """
+    product = None if layer.bias is None else layer.bias[:, None]
+    weights = layer.weight.flatten(1).split([x.shape[1] for x in maps], 1)
+    for x, weight in zip(maps, weights, strict=True):
+        weight, flat = weight.expand(len(x), -1, -1), x.flatten(2)
+        product = torch.bmm(weight, flat) if product is None else torch.baddbmm(product, weight, flat)
+    assert product is not None
+    return product.view(*product.shape[:2], *maps[0].shape[2:])
 
 
 def _inverse(mass: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -99,6 +101,12 @@ MATCHING = TrunkConfig(encoder=(64, 96, 128), decoder=(96, 64), convs=2, leak=0.
 TRUNKS = {"base": BASE, "paper": PAPER, "matching": MATCHING}
 
 
+def compiled_for(x: Tensor) -> bool:
+    """Whether loops compiled by numba can be used: float32 on the CPU, no gradients, numba installed."""
+    no_gradients = not torch.is_grad_enabled() and x.dtype == torch.float32
+    return no_gradients and x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
+
+
 def he_normal_(weight: Tensor, leak: float = 0.0) -> None:
     """Fill weights with He's normal distribution, for a layer that a ReLU or leaky ReLU follows."""
     # On the meta device there is nothing to fill, and torch would import its compiler for it: 1.4 s.
@@ -117,6 +125,28 @@ class Block(nn.Sequential):
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             layers += [conv, nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)]
         super().__init__(*layers)
+        self.leak = leak
+        self._filters: list[tuple[Tensor, np.ndarray] | None] = [None] * convs  # see _transformed
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not compiled_for(x):
+            return super().forward(x)  # type: ignore[no-any-return]
+        from kpnviz.models._winograd import convolved  # imports numba
+
+        convs = [layer for layer in self if isinstance(layer, nn.Conv2d)]
+        for i, conv in enumerate(convs):
+            assert conv.bias is not None
+            x = convolved(x, self._transformed(i, conv.weight), conv.bias, self.leak)
+        return x
+
+    def _transformed(self, i: int, weight: Tensor) -> np.ndarray:
+        """The filters of a convolution as they are applied; transformed anew only where weights have changed."""
+        from kpnviz.models._winograd import transformed
+
+        kept = self._filters[i]
+        if kept is None or not torch.equal(kept[0], weight):
+            kept = self._filters[i] = (weight.detach().clone(), transformed(weight))
+        return kept[1]
 
 
 class UNet(nn.Module):

@@ -368,7 +368,7 @@ def learning_rate_factor(progress: float, schedule: str = "cosine") -> float:
     return 1 - rest if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * rest))
 
 
-@torch.no_grad()
+@torch.enable_grad()  # else compiled loops may take the layers' place (models/unet.py), and no hook is called
 def dead_share(network: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> float:
     """Share of the trunk's ReLU channels that are 0 (or, with a leak, below) everywhere on all of `inputs`."""
     network = copy.deepcopy(network)  # hooks must not stay behind

@@ -268,6 +268,7 @@ OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
 OWN_COLOR = parameter(
     "own_color", "shared"
 )  # the whole picture: kernels shared by the channels, of each, or gray
+OWN_MENDED = parameter("own_mended", True)  # whether defects of the sensor are mended
 OWN_LOOK = parameter("own_look", "Nothing more")  # what is shown under the lens
 OWN_UPLOADER = parameter("_own_uploader", 0)  # counts the drop zones; see state.own_files
 

@@ -38,6 +38,7 @@ from kpnviz.text import visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.methods import denoise, denoiser, frames_of, own
+from kpnviz.ui.parameters import OWN_MENDED
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -73,9 +74,10 @@ class Upload:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Which burst it is: its files, what their numbers were taken for, and the reference that was chosen."""
+        """Which burst it is: its files, what their numbers were taken for, and the reference that was chosen and
+        whether defects are mended."""
         chosen = (str(self.own.reference),) if self.own.chosen else ()
-        return (*self.ids, str(self.own.stack.meaning), *chosen)
+        return (*self.ids, str(self.own.stack.meaning), str(self.own.unmended), *chosen)
 
 
 def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
@@ -109,24 +111,26 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
         uploads.were_read(files)
     progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
     with work.turn():
-        upload = st.session_state[OWN_BURST] = _prepared(ids, stack)
+        upload = st.session_state[OWN_BURST] = _prepared(ids, stack, mended=st.session_state[OWN_MENDED])
     return upload
 
 
 def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object]) -> Upload:
-    """The burst with its numbers taken for what was chosen (:func:`read_as`), and the reference that was, aligned and
-    measured anew; kept in that place of the session."""
+    """The burst with its numbers taken for what was chosen (:func:`read_as`), the reference that was, and its defects
+    mended or not, aligned and measured anew; kept in that place of the session."""
     stack, chosen = kept.own.stack, kept.own.reference if kept.own.chosen else None
     meaning: Input | None = st.session_state.pop(OWN_MEANT, None)
     reference: int | None = st.session_state.pop(OWN_REFERENCE, None)
-    if meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
+    mended = st.session_state[OWN_MENDED]
+    as_mended = stack.known or kept.own.unmended != mended
+    if as_mended and meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
         return kept
     if meaning is not None and meaning != stack.meaning:
         stack = stack.read_as(meaning)
     progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
     forget()
     with work.turn():
-        upload = _prepared(kept.ids, stack, chosen if reference is None else reference)
+        upload = _prepared(kept.ids, stack, chosen if reference is None else reference, mended)
     st.session_state[place] = upload
     return upload
 
@@ -163,9 +167,11 @@ def example() -> Upload:
     return _prepared(("example",), FrameStack(codes, tuple(range(len(codes))), names))
 
 
-def _prepared(ids: tuple[str, ...], stack: FrameStack, reference: int | None = None) -> Upload:
+def _prepared(
+    ids: tuple[str, ...], stack: FrameStack, reference: int | None = None, mended: bool = True
+) -> Upload:
     pause = work.pauses()
-    own = prepare(stack, between=pause, reference=reference)
+    own = prepare(stack, between=pause, reference=reference, mend=None if mended else False)
     shown = replace(stack, mended=own.stack.mended)  # as bright as the files are
     return Upload(ids, own, _fits(own, pause), [_thumbnail(shown, i, pause) for i in range(len(stack))])
 

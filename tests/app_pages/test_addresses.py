@@ -68,6 +68,7 @@ def test_a_click_copies_the_link_at_once(page):
     expect(field).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_place(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -92,6 +93,7 @@ def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_plac
     page.close()
 
 
+@pytest.mark.slow
 def test_back_in_the_browser_takes_the_last_change_back(page):
     before = lens(page, "l.data.id")
     page.get_by_role("button", name="×8", exact=True).click()
@@ -102,6 +104,7 @@ def test_back_in_the_browser_takes_the_last_change_back(page):
     until(page, lambda: lens(page, "l.data.id") == before)
 
 
+@pytest.mark.slow
 def test_a_shift_is_edited_in_the_table(page):
     before = lens(page, "l.data.id")
     choose(page, "Camera shake", "by hand, frame by frame")
@@ -127,6 +130,7 @@ def test_a_shift_is_edited_in_the_table(page):
     assert lens(page, "l.data.shifts")[1] == [7, -1]
 
 
+@pytest.mark.slow
 def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
     with serve() as address:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
@@ -137,6 +141,7 @@ def test_a_link_to_any_page_works_on_a_server_that_has_just_started(chromium):
         page.close()
 
 
+@pytest.mark.slow
 def test_a_bad_link_is_quoted_as_it_was_written(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     wrong = ["~~a~~ **b** `c` $d$ :red[e] <b>f</b>", ":smile: a--b -> http://g.h www.i.j k@l.m"]
@@ -150,6 +155,7 @@ def test_a_bad_link_is_quoted_as_it_was_written(chromium, server):
     page.close()
 
 
+@pytest.mark.slow
 def test_teacher_mode_has_larger_type_and_folded_controls(chromium, server, page):
     teacher = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
     open_lens(teacher, f"{server}/?teach=1")

@@ -173,7 +173,11 @@ def test_the_scene_survives_a_change_of_page():
     assert app.session_state[PIXEL] == (10, 20)
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
+@pytest.mark.parametrize(
+    "preset",
+    [*PRESETS[:2], *(pytest.param(preset, marks=pytest.mark.slow) for preset in PRESETS[2:])],
+    ids=lambda preset: preset.title,
+)
 def test_a_preset_is_shown(preset):
     app = open_app()
     app.menu_button(key=EXAMPLES).click(PRESETS.index(preset)).run()
@@ -202,7 +206,9 @@ def test_presets_show_what_their_titles_say():
     assert all(channel.std() < 0.05 * channel.mean() for channel in sky)
 
 
-@pytest.mark.parametrize("number", range(len(LESSONS)))
+@pytest.mark.parametrize(
+    "number", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, len(LESSONS)))]
+)
 def test_a_lesson_asks_before_it_reveals_and_goes_on_elsewhere(number):
     lesson = LESSONS[number]
     app = open_app(lesson=number).switch_page("app_pages/learn.py").run()

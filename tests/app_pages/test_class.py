@@ -34,6 +34,9 @@ def projector(chromium, server):
 
 def test_three_methods_fit_the_screen_without_scrolling(projector):
     page = projector("/?v=1&teach=1&crop=96")
+    expect(page.locator(".presenter .number")).to_have_text(
+        f"{len(PRESETS)} examples"
+    )  # it hears keys by now
     page.keyboard.press("PageDown")
     expect(page.locator(".presenter .title")).to_have_text(PRESETS[0].title)
     until(page, lambda: not lens(page, "l.waiting"))
@@ -51,6 +54,7 @@ def test_three_methods_fit_the_screen_without_scrolling(projector):
     assert bar.evaluate("(e) => [...e.children].every((c) => c.scrollWidth <= c.clientWidth + 1)")
 
 
+@pytest.mark.slow
 def test_three_methods_in_color_are_all_in_sight(projector):
     """With usual letters: kernels are smaller rather than cut, in a box in which one would scroll."""
     page = projector("/?v=2&color=1&crop=96&methods=kpn~kpn-l25~mkpn")
@@ -60,6 +64,7 @@ def test_three_methods_in_color_are_all_in_sight(projector):
     assert len(sides) == 24 and min(sides) >= 44
 
 
+@pytest.mark.slow
 def test_a_lens_beside_a_text_leaves_it_to_be_seen(projector):
     """Its picture stays in sight as one scrolls, and hides what is under it, but not the page's other column."""
     number = next(i for i, lesson in enumerate(LESSONS) if lesson.figure == "others")
@@ -70,8 +75,10 @@ def test_a_lens_beside_a_text_leaves_it_to_be_seen(projector):
     assert np.ptp(np.asarray(seen)) > 100  # letters
 
 
+@pytest.mark.slow
 def test_lessons_show_their_picture_and_are_stepped_by_key(projector):
     page = projector("/learn?v=1&teach=1")
+    expect(page.locator(".presenter .number")).to_have_text(f"1 of {len(LESSONS)}")
     expect(page.locator(".st-key-lesson_figure .js-plotly-plot").first).to_be_in_viewport(ratio=1)
     for key, number in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1)):
         page.keyboard.press(key)

@@ -84,6 +84,7 @@ def test_examples_are_in_color_and_lessons_gray():
         assert not recipe_of({key: state_of(lesson.burst)[key] for key in DEFAULTS}).color
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_receipt_shows_three_sums_and_gray_one(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))

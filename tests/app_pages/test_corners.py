@@ -69,24 +69,43 @@ def denoised(app, methods):
     return [method for method in methods if work.is_cached(cache.estimate, recipe, method)]
 
 
-@pytest.mark.parametrize("shake", [*SHAKES, BY_HAND])
-def test_every_corner_of_the_controls_is_a_burst(shake):
+ENDS = ((min(CROPS), max(CROPS)), (1, MAX_FRAMES), (1.0, MAX_GAIN), (False, True), (0, 10**6), (0, MAX_SEED))
+PAIRWISE = [
+    [one[end] for one, end in zip(ENDS, (a, b, c, a ^ b, a ^ c, b ^ c), strict=True)]
+    for a, b, c in itertools.product((0, 1), repeat=3)
+]
+"""Corners of crop, frames, gain, moving object, place and seed: any two of them come with both ends of each other."""
+
+
+@pytest.mark.parametrize(
+    "shake",
+    [pytest.param(shake, marks=[pytest.mark.slow] * (shake == "handheld")) for shake in (*SHAKES, BY_HAND)],
+)
+def test_the_corners_of_the_controls_are_bursts(shake):
     far = ((0, 0), *[(MAX_SHIFT, -MAX_SHIFT), (-MAX_SHIFT, MAX_SHIFT)] * 16)
-    for crop, frames, gain, moving, place, seed in itertools.product(
-        (min(CROPS), max(CROPS)), (1, MAX_FRAMES), (1.0, MAX_GAIN), (False, True), (0, 10**6), (0, MAX_SEED)
-    ):
-        if moving and frames == gain == 1:
-            continue
+    for crop, frames, gain, moving, place, seed in PAIRWISE:
         state = dict(crop=crop, frames=frames, gain=gain, moving=moving, top=place, left=place, seed=seed)
         recipe = recipe_of(DEFAULTS | state | dict(shake=shake, shifts=far[:frames], photo="city"))
-        if frames == 1 or seed == 0 == place:  # 32 frames take a while
-            burst = synthesize(recipe)
-            assert burst.frames.shape == (frames, 3, crop, crop) and np.isfinite(burst.frames).all()
+        burst = synthesize(recipe)
+        assert burst.frames.shape == (frames, 3, crop, crop) and np.isfinite(burst.frames).all()
 
 
-@pytest.mark.parametrize("methods", METHODS)
-@pytest.mark.parametrize("frames", [1, 32])
-@pytest.mark.parametrize("crop", [96, 256])
+SOME = [
+    (256, 32, "largest"),
+    (96, 1, "largest"),
+    (256, 1, "none"),
+    (96, 32, "without kernels"),
+    (96, 1, "stacked"),
+]
+
+
+@pytest.mark.parametrize(
+    ("crop", "frames", "methods"),
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] * (case not in SOME))
+        for case in itertools.product((96, 256), (1, 32), METHODS)
+    ],
+)
 def test_explore_works_or_says_one_sentence(crop, frames, methods):
     """256 pixels with 24 or 32 frames ended in "This app has encountered an error"."""
     odd = len(methods) % 2  # each of the other controls at one end or the other

@@ -30,6 +30,7 @@ def test_it_opens_once_at_the_plain_address_and_from_the_name_in_the_corner(chro
     context.close()
 
 
+@pytest.mark.slow
 def test_a_link_leads_straight_to_what_it_holds(chromium, server):
     page = watch(chromium.new_page())
     page.goto(f"{server}/?v=1&methods=kpn-l5&pixel=40~52")

@@ -111,6 +111,7 @@ def test_the_receipt_sums_to_the_picture(page, estimates):
         assert sum(added) == pytest.approx(float(shown), abs=8 * 0.00005 + 1e-4)
 
 
+@pytest.mark.slow
 def test_the_sum_is_taken_step_by_step(page):
     """Kernels of one frame after the other: what is written is what they add up to."""
     hover(page, 64, 64)
@@ -130,6 +131,7 @@ def test_the_sum_is_taken_step_by_step(page):
     expect(page.locator(".lens .play")).to_have_text("Play")
 
 
+@pytest.mark.slow
 def test_one_screen_holds_pictures_and_kernels(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
     open_lens(page, f"{server}/?v=1&methods=kpn-l3~kpn-l5~mkpn")
@@ -210,6 +212,7 @@ def test_pictures_come_onto_the_stage_from_the_film(page):
     assert lens(page, read) == still
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 4, 16])
 def test_any_number_of_frames(chromium, server, frames):
     page = watch(chromium.new_page(viewport={"width": 1280, "height": 900}))
@@ -297,6 +300,7 @@ def test_tab_stops_once_at_the_pictures_the_tabs_the_film_and_the_kernels(page):
     assert lens(page, "l.shown") == "truth"
 
 
+@pytest.mark.slow
 def test_arrow_keys_choose_a_photo_and_tab_stops_at_the_chosen_one(page):
     identity = lens(page, "l.data.id")
     photos = page.locator(".thumbnails [role=radio]")
@@ -314,6 +318,7 @@ def test_arrow_keys_choose_a_photo_and_tab_stops_at_the_chosen_one(page):
     assert photos.evaluate_all("(all) => all.filter((b) => b.tabIndex === 0).length") == 1
 
 
+@pytest.mark.slow
 def test_ticks_of_a_color_scale_do_not_touch(page):
     ticks = page.locator(".weights .ticks span")
     for end in (12.5, 0.55, 0.061, 0.0072):
@@ -326,6 +331,7 @@ def test_ticks_of_a_color_scale_do_not_touch(page):
         assert float(ticks.last.inner_text()) == pytest.approx(end, rel=0.03)
 
 
+@pytest.mark.slow
 def test_zoom_is_shared_by_all_pictures_and_a_double_click_ends_it(page):
     hover(page, 64, 64)
     whole = page.locator(".shown .picture").screenshot()
@@ -353,6 +359,7 @@ def test_new_bursts_reach_the_lens(page):
     expect(page.locator(".photo img")).to_have_attribute("alt", gallery()[10])
 
 
+@pytest.mark.slow
 def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
     assumed_noise_is_there(page)
     click_pixel(page, 64, 90)
@@ -382,6 +389,7 @@ def test_kernels_and_pictures_follow_the_assumed_noise(page, estimates):
     assert lens(page, "l.assumed.power") == 0
 
 
+@pytest.mark.slow
 def test_other_noise_is_assumed_for_all_methods_or_for_none(page, chromium):
     assumed_noise_is_there(page)
     fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
@@ -406,6 +414,7 @@ def test_other_noise_is_assumed_for_all_methods_or_for_none(page, chromium):
     assert not other.errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["View", "Light"])
 def test_a_menu_is_folded_by_escape_and_by_a_press_elsewhere(page, name):
     menu = page.locator("details.options").filter(has_text=name)
@@ -422,6 +431,7 @@ def test_a_menu_is_folded_by_escape_and_by_a_press_elsewhere(page, name):
     assert not menu.evaluate(opened)
 
 
+@pytest.mark.slow
 def test_kernels_are_drawn_all_over_the_picture(page):
     picture = "(e) => e.lens.painter.pictures.stages[1].picture.toDataURL()"
     before = page.locator(".lens").evaluate(picture)
@@ -440,6 +450,7 @@ def test_kernels_are_drawn_all_over_the_picture(page):
     page.wait_for_url("**mode=kernels**")
 
 
+@pytest.mark.slow
 def test_the_crop_is_dragged(page):
     assumed_noise_is_there(page)
     identity = lens(page, "l.data.id")
@@ -455,6 +466,7 @@ def test_the_crop_is_dragged(page):
     assert page.locator(".crop").bounding_box()["x"] == pytest.approx(crop["x"] + 30, abs=2)
 
 
+@pytest.mark.slow
 def test_pictures_are_shown_linear_or_after_the_srgb_transfer(page, estimates):
     value = float(np.clip(estimates[1].image[64, 64], 0, 1))
     srgb = 1.055 * value ** (1 / 2.4) - 0.055  # IEC 61966-2-1, above 0.0031
@@ -465,6 +477,7 @@ def test_pictures_are_shown_linear_or_after_the_srgb_transfer(page, estimates):
     assert color(page, "mkpn", 64, 64) == pytest.approx([255 * value] * 3, abs=1)
 
 
+@pytest.mark.slow
 def test_errors_are_taken_against_any_picture(page, estimates):
     page.locator("[name=mode]").select_option("signed")
     page.locator("[name=against]").select_option("mkpn")
@@ -482,6 +495,7 @@ def test_errors_are_taken_against_any_picture(page, estimates):
     expect(page.locator("[name=mode]")).to_have_value("absolute")
 
 
+@pytest.mark.slow
 def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
     handle = page.get_by_role("slider", name="Edge of the wipe")
     page.get_by_label("Left picture").locator("visible=true").select_option("kpn-l5")
@@ -509,6 +523,7 @@ def test_the_wipe_shows_two_pictures_beside_an_edge_that_is_dragged(page):
     expect(handle).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_lens_is_saved_as_a_picture(page):
     hover(page, 40, 50)
     file = saved(page, page.get_by_role("button", name="PNG").click)
@@ -560,6 +575,7 @@ def test_report_burst_and_statistics_are_downloaded(page, estimates, chromium, t
     assert len(rows) == 16
 
 
+@pytest.mark.slow
 def test_pictures_and_kernels_are_fetched_as_they_are(chromium, server):
     page = watch(chromium.new_page())
     received, payloads = [], []
@@ -578,6 +594,7 @@ def test_pictures_and_kernels_are_fetched_as_they_are(chromium, server):
     page.close()
 
 
+@pytest.mark.slow
 def test_where_they_cannot_be_fetched_they_come_in_messages(chromium, server):
     page = watch(chromium.new_page())
     page.route("**/payloads/**", lambda route: route.fulfill(status=502, body="Bad gateway"))

@@ -22,6 +22,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_no_name_is_markup(chromium, server):
     burst = synthesize(BurstRecipe("dog", (60, 60, 96, 96), frames=len(NAMES)))

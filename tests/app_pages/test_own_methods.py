@@ -179,6 +179,7 @@ def predict(burst):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_good_and_a_raising_method_in_a_browser(chromium, tmp_path):
     for name, code in {"good": GOOD, "bad": RAISING}.items():

@@ -58,6 +58,7 @@ def best(burst, estimates):
     return best_size(errors, [size[0] if len(size) == 1 else None for size in sizes])
 
 
+@pytest.mark.slow
 def test_one_screen_holds_the_picture_the_map_and_kernels_of_all_sizes(page):
     at_rest(page)
     for stage in (".stage.shown", ".stage.map"):
@@ -105,6 +106,7 @@ def test_the_kernels_move_with_the_mouse_on_the_picture_and_on_the_map(page):
     page.wait_for_url("**pixel=20~30**")  # a click on the map pins the pixel
 
 
+@pytest.mark.slow
 def test_another_pair_moves_nothing_and_the_view_sizes_is_of_the_pair(page):
     def places():
         parts = page.locator(".stage:visible, .handle, .map-of-sizes").all()
@@ -128,6 +130,7 @@ def test_another_pair_moves_nothing_and_the_view_sizes_is_of_the_pair(page):
     expect(cells).to_have_count(len(SIZED))
 
 
+@pytest.mark.slow
 def test_a_kernel_s_true_extent_is_seen(page):
     """By the bar under it, and at equal pixel scale by the kernel itself."""
     sizes = [max(MATCHED[method].sizes) for method in SIZED]
@@ -145,6 +148,7 @@ def test_a_kernel_s_true_extent_is_seen(page):
     np.testing.assert_allclose(lens(page, filled), np.divide(sizes, 25), atol=0.05)
 
 
+@pytest.mark.slow
 def test_any_two_sizes_are_compared(page, burst, estimates):
     cells = page.locator(".cell")
     cells.nth(1).click()
@@ -184,6 +188,7 @@ def test_the_map_and_its_legend_are_those_of_python(page, best):
     assert ((rgb.max(-1) == rgb.min(-1)) == (index == 0)).all()
 
 
+@pytest.mark.slow
 def test_the_sentence_at_the_pixel_is_true(page, best):
     page.locator(".lens").press("Escape")
     seen = set()
@@ -203,6 +208,7 @@ def test_the_sentence_at_the_pixel_is_true(page, best):
         np.testing.assert_allclose(shown, local, atol=0.07)
 
 
+@pytest.mark.slow
 def test_narrow_pages_have_all_of_it(chromium, server):
     page = watch(chromium.new_page(viewport={"width": 390, "height": 844}))
     open_lens(page, f"{server}/sizes?v=2&color=1&crop=96")
@@ -259,6 +265,7 @@ def test_keys_step_through_the_examples(teacher):
     assert "teach=1" in teacher.url
 
 
+@pytest.mark.slow
 def test_the_lens_and_controls_keep_their_keys(teacher):
     y, x = PRESETS[0].pixel
     teacher.keyboard.press("ArrowRight")
@@ -279,6 +286,7 @@ def test_the_lens_and_controls_keep_their_keys(teacher):
     shows(teacher, 1)
 
 
+@pytest.mark.slow
 def test_a_lens_that_the_mouse_has_left_gives_the_keys_back(teacher):
     hover(teacher, 50, 60)
     teacher.keyboard.press("ArrowRight")
@@ -288,6 +296,7 @@ def test_a_lens_that_the_mouse_has_left_gives_the_keys_back(teacher):
     shows(teacher, 0)
 
 
+@pytest.mark.slow
 def test_in_front_of_a_class_kernels_are_larger_and_marks_thicker(chromium, server, teacher):
     usual = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
     open_lens(usual, f"{server}/?v=1&methods=kpn-l5~mkpn")

@@ -129,7 +129,8 @@ def test_a_file_is_dropped_and_looked_into(chromium, server, file, made):
     page.goto(server)
     skip_scene(page)
     page.get_by_role("link", name="Your kernels").click()
-    page.locator(".lens[data-y]").wait_for()
+    page.locator(".st-key-foreign_lens .lens[data-y]").wait_for()
+    expect(page.locator(".lens")).to_have_count(1)  # that of the page before is gone
     expect(page.get_by_text("An example, until you drop a file")).to_be_visible()
     titles = "l.data.methods.map((method) => method.title)"
     until(page, lambda: lens(page, titles) == ["Bilateral filter"])

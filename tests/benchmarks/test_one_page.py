@@ -70,6 +70,7 @@ def test_without_playwright_one_sentence_says_how_to_get_it(monkeypatch, capsys)
     assert captured.out == "" and "pip install playwright" in captured.err and captured.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(not any(map(shutil.which, one_page._BROWSERS)), reason="no browser is installed")
 def test_it_measures_a_real_browser():

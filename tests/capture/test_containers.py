@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -335,3 +336,35 @@ def test_frames_of_a_file_count_as_all_frames_do():
 def test_what_is_refused_is_named(data, kind):
     with pytest.raises(FileError, match=f"^a.x is {kind}; what can be read is PNG, JPEG, "):
         read_frames([("a.x", data + bytes(64))])
+
+
+def test_animated_pngs_of_16_bits():
+    """Written here chunk by chunk: each frame is the picture that was put in, or one sentence says why it is none."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 65536, (3, 6, 5, 3)).astype(np.uint16)
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    def animation(size=(5, 6), is_frame=True):
+        data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0))
+        data += chunk(b"acTL", struct.pack(">II", 3 if is_frame else 2, 0))
+        for i, frame in enumerate(frames):
+            if i or is_frame:
+                control = struct.pack(">5I2H2B", 0, *(size if i else (5, 6)), 0, 0, 1, 10, 0, 0)
+                data += chunk(b"fcTL", control)
+            packed = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in frame))
+            # In two parts: packed pixels go on from chunk to chunk.
+            for part in (packed[:40], packed[40:]):
+                data += chunk(b"fdAT", bytes(4) + part) if i else chunk(b"IDAT", part)
+        return data + chunk(b"IEND", b"")
+
+    stack = read_frames([("a.png", animation())])
+    np.testing.assert_array_equal(stack.codes, frames.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(
+        read_frames([("a.png", animation(is_frame=False))]).codes, frames[1:].transpose(0, 3, 1, 2)
+    )
+    with pytest.raises(
+        ValueError, match=r"a.png is an animation of 16 bits, of whose frames one is drawn into"
+    ):
+        read_frames([("a.png", animation(size=(4, 6)))])

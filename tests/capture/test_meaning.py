@@ -19,7 +19,7 @@ from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import icc_profile, write_png16, write_tiff
 
-from .picture_makers import description, pillow, tiff
+from .picture_makers import description, npy, pillow, tiff
 
 ALL = slice(None, None), slice(None, None)
 P3 = np.array([[0.5151, 0.2919, 0.1572], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
@@ -200,6 +200,20 @@ def test_colors_of_display_p3_become_those_of_srgb():
     np.testing.assert_allclose(whole(stack, 0, GRAY), luminance, atol=5e-4)
     with pytest.raises(FileError, match="another color profile than 0.png"):
         read(write_png16(codes[0], p3_profile()), write_png16(codes[1]))
+
+
+def test_a_mosaic_without_tags_is_shown_with_the_mean_gray():
+    """A gray scene behind filters that pass half of the red and a fifth of the blue."""
+    scene = np.clip(light_of()[:, 1], 0.05, 0.9)
+    mosaic = scene[:1].copy()
+    mosaic[:, ::2, ::2] *= 0.5
+    mosaic[:, 1::2, 1::2] *= 0.2
+    stack = read(npy(np.rint(65535 * mosaic[0]).astype(np.uint16)), name="npy").meant("bayer:RGGB")
+    planes = np.stack([whole(stack, 0, c) for c in range(3)])
+    shown = stack.developed(planes).mean(axis=(1, 2))
+    np.testing.assert_allclose(shown, shown[1], rtol=0.02)
+    assert "No tag gives a white balance" in " ".join(stack.notes)
+    np.testing.assert_allclose(stack.rendering[1], [2, 1, 5], rtol=0.1)
 
 
 def test_profiles_that_are_srgb_change_nothing_and_linear_ones_are_linear():

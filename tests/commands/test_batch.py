@@ -114,25 +114,25 @@ def test_each_burst_becomes_the_picture_that_it_becomes_alone(capsys):
     assert sorted(pictures("out")) == [f"{name}.png" for name in names]
 
 
-def test_two_processes_and_a_cluster_write_the_same_pictures(cluster, capsys):
+@pytest.mark.parametrize("other", ["two", pytest.param("cluster", marks=pytest.mark.slow)])
+def test_two_processes_and_a_cluster_write_the_same_pictures(request, other, capsys):
     Path("bursts/bad").mkdir()
     Path("bursts/bad/x.png").write_bytes(b"no picture")
-    ways = {"one": [], "two": ["--workers", 2], "dask": ["--scheduler", cluster]}
-    for name, way in ways.items():
+    many = ["--workers", 2] if other == "two" else ["--scheduler", request.getfixturevalue("cluster")]
+    for name, way in {"one": [], other: many}.items():
         assert each("bursts", "--color", "--json", *way, output=name) == 1
         said = capsys.readouterr()
         assert "bad: failed: x.png is not a picture" in said.err
         assert "1 of 4 bursts failed; " in said.err.splitlines()[-1]
         assert [json.loads(line) for line in said.out.splitlines()] == lines(name)
         assert len(lines(name)) == 4
-    one = decoded("one")
-    assert len(one) == 3
-    for way in ("two", "dask"):
-        assert decoded(way).keys() == one.keys()
-        for name, codes in decoded(way).items():
-            assert_same_but_for_rounding(codes, one[name])
+    one, found = decoded("one"), decoded(other)
+    assert len(one) == 3 and found.keys() == one.keys()
+    for name, codes in found.items():
+        assert_same_but_for_rounding(codes, one[name])
 
 
+@pytest.mark.slow
 def test_an_evaluation_has_the_same_figures_with_workers_and_on_a_cluster(cluster, capsys):
     command = ["evaluate", "--models", "mkpn", "aligned-mean", "--limit", "2", "--json"]
     command += ["--motion", "whole-pixel", "--gains", "4", "8", "--noise-scales", "1", "2"]
@@ -486,6 +486,7 @@ def main_options(*arguments):
     return _parser().parse_args(["denoise", "--each", *arguments, "-o", "out"])
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes_and_it_goes_on_later(shared, capsys):
     for i in range(20):
         shutil.copytree("bursts/b2", f"bursts/more{i}")

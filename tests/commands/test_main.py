@@ -173,7 +173,13 @@ def test_without_a_command_there_is_help_and_the_version_on_request(capsys):
     assert stop.value.code == 0 and capsys.readouterr().out == f"kpnviz {kpnviz.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models"],
+        *(pytest.param(more, marks=pytest.mark.slow) for more in (["--help"], ["models", "--json"])),
+    ],
+)
 def test_who_reads_no_more_is_no_error(arguments):
     reading, writing = os.pipe()
     os.close(reading)  # as `head` does once it has its lines

@@ -59,7 +59,8 @@ def burst(tmp_path_factory):
 CASE = ["--motion", "whole-pixel", "--gains", "4", "--limit", "2"]
 
 
-def test_evaluate_measures_it_beside_others(file, tmp_path, capsys):
+@pytest.mark.parametrize("workers", [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)])
+def test_evaluate_measures_it_beside_others(file, tmp_path, capsys, workers):
     output = tmp_path / "mine.csv"
     arguments = [
         "evaluate",
@@ -76,10 +77,10 @@ def test_evaluate_measures_it_beside_others(file, tmp_path, capsys):
     assert (mine.model, mean.model) == ("my_net", "mean")
     np.testing.assert_allclose(mine.psnrs, mean.psnrs, atol=1e-3)  # it is the mean of the frames, too
     assert not np.isnan(mine.alignment) and np.isnan(mean.alignment)
-    # In other processes it is the same; its rows are never taken for up to date.
-    assert main([*arguments, "--workers", "2"]) == 0
+    # Its rows are never taken for up to date; in other processes it is the same.
+    assert main([*arguments, *workers]) == 0
     again = next(row for row in kept_rows(output) if row.model == "my_net")
-    assert again.psnrs == mine.psnrs and np.isnan(again.seconds)
+    assert again.psnrs == mine.psnrs and np.isnan(again.seconds) == bool(workers)
     assert "my_net" in capsys.readouterr().out
 
 
@@ -108,6 +109,7 @@ def test_an_error_of_it_is_a_sentence_after_its_traceback(file, capsys):
     assert any('raise RuntimeError("out of ideas")' in line for line in lines)
 
 
+@pytest.mark.slow
 def test_one_that_never_ends_can_be_interrupted(file):
     import signal
 

@@ -218,6 +218,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
     """Through the command line, with --save-every."""
 
@@ -255,7 +256,7 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(photos, tmp_path):
 # --- Ctrl-C
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.8, 2.4])
+@pytest.mark.parametrize("delay", [0.8, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.15, 2.4))])
 def test_ctrl_c_at_any_moment_is_one_word(tmp_path, delay):
     write_burst(tmp_path / "b", synthesize(BurstRecipe("dog", (0, 0, 200, 200))))
     before = sorted(os.listdir(tmp_path))

@@ -20,6 +20,7 @@ def test_the_yardstick_computes_the_same(sizes, separable):
     )
 
 
+@pytest.mark.slow
 def test_report(monkeypatch):
     side = {"height": 128, "width": 128}
     seen = {"device": "cpu", "reach": 2, "windows": 2, "marginal": True, "frames": 4}

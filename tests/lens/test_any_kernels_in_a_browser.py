@@ -36,7 +36,11 @@ def opened(chromium, tmp_path):
         page.close()
 
 
-@pytest.mark.parametrize("kind", [pytorch_kpn, sepconv, fac], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [pytorch_kpn, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (sepconv, fac))],
+    ids=lambda kind: kind.__name__,
+)
 def test_every_view_and_mode_works_without_noise_and_truth(opened, kind):
     burst, estimate = of_kind(kind)
     page = opened(burst, [estimate, Estimate(burst.reference, None, "only a picture", 0.0)])
@@ -89,6 +93,7 @@ def test_the_receipt_in_color_has_a_sum_of_each_channel(opened):
     assert color(page, "sepconv", 7, 9) == pytest.approx(srgb.tolist(), abs=1)
 
 
+@pytest.mark.slow
 def test_kernels_of_a_channel_are_chosen(opened):
     burst, estimate = of_kind(fac)
     page = opened(burst, [estimate], pixel=(9, 12), display={"channel": 2})
@@ -107,6 +112,7 @@ def test_kernels_of_a_channel_are_chosen(opened):
     expect(page.locator("[name=channel]")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_beyond_a_smaller_picture_there_is_no_kernel(opened):
     burst, estimate = of_kind(valid)
     page = opened(burst, [estimate], pixel=(0, 0))
@@ -153,6 +159,7 @@ def test_a_series_is_scrubbed_in_whole_steps(opened):
     agrees(1500)
 
 
+@pytest.mark.slow
 def test_the_page_states_what_8_bits_change(opened):
     burst, estimate = of_kind(pytorch_kpn)
     page = opened(burst, [estimate], lossy=True)

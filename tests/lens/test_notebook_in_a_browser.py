@@ -14,10 +14,10 @@ from playwright.sync_api import expect
 
 import kpnviz
 
-from ..app_pages.lens_driver import PATIENCE_MS, hover, lens, painted, watch
+from ..app_pages.lens_driver import PATIENCE_MS, hover, lens, painted, until, watch
 
 pytest.importorskip("jupyterlab")
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RECIPE = kpnviz.BurstRecipe("dog", (60, 90, 48, 56), frames=3)
 SETUP = """import kpnviz
@@ -123,11 +123,11 @@ def command(page, name, arguments=None, wait=True):
     )
 
 
-def output(page, cell):
+def outputs(page, cell):
     """Run a cell, and what it gives."""
     page.evaluate("(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", cell)
     command(page, "notebook:run-cell")
-    return page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea-output").inner_text()
+    return page.locator(".jp-Cell").nth(cell).locator(".jp-OutputArea-output").all_inner_texts()
 
 
 def same_kernels(page, estimate):
@@ -151,11 +151,10 @@ def test_the_widget_shows_the_kernels_and_the_pixel_goes_both_ways(notebook, jup
     same_kernels(page, estimate)
     assert page.locator(".lens").bounding_box()["height"] <= 600
 
-    # The browser tells it: at once for the cell that is run after the mouse rested.
+    # The browser tells it once the mouse rests.
     page.locator(".lens").scroll_into_view_if_needed()
     hover(page, 20, 33)
-    page.wait_for_timeout(300)
-    assert output(page, 1) == "(20, 33)"
+    until(page, lambda: outputs(page, 1) == ["(20, 33)"])
     # Keys in the lens are not the notebook's: x would cut a cell, m make it Markdown.
     page.locator(".lens").press("m")
     page.locator(".lens").press("x")

@@ -79,6 +79,7 @@ def until(page, condition):
     lens_driver.until(page, lambda: page.evaluate(f"() => Boolean({condition})"))
 
 
+@pytest.mark.slow
 def test_kernels_follow_the_mouse_and_are_those_of_python(opened, estimates):
     page = opened()
     assert lens(page, "[l.cursor, l.pinned]") == [[20, 30], False]
@@ -241,6 +242,7 @@ def test_sizes_are_those_of_python_and_without_some_the_picture_and_its_score_fo
     assert sum(int(re.search(r" (\d+) %", text)[1]) for text in shares) == pytest.approx(100, abs=3)
 
 
+@pytest.mark.slow
 def test_it_opens_as_the_app_was_and_keeps_what_is_chosen_when_loaded_again(opened):
     display = {
         "look": "frames",
@@ -309,6 +311,7 @@ _TEXTS = ("h1", "header p", ".text p", ".text a", ".recipe th", ".where .hint", 
           ".row .total", ".lines .agrees", ".label b >> nth=3", ".note")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_both_themes_are_readable_and_a_switch_is_followed(opened):
     page = opened("light", pixel=(40, 50))
     colors = {}
@@ -323,6 +326,7 @@ def test_both_themes_are_readable_and_a_switch_is_followed(opened):
     assert all(one != other for one, other in zip(colors["light"], colors["dark"], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 800, 390])
 def test_it_fits_any_window(opened, width):
     page = opened(size={"width": width, "height": 900})
@@ -359,6 +363,7 @@ def test_no_name_is_markup(chromium, tmp_path, burst, estimates):
     page.close()
 
 
+@pytest.mark.slow
 def test_colors_of_pictures_are_those_of_python(opened, estimates):
     page = opened()
     painted(page)

@@ -66,7 +66,9 @@ def place_of(page):
     return [round(box["x"]), round(box["y"] + scroll), round(box["width"]), round(box["height"])]
 
 
-@pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
+@pytest.mark.parametrize(
+    "size", [pytest.param(PROJECTOR, id="projector"), pytest.param(PHONE, id="phone", marks=pytest.mark.slow)]
+)
 def test_the_stage_keeps_its_size_and_the_pixel_its_place(opened, size):
     page = opened(size)
     first, at = place_of(page), point(page, 20, 30)
@@ -92,6 +94,7 @@ def test_the_stage_keeps_its_size_and_the_pixel_its_place(opened, size):
             assert lens(page, "l.isWhole && l.scale * 96 <= l.size[0] + 1")
 
 
+@pytest.mark.slow
 def test_a_high_picture_is_as_large_at_first_as_later(chromium, tmp_path):
     burst = kpnviz.Burst(np.random.default_rng(0).random((3, 3, 40, 31)))
     kernels = kpnviz.KernelField.from_kernels(np.full((3, 3, 3, 40, 31), 1 / 9))
@@ -109,7 +112,12 @@ def test_a_high_picture_is_as_large_at_first_as_later(chromium, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "size", [PHONE, {"width": 800, "height": 600}, PROJECTOR], ids=["phone", "tablet", "projector"]
+    "size",
+    [
+        pytest.param(PHONE, id="phone"),
+        pytest.param({"width": 800, "height": 600}, id="tablet", marks=pytest.mark.slow),
+        pytest.param(PROJECTOR, id="projector", marks=pytest.mark.slow),
+    ],
 )
 def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size):
     page = opened(size)
@@ -132,6 +140,7 @@ def test_the_lens_fills_the_window_with_pixel_and_kernels_in_sight(opened, size)
     assert not page.locator(".lens.full").count()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(390, 844), (360, 640), (844, 390)], ids=str)
 def test_on_a_telephone_all_kernels_of_the_pixel_are_in_sight_beside_it(opened, crowded, size):
     page = opened(dict(zip(("width", "height"), size, strict=True)), crowded, has_touch=True, is_mobile=True)
@@ -181,6 +190,7 @@ def test_a_swipe_scrolls_a_tap_looks_and_a_finger_that_rests_pins(opened):
     expect(page.locator(".stage.shown")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow
 def test_frames_are_played_and_stand_still_where_motion_is_not_wanted(opened):
     page = opened(PROJECTOR)
     hover(page, 20, 30)
@@ -227,6 +237,7 @@ def test_stacked_frames_carry_the_kernels_of_the_pixel(opened):
     assert box["width"] >= 72
 
 
+@pytest.mark.slow
 def test_the_legend_has_every_mark_and_words_are_explained_where_they_stand(opened):
     page = opened(PROJECTOR, has_touch=True)
     legend = page.locator(".legend.of-kernels")

@@ -276,6 +276,7 @@ def test_whoever_waits_may_give_up_and_the_next_is_served(burst, write):
         method.close()
 
 
+@pytest.mark.slow
 def test_a_method_that_cannot_be_loaded_is_not_offered(write, capfd):
     with pytest.raises(MethodError, match="cannot be loaded: ZeroDivisionError"):
         offer([f"{write('1 / 0')}:predict"])
@@ -294,6 +295,7 @@ def test_offered_methods_go_by_name(burst, write):
     assert offered() == {}
 
 
+@pytest.mark.slow
 def test_its_process_ends_with_whoever_started_it(write):
     path = write("import time\ndef predict(burst):\n    time.sleep(60)\n")
     process = subprocess.Popen(
@@ -346,6 +348,7 @@ def constant(value):
     return Burst(np.full((N, H, W), value, np.float32), NoiseModel(0.01, 0.001))
 
 
+@pytest.mark.slow
 def test_a_method_that_forks_answers_the_burst_that_was_asked(write):
     code = "import os\ndef predict(burst):\n    os.fork()\n    return burst.frames[0]\n"
     method = IsolatedMethod(f"{write(code)}:predict", seconds=30)
@@ -375,6 +378,7 @@ def test_an_answer_that_is_no_estimate_of_this_burst_is_refused(answer):
         method(constant(1))
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_process_that_a_method_forks_ends_with_the_method(write):
     """On the command line, where there is one process: what follows would be done, and said, twice."""
     code = "import os\ndef predict(burst):\n    os.fork()\n    return burst.frames[0]\n"
@@ -403,6 +407,7 @@ def test_the_time_of_kernels_is_that_of_applying_them_too(burst, monkeypatch):
     assert as_method("mine", lambda _: given)(burst).seconds < 100  # the method has applied them itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["os.fork()", "subprocess.Popen(['sleep', '60'])"])
 def test_the_limit_ends_what_a_method_started_too(write, tmp_path, start):
     path = tmp_path / "group"
@@ -435,6 +440,7 @@ def test_the_limit_ends_what_a_method_started_too(write, tmp_path, start):
         method.close()
 
 
+@pytest.mark.slow
 def test_kernels_of_a_class_of_the_method_come_as_kpnvizs_own(burst, write):
     code = """
         class Mine(kpnviz.KernelField):
@@ -452,6 +458,7 @@ def test_kernels_of_a_class_of_the_method_come_as_kpnvizs_own(burst, write):
         method.close()
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_read_is_said_at_once(burst, write):
     code = """
         import os

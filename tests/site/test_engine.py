@@ -19,23 +19,25 @@ from .conftest import JavaScriptError, build, checkpoint
 
 PICTURE, FACTORS = 2e-6, 1e-4
 
-CASES = [
+SOME = [
     # (network, height, width, frames, gain, color)
-    *((name, 40, 52, 8, 4, False) for name in SHIPPED),
     ("mkpn", 33, 47, 1, 2, False),
+    ("kpn-direct", 24, 26, 2, 4, True),
+    ("kpn-stacked", 37, 95, 8, 4, False),
+    ("mkpn-stacked", 5, 3, 8, 4, False),
+]
+OTHERS = [
+    *((name, 40, 52, 8, 4, False) for name in SHIPPED),
     ("mkpn", 64, 21, 32, 8, False),
     ("mkpn", 128, 128, 8, 1, False),
     ("kpn", 21, 30, 2, 4, False),
     ("kpn-l5", 61, 128, 20, 4, False),
     ("kpn-l25", 30, 71, 3, 2, False),
     ("kpn-direct", 35, 39, 2, 4, False),
-    ("kpn-stacked", 37, 95, 8, 4, False),
     ("kpn-direct-stacked", 23, 34, 8, 4, False),
     ("kpn-l1", 1, 5, 2, 4, False),
     ("mkpn", 7, 1, 3, 4, False),
-    ("mkpn-stacked", 5, 3, 8, 4, False),
     ("mkpn", 30, 46, 4, 4, True),
-    ("kpn-direct", 24, 26, 2, 4, True),
 ]
 
 
@@ -76,12 +78,15 @@ def differences(found, estimate):
     return picture, np.abs(found["factors"] - factors.reshape(-1)).max()
 
 
-def test_every_network_gives_the_pictures_and_kernels_of_pytorch(run_node, tmp_path):
-    bursts = [burst_of(*case[1:]) for case in CASES]
+@pytest.mark.parametrize(
+    "cases", [SOME, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["some", "others"]
+)
+def test_every_network_gives_the_pictures_and_kernels_of_pytorch(run_node, tmp_path, cases):
+    bursts = [burst_of(*case[1:]) for case in cases]
     files = {f"frames{k}": burst.frames for k, burst in enumerate(bursts)}
-    found = run_node(tmp_path, jobs_of(CASES, bursts, build=build(), scale=1), files)
+    found = run_node(tmp_path, jobs_of(cases, bursts, build=build(), scale=1), files)
     wrong = []
-    for case, burst, one in zip(CASES, bursts, found, strict=True):
+    for case, burst, one in zip(cases, bursts, found, strict=True):
         picture, factors = differences(one, load(case[0])(burst))
         if not (picture <= PICTURE and factors <= FACTORS):
             wrong.append((case, picture, factors))
@@ -159,7 +164,8 @@ def test_a_quiet_frame_has_the_kernels_of_pytorch(run_node, tmp_path):
         run_node(tmp_path, jobs_of(cases, bursts, build=build(), scale=1), files), bursts, strict=True
     ):
         picture, factors = differences(one, load("mkpn")(given))
-        assert picture <= PICTURE and factors <= FACTORS
+        # Where next to no noise is assumed, the trunk is shown far larger numbers than ever: they round more.
+        assert picture <= PICTURE and factors <= 10 * FACTORS
 
 
 def test_what_is_generated_is_up_to_date():
@@ -169,6 +175,7 @@ def test_what_is_generated_is_up_to_date():
     assert compiling.up_to_date()
 
 
+@pytest.mark.slow
 def test_the_engine_in_the_repository_is_its_source_compiled():
     pytest.importorskip("ziglang", reason="there is no compiler: pip install ziglang")
     for name in compiling.BUILDS:
@@ -180,6 +187,7 @@ def test_the_engine_is_small():
     assert all((compiling.FOLDER / name).stat().st_size < 80_000 for name in compiling.BUILDS)
 
 
+@pytest.mark.slow
 def test_the_benchmark_times_the_engine_beside_pytorch(run_node, capsys):
     assert main(["bench", "--site", "--sides", "16", "--models", "kpn-l1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -115,6 +115,7 @@ def check_pictures(page, query):
         np.testing.assert_allclose(shown[name], image.reshape(-1), atol=4e-6, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_link_shows_the_pictures_of_python_and_the_newest_change_wins(open_page, address):
     query = "v=2&photo=dog&color=1&crop=96&top=40&left=70&frames=4&gain=2.5&shake=paper&moving=1&seed=3"
     query += "&methods=kpn-direct~mkpn"
@@ -135,6 +136,7 @@ def test_a_link_shows_the_pictures_of_python_and_the_newest_change_wins(open_pag
     assert all(one.startswith((address, "data:", "blob:")) for one in heard), heard
 
 
+@pytest.mark.slow
 def test_one_file_works_from_disk_without_a_request(open_page, tmp_path):
     (tmp_path / "one.html").write_text(single_page(["mkpn"], ["flowers"], offer()))
     query = "v=2&photo=flowers&color=0&crop=96&top=0&left=9&frames=2&gain=8&shake=hand&shifts=0~0_3~-2"
@@ -154,6 +156,7 @@ WITHOUT = (
 )
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     for prepare, said in WITHOUT:
         page, _ = open_page(address, prepare)

@@ -5,7 +5,7 @@ import pytest
 from .firefox import firefox
 from .test_site_in_a_browser import DONE, SEEN, address, check_pictures, folder, text, wait_until  # noqa: F401
 
-pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_pages_open_and_pictures_are_those_of_python(address, tmp_path):  # noqa: F811

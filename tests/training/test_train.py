@@ -148,6 +148,7 @@ def run_script(runs, folder, *launcher):
     return {(model, name): value for model, of in weights.items() for name, value in of.items()}
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photos, tmp_path):
     common = {"photos": str(photos), "batch": 4, "crop": 24, "save_every": 1, "precision": "fp32"}
     runs = [{"model": model, "steps": 12, **common} for model in ("mkpn-stacked", "mkpn")]
@@ -174,6 +175,7 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
         torch.testing.assert_close(two[name].float(), uninterrupted[name].float(), rtol=0, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_a_budget_in_minutes(photos, tmp_path):
     """They agree on the time, also while one of them validates."""
     values = {"model": "mkpn-stacked", "minutes": 0.03, "batch": 4, "crop": 24, "validate_every": 1}
@@ -364,6 +366,7 @@ def test_dead_units_are_counted():
     assert len(network[1]._forward_hooks) == 0
 
 
+@pytest.mark.slow
 def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     """The real trunk, a few steps: every model, and never again."""
     monkeypatch.setattr("kpnviz.training.train.SHIPPED", ("kpn-l3", "kpn-1frame-stacked"))
@@ -377,6 +380,7 @@ def test_a_zoo_is_trained_once(photos, monkeypatch, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, tmp_path):
     """Made longer, it is one run; it writes each network's weights, which are step 0 of the model alone."""
     three = {n: zoo.config_of(n) for n in ("kpn", "mkpn", "kpn-blind")}

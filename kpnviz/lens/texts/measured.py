@@ -25,12 +25,14 @@ MOTION_WORDS = {
     "whole-pixel": "whole-pixel shake",
     "sub-pixel": "sub-pixel shake",
     "moving": "moving objects",
+    "handheld": "a handheld camera",
 }
 
 SHAKEN: dict[str, dict[str, Any]] = {
     "whole-pixel": {"shake": "paper"},
     "sub-pixel": {"shake": "sub-pixel"},
     "moving": {"shake": "sub-pixel", "moving": True},
+    "handheld": {"shake": "handheld"},
 }
 """The scene of a burst with each kind of motion, as in Example."""
 

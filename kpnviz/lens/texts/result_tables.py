@@ -33,6 +33,7 @@ MOTION_TITLES = {
     "whole-pixel": "Whole-pixel shake",
     "sub-pixel": "Sub-pixel shake",
     "moving": "Moving objects",
+    "handheld": "Handheld",
 }
 MOTION_NOTES = {
     "whole-pixel": "In these bursts, made as in the papers, the whole frame moves by whole pixels: the easiest case "
@@ -42,6 +43,9 @@ MOTION_NOTES = {
     "to interpolate, where a kernel reaches 2 (5×5) to 12 (25×25). Nothing moves by itself here.",
     "moving": "In these bursts one to three objects move by themselves, in front of a scene that moves by half pixels: "
     "no one shift of a frame is right everywhere.",
+    "handheld": "In these bursts the camera turns by .1 to .5 degree while it shakes by half pixels, its shutter is a "
+    "rolling one, and a part of the scene is nearer than the rest. Every method gets them aligned by the same field of "
+    "displacements, as bursts of your own are (*Your burst*).",
 }
 
 OTHER_SIZES = tuple(name for name in MATCHED if name not in TABLE_1 and name.startswith("mkpn-"))
