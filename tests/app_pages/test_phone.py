@@ -60,3 +60,13 @@ def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncover
     expect(phone.get_by_role("tooltip")).to_contain_text("a multi-kernel prediction network")
     phone.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
     expect(phone.locator(".modebar-container").first).to_be_hidden()
+
+
+def test_turned_on_its_side_it_has_all_its_width_for_the_page(phone):
+    phone.set_viewport_size({"width": 844, "height": 390})
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false")
+    until(phone, lambda: phone.locator(".lens").bounding_box()["width"] > 700)
+    phone.get_by_test_id("stExpandSidebarButton").tap()  # who asks for it has it
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+    phone.wait_for_timeout(700)
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")

@@ -65,7 +65,7 @@ export class KernelField extends Field {
    * @param {Values} factors
    */
   withFactors(factors) {
-    return new KernelField({ ...this.parts, factors });
+    return new KernelField({ ...this.parts, factors, error: null }); // what rounding costs these was not measured
   }
 
   get sizes() {

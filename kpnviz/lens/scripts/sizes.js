@@ -13,6 +13,7 @@ const CLASS_COLORS = ["#f5d547", "#1fa79a", "#9155c9"]; // small, middle, large;
 const NO_CLASS = "#8a8f98";
 const ASIDE = 210; // CSS pixels: with so much room at the right of the map, its legend stands there
 const LARGEST_PART = 110; // CSS pixels of a kernel in the view Sizes
+const LEAST_DOCKED = 150; // CSS pixels of a picture in a window that is very low
 const NOTE_GAP = 15; // CSS pixels above the note
 const LUMINANCE_WEIGHTS = [0.2126, 0.7152, 0.0722]; // of R, G, B: kpnviz.color
 const HEAVY = 0.6; // of the map's color over the picture
@@ -164,7 +165,7 @@ export class Sizes {
    * @param {number} type
    */
   layOut(width, seen, type) {
-    const { state, painter: { parts, pictures, rows } } = this; // prettier-ignore
+    const { state, painter: { parts, pictures, rows, desk } } = this; // prettier-ignore
     const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
     const around = high(".looking") - high(".looking .stages");
     const maps = this.hasMap ? 1 : 0;
@@ -172,7 +173,9 @@ export class Sizes {
     const below = DESK_GAP / 2 + high(".inside") - high(".rows") - high(".note") - NOTE_GAP; // one reads the note later
     const aspect = state.data.width / state.data.height;
     const places = sizesDesk(width, seen - around - below, count, maps, aspect, state.kernelMethods.length, type);
-    const { beside, stage, side, columns } = places;
+    const { beside, side, columns } = places;
+    // Where all stands below each other, a picture is no higher than a low window.
+    const stage = beside ? places.stage : Math.floor(Math.min(places.stage, Math.max(desk.docked, LEAST_DOCKED) * aspect));
     pictures.place({ beside, width: stage }, stage, true);
     this.size = state.size;
     Object.assign(this.stage.element.style, { width: `${this.size[0]}px`, height: `${this.size[1]}px` });

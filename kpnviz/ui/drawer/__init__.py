@@ -1,6 +1,6 @@
-"""On a phone the sidebar lies over the page: it closes when another page was chosen in it.
+"""On a phone the sidebar lies over the page: it closes when another page was chosen in it, or the phone was turned.
 
-Streamlit leaves it open, and the page that one asked for stays covered.
+Streamlit leaves it open, and the page that one asked for stays covered; on its side a phone would have it open.
 """
 
 from __future__ import annotations
