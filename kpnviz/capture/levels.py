@@ -156,8 +156,10 @@ def _below(codes: np.ndarray, numbers: np.ndarray, black: float) -> str:
 
 
 def _darkest(codes: np.ndarray) -> float:
-    means, _ = _patches(codes)
-    return float(np.quantile(means, _LOW)) if means.size else 0.0
+    """The mean of the darkest patches; of what may be a mosaic, of its darkest color."""
+    lattices = [codes, *(codes[..., y::2, x::2] for y in (0, 1) for x in (0, 1) if codes.shape[1] == 1)]
+    found = [means for means, _ in map(_patches, lattices) if means.size]
+    return min((float(np.quantile(means, _LOW)) for means in found), default=0.0)
 
 
 def _patches(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
