@@ -31,7 +31,7 @@ from kpnviz.lens.payload import pack, unpack
 from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import icc_profile, write_png16
+from kpnviz.pictures import SOFTWARE, icc_profile, write_png16
 from kpnviz.serving import uploads, work
 from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import visible
@@ -267,7 +267,7 @@ def picture(
     layers = Layers(before=Pyramid(_shown(mine.stack, mine.reference, channels)), after=after)
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
-    png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif)
+    png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
     kept = (layers, png)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
