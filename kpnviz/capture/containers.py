@@ -43,12 +43,17 @@ class Frames:
     sensor: bool = False
 
 
-def check_count(label: str, count: int, limits: Limits) -> None:
-    """FileError for a file without frames, or with more than a burst may have."""
+def check_count(label: str, count: int, limits: Limits, width: int = 0, height: int = 0) -> None:
+    """FileError for a file without frames, or with more than a burst may have, of so many pixels."""
     if count < 1:
         raise FileError(f"{label} holds no frames")
     if count > limits.frames:
         raise FileError(f"{label} holds {count} frames; a burst has up to {limits.named('frames')}")
+    if count * width * height > limits.total_pixels:
+        raise FileError(
+            f"{label} holds {count} frames of {width}x{height} pixels; the limit in all is "
+            f"{limits.named('total_pixels')}"
+        )
 
 
 def frames_of(label: str, data: bytes, limits: Limits) -> Frames:
@@ -95,8 +100,8 @@ def frames_of_arrays(
         )
     N = shape[0] if lead else 1
     height, width = inside if len(inside) == 2 else inside[1:] if first else inside[:2]
-    check_count(label, N, limits)
     check_pixels(label, width, height, limits)
+    check_count(label, N, limits, width, height)
 
     def each() -> Iterator[Picture]:
         for part in parts(N):

@@ -231,10 +231,13 @@ class OwnBurst:
         """
         found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
         if len(self.stack) < 2:
-            raise ValueError("noise: there is one frame, and it is seen between frames; state it instead")
+            raise ValueError(
+                "noise: there is one frame, and noise is what differs between frames; state it instead"
+            )
         if len(found) < 2:
             raise ValueError(
-                "noise: no frame could be aligned with the reference, and it is seen between frames; state it instead"
+                "noise: no frame could be aligned with the reference, and noise is what differs between aligned "
+                "frames; state it instead"
             )
         motion = {i: self.motion[i] for i in found}
         fit = estimate_noise(

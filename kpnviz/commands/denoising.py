@@ -251,7 +251,7 @@ def encoded(
 
     from kpnviz.capture.writer import code_levels
     from kpnviz.color import displayed
-    from kpnviz.pictures import icc_profile, write_dng, write_png16, write_tiff
+    from kpnviz.pictures import SOFTWARE, icc_profile, write_dng, write_png16, write_tiff
 
     C, H, W = picture.shape
     exif = stack.exif[reference] if stack.exif else b""
@@ -261,7 +261,8 @@ def encoded(
             [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
         )
         matrix, balance = stack.rendering or (None, None)
-        return write_dng(dng[..., 0] if C == 1 else dng, (black, black + span), matrix, balance, exif)
+        gray = dng[..., 0] if C == 1 else dng
+        return write_dng(gray, (black, black + span), matrix, balance, exif, SOFTWARE)
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         if floating:
@@ -271,4 +272,5 @@ def encoded(
             codes[..., c] = np.rint(values * 65535)
     of_a_camera = linear and C == 3 and stack.weights is None
     icc = b"" if of_a_camera else icc_profile(C == 1, linear)
-    return (write_png16 if suffix == ".png" else write_tiff)(codes[..., 0] if C == 1 else codes, icc, exif)
+    write = write_png16 if suffix == ".png" else write_tiff
+    return write(codes[..., 0] if C == 1 else codes, icc, exif, software=SOFTWARE)
