@@ -17,8 +17,13 @@ from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.noise import NoiseModel
 
+_NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
+
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
+
+LEAST_ALIGNED = 16
+"""Pixels of the shorter side of frames that are aligned: what smaller ones show may agree anywhere by chance."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that do not show the scene of the reference
     chosen      whether somebody chose the reference
+    white       those of them that are white in large part, so that nobody knows what they show
     unmended    whether the sensor's defects were left as they are, as somebody chose
     """
 
@@ -83,6 +89,7 @@ class OwnBurst:
     left_out: frozenset[int] = frozenset()
     chosen: bool = False
     unmended: bool = False
+    white: frozenset[int] = frozenset()
 
     @property
     def reference(self) -> int:
@@ -117,9 +124,22 @@ class OwnBurst:
             why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
         if self.left_out:
-            others = listed([self.stack.names[i] for i in sorted(self.left_out)])
-            one = len(self.left_out) == 1
-            text += f" Left out, as {'it shows' if one else 'they show'} another scene: {others}."
+            for which, one, many in (
+                (self.left_out - self.white, "it shows another scene", "they show another scene"),
+                (
+                    self.white,
+                    "it could not be aligned, with much of it at white",
+                    "they could not be aligned, with much of them at white",
+                ),
+            ):
+                others = listed([self.stack.names[i] for i in sorted(which)])
+                if which:
+                    text += f" Left out, as {one if len(which) == 1 else many}: {others}."
+        if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
+            text += (
+                f" Frames of {self.stack.width}x{self.stack.height} pixels are too small to be aligned, and are used "
+                "as they are."
+            )
         if used < total:
             left = [
                 name
@@ -282,7 +302,19 @@ class OwnBurst:
             noise, source = self.guess_noise(channel)
             reason = str(error).removeprefix("noise: ")
             return noise, source, f"The noise could not be estimated from the burst: {reason}."
-        return fit.noise, "estimated from the burst", fit.caution
+        return fit.noise, "estimated from the burst", self.caution(fit)
+
+    def caution(self, fit: NoiseFit) -> str:
+        """What is doubtful about an estimate of the noise, or nothing.
+
+        Where counts show no read noise at all, black is above 0, as nobody stated it.
+        """
+        levels, meaning = self.stack.levels, self.stack.meaning
+        guessed = meaning is not None and meaning.black is None and levels is not None and levels[0] == 0
+        if not guessed or fit.noise.read_std > _NO_READ_NOISE:
+            return fit.caution
+        said = "No read noise is left, as where a sensor's black is above 0: state the number of black, if you know it."
+        return f"{fit.caution} {said}".lstrip()
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)

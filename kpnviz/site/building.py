@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import hashlib
 import html
+import io
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 import kpnviz
 from kpnviz.evaluation.results import Results, read_results, results_path
@@ -119,7 +123,7 @@ def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, 
             files[f"models/{name}{suffix}"] = (checkpoint_folder() / f"{name}{suffix}").read_bytes()
     more = (offer["moving"][photo]["photo"] for photo in photos)
     for name in dict.fromkeys((*photos, *more, *(_scene_photos() if _has_scene(models) else ()))):
-        files[f"photos/{name}.png"] = photo_path(name).read_bytes()
+        files[f"photos/{name}.webp"] = _photo(name)
     results = _results()
     files["texts.json"] = json.dumps(texts(results)).encode()
     files["results.json"] = json.dumps(_finite(results_texts(results))).encode()
@@ -127,6 +131,15 @@ def _contents(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, 
         files["results.csv"] = results_path().read_bytes()
     files["LICENSE.txt"] = _LICENSES.encode()
     return files
+
+
+@functools.cache
+def _photo(name: str) -> bytes:
+    """A photo of the gallery as lossless WebP, which takes a fifth less than PNG."""
+    buffer = io.BytesIO()
+    with Image.open(photo_path(name)) as photo:
+        photo.convert("RGB").save(buffer, "WEBP", lossless=True, method=4, quality=75)
+    return buffer.getvalue()
 
 
 def _results() -> Results:

@@ -1,21 +1,25 @@
 """The files of the site, and its links, which are the app's."""
 
 import gzip
+import io
 import json
 import re
 from dataclasses import asdict
 from urllib.parse import parse_qsl, urlencode
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from kpnviz.commands.main import main
 from kpnviz.commands.site import offer
 from kpnviz.evaluation.results import read_results
+from kpnviz.lens.scene import scene
 from kpnviz.lens.texts.examples import EXAMPLES
 from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
-from kpnviz.photos import gallery
+from kpnviz.photos import gallery, photo_path
 from kpnviz.site.building import single_page, site_files
 from kpnviz.ui import link
 from kpnviz.ui.presets import address_of
@@ -36,7 +40,7 @@ def whole_offer():
 def test_the_site_holds_what_it_needs_and_asks_no_other_address():
     files = site_files(MODELS, PHOTOS, offer())
     assert {f"models/{name}.safetensors" for name in MODELS} | {
-        f"photos/{name}.png" for name in PHOTOS
+        f"photos/{name}.webp" for name in PHOTOS
     } <= set(files)
     page = files["index.html"].decode()
     assert offer_in(page)["methods"] == ["mkpn"]  # of the app's first choice what is here
@@ -45,15 +49,17 @@ def test_the_site_holds_what_it_needs_and_asks_no_other_address():
         assert not re.search(r"src=.?https?:|<link[^>]+https?:|import\(|@import url", files[name].decode()), (
             name
         )
-    first = (
-        "index.html",
-        "engine.relaxed.wasm",
-        "site.js",
-        "worker.js",
-        "models/mkpn.safetensors",
-        "photos/dog.png",
-    )
-    assert sum(len(gzip.compress(files[name])) for name in first) < 3e6  # until the first picture is there
+    code = ("index.html", "engine.relaxed.wasm", "site.js", "worker.js", "background.js")
+    explore = (*code, "models/mkpn.json", "models/mkpn.safetensors", "photos/dog.webp")
+    burst, networks = scene()["burst"], scene()["networks"]
+    first = networks["kernels"]
+    photos = (f"photos/{photo}.webp" for photo in (burst["photo"], burst["ball"]["photo"]))
+    opening = (*code, f"models/{first}.json", f"models/{first}.safetensors", *photos)
+    files |= site_files([first, networks["sizes"]], PHOTOS, offer())
+    with Image.open(io.BytesIO(files["photos/dog.webp"])) as found, Image.open(photo_path("dog")) as photo:
+        assert np.array_equal(np.asarray(found), np.asarray(photo))  # nothing is lost
+    for names in (explore, opening):  # until the first picture of a network is there
+        assert sum(len(gzip.compress(files[name])) for name in names) < 3e6
 
 
 def test_one_file_holds_all_of_it():
@@ -64,7 +70,7 @@ def test_one_file_holds_all_of_it():
         "engine.wasm",
         "models/mkpn.json",
         "models/mkpn.safetensors",
-        "photos/dog.png",
+        "photos/dog.webp",
     } <= names
     assert "connect-src &#x27;none&#x27;" in page and "{{" not in page.partition("<script")[0]
 

@@ -181,10 +181,10 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     page.get_by_role("checkbox", name="KPN DIRECT").check()
     wait_until(page, "document.getElementById('problem').textContent !== ''")
     assert "models/kpn-direct.safetensors: its sha256 begins with" in text(page, "problem")
-    (folder / "under" / "here" / "photos" / "girl.png").unlink(missing_ok=True)
+    (folder / "under" / "here" / "photos" / "girl.webp").unlink(missing_ok=True)
     page.get_by_label("Photo", exact=True).select_option("girl")
     wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
-    assert text(page, "problem") == "photos/girl.png cannot be loaded: the server answers 404."
+    assert text(page, "problem") == "photos/girl.webp cannot be loaded: the server answers 404."
 
 
 SCENE = "document.getElementById('scene').shadowRoot.querySelector('dialog')"

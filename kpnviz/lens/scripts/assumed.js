@@ -72,7 +72,7 @@ class Scales {
   image(power) {
     const { low, high, share } = scaleBeside(this.scales, power);
     const [a, b] = [this.images[low], this.images[high]];
-    return Float32Array.from(a, (value, i) => value * (1 - share) + b[i] * share);
+    return a.map((value, i) => value * (1 - share) + b[i] * share);
   }
 
   /**

@@ -9,3 +9,13 @@ export const HALF = Float32Array.from({ length: 65536 }, (_, bits) => {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 });
+
+/**
+ * Numbers by their bits. (A loop: `from` with a function takes fifty times as long.)
+ * @param {Uint16Array} bits
+ */
+export function fromHalves(bits) {
+  const values = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) values[i] = HALF[bits[i]];
+  return values;
+}

@@ -32,7 +32,7 @@ export function smoothFrames({ values, shape: [N, H, W] }, { read_std, shot_gain
   const noisy = read_std > 0 || shot_gain > 0;
   const r = noisy ? Math.max(read_std, shot_gain / 2, LEAST_STD) : STD_WITHOUT_NOISE;
   const g = (/** @type {number} */ x) => (2 * x) / (Math.sqrt(shot_gain * Math.max(x, 0) + r * r) + r);
-  const stable = Float64Array.from(values, g);
+  const stable = new Float64Array(values).map(g);
   const [h, w] = [H + (H % 2), W + (W % 2)];
   const smooth = new Float64Array(N * h * w);
   for (let i = 0; i < N; i++)

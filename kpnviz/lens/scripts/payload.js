@@ -2,7 +2,7 @@
 
 /** @import { AssumedResults, Floats, Payload } from "./types" */
 
-import { HALF } from "./half.js";
+import { fromHalves } from "./half.js";
 import { KernelField } from "./field.js";
 
 const ARRAY_TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array };
@@ -63,7 +63,7 @@ export function readPayload(bytes) {
     clean:
       clean === null
         ? null
-        : inChannels({ ...arrays[clean], values: Float32Array.from(valuesOf(clean), (bits) => HALF[bits]) }),
+        : inChannels({ ...arrays[clean], values: fromHalves(valuesOf(clean)) }),
     // A method that is still at work has a panel without a picture.
     panels: header.panels.map((/** @type {any} */ panel) => ({ ...panel, image: imageOf(panel.image) })),
     methods: header.methods.map((/** @type {any} */ { kernels, steps, ...method }) => ({
@@ -78,7 +78,7 @@ export function readPayload(bytes) {
     motion:
       motion === null
         ? null
-        : { ...arrays[motion], values: Float32Array.from(valuesOf(motion), (bits) => HALF[bits]) },
+        : { ...arrays[motion], values: fromHalves(valuesOf(motion)) },
   });
 }
 

@@ -52,6 +52,28 @@ export function localPsnr(error, H, W) {
 }
 
 /**
+ * Of each pixel 1 + the class whose best size leads, or 0 for a tie.
+ * @param {Float32Array} local
+ * @param {(number | null)[]} classes
+ * @param {number} pixels
+ */
+function bestOf(local, classes, pixels) {
+  const index = new Uint8Array(pixels);
+  const best = new Float64Array(3);
+  for (let p = 0; p < pixels; p++) {
+    best.fill(-Infinity);
+    for (let m = 0; m < classes.length; m++) {
+      const number = classes[m];
+      if (number !== null && local[m * pixels + p] > best[number]) best[number] = local[m * pixels + p];
+    }
+    const first = best[0] >= best[1] && best[0] >= best[2] ? 0 : best[1] >= best[2] ? 1 : 2;
+    const second = Math.max(best[(first + 1) % 3], best[(first + 2) % 3]);
+    index[p] = best[first] - second < TIE ? 0 : 1 + first;
+  }
+  return index;
+}
+
+/**
  * Compare networks by their local PSNR. sizes: the kernel size of each, null for one with several.
  * @param {Float32Array[]} locals
  * @param {(number | null)[]} sizes
@@ -66,11 +88,6 @@ export function bestSize(locals, sizes, H, W) {
   /** @type {Uint8Array | null} */
   let index = null;
   if (found.length > 1)
-    index = Uint8Array.from({ length: H * W }, (_, p) => {
-      const best = [-Infinity, -Infinity, -Infinity];
-      classes.forEach((number, m) => number !== null && (best[number] = Math.max(best[number], local[m * H * W + p])));
-      const [second, first] = [...best].sort((a, b) => a - b).slice(-2);
-      return first - second < TIE ? 0 : 1 + best.indexOf(first);
-    });
+    index = bestOf(local, classes, H * W);
   return { local, classes, index, titles: TITLES, sigma: SIGMA, tie: TIE };
 }

@@ -1,6 +1,6 @@
 // Arrays of an NPZ that nobody has vouched for: what its directory and its headers say is checked before memory is taken.
 
-import { HALF } from "../../lens/scripts/half.js";
+import { fromHalves } from "../../lens/scripts/half.js";
 
 export const MOST_BYTES = 256 * 2 ** 20; // of the file, and of all that it unpacks to
 const MOST_MEMBERS = 300;
@@ -144,15 +144,15 @@ function readArray(label, bytes) {
  */
 function numbersOf(kind, width, { buffer }) {
   switch (`${kind}${width}`) {
-    case "f2": return Float32Array.from(new Uint16Array(buffer), (bits) => HALF[bits]); // prettier-ignore
+    case "f2": return fromHalves(new Uint16Array(buffer)); // prettier-ignore
     case "f4": return new Float32Array(buffer); // prettier-ignore
-    case "f8": return Float32Array.from(new Float64Array(buffer)); // prettier-ignore
-    case "b1": case "u1": return Float32Array.from(new Uint8Array(buffer)); // prettier-ignore
-    case "i1": return Float32Array.from(new Int8Array(buffer)); // prettier-ignore
-    case "u2": return Float32Array.from(new Uint16Array(buffer)); // prettier-ignore
-    case "i2": return Float32Array.from(new Int16Array(buffer)); // prettier-ignore
-    case "u4": return Float32Array.from(new Uint32Array(buffer)); // prettier-ignore
-    case "i4": return Float32Array.from(new Int32Array(buffer)); // prettier-ignore
+    case "f8": return new Float32Array(new Float64Array(buffer)); // prettier-ignore
+    case "b1": case "u1": return new Float32Array(new Uint8Array(buffer)); // prettier-ignore
+    case "i1": return new Float32Array(new Int8Array(buffer)); // prettier-ignore
+    case "u2": return new Float32Array(new Uint16Array(buffer)); // prettier-ignore
+    case "i2": return new Float32Array(new Int16Array(buffer)); // prettier-ignore
+    case "u4": return new Float32Array(new Uint32Array(buffer)); // prettier-ignore
+    case "i4": return new Float32Array(new Int32Array(buffer)); // prettier-ignore
     case "u8": return Float32Array.from(new BigUint64Array(buffer), Number); // prettier-ignore
     case "i8": return Float32Array.from(new BigInt64Array(buffer), Number); // prettier-ignore
     default: return null; // prettier-ignore

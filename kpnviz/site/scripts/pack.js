@@ -177,7 +177,7 @@ function withHeader(header, more) {
 export function toHalves(values) {
   const one = new Float32Array(1);
   const bits = new Uint32Array(one.buffer);
-  return Uint16Array.from(values, (value) => {
+  const half = (/** @type {number} */ value) => {
     one[0] = Math.abs(value);
     const sign = value < 0 ? 0x8000 : 0;
     const size = bits[0];
@@ -187,5 +187,8 @@ export function toHalves(values) {
       return sign | (bits[0] - 0x3f000000);
     }
     return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
-  });
+  };
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) halves[i] = half(values[i]);
+  return halves;
 }

@@ -26,12 +26,14 @@ function mirrored(i, n) {
  */
 function along(values, H, W, axis, weights) {
   const r = (weights.length - 1) / 2;
+  const [n, lines, step, next] = axis ? [W, H, 1, W] : [H, W, W, 1];
+  const places = Int32Array.from({ length: n + 2 * r }, (_, i) => mirrored(i - r, n) * step);
   const to = new Float64Array(values.length);
-  for (let y = 0; y < H; y++)
-    for (let x = 0; x < W; x++) {
+  for (let line = 0; line < lines; line++)
+    for (let i = 0; i < n; i++) {
       let sum = 0;
-      for (let k = -r; k <= r; k++) sum += weights[k + r] * values[axis ? y * W + mirrored(x + k, W) : mirrored(y + k, H) * W + x];
-      to[y * W + x] = sum;
+      for (let k = 0; k < weights.length; k++) sum += weights[k] * values[line * next + places[i + k]];
+      to[line * next + i * step] = sum;
     }
   return to;
 }

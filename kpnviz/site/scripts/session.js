@@ -209,8 +209,8 @@ export class Session {
  * @returns {Promise<Picture>}
  */
 async function readPhoto(name) {
-  const bytes = await bytesOf(`photos/${name}.png`);
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const bytes = await bytesOf(`photos/${name}.webp`);
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const { width: W, height: H } = bitmap;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [W, H];
