@@ -76,12 +76,49 @@ def check_light(name: str, values: np.ndarray) -> None:
     """FileError for floating-point intensities that are not finite, or so large that computing with them would be."""
     low, high = float(values.min()), float(values.max())  # either is NaN if any value is
     if not np.isfinite((low, high)).all():
-        raise FileError(f"{name} holds values that are not finite (NaN or infinity)")
+        raise FileError(f"{name} holds {_not_finite(values)}")
     if max(-low, high) > MAX_INTENSITY:
         worst = low if -low > high else high
         raise FileError(
             f"{name} holds the value {worst:g}; intensities (white = 1) up to {MAX_INTENSITY:g} are read"
         )
+
+
+def _not_finite(values: np.ndarray) -> str:
+    """How many of the values [..., H, W] are NaN or infinite, where, and what to do."""
+    bad = ~np.isfinite(values)
+    count, size = int(bad.sum()), int(bad.size)
+    if count == size:
+        return "values that are not finite (NaN or infinity)"
+    what = (
+        f"{count} values that are not finite (NaN or infinity)" if count > 1 else "a value that is not finite"
+    )
+    if bad.ndim < 2:
+        return what
+    bad = bad.reshape(-1, *bad.shape[-2:]).any(axis=0)
+    if count == 1:
+        y, x = (int(i) for i in np.argwhere(bad)[0])
+        return f"{what} (NaN or infinity), at row {y}, column {x}; write a number there"
+    rows, columns = bad.all(axis=1), bad.all(axis=0)
+    parts, covered = [], np.zeros_like(bad)
+    for whole, one, first, last in ((rows, "row", "top", "bottom"), (columns, "column", "left", "right")):
+        ends = (int(np.argmin(whole)), int(np.argmin(whole[::-1])))
+        for n, side in zip(ends, (first, last), strict=True):
+            if n:
+                parts.append(f"{n} {one}{'s' if n > 1 else ''} at the {side}")
+        lines = np.zeros(len(whole), bool)
+        lines[: ends[0]], lines[len(whole) - ends[1] :] = True, True
+        covered |= lines[:, None] if one == "row" else lines[None]
+    rest = int((bad & ~covered).sum())
+    if not parts:
+        top, bottom = (int(f(np.flatnonzero(bad.any(axis=1)))) for f in (np.min, np.max))
+        return f"{what}, in rows {top} to {bottom}; write numbers there, such as the median around"
+    where = f"{', '.join(parts[:-1])}{' and ' if parts[:-1] else ''}{parts[-1]}"
+    if rest:
+        where += f", and {rest} elsewhere; cut these off all frames, and write numbers there"
+    else:
+        where += "; cut these off all frames"
+    return f"{what}: {where}"
 
 
 def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats: Sequence[int]) -> None:
@@ -282,6 +319,13 @@ _KINDS = (
     (0, b"DICM", "a DICOM file"),
     (128, b"DICM", "a DICOM file"),
 )
+_READ_KINDS = (
+    (0, b"\xff\xd8\xff", "a JPEG"),
+    (0, b"\x89PNG", "a PNG"),
+    (0, b"GIF8", "a GIF"),
+    (8, b"WEBP", "a WebP picture"),
+    (4, b"ftypavi", "an AVIF picture"),
+)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5")
 """Major brands of files that telephones and cameras write (ISO/IEC 14496-12, 4.3, and 23008-12, B.4.1)."""
@@ -302,10 +346,17 @@ def _unread(name: str, data: bytes) -> str:
     """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _HEIC:
-        more = "" if importlib.util.find_spec("pillow_heif") else ", or pip install 'kpnviz[heic]'"
-        return f"{name} is a HEIC file; export it as JPEG or TIFF{more}: what can be read is {READ}"
+        if importlib.util.find_spec("pillow_heif"):
+            return f"{name} is a HEIC file that is incomplete or broken"
+        return (
+            f"{name} is a HEIC file; export it as JPEG or TIFF, or pip install 'kpnviz[heic]': what can be read is "
+            f"{READ}"
+        )
     if brand in VIDEO_BRANDS:
         return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+    begun = next((kind for at, start, kind in _READ_KINDS if data[at : at + len(start)] == start), "")
+    if begun:
+        return f"{name} begins as {begun} and is incomplete or broken"
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
         return f"{name} is {kind}; what can be read is {READ}"
@@ -323,6 +374,8 @@ def _said(name: str, data: bytes) -> Iterator[None]:
         raise FileError(f"{name} has too many pixels to be decoded") from None
     except Image.UnidentifiedImageError:
         if data[:4] in _TIFF_MAGIC:
+            if not _has_a_picture(name, data):
+                raise FileError(f"{name} begins as a TIFF and is incomplete or broken") from None
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
@@ -330,6 +383,14 @@ def _said(name: str, data: bytes) -> Iterator[None]:
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error
+
+
+def _has_a_picture(name: str, data: bytes) -> bool:
+    """Whether the first directory of a TIFF can be read, and says where its pixels lie: strips, tiles, or elsewhere."""
+    with contextlib.suppress(struct.error):
+        tags = tiff_tags(name, data)[0]
+        return {256, 257} <= set(tags) and bool({273, 324} & set(tags))
+    return False
 
 
 _TAG_BYTES = {
@@ -526,8 +587,23 @@ def upright(codes: np.ndarray, orientation: Any) -> np.ndarray:
     return codes
 
 
-def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes:
-    """A PNG of codes [H, W] or [H, W, 3], uint16, with a color profile and EXIF. (Pillow writes no 16-bit color.)"""
+SOFTWARE = "kpnviz denoise"
+"""What pictures that were denoised here say of the program that wrote them."""
+
+HEAD = 65536  # bytes in which that is said
+
+
+def was_denoised_here(data: bytes | memoryview) -> bool:
+    """Whether a file, or its beginning, is a picture that says so: a PNG's text, or a tag of a TIFF or DNG."""
+    head = bytes(data[:HEAD])
+    if head[: len(_PNG)] == _PNG:
+        return b"tEXtSoftware\0" + SOFTWARE.encode() in head
+    return head[:4] in _TIFF_MAGIC and SOFTWARE.encode() + b"\0" in head
+
+
+def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"", software: str = "") -> bytes:
+    """A PNG of codes [H, W] or [H, W, 3], uint16, with a color profile, EXIF and the program's name. (Pillow writes no
+    16-bit color.)"""
     H, W = codes.shape[:2]
     rows = np.ascontiguousarray(codes, dtype=">u2").reshape(H, -1).view(np.uint8)
     filtered = np.full((H, 1 + rows.shape[1]), 2, dtype=np.uint8)  # filter 2: difference to the row above
@@ -536,6 +612,8 @@ def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes
 
     header = struct.pack(">IIBBBBB", W, H, 16, 0 if codes.ndim == 2 else 2, 0, 0, 0)
     parts = [_chunk(b"IHDR", header)]
+    if software:
+        parts.append(_chunk(b"tEXt", b"Software\0" + software.encode("latin-1")))
     if icc:
         parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if exif:
@@ -545,7 +623,7 @@ def write_png16(codes: np.ndarray, icc: bytes = b"", exif: bytes = b"") -> bytes
 
 
 _EXIF_HEAD = b"Exif\0\0"
-_EXIF_DIRECTORY, _ICC = 0x8769, 0x8773
+_EXIF_DIRECTORY, _ICC, _SOFTWARE_TAG = 0x8769, 0x8773, 305
 
 
 _LINEAR_RAW, _PHOTOMETRIC = 34892, 262
@@ -559,6 +637,7 @@ def write_dng(
     matrix: np.ndarray | None = None,
     white_balance: np.ndarray | None = None,
     exif: bytes = b"",
+    software: str = "",
 ) -> bytes:
     """A linear DNG (DNG 1.4, LinearRaw) of codes [H, W] or [H, W, 3], uint16, in which levels are black and white.
 
@@ -583,7 +662,7 @@ def write_dng(
         neutral = [(round(float(v) * parts), parts) for v in balance.min() / balance]
         tags.append((50721, "2i", 9, sum(rationals, ()), True))  # ColorMatrix1: XYZ to the camera's colors
         tags.append((50728, "2I", 3, sum(neutral, ()), True))  # AsShotNeutral
-    return write_tiff(codes, exif=exif, dng_tags=tags)
+    return write_tiff(codes, exif=exif, dng_tags=tags, software=software)
 
 
 def write_tiff(
@@ -591,9 +670,10 @@ def write_tiff(
     icc: bytes = b"",
     exif: bytes = b"",
     dng_tags: Sequence[tuple[int, Any, int, Any, bool]] = (),
+    software: str = "",
 ) -> bytes:
-    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile and EXIF; with dng_tags a
-    DNG, not packed."""
+    """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile, EXIF and the program's
+    name; with dng_tags a DNG, not packed."""
     import tifffile  # here: whoever reads photos does without
 
     tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
@@ -602,7 +682,7 @@ def write_tiff(
         read = Image.Exif()
         read.load(exif)
         for tag, value in read.items():
-            if isinstance(value, str) and value.isascii():
+            if isinstance(value, str) and value.isascii() and tag != _SOFTWARE_TAG:
                 tags.append((tag, "s", 0, value, True))
         inside = dict(read.get_ifd(_EXIF_DIRECTORY))
         if inside:
@@ -612,7 +692,7 @@ def write_tiff(
     packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
         file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
-        software=False, **packed,
+        software=software or False, **packed,
     )  # fmt: skip
     if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
         file.seek(0)

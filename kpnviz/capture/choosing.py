@@ -64,6 +64,17 @@ def frames_among(names: Sequence[str]) -> tuple[list[int], list[str]]:
     return read, notes
 
 
+def without_ours(names: Sequence[str], ours: Sequence[bool]) -> tuple[list[int], list[str]]:
+    """Which of these files are read where some are pictures that were denoised here, as one that was written into the
+    folder of its burst; and a sentence on them. Where nothing else is there, they are the frames."""
+    read = [i for i, made_here in enumerate(ours) if not made_here]
+    if len(read) == len(names) or all(base_name(names[i]) == _METADATA for i in read):
+        return list(range(len(names))), []
+    skipped = [visible(base_name(name)) for name, made_here in zip(names, ours, strict=True) if made_here]
+    was = "was" if len(skipped) == 1 else "were"
+    return read, [f"{listed(skipped)} {was} left out: kpnviz wrote {'it' if was == 'was' else 'them'}."]
+
+
 def listed(names: Sequence[str], most: int = 4) -> str:
     """Names with commas between them, of many the first."""
     more = f" and {len(names) - most} more" if len(names) > most + 1 else ""

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from kpnviz.capture.choosing import frames_among
+from kpnviz.capture.choosing import frames_among, listed, without_ours
 from kpnviz.capture.containers import (
     Frames,
     check_count,
@@ -49,7 +50,14 @@ from kpnviz.limits import (
     Limits,
 )
 from kpnviz.paths import PACKAGE
-from kpnviz.pictures import check_light, check_pixels, jpegs_behind, read_pictures
+from kpnviz.pictures import (
+    HEAD,
+    check_light,
+    check_pixels,
+    jpegs_behind,
+    read_pictures,
+    was_denoised_here,
+)
 from kpnviz.text import one_line, visible
 
 METADATA = "burst.json"
@@ -69,6 +77,14 @@ _NPZ = (
 )
 
 
+_COLORS = {1: "gray", 3: "color", 4: "four planes"}
+_NUMBERS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}
+
+
+_OF_A_KIND = ("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor")
+"""Attributes of Burst that are of its frames, which have one size and kind."""
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key in which numbers count: 'f2' before 'f10'."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
@@ -85,6 +101,7 @@ class Burst:
         self.bases: list[str] = []  # names of the frames' files
         self.names: list[str] = []  # as they are shown
         self.notes: dict[str, None] = {}
+        self.same_notes: dict[str, list[str]] = {}  # the files of which each is said
         self.shape: tuple[int, ...] | None = None
         self.dtype: np.dtype | None = None
         self.raw: dict[str, Any] | None = None  # of the first frame, if it is a raw file
@@ -93,7 +110,6 @@ class Burst:
         self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
         self.about: list[About] = []
-        self.profile: dict[str, Any] | None = None  # of their colors, where it is not sRGB's
         self.largest, self.used_bits = 0.0, 0  # of all numbers
         self.counts, self.sensor, self.why = (
             False,
@@ -101,6 +117,7 @@ class Burst:
             "",
         )  # what files say of them, see Picture and Frames
         self.alone: tuple[str, str, bytes] | None = None  # the one file, if it is one
+        self.others: list[Burst] = []  # frames of another size or kind, as bursts of their own
 
     def check_size(self, name: str, size: int) -> None:
         """FileError for a file that is too large, by itself or with those before it."""
@@ -160,43 +177,87 @@ class Burst:
         if frames.linear is not None and said.linear is None:
             said = dataclasses.replace(said, linear=frames.linear)
             self.why = self.why or frames.why
-        self.sensor |= frames.sensor
         for number, picture in enumerate(frames.pictures):
             name = label if frames.count == 1 else visible(f"{label}, frame {number}")
             if number:
                 self.begin(name)
-            self.notes.update(dict.fromkeys(f"{label}: {note}." for note in picture.notes))
-            self.counts |= picture.counts
-            self._add_frame(base, name, self._in_colors(label, picture.codes, said), said)
+            for note in picture.notes:
+                self._note(note, label)
+            kind = self._add_frame(base, name, self._in_colors(label, picture.codes, said), said)
+            kind.counts |= picture.counts
+            kind.sensor |= frames.sensor
 
     def _add_frame(
         self, base: str, label: str, codes: np.ndarray, said: About, raw: dict[str, Any] | None = None
-    ) -> None:
-        if self.shape is not None:
-            C, H, W = self.shape
-            if codes.shape[1:] != (H, W):
-                raise FileError(
-                    f"{label} has {codes.shape[2]}x{codes.shape[1]} pixels and {self.names[0]} has {W}x{H}; "
-                    "the frames of a burst have one size"
-                )
-            if len(codes) != C or codes.dtype != self.dtype or (raw is None) != (self.raw is None):
-                raise FileError(
-                    f"{label} is another kind of picture than {self.names[0]} (color, bits or raw)"
-                )
-            if said.icc != self.about[0].icc:
-                raise FileError(
-                    f"{label} has another color profile than {self.names[0]}; the frames of a burst have one"
-                )
-        else:
-            self.raw = raw
-        if len(self.names) > self.limits.frames:  # one more is allowed: the truth
+    ) -> Burst:
+        """Keep a frame with those of its size and kind, which are returned."""
+        kinds = [self, *self.others]
+        if sum(len(kind.names) for kind in kinds) > self.limits.frames:  # one more is allowed: the truth
             raise FileError(f"{label} is one frame too many; a burst has up to {self.limits.named('frames')}")
-        self._check_pixels_in_all(label, (len(self.names) + 1) * codes[0].size)
-        self.shape, self.dtype = codes.shape, codes.dtype
-        self.bases.append(base)
-        self.names.append(label)
-        self.about.append(said)
-        self._write(codes)
+        held = sum(len(kind.names) * math.prod(kind.shape[1:]) for kind in kinds if kind.shape is not None)
+        self._check_pixels_in_all(label, held + codes[0].size)
+        one = label, codes.shape, codes.dtype, raw is not None, said.icc
+        kind = next((kind for kind in kinds if not kind.unlike(*one)), None)
+        if kind is None:
+            kind = Burst(self.limits, tempfile.TemporaryFile(), self.begin)  # noqa: SIM115
+            self.others.append(kind)
+        if kind.shape is None:
+            kind.raw = raw
+        kind.shape, kind.dtype = codes.shape, codes.dtype
+        kind.bases.append(base)
+        kind.names.append(label)
+        kind.about.append(said)
+        kind._write(codes)
+        return kind
+
+    def unlike(self, label: str, shape: tuple[int, ...], dtype: np.dtype, raw: bool, icc: bytes) -> str:
+        """Why a frame is of another size or kind than those here; nothing if it is not."""
+        if self.shape is None or self.dtype is None:
+            return ""
+        (C, H, W), first = self.shape, self.names[0]
+        if shape[1:] != (H, W):
+            sizes = f"{label} has {shape[2]}x{shape[1]} pixels and {first} has {W}x{H}"
+            return f"{sizes}; the frames of a burst have one size"
+        differs = []
+        if raw != (self.raw is not None):
+            differs.append("a camera raw, not a picture made of one" if raw else "no camera raw")
+        elif len(shape) and shape[0] != C:
+            differs.append(f"{_COLORS.get(shape[0], 'planes')}, not {_COLORS.get(C, 'planes')}")
+        if dtype != self.dtype and not differs:
+            differs.append(f"{_NUMBERS.get(dtype.name, dtype.name)}, not {_NUMBERS.get(self.dtype.name, '')}")
+        if differs:
+            return f"{label} is another kind of picture than {first}: {' and '.join(differs)}"
+        if icc != self.about[0].icc:
+            return f"{label} has another color profile than {first}; the frames of a burst have one"
+        return ""
+
+    def _leave_few_out(self) -> None:
+        """Of frames of several sizes or kinds keep those that at least two of three are; else FileError."""
+        kinds = [self, *self.others]
+        total = sum(len(kind.names) for kind in kinds)
+        most = max(kinds, key=lambda kind: len(kind.names))
+        clear = self.metadata is None and 3 * len(most.names) >= 2 * total
+
+        def why(kind: Burst, other: Burst) -> str:
+            assert kind.shape is not None and kind.dtype is not None
+            return other.unlike(
+                kind.names[0], kind.shape, kind.dtype, kind.raw is not None, kind.about[0].icc
+            )
+
+        if not clear:
+            raise FileError(why(self.others[0], self))
+        for kind in kinds:
+            if kind is not most:
+                self.notes.setdefault(f"Left out: {listed(kind.names)}. {why(kind, most)}.")
+        if most is not self:
+            self.output.seek(0)
+            self.output.truncate()
+            most.output.seek(0)
+            shutil.copyfileobj(most.output, self.output, 1 << 20)
+            for name in _OF_A_KIND:
+                setattr(self, name, getattr(most, name))
+        self.output.flush()
+        self.others.clear()
 
     def _add_those_behind(self, base: str, label: str, data: bytes) -> None:
         """The other pictures of the one file that is there, if it is several JPEGs in one (MPO)."""
@@ -215,15 +276,19 @@ class Burst:
         """A picture's codes, converted where its colors are told by tables; else its profile is kept."""
         profile = profile_of(said.icc, min(len(codes), 3))
         if not isinstance(profile, str):
-            if not self.names:
-                self.profile = profile
             return codes
         if codes.dtype == np.uint8 and len(codes) == 3:
             in_srgb = converted(codes, said.icc)
             if in_srgb is not None:
                 return in_srgb
-        self.notes.setdefault(f"{label}: {profile}.")
+        self._note(profile, label)
         return codes
+
+    def _note(self, note: str, label: str) -> None:
+        """A sentence on a file; those on which it is the same are named together, at the end."""
+        of = self.same_notes.setdefault(note, [])
+        if label not in of:
+            of.append(label)
 
     def _check_pixels_in_all(self, label: str, pixels: int) -> None:
         if pixels > self.limits.total_pixels:
@@ -264,8 +329,11 @@ class Burst:
                 raise FileError(f"{label} comes beside another ZIP; give one burst at a time")
             self.zipped = True
             read, notes = frames_among([entry.filename for entry in visible_ones])
-            self.notes.update(dict.fromkeys(notes))
-            for entry in (visible_ones[i] for i in read):
+            chosen = [visible_ones[i] for i in read]
+            ours = [_was_denoised_here(archive, entry) for entry in chosen]
+            read, more = without_ours([entry.filename for entry in chosen], ours)
+            self.notes.update(dict.fromkeys(notes + more))
+            for entry in (chosen[i] for i in read):
                 base = base_name(entry.filename)
                 inside = METADATA if base == METADATA else visible(f"{label}/{base}")
                 self.begin(inside)
@@ -405,25 +473,27 @@ class Burst:
             return self.archive
         if self.shape is None:
             self._check_count(0)
+        if self.others:
+            self._leave_few_out()
         assert self.shape is not None and self.dtype is not None
         N, places = len(self.names), list(range(len(self.names)))
         found: dict[str, Any] = {"source": self.names[0], "shape": [N, *self.shape], "dtype": self.dtype.name}
         found |= self.raw or {}
         if self.metadata is not None:
-            listed, truth_name = self.metadata["frames"], self.metadata["truth"]
+            given, truth_name = self.metadata["frames"], self.metadata["truth"]
             for base, name in zip(self.bases, self.names, strict=True):
-                if base not in (*listed, truth_name):
+                if base not in (*given, truth_name):
                     raise FileError(f"{name} is not named in {METADATA}, which says what the frames are")
             if len(set(self.bases)) != N:
                 raise FileError(f"{METADATA} came with two files of one name; give one burst at a time")
-            places = [self.bases.index(name) for name in listed if name in self.bases]
-            if places and listed[0] not in self.bases:
-                raise FileError(f"{visible(listed[0])}, the reference of {METADATA}, is missing")
-            kept = [listed.index(self.bases[place]) for place in places]
+            places = [self.bases.index(name) for name in given if name in self.bases]
+            if places and given[0] not in self.bases:
+                raise FileError(f"{visible(given[0])}, the reference of {METADATA}, is missing")
+            kept = [given.index(self.bases[place]) for place in places]
             found |= self._as_metadata_says(self.metadata, self.shape[0], kept)
             found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
         self._check_count(len(places))
-        notes = list(self.notes)
+        notes = [f"{listed(labels)}: {note}." for note, labels in self.same_notes.items()] + list(self.notes)
         if self.metadata is None and self.raw is None:
             found["numbers"] = {
                 "largest": self.largest,
@@ -433,7 +503,8 @@ class Burst:
                 "sensor": self.sensor,
                 "why": self.why,
             }
-            found["profile"] = self.profile
+            profile = profile_of(self.about[0].icc, min(self.shape[0], 3))
+            found["profile"] = None if isinstance(profile, str) else profile
         found["exposures"] = [self.about[i].exposure for i in places]
         found["exif"] = [base64.b64encode(self.about[i].exif).decode() for i in places]
         return found | {"places": places, "names": [self.names[i] for i in places], "notes": notes}
@@ -455,6 +526,11 @@ class Burst:
             "white_level": metadata["white_level"],
             "recipe": metadata["recipe"],
         }
+
+
+def _was_denoised_here(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    with archive.open(entry) as member:
+        return was_denoised_here(member.read(min(HEAD, entry.file_size)))
 
 
 def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from kpnviz.capture.containers import Frames, frames_of_arrays
 from kpnviz.limits import FileError, Limits
 from kpnviz.pictures import VIDEO_BRANDS, Picture, check_pixels
-from kpnviz.text import one_line
+from kpnviz.text import one_line, visible
 
 _TURNS = {90: 1, 180: 2, 270: 3}  # of a quarter, against the clock
 
@@ -44,7 +44,7 @@ def frames_of_video(label: str, data: bytes, limits: Limits) -> Frames:
     except (FileError, MemoryError):
         raise
     except Exception as error:  # FFmpeg has hundreds of kinds
-        raise FileError(f"{label} is a video that cannot be read: {one_line(error)}") from error
+        raise FileError(f"{label} is a video that cannot be read: {_of_ffmpeg(error)}") from error
     notes = [
         "it is a video: what its compression left of the noise is little, and not independent of the picture"
     ]
@@ -65,9 +65,18 @@ def frames_of_video(label: str, data: bytes, limits: Limits) -> Frames:
         except (FileError, MemoryError):
             raise
         except Exception as error:
-            raise FileError(f"{label} is a video that cannot be read: {one_line(error)}") from error
+            raise FileError(f"{label} is a video that cannot be read: {_of_ffmpeg(error)}") from error
 
     return Frames(2 if held == 0 else min(held, most), each(), linear=False)
+
+
+def _of_ffmpeg(error: Exception) -> str:
+    """What went wrong, less FFmpeg's number of it and the name of a file that has none."""
+    import av
+
+    if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+        return "it is incomplete or broken"
+    return visible(getattr(error, "strerror", None) or one_line(error), 200)
 
 
 def frames_of_fits(label: str, data: bytes, limits: Limits) -> Frames:

@@ -157,9 +157,11 @@ def estimate_noise(
             "noise: the frames are all the same; copies of one picture have no noise between them"
         )
     if candidates.sum() < _LEAST_PATCHES:
+        count = int(candidates.sum())
+        patches = "1 patch is" if count == 1 else f"{count} patches are"
         raise ValueError(
-            f"noise: {int(candidates.sum())} patches of {PATCH}x{PATCH} pixels are neither clipped nor empty; "
-            f"an estimate needs {_LEAST_PATCHES}, so state the noise instead"
+            f"noise: {patches} neither clipped nor empty, of {PATCH}x{PATCH} pixels each; an estimate needs "
+            f"{_LEAST_PATCHES}, so state the noise instead"
         )
     noise, factor = _fit(
         *(values[candidates] for values in (means, variances, degrees, texture, floor, read))

@@ -29,7 +29,13 @@ _TIFF, _BIG_TIFF = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 _DNG_VERSION, _MAKE, _SUB_IFDS, _PHOTOMETRIC, _CFA = 50706, 271, 330, 262, 32803
 _NOISE_PROFILE, _REPEAT, _PATTERN, _LINEAR_RAW = 51041, 33421, 33422, 34892
 _LARGEST_PATTERN = 12  # pixels of a mosaic that are looked at
-_PACKED = {34892: "lossy JPEG", 52546: "JPEG XL", 8: "deflate", 7: "lossless JPEG"}
+_JPEG_XL, _DEFLATE = 52546, 8
+_PREDICTORS = (
+    3,
+    34894,
+    34895,
+)  # of floating point: deflate without one, or not in tiles, LibRaw takes for noise
+_PACKED = {34892: "lossy JPEG", 8: "deflate", 7: "lossless JPEG"}
 _MOST_GAIN = 100  # of white balance, and of an entry of a color matrix
 
 
@@ -83,6 +89,11 @@ def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
     import rawpy
 
     said = _said_by_dng(data)
+    if said.not_unpacked:
+        raise FileError(
+            f"{name} is a DNG packed by {said.not_unpacked}, which LibRaw does not unpack; convert it to one with "
+            "lossless JPEG compression (DNG 1.6 or before)"
+        )
     try:
         with rawpy.RawPy() as raw:
             raw.open_buffer(io.BytesIO(data))
@@ -121,10 +132,12 @@ def read_raw(name: str, data: bytes, limits: Limits) -> RawFrame:
 
 @dataclass(frozen=True)
 class _Said:
-    """What the tags of a DNG say: the colors of its mosaic [p, q], if it is not 2x2, and how it is packed."""
+    """What the tags of a DNG say: the colors of its mosaic [p, q], if it is not 2x2, how it is packed, and what that is
+    called where LibRaw does not unpack it, or only seems to."""
 
     pattern: np.ndarray | None = None
     compression: int = 1
+    not_unpacked: str = ""
 
 
 def _said_by_dng(data: bytes) -> _Said:
@@ -139,12 +152,21 @@ def _said_by_dng(data: bytes) -> _Said:
             for page in pages:
                 dim, pattern = page.tags.get(_REPEAT), page.tags.get(_PATTERN)
                 if page.photometric in (_CFA, _LINEAR_RAW) and not page.subfiletype & 1:
+                    packed = int(page.compression)
+                    floating = page.is_tiled and int(page.predictor) in _PREDICTORS
+                    lost = (
+                        "JPEG XL"
+                        if packed == _JPEG_XL
+                        else "deflate"
+                        if packed == _DEFLATE and not floating
+                        else ""
+                    )
                     if dim is None or pattern is None:
-                        return _Said(None, int(page.compression))
+                        return _Said(None, packed, lost)
                     p, q = (int(n) for n in dim.value)
                     colors = np.frombuffer(bytes(pattern.value), np.uint8)
                     other = (p, q) != (2, 2) and p * q == len(colors) and max(p, q) <= _LARGEST_PATTERN
-                    return _Said(colors.reshape(p, q) if other else None, int(page.compression))
+                    return _Said(colors.reshape(p, q) if other else None, packed, lost)
     except Exception:
         return _Said()
     return _Said()

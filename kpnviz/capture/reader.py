@@ -26,13 +26,15 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.capture.choosing import frames_among
+from kpnviz.capture.choosing import frames_among, listed, without_ours
 from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
 from kpnviz.capture.frame_stack import ColorProfile, FrameStack
+from kpnviz.capture.levels import below_black
 from kpnviz.capture.meaning import guess_input
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import HEAD, was_denoised_here
 from kpnviz.text import escaped, one_line, visible
 
 __all__ = ["FORMAT", "METADATA", "files_of", "get_ready", "natural", "read_frames"]
@@ -57,15 +59,21 @@ def read_frames(
     """Read the frames of (name, bytes or path) pairs: pictures, raw files, ZIPs of them, files of several, one NPZ.
 
     With a `burst.json` among them (``kpnviz synth`` writes one) their codes are linear light. Of a sequence, what is no
-    frame by its name is not read (choosing.frames_among). `progress` is called with the name of each file as its
-    decoding begins, and of each member of a ZIP ("zip/member"); `wanted` is called twice a second. Raising in
-    either ends the reading. Raises ValueError, one sentence, if no burst can be made of them.
+    frame by its name is not read (choosing.frames_among), nor a picture that was denoised here (without_ours).
+    `progress` is called with the name of each file as its decoding begins, and of each member of a ZIP ("zip/member");
+    `wanted` is called twice a second. Raising in either ends the reading. Raises ValueError, one sentence, if no burst
+    can be made of them.
     """
     limits = limits or Limits.from_environment()
     notes: list[str] = []
     if isinstance(files, Sequence):
-        read, notes = frames_among([name for name, _ in files])
-        files = [files[i] for i in read]
+        files, notes = _without_lost_links(files)
+        read, more = frames_among([name for name, _ in files])
+        files, notes = [files[i] for i in read], notes + more
+        read, more = without_ours(
+            [name for name, _ in files], [was_denoised_here(_head(data)) for _, data in files]
+        )
+        files, notes = [files[i] for i in read], notes + more
     with _turn(limits.readers, wanted), _taken(limits) as child:
         found = child.read(files, progress, wanted)
         found["notes"] = notes + list(found.get("notes", ()))
@@ -74,6 +82,29 @@ def read_frames(
             # A file without a name in any folder; the memory map keeps it after it is closed here.
             mapping = mmap.mmap(child.output.fileno(), 0, access=mmap.ACCESS_READ)
     return _stack(found, mapping)
+
+
+def _without_lost_links(
+    files: Sequence[tuple[str, bytes | memoryview | Path]],
+) -> tuple[Sequence[tuple[str, bytes | memoryview | Path]], list[str]]:
+    """The files less links to what is not there, unless there is nothing else; and a sentence on these."""
+    lost = [isinstance(data, Path) and _leads_nowhere(data) for _, data in files]
+    if not any(lost) or all(lost):
+        return files, []
+    names = listed([visible(name) for (name, _), gone in zip(files, lost, strict=True) if gone])
+    kept = [file for file, gone in zip(files, lost, strict=True) if not gone]
+    return kept, [f"Not read, as they are links to files that are not there: {names}."]
+
+
+def _head(data: bytes | memoryview | Path) -> bytes | memoryview:
+    """The beginning of a file; nothing of one that cannot be read: who reads all of it says why."""
+    if not isinstance(data, Path):
+        return data
+    with contextlib.suppress(OSError):
+        if data.is_file():
+            with open(data, "rb") as file:
+                return file.read(HEAD)
+    return b""
 
 
 def read_kernel_arrays(
@@ -132,7 +163,11 @@ def _files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
         if path.is_dir():
             folder = path
             inside = sorted(
-                (p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")),
+                (
+                    p
+                    for p in path.iterdir()
+                    if (p.is_file() or _leads_nowhere(p)) and not p.name.startswith(".")
+                ),
                 key=lambda p: natural(p.name),
             )
         for file in inside:
@@ -148,6 +183,11 @@ def _files_of(paths: Sequence[str | Path]) -> Iterator[tuple[str, Path]]:
         truth = _truth_in(folder)
         if truth is not None and truth.resolve() not in given:
             yield truth.name, truth
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether a file is a link to one that is not there."""
+    return path.is_symlink() and not path.exists()
 
 
 def _truth_in(folder: Path) -> Path | None:
@@ -366,6 +406,11 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
         meaning, guess = guess_input(codes, **(numbers | {"linear": linear}))
         stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
+    elif dtype == np.float32 and (below := below_black(codes[: len(found["places"])], 0.0)):
+        more["file_notes"] = (
+            *stack.file_notes,
+            below.replace("state a lower one (--black)", "add it to the frames"),
+        )
     if found.get("development") is not None:
         matrix, balance = found["development"]
         more["development"] = np.array(matrix), np.array(balance)

@@ -317,7 +317,7 @@ def _files(burst: Path) -> list[tuple[str, os.stat_result]]:
     from kpnviz.capture.reader import files_of
 
     try:
-        return [(name, file.stat()) for name, file in files_of([burst])]
+        return [(name, file.stat() if file.exists() else file.lstat()) for name, file in files_of([burst])]
     except (OSError, RuntimeError):  # said when it is read; RuntimeError: a link to itself
         return []
 

@@ -137,7 +137,10 @@ def add_commands(commands: Any) -> None:
         help="write also the frames as the network reads them: aligned, of one brightness, linear, with their noise",
     )
     denoise.add_argument(
-        "--tile", type=integer(1, 65536), default=640, help="side of a tile: memory against time (640)"
+        "--tile",
+        type=integer(1, 65536),
+        default=640,
+        help="side of a tile, a multiple of 8 pixels: memory against time (640)",
     )
     denoise.set_defaults(run=_denoise)
 

@@ -27,6 +27,8 @@ ALIGN = {"auto": None, "on": True, "off": False}
 DEFECTS = {"auto": None, "mend": True, "keep": False}
 """The values of --align and of --defects, and those of capture.prepare.prepare."""
 
+_LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
+
 
 def check_options(options: argparse.Namespace) -> None:
     """ValueError for options that do not go together."""
@@ -233,9 +235,30 @@ def denoise_burst(
     stack = burst.stack
     if not linear or stack.profile is not None:
         picture = stack.developed(picture)
+    one_shade = (
+        "" if options.float or suffix == ".dng" else shade_of(picture, 1 if linear else stack.white_level)
+    )
+    if one_shade:
+        if not quiet:
+            _say(one_shade)
+        report["notes"].append(one_shade)
     write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
     report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
     return report | {"seconds": round(estimate.seconds, 3)}
+
+
+def shade_of(picture: np.ndarray, white_level: float = 1.0) -> str:
+    """A sentence where nearly all of a picture [C, H, W] in linear light is shown black, or white; else nothing."""
+    for name, share in (
+        ("black", (picture < _LEAST_SHOWN * white_level).mean()),
+        ("white", (picture >= white_level).mean()),
+    ):
+        if share > _NEARLY_ALL:
+            return (
+                f"{100 * float(share):.3g} % of the picture is {name}: if it should not be, state the numbers of black "
+                "and white (--black, --white), or write floating point (--float)."
+            )
+    return ""
 
 
 def encoded(
@@ -251,7 +274,7 @@ def encoded(
 
     from kpnviz.capture.writer import code_levels
     from kpnviz.color import displayed
-    from kpnviz.pictures import icc_profile, write_dng, write_png16, write_tiff
+    from kpnviz.pictures import SOFTWARE, icc_profile, write_dng, write_png16, write_tiff
 
     C, H, W = picture.shape
     exif = stack.exif[reference] if stack.exif else b""
@@ -261,14 +284,16 @@ def encoded(
             [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
         )
         matrix, balance = stack.rendering or (None, None)
-        return write_dng(dng[..., 0] if C == 1 else dng, (black, black + span), matrix, balance, exif)
+        gray = dng[..., 0] if C == 1 else dng
+        return write_dng(gray, (black, black + span), matrix, balance, exif, SOFTWARE)
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         if floating:
-            codes[..., c] = plane
+            codes[..., c] = plane + np.float32(stack.taken_off)
         else:
             values = np.clip(plane, 0, 1) if linear else displayed(plane, stack.white_level)
             codes[..., c] = np.rint(values * 65535)
     of_a_camera = linear and C == 3 and stack.weights is None
     icc = b"" if of_a_camera else icc_profile(C == 1, linear)
-    return (write_png16 if suffix == ".png" else write_tiff)(codes[..., 0] if C == 1 else codes, icc, exif)
+    write = write_png16 if suffix == ".png" else write_tiff
+    return write(codes[..., 0] if C == 1 else codes, icc, exif, software=SOFTWARE)

@@ -189,5 +189,8 @@ def _path(name: str | Path) -> Path:
         path = folder() / f"{current_name(str(name))}{_SUFFIX}"
     if not path.is_file():
         names = ", ".join(available()) or "none"
-        raise CheckpointError(f"{path}: there is no such checkpoint; available here: {names}")
+        what = f"{path}: there is no such checkpoint"
+        if Path(name).suffix != _SUFFIX:
+            what = f"there is no network {visible(str(name))}"
+        raise CheckpointError(f"{what}; available here: {names}")
     return path

@@ -31,7 +31,7 @@ from kpnviz.lens.payload import pack, unpack
 from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import icc_profile, write_png16
+from kpnviz.pictures import SOFTWARE, icc_profile, write_png16
 from kpnviz.serving import uploads, work
 from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import visible
@@ -96,13 +96,7 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     forget()
     ordered = sorted(files, key=lambda file: natural(file.name))
     labels = [visible(base_name(file.name)) for file in ordered]
-    count, begun = len(files), 0
-
-    def say(name: str) -> None:
-        nonlocal begun
-        begun += name in labels[begun : begun + 1]  # else it is in the ZIP that was named before
-        progress((begun - 1) / (count + 1), f"Reading {begun} of {count}: {plain(name)}")
-
+    count, say = len(files), reading(labels, progress)
     progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
     contents = [(file.name, uploads.contents_of(file)) for file in ordered]
     try:
@@ -113,6 +107,19 @@ def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> U
     with work.turn():
         upload = st.session_state[OWN_BURST] = _prepared(ids, stack, mended=st.session_state[OWN_MENDED])
     return upload
+
+
+def reading(labels: Sequence[str], progress: Callable[[float, str], object]) -> Callable[[str], None]:
+    """A function that is told the name of each file that is read, of those named in `labels`, and calls `progress`."""
+    at = 0
+
+    def say(name: str) -> None:
+        nonlocal at
+        if name in labels[at:]:  # sidecars may lie between; else it is in the ZIP that was named before
+            at = labels.index(name, at)
+        progress(at / (len(labels) + 1), f"Reading {at + 1} of {len(labels)}: {plain(name)}")
+
+    return say
 
 
 def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object]) -> Upload:
@@ -126,7 +133,7 @@ def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object
     if as_mended and meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
         return kept
     if meaning is not None and meaning != stack.meaning:
-        stack = stack.read_as(meaning)
+        stack = stack.meant(meaning.name, meaning.black, meaning.white)
     progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
     forget()
     with work.turn():
@@ -260,7 +267,7 @@ def picture(
     layers = Layers(before=Pyramid(_shown(mine.stack, mine.reference, channels)), after=after)
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
-    png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif)
+    png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
     kept = (layers, png)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept

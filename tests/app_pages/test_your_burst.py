@@ -57,6 +57,16 @@ def open_page(**state):
     return app.run().switch_page("app_pages/your_burst.py").run()
 
 
+def test_progress_counts_files_that_are_skipped():
+    said = []
+    say = upload.reading(
+        [".DS_Store", "a.jpg", "a.xmp", "b.zip"], lambda share, text: said.append((share, text[:12]))
+    )
+    for name in ("a.jpg", "b.zip", "in the zip.png"):
+        say(name)
+    assert said == [(0.2, "Reading 2 of"), (0.6, "Reading 4 of"), (0.6, "Reading 4 of")]
+
+
 def subheaders(app):
     return [element.value for element in app.main.subheader]
 

@@ -8,9 +8,12 @@ import pytest
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.choosing import frames_among, listed, reference_of
 from kpnviz.capture.prepare import prepare, read_burst
-from kpnviz.capture.reader import read_frames
+from kpnviz.capture.reader import files_of, read_frames
+from kpnviz.capture.writer import write_burst
+from kpnviz.commands.denoising import encoded
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
+from kpnviz.pictures import write_png16
 
 from .picture_makers import dng, npy, pillow, zipped
 
@@ -25,8 +28,10 @@ def test_of_raws_and_pictures_in_pairs_the_raws_are_read():
         assert len(stack) == 2 and all(name.lower().endswith(".dng") for name in stack.names)
         assert any("the raws are read, not IMG_" in note for note in stack.notes)
     # A picture that has no raw beside it is another kind of frame, and that is said.
-    with pytest.raises(FileError, match="is another kind of picture than|has 16x12 pixels"):
-        read_frames([*files, ("IMG_3.JPG", PICTURE)])
+    assert any(
+        n.startswith("Left out: IMG_3.JPG. IMG_3.JPG ")
+        for n in read_frames([*files, ("IMG_3.JPG", PICTURE)]).notes
+    )
 
 
 def test_what_lies_beside_frames_is_skipped_and_said():
@@ -50,6 +55,67 @@ def test_what_lies_beside_frames_is_skipped_and_said():
             note.startswith("Not read, as they are no frames: ") and "Thumbs.db" in note and "more." in note
         )
     assert not any("no frames" in note for note in read_frames([("a.png", PICTURE)]).notes)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".dng"])
+def test_pictures_that_were_denoised_here_are_left_out_of_the_burst_beside_them(suffix, tmp_path):
+    frames = [(f"{i}.png", PICTURE) for i in range(2)]
+    stack = read_frames(frames)
+    picture = np.random.default_rng(1).uniform(0, 1, (3, 48, 64)).astype(np.float32)
+    ours = f"clean{suffix}", encoded(picture, stack, 0, suffix, linear=suffix == ".dng")
+    (tmp_path / ours[0]).write_bytes(ours[1])
+    for given in (
+        [*frames, ours],
+        [*frames, (ours[0], tmp_path / ours[0])],
+        [("all.zip", zipped([ours, *frames]))],
+    ):
+        again = read_frames(given)
+        assert len(again) == 2
+        assert again.notes[0] == f"{ours[0]} was left out: kpnviz wrote it."
+    # Alone, they are frames; and so is what `synth` and `--aligned` write.
+    assert (
+        len(read_frames([ours])) == len(read_frames([(f"{i}{suffix}", ours[1]) for i in range(2)])) - 1 == 1
+    )
+    assert len(read_frames([("a.png", write_png16(np.zeros((9, 9), np.uint16))), ours])) == 1
+    write_burst(tmp_path / "burst", synthesize(BurstRecipe("city", crop=(60, 60, 16, 16), frames=2)))
+    assert len(read_frames(files_of([tmp_path / "burst"]))) == 2
+
+
+def test_few_frames_of_another_size_or_kind_are_left_out():
+    """Whichever comes first; of half and half there is no saying which are the burst."""
+    turned = pillow(np.zeros((16, 12, 3), np.uint8), "PNG")
+    gray = pillow(np.arange(192, dtype=np.uint8).reshape(12, 16), "PNG")
+    good = [(f"{i}.png", PICTURE) for i in range(1, 5)]
+    for given in ([("0.png", turned), *good], [*good[:2], ("0.png", turned), *good[2:]]):
+        stack = read_frames(given)
+        assert stack.names == ("1.png", "2.png", "3.png", "4.png")
+        np.testing.assert_array_equal(stack.codes, read_frames(good).codes)
+        assert any(
+            note.startswith("Left out: 0.png. 0.png has 12x16 pixels and 1.png has 16x12;")
+            for note in stack.notes
+        )
+    stack = read_frames([("a.png", gray), ("b.png", turned), *good])
+    assert len(stack) == 4 and stack.channels == 3
+    assert any("a.png is another kind of picture than 1.png: gray, not color" in note for note in stack.notes)
+    with pytest.raises(FileError, match="1.png has 16x12 pixels and 0.png has 12x16; the frames of a burst"):
+        read_frames([("0.png", turned), *good[:1]])
+
+
+def test_a_link_to_nothing_is_said(tmp_path):
+    for i in range(2):
+        (tmp_path / f"{i}.png").write_bytes(PICTURE)
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    stack = read_frames(files_of([tmp_path]))
+    assert stack.names == ("0.png", "1.png")
+    assert "Not read, as they are links to files that are not there: 2.png." in stack.notes
+
+
+def test_what_holds_for_several_files_is_said_once():
+    clear = pillow(np.dstack([np.zeros((12, 16, 3), np.uint8), np.full((12, 16), 255, np.uint8)]), "PNG")
+    notes = read_frames([(f"{i}.png", clear) for i in range(3)]).notes
+    assert [note for note in notes if "transparency" in note] == [
+        "0.png, 1.png, 2.png: transparency was dropped."
+    ]
 
 
 def test_what_is_alone_is_read_and_named():

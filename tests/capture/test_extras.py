@@ -48,7 +48,9 @@ def test_heic():
     assert (len(stack), stack.channels, stack.encoded) == (2, 3, True)
     assert np.abs(stack.codes[0].astype(int) - smooth.transpose(2, 0, 1)).max() <= 4
     assert b"Telephone" in stack.exif[0]
-    with pytest.raises(FileError, match="0.heic"):
+    with pytest.raises(
+        FileError, match="^0.heic (is a HEIC file that is incomplete or broken|cannot be read: [^']+)$"
+    ):
         read_frames([("0.heic", heic(smooth)[:200])])
 
 
@@ -69,7 +71,7 @@ def test_of_a_long_video_the_first_frames_are_read_and_a_large_one_is_refused():
     assert len(read_frames([("a.mp4", data)], Limits(total_pixels=3 * 48 * 64))) == 3
     with pytest.raises(FileError, match="a.mp4 has 64x48 pixels; the limit is"):
         read_frames([("a.mp4", data)], Limits(pixels=1000))
-    with pytest.raises(FileError, match="a.mp4 is a video that cannot be read"):
+    with pytest.raises(FileError, match="^a.mp4 is a video that cannot be read: it is incomplete or broken$"):
         read_frames([("a.mp4", data[:60])])
 
 

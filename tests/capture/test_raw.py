@@ -8,12 +8,13 @@ import types
 
 import numpy as np
 import pytest
+import tifffile
 
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.raw import _planes, _Said, kind_of, read_raw
 from kpnviz.capture.reader import read_frames
-from kpnviz.limits import Limits
+from kpnviz.limits import FileError, Limits
 from kpnviz.noise import NoiseModel
 
 from .picture_makers import (
@@ -60,6 +61,28 @@ def test_one_noise_pair_stands_for_all_colors_and_a_wrong_one_for_none():
     assert read_raw("a.dng", dng(mosaic(), noise=(4e-3, -1e-4)), LIMITS).noise is None
     for wrong in (float("nan"), float("inf"), 1e300):
         assert read_raw("a.dng", dng(mosaic(), noise=(wrong, 1e-4)), LIMITS).noise is None
+
+
+@pytest.mark.parametrize("kind", ["deflate", "deflate of floating point", "JPEG XL"])
+def test_what_libraw_does_not_unpack_is_named(kind):
+    """It refuses integers; floating point without a predictor it reads, as noise."""
+    codes = mosaic().astype(np.float32) / WHITE if "floating" in kind else mosaic()
+    packed = {} if kind == "JPEG XL" else {"compression": "zlib"}
+    tags = [
+        (50706, "B", 4, (1, 4, 0, 0), True),
+        (33421, "H", 2, (2, 2), True),
+        (33422, "B", 4, (0, 1, 1, 2), True),
+    ]
+    file = io.BytesIO()
+    tifffile.imwrite(file, codes, photometric="cfa", metadata=None, extratags=tags, **packed)
+    file.seek(0)
+    if kind == "JPEG XL":
+        with tifffile.TiffFile(file, mode="r+b") as opened:
+            opened.pages.first.tags["Compression"].overwrite(52546)
+    with pytest.raises(
+        FileError, match=f"^a.dng is a DNG packed by {kind.split()[0]}.* LibRaw does not unpack; "
+    ):
+        read_raw("a.dng", file.getvalue(), LIMITS)
 
 
 def test_other_patterns_and_rotations():
@@ -141,7 +164,8 @@ def test_raw_and_other_pictures_are_not_one_burst():
     light = tiff(np.full((H // 2, W // 2, 3), 0.5, np.float32), photometric="rgb")
     for files in ([("a.tif", light), ("b.dng", raw)], [("a.dng", raw), ("b.tif", light)]):
         with pytest.raises(
-            ValueError, match=r"^b.\w+ is another kind of picture than a.\w+ \(color, bits or raw\)$"
+            ValueError,
+            match=r"^b.\w+ is another kind of picture than a.\w+: (no camera raw|a camera raw, not .*)$",
         ):
             read_frames(files)
     assert len(read_frames([("a.dng", raw), ("b.dng", raw)])) == 2

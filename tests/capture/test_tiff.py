@@ -36,7 +36,7 @@ def read(data):
     output = io.BytesIO()
     burst = Burst(Limits(), output, lambda name: None)
     burst.add("a.tif", data)
-    return np.frombuffer(output.getvalue(), burst.dtype).reshape(burst.shape), list(burst.notes)
+    return np.frombuffer(output.getvalue(), burst.dtype).reshape(burst.shape), burst.described()["notes"]
 
 
 GRAY = [("minisblack", "uint8"), ("minisblack", "uint16"), ("minisblack", "float32")]

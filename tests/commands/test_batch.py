@@ -371,7 +371,7 @@ def test_folders_that_link_to_each_other_are_visited_once(monkeypatch):
 def test_the_model_is_checked_before_the_folders_are_searched(monkeypatch, capsys):
     monkeypatch.setattr(batch, "find_bursts", None)
     assert each("bursts", "--model", "resnet") == 1
-    assert "there is no such checkpoint" in capsys.readouterr().err
+    assert "there is no network" in capsys.readouterr().err
 
 
 def test_a_picture_and_a_folder_of_one_name_are_refused_before_the_work(capsys):
@@ -421,7 +421,7 @@ def test_an_output_folder_that_cannot_be_used_is_one_sentence(monkeypatch, capsy
             "checkpoint.txt is a file; with --each it is a folder",
         ),
         (["--each", "bursts", "-o", "out", "--tile", "17"], 1, "tile is 17"),
-        (["--each", "bursts", "-o", "out", "--model", "resnet"], 1, "there is no such checkpoint"),
+        (["--each", "bursts", "-o", "out", "--model", "resnet"], 1, "there is no network resnet"),
         (["--each", "bursts", "-o", "out", "--read-std", "1"], 1, "--read-std and --shot-gain come together"),
         (
             ["bursts/b2", "-o", "out.png", "--workers", "2"],

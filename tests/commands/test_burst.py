@@ -238,7 +238,7 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
         ),
         (["denoise", "a.png", "-o", "out.jpg"], "out.jpg: the picture is a .png, .tif, .tiff or .dng"),
         (["denoise", "a.png", "bad.png", "-o", "out.png"], "bad.png is not a picture that can be read"),
-        (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no such checkpoint"),
+        (["denoise", "a.png", "a.png", "-o", "o.png", "--model", "x"], "there is no network x"),
         (["denoise", "a.png", "a.png", "-o", "o.png", "--tile", "7"], "tile is 7"),
         (
             ["denoise", "a.png", "a.png", "-o", "o.png", "--device", "meta"],
