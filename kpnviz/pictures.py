@@ -76,12 +76,49 @@ def check_light(name: str, values: np.ndarray) -> None:
     """FileError for floating-point intensities that are not finite, or so large that computing with them would be."""
     low, high = float(values.min()), float(values.max())  # either is NaN if any value is
     if not np.isfinite((low, high)).all():
-        raise FileError(f"{name} holds values that are not finite (NaN or infinity)")
+        raise FileError(f"{name} holds {_not_finite(values)}")
     if max(-low, high) > MAX_INTENSITY:
         worst = low if -low > high else high
         raise FileError(
             f"{name} holds the value {worst:g}; intensities (white = 1) up to {MAX_INTENSITY:g} are read"
         )
+
+
+def _not_finite(values: np.ndarray) -> str:
+    """How many of the values [..., H, W] are NaN or infinite, where, and what to do."""
+    bad = ~np.isfinite(values)
+    count, size = int(bad.sum()), int(bad.size)
+    if count == size:
+        return "values that are not finite (NaN or infinity)"
+    what = (
+        f"{count} values that are not finite (NaN or infinity)" if count > 1 else "a value that is not finite"
+    )
+    if bad.ndim < 2:
+        return what
+    bad = bad.reshape(-1, *bad.shape[-2:]).any(axis=0)
+    if count == 1:
+        y, x = (int(i) for i in np.argwhere(bad)[0])
+        return f"{what} (NaN or infinity), at row {y}, column {x}; write a number there"
+    rows, columns = bad.all(axis=1), bad.all(axis=0)
+    parts, covered = [], np.zeros_like(bad)
+    for whole, one, first, last in ((rows, "row", "top", "bottom"), (columns, "column", "left", "right")):
+        ends = (int(np.argmin(whole)), int(np.argmin(whole[::-1])))
+        for n, side in zip(ends, (first, last), strict=True):
+            if n:
+                parts.append(f"{n} {one}{'s' if n > 1 else ''} at the {side}")
+        lines = np.zeros(len(whole), bool)
+        lines[: ends[0]], lines[len(whole) - ends[1] :] = True, True
+        covered |= lines[:, None] if one == "row" else lines[None]
+    rest = int((bad & ~covered).sum())
+    if not parts:
+        top, bottom = (int(f(np.flatnonzero(bad.any(axis=1)))) for f in (np.min, np.max))
+        return f"{what}, in rows {top} to {bottom}; write numbers there, such as the median around"
+    where = f"{', '.join(parts[:-1])}{' and ' if parts[:-1] else ''}{parts[-1]}"
+    if rest:
+        where += f", and {rest} elsewhere; cut these off all frames, and write numbers there"
+    else:
+        where += "; cut these off all frames"
+    return f"{what}: {where}"
 
 
 def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from kpnviz.text import visible
 
 _NPY = b"\x93NUMPY"
 _COLORS = (3, 4)
+_LEAST_FRAME, _MUCH = 16, 4  # px; times as long as the last axis
 _NAMES = ("frames", "burst", "images", "imgs", "stack", "data", "arr_0")
 """Arrays of an NPZ that are taken for the frames where several might be, the first of them that is there."""
 
@@ -70,8 +71,20 @@ def frames_of(label: str, data: bytes, limits: Limits) -> Frames:
 
 
 def is_one_color_picture(shape: Sequence[int]) -> bool:
-    """Whether an array is [H, W, 3] or [H, W, 4], not [N, H, W]."""
-    return len(shape) == 3 and shape[2] in _COLORS and min(shape[:2]) > max(_COLORS)
+    """Whether an array is [H, W, 1], [H, W, 3] or [H, W, 4], not [N, H, W]."""
+    return len(shape) == 3 and shape[2] in (1, *_COLORS) and min(shape[:2]) > max(_COLORS)
+
+
+def check_order(label: str, shape: Sequence[int]) -> None:
+    """FileError for an array whose last axis, much shorter than the first two, is that of the frames."""
+    if len(shape) not in (3, 4) or is_one_color_picture(shape):
+        return
+    if min(shape[:2]) >= max(_LEAST_FRAME, _MUCH * max(shape[2:])):
+        axes = "H, W, N" if len(shape) == 3 else "H, W, C, N"
+        raise FileError(
+            f"{label} has the shape [{', '.join(map(str, shape))}], which looks like [{axes}]; frames come first: "
+            "np.moveaxis(array, -1, 0)"
+        )
 
 
 def frames_of_arrays(
@@ -90,9 +103,13 @@ def frames_of_arrays(
     if dtype.kind not in "uif":
         what = "1 bit a pixel, no shades" if dtype.kind == "b" else f"values of type {visible(dtype)}"
         raise FileError(f"{label} has {what}; integers and floating point are read")
+    check_order(label, shape)
     lead = 0 if len(shape) == 2 or is_one_color_picture(shape) else 1
     inside = tuple(shape[lead:])
     first = len(inside) == 3 and inside[0] in (1, *_COLORS)
+    if len(shape) < 2:
+        what = f"{shape[0]} numbers in one row" if shape else "a single number"
+        raise FileError(f"{label} holds {what}, no picture; [H, W], [N, H, W] and [N, H, W, 3] are read")
     if len(inside) not in (2, 3) or (len(inside) == 3 and not first and inside[2] not in (1, *_COLORS)):
         raise FileError(
             f"{label} holds numbers [{', '.join(map(str, shape[:8]))}]; [H, W], [N, H, W], [N, H, W, 3], [N, 3, H, W] "
@@ -126,7 +143,12 @@ def _frames_of_npy(label: str, data: bytes, limits: Limits) -> Frames:
     except ValueError as error:
         raise FileError(f"{label} is an NPY that cannot be read: {visible(error)}") from error
     start, count = file.tell(), math.prod(shape)
-    if dtype.hasobject or count * dtype.itemsize != len(data) - start:
+    if dtype.hasobject:
+        raise FileError(
+            f"{label} holds Python objects (dtype {visible(dtype)}), not numbers; frames of one size make an array of "
+            "numbers: np.stack(frames)"
+        )
+    if count * dtype.itemsize != len(data) - start:
         raise FileError(
             f"{label} has {len(data) - start} bytes of numbers; dtype {visible(dtype)} and shape {visible(shape)} have "
             "another number, or are not read"

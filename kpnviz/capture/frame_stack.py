@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
+from kpnviz.capture.levels import below_black
 from kpnviz.capture.meaning import Input, colors_of
 from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
 from kpnviz.noise import NoiseModel
@@ -49,7 +50,7 @@ class FrameStack:
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
     truth_place which of the codes are the truth, and shifts [N, 2], where known; so are the next four, of a Burst
     white_level, moving_mask [M, H, W] (on disk as the codes are), moving_shifts [M, N, 2], recipe
-    development (matrix, white balance) of raw planes, as their file says it; see :attr:`rendering`
+    development (matrix, white balance) of raw planes, as their file says it; see ``rendering``
     file_notes  sentences for people
     exif        of each frame's file, as it may go into a picture of it; empty where there is none
     mapping     of the temporary file that holds the codes
@@ -58,6 +59,7 @@ class FrameStack:
                 None: all alike
     ceiling     light at which values of float frames are cut off, where one saw that
     mended      codes that are read in the place of those of a sensor's defects
+    taken_off   light of a black below 0 that was found, not stated: added to what is written as floating point
     """
 
     codes: np.ndarray
@@ -85,6 +87,7 @@ class FrameStack:
     gains: np.ndarray | None = None
     ceiling: float | None = None
     mended: Mended | None = None
+    taken_off: float = 0.0
     _tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -113,9 +116,11 @@ class FrameStack:
         levels = meaning.levels(self.codes.dtype)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
+        found = levels[0] / (levels[1] - levels[0]) if guess and levels is not None else 0.0
         return replace(
-            self, mended=None, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels
-        )
+            self, mended=None, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels,
+            taken_off=min(found, 0.0),
+        )  # fmt: skip
 
     def meant(
         self, encoding: str | None = None, black: float | None = None, white: float | None = None
@@ -128,8 +133,16 @@ class FrameStack:
         now = self.meaning
         name = encoding or ("linear" if now.encoding == "srgb" else now.name)
         if name.lower() != "srgb":
+            words = [word for word, value in (("black", black), ("white", white)) if value is not None]
+            stated = " and ".join(words) + (" are" if len(words) > 1 else " is")
             black, white = now.black if black is None else black, now.white if white is None else white
-        return self.read_as(Input.of(name, black, white))
+        stack = self.read_as(Input.of(name, black, white))
+        notes = []
+        if encoding is None and now.encoding == "srgb":
+            notes.append(f"Read as linear light, not as sRGB, as {stated} given.")
+        if stack.levels is not None:
+            notes.append(below_black(self.codes, stack.levels[0]))
+        return replace(stack, guess=" ".join(filter(None, notes)))
 
     def __len__(self) -> int:
         return len(self.places)

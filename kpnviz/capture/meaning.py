@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.capture.levels import Levels, find_levels
 from kpnviz.limits import MAX_COUNT
 from kpnviz.sampling import box_reduce
 from kpnviz.text import visible
@@ -16,10 +17,6 @@ ENCODINGS = ("srgb", "linear", "bayer")
 PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 """Colors of a Bayer sensor's 2x2 pixels, row by row; or of the four planes of a picture, in their order."""
 
-_COUNTS = (10, 12, 14)  # bits of sensors whose counts lie in 16
-_MOST_LIGHT = (
-    16.0  # floating-point values beyond are counts; highlights of a picture with white at 1 are below
-)
 _MOSAIC = 2.5  # times as much as its two greens, the colors of a mosaic differ: see _pattern
 _LEAST_COLOR = 0.05  # of the mean
 _PATCH = 8
@@ -112,42 +109,26 @@ def guess_input(
     why       what files of their kind are, where it is not the files themselves that say it
     """
     floating, kind = codes.dtype.kind == "f", why or "the files say"
-    white, why = (None, "") if linear is False else _white(codes.dtype, largest, used_bits, counts)
+    levels = Levels() if linear is False else find_levels(codes, largest, used_bits, counts)
+    black, white, why = levels.black, levels.white, levels.why
+    more = levels.more and f" {levels.more}"
     pattern = _pattern_of_planes(codes) or _pattern(codes)
     if sensor and codes.shape[1] == 4 and not pattern:
         pattern = PATTERNS[0]
     if pattern:
         what = "its four planes are" if codes.shape[1] == 4 else "neighboring pixels differ as"
         swapped = pattern[::-1]
-        return Input("bayer", pattern, None, white), (
+        return Input("bayer", pattern, black, white), (
             f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
-            f"Red and blue may be exchanged: then it is bayer:{swapped}."
+            f"Red and blue may be exchanged: then it is bayer:{swapped}.{more}"
         )
-    if white is not None:
-        return Input(
-            "linear", "", None, white
-        ), f"Read as linear light with black at 0 and white at {white:g}: {why}."
+    if why:
+        return Input("linear", "", black, white), (
+            f"Read as linear light with black at {black or 0:g} and white at {white:g}: {why}.{more}"
+        )
     if linear and not floating:
-        return Input("linear"), f"Read as linear light, as {kind}."
-    return Input("linear") if floating else Input(), ""
-
-
-def _white(dtype: np.dtype, largest: float, used_bits: int, counts: bool) -> tuple[float | None, str]:
-    """White of numbers that are counts, and how that is told; None where they are not."""
-    if dtype.kind == "f":
-        if largest <= _MOST_LIGHT:
-            return (max(largest, 1.0), f"the largest number is {largest:g}") if counts else (None, "")
-        bits = next((bits for bits in (8, *_COUNTS, 16) if largest < 2**bits), None)
-        return float(2**bits - 1) if bits else largest, f"the largest value is {largest:g}"
-    if dtype != np.uint16 or largest < 256:
-        return None, ""
-    for bits in _COUNTS:
-        if largest < 2**bits:
-            return float(2**bits - 1), f"the largest code is {largest:g}, as of {bits} bits"
-        unused = 16 - bits
-        if not used_bits & (2**unused - 1) and used_bits & (1 << unused):
-            return float(65536 - 2**unused), f"the lowest {unused} bits are 0, as of {bits} bits"
-    return None, ""
+        return Input("linear", "", black), f"Read as linear light, as {kind}.{more}"
+    return (Input("linear", "", black, white) if floating else Input()), more.strip() if floating else ""
 
 
 def _pattern(codes: np.ndarray) -> str:

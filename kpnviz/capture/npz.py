@@ -101,7 +101,9 @@ class StoredArray:
         if not all(type(length) is int and length >= 0 for length in self.shape):  # NumPy takes True, and -1
             raise FileError(f"{label}: {key} has shape {visible(self.shape)}; axes have lengths of 0 or more")
         size = archive.NameToInfo[f"{key}.npy"].file_size - self.start
-        if self.dtype.hasobject or math.prod(self.shape) * self.dtype.itemsize != size:
+        if self.dtype.hasobject:
+            raise FileError(f"{label}: {key} holds Python objects (dtype {visible(self.dtype)}), not numbers")
+        if math.prod(self.shape) * self.dtype.itemsize != size:
             raise FileError(
                 f"{label}: {key} has {size} bytes; dtype {visible(self.dtype)} and shape {visible(self.shape)} "
                 "have another number, or are not read"

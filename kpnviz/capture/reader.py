@@ -29,6 +29,7 @@ from kpnviz.burst import BurstRecipe
 from kpnviz.capture.choosing import frames_among, listed, without_ours
 from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
 from kpnviz.capture.frame_stack import ColorProfile, FrameStack
+from kpnviz.capture.levels import below_black
 from kpnviz.capture.meaning import guess_input
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
@@ -405,6 +406,11 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
         meaning, guess = guess_input(codes, **(numbers | {"linear": linear}))
         stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
+    elif dtype == np.float32 and (below := below_black(codes[: len(found["places"])], 0.0)):
+        more["file_notes"] = (
+            *stack.file_notes,
+            below.replace("state a lower one (--black)", "add it to the frames"),
+        )
     if found.get("development") is not None:
         matrix, balance = found["development"]
         more["development"] = np.array(matrix), np.array(balance)

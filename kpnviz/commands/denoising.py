@@ -27,6 +27,8 @@ ALIGN = {"auto": None, "on": True, "off": False}
 DEFECTS = {"auto": None, "mend": True, "keep": False}
 """The values of --align and of --defects, and those of capture.prepare.prepare."""
 
+_LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
+
 
 def check_options(options: argparse.Namespace) -> None:
     """ValueError for options that do not go together."""
@@ -233,9 +235,30 @@ def denoise_burst(
     stack = burst.stack
     if not linear or stack.profile is not None:
         picture = stack.developed(picture)
+    one_shade = (
+        "" if options.float or suffix == ".dng" else shade_of(picture, 1 if linear else stack.white_level)
+    )
+    if one_shade:
+        if not quiet:
+            _say(one_shade)
+        report["notes"].append(one_shade)
     write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
     report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
     return report | {"seconds": round(estimate.seconds, 3)}
+
+
+def shade_of(picture: np.ndarray, white_level: float = 1.0) -> str:
+    """A sentence where nearly all of a picture [C, H, W] in linear light is shown black, or white; else nothing."""
+    for name, share in (
+        ("black", (picture < _LEAST_SHOWN * white_level).mean()),
+        ("white", (picture >= white_level).mean()),
+    ):
+        if share > _NEARLY_ALL:
+            return (
+                f"{100 * float(share):.3g} % of the picture is {name}: if it should not be, state the numbers of black "
+                "and white (--black, --white), or write floating point (--float)."
+            )
+    return ""
 
 
 def encoded(
@@ -266,7 +289,7 @@ def encoded(
     codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
     for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
         if floating:
-            codes[..., c] = plane
+            codes[..., c] = plane + np.float32(stack.taken_off)
         else:
             values = np.clip(plane, 0, 1) if linear else displayed(plane, stack.white_level)
             codes[..., c] = np.rint(values * 65535)

@@ -133,7 +133,7 @@ def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object
     if as_mended and meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
         return kept
     if meaning is not None and meaning != stack.meaning:
-        stack = stack.read_as(meaning)
+        stack = stack.meant(meaning.name, meaning.black, meaning.white)
     progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
     forget()
     with work.turn():

@@ -280,10 +280,10 @@ def pages(count):
     [
         ("a.npy", npy(np.zeros((4, 9, 9), bool)), "a.npy has 1 bit a pixel, no shades"),
         ("a.npy", npy(np.zeros((4, 9, 9), complex)), "a.npy has values of type complex128; integers and"),
-        ("a.npy", npy(np.array([{}])), "a.npy has .* are not read"),
+        ("a.npy", npy(np.array([{}])), r"a.npy holds Python objects \(dtype object\), not numbers"),
         ("a.npy", npy(np.zeros((2, 2, 9, 9, 3))), r"a.npy holds numbers \[2, 2, 9, 9, 3\]; \[H, W\], "),
         ("a.npy", npy(np.zeros((2, 9, 9, 5))), r"a.npy holds numbers \[2, 9, 9, 5\]"),
-        ("a.npy", npy(np.zeros(9)), r"a.npy holds numbers \[9\]"),
+        ("a.npy", npy(np.zeros(9)), "a.npy holds 9 numbers in one row, no picture"),
         ("a.npy", npy(np.full((2, 9, 9), np.nan)), "a.npy holds values that are not finite"),
         ("a.npy", npy(np.full((2, 9, 9), 2**40)), "a.npy holds the value 1099511627776; integers up to 5e"),
         ("a.npy", npy(np.zeros((33, 2, 2), "u1")), "a.npy holds 33 frames; a burst has up to 32"),

@@ -181,13 +181,13 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: lying((4,), "|O", real=b"cos\nsystem\n(S'echo'\ntR." + b" " * 8),
-            r"kernels has \d+ bytes; dtype object",
+            r"kernels holds Python objects \(dtype object\)",
         ),
         (
             lambda: lying((8,), "<f8", "frames"),
             r"frames has shape \(8,\); expected \[N, H, W\] or \[N, C, H, W\]",
         ),
-        (lambda: npz(**plain(kernels=np.array(Evil()))), "kernels has .* bytes; dtype object"),
+        (lambda: npz(**plain(kernels=np.array(Evil()))), "kernels holds Python objects"),
         (lambda: npz(**plain(kernels=NAN)), "kernels holds weights that are not finite"),
         (lambda: npz(**plain(kernels=K * 1e300)), "kernels holds weights that are not finite"),
         (lambda: npz(**plain(frames=np.full((2, 9, 10), np.inf))), "frames holds values that are not finite"),
