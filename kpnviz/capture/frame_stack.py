@@ -50,7 +50,7 @@ class FrameStack:
     known       a burst whose frame 0 is the reference and whose misalignment is part of it (synthetic)
     truth_place which of the codes are the truth, and shifts [N, 2], where known; so are the next four, of a Burst
     white_level, moving_mask [M, H, W] (on disk as the codes are), moving_shifts [M, N, 2], recipe
-    development (matrix, white balance) of raw planes, as their file says it; see :attr:`rendering`
+    development (matrix, white balance) of raw planes, as their file says it; see ``rendering``
     file_notes  sentences for people
     exif        of each frame's file, as it may go into a picture of it; empty where there is none
     mapping     of the temporary file that holds the codes

@@ -17,6 +17,8 @@ from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
 from kpnviz.noise import NoiseModel
 
+_NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
+
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
 
@@ -282,7 +284,19 @@ class OwnBurst:
             noise, source = self.guess_noise(channel)
             reason = str(error).removeprefix("noise: ")
             return noise, source, f"The noise could not be estimated from the burst: {reason}."
-        return fit.noise, "estimated from the burst", fit.caution
+        return fit.noise, "estimated from the burst", self.caution(fit)
+
+    def caution(self, fit: NoiseFit) -> str:
+        """What is doubtful about an estimate of the noise, or nothing.
+
+        Where counts show no read noise at all, black is above 0, as nobody stated it.
+        """
+        levels, meaning = self.stack.levels, self.stack.meaning
+        guessed = meaning is not None and meaning.black is None and levels is not None and levels[0] == 0
+        if not guessed or fit.noise.read_std > _NO_READ_NOISE:
+            return fit.caution
+        said = "No read noise is left, as where a sensor's black is above 0: state the number of black, if you know it."
+        return f"{fit.caution} {said}".lstrip()
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)

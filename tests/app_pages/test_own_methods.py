@@ -17,7 +17,7 @@ from kpnviz.methods import MethodError, offered
 from kpnviz.models import zoo
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
-from kpnviz.serving import work
+from kpnviz.serving import in_parts, work
 from kpnviz.serving.turns import Turns
 from kpnviz.ui import cache, choices, methods
 from kpnviz.ui.parameters import METHODS
@@ -131,6 +131,7 @@ def test_what_fails_is_a_sentence_the_others_are_shown_and_it_can_be_tried_again
 
 def test_networks_are_shown_before_it_runs(offer, monkeypatch):
     """It may never end: what is ready is drawn first."""
+    monkeypatch.setattr(in_parts, "PATIENCE", 60)  # networks together, on a busy machine too
     drawn, made = [], cache.early_payload
     mine = offer(Mine("mine", "My net", lambda burst: drawn.append("mine") or mean_kernels(burst)))
     monkeypatch.setattr(cache, "early_payload", lambda *of: drawn.append(of[-1]) or made(*of))

@@ -28,7 +28,7 @@ from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture, write_png16
 from kpnviz.ui import upload
 from kpnviz.ui.choices import default_methods
-from kpnviz.ui.parameters import OWN_LOOK, OWN_METHODS
+from kpnviz.ui.parameters import OWN_LOOK, OWN_MENDED, OWN_METHODS
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -274,7 +274,7 @@ def test_edited_noise_stays(monkeypatch):
 
 
 def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(upload.st, "session_state", {})
+    monkeypatch.setattr(upload.st, "session_state", {OWN_MENDED: True})
     files = pictures(tmp_path, RECIPE)
     said = []
 
@@ -293,7 +293,7 @@ def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["burst.zip", f"{'a' * 100}.zip"])
 def test_what_is_in_a_zip_does_not_count_as_a_file(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(upload.st, "session_state", {})
+    monkeypatch.setattr(upload.st, "session_state", {OWN_MENDED: True})
     file = io.BytesIO(zipped(pictures(tmp_path, RECIPE)))
     file.name = file.file_id = name
     said = []

