@@ -24,6 +24,7 @@ _CANDIDATE = 0.7  # times what neighbors differ by
 _SURE, _SURE_STILL = 8.0, 12.0  # standard errors; _STILL: of a scene that does not move
 _ALONE, _ALONE_STILL = 0.35, 0.2  # of a defect, that neighbors may share; a point of light is wider
 _BEYOND = 4.0  # times the range of what is around, of a still scene: photos have single bright pixels
+_LEAST_SPREAD = 0.7  # times that in most frames: of few neighbors some are alike by chance
 _OTHER_COLORS = 0.4  # of a defect, that other colors may show; a point of light has them
 _LINE_SURE = 6.0  # median absolute deviations of all columns
 _LINE_ROWS = 1000  # of a column that are looked at
@@ -80,17 +81,20 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     between = in_this_thread(between)
     planes = _planes(stack)
     found: list[tuple[_Plane, _Found]] = []
-    pixels, lines = 0, set()
-    for plane in planes:
+    pixels: set[tuple[int, int]] = set()
+    many, kept, lines = pixels.copy(), pixels.copy(), pixels.copy()
+    planes = [plane for plane in planes if min(plane.of(stack.codes[0]).shape) >= 8]
+    hot = [_hot_pixels(stack, plane, planes, moves, between) for plane in planes]
+    sure = [places for places, _ in hot]
+    if moves:
+        sure = [_with_those_of_others(stack, planes, sure, i) for i in range(len(planes))]
+    for plane, (rows, columns), (_, alike) in zip(planes, sure, hot, strict=True):
         h, w = plane.of(stack.codes[0]).shape
-        if min(h, w) < 8:
-            continue
         ours = _Found()
         for axis in (1, 0) if moves else ():
             for line, added in _bad_lines(stack, plane, axis):
                 lines.add((axis, line * plane.step + (plane.across if axis == 1 else plane.down)))
                 ours.add(*_mend_line(stack, plane, axis, line, added))
-        rows, columns = _hot_pixels(stack, plane, planes, moves, between)
         known = {
             place
             for line in zip(ours.rows, ours.columns, strict=True)
@@ -99,20 +103,59 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
         places = zip(rows.tolist(), columns.tolist(), strict=True)
         new = [i for i, place in enumerate(places) if place not in known]
         rows, columns = rows[new], columns[new]
-        if len(rows) > _MOST * h * w:
+        too_many = len(rows) > _MOST * h * w
+        (many if too_many else pixels).update(_on_the_sensor(plane, rows, columns))
+        kept.update(_on_the_sensor(plane, *alike))
+        if too_many:
             rows, columns = rows[:0], columns[:0]
-        pixels += len(rows)
         if len(rows):
             around = _around(stack, plane, rows, columns, 1, light=False)
             middle = np.median(np.delete(around, 4, axis=-1), axis=-1)
             ours.add(rows, columns, _as_codes(stack, middle))
         if ours.rows:
             found.append((plane, ours))
+    notes = []
+    if many:
+        notes.append(
+            f"{len(many)} pixels look hot or dead, too many to be mended (up to {_MOST:.1%} of all are): they are kept."
+        )
+    if kept:
+        stand = "1 single pixel stands" if len(kept) == 1 else f"{len(kept)} single pixels stand"
+        notes.append(
+            f"{stand} out in every frame, in several colors. As nothing moves, that may be of the scene, and is kept."
+        )
+    stack = replace(stack, defect_notes=tuple(notes))
     if not found:
         return stack
     return replace(
-        stack, mended=Mended.of([_on_the_grid(plane, ours) for plane, ours in found], pixels, len(lines))
+        stack, mended=Mended.of([_on_the_grid(plane, ours) for plane, ours in found], len(pixels), len(lines))
     )
+
+
+_Places = tuple[np.ndarray, np.ndarray]
+"""Rows and columns in a plane."""
+
+
+def _on_the_sensor(plane: _Plane, rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where pixels of a plane are among all of them: those of R, G and B at one place are one."""
+    return zip(
+        (plane.down + plane.step * rows).tolist(), (plane.across + plane.step * columns).tolist(), strict=True
+    )
+
+
+def _with_those_of_others(
+    stack: FrameStack, planes: Sequence[_Plane], found: Sequence[_Places], which: int
+) -> _Places:
+    """The defects of a plane, and of those that other colors have at the same place what is half as sure."""
+    plane, ours = planes[which], found[which]
+    here = set(zip(*(index.tolist() for index in ours), strict=True))
+    same = [i for i, other in enumerate(planes) if (other.down, other.across) == (plane.down, plane.across)]
+    others = {place for i in same for place in zip(*(index.tolist() for index in found[i]), strict=True)}
+    if stack.pattern or not others - here:
+        return ours
+    y, x = np.array(sorted(others - here)).T
+    sure = _are_sure(stack, plane, y, x, True, _SURE / 2)
+    return np.append(ours[0], y[sure]), np.append(ours[1], x[sure])
 
 
 def _planes(stack: FrameStack) -> list[_Plane]:
@@ -131,8 +174,8 @@ def _light(stack: FrameStack, plane: _Plane, frame: int) -> Callable[[Any], np.n
 
 def _hot_pixels(
     stack: FrameStack, plane: _Plane, planes: Sequence[_Plane], moves: bool, between: Callable[[], object]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of hot and dead pixels of a plane."""
+) -> tuple[_Places, _Places]:
+    """Hot and dead pixels of a plane; and what would be some, if not for the other colors of a still scene."""
     h, w = plane.of(stack.codes[0]).shape
     looked_at = np.unique(np.linspace(0, len(stack) - 1, _LOOKED_AT).round().astype(int)).tolist()
     readers = [_light(stack, plane, i) for i in looked_at]
@@ -158,9 +201,10 @@ def _hot_pixels(
     candidates = results(among, range(0, h, rows))
     y, x = np.concatenate(candidates, axis=1)
     if not len(y) or len(y) > 0.1 * h * w:
-        return np.zeros(0, int), np.zeros(0, int)
+        return (none := (np.zeros(0, int), np.zeros(0, int))), none
     sure = _are_sure(stack, plane, y, x, moves)
     y, x = y[sure], x[sure]
+    before = np.stack([y, x])
     if not moves and len(planes) > 1 and len(y):
         # A point of light has more colors than one; where its colors lie is never farther than a pixel.
         size = np.abs(_differences(stack, plane, y, x).mean(axis=0))
@@ -170,7 +214,9 @@ def _hot_pixels(
                 shown = np.abs(shared - np.median(shared, axis=-1, keepdims=True)).max(axis=-1)
                 kept = shown < _OTHER_COLORS * size
                 y, x, size = y[kept], x[kept], size[kept]
-    return y, x
+    hot = set(zip(y.tolist(), x.tolist(), strict=True))
+    alike = before[:, [place not in hot for place in zip(*before.tolist(), strict=True)]]
+    return (y, x), (alike[0], alike[1])
 
 
 def _within(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,8 +265,11 @@ def _differences(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray)
     return np.asarray(around[..., 4] - np.median(np.delete(around, 4, axis=-1), axis=-1))
 
 
-def _are_sure(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, moves: bool) -> np.ndarray:
-    """Which candidates are defects: bool [K]."""
+def _are_sure(
+    stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, moves: bool, errors: float | None = None
+) -> np.ndarray:
+    """Which candidates are defects: bool [K]. Frames that show an edge around a pixel count less for it."""
+    errors = errors or (_SURE if moves else _SURE_STILL)
     sure = np.zeros(len(y), dtype=bool)
     for part in _parts(len(y)):
         around = _around(stack, plane, y[part], x[part], 2)
@@ -232,9 +281,11 @@ def _are_sure(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, mo
         median = np.median(all_near, axis=-1)
         spread = 1.4826 * np.median(np.abs(all_near - median[..., None]), axis=-1)
         differs = middle - np.median(near, axis=-1)
-        size = differs.mean(axis=0)
+        weight = 1 / np.maximum(spread, _LEAST_SPREAD * np.median(spread, axis=0) + 1e-7) ** 2
+        weight /= weight.sum(axis=0)
+        size = (weight * differs).sum(axis=0)
         # The median of eight has a sixth of their variance, about.
-        error = np.sqrt((spread**2).mean(axis=0) * 7 / 6 / N) + 1e-7
+        error = np.sqrt((weight**2 * spread**2).sum(axis=0) * 7 / 6) + 1e-7
         same = (np.sign(differs) == np.sign(size)).mean(axis=0)
         mean_near = near.mean(axis=0)
         shared = (mean_near - np.median(mean_near, axis=-1, keepdims=True)) * np.sign(size)[:, None]
@@ -242,7 +293,7 @@ def _are_sure(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, mo
         alone = second < (_ALONE if moves else _ALONE_STILL) * np.abs(size)
         if not moves:
             alone &= np.abs(size) > _BEYOND * np.ptp(np.delete(around.mean(axis=0), 12, axis=-1), axis=-1)
-        sure[part] = (np.abs(size) > (_SURE if moves else _SURE_STILL) * error) & (same >= 0.9) & alone
+        sure[part] = (np.abs(size) > errors * error) & (same >= 0.9) & alone
     return sure
 
 

@@ -58,7 +58,8 @@ class FrameStack:
     gains       how many times as bright as the reference each frame is, [frames, channels]: light is divided by it;
                 None: all alike
     ceiling     light at which values of float frames are cut off, where one saw that
-    mended      codes that are read in the place of those of a sensor's defects
+    mended      codes that are read in the place of those of a sensor's defects; defect_notes: sentences on those that
+                are not
     taken_off   light of a black below 0 that was found, not stated: added to what is written as floating point
     """
 
@@ -87,6 +88,7 @@ class FrameStack:
     gains: np.ndarray | None = None
     ceiling: float | None = None
     mended: Mended | None = None
+    defect_notes: tuple[str, ...] = ()
     taken_off: float = 0.0
     _tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
@@ -118,7 +120,7 @@ class FrameStack:
             levels = None
         found = levels[0] / (levels[1] - levels[0]) if guess and levels is not None else 0.0
         return replace(
-            self, mended=None, meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels,
+            self, mended=None, defect_notes=(), meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels,
             taken_off=min(found, 0.0),
         )  # fmt: skip
 
@@ -153,6 +155,7 @@ class FrameStack:
         notes = [*self.file_notes, *([self.guess] if self.guess else [])]
         if self.mended is not None:
             notes.append(str(self.mended))
+        notes += self.defect_notes
         if self.pattern and self.development is None:
             notes.append(_GRAY_WORLD_NOTE)
         if self.profile is not None and not self.pattern:

@@ -154,7 +154,7 @@ def estimate_noise(
     candidates = (intact > 0) & differs
     if not differs.any():
         raise ValueError(
-            "noise: the frames are all the same; copies of one picture have no noise between them"
+            "noise: once aligned, the frames are all the same, so that no noise is seen between them"
         )
     if candidates.sum() < _LEAST_PATCHES:
         count = int(candidates.sum())

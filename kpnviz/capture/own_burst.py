@@ -22,6 +22,9 @@ _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
 
+LEAST_ALIGNED = 16
+"""Pixels of the shorter side of frames that are aligned: what smaller ones show may agree anywhere by chance."""
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -73,6 +76,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that do not show the scene of the reference
     chosen      whether somebody chose the reference
+    white       those of them that are white in large part, so that nobody knows what they show
     unmended    whether the sensor's defects were left as they are, as somebody chose
     """
 
@@ -85,6 +89,7 @@ class OwnBurst:
     left_out: frozenset[int] = frozenset()
     chosen: bool = False
     unmended: bool = False
+    white: frozenset[int] = frozenset()
 
     @property
     def reference(self) -> int:
@@ -119,9 +124,22 @@ class OwnBurst:
             why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
         if self.left_out:
-            others = listed([self.stack.names[i] for i in sorted(self.left_out)])
-            one = len(self.left_out) == 1
-            text += f" Left out, as {'it shows' if one else 'they show'} another scene: {others}."
+            for which, one, many in (
+                (self.left_out - self.white, "it shows another scene", "they show another scene"),
+                (
+                    self.white,
+                    "it could not be aligned, with much of it at white",
+                    "they could not be aligned, with much of them at white",
+                ),
+            ):
+                others = listed([self.stack.names[i] for i in sorted(which)])
+                if which:
+                    text += f" Left out, as {one if len(which) == 1 else many}: {others}."
+        if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
+            text += (
+                f" Frames of {self.stack.width}x{self.stack.height} pixels are too small to be aligned, and are used "
+                "as they are."
+            )
         if used < total:
             left = [
                 name

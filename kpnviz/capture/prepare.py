@@ -27,7 +27,7 @@ from kpnviz.capture.motion_field import (
     whole_blocks,
 )
 from kpnviz.capture.noise_estimation import noise_of_one_frame
-from kpnviz.capture.own_burst import REACH, OwnBurst, Shift
+from kpnviz.capture.own_burst import LEAST_ALIGNED, REACH, OwnBurst, Shift
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.limits import Limits
 from kpnviz.noise import NoiseModel
@@ -36,6 +36,9 @@ from kpnviz.text import escaped
 from kpnviz.threads import in_this_thread, results
 
 _OVERVIEW_PIXELS = 1_000_000
+_OTHER_BRIGHTNESS = 0.1  # EV
+_BELOW_WHITE = 0.9  # of white: means of pixels that lie beyond hold some that are cut off
+_MUCH_WHITE = 0.05  # of the pixels of a frame
 _MOVED = 0.75  # px by which a scene has left its place
 _SCENE_PIXELS = 40_000  # on which frames of other scenes are found
 _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
@@ -107,7 +110,7 @@ def prepare(
     between = in_this_thread(between)
     overviews = results(lambda i: overview(stack, i, between=between), range(total))
     scores = tuple(results(sharpness, overviews))
-    stack = replace(stack, gains=None, ceiling=None, mended=None)
+    stack = replace(stack, gains=None, ceiling=None, mended=None, defect_notes=())
     even = not stack.known if brightness is None else brightness
     gains = np.ones(total)
     if even:
@@ -118,6 +121,7 @@ def prepare(
             stack = replace(stack, ceiling=light.ceiling(sheets))
         gains = light.first_gains(overviews, stack.exposures, stack.clipped)
     apply = not stack.known if align is None else align
+    apply = apply and min(stack.height, stack.width) >= LEAST_ALIGNED
     chosen = reference is not None
     noises = functools.cache(functools.partial(_noise_at_first, stack))
     if reference is None:
@@ -132,11 +136,19 @@ def prepare(
         overviews = [image / np.float32(gain) for image, gain in zip(overviews, gains, strict=True)]
     noise = noises(reference)  # its gain is 1
 
+    def pair(frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Overviews of the reference and a frame; of other brightness, both cut off where either is white."""
+        a, b, gain = overviews[reference], overviews[frame], float(gains[frame])
+        if stack.clipped is None or abs(np.log2(gain)) < _OTHER_BRIGHTNESS:
+            return a, b
+        top = np.float32(_BELOW_WHITE * stack.clipped[1] / max(gain, 1.0))
+        return np.minimum(a, top), np.minimum(b, top)
+
     def measure(frame: int) -> tuple[float, float] | None:
         between()
         if frame == reference:
             return 0.0, 0.0
-        return _measure(stack, reference, frame, overviews[reference], overviews[frame], noise)
+        return _measure(stack, reference, frame, *pair(frame), noise)
 
     measured: dict[int, tuple[float, float] | None] = {}
     if total > 1 and (not stack.known if mend is None else mend):
@@ -158,9 +170,7 @@ def prepare(
             return Shift((0.0, 0.0))
         shift = measured[i] if i in measured else measure(i)
         if local:
-            field = _measure_motion(
-                stack, i, levels, shift, overviews[reference], overviews[i], noise, between
-            )
+            field = _measure_motion(stack, i, levels, shift, *pair(i), noise, between)
             if field is not None:
                 motion[i] = field
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
@@ -182,8 +192,9 @@ def prepare(
     leave_out = apply and not stack.known
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
     unmended = mend is False and not stack.known
+    white = frozenset(i for i in lost if _contact_sheet(stack, i, saturated=True).mean() > _MUCH_WHITE)
     burst = OwnBurst(
-        stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen, unmended
+        stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen, unmended, white
     )
     return burst.taking(frames)
 

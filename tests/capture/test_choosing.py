@@ -177,3 +177,26 @@ def test_the_reference_is_chosen_by_name_or_number(frames, tmp_path):
     np.savez(tmp_path / "b.npz", frames=frames[0], truth=frames[0][0])
     with pytest.raises(ValueError, match="what is known of this burst is of its frame 0"):
         read_burst(tmp_path / "b.npz", reference=1)
+
+
+def test_frames_of_another_exposure_that_are_white_in_part_are_aligned():
+    """+2 EV, a fifth of it at white; the shift is the one that was made."""
+    recipe = BurstRecipe("city", crop=(60, 60, 136, 152), frames=1, noise=NoiseModel(0, 0))
+    scene = synthesize(recipe).frames[0]
+    scene = scene / np.quantile(scene, 0.8) / 4
+    rng, shifts = np.random.default_rng(0), [(0, 0), (3, -4), (-2, 5), (4, 1)]
+    frames = [
+        np.clip(gain * scene[8 + dy : 128 + dy, 8 + dx : 144 + dx] + rng.normal(0, 0.01, (120, 136)), 0, 1)
+        for gain, (dy, dx) in zip((1, 4, 1, 4), shifts, strict=True)
+    ]
+    own = prepare(burst_of(*frames), reference=0)
+    assert not own.left_out
+    for shift, (dy, dx) in zip(own.shifts, shifts, strict=True):
+        np.testing.assert_allclose(shift.measured, (-dy, -dx), atol=0.3)
+
+
+def test_frames_too_small_to_be_aligned_are_used_as_they_are(frames):
+    for height in (1, 2, 12):
+        own = prepare(burst_of(*frames[0][:, :height, :40]))
+        assert not own.left_out and not own.displacements.any() and "another scene" not in own.report
+        assert f"Frames of 40x{height} pixels are too small to be aligned" in own.report

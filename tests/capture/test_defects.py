@@ -123,3 +123,35 @@ def test_synthetic_bursts_and_single_frames_are_left_as_they_are():
         is None
     )
     assert prepare(stack_of(frames[:1])).stack.mended is None
+
+
+def speckled(count, shake=SHAKE):
+    """Frames in color whose pixels at so many places are white in R, G and B; and the places."""
+    frames = burst(True, shake).transpose(0, 2, 3, 1).copy()
+    _, H, W, _ = frames.shape
+    rng = np.random.default_rng(5)
+    places = rng.permutation(H * W // 16)[:count]
+    y, x = 4 * (places // (W // 4)) + 1, 4 * (places % (W // 4)) + 2
+    frames[:, y, x] = 1.0
+    return frames, y, x
+
+
+def test_what_is_white_in_all_colors_is_mended_in_all_and_counted_once():
+    frames, y, x = speckled(25)
+    mended = prepare(stack_of(frames), brightness=False).stack.mended
+    assert mended.pixels == 25
+    for rows, columns, _ in mended.planes.values():
+        assert set(zip(y.tolist(), x.tolist(), strict=True)) == set(
+            zip(rows.tolist(), columns.tolist(), strict=True)
+        )
+
+
+def test_what_is_not_mended_is_said():
+    many = prepare(stack_of(speckled(200)[0]), brightness=False).stack
+    assert many.mended is None and any(
+        "pixels look hot or dead, too many to be mended" in note for note in many.notes
+    )
+    still = prepare(stack_of(speckled(25, Misalignment(0, 0, 0))[0]), brightness=False).stack
+    assert still.mended is None
+    (note,) = still.defect_notes
+    assert 15 <= int(note.split()[0]) <= 25 and "As nothing moves" in note

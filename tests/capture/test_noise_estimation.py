@@ -220,7 +220,7 @@ def test_small_clipped_and_single_pictures_get_a_guess_that_says_so():
     assert found.std_map(level) == pytest.approx(0.02, rel=0.02)
     one = srgb_encode(noise.add_to(flat[:1], rng))
     found, source, caution = burst_of(np.repeat(one, 3, axis=0)).noise_of()  # three copies
-    assert source == "from the reference alone" and "copies of one picture" in caution
+    assert source == "from the reference alone" and "the frames are all the same" in caution
     assert found.std_map(level) == pytest.approx(0.02, rel=0.04)
     dark = srgb_encode(np.maximum(noise.add_to(0 * flat, rng), 0))
     found, source, caution = burst_of(dark).noise_of()
@@ -236,7 +236,7 @@ def test_what_cannot_be_estimated_is_said():
         estimate_noise([rng.random((1, 64, 64))])
     with pytest.raises(ValueError, match="smaller than a patch"):
         estimate_noise([rng.random((2, 4, 64))])
-    with pytest.raises(ValueError, match="copies of one picture"):
+    with pytest.raises(ValueError, match="the frames are all the same"):
         estimate_noise([np.repeat(rng.random((1, 64, 64)), 3, axis=0)])
     with pytest.raises(ValueError, match="estimate needs 24"):
         estimate_noise([rng.random((2, 16, 16))])

@@ -306,7 +306,7 @@ def test_where_there_is_no_estimate_a_guess_is_made_and_said(tmp_path, capsys):
     (noise,) = json.loads(said.out)["noise"]
     assert noise["source"] == "a guess: gain ×2" and noise["read_std"] == NoiseModel.for_gain(2).read_std
     assert noise["caution"].startswith(
-        "The noise could not be estimated from the burst: the frames are all the same"
+        "The noise could not be estimated from the burst: once aligned, the frames are all the same"
     )
     assert noise["caution"] in said.err
 
