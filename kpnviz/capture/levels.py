@@ -63,7 +63,10 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool)
         base = black or 0.0
         white, why = _white_of_numbers(typical - base, high - base, counts)
         if black is not None:
-            more = f"{below}: black is taken to be at {black:g}. If it is elsewhere, state it (--black)."
+            more = (
+                f"{below}: black is taken to be at {black:g}, and added again to what --float writes. If it is "
+                "elsewhere, state it (--black)."
+            )
             return Levels(black, black + (white or 1.0), why, more)
     elif codes.dtype == np.uint16 and largest >= 256:
         white, why = _white_of_codes(high, largest, used_bits)
