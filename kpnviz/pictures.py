@@ -321,8 +321,8 @@ _KINDS = (
 )
 _READ_KINDS = (
     (0, b"\xff\xd8\xff", "a JPEG"),
-    (0, b"\x89PNG", "a PNG"),
-    (0, b"GIF8", "a GIF"),
+    (0, b"\x89PN", "a PNG"),
+    (0, b"GIF", "a GIF"),
     (8, b"WEBP", "a WebP picture"),
     (4, b"ftypavi", "an AVIF picture"),
 )

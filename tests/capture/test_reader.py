@@ -171,6 +171,7 @@ def with_nan():
         (b"hello, world" * 9, "b.x is not a picture that can be read"),
         (b"GIF89a" + bytes(50), "b.x begins as a GIF and is incomplete or broken"),
         (pillow(RGB8, "JPEG")[:3], "b.x begins as a JPEG and is incomplete or broken"),
+        (pillow(RGB8, "PNG")[:3], "b.x begins as a PNG and is incomplete or broken"),
         (tiff(RGB16, photometric="rgb")[:60], "b.x begins as a TIFF and is incomplete or broken"),
         (b"II*\0" + bytes(99), "b.x begins as a TIFF and is incomplete or broken"),
         (
