@@ -71,7 +71,7 @@ def test_exif_rotation_is_applied(tmp_path):
 
 def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    with pytest.raises(ValueError, match="photo 'broken.png' is not a picture that can be read"):
+    with pytest.raises(ValueError, match="photo 'broken.png' begins as a PNG and is incomplete or broken"):
         read_photo(tmp_path / "broken.png")
     whole = tmp_path / "cut.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(whole)

@@ -64,9 +64,9 @@ def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncover
 
 def test_turned_on_its_side_it_has_all_its_width_for_the_page(phone):
     phone.set_viewport_size({"width": 844, "height": 390})
-    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false")
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
     until(phone, lambda: phone.locator(".lens").bounding_box()["width"] > 700)
     phone.get_by_test_id("stExpandSidebarButton").tap()  # who asks for it has it
-    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
     phone.wait_for_timeout(700)
-    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+    expect(phone.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
