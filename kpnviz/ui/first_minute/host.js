@@ -3,6 +3,7 @@
 import { mountScene, wasSeen } from "../../lens/scene/mount.js";
 import { readHeader } from "../../lens/scripts/payload.js";
 import { fetchBytes } from "../kernel_lens/loader.js";
+import { ofLatestCall } from "../latest_call.js";
 
 const PARTS = ["kernels", "noise", "sizes"];
 
@@ -84,8 +85,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const host = hosts.get(root) ?? new Host(root);
   hosts.set(root, host);
   host.update(data, setTriggerValue);
-  return () => {
+  return ofLatestCall(root, () => {
     host.destroy();
     hosts.delete(root);
-  };
+  });
 }

@@ -1,5 +1,7 @@
 // The whole picture, before and after, under an edge that is dragged. Its tiles are fetched as one looks (OpenSeadragon).
 
+import { ofLatestCall } from "../latest_call.js";
+
 /**
  * What Python sends: kpnviz/ui/whole_picture/__init__.py.
  * @typedef {object} Data
@@ -210,8 +212,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const picture = shown.get(root) ?? new WholePicture(root);
   shown.set(root, picture);
   picture.update(data, (y, x) => setTriggerValue("looked", [y, x]));
-  return () => {
+  return ofLatestCall(root, () => {
     picture.destroy();
     shown.delete(root);
-  };
+  });
 }
