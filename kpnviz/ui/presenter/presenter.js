@@ -1,6 +1,6 @@
 // Steps through examples by key, as a presenter's remote control sends them.
 
-import { ofLatestCall } from "../latest_call.js";
+import { called } from "../latest_call.js";
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1 };
 
@@ -76,8 +76,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".presenter");
   if (!presenters.has(root)) presenters.set(root, new Presenter(root));
   const presenter = presenters.get(root);
-  presenter.update(data, setTriggerValue);
-  return ofLatestCall(root, () => {
+  return called(root, () => presenter.update(data, setTriggerValue), () => {
     presenter.destroy();
     presenters.delete(root);
   });

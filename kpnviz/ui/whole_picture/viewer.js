@@ -1,6 +1,6 @@
 // The whole picture, before and after, under an edge that is dragged. Its tiles are fetched as one looks (OpenSeadragon).
 
-import { ofLatestCall } from "../latest_call.js";
+import { called } from "../latest_call.js";
 
 /**
  * What Python sends: kpnviz/ui/whole_picture/__init__.py.
@@ -211,8 +211,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".whole"));
   const picture = shown.get(root) ?? new WholePicture(root);
   shown.set(root, picture);
-  picture.update(data, (y, x) => setTriggerValue("looked", [y, x]));
-  return ofLatestCall(root, () => {
+  return called(root, () => picture.update(data, (y, x) => setTriggerValue("looked", [y, x])), () => {
     picture.destroy();
     shown.delete(root);
   });
