@@ -25,6 +25,7 @@ export function called(root, show, cleanUp) {
     alive.splice(0, alive.indexOf(mine)); // what came before is replaced
   });
   return () => {
+    if (!alive.includes(mine)) return; // replaced already
     alive.splice(alive.indexOf(mine), 1);
     const other = alive.at(-1);
     if (fresh && other) return other.show();
