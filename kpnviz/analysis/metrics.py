@@ -14,11 +14,13 @@ from kpnviz.limits import MAX_INTENSITY, MIN_WHITE
 CROP = 8
 """Pixels of each side that the metrics leave out."""
 
-PROTOCOL = (
-    f"PSNR and SSIM after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side, "
-    "mean of per-image values"
+PROTOCOL_OF_ONE = (
+    f"PSNR and SSIM after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side"
 )
-"""How the metrics are taken; people in this field disagree by 3 dB because they differ in this."""
+"""How the metrics of one picture are taken; people in this field disagree by 3 dB because they differ in this."""
+
+PROTOCOL = f"{PROTOCOL_OF_ONE}, mean of per-image values"
+"""The same, of a test set."""
 
 
 def inner(shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kpnviz.analysis.maps import CLASS_RULE
-from kpnviz.analysis.metrics import PROTOCOL
+from kpnviz.analysis.metrics import PROTOCOL_OF_ONE
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.baselines import short_title_of, title_of
 from kpnviz.evaluation.results import Results, difference
@@ -65,7 +65,7 @@ def page_texts(gains: Sequence[float]) -> dict[str, dict[str, str]]:
         for name, page in pages.ALL.items()
     }
     found["noise"] |= {"beyond": tables.beyond_training(gains), "blind": title_of(pages.BLIND)}
-    return found | {"classes": {"rule": markup(CLASS_RULE), "protocol": html.escape(PROTOCOL)}}
+    return found | {"classes": {"rule": markup(CLASS_RULE), "protocol": html.escape(PROTOCOL_OF_ONE)}}
 
 
 def markup(text: str, numbers: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -99,7 +99,7 @@ def _lessons(results: Results) -> list[dict[str, Any]]:
     found = []
     for lesson in lessons.as_json(results):
         marked: dict[str, Any] = {
-            name: markup(lesson[name]) for name in ("text", "question", "reveal", "caption")
+            name: markup(lesson[name]) for name in ("text", "question", "reveal", "caption", "in_lens")
         }
         marked["options"] = [markup(option) for option in lesson["options"]]
         marked["equation"] = formula(lesson["equation"], "block")

@@ -328,7 +328,7 @@ class SizesOff:
                 found[name] = sizes
             else:
                 entry.problems.append(
-                    f"{entry.name} {quoted(part)} is no method here with kernel sizes of its"
+                    f"{entry.name} {quoted(part)} is not a method here and some of its kernel sizes"
                 )
         return found
 
@@ -347,7 +347,11 @@ class Moved:
         last, most = self.last(entry.state), self.most
         values = _numbers(entry.text, (1, -most, -most), (last, most, most))
         if values is None:
-            entry.wrong(f"is not frame~dy~dx of a frame of 1 to {last} and within ±{most}, none is moved")
+            entry.wrong(
+                f"is not frame~dy~dx of a frame of 1 to {last} and within ±{most}, none is moved"
+                if last
+                else "moves a frame, and the burst has no other than frame 0, none is moved"
+            )
             return None
         frame, dy, dx = map(round, values)
         return [frame, dy, dx] if dy or dx else None

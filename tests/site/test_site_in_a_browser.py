@@ -185,6 +185,10 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     page.get_by_label("Photo", exact=True).select_option("girl")
     wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
     assert text(page, "problem") == "photos/girl.webp cannot be loaded: the server answers 404."
+    page.reload()  # now there is no burst at all: no empty lens, and nothing in it that answers
+    wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
+    lens = "document.getElementById('lens').shadowRoot.querySelector('.lens')"
+    assert page.evaluate(f"[{lens}.inert, getComputedStyle({lens}).visibility]") == [True, "hidden"]
 
 
 SCENE = "document.getElementById('scene').shadowRoot.querySelector('dialog')"

@@ -42,6 +42,7 @@ export class Lens {
     this.painter = new Painter(root, this.state);
     this.input = new Input(this.painter);
     this.refresh();
+    this.setEmpty(true);
   }
 
   destroy() {
@@ -61,6 +62,7 @@ export class Lens {
     this.setOutdated(false);
     if (data.id === this.id) return;
     this.id = data.id;
+    this.setEmpty(false);
     this.input.pointers.forget();
     const first = !this.state.data;
     this.state.load(data);
@@ -100,6 +102,15 @@ export class Lens {
   setPredictor(predictor) {
     this.state.anew.set(predictor);
     if (this.state.data) this.painter.invalidate("bitmaps", "pictures", "cursor");
+  }
+
+  /**
+   * Before the first burst there is nothing to see and nothing to choose; the lens keeps its place.
+   * @param {boolean} empty
+   */
+  setEmpty(empty) {
+    this.root.classList.toggle("empty", empty);
+    this.root.inert = empty;
   }
 
   /**

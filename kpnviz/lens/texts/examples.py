@@ -71,7 +71,7 @@ EXAMPLES = (
     Example(
         "A still camera",
         "Eight frames of the same scene, and nothing moves: all frames deserve the same weight. Does the network see "
-        "that? Add shake in the sidebar and compare the shares.",
+        "that? Choose another camera shake and compare the shares.",
         pixel=(60, 64),
         scene={"photo": "guitar", "top": 60, "left": 60, "gain": 4.0, "shake": "none"},
     ),

@@ -21,6 +21,7 @@ class Lesson:
     reveal             what is said once there is an answer
     figure             name of the figure that the lesson is about: who shows a lesson draws it from `burst`
     caption            what is to be seen in it
+    in_lens            the same where the lens stands in place of the figure; "": the caption is true of both
     burst              of the figure
     opens              the page that goes on from here: explore shows the burst, another one what it shows at first
     measured           puts what the test set says into a sentence, or "" where there is nothing to say
@@ -37,6 +38,7 @@ class Lesson:
     figure: str
     caption: str
     burst: Example
+    in_lens: str = ""
     opens: str = "explore"
     measured: Callable[[Sayer], str] = lambda say: ""
 
@@ -201,6 +203,9 @@ LESSONS = (
         Example("Matching", "", pixel=(68, 42),
                 scene={"photo": "city", "top": 60, "left": 60, "gain": 2.0, "shake": "±2"},
                 methods=("mkpn", "mkpn-stacked"), display={"look": "matching"}),
+        in_lens="One pixel at a corner: what matching alone would weigh in each frame, and what each network makes of "
+        "it. Move to a flat place, and along an edge. MKPN is shown the costs; MKPN stacked is not, and in its short "
+        "training did not find the motion.",
         measured=_follows,
     ),
     Lesson(
@@ -244,6 +249,8 @@ LESSONS = (
         Example("Fusing sizes", "", pixel=(24, 70),
                 scene={"photo": "haze", "top": 40, "left": 140, "gain": 8.0}, methods=("mkpn",),
                 display={"look": "parts"}),
+        in_lens="The kernels of one frame at a pixel of the sky, size by size, and their mean; move to one of the "
+        "lights. Switch sizes off: the mean of those that are left is applied to the whole picture.",
         measured=_fuses,
     ),
     Lesson(
@@ -283,6 +290,8 @@ LESSONS = (
         "assumed noise changes.",
         Example("Noise estimate", "", pixel=(62, 58),
                 scene={"photo": "dog", "top": 150, "left": 110, "gain": 4.0}, methods=("mkpn", "kpn-blind")),
+        in_lens="MKPN's kernels and those of KPN blind, which takes no assumed noise. Move the slider *Assumed noise*, "
+        "under the pictures: MKPN's kernels and picture follow, those of KPN blind stay.",
         measured=_assumes,
     ),
     Lesson(
@@ -301,7 +310,7 @@ LESSONS = (
         "differ, and what would explain it: another padding, a factor, channels in another order, a residual.",
         "others",
         "A bilateral filter over a burst, written as kernels with NumPy alone and opened from a file. Move over "
-        "the picture: the number under the kernels is what they make of the frames at that pixel.",
+        "the picture: the value beside the kernels is what they make of the frames at that pixel.",
         Example("Kernels of other networks", "", pixel=None),
         opens="your_kernels",
     ),
@@ -328,6 +337,8 @@ LESSONS = (
         Example("Real bursts", "", pixel=(70, 66),
                 scene={"photo": "flowers", "top": 50, "left": 60, "seed": 6, "gain": 1.0, "shake": "handheld"},
                 methods=("mkpn",)),
+        in_lens="The last frame of a burst of a hand that turns, with a layer in front that moves more. Over the "
+        "picture, where MKPN's kernels look in that frame. Arrows are drawn enlarged.",
         opens="your_burst",
     ),
 )  # fmt: skip

@@ -37,12 +37,12 @@ NOISE = Page(
         "psnr": "Picture",
         "caption": "Medians over the picture, at every second pixel. At ×1 the assumed noise is the true one. "
         "{protocol}.",
-        "flat": "Of networks that take no assumed noise lines are flat: {names}.",
+        "flat": "The lines of networks that take no assumed noise are flat: {names}.",
         "no_flat": "{name}, which takes no assumed noise, is not among the networks here.",
         "matrix": "True noise against assumed noise",
-        "cells": "Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned one: made at the "
-        "gain below, denoised with the assumed noise of the gain at the left. The frame marks the best of each column. "
-        "On the diagonal the assumed noise is the true one.",
+        "cells": "Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned pixel, or while "
+        "none is, around one at a strong edge: made at the gain below, denoised with the assumed noise of the gain at "
+        "the left. The frame marks the best of each column. On the diagonal the assumed noise is the true one.",
         "best": "No other assumed noise is better here than the true one.",
         "better": "At most **{loss} dB** would be gained here by assuming another noise than the true one.",
         "without": "Choose a method that predicts kernels.",

@@ -297,7 +297,7 @@ export function readLink(search, offer) {
       } else if (limits === "moved") {
         const last = state.frames - 1;
         const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
-        if (!moved) wrong(name, `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`);
+        if (!moved) wrong(name, last ? `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved` : "moves a frame, and the burst has no other than frame 0, none is moved");
         const rounded = moved?.map(Math.round) ?? [1, 0, 0];
         display[option] = rounded[1] || rounded[2] ? rounded : null;
       } else display[option] = within(name, start, ...limits, option === "kinds");
@@ -330,8 +330,10 @@ function readSizesOff(text, { models }, problems) {
   const found = {};
   for (const part of text.split("~").filter(Boolean)) {
     const [, name, sizes] = /^(.+?)((?:\.\d{1,2})+)$/.exec(part) ?? [];
-    if (name && models.some((model) => model.name === name)) found[name] = [...new Set(sizes.slice(1).split(".").map(Number))].sort((a, b) => a - b);
-    else problems.push(`off ${quoted(part)} is no method here with kernel sizes of its`);
+    const known = models.find((model) => model.name === name)?.config.sizes ?? [];
+    const off = sizes ? [...new Set(sizes.slice(1).split(".").map(Number))].sort((a, b) => a - b) : [];
+    if (off.length && off.every((size) => known.includes(size)) && !found[name]) found[name] = off;
+    else problems.push(`off ${quoted(part)} is not a method here and some of its kernel sizes`);
   }
   return found;
 }

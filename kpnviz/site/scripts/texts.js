@@ -11,7 +11,7 @@ import { jsonOf } from "./files.js";
 
 /**
  * A lesson; text, question, options, reveal, caption, equation and said are HTML.
- * @typedef {{ title: string, text: string, equation: string, source: string, question: string, options: string[], right: number, reveal: string, figure: string, caption: string, burst: Example, opens: string, said: string, numbers: Example[] }} Lesson
+ * @typedef {{ title: string, text: string, equation: string, source: string, question: string, options: string[], right: number, reveal: string, figure: string, caption: string, in_lens: string, burst: Example, opens: string, said: string, numbers: Example[] }} Lesson
  */
 
 /** @typedef {{ name: string, question: string, answer: string, points: string[], numbers: Example[], figure: Curves, caption: string }} Verdict */

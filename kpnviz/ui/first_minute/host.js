@@ -3,6 +3,7 @@
 import { mountScene, wasSeen } from "../../lens/scene/mount.js";
 import { readHeader } from "../../lens/scripts/payload.js";
 import { fetchBytes } from "../kernel_lens/loader.js";
+import { called } from "../latest_call.js";
 
 const PARTS = ["kernels", "noise", "sizes"];
 
@@ -83,9 +84,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".first-minute"));
   const host = hosts.get(root) ?? new Host(root);
   hosts.set(root, host);
-  host.update(data, setTriggerValue);
-  return () => {
+  return called(root, () => host.update(data, setTriggerValue), () => {
     host.destroy();
     hosts.delete(root);
-  };
+  });
 }

@@ -6,6 +6,7 @@ import { mount } from "../../lens/scripts/mount.js";
 import { readHeader } from "../../lens/scripts/payload.js";
 import { Pool } from "../../site/scripts/pool.js";
 import { predictorOf } from "../../site/scripts/predictor.js";
+import { called } from "../latest_call.js";
 import { AssumedLoader, fetchBytes } from "./loader.js";
 
 /** The engine of the site, from this server (ui/engine.py): fetched when a network is first asked. */
@@ -154,9 +155,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const place = /** @type {HTMLElement} */ (parentElement.querySelector(".place"));
   const host = hosts.get(place) ?? new Host(place);
   hosts.set(place, host);
-  host.update(data, setTriggerValue);
-  return () => {
+  return called(place, () => host.update(data, setTriggerValue), () => {
     host.destroy();
     hosts.delete(place);
-  };
+  });
 }

@@ -1,5 +1,7 @@
 // Steps through examples by key, as a presenter's remote control sends them.
 
+import { called } from "../latest_call.js";
+
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1 };
 
 // What has a use of its own for arrows, and what for Page Up and Page Down.
@@ -74,9 +76,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".presenter");
   if (!presenters.has(root)) presenters.set(root, new Presenter(root));
   const presenter = presenters.get(root);
-  presenter.update(data, setTriggerValue);
-  return () => {
+  return called(root, () => presenter.update(data, setTriggerValue), () => {
     presenter.destroy();
     presenters.delete(root);
-  };
+  });
 }

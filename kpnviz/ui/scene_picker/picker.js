@@ -1,6 +1,7 @@
 // Drag the crop, or choose another photo. Python hears where a drag or arrow keys end, not of the way.
 
 import { Roving } from "../../lens/scripts/roving.js";
+import { called } from "../latest_call.js";
 
 const REST_MS = 350; // after the last arrow key
 
@@ -120,6 +121,6 @@ const pickers = new WeakMap();
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".picker");
   if (!pickers.has(root)) pickers.set(root, new Picker(root));
-  pickers.get(root).update(data, (scene) => setStateValue("scene", scene));
-  return () => pickers.delete(root);
+  const picker = pickers.get(root);
+  return called(root, () => picker.update(data, (scene) => setStateValue("scene", scene)), () => pickers.delete(root));
 }

@@ -1,5 +1,7 @@
 // The whole picture, before and after, under an edge that is dragged. Its tiles are fetched as one looks (OpenSeadragon).
 
+import { called } from "../latest_call.js";
+
 /**
  * What Python sends: kpnviz/ui/whole_picture/__init__.py.
  * @typedef {object} Data
@@ -209,9 +211,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".whole"));
   const picture = shown.get(root) ?? new WholePicture(root);
   shown.set(root, picture);
-  picture.update(data, (y, x) => setTriggerValue("looked", [y, x]));
-  return () => {
+  return called(root, () => picture.update(data, (y, x) => setTriggerValue("looked", [y, x])), () => {
     picture.destroy();
     shown.delete(root);
-  };
+  });
 }

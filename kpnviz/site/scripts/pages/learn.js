@@ -106,7 +106,7 @@ export class LearnPage {
       make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count),
       make("div", { className: "lesson" },
         make("div", { className: "text" }, make("h2", {}, lesson.title), said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));

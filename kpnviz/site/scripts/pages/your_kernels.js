@@ -34,7 +34,7 @@ export class YourKernelsPage {
       this.host,
       make("section", { className: "text" },
         make("h2", {}, "How to write such a file"),
-        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. All keys, and the app: ", make("a", { href: installation, textContent: "installation" }), ".")),
+        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. The app lists all keys on its page of this name: ", make("a", { href: installation, textContent: "how to install it" }), ".")),
     );
   }
 
