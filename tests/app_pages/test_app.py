@@ -44,7 +44,7 @@ def test_the_page_runs_and_says_how_it_measures():
     app = open_app()
     assert not app.exception
     assert not app.error
-    assert any(metrics.PROTOCOL in caption.value for caption in app.caption)
+    assert any(metrics.PROTOCOL_OF_ONE in caption.value for caption in app.caption)
     assert app.multiselect(key=widget(METHODS)).value == choices.default_methods()
 
 

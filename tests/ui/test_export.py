@@ -112,7 +112,7 @@ def test_the_report_stands_alone_and_says_how_it_was_made(burst, estimates):
     assert all(source.startswith("data:image/png;base64,") for source in page.images)
     assert not page.others and "url(" not in text and "@import" not in text
     assert "prefers-color-scheme: dark" in text
-    assert link in page.text and metrics.PROTOCOL in page.text and "KPN 5×5" in page.text
+    assert link in page.text and metrics.PROTOCOL_OF_ONE in page.text and "KPN 5×5" in page.text
     assert f"{metrics.psnr(burst.mean, burst.truth):.3f}" in page.text
     assert str(RECIPE.noise.read_std) in page.text
     assert "; ".join(f"{dy:g}, {dx:g}" for dy, dx in burst.shifts).replace("-", "−") in page.text
@@ -223,7 +223,7 @@ def test_the_interactive_page_holds_the_payload_and_says_what_it_shows(burst, es
     assert gzip.decompress(base64.b64decode(data)) == with_header(order, payload)
     assert gzip.decompress(base64.b64decode(assumed)) == other
     for said in ("Photo “dog”, gain ×2", "8 frames of 40×32 pixels · crop at y 60, x 60 · seed 3", link,
-                 "KPN 5×5", metrics.PROTOCOL, "CC0 1.0", f"{metrics.psnr(burst.mean, burst.truth):.3f}",
+                 "KPN 5×5", metrics.PROTOCOL_OF_ONE, "CC0 1.0", f"{metrics.psnr(burst.mean, burst.truth):.3f}",
                  str(RECIPE.noise.read_std)):  # fmt: skip
         assert said in page.text, said
     # The only script that the browser may run, and nothing that it would fetch.
