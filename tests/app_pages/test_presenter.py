@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kpnviz.lens.linker import linked
 from kpnviz.ui import presenter
 
 pytestmark = pytest.mark.browser
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def script(chromium):
     page = chromium.new_page()
-    steps = (Path(presenter.__file__).parent / "presenter.js").read_text(encoding="utf-8")
+    steps = linked(Path(presenter.__file__).parent / "presenter.js")
     page.add_script_tag(content=steps.partition("class Presenter")[0])
     yield page.evaluate
     page.close()
