@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from kpnviz.capture.burst_json import METADATA
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
@@ -29,7 +30,6 @@ _SIDECARS = frozenset(
     )
 )
 _SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r")
-_METADATA = "burst.json"
 
 
 def frames_among(names: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -42,7 +42,7 @@ def frames_among(names: Sequence[str]) -> tuple[list[int], list[str]]:
     paths = [PurePosixPath(base_name(name).lower()) for name in names]
     kinds = [path.suffix[1:] for path in paths]
     beside = [
-        path.name != _METADATA and (path.name.startswith(".") or path.name in _SYSTEM or kind in _SIDECARS)
+        path.name != METADATA and (path.name.startswith(".") or path.name in _SYSTEM or kind in _SIDECARS)
         for path, kind in zip(paths, kinds, strict=True)
     ]
     raws = {path.stem for path, kind in zip(paths, kinds, strict=True) if kind in _RAWS}
@@ -50,7 +50,7 @@ def frames_among(names: Sequence[str]) -> tuple[list[int], list[str]]:
     paired = [path.stem in raws and kind in _PICTURES for path, kind in zip(paths, kinds, strict=True)]
     lively = [path.stem in pictures and kind in _VIDEOS for path, kind in zip(paths, kinds, strict=True)]
     read = [i for i in range(len(names)) if not (beside[i] or paired[i] or lively[i])]
-    if not any(paths[i].name != _METADATA for i in read):
+    if not any(paths[i].name != METADATA for i in read):
         return list(range(len(names))), []
     notes = []
     for chosen, before, after in (
@@ -68,7 +68,7 @@ def without_ours(names: Sequence[str], ours: Sequence[bool]) -> tuple[list[int],
     """Which of these files are read where some are pictures that were denoised here, as one that was written into the
     folder of its burst; and a sentence on them. Where nothing else is there, they are the frames."""
     read = [i for i, made_here in enumerate(ours) if not made_here]
-    if len(read) == len(names) or all(base_name(names[i]) == _METADATA for i in read):
+    if len(read) == len(names) or all(base_name(names[i]) == METADATA for i in read):
         return list(range(len(names))), []
     skipped = [visible(base_name(name)) for name, made_here in zip(names, ours, strict=True) if made_here]
     was = "was" if len(skipped) == 1 else "were"

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from kpnviz.capture.burst_json import METADATA, metadata_of, shifts_of, white_level_of
 from kpnviz.capture.choosing import frames_among, listed, without_ours
 from kpnviz.capture.containers import (
     Frames,
@@ -41,11 +42,7 @@ from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
 from kpnviz.capture.raw import kind_of, read_raw
 from kpnviz.capture.tiff import frames_of_tiff
 from kpnviz.limits import (
-    MAX_INTENSITY,
-    MAX_JSON_BYTES,
     MAX_OBJECTS,
-    MAX_SHIFT,
-    MIN_WHITE,
     FileError,
     Limits,
 )
@@ -59,10 +56,6 @@ from kpnviz.pictures import (
     was_denoised_here,
 )
 from kpnviz.text import one_line, visible
-
-METADATA = "burst.json"
-FORMAT, _FIRST_FORMAT = "kpnviz burst 2", "kpnviz burst 1"
-"""What burst.json begins with. In the first format the codes of black and white were black_level and white_level."""
 
 _NPZ = (
     "frames",
@@ -151,7 +144,7 @@ class Burst:
         if base == METADATA:
             if self.metadata is not None:
                 raise FileError(f"{METADATA} comes twice; a burst has one")
-            self.metadata = _metadata(data)
+            self.metadata = metadata_of(data)
             return
         kind = kind_of(label, data)
         self.alone = (base, label, data) if kind == "picture" and not self.names else None
@@ -410,8 +403,8 @@ class Burst:
             "noise_source": label if noise else "",
             "known": True,
             "truth_place": truth_place,
-            "shifts": _shifts(label, shifts, N),
-            "white_level": _white_level(label, white),
+            "shifts": shifts_of(label, shifts, N),
+            "white_level": white_level_of(label, white),
             "moving": moving,
             "moving_shifts": moving_shifts,
             "recipe": recipe,
@@ -454,7 +447,7 @@ class Burst:
                     f"{label}: moving_mask holds values beyond 0 to 1, how much of a pixel is covered"
                 )
             self._write_light(f"{label}: moving_mask", one.reshape(1, H, W))
-        shifts = _shifts(label, moved.numbers().reshape(-1, 2), M * N)
+        shifts = shifts_of(label, moved.numbers().reshape(-1, 2), M * N)
         assert shifts is not None
         return M, shifts
 
@@ -531,82 +524,6 @@ class Burst:
 def _was_denoised_here(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
     with archive.open(entry) as member:
         return was_denoised_here(member.read(min(HEAD, entry.file_size)))
-
-
-def _shifts(name: str, values: Any, frames: int) -> list[list[float]] | None:
-    """(dy, dx) of each frame; integers if all are whole."""
-    if values is None:
-        return None
-    try:
-        shifts = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        shifts = np.empty(0)
-    if shifts.shape != (frames, 2) or not np.abs(shifts).max() <= MAX_SHIFT:
-        raise FileError(f"{name}: shifts are not (dy, dx) of each of the {frames} frames")
-    whole = np.rint(shifts).astype(np.int64)
-    found: list[list[float]] = (whole if np.array_equal(whole, shifts) else shifts).tolist()
-    return found
-
-
-def _white_level(name: str, value: Any) -> float:
-    if value is None:
-        return 1.0
-    try:
-        level = float(value)
-    except (TypeError, ValueError, OverflowError):
-        level = 0.0
-    if not MIN_WHITE <= level <= MAX_INTENSITY:
-        raise FileError(
-            f"{name}: white_level is {visible(value)}; it is a number above 0 ({MIN_WHITE:g} to {MAX_INTENSITY:g})"
-        )
-    return level
-
-
-def _metadata(data: bytes) -> dict[str, Any]:
-    """burst.json, checked: {frames, truth, levels, noise, shifts, white_level, recipe}."""
-    if len(data) > MAX_JSON_BYTES:
-        raise FileError(f"{METADATA} is {len(data) / 1e6:.0f} MB; it cannot be that of a burst")
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{METADATA} is not JSON: {one_line(error)}") from error
-    if not isinstance(values, dict) or values.get("format") not in (FORMAT, _FIRST_FORMAT):
-        raise FileError(f'{METADATA} does not say "format": "{FORMAT}"')
-    frames = values.get("frames")
-    if not isinstance(frames, list) or not frames or not all(isinstance(name, str) for name in frames):
-        raise FileError(f"{METADATA} does not list the names of its frames")
-    if len(set(frames)) != len(frames):
-        raise FileError(f"{METADATA} lists a frame twice")
-    first = values["format"] == _FIRST_FORMAT
-    codes = ("black_level", "white_level") if first else ("black_code", "white_code")
-    try:
-        levels = (float(values[codes[0]]), float(values[codes[1]]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        levels = (0.0, 0.0)
-    if not (0 <= levels[0] <= levels[1] - 1 <= 65534):
-        raise FileError(
-            f"{METADATA}: {codes[0]} and {codes[1]} are not codes of 0 to 65535, black below white"
-        )
-    noise = values.get("noise")
-    if noise is not None:
-        if not isinstance(noise, list) or not noise:
-            raise FileError(f"{METADATA}: noise is not a list with one entry a channel")
-        try:
-            noise = [(float(one["read_std"]), float(one["shot_gain"])) for one in noise[:4]]
-        except (TypeError, KeyError, ValueError, OverflowError) as error:
-            raise FileError(
-                f"{METADATA}: noise {visible(noise)} is not one (read_std and shot_gain)"
-            ) from error
-    truth = values.get("truth")
-    return {
-        "frames": frames,
-        "truth": truth if isinstance(truth, str) else None,
-        "levels": levels,
-        "noise": noise,
-        "shifts": _shifts(METADATA, values.get("shifts"), len(frames)),
-        "white_level": _white_level(METADATA, None if first else values.get("white_level")),
-        "recipe": values.get("recipe"),
-    }
 
 
 def limit_resources(limits: Limits) -> None:

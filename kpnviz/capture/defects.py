@@ -81,8 +81,10 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     between = in_this_thread(between)
     planes = _planes(stack)
     found: list[tuple[_Plane, _Found]] = []
-    pixels: set[tuple[int, int]] = set()
-    many, kept, lines = pixels.copy(), pixels.copy(), pixels.copy()
+    pixels: set[tuple[int, int]] = set()  # that are mended; many, kept: that are not
+    many: set[tuple[int, int]] = set()
+    kept: set[tuple[int, int]] = set()
+    lines: set[tuple[int, int]] = set()
     planes = [plane for plane in planes if min(plane.of(stack.codes[0]).shape) >= 8]
     hot = [_hot_pixels(stack, plane, planes, moves, between) for plane in planes]
     sure = [places for places, _ in hot]
@@ -201,7 +203,8 @@ def _hot_pixels(
     candidates = results(among, range(0, h, rows))
     y, x = np.concatenate(candidates, axis=1)
     if not len(y) or len(y) > 0.1 * h * w:
-        return (none := (np.zeros(0, int), np.zeros(0, int))), none
+        none = np.zeros(0, int), np.zeros(0, int)
+        return none, none
     sure = _are_sure(stack, plane, y, x, moves)
     y, x = y[sure], x[sure]
     before = np.stack([y, x])

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
+from kpnviz.capture.burst_json import FORMAT, METADATA
 from kpnviz.capture.choosing import frames_among, listed, without_ours
-from kpnviz.capture.decoding import FORMAT, METADATA, how_to_start, natural
+from kpnviz.capture.decoding import how_to_start, natural
 from kpnviz.capture.frame_stack import ColorProfile, FrameStack
 from kpnviz.capture.levels import below_black
 from kpnviz.capture.meaning import guess_input

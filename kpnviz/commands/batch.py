@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from kpnviz.capture.decoding import METADATA, natural
+from kpnviz.capture.burst_json import METADATA
+from kpnviz.capture.decoding import natural
 from kpnviz.commands.denoising import check_input, check_options, denoise_burst, loading
 from kpnviz.paths import held, write_atomically
 from kpnviz.text import visible
