@@ -66,23 +66,32 @@ def test_every_public_name_is_documented(names):
             assert [key for key in members if f"kpnviz.{name}.{key}" not in names] == [], name
 
 
-@pytest.mark.slow
-def test_every_public_room_and_its_names_are_documented(names):
-    known = {id(getattr(kpnviz, name)) for name in kpnviz.__all__}
+def public():
+    """(module, name of a function or class of its own, that thing) of every public module; name "" is the module."""
     rooms = {
         path.relative_to(ROOT / "kpnviz").parts[0].removesuffix(".py") for path in ROOT.glob("kpnviz/**/*.py")
     }
-    missing = []
     for room in sorted(room for room in rooms - INTERNAL if room[0] != "_"):
         for module in modules(room):
-            things = vars(importlib.import_module(module))
-            if module not in names:
-                missing.append(module)
-            for name, thing in {name: things.get(name) for name in things.get("__all__", things)}.items():
+            file = importlib.import_module(module)
+            yield module, "", file
+            for name in getattr(file, "__all__", vars(file)):
+                thing = getattr(file, name, None)
                 own = (inspect.isfunction(thing) or inspect.isclass(thing)) and thing.__module__ == module
-                if own and id(thing) not in known and name[0] != "_" and f"{module}.{name}" not in names:
-                    missing.append(f"{module}.{name}")
-    assert missing == []
+                if own and name[0] != "_":
+                    yield module, name, thing
+
+
+def test_every_public_name_says_what_it_is():
+    """What has no docstring is left out of the documentation without a word."""
+    assert [f"{module}.{name}" for module, name, thing in public() if not (thing.__doc__ or "").strip()] == []
+
+
+@pytest.mark.slow
+def test_every_public_room_and_its_names_are_documented(names):
+    known = {id(getattr(kpnviz, name)) for name in kpnviz.__all__}
+    listed = [f"{module}.{name}".rstrip(".") for module, name, thing in public() if id(thing) not in known]
+    assert [name for name in listed if name not in names] == []
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ def shifts_of(name: str, values: Any, frames: int) -> list[list[float]] | None:
 
 
 def white_level_of(name: str, value: Any) -> float:
+    """The brightness in scene units that white stands for; 1 where `value` is None."""
     if value is None:
         return 1.0
     try:
