@@ -163,8 +163,8 @@ def _mean(out, at, total, i, per_column, c, per_row, n):
 def _lower(out, a, b, total, i, per_column, c, per_row, n):
     for x in range(n):
         mean = total[i + x] * (per_column[c + x] * per_row)
-        out[a + x] = _least(out[a + x], mean)
-        out[b + x] = _least(out[b + x], mean)
+        out[a + x] = _least(out[a + x], mean)  # type: ignore[call-arg]
+        out[b + x] = _least(out[b + x], mean)  # type: ignore[call-arg]
 
 
 @_compiled

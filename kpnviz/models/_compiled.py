@@ -76,11 +76,7 @@ def narrowed(
 
 
 def separable_factors(
-    features: Map,
-    reference: Map,
-    others: Map,
-    mean: Map,
-    costs: Map,
+    maps: Sequence[Map],
     channels: tuple[int, int],
     layers: Layers,
     sizes: np.ndarray,
@@ -90,9 +86,11 @@ def separable_factors(
 ) -> None:
     """Fill factors [N, C, h, w]; as `MatchingNetwork._factors`.
 
-    features [T, h, w], encoded costs of the reference [E, h, w], of the others [N - 1, E, h, w] and their mean
-    [E, h, w];  costs [N, J, 2K, h, w];  channels  T and E
-    sizes, and scales of their logits, [S];  weights   of logits, of costs, and of how well a frame was found
+    maps       features [T, h, w], encoded costs of the reference [E, h, w], the mean of the others' [E, h, w], these
+               [N - 1, E, h, w], and costs [N, J, 2K, h, w]
+    channels   T and E
+    sizes, and scales of their logits, [S]
+    weights    of logits, of costs, and of how well a frame was found
     """
     N, C, h, w = factors.shape
     T, E = channels
@@ -102,10 +100,9 @@ def separable_factors(
         _padded(weight.flatten(1)) for weight in (*(pair[0] for pair in named), layers.mix_frame)
     )
     biases = tuple(pair[1].detach().numpy() for pair in named)
-    seen = (features, reference, mean, others)
-    maps = tuple(numbers for numbers, _ in seen)
-    steps = tuple(np.array(apart, dtype=np.int64) for _, apart in seen)
-    offset, *apart = (np.uintp(step) for step in costs[1])
+    seen = tuple(numbers for numbers, _ in maps[:4])
+    steps = tuple(np.array(along, dtype=np.int64) for _, along in maps[:4])
+    costs, (offset, *apart) = maps[4][0], [np.uintp(step) for step in maps[4][1]]
     out, blocks = factors.reshape(-1), -(-w // BLOCK)
     leak = np.float32(layers.leak)
 
@@ -114,11 +111,11 @@ def separable_factors(
         n = min(BLOCK, w - x)
         outputs = -(-(C + 2 * K + 1) // SIDE) * SIDE
         heads, sharpness = np.empty(N * outputs * BLOCK, np.float32), np.empty((J + SIDE) * BLOCK, np.float32)
-        _heads(maps, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)  # type: ignore[call-arg]
+        _heads(seen, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)  # type: ignore[call-arg]
         scratch = np.empty((4 * N + max(K, N) + 4 + 2 * K * N + N) * n, np.float32)
         shape = [np.uintp(i) for i in (N, J, C, K, outputs, h * w, y * w + x, n)]
         first = np.uintp(offset + y * apart[3] + x * apart[4])
-        _block(heads, sharpness, costs[0], first, *apart[:3], out, scratch, *shape, sizes, scales, *weights)  # type: ignore[call-arg]
+        _block(heads, sharpness, costs, first, *apart[:3], out, scratch, *shape, sizes, scales, *weights)  # type: ignore[call-arg]
 
     in_threads(run, h * blocks)
 

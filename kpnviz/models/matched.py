@@ -313,8 +313,8 @@ class MatchingNetwork(nn.Module):
         )
         factors = costs.new_empty((*costs.shape[:2], self.channels, *costs.shape[-2:]))
         for b in range(len(costs)):
-            maps = [_flat(x[b]) for x in (t, e0, e, mean, costs)]
-            separable_factors(*maps, (T, E), layers, sizes, scales, weights, factors[b].numpy())
+            maps = [_flat(x[b]) for x in (t, e0, mean, e, costs)]
+            separable_factors(maps, (T, E), layers, sizes, scales, weights, factors[b].numpy())
         return factors
 
     def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
