@@ -109,6 +109,8 @@ GOOD = [
     "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
     "v=2&lesson=4&teach=1&sizes=kpn-l3~mkpn~2",
+    "v=2&shown=kpn-l5&other=truth&against=mkpn",
+    "v=2&shown=&off=",
     "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
     "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
     "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
@@ -123,6 +125,16 @@ WRONG = [
     "off=resnet.3&moved=9~9~99&dropped=x&region=x&kinds=99",
     "sizes=kpn-l3~frame~8",
     "lesson=0&sizes=kpn~mkpn~1",
+    "shown=x",
+    "other=resnet",
+    "against=y",
+    "noise_shown=7",
+    "off=mkpn",
+    "off=~~",
+    "sizes_against=z",
+    "in_other=x",
+    "kernels_view=x",
+    "frame=1.5",
 ]
 
 

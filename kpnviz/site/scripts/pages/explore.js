@@ -4,8 +4,9 @@
 /** @import { Display } from "../../../lens/scripts/types" */
 
 import { fromHtml, make } from "../elements.js";
-import { exampleShown, stateOfExample } from "../examples.js";
+import { exampleShown, numberShown, stateOfExample } from "../examples.js";
 import { Outdated } from "../slices.js";
+import { filled } from "../texts.js";
 import { LensPage } from "./lens_page.js";
 
 const REST_MS = 600; // after which other assumed noise is computed
@@ -39,12 +40,15 @@ export class ExplorePage extends LensPage {
     this.introduction.before(select);
   }
 
-  /** What is to be seen: of an example, if its burst is on the page. */
+  /** What is to be seen: of a number that a text states, or of an example, if its burst is on the page. */
   introduce() {
     const { offer, state } = this.session;
     const example = exampleShown(state, offer);
+    const number = numberShown(state, offer);
     if (this.examples) this.examples.value = example ? String(offer.examples.indexOf(example)) : "";
-    this.introduction.replaceChildren(...(example ? [make("b", {}, `${example.title}. `), example.look] : [fromHtml(this.says.introduction)]));
+    if (number) this.introduction.replaceChildren(fromHtml(filled(this.says.number, { text: number.text, says: number.says })));
+    else if (example) this.introduction.replaceChildren(make("b", {}, `${example.title}. `), example.look);
+    else this.introduction.replaceChildren(fromHtml(this.says.introduction));
   }
 
   get display() {

@@ -1,9 +1,9 @@
 // Learn: short lessons, each with a question to answer before the reveal, and the one figure that it is about.
 
-/** @import { Burst } from "../types" */
+/** @import { Burst, Config, Estimate } from "../types" */
+/** @import { Offer } from "../parameters.js" */
 /** @import { Site } from "../site.js" */
 /** @import { Lesson } from "../texts.js" */
-/** @import { Shown } from "../pack.js" */
 
 import { mount } from "../../../lens/scripts/mount.js";
 import { chart } from "../chart.js";
@@ -11,6 +11,7 @@ import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
+import { Missing } from "../missing.js";
 import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
@@ -152,21 +153,18 @@ export class LearnPage {
     },
     reach: async (_, burst, turn, put) => {
       const models = this.needed(REACHES);
-      const networks = [];
-      for (const model of models) networks.push({ ...model, estimate: await this.session.estimate(model.name, turn) });
-      put(chart(reachCurves(burst, networks)));
+      put(chart(reachCurves(burst, await this.estimates(models, turn))));
     },
     size: async (lesson, burst, turn, put) => {
       const models = this.session.offer.models.filter(({ name }) => this.session.offer.sized.includes(name));
       if (models.filter(({ config }) => config.sizes.length === 1).length < 2) throw new Error("This figure compares kernel sizes, and this site has fewer than two");
+      /** @type {{ title: string, config: Config, left: number }[]} */
       const networks = [];
-      for (const model of models) {
-        const estimate = await this.session.estimate(model.name, turn);
-        const field = fieldOf(estimate, model.config, burst);
-        if (!field) continue;
-        networks.push({ ...model, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
+      await this.estimates(models, turn, ({ title, config, estimate }) => {
+        const field = fieldOf(estimate, config, burst);
+        if (field) networks.push({ title, config, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
         if (networks.filter(({ config }) => config.sizes.length === 1).length > 1) put(chart(sizeCurves(burst.N, networks)));
-      }
+      });
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
     others: async (_, __, turn, put) => {
@@ -187,6 +185,28 @@ export class LearnPage {
   }
 
   /**
+   * What networks make of the burst, one after the other; it throws where none can be had.
+   * @param {Offer["models"]} models
+   * @param {number} turn
+   * @param {(network: Offer["models"][number] & { estimate: Estimate }) => void} [came]  told of each
+   */
+  async estimates(models, turn, came = () => {}) {
+    const missing = new Missing();
+    const found = [];
+    for (const model of models) {
+      const estimate = await missing.without(model, () => this.session.estimate(model.name, turn));
+      if (!estimate) continue;
+      const network = { ...model, estimate };
+      found.push(network);
+      came(network);
+    }
+    this.session.check(turn);
+    if (!found.length && models.length) throw new Error(missing.sentence());
+    this.site.complain(missing.sentence());
+    return found;
+  }
+
+  /**
    * @param {Lesson} lesson
    * @param {Burst} burst
    * @param {number} turn
@@ -195,9 +215,7 @@ export class LearnPage {
   async inLens(lesson, burst, turn, put) {
     const { session } = this;
     const { methods, display, pixel } = stateOfExample(lesson.burst, session.offer);
-    /** @type {Shown[]} */
-    const shown = [];
-    for (const model of session.modelsOf(methods, burst.N).slice(-2)) shown.push({ ...model, estimate: await session.estimate(model.name, turn) });
+    const shown = await this.estimates(session.modelsOf(methods, burst.N).slice(-2), turn);
     if (!shown.length) throw new Error("No network on this site takes the burst of this figure");
     const host = make("div", { className: "lesson-lens" });
     put(host);

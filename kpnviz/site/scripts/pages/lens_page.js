@@ -9,6 +9,7 @@ import { mount } from "../../../lens/scripts/mount.js";
 import { Controls } from "../controls.js";
 import { make, sentenceOf } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
+import { Missing } from "../missing.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
 import { said } from "../texts.js";
@@ -26,7 +27,9 @@ export class LensPage {
     this.site = site;
     this.session = site.session;
     this.first = true;
+    this.entered = false; // whether it was told to show something
     this.left = false;
+    this.missing = new Missing(); // of the networks of the burst
     this.says = this.session.offer.texts[page];
     this.introduction = Object.assign(said("p", this.says.introduction), { className: "introduction" });
     const form = make("form", { id: "controls" });
@@ -68,13 +71,18 @@ export class LensPage {
 
   /** The networks on the page, the one to be seen first at the end. */
   get models() {
+    return this.chosen.filter(({ name }) => !this.missing.has(name));
+  }
+
+  /** The same, with those that cannot be had. */
+  get chosen() {
     const { state } = this.session;
     return this.session.modelsOf(state.methods, state.frames);
   }
 
   /** A sentence on methods that are left out. */
   get note() {
-    const left = this.session.state.methods.length - this.models.length;
+    const left = this.session.state.methods.length - this.chosen.length;
     return left ? ` (${left === 1 ? "one method takes" : `${left} methods take`} another number of frames)` : "";
   }
 
@@ -98,7 +106,9 @@ export class LensPage {
   async changed() {
     if (this.left) return;
     const turn = this.session.next();
-    if (!this.first) this.site.complain(""); // what was wrong with a link stays until something is changed
+    if (this.entered) this.site.complain(""); // what was wrong with a link stays until something is changed
+    this.entered = true;
+    this.missing.clear();
     this.site.keep();
     try {
       const before = this.session.id;
@@ -131,19 +141,20 @@ export class LensPage {
    * @param {number} turn
    */
   async denoise(turn) {
-    const { burst, models, session } = this;
+    const { burst, models, session, missing } = this;
     const begun = performance.now();
     if (!this.first || !models.length) this.show();
     const waiting = new Set(models.filter(({ name }) => !session.estimates.has(name)).map(({ title }) => title));
-    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
+    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${framesOf(burst)}, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
     progress();
     const large = models[models.length - 1]?.name;
-    const loaded = large ? session.pool.open(large) : Promise.resolve();
+    const loaded = large ? session.pool.open(large).catch(() => {}) : Promise.resolve();
     await Promise.all(
-      models.map(async ({ name, title }) => {
+      models.map(async (model) => {
+        const { name, title } = model;
         if (name !== large) await loaded;
         session.check(turn);
-        await session.estimate(name, turn);
+        await missing.without(model, () => session.estimate(name, turn));
         session.check(turn);
         waiting.delete(title);
         // At first the last network's picture is large, and the lens keeps what it shows: others wait for that.
@@ -152,8 +163,15 @@ export class LensPage {
       }),
     );
     session.check(turn);
-    if (this.first) this.show();
+    if (this.first || missing.has(large)) this.show();
+    if (models.length && !this.models.length) this.say(framesOf(burst));
+    this.sayMissing();
     await this.finished(turn);
+  }
+
+  /** Which networks could not be had, if any. */
+  sayMissing() {
+    this.site.complain(this.missing.sentence(), true);
   }
 
   /** All networks are through. @param {number} _turn @returns {Promise<void>} */
@@ -187,11 +205,20 @@ export class LensPage {
     const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
     if (!this.models.length) return;
     given();
-    for (const { name } of this.models) {
+    const failed = new Missing();
+    for (const model of this.models) {
+      const { name } = model;
       if (session.assumed.has(name)) continue;
-      const estimates = await session.ask(name, turn, SCALES);
+      const estimates = await failed.without(model, () => session.ask(name, turn, SCALES));
+      if (!estimates) continue;
       session.assumed.set(name, packAssumed(burst, SCALES, estimates, session.id));
       given();
     }
+    this.site.complain(failed.sentence(" with another assumed noise"), true);
   }
+}
+
+/** @param {Burst} burst */
+export function framesOf({ N, H, W }) {
+  return `${N} frame${N > 1 ? "s" : ""} of ${H}×${W} pixels`;
 }
