@@ -42,6 +42,8 @@ export class Session {
     this.assumed = new Map(); // of each network, what it makes of other assumed noise, packed for the lens
     /** @type {OwnPhoto | null} */
     this.own = null; // the visitor's photo
+    /** @type {number | null} */
+    this.presented = null; // the example that was shown last
     this.turn = 0; // counts changes: what belongs to an older one is dropped
     /** @type {State} */
     this.state = readLink("", offer)[0];

@@ -33,8 +33,6 @@ const PAGES = {
   your_kernels: { title: "Your kernels", make: YourKernelsPage },
 };
 
-const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall
-
 export class Site {
   /** @param {Offer} offer */
   constructor(offer) {
@@ -61,6 +59,9 @@ export class Site {
       }),
     );
     elementNamed("navigation").append(...this.links.values());
+    this.forClass = make("button", { type: "button", textContent: "For class", title: "For a projector: larger type, the controls folded away; arrow keys step through examples and lessons" });
+    this.forClass.onclick = () => this.teach(!this.session.state.teach);
+    elementNamed("tools").append(this.forClass);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
     addEventListener("popstate", () => this.open());
     addEventListener("hashchange", () => ALONE && pageHere() !== this.name && this.open());
@@ -95,7 +96,8 @@ export class Site {
       if (name === this.name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.documentElement.style.fontSize = this.session.state.teach ? TEACHER_TYPE : "";
+    document.documentElement.classList.toggle("class", this.session.state.teach);
+    this.forClass.setAttribute("aria-pressed", String(this.session.state.teach));
   }
 
   /** @param {"pushState" | "replaceState"} how */
@@ -126,6 +128,13 @@ export class Site {
     if (asked === "kernels" && !problem) this.complain("The page Kernels is in the app, which runs where kpnviz is installed: here are its burst and its view of the kernels in Explore.");
     if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
+  }
+
+  /** In front of a class, or not. @param {boolean} teach */
+  teach(teach) {
+    this.session.state.teach = teach;
+    this.show(this.name);
+    this.page?.changed();
   }
 
   /**

@@ -7,6 +7,7 @@
 
 import { mount } from "../../../lens/scripts/mount.js";
 import { chart } from "../chart.js";
+import { presenterBeside } from "../class_mode.js";
 import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
@@ -40,7 +41,12 @@ export class LearnPage {
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.content = make("div");
-    place.replaceChildren(make("header", {}, make("h1", {}, "Learn"), make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`)), this.content);
+    this.title = make("h1", {}, "Learn");
+    const header = make("header", {}, this.title);
+    const { teach } = this.session.state;
+    if (!teach) header.append(make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`));
+    this.presenter = teach ? presenterBeside(header, (number) => this.go(number)) : null;
+    place.replaceChildren(header, this.content);
   }
 
   async changed() {
@@ -55,6 +61,7 @@ export class LearnPage {
   destroy() {
     this.left = true;
     this.session.next();
+    this.presenter?.destroy();
     this.lens?.destroy();
   }
 
@@ -93,6 +100,7 @@ export class LearnPage {
       reveal.replaceChildren(make("p", {}, verdict, fromHtml(lesson.reveal)));
       if (lesson.said) reveal.append(make("p", {}, "On the test set, ", withNumbers(this.site, lesson.said, lesson.numbers)));
       count.textContent = this.counted;
+      folded.open = false;
     };
     question.append(
       ...lesson.options.map((option, i) => make("label", { className: "check" }, make("input", { type: "radio", name: "answer", checked: answered.get(number) === i, onchange: () => answer(i) }), said("span", option))),
@@ -103,11 +111,17 @@ export class LearnPage {
     figure.setAttribute("aria-label", "Figure");
     const opens = { explore: "Open in Explore", your_burst: "Open your own photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
     const open = make("button", { type: "button", textContent: opens, onclick: () => (lesson.opens === "explore" ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer)) : this.site.go(lesson.opens)) });
+    const text = [said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`)];
+    // For a class: question and figure on one screen, and the answer in sight. What was read before it is folded away.
+    const folded = make("details", { open: !answered.has(number) }, make("summary", { textContent: "The lesson's text" }), ...text);
+    const { presenter } = this;
+    if (presenter) this.title.textContent = lesson.title;
+    presenter?.update({ titles: lessons.map(({ title }) => title), at: number, shown: true });
     this.content.replaceChildren(
-      make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count),
+      ...(presenter ? [] : [make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count)]),
       make("div", { className: "lesson" },
-        make("div", { className: "text" }, make("h2", {}, lesson.title), said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+        make("div", { className: "text" }, ...(presenter ? [folded] : [make("h2", {}, lesson.title), ...text]), question),
+        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] && !presenter ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));

@@ -6,8 +6,10 @@
 /** @import { Display, Pixel } from "../../../lens/scripts/types" */
 
 import { mount } from "../../../lens/scripts/mount.js";
+import { foldButton, presenterBeside } from "../class_mode.js";
 import { Controls } from "../controls.js";
 import { make, sentenceOf } from "../elements.js";
+import { exampleShown, stateOfExample } from "../examples.js";
 import { interestingPixel } from "../first_look.js";
 import { Missing } from "../missing.js";
 import { pack, packAssumed } from "../pack.js";
@@ -21,9 +23,10 @@ export class LensPage {
   /**
    * @param {Site} site
    * @param {HTMLElement} place
-   * @param {{ page: string, methods: boolean }} options  page: whose texts it has; methods: whether they are chosen
+   * @param {{ page: string, methods: boolean, examples?: boolean }} options  page: whose texts it has; methods: whether they are
+   *   chosen; examples: whether it has a menu of bursts that show one thing each
    */
-  constructor(site, place, { page, methods }) {
+  constructor(site, place, { page, methods, examples = false }) {
     this.site = site;
     this.session = site.session;
     this.first = true;
@@ -40,10 +43,13 @@ export class LensPage {
     this.status.setAttribute("role", "status");
     this.status.textContent = "Loading …";
     this.below = make("div", { className: "below" });
-    place.replaceChildren(
-      make("header", {}, said("h1", this.says.title), this.introduction),
-      make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below)),
-    );
+    const { teach } = this.session.state;
+    const header = make("header", {}, said("h1", this.says.title), this.introduction);
+    const columns = make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below));
+    place.replaceChildren(header, columns);
+    this.fold = foldButton(columns, teach);
+    this.presenter = examples && teach ? presenterBeside(header, (number) => this.showExample(number)) : null;
+    this.menu = examples && !teach ? this.menuOfExamples() : null;
     this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods, this.session.photoNames);
     this.lens = mount(lens.attachShadow({ mode: "open" }), {
       onPinned: (pixel) => {
@@ -56,6 +62,38 @@ export class LensPage {
         this.site.keep();
       },
     });
+  }
+
+  /** A menu of bursts that show one thing each. */
+  menuOfExamples() {
+    const { examples } = this.session.offer;
+    const select = make("select", { id: "examples" }, make("option", { value: "", textContent: "Examples" }), ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
+    select.setAttribute("aria-label", "Examples");
+    select.onchange = () => select.value !== "" && this.showExample(Number(select.value));
+    this.introduction.before(select);
+    return select;
+  }
+
+  /** @param {number} number */
+  showExample(number) {
+    const { state, offer } = this.session;
+    const { teach, noise, sizes, lesson } = state; // they are of other pages
+    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, lesson });
+    this.controls.write();
+    this.follow();
+    this.changed();
+  }
+
+  /** Which example is on the page. */
+  nameExample() {
+    const { state, offer } = this.session;
+    const { examples } = offer;
+    const example = exampleShown(state, offer);
+    const at = example ? examples.indexOf(example) : null;
+    this.session.presented = at ?? this.session.presented;
+    if (this.menu) this.menu.value = at === null ? "" : String(at);
+    this.presenter?.update({ titles: examples.map(({ title }) => title), at: this.session.presented, shown: at !== null });
+    return example;
   }
 
   /** How the lens shows the burst at first. @returns {Partial<Display>} */
@@ -90,6 +128,8 @@ export class LensPage {
     this.left = true;
     this.session.next();
     this.session.anew?.closeAll();
+    this.fold.remove();
+    this.presenter?.destroy();
     this.lens.destroy();
   }
 
@@ -110,6 +150,7 @@ export class LensPage {
     this.entered = true;
     this.missing.clear();
     this.site.keep();
+    this.nameExample();
     try {
       const before = this.session.id;
       const recipe = await this.session.recipe();

@@ -26,7 +26,9 @@ export class SizesPage extends LensPage {
     super(site, place, {
       page: "sizes",
       methods: false,
+      examples: true,
     });
+    this.introduction.hidden = this.session.state.teach; // for a class the title is enough, and pictures need the room
     this.used = new Set();
     this.followed = false;
   }
