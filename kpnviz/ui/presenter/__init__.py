@@ -21,7 +21,9 @@ from kpnviz.ui.state import PRESENTER
 @cache
 def _component() -> Callable[..., Any]:
     return st.components.v2.component(
-        "kpnviz.presenter", html='<div class="presenter-host"></div>', js=linked(Path(__file__).parent / "host.js")
+        "kpnviz.presenter",
+        html='<div class="presenter-host"></div>',
+        js=linked(Path(__file__).parent / "host.js"),
     )
 
 
