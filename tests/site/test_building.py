@@ -21,7 +21,7 @@ from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery, photo_path
 from kpnviz.site.building import single_page, site_files
-from kpnviz.ui import link
+from kpnviz.ui import choices, link
 from kpnviz.ui.presets import address_of
 
 MODELS, PHOTOS = ["kpn-l5", "mkpn"], ["dog", "flowers"]
@@ -170,3 +170,22 @@ def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app
             del theirs["other"]
             theirs["methods"] = "mkpn"
         assert mine == theirs, burst
+
+
+@pytest.mark.parametrize(
+    ("names", "other", "shown"),
+    [
+        (["mkpn", "kpn-l1", "kpn-l5", "kpn-l25"], "kpn-l1", "kpn-l25"),
+        (["mkpn", "kpn-l25"], "kpn-l25", "mkpn"),
+        (["kpn-l25"], "frame", "kpn-l25"),
+        ([], "frame", ""),
+    ],
+)
+def test_sizes_never_compares_a_picture_with_itself(
+    run_node, tmp_path, monkeypatch, whole_offer, names, other, shown
+):
+    models = [model for model in whole_offer["models"] if model["name"] in names]
+    (found,) = run_node(tmp_path, [("firstSizes", {"offers": [{"models": models, "sized": names}]})])
+    monkeypatch.setattr(choices, "sized_methods", lambda: tuple(names))
+    expected = {"other": other, "shown": shown, "frame": 0}
+    assert found == [expected] and choices.first_look() == {**expected, "look": "sizes"}

@@ -35,7 +35,7 @@ function headerOf(bytes) {
   try {
     const length = Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-    if (header instanceof Object) return [length, header];
+    if (header instanceof Object && !Array.isArray(header)) return [length, header];
   } catch {
     // It is said below.
   }
