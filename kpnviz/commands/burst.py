@@ -105,8 +105,8 @@ def add_commands(commands: Any) -> None:
         "  kpnviz denoise --each bursts -o clean          # every burst in a folder, each to its own picture\n"
         "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.\n"
         "--each: a burst is a folder with pictures or a file of several frames, at any depth; bursts/a/b becomes\n"
-        "clean/a/b.png, and clean/bursts.jsonl says how. Started again, it leaves out what was done from the same files "
-        "in the same way.",
+        "clean/a/b.png, and clean/bursts.jsonl says how. Started again, it leaves out what was done from the same "
+        "files in the same way.",
     )
     _add_input(denoise)
     denoise.add_argument(
