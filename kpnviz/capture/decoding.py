@@ -33,7 +33,6 @@ from kpnviz.capture.containers import (
     check_count,
     frames_of,
     frames_of_npz,
-    is_one_color_picture,
 )
 from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra
 from kpnviz.capture.kernel_decoding import KernelFile
@@ -308,11 +307,8 @@ class Burst:
     def _add_zip(self, label: str, file: IO[bytes]) -> None:
         with opened(label, file, self.limits) as (archive, entries):
             keys = [entry.filename.removesuffix(".npy") for entry in entries]
-            if (
-                "frames" in keys
-                and "frames.npy" in archive.NameToInfo
-                and self._is_ours(label, keys, archive)
-            ):
+            # Frames without a word of ours on them are anybody's.
+            if "frames.npy" in archive.NameToInfo and len(set(keys) & set(_NPZ)) > 1:
                 self._add_npz(label, archive)
                 return
             if keys and all(entry.filename.endswith(".npy") for entry in entries):
@@ -345,16 +341,6 @@ class Burst:
                 if is_zip(body[:4]):
                     raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
                 self._add_one(base, inside, body)
-
-    def _is_ours(self, label: str, keys: list[str], archive: zipfile.ZipFile) -> bool:
-        """Whether an NPZ is one of kpnviz: what is known of a burst, or frames in linear light that are aligned."""
-        if len(set(keys) & set(_NPZ)) > 1:
-            return True
-        frames = StoredArray(label, "frames", archive)
-        shape = frames.shape
-        has_its_axes = len(shape) == 3 and not is_one_color_picture(shape)
-        has_its_axes |= len(shape) == 4 and shape[1] in (1, 3)
-        return frames.dtype.kind not in "iub" and has_its_axes
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
         if self.names or self.metadata:

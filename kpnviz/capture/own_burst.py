@@ -10,7 +10,7 @@ import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
-from kpnviz.capture.choosing import listed
+from kpnviz.capture.choosing import LEFT_OUT, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
@@ -123,31 +123,14 @@ class OwnBurst:
         if self.left_out and not self.chosen:
             why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
-        if self.left_out:
-            for which, one, many in (
-                (self.left_out - self.white, "it shows another scene", "they show another scene"),
-                (
-                    self.white,
-                    "it could not be aligned, with much of it at white",
-                    "they could not be aligned, with much of them at white",
-                ),
-            ):
-                others = listed([self.stack.names[i] for i in sorted(which)])
-                if which:
-                    text += f" Left out, as {one if len(which) == 1 else many}: {others}."
+        for sentence in self.left_out_notes:
+            text += f" {sentence}"
         if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
             text += (
                 f" Frames of {self.stack.width}x{self.stack.height} pixels are too small to be aligned, and are used "
                 "as they are."
             )
-        if used < total:
-            left = [
-                name
-                for i, name in enumerate(self.stack.names)
-                if i not in self.order and i not in self.left_out
-            ]
-            text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
-        elif len(self.order) > used:
+        if len(self.order) > used == total:
             twice = len(self.order) - used
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
@@ -167,6 +150,27 @@ class OwnBurst:
                 "unshifted, and left out of the estimate of the noise."
             )
         return text
+
+    @property
+    def left_out_notes(self) -> list[str]:
+        """Sentences on frames of the stack that are not used."""
+        notes = []
+        for which, one, many in (
+            (self.left_out - self.white, "it shows another scene", "they show another scene"),
+            (
+                self.white,
+                "it could not be aligned, with much of it at white",
+                "they could not be aligned, with much of them at white",
+            ),
+            (
+                set(range(len(self.stack))) - self.left_out - set(self.order),
+                *2 * (f"{len(set(self.order))} frames are used, the sharpest that were found",),
+            ),
+        ):
+            others = listed([self.stack.names[i] for i in sorted(which)])
+            if which:
+                notes.append(f"{LEFT_OUT}, as {one if len(which) == 1 else many}: {others}.")
+        return notes
 
     @property
     def _brightness_report(self) -> str:
