@@ -51,6 +51,7 @@ from kpnviz.pictures import (
     HEAD,
     check_light,
     check_pixels,
+    empty_border,
     jpegs_behind,
     read_pictures,
     was_denoised_here,
@@ -74,7 +75,10 @@ _COLORS = {1: "gray", 3: "color", 4: "four planes"}
 _NUMBERS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}
 
 
-_OF_A_KIND = ("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor")
+_OF_A_KIND = (
+    *("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor"),
+    "border",
+)
 """Attributes of Burst that are of its frames, which have one size and kind."""
 
 
@@ -103,6 +107,7 @@ class Burst:
         self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
         self.about: list[About] = []
+        self.border = (0, 0, 0, 0)  # of NaN, over all frames: see pictures.empty_border
         self.largest, self.used_bits = 0.0, 0  # of all numbers
         self.counts, self.sensor, self.why = (
             False,
@@ -200,6 +205,9 @@ class Burst:
         kind.bases.append(base)
         kind.names.append(label)
         kind.about.append(said)
+        if codes.dtype == np.float32 and np.isnan(codes.min()):
+            ends = zip(kind.border, empty_border(codes), strict=True)
+            kind.border = tuple(max(*pair) for pair in ends)  # type: ignore[assignment]
         kind._write(codes)
         return kind
 
@@ -291,7 +299,8 @@ class Burst:
 
     def _write(self, codes: np.ndarray) -> None:
         for plane in codes:
-            self.largest = max(self.largest, float(plane.max()))
+            largest = float(plane.max())
+            self.largest = max(self.largest, float(np.nanmax(plane)) if np.isnan(largest) else largest)
             if plane.dtype == np.uint16:
                 self.used_bits |= int(np.bitwise_or.reduce(plane, axis=None))
             self.output.write(np.ascontiguousarray(plane).data)
@@ -451,6 +460,35 @@ class Burst:
         assert shifts is not None
         return M, shifts
 
+    def _cut_off(self) -> tuple[list[int], str]:
+        """The part of the frames, [top, bottom, left, right], that lies within the border of NaN, and a sentence; of a
+        mosaic, what stays begins with the color that it began with. FileError if little would stay."""
+        assert self.shape is not None
+        C, H, W = self.shape
+        top, bottom, left, right = self.border
+        parts = [
+            f"{count} {line}{'s' if count > 1 else ''} at the {side}"
+            for count, line, side in (
+                (top, "row", "top"),
+                (bottom, "row", "bottom"),
+                (left, "column", "left"),
+                (right, "column", "right"),
+            )
+            if count
+        ]
+        which = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        if C == 1:
+            top, left = (n + n % 2 for n in (top, left))
+        h, w = max(H - top - bottom, 0), max(W - left - right, 0)
+        if 2 * h * w < H * W:
+            raise FileError(
+                f"{self.names[0]} and the frames with it hold no numbers (NaN) in {which} of {W}x{H} pixels; cut the "
+                "frames to the part that all of them show"
+            )
+        return [top, top + h, left, left + w], (
+            f"Frames hold no numbers (NaN) in {which}: all were cut to the {w}x{h} pixels within."
+        )
+
     def _check_count(self, frames: int) -> None:
         if frames < 1:
             raise FileError("there are no frames; a burst has 1 or more")
@@ -487,6 +525,9 @@ class Burst:
             found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
         self._check_count(len(places))
         notes = [f"{listed(labels)}: {note}." for note, labels in self.same_notes.items()] + list(self.notes)
+        if any(self.border):
+            found["part"], sentence = self._cut_off()
+            notes.append(sentence)
         if self.metadata is None and self.raw is None:
             found["numbers"] = {
                 "largest": self.largest,

@@ -31,6 +31,7 @@ _STRAY = 0.005  # quantile that stands for the smallest numbers: others are dead
 _LOW = 0.002  # quantile of the patches that stands for the darkest
 _LIFTED, _FAR = 0.03, 0.05  # of the range: where the darkest parts do not reach 0; where that is said
 _SPREAD = 0.1  # of the darkest parts: where numbers are below, they are too noisy to tell
+_LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
 _NEAR = (0.9, 1.2)  # times a pedestal: where the darkest parts are with it
 
 
@@ -79,6 +80,17 @@ def below_black(codes: np.ndarray, black: float) -> str:
     numbers = _some(codes)
     below = _below(codes, numbers, black) if numbers.size else ""
     return below and f"{below}; networks know no light below black: state a lower one (--black)."
+
+
+def shade_of(picture: np.ndarray, white_level: float = 1.0) -> str:
+    """What to say where nearly all of a picture [C, H, W] in linear light is shown black, or white; else nothing."""
+    for name, share in (
+        ("black", (picture < _LEAST_SHOWN * white_level).mean()),
+        ("white", (picture >= white_level).mean()),
+    ):
+        if share > _NEARLY_ALL:
+            return f"{100 * float(share):.3g} % of the picture is {name}"
+    return ""
 
 
 def _some(codes: np.ndarray) -> np.ndarray:

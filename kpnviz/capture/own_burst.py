@@ -14,7 +14,7 @@ from kpnviz.capture.choosing import listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
+from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
 from kpnviz.noise import NoiseModel
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
@@ -269,9 +269,12 @@ class OwnBurst:
     def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
         """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.
 
-        The noise within the reference; of frames that are clipped, as the darkest are, that of the clipped values,
-        which is too little but of the right order; of pictures too small for that, the noise of gain 2.
+        None, of frames that have moved and are the same; else the noise within the reference; of frames that are
+        clipped, as the darkest are, that of the clipped values, which is too little but of the right order; of pictures
+        too small for that, the noise of gain 2.
         """
+        if self._have_moved_and_are_the_same(channel):
+            return NoiseModel(0, 0), "none: the frames have moved, and are the same"
         try:
             return self._noise_of_the_reference(channel), "from the reference alone"
         except ValueError:
@@ -313,6 +316,20 @@ class OwnBurst:
             return fit.caution
         said = "No read noise is left, as where a sensor's black is above 0: state the number of black, if you know it."
         return f"{fit.caution} {said}".lstrip()
+
+    def _have_moved_and_are_the_same(self, channel: int) -> bool:
+        """Whether a scene has moved over the sensor and is the same to the last digit: noise would have stayed behind.
+        (Copies of one file, which have one noise, are the same where they are.)"""
+        found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if not np.rint(self.motion[found]).any():
+            return False
+        try:
+            self.estimate_noise(channel)
+        except SameFramesError:
+            return True
+        except ValueError:
+            pass
+        return False
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
