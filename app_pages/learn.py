@@ -142,7 +142,7 @@ if st.session_state.get(TEACH):  # what is asked and what is seen beside each ot
     lesson = LESSONS[number]
     begin(lesson.title, "", tools=lesson_steps)
     left, right = st.columns([6, 5], gap="medium")
-    with left:
+    with left, st.container(key="lesson_text"):
         # The answer is to be seen without scrolling: what was read before it is folded away.
         with st.expander("The lesson's text") if answered(number) else st.container():
             text(lesson, title=False)

@@ -23,7 +23,7 @@ const REACHES = ["kpn-l5", "kpn-l11", "kpn-l25"];
 const answered = new Map();
 
 /** CSS pixels of the lens beside a text. */
-const lensHeight = () => Math.max(innerHeight * 0.8, 480);
+const lensHeight = (/** @type {boolean} */ teach) => (teach ? Math.max(innerHeight * 0.68, 400) : Math.max(innerHeight * 0.8, 480));
 
 export class LearnPage {
   /**
@@ -39,7 +39,9 @@ export class LearnPage {
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.content = make("div");
-    place.replaceChildren(make("header", {}, make("h1", {}, "Learn"), make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`)), this.content);
+    this.status = make("p"); // in the place of a figure that is computed
+    this.status.setAttribute("role", "status");
+    place.replaceChildren(make("header", { className: "learn" }, make("h1", {}, "Learn"), make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`)), this.content);
   }
 
   async changed() {
@@ -72,7 +74,7 @@ export class LearnPage {
   }
 
   draw() {
-    const { lesson: number } = this.session.state;
+    const { lesson: number, teach } = this.session.state;
     const { lessons } = this;
     const lesson = lessons[number];
     const step = (/** @type {string} */ text, /** @type {number} */ to, className = "") => make("button", { type: "button", className, textContent: text, disabled: !lessons[to], onclick: () => this.go(to) });
@@ -90,6 +92,7 @@ export class LearnPage {
       const [no] = right ? ["Yes. "] : ["No. The right answer: “"];
       const verdict = make("b", { className: right ? "right" : "wrong" }, right ? "✓ " : "✗ ", no, ...(right ? [] : [fromHtml(lesson.options[lesson.right]), "”. "]));
       reveal.replaceChildren(make("p", {}, verdict, fromHtml(lesson.reveal)));
+      if (teach) text.open = false; // the answer is to be seen without scrolling
       if (lesson.said) reveal.append(make("p", {}, "On the test set, ", withNumbers(this.site, lesson.said, lesson.numbers)));
       count.textContent = this.counted;
     };
@@ -98,15 +101,19 @@ export class LearnPage {
       reveal,
     );
     const count = make("small", {}, this.counted);
+    // In front of a class it is folded away once there is an answer.
+    const text = make("details", { open: true, className: "lesson-text" }, make("summary", { hidden: !teach }, "The lesson's text"), said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`));
     const figure = make("section", { className: "figure" });
     figure.setAttribute("aria-label", "Figure");
-    const opens = { explore: "Open in Explore", your_burst: "Open your own photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    const opens = { explore: "Open in Explore", your_burst: "Open Your photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    // What the lesson goes on to needs files of one's own.
+    const needs = lesson.opens === "your_burst" ? [" A burst of your own files opens in the app, which runs on your computer: ", make("a", { href: this.session.offer.installation, textContent: "how it is installed" }), "."] : [];
     const open = make("button", { type: "button", textContent: opens, onclick: () => (lesson.opens === "explore" ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer)) : this.site.go(lesson.opens)) });
     this.content.replaceChildren(
       make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count),
       make("div", { className: "lesson" },
-        make("div", { className: "text" }, make("h2", {}, lesson.title), said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+        make("div", { className: "text" }, make("h2", {}, lesson.title), text, question),
+        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption), ...needs), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));
@@ -126,9 +133,8 @@ export class LearnPage {
     this.lens?.destroy();
     this.lens = null;
     const turn = this.session.next();
-    const status = make("p", { textContent: "Denoising …" });
-    status.setAttribute("role", "status");
-    place.replaceChildren(status);
+    this.status.textContent = "Denoising …";
+    place.replaceChildren(this.status);
     const put = (/** @type {(Node | string)[]} */ ...nodes) => place.replaceChildren(...nodes);
     try {
       const state = stateOfExample(lesson.burst, this.session.offer);
@@ -153,20 +159,23 @@ export class LearnPage {
     reach: async (_, burst, turn, put) => {
       const models = this.needed(REACHES);
       const networks = [];
-      for (const model of models) networks.push({ ...model, estimate: await this.session.estimate(model.name, turn) });
+      for (const [done, model] of models.entries()) {
+        this.status.textContent = `Denoising with ${model.title}, ${done + 1} of ${models.length} networks …`;
+        networks.push({ ...model, estimate: await this.session.estimate(model.name, turn) });
+      }
       put(chart(reachCurves(burst, networks)));
     },
     size: async (lesson, burst, turn, put) => {
       const models = this.session.offer.models.filter(({ name }) => this.session.offer.sized.includes(name));
       if (models.filter(({ config }) => config.sizes.length === 1).length < 2) throw new Error("This figure compares kernel sizes, and this site has fewer than two");
       const networks = [];
-      for (const model of models) {
+      for (const [done, model] of models.entries()) {
+        this.status.textContent = `Denoising with ${model.title}, ${done + 1} of ${models.length} networks …`;
         const estimate = await this.session.estimate(model.name, turn);
         const field = fieldOf(estimate, model.config, burst);
-        if (!field) continue;
-        networks.push({ ...model, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
-        if (networks.filter(({ config }) => config.sizes.length === 1).length > 1) put(chart(sizeCurves(burst.N, networks)));
+        if (field) networks.push({ ...model, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
       }
+      put(chart(sizeCurves(burst.N, networks))); // all at once: axes that grow are not a figure
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
     others: async (_, __, turn, put) => {
@@ -174,7 +183,7 @@ export class LearnPage {
       this.session.check(turn);
       const host = make("div", { className: "lesson-lens" });
       put(host);
-      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight() });
+      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight(this.session.state.teach) });
     },
   };
 
@@ -202,7 +211,7 @@ export class LearnPage {
     const host = make("div", { className: "lesson-lens" });
     put(host);
     const more = { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
+    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(session.state.teach), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
     if (lesson.figure !== "assumed") return;
     /** @type {Record<string, Uint8Array>} */
     const results = {};
