@@ -3,6 +3,7 @@
 /** @import { CellContent, Found, Line, NamedCell, Panel, RowPlan } from "./types" */
 /** @import { Painter } from "./painter.js" */
 
+import { fadeEdges } from "./edges.js";
 import { make, makeButton } from "./elements.js";
 import { BAR, CROSS, legendEntry, RING, SQUARE, TRIANGLE } from "./legend.js";
 import { arrange, arrangeStrip, clamp, LABELED_KERNEL, STRIP_KERNEL } from "./layout.js";
@@ -27,6 +28,7 @@ export class Rows {
     this.state = painter.state;
     this.box = painter.parts.find(".rows");
     this.tabs = painter.parts.find(".tabs");
+    this.fadeTabs = fadeEdges(this.tabs);
     this.tabGroup = new Roving(this.tabs, "[role=tab]", ({ dataset }) => this.state.chooseLook(dataset.look ?? ""));
     this.cellGroup = new Roving(this.box, ".cell");
     this.built = "";
@@ -48,6 +50,7 @@ export class Rows {
     });
     this.tabs.replaceChildren(...tabs);
     this.build();
+    this.fadeTabs();
   }
 
   get view() {

@@ -2,6 +2,8 @@
 
 /** @import { Offer, State } from "./parameters.js" */
 
+import { fadeEdges } from "../../lens/scripts/edges.js";
+import { Tips } from "../../lens/scripts/tips.js";
 import { elementNamed, make, sentenceOf } from "./elements.js";
 import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
@@ -57,6 +59,8 @@ export class Site {
       }),
     );
     elementNamed("navigation").append(...this.links.values());
+    fadeEdges(elementNamed("navigation"));
+    new Tips(/** @type {HTMLElement} */ (this.place.parentElement));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
     addEventListener("popstate", () => this.open());
     addEventListener("hashchange", () => ALONE && pageHere() !== this.name && this.open());
@@ -65,6 +69,14 @@ export class Site {
   /** A sentence at the top of the page, on what is wrong. @param {string} text */
   complain(text) {
     elementNamed("problem").textContent = text;
+    elementNamed("problem").className = "";
+  }
+
+  /** Say that the app's page Kernels, to which a link may lead, is not here. */
+  noteOnKernels() {
+    const link = make("a", { href: this.session.offer.installation, textContent: "how it is installed" });
+    elementNamed("problem").replaceChildren("The page Kernels is part of the app, which runs on your own computer (", link, "). Here its burst and its kernels are shown in Explore.");
+    elementNamed("problem").className = "calm"; // nothing is wrong
   }
 
   /**
@@ -85,7 +97,9 @@ export class Site {
       if (name === this.name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.documentElement.style.fontSize = this.session.state.teach ? TEACHER_TYPE : "";
+    const { classList, style } = document.documentElement;
+    style.fontSize = this.session.state.teach ? TEACHER_TYPE : "";
+    classList.toggle("teach", this.session.state.teach);
   }
 
   /** @param {"pushState" | "replaceState"} how */
@@ -106,7 +120,7 @@ export class Site {
     const problem = this.session.open(search);
     this.show(asked in PAGES ? asked : "explore");
     this.complain(problem);
-    if (asked === "kernels" && !problem) this.complain("The page Kernels is in the app, which runs where kpnviz is installed: here are its burst and its view of the kernels in Explore.");
+    if (asked === "kernels" && !problem) this.noteOnKernels();
     if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
   }
