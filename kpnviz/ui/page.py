@@ -89,6 +89,8 @@ html { font-size: 21px !important; }
 .st-key-lesson_text { gap: 0.5rem; }
 .st-key-lesson_text [data-testid="stMarkdownContainer"] p { font-size: 0.86rem; line-height: 1.4; }
 .st-key-lesson_text .katex-display { margin: 0.2rem 0; }
+.st-key-lesson_text :is(p, label) { font-size: 0.86rem; }
+.stApp:has(.st-key-lesson_text) .identity { display: none; } /* a lesson fits the screen */
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
 .st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }
 .katex-display { font-size: 0.78em; }

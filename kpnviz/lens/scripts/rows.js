@@ -142,7 +142,7 @@ export class Rows {
     const items = [];
     const drawn = marks && look !== "sum" && look !== "frequencies"; // marks are on kernels and patches
     if (drawn && look !== "frames")
-      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; center of |w|" : "center of |w|", MARKS.center));
+      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; centroid" : "centroid", MARKS.center));
     if (drawn && shiftsKnown && frames > 1) {
       items.push(legendEntry("shift", RING, look === "uses" ? "its scene in frame 0" : "true shift", MARKS.shift));
       items.push(legendEntry("shift beyond", TRIANGLE, "beyond the kernel", MARKS.beyond));

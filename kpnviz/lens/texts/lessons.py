@@ -199,7 +199,7 @@ LESSONS = (
         "along it are cheap; at a corner, only the true one.",
         "matching",
         "One frame at a flat place, at an edge and at a corner: what matching alone would weigh, and what MKPN "
-        "makes of it. Below, where kernels look against where the scene went, at textured pixels: MKPN, which is "
+        "makes of it. And where kernels look against where the scene went, at textured pixels: MKPN, which is "
         "shown the costs, and MKPN stacked, which is not and in its short training did not find the motion.",
         Example("Matching", "", pixel=(68, 42),
                 scene={"photo": "city", "top": 60, "left": 60, "gain": 2.0, "shake": "±2"},

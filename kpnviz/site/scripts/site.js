@@ -121,7 +121,7 @@ export class Site {
     this.show(asked in PAGES ? asked : "explore");
     this.complain(problem);
     if (asked === "kernels" && !problem) this.noteOnKernels();
-    if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
+    if (plain && asked === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
   }
 
