@@ -76,7 +76,12 @@ def kernel_lens(
     identity = read_header(payload)[0]["id"]
     address = None if state.get(BY_MESSAGE) else payloads.offer(identity, payload)
     fetched = address and {"address": address, "id": identity}
-    header = state[told] | {"lens": key, "payload": fetched, "assumed": assumed if fetched else None, "share": share}
+    header = state[told] | {
+        "lens": key,
+        "payload": fetched,
+        "assumed": assumed if fetched else None,
+        "share": share,
+    }
     _component()(
         data=with_header(header, b"" if fetched else payload),
         key=key,
