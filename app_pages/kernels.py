@@ -48,6 +48,8 @@ def open_view(recipe: BurstRecipe, methods: tuple[str, ...], view: str) -> None:
     """Let the lens show a view that was just chosen; maps of a frame that moved, within the kernels' reach."""
     state = st.session_state
     before, state[KERNELS_OPENED] = state.get(KERNELS_OPENED), view
+    if link.was_opened():
+        before = None
     display = state.get(KERNELS_DISPLAY) or {}
     # A link says how the lens shows the view that it opens.
     if before == view or (before is None and display):

@@ -139,8 +139,10 @@ def all_numbers(results: Results) -> None:
         metric = st.segmented_control(
             "Measure of the tables", METRICS, key=METRIC, default="PSNR", required=True
         )
+        # Read when it is asked for: what a page sends along is gone once it is left, and a browser that looks for it
+        # still would find an error.
         st.download_button(
-            "Download CSV", results_path().read_bytes(), "results.csv", "text/csv", on_click="ignore"
+            "Download CSV", results_path().read_bytes, "results.csv", "text/csv", on_click="ignore"
         )
     rows = rows_of(results, motion)
     st.markdown(words_of(motion))

@@ -35,6 +35,9 @@ _MAX_WARM_UP = (
 _BROWSER_AFTER = 0.5  # seconds until the server answers
 _CLEAN_EVERY = 10.0  # seconds
 
+HISTORY = (Path(__file__).parent / "history.js").read_text(encoding="utf-8")
+"""Script of every page: what runs of the app may write to the browser's history."""
+
 
 class ClosedSessions(SessionStorage):
     """Sessions whose tab was closed, for as long as it may come back; then they end, and their memory is freed.
@@ -153,10 +156,12 @@ def page_routes(names: Sequence[str], first: str, base: str, card: Card | None =
 
     It would look for the server beside the page's address, at /noise/_stcore/health, where there is nothing. The first
     page has the app's own address: Streamlit would say of its name that this page was not found. With a `card`, all
-    pages, the first one too, have what is shown where a link to them is shared.
+    pages, the first one too, have what is shown where a link to them is shared. history.js keeps what a person may go
+    back and forward to.
     """
     prefix = f"/{base.strip('/')}".rstrip("/")
     where = f"<script>window.__streamlit = {{BACKEND_BASE_URL: location.origin + {json.dumps(prefix + '/')}}}</script>"
+    where += f"<script>{HISTORY}</script>"
     page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
 
     async def answer(request: Request) -> HTMLResponse:

@@ -114,10 +114,9 @@ def open_session() -> None:
     """
     state = st.session_state
     query = upgraded({name: st.query_params[name] for name in st.query_params})
-    context = get_script_run_ctx()
     # A query other than the one written is not enough: what the browser sent before it heard of a change still has the
     # query before, and would take the change back.
-    moved = bool(query) and context is not None and context.is_history_navigation
+    moved = bool(query) and was_opened()
     if not work.is_continued():
         state[LINK_PROBLEM] = ""  # it has been read
     state.setdefault(OPENED_PLAIN, not query)
@@ -132,6 +131,12 @@ def open_session() -> None:
         if key not in known:
             state[key] = value
     sync_address()
+
+
+def was_opened() -> bool:
+    """Whether a person has just gone back or forward to the page's address."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def sync_address() -> None:

@@ -146,6 +146,8 @@ class Choice:
         values = self._values()
         if entry.text in values:
             return values[entry.text]
+        if entry.text == entry.default == "":
+            return ""
         default = self.write(entry.default, entry.state) or next(iter(values), "")
         nearest = next(iter(difflib.get_close_matches(entry.text[:80], list(values), n=1)), default)
         entry.wrong(f"is unknown, {nearest} is shown")

@@ -248,7 +248,9 @@ for _name, _format in _LENS_FORMATS.items():
 # --- Kernels ---
 KERNELS_VIEW = parameter("kernels_view", KERNEL_VIEWS["decomposition"], Choice(KERNEL_VIEWS), ("kernels",))
 for _name, _format in _LENS_FORMATS.items():
-    parameter(_name, DISPLAY[_name], _format, ("kernels",), name=f"in_{_name}", inside=KERNELS_DISPLAY)
+    # Which look a view has at first depends on the view: a look is written whenever it is known.
+    _default = "" if _name == "look" else DISPLAY[_name]
+    parameter(_name, _default, _format, ("kernels",), name=f"in_{_name}", inside=KERNELS_DISPLAY)
 
 # --- Noise, Sizes, Learn ---
 for _name, _format in _LENS_FORMATS.items():

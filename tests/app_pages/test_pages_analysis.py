@@ -96,6 +96,22 @@ def test_a_view_of_the_page_is_one_of_the_lens(view, shown):
     assert {name: display[name] for name in shown} == shown
 
 
+def test_a_view_is_as_a_link_has_it_and_without_a_word_as_it_is_at_first(monkeypatch):
+    app = open_page("kernels", kernels_view="Maps", kernels_display={"look": "kernels"})
+    assert app.session_state[KERNELS_DISPLAY] == {"look": "kernels"}
+    written = link.write({KERNELS_DISPLAY: app.session_state[KERNELS_DISPLAY]})
+    assert written["in_look"] == "kernels"  # else it would be opened with a map
+    assert link.read(written)[0][KERNELS_DISPLAY] == {"look": "kernels"}
+
+    # Back in the browser: to another view as it was left, and to where the page had not yet said how it shows it.
+    monkeypatch.setattr(link, "was_opened", lambda: True)
+    app.session_state["kernels_view"] = "Frequencies"
+    app.session_state[KERNELS_DISPLAY] = {"look": "sum", "frame": 2}
+    assert app.run().session_state[KERNELS_DISPLAY] == {"look": "sum", "frame": 2}
+    app.session_state[KERNELS_DISPLAY] = {}
+    assert app.run().session_state[KERNELS_DISPLAY]["look"] == "frequencies"
+
+
 def test_one_method_alone_cannot_disagree():
     app = open_page("kernels", kernels_view="Disagreement", methods=["mkpn"])
     assert "Choose two methods" in app.info[0].value

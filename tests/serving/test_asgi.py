@@ -136,6 +136,7 @@ def test_pages_say_where_their_server_is(monkeypatch):
     assert set(routes) == {"/own/explore", "/own/noise"}
     html = asyncio.run(routes["/own/noise"].endpoint(None)).body.decode()
     script = '<script>window.__streamlit = {BACKEND_BASE_URL: location.origin + "/own/"}</script>'
+    script += f"<script>{asgi.HISTORY}</script>"
     assert html.count(script) == 1 and html.index(script) < html.index("<script type=")
     plain = (Path(get_static_dir()) / "index.html").read_text()
     assert html.replace(script, "") == plain
