@@ -114,7 +114,7 @@ KERNEL_VIEWS = {
     "maps": "Maps",
     "kinds": "Kinds",
     "frequencies": "Frequencies",
-    "region": "Mean of a region",
+    "region": "Region",
     "disagreement": "Disagreement",
     "what-if": "What if",
 }
