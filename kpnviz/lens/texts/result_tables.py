@@ -65,8 +65,8 @@ STACKED_NOTE = (
 )
 ALIGNMENT_NOTE = (
     "The slope of the kernels' centroids on the true shifts: 1 where the kernels of the other frames go where the "
-    "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach. None is "
-    "marked as the best: larger kernels are measured on larger shifts."
+    "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach. None "
+    "is marked as the best: larger kernels are measured on larger shifts."
 )
 
 ANSWERS_NOTE = (
