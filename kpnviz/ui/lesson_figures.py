@@ -38,7 +38,7 @@ PAIR = 240  # CSS pixels of each of two figures side by side: both fit a column 
 PATCH = 33  # pixels a side of the pictures of a place
 SKY = 24  # pixels a side in which noise is measured
 
-LENS_SHARE = 0.64
+LENS_SHARE = 0.6
 """Of the window's height, for a lens in front of a class: what is said of it is to be seen, too."""
 
 REACHES = ("kpn-l5", "kpn-l11", "kpn-l25")
