@@ -256,10 +256,12 @@ for _name, _format in _LENS_FORMATS.items():
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("noise",), name=f"noise_{_name}", inside=NOISE_DISPLAY)
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
-for _name in ("compare", "mode", "against", "stops", "linear", "view"):
-    parameter(
-        _name, DISPLAY[_name], _LENS_FORMATS[_name], ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY
-    )
+_OF_SIZES = ("compare", "mode", "against", "stops", "linear", "view", "channel", "all", "off", "keep")
+for _name, _default, _format in (
+    ("look", "sizes", Choice(("sizes", "parts"))),
+    *((name, DISPLAY[name], _LENS_FORMATS[name]) for name in _OF_SIZES),
+):
+    parameter(_name, _default, _format, ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY)
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---

@@ -112,6 +112,7 @@ GOOD = [
     "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
     "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
     "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
+    "v=2&sizes_look=parts&sizes_off=mkpn.1.11&sizes_keep=0&sizes_channel=R&sizes_mode=share&sizes_all=1",
 ]
 WRONG = [
     "v=9&phto=dog",
@@ -122,7 +123,7 @@ WRONG = [
     "pixel=400~2&top=9999&look=x&assumed=7",
     "off=resnet.3&moved=9~9~99&dropped=x&region=x&kinds=99",
     "sizes=kpn-l3~frame~8",
-    "lesson=0&sizes=kpn~mkpn~1",
+    "lesson=0&sizes=kpn~mkpn~1&sizes_look=sum",
 ]
 
 

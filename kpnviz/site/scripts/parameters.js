@@ -144,7 +144,7 @@ export function writeLink(state, offer, page) {
   if (state.pixel) put("pixel", state.pixel.join("~"));
   const putDisplay = (/** @type {Partial<Display>} */ display, prefix = "", names = Object.keys(DISPLAY_LIMITS)) => {
     for (const [option, value] of Object.entries(display)) {
-      const start = offer.display[/** @type {keyof Display} */ (option)];
+      const start = names === OF_SIZES && option === "look" ? LOOKS_OF_SIZES[0] : offer.display[/** @type {keyof Display} */ (option)];
       if (!names.includes(option) || JSON.stringify(value) === JSON.stringify(start)) continue;
       const name = prefix + option;
       if (option === "channel") put(name, CHANNELS[Number(value)]);
@@ -178,7 +178,8 @@ const DISPLAY_LIMITS = {
 };
 
 /** Options of the lens that the page Sizes has, beside those that it always sets. */
-const OF_SIZES = ["compare", "mode", "against", "stops", "linear", "view"];
+const OF_SIZES = ["look", "compare", "mode", "against", "stops", "linear", "view", "channel", "all", "off", "keep"];
+const LOOKS_OF_SIZES = ["sizes", "parts"]; // the first one at first
 
 /**
  * The options of the page Sizes that a link holds.
@@ -278,7 +279,8 @@ export function readLink(search, offer) {
       const [name, limits] = [prefix + option, DISPLAY_LIMITS[option]];
       if (!query.has(name)) continue;
       const start = /** @type {any} */ (offer.display)[option];
-      if (limits === "choice") display[option] = among(name, start, offer.display_choices[option]);
+      if (names === OF_SIZES && option === "look") display[option] = among(name, LOOKS_OF_SIZES[0], LOOKS_OF_SIZES);
+      else if (limits === "choice") display[option] = among(name, start, offer.display_choices[option]);
       else if (limits === "channel") display[option] = CHANNELS.indexOf(among(name, CHANNELS[start], CHANNELS));
       else if (limits === "text") display[option] = (query.get(name) ?? "").slice(0, 40);
       else if (limits === "flag") display[option] = Boolean(within(name, Number(start), 0, 1));
