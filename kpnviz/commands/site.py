@@ -83,6 +83,7 @@ def offer() -> dict[str, Any]:
             "compare": list(COMPARE),
             "look": list(LOOKS),
         },
+        "kernel_views": list(choices.KERNEL_VIEWS),
         "version": "2",
     }
 

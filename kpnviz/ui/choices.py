@@ -165,6 +165,10 @@ def single_size(method: str) -> int | None:
 
 
 def first_look() -> dict[str, Any]:
-    """How the lens of the page Sizes shows them at first: the smallest size beside the largest."""
-    sizes = [method for method in sized_methods() if single_size(method)] or [""]
-    return {"other": sizes[0], "shown": sizes[-1], "frame": 0, "look": "sizes"}
+    """How the lens of the page Sizes shows them at first: the smallest size and the largest; the only one and MKPN."""
+    here = sized_methods()
+    sizes = [method for method in here if single_size(method)]
+    if len(sizes) < 2:
+        sizes += [method for method in here if not single_size(method)]
+    other = sizes[0] if len(sizes) > 1 else "frame"
+    return {"other": other, "shown": sizes[-1] if sizes else "", "frame": 0, "look": "sizes"}

@@ -178,9 +178,27 @@ LIES = {
         "frames": FRAMES,
         "kernels": KERNELS.reshape(2, 9, 8, 9),
     },
-    "its kernels are given at 9×8 places": {"frames": FRAMES, "kernels": KERNELS.swapaxes(-1, -2)},
-    "so K = 4; kernels have an odd side": {"frames": FRAMES, "kernels": np.zeros((2, 4, 4, 8, 9))},
-    "so N = 3 frames; the burst has 2": {"frames": FRAMES, "kernels": np.zeros((3, 3, 3, 8, 9))},
+    "H and W are exchanged; the last two axes are to be [h, w]": {
+        "frames": FRAMES,
+        "kernels": KERNELS.swapaxes(-1, -2),
+    },
+    "so K = 4, and kernels have an odd side up to 61; its axes are to be [N, K, K, h, w]": {
+        "frames": FRAMES,
+        "kernels": np.zeros((2, 4, 4, 8, 9)),
+    },
+    "so N = 3 frames, and the burst has 2; its axes are to be [N, K, K, h, w]": {
+        "frames": FRAMES,
+        "kernels": np.zeros((3, 3, 3, 8, 9)),
+    },
+    "so K = 8 rows and 9 columns, and kernels are square; its axes are to be [N, K, K, h, w]": {
+        "frames": FRAMES,
+        "kernels": KERNELS.transpose(0, 3, 4, 1, 2),
+    },
+    "so N = 8 frames, and the burst has 2; its axes are to be [N, K, h, w]": {
+        "frames": FRAMES,
+        "vertical": np.zeros((8, 3, 9, 2), np.float32),
+        "horizontal": np.zeros((8, 3, 9, 2), np.float32),
+    },
     "its name says 5": {"frames": FRAMES, "kernels_5": KERNELS},
     "expected kernels, or vertical and horizontal": {"frames": FRAMES, "vertical": KERNELS[:, 0]},
     "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},

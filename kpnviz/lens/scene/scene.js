@@ -164,7 +164,7 @@ export class Scene {
   }
 
   /**
-   * A part of what is shown has come; null: it could not be loaded.
+   * A part of what is shown has come; null: it could not be had.
    * @param {string | null} part
    */
   receive(part) {
@@ -258,7 +258,7 @@ export class Scene {
     if (!this.dialog.open) return;
     const { step, page, data } = this;
     const here = data.has(step.part);
-    page.find(".waiting").textContent = here ? "" : data.failed ? "The burst could not be loaded." : "The burst comes …";
+    page.find(".waiting").textContent = here ? "" : data.waitingFor(step.part);
     const moving = this.approach(now);
     if (here && step.part) {
       this.advance(now);

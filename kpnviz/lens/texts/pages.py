@@ -23,7 +23,9 @@ EXPLORE = Page(
     "What does the network do at this pixel?",
     "Each network filters every frame with a **kernel** of its own at every pixel, and takes the mean. **Move over the "
     "picture** or tap it to see the kernels.",
-    {},
+    {
+        "number": "**{text}**, measured on the test set. {says}. This burst is one that shows it.",
+    },
 )
 
 NOISE = Page(

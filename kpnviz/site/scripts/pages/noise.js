@@ -13,7 +13,7 @@ import { packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
 import { lineOfTerms } from "../terms.js";
 import { filled, ofBurst, said } from "../texts.js";
-import { LensPage, SCALES } from "./lens_page.js";
+import { framesOf, LensPage, SCALES } from "./lens_page.js";
 
 const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
@@ -45,24 +45,28 @@ export class NoisePage extends LensPage {
 
   /** @param {number} turn */
   async finished(turn) {
-    const { session, burst, models } = this;
-    const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !models.some((model) => model.name === name));
-    const all = [...models, ...blind].filter(({ config }) => !config.direct);
-    if (!all.length) {
+    const { session, burst, models, missing } = this;
+    const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !missing.has(name) && !models.some((model) => model.name === name));
+    const asked = [...models.filter(({ config }) => config.direct), ...[...models, ...blind].filter(({ config }) => !config.direct)];
+    const kernels = () => asked.filter(({ name, config }) => !config.direct && !missing.has(name));
+    if (!kernels().length) {
       this.below.replaceChildren(said("p", this.says.without));
       return;
     }
     /** @type {Map<string, Map<number, Answer>>} */
-    const answers = new Map(all.map(({ name }) => [name, new Map()]));
+    const answers = new Map(asked.map(({ name }) => [name, new Map()]));
     /** @type {Map<string, Estimate[]>} */
     const others = new Map();
     const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
     given();
     for (const scale of ORDER) {
-      for (const { name, config, title } of [...models.filter(({ config: { direct } }) => direct), ...all]) {
+      for (const model of asked) {
+        const { name, config, title } = model;
+        if (missing.has(name)) continue;
         this.say(`Denoising with ${title}, told ${timesText(scale)} the true noise …`);
         const wanted = /** @type {Measure[]} */ (config.direct ? [] : ["answer"]);
-        const estimate = scale === 1 ? await session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0];
+        const estimate = await missing.without(model, async () => (scale === 1 ? session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0]));
+        if (!estimate) continue;
         const place = SCALES.indexOf(scale);
         if (place >= 0 && models.some((model) => model.name === name)) {
           const mine = others.get(name) ?? [];
@@ -76,10 +80,11 @@ export class NoisePage extends LensPage {
         }
         if (estimate.answer) answers.get(name)?.set(scale, estimate.answer);
       }
-      this.draw(all, answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
+      this.draw(kernels(), answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
     }
-    await this.matrix(all, turn);
-    this.say(`${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${ORDER.length} assumed noises`);
+    this.sayMissing();
+    if (kernels().length) await this.matrix(kernels(), turn);
+    this.say(`${framesOf(burst)}, denoised here with ${ORDER.length} assumed noises`);
   }
 
   /** Another pixel: the matrix is that of the pixels around it. */

@@ -13,7 +13,7 @@ import { filled, loadResults, said, withNumbers } from "../texts.js";
 const FIRST_GAIN = "4";
 
 /** What is chosen, while the site is open. */
-const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "" };
+const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "", /** @type {Map<string, boolean>} sections that were opened or folded */ folds: new Map() };
 
 export class ResultsPage {
   /**
@@ -122,9 +122,8 @@ export class ResultsPage {
       said("h3", says.other),
       other.length ? make("div", { className: "grid" }, ...other.map(({ heading, figure }) => make("div", {}, said("span", heading), chart({ ...figure, log2: true })))) : caption(says.no_other),
       said("h3", says.tables),
-      ...(motion.tables[metric] ?? []).map((section) =>
-        make("details", { open: section.opened }, make("summary", { textContent: section.heading }), said("p", section.words), tableOf(section), caption(section.below))),
-      make("details", {}, make("summary", { textContent: says.costs }), make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
+      ...(motion.tables[metric] ?? []).map((section) => folded(section.heading, section.opened, said("p", section.words), tableOf(section), caption(section.below))),
+      folded(says.costs, false, make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
     );
   }
 
@@ -143,6 +142,18 @@ export class ResultsPage {
     write();
     return [said("h3", this.says.compared), make("label", { className: "narrow" }, "Compared with", select), figures, caption(results.compared)];
   }
+}
+
+/**
+ * What is folded away, or not; when it is drawn again, it is as a person left it.
+ * @param {string} heading
+ * @param {boolean} open
+ * @param {...Node} contents
+ */
+function folded(heading, open, ...contents) {
+  const details = make("details", { open: chosen.folds.get(heading) ?? open }, make("summary", { textContent: heading }), ...contents);
+  details.ontoggle = () => chosen.folds.set(heading, details.open);
+  return details;
 }
 
 /** @param {string} html */
