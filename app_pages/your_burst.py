@@ -1,5 +1,6 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,10 @@ def frames_of(burst: Upload) -> None:
     st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
     st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
-        st.caption(plain(note, 400))
+        # An option of the command line is a control of this page.
+        st.caption(
+            plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 400)
+        )
     if len(stack) > 1 and not stack.known:
         st.toggle(
             "Mend hot pixels and fixed columns",
