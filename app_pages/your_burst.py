@@ -15,6 +15,7 @@ from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
+from kpnviz.lens.terms import explained_word, words_in
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
@@ -59,6 +60,7 @@ from kpnviz.ui.state import (
     own_reference,
     show_in,
 )
+from kpnviz.ui.tips import line_of_terms, tips_aside
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 from kpnviz.ui.whole_picture import whole_picture
 
@@ -264,10 +266,18 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             disabled=["channel", "source"],
             column_config={
                 "read_std": st.column_config.NumberColumn(
-                    min_value=0.0, max_value=1.0, format="%.5f", required=True
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.5f",
+                    required=True,
+                    help=explained_word("read_std"),
                 ),
                 "shot_gain": st.column_config.NumberColumn(
-                    min_value=0.0, max_value=1.0, format="%.6f", required=True
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.6f",
+                    required=True,
+                    help=explained_word("shot_gain"),
                 ),
             },
         )
@@ -320,7 +330,7 @@ def denoised_picture(
                 required=True,
                 label_visibility="collapsed",
                 help="Red, green and blue *together*: one set of kernels, from a weighted sum of the three. *Each by "
-                "itself*: kernels of its own, in three times the time; .3 dB better on ten photos of the gallery.",
+                "itself*: kernels of its own, in three times the time; 0.3 dB better on ten photos of the gallery.",
                 **control(OWN_COLOR),
             )
     denoised = upload.kept_picture(burst, method, noises, color)
@@ -502,7 +512,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     bits = max(2 * np.log2(max(field.sizes)), 1.0)
     cells = {
         "Share of the frame": figures.image_map(
-            values.share, "", diverging=True, dark=elements.is_dark(), **common
+            100 * values.share, "%", diverging=True, dark=elements.is_dark(), **common
         ),
         "Spread": figures.image_map(values.spread, "px", limits=(0, widest), **common),
         "Entropy": figures.image_map(values.entropy, "bits", limits=(0, bits), **common),
@@ -556,6 +566,8 @@ try:
                 **control(OWN_METHODS),
             )
         )
+        tips_aside()
+        line_of_terms(words_in(title_of(name) for name in available() if own(name) is None))
         crop, channel = part(burst.own.stack)
     with above:
         whose(methods)
