@@ -16,6 +16,7 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
 from kpnviz.noise import NoiseModel
+from kpnviz.threads import in_threads
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
 
@@ -399,8 +400,12 @@ class ChannelView:
         stack, displacements = self.burst.stack, self.burst.displacements
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
-        for n, i in enumerate(self.burst.order):
+
+        def read(n: int) -> None:
+            i = self.burst.order[n]
             out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
+
+        in_threads(read, len(self))
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:
