@@ -60,7 +60,7 @@ class Shift:
 
     def __str__(self) -> str:
         ev = np.log2(self.brightness)
-        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
+        bright = f"; brightness {ev:+.2f} EV, undone".replace("-", "−") if self.brightness != 1 else ""
         if self.measured is None:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
@@ -189,10 +189,8 @@ class OwnBurst:
         count = sum(bool((gains[i] != 1).any()) for i in used)
         if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
             return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
-        text = (
-            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
-            f"{max(ev):+.2f} EV), which is undone"
-        )
+        reach = f"{min(ev):+.2f} to {max(ev):+.2f} EV".replace("-", "−")
+        text = f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({reach}), which is undone"
         drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
         if np.ptp(drift, axis=1).max() > 0:
             text += ", for each color by itself"
