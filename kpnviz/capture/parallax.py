@@ -21,7 +21,7 @@ _TILES = 1000  # that vote
 _CELLS = 5000  # of the field to which the camera's motion is fitted
 _NEAR = 1  # px of these that are left to the kernels, and to errors of the camera's motion
 _SURE, _MOST = 15.0, 60.0  # by which a tile must fit better, and what its vote is at most
-_FEWEST, _SHARE = 6, 0.03  # tiles with a vote
+_FEWEST, _SHARE = 6, 0.05  # tiles that belong to a part, at least; and their share, and that of its pixels
 _OUTLIERS = np.maximum(4 * 0.6 ** np.arange(12), 0.5)  # px of half the size, in each round of a fit
 _ROUNDS = 3  # of asking tiles which part they belong to, and how that moves
 _WINDOWS = (3, 6, 12, 24)  # px around a pixel that decide with it
@@ -88,9 +88,15 @@ class Search:
             return None
         fields = np.stack([displacements] * 3)
         for i, (base, other) in found.items():
-            fields[1, i], fields[2, i] = np.rint(base), np.rint(base + other)
+            # Where no tile tells, a camera's motion that is fitted elsewhere may lead anywhere.
+            least, most = (getattr(displacements[i], f)(axis=(0, 1)).astype(int) for f in ("min", "max"))
+            for k, layer in ((1, base), (2, base + other)):
+                fields[k, i] = np.clip(np.rint(layer), least - 4 * _REACH, most + 4 * _REACH)
         owners = choose_layers(read, fields, reference, sorted(found), shape)
-        return Layers(fields, owners, offset) if owners.any() else None
+        far, near = ((owners == k).mean() for k in (1, 2))
+        return (
+            Layers(fields, owners, offset) if min(far, near) > _SHARE else None
+        )  # else a pattern that repeats
 
 
 def _tiles(reference: np.ndarray) -> np.ndarray:
@@ -136,7 +142,7 @@ def find_layers(
     solutions: dict[int, np.ndarray] = {}
     for _ in range(_ROUNDS):
         told, near = np.abs(other) > _SURE, other > 0
-        if min((told & near).sum(), (told & ~near).sum()) < _FEWEST:
+        if min((told & near).sum(), (told & ~near).sum()) < max(_FEWEST, _SHARE * len(tiles)):
             return None
         other = np.zeros(len(tiles))
         for i, c in costs.items():
