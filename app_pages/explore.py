@@ -20,7 +20,7 @@ from kpnviz.ui.methods import markdown_title, own
 from kpnviz.ui.numbers import pixel_table
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import GAIN, METHODS
-from kpnviz.ui.presets import preset_menu, shown_preset
+from kpnviz.ui.presets import preset_menu, shown_number, shown_preset
 from kpnviz.ui.state import IN_PARTS, LENS, LENS_DISPLAY
 
 
@@ -99,10 +99,14 @@ def denoising(methods: tuple[str, ...]) -> AbstractContextManager[None]:
 
 def introduce() -> None:
     """What is to be seen, written when the pictures are drawn that it speaks of."""
-    preset = shown_preset()
-    introduction.markdown(
-        f":material/visibility: **{preset.title}.** {preset.look}" if preset else EXPLORE.introduction
-    )
+    preset, number = shown_preset(), shown_number()
+    if number:
+        text = EXPLORE.texts["number"].format(text=number.text, says=number.says)
+    elif preset:
+        text = f":material/visibility: **{preset.title}.** {preset.look}"
+    else:
+        text = EXPLORE.introduction
+    introduction.markdown(text)
 
 
 # Until new pictures are there, the text is that of the old ones.

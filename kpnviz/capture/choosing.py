@@ -29,6 +29,9 @@ _SIDECARS = frozenset(
         "wav xml xmp yaml yml",
     )
 )
+LEFT_OUT = "Left out"
+"""How sentences on frames that are not used begin."""
+
 _SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r")
 
 

@@ -12,6 +12,9 @@ NATURAL_WHITES = (1, 255, 1023, 4095, 16383, 32767, 65535)
 PEDESTALS = (64, 128, 256, 512, 1024, 2048)
 """What sensors add, so that read noise is not cut off at 0."""
 
+FEW_COUNTS = 256
+"""Codes of 16 bits that are all below are counts, of which none is cut off: as an sRGB code it would be black."""
+
 _COUNTS = (10, 12, 14)  # bits of sensors whose counts lie in 16
 _HIGH = 0.999  # quantile that stands for the brightest numbers: the largest may be a hot pixel, or noise
 _BEYOND = 1.15  # times white that noise takes the brightest numbers to
@@ -69,7 +72,9 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool)
                 "elsewhere, state it (--black)."
             )
             return Levels(black, black + (white or 1.0), why, more)
-    elif codes.dtype == np.uint16 and largest >= 256:
+    elif codes.dtype == np.uint16 and largest < FEW_COUNTS:
+        white, why = _white_of_numbers(typical, high, counts=True)
+    elif codes.dtype == np.uint16:
         white, why = _white_of_codes(high, largest, used_bits)
     black, more = _pedestal(codes, numbers, high, whole=codes.dtype.kind == "u" or counts)
     return Levels(black, white, why, more)

@@ -10,13 +10,20 @@ import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
-from kpnviz.capture.choosing import listed
+from kpnviz.capture.choosing import LEFT_OUT, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
+from kpnviz.capture.noise_estimation import (
+    NoiseFit,
+    SameFramesError,
+    estimate_noise,
+    fit_of_one_frame,
+    noise_of_one_frame,
+)
 from kpnviz.capture.parallax import Layers
 from kpnviz.noise import NoiseModel
+from kpnviz.threads import in_threads
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
 
@@ -55,7 +62,7 @@ class Shift:
 
     def __str__(self) -> str:
         ev = np.log2(self.brightness)
-        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
+        bright = f"; brightness {ev:+.2f} EV, undone".replace("-", "−") if self.brightness != 1 else ""
         if self.measured is None:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
@@ -126,31 +133,14 @@ class OwnBurst:
         if self.left_out and not self.chosen:
             why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
-        if self.left_out:
-            for which, one, many in (
-                (self.left_out - self.white, "it shows another scene", "they show another scene"),
-                (
-                    self.white,
-                    "it could not be aligned, with much of it at white",
-                    "they could not be aligned, with much of them at white",
-                ),
-            ):
-                others = listed([self.stack.names[i] for i in sorted(which)])
-                if which:
-                    text += f" Left out, as {one if len(which) == 1 else many}: {others}."
+        for sentence in self.left_out_notes:
+            text += f" {sentence}"
         if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
             text += (
                 f" Frames of {self.stack.width}x{self.stack.height} pixels are too small to be aligned, and are used "
                 "as they are."
             )
-        if used < total:
-            left = [
-                name
-                for i, name in enumerate(self.stack.names)
-                if i not in self.order and i not in self.left_out
-            ]
-            text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
-        elif len(self.order) > used:
+        if len(self.order) > used == total:
             twice = len(self.order) - used
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
@@ -177,6 +167,27 @@ class OwnBurst:
         return text
 
     @property
+    def left_out_notes(self) -> list[str]:
+        """Sentences on frames of the stack that are not used."""
+        notes = []
+        for which, one, many in (
+            (self.left_out - self.white, "it shows another scene", "they show another scene"),
+            (
+                self.white,
+                "it could not be aligned, with much of it at white",
+                "they could not be aligned, with much of them at white",
+            ),
+            (
+                set(range(len(self.stack))) - self.left_out - set(self.order),
+                *2 * (f"{len(set(self.order))} frames are used, the sharpest that were found",),
+            ),
+        ):
+            others = listed([self.stack.names[i] for i in sorted(which)])
+            if which:
+                notes.append(f"{LEFT_OUT}, as {one if len(which) == 1 else many}: {others}.")
+        return notes
+
+    @property
     def _brightness_report(self) -> str:
         """A sentence on frames that are brighter or darker than the reference; nothing where none is."""
         gains = self.stack.gains
@@ -187,10 +198,8 @@ class OwnBurst:
         count = sum(bool((gains[i] != 1).any()) for i in used)
         if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
             return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
-        text = (
-            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
-            f"{max(ev):+.2f} EV), which is undone"
-        )
+        reach = f"{min(ev):+.2f} to {max(ev):+.2f} EV".replace("-", "−")
+        text = f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({reach}), which is undone"
         drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
         if np.ptp(drift, axis=1).max() > 0:
             text += ", for each color by itself"
@@ -272,7 +281,7 @@ class OwnBurst:
             patches(self.stack, channel, motion, self.reference, between), self.stack.clipped
         )
         try:
-            return replace(fit, alone=self._noise_of_the_reference(channel))
+            return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))
         except ValueError:
             return fit
 
@@ -407,8 +416,12 @@ class ChannelView:
         stack, displacements, layers = self.burst.stack, self.burst.displacements, self.burst.layers
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
-        for n, i in enumerate(self.burst.order):
+
+        def read(n: int) -> None:
+            i = self.burst.order[n]
             out[n] = read_displaced(stack, i, self.channel, displacements[i], *place, layers=layers)
+
+        in_threads(read, len(self))
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:

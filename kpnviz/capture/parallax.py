@@ -67,7 +67,7 @@ class Search:
             return
         step = max(1, int((motion.shape[0] * motion.shape[1] / _CELLS) ** 0.5))
         some = motion[::step, ::step].astype(np.float64)
-        camera = camera_of(some, np.ones_like(some))
+        camera = camera_of(some, np.broadcast_to(np.eye(2), (*some.shape, 2)))
         row, column = ((self.tiles + _TILE // 2) * 2 // (CELL * step)).T
         at = camera[np.minimum(row, camera.shape[0] - 1), np.minimum(column, camera.shape[1] - 1)] / 2
         self.costs[number], self.motion[number] = votes(self.reference, frame, self.tiles, at), at

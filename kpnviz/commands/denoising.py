@@ -177,7 +177,7 @@ def open_burst(
             for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True)
         ],
         "input": stack.meaning and as_dict(stack.meaning),
-        "notes": list(stack.notes),
+        "notes": [*stack.notes, *burst.left_out_notes],
     }
     return reader, burst, channels, list(noises), report
 

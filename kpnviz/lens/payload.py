@@ -247,7 +247,8 @@ def pack(
     return _write(header, arrays, max_bytes)
 
 
-_OWN_PANELS = ("frame", "mean", "truth")
+OWN_PANELS = ("frame", "mean", "truth")
+"""Names of the pictures beside those of methods."""
 
 
 def _name(one: Estimate | Series | str) -> str:
@@ -271,7 +272,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     unique: list[str] = []
     for name in names:
         number, other = 2, name
-        while other in unique or other in _OWN_PANELS:
+        while other in unique or other in OWN_PANELS:
             other, number = f"{name} ({number})", number + 1
         unique.append(other)
     return unique

@@ -9,7 +9,10 @@
   let acted = false; // whether they did something since the last push
   const write = history.replaceState;
 
-  addEventListener("popstate", () => (entry = location.href));
+  addEventListener("popstate", () => {
+    entry = location.href;
+    if (!document.querySelector("[data-testid=stElementContainer]")) location.reload(); // Streamlit knows no pages yet, and would stay
+  });
 
   /** @param {PointerEvent | KeyboardEvent | WheelEvent} event */
   const act = (event) => {

@@ -24,6 +24,7 @@ from kpnviz.lens.linker import linked
 from kpnviz.lens.scene import scene
 from kpnviz.lens.texts import examples
 from kpnviz.lens.texts.lessons import LESSONS
+from kpnviz.lens.texts.numbers import numbers
 from kpnviz.lens.texts.pages import FAR
 from kpnviz.models.checkpoints import folder as checkpoint_folder
 from kpnviz.models.checkpoints import load_network, read_card
@@ -193,10 +194,20 @@ def _offer(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any
         "lessons": len(LESSONS),
         "texts": page_texts(offer["matrix"]["gains"]),
         "far": FAR,
+        "numbers": [
+            {"text": html.escape(number.text), "says": html.escape(number.says), **_seen(number.burst)}
+            for number in numbers(_results())
+            if number.burst.scene.get("photo", "dog") in photos
+        ],
         "examples": [one for one in examples.as_json() if one["scene"].get("photo", "dog") in photos],
         "scene": _has_scene(models),
         "installation": f"{REPOSITORY}#readme",
     }
+
+
+def _seen(burst: examples.Example) -> dict[str, Any]:
+    """How it is shown, without its texts."""
+    return {name: getattr(burst, name) for name in ("pixel", "scene", "methods", "display")}
 
 
 def _page(

@@ -10,9 +10,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kpnviz import limits
 from kpnviz.analysis import best_size, maps
 from kpnviz.burst import Stream
+from kpnviz.capture import metadata
 from kpnviz.capture.kernel_decoding import KERNEL_FORMAT
 from kpnviz.color import LUMINANCE_WEIGHTS
 from kpnviz.denoise import GUIDE_NOISE_SCALE, GUIDE_WEIGHTS
@@ -70,6 +73,10 @@ def _script() -> str:
         "STD_WITHOUT_NOISE": ("Of frames without any noise", _STD_WITHOUT_NOISE),
         "BLIND_NOISE": ("read_std and shot_gain that a blind network assumes", list(matched.BLIND_NOISE)),
         "LUMINANCE_WEIGHTS": ("Of linear R, G and B", list(LUMINANCE_WEIGHTS)),
+        "FROM_XYZ": (
+            "From XYZ at D50, in which color profiles are, to linear R, G and B of sRGB",
+            np.linalg.inv(metadata._SRGB).tolist(),
+        ),
         "GUIDE_WEIGHTS": ("Of the channel that a network is shown of a burst in color", list(GUIDE_WEIGHTS)),
         "GUIDE_NOISE_SCALE": ("Its assumed noise as a multiple of its own", GUIDE_NOISE_SCALE),
         "ENCODED": ("Channels of a frame's encoded costs", matched.ENCODED),

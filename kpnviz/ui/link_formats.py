@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kpnviz.lens.payload import OWN_PANELS
 from kpnviz.models.checkpoints import current_name
 from kpnviz.models.zoo import ZOO
 from kpnviz.text import visible
@@ -174,16 +175,18 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Text:
-    """Any text, of which so many characters are read."""
-
-    most: int = 40
+class Panel:
+    """A picture that a lens shows: that of a method by its name, or one of OWN_PANELS."""
 
     def write(self, value: str, state: State) -> str:
         return value
 
     def read(self, entry: Entry) -> str:
-        return entry.text[: self.most]
+        name = current_name(entry.text)
+        if name in (entry.default, *OWN_PANELS, *offered_names()):
+            return name
+        entry.wrong(f"is no picture here, {entry.default or 'the last method'} is shown")
+        return str(entry.default)
 
 
 @dataclass(frozen=True)
@@ -299,7 +302,7 @@ class Compared:
 
     def read(self, entry: Entry) -> dict[str, Any]:
         other, shown, frame = [*entry.text[:_LIST].split("~"), "", ""][:3]
-        here = (*sized_methods(), "frame", "mean", "truth")
+        here = (*sized_methods(), *OWN_PANELS)
         if other in here and shown in here and frame in map(str, range(self.frames(entry.state))):
             return first_look() | {"other": other, "shown": shown, "frame": int(frame)}
         entry.wrong(

@@ -52,11 +52,11 @@ from kpnviz.ui.link_formats import (
     Moved,
     Nearest,
     Number,
+    Panel,
     Pixel,
     ShiftTable,
     SizesOff,
     State,
-    Text,
     View,
 )
 from kpnviz.ui.state import KERNELS_DISPLAY, LENS_DISPLAY, NOISE_DISPLAY, PIXEL, SIZES_DISPLAY
@@ -222,13 +222,13 @@ REGIONS = {"9": 9, "17": 17, "33": 33, "65": 65, "all": 0}
 _LENS_FORMATS: dict[str, Format] = {
     "frame": Integer(0, _last_frame),
     "mode": Choice(MODES),
-    "against": Text(),
+    "against": Panel(),
     "stops": Number(-2, 4),
     "linear": Flag(),
     "view": View(side),
     "compare": Choice(COMPARE),
-    "shown": Text(),
-    "other": Text(),
+    "shown": Panel(),
+    "other": Panel(),
     "look": Choice(LOOKS),
     "assumed": Number(-2, 2),
     "channel": Choice({"R": 0, "G": 1, "B": 2}),
@@ -256,10 +256,12 @@ for _name, _format in _LENS_FORMATS.items():
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("noise",), name=f"noise_{_name}", inside=NOISE_DISPLAY)
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
-for _name in ("compare", "mode", "against", "stops", "linear", "view"):
-    parameter(
-        _name, DISPLAY[_name], _LENS_FORMATS[_name], ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY
-    )
+_OF_SIZES = ("compare", "mode", "against", "stops", "linear", "view", "channel", "all", "off", "keep")
+for _name, _default, _format in (
+    ("look", "sizes", Choice(("sizes", "parts"))),
+    *((name, DISPLAY[name], _LENS_FORMATS[name]) for name in _OF_SIZES),
+):
+    parameter(_name, _default, _format, ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY)
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from kpnviz.evaluation.results import read_results, results_path
+from kpnviz.lens.payload import DISPLAY
 from kpnviz.lens.texts.examples import EXAMPLES as PRESETS
 from kpnviz.lens.texts.examples import Example
+from kpnviz.lens.texts.measured import Measured
+from kpnviz.lens.texts.numbers import numbers
 from kpnviz.ui import link
 from kpnviz.ui.choices import BY_HAND, default_methods
 from kpnviz.ui.methods import offered_names
@@ -53,6 +58,31 @@ def shown_preset(presets: Sequence[Example] = PRESETS) -> Example | None:
     """The example whose burst is on the page."""
     state = st.session_state.to_dict()
     return next((preset for preset in presets if is_shown(preset, state)), None)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _numbers(path: Path, changed: float) -> list[Measured]:
+    """Of a file of results that was changed then."""
+    return numbers(read_results(path))
+
+
+def shown_number() -> Measured | None:
+    """The number, of those that texts state, whose burst is on the page, with its methods, and shown as it is to be."""
+    state, path = st.session_state.to_dict(), results_path()
+    try:
+        known = _numbers(path, path.stat().st_mtime)
+    except (OSError, ValueError):
+        return None
+
+    def shown(burst: Example) -> bool:
+        display = DISPLAY | state[LENS_DISPLAY]
+        return (
+            is_shown(burst, state)
+            and state[METHODS] == state_of(burst)[METHODS]
+            and all(display[name] == value for name, value in burst.display.items())
+        )
+
+    return next((number for number in known if shown(number.burst)), None)
 
 
 def preset_menu(presets: Sequence[Example] = PRESETS) -> None:

@@ -35,7 +35,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.pictures import SOFTWARE, icc_profile, write_png16
 from kpnviz.serving import uploads, work
 from kpnviz.serving.tiles import Layers, Pyramid
-from kpnviz.text import visible
+from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.methods import denoise, denoiser, frames_of, own
@@ -56,7 +56,7 @@ from kpnviz.ui.state import (
 )
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
-ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
+ASSUMED = {scale: times(scale) for scale in (0.25, 0.5, 1.0, 2.0, 4.0)}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS, _THUMBNAIL_PIXELS = 1_500_000, 40_000

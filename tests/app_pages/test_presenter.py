@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from kpnviz.lens import linker
 from kpnviz.lens.linker import linked
-from kpnviz.ui import presenter
 
 pytestmark = pytest.mark.browser
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def script(chromium):
     page = chromium.new_page()
-    steps = linked(Path(presenter.__file__).parent / "presenter.js")
-    page.add_script_tag(content=steps.partition("class Presenter")[0])
+    steps = linked(Path(linker.__file__).parent / "presenter" / "presenter.js")
+    page.add_script_tag(content=steps.partition("export class Presenter")[0].replace("export ", ""))
     yield page.evaluate
     page.close()
 

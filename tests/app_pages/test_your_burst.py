@@ -159,7 +159,7 @@ def test_more_and_less_noise_is_assumed(looked):
     app.segmented_control(key=widget(OWN_LOOK)).set_value("Assumed noise").run()
     assert not app.exception and not app.error
     (figure,) = charts(app)
-    assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["×0.25", "×0.5", "×1", "×2", "×4"]
     weights = decoded(figure["data"][0]["customdata"])
     found = app.session_state[OWN_ASSUMED][1]
     for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):

@@ -20,7 +20,7 @@ import { ofClasses, pixelClasses } from "../../kpnviz/site/scripts/pixel_classes
 import { readNpz } from "../../kpnviz/site/scripts/npz.js";
 import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
-import { readLink, writeLink } from "../../kpnviz/site/scripts/parameters.js";
+import { firstSizes, readLink, writeLink } from "../../kpnviz/site/scripts/parameters.js";
 import { decodingTable, hasColor, linearPicture } from "../../kpnviz/site/scripts/pictures.js";
 import { Generator } from "../../kpnviz/site/scripts/random.js";
 import { scoresOf } from "../../kpnviz/site/scripts/scores.js";
@@ -119,6 +119,14 @@ const work = {
       const pages = ["explore", "kernels", "noise", "sizes", "results", "learn", "your_burst"];
       return { problem, again: writeLink(state, offer), pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])) };
     }),
+  firstSizes: ({ offers }) => offers.map(firstSizes),
+  tensors: ({ files }) => files.map((file) => {
+    try {
+      return readTensors(bytes(`${folder}/${file}`)).size;
+    } catch (error) {
+      return error.message;
+    }
+  }),
   examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
   bestSize({ images, truth, sizes, H, W }) {
     const burst = { C: 1, H, W, white_level: 1 };

@@ -21,7 +21,7 @@ from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery, photo_path
 from kpnviz.site.building import single_page, site_files
-from kpnviz.ui import link
+from kpnviz.ui import choices, link
 from kpnviz.ui.presets import address_of
 
 MODELS, PHOTOS = ["kpn-l5", "mkpn"], ["dog", "flowers"]
@@ -109,9 +109,12 @@ GOOD = [
     "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
     "v=2&lesson=4&teach=1&sizes=kpn-l3~mkpn~2",
+    "v=2&shown=kpn-l5&other=truth&against=mkpn",
+    "v=2&shown=&off=",
     "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
     "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
     "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
+    "v=2&sizes_look=parts&sizes_off=mkpn.1.11&sizes_keep=0&sizes_channel=R&sizes_mode=share&sizes_all=1",
 ]
 WRONG = [
     "v=9&phto=dog",
@@ -122,7 +125,17 @@ WRONG = [
     "pixel=400~2&top=9999&look=x&assumed=7",
     "off=resnet.3&moved=9~9~99&dropped=x&region=x&kinds=99",
     "sizes=kpn-l3~frame~8",
-    "lesson=0&sizes=kpn~mkpn~1",
+    "lesson=0&sizes=kpn~mkpn~1&sizes_look=sum",
+    "shown=x",
+    "other=resnet",
+    "against=y",
+    "noise_shown=7",
+    "off=mkpn",
+    "off=~~",
+    "sizes_against=z",
+    "in_other=x",
+    "kernels_view=x",
+    "frame=1.5",
 ]
 
 
@@ -158,3 +171,22 @@ def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app
             del theirs["other"]
             theirs["methods"] = "mkpn"
         assert mine == theirs, burst
+
+
+@pytest.mark.parametrize(
+    ("names", "other", "shown"),
+    [
+        (["mkpn", "kpn-l1", "kpn-l5", "kpn-l25"], "kpn-l1", "kpn-l25"),
+        (["mkpn", "kpn-l25"], "kpn-l25", "mkpn"),
+        (["kpn-l25"], "frame", "kpn-l25"),
+        ([], "frame", ""),
+    ],
+)
+def test_sizes_never_compares_a_picture_with_itself(
+    run_node, tmp_path, monkeypatch, whole_offer, names, other, shown
+):
+    models = [model for model in whole_offer["models"] if model["name"] in names]
+    (found,) = run_node(tmp_path, [("firstSizes", {"offers": [{"models": models, "sized": names}]})])
+    monkeypatch.setattr(choices, "sized_methods", lambda: tuple(names))
+    expected = {"other": other, "shown": shown, "frame": 0}
+    assert found == [expected] and choices.first_look() == {**expected, "look": "sizes"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_what_the_engine_does_not_know_is_refused(run_node, tmp_path):
         "windows is 5": mkpn | {"windows": 5},
         "sizes is [4]": mkpn | {"sizes": [4]},
         "separable is 1": mkpn | {"separable": 1},
+        "the card has no config": None,
         "do not end at half resolution": mkpn | {"matching": False},
     }
     jobs = [("config", {"config": config}) for config in wrong.values()]
@@ -148,6 +150,31 @@ def test_weights_that_do_not_fit_their_config_are_refused(run_node, tmp_path):
             "fit the config" in str(one) or "has shape" in str(one)
         ), (said, one)
     assert str(frames) == "the burst has 3 frames; this network takes 8"
+
+
+def test_damaged_weights_are_a_sentence(run_node, tmp_path):
+    """Browsers have no hashes of files that came without a secure context."""
+    good = Path(checkpoint("kpn-l1")).read_bytes()
+    length = int.from_bytes(good[:8], "little")
+    files = {
+        "empty": b"",
+        "text": b"<!doctype html>, 404",
+        "list": (2).to_bytes(8, "little") + b"[]" + good[8 + length :],
+        "header": good[:8] + b"x" + good[9:],
+        "cut": good[:-2],
+        "moved": good.replace(b'"data_offsets":[0,', b'"data_offsets":[2,', 1),
+        "nothing of it": good.replace(b'"shape"', b'"shade"', 1),
+    }
+    assert files["moved"] != good != files["nothing of it"]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "good").write_bytes(good)
+    (found,) = run_node(tmp_path, [("tensors", {"files": [*files, "good"]})])
+    assert isinstance(found.pop(), int)
+    for name, said in zip(files, found, strict=True):
+        begins = name in ("empty", "text", "list", "header")
+        why = "they do not begin with the header of a .safetensors file" if begins else "does not lie where"
+        assert str(said).startswith("the weights are damaged: ") and why in said, (name, said)
 
 
 def test_a_quiet_frame_has_the_kernels_of_pytorch(run_node, tmp_path):

@@ -47,7 +47,8 @@ def states(draw):
     display |= {"off": {"kpn-l5": [5], "mkpn": draw(st.sampled_from([[1], [3, 11]]))}, "nonnegative": True}
     display |= {"dropped": [0, frames - 1], "moved": [draw(st.integers(1, frames - 1)), -16, 3], "anew": True}
     shown, inside, of_noise = (draw(st.sets(st.sampled_from(sorted(display)))) for _ in range(3))
-    of_sizes = draw(st.sets(st.sampled_from(["compare", "mode", "against", "stops", "linear", "view"])))
+    names = ["compare", "mode", "against", "stops", "linear", "view", "all", "off", "keep"]
+    of_sizes = draw(st.sets(st.sampled_from(names)))
     return {
         "photo": draw(st.sampled_from(gallery())),
         "top": draw(place),
@@ -72,7 +73,7 @@ def states(draw):
             "other": draw(st.sampled_from([*sized_methods(), "truth"])),
             "shown": draw(st.sampled_from(sized_methods())),
             "frame": draw(st.integers(0, frames - 1)),
-            "look": "sizes",
+            "look": draw(st.sampled_from(["sizes", "parts"])),
             **{name: display[name] for name in of_sizes},
         },
         "noise_display": {name: display[name] for name in of_noise},

@@ -12,17 +12,26 @@ import { SCENE } from "./texts.js";
 
 /** @typedef {(part: string) => Promise<Uint8Array>} Load */
 
+/** What is said of a part that is awaited, and of one that cannot be had. @type {Record<string, [string, string]>} */
+const COMING = {
+  burst: ["The burst comes …", "There is no burst"],
+  kernels: ["The kernels come …", "There are no kernels"],
+  noise: ["Kernels for other assumed noise come …", "There are no kernels for other assumed noise"],
+  sizes: ["Kernels of several sizes come …", "There are no kernels of several sizes"],
+};
+
 export class SceneData {
   /**
    * @param {Load} load  gives the payload of a part
-   * @param {(part: string | null) => void} onChange  told which part has come; null: one could not be loaded
+   * @param {(part: string | null) => void} onChange  told which part has come; null: one could not be had
    * @param {(() => Promise<Uint8Array>) | null} [early]  gives the burst alone, where that comes before the first part
    */
   constructor(load, onChange, early = null) {
     this.load = load;
     this.early = early;
     this.onChange = onChange;
-    this.failed = false;
+    /** @type {Map<string, unknown>} */
+    this.failures = new Map(); // why a part could not be had
     /** @type {Map<string, Promise<void>>} */
     this.loading = new Map();
     /** @type {Set<string>} */
@@ -51,13 +60,14 @@ export class SceneData {
     if (part === "burst") return this.want("kernels");
     const known = this.loading.get(part);
     if (known) return known;
+    this.failures.delete(part);
     if (part === "kernels") this.early?.().then((bytes) => this.receiveBurst(bytes), () => {}); // its failure is that of the part
     const before = part === "kernels" ? Promise.resolve() : this.want("kernels");
     const loading = before.then(() => this.load(part)).then((bytes) => this.receive(part, bytes));
     this.loading.set(part, loading);
-    loading.catch(() => {
+    loading.catch((error) => {
       this.loading.delete(part);
-      this.failed = true;
+      this.failures.set(part, error);
       this.onChange(null);
     });
     return loading;
@@ -75,7 +85,7 @@ export class SceneData {
       this.assumed.load(this.kernelsPayload);
     }
     this.ready.add(part);
-    this.failed = false;
+    this.failures.delete(part);
     this.onChange(part);
   }
 
@@ -96,6 +106,17 @@ export class SceneData {
   has(part) {
     if (part === "burst") return this.kernelsPayload !== null;
     return part === null || (this.ready.has(part) && this.kernelsPayload !== null);
+  }
+
+  /**
+   * What is said while a part is not here: that it comes, or why it does not.
+   * @param {string | null} part
+   */
+  waitingFor(part) {
+    const [comes, fails] = COMING[this.kernelsPayload && part ? part : "burst"] ?? COMING.burst;
+    const error = this.failures.get(part === "burst" ? "kernels" : (part ?? ""));
+    if (error === undefined) return comes;
+    return `${fails}: ${(error instanceof Error ? error.message : String(error)).replace(/\.$/, "")}.`;
   }
 
   get payload() {

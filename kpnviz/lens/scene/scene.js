@@ -23,12 +23,12 @@ const STEP_MS = 14000; // a step's time, where steps go on by themselves
 export class Scene {
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {{ load: Load, early?: () => Promise<Uint8Array>, onEnd?: (finished: boolean) => void }} host
+   * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", onEnd?: (finished: boolean) => void }} host
    */
-  constructor(dialog, { load, early, onEnd = () => {} }) {
+  constructor(dialog, { load, early, of = "app", onEnd = () => {} }) {
     this.dialog = dialog;
     this.onEnd = onEnd;
-    this.page = new ScenePage(dialog);
+    this.page = new ScenePage(dialog, of);
     this.data = new SceneData(load, (part) => this.receive(part), early);
     this.index = 0;
     this.shown = false;
@@ -164,7 +164,7 @@ export class Scene {
   }
 
   /**
-   * A part of what is shown has come; null: it could not be loaded.
+   * A part of what is shown has come; null: it could not be had.
    * @param {string | null} part
    */
   receive(part) {
@@ -258,7 +258,7 @@ export class Scene {
     if (!this.dialog.open) return;
     const { step, page, data } = this;
     const here = data.has(step.part);
-    page.find(".waiting").textContent = here ? "" : data.failed ? "The burst could not be loaded." : "The burst comes …";
+    page.find(".waiting").textContent = here ? "" : data.waitingFor(step.part);
     const moving = this.approach(now);
     if (here && step.part) {
       this.advance(now);

@@ -6,19 +6,18 @@ import { HALF } from "../../lens/scripts/half.js";
 import { CONFIG, ENCODED, INPUTS, LARGEST, MIXED } from "./constants.js";
 
 /**
- * The tensors of a .safetensors file.
+ * The tensors of a .safetensors file. It throws, a sentence, where that is damaged.
  * @param {Uint8Array} bytes
  * @returns {Map<string, Tensor>}
  */
 export function readTensors(bytes) {
-  const { buffer, byteOffset } = bytes.slice(); // numbers in a typed array begin at multiples of their size
-  const length = Number(new DataView(buffer).getBigUint64(byteOffset, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  delete header.__metadata__;
+  const [length, header] = headerOf(bytes);
   return new Map(
-    Object.entries(header).map(([name, { dtype, shape, data_offsets }]) => {
-      const [start, end] = data_offsets.map((/** @type {number} */ place) => 8 + length + place);
+    Object.entries(header).filter(([name]) => name !== "__metadata__").map(([name, { dtype, shape, data_offsets } = {}]) => {
       if (dtype !== "F16") throw new Error(`${name} has numbers of type ${dtype}; weights here are float16 (F16)`);
+      const [start, end] = Array.from(data_offsets ?? [], (place) => 8 + length + place);
+      const numbers = Array.from(shape ?? []).reduce((product, side) => product * side, 1);
+      if (!(start >= 8 + length && end <= bytes.length && end - start === 2 * numbers)) throw new Error(`the weights are damaged: ${name} does not lie where their header says`);
       const halves = new Uint16Array(bytes.slice(start, end).buffer);
       const values = new Float32Array(halves.length);
       for (let i = 0; i < values.length; i++) values[i] = HALF[halves[i]];
@@ -28,11 +27,28 @@ export function readTensors(bytes) {
 }
 
 /**
+ * What a .safetensors file begins with: the length of its header, and that: what tensors there are, by their names.
+ * @param {Uint8Array} bytes
+ * @returns {[number, Record<string, any>]}
+ */
+function headerOf(bytes) {
+  try {
+    const length = Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+    if (header instanceof Object && !Array.isArray(header)) return [length, header];
+  } catch {
+    // It is said below.
+  }
+  throw new Error("the weights are damaged: they do not begin with the header of a .safetensors file");
+}
+
+/**
  * The config in a card, complete. It throws where this engine does not know what a network is asked to be.
  * @param {Record<string, unknown>} given
  * @returns {Config}
  */
 export function readConfig(given) {
+  if (!(given instanceof Object)) throw new Error("the card has no config");
   const trunk = { ...CONFIG.trunk, ...Object(given.trunk) };
   /** @type {Record<string, any> & { trunk: any }} */
   const config = { ...CONFIG, ...given, trunk };

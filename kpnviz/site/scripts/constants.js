@@ -18,6 +18,9 @@ export const BLIND_NOISE = [0.005623413251903491, 0.001];
 /** Of linear R, G and B */
 export const LUMINANCE_WEIGHTS = [0.2126, 0.7152, 0.0722];
 
+/** From XYZ at D50, in which color profiles are, to linear R, G and B of sRGB */
+export const FROM_XYZ = [[3.13360257102309, -1.6168214013565445, -0.49074240441282396], [-0.9786503158825014, 1.916061004125328, 0.033512902048440076], [0.07207655781398957, -0.22906554547222158, 1.4053594967545648]];
+
 /** Of the channel that a network is shown of a burst in color */
 export const GUIDE_WEIGHTS = [0.25, 0.5, 0.25];
 

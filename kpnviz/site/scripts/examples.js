@@ -3,7 +3,7 @@
 /** @import { Shift } from "./types" */
 /** @import { Offer, State } from "./parameters.js" */
 
-import { BY_HAND, defaults, shiftsFor } from "./parameters.js";
+import { BY_HAND, defaults, PANELS, shiftsFor } from "./parameters.js";
 
 /**
  * kpnviz.lens.texts.examples.Example
@@ -18,10 +18,12 @@ import { BY_HAND, defaults, shiftsFor } from "./parameters.js";
 
 const SHAKES = { "±2": "small", "by hand": BY_HAND }; // as a link writes them: kpnviz/ui/parameters.py
 
+/** A number that texts state, with its burst: kpnviz.lens.texts.measured.Measured; text and says are HTML. @typedef {Omit<Example, "title" | "look"> & { text: string, says: string }} Measured */
+
 /**
  * All of the state that an example sets. Its methods that are not on the site are left out; without any, the usual ones are
  * shown. A photo that is not on the site is another one.
- * @param {Example} example
+ * @param {Pick<Example, "scene" | "methods" | "pixel" | "display">} example
  * @param {Offer} offer
  * @returns {State}
  */
@@ -36,7 +38,7 @@ export function stateOfExample({ scene, methods, pixel, display }, offer) {
   if (here.length) state.methods = here;
   state.pixel = pixel;
   // Methods that the site has not are not shown either: what is no network is in the app alone.
-  const shown = ["", "frame", "mean", "truth", ...here];
+  const shown = ["", ...PANELS, ...here];
   state.display = Object.fromEntries(Object.entries(display).filter(([name, value]) => !["shown", "other"].includes(name) || shown.includes(value)));
   return state;
 }
@@ -49,8 +51,26 @@ const COMPARED = /** @type {const} */ (["photo", "crop", "top", "left", "frames"
  * @param {Offer} offer
  */
 export function exampleShown(state, offer) {
-  return offer.examples.find((example) => {
-    const mine = stateOfExample(example, offer);
-    return COMPARED.every((name) => state[name] === mine[name]) && (mine.shake !== BY_HAND || String(state.shifts) === String(mine.shifts)) && !Object.values(state.camera).some(Boolean);
+  return offer.examples.find((example) => sameBurst(state, stateOfExample(example, offer)));
+}
+
+/**
+ * The number whose burst is the state's, with its methods, and shown as it is to be.
+ * @param {State} state
+ * @param {Offer} offer
+ */
+export function numberShown(state, offer) {
+  return offer.numbers.find((number) => {
+    const mine = stateOfExample(number, offer);
+    const display = { ...offer.display, ...state.display };
+    return sameBurst(state, mine) && String(state.methods) === String(mine.methods) && Object.entries(mine.display).every(([name, value]) => display[/** @type {keyof typeof display} */ (name)] === value);
   });
+}
+
+/**
+ * @param {State} state
+ * @param {State} mine  an example's
+ */
+function sameBurst(state, mine) {
+  return COMPARED.every((name) => state[name] === mine[name]) && (mine.shake !== BY_HAND || String(state.shifts) === String(mine.shifts)) && !Object.values(state.camera).some(Boolean);
 }

@@ -32,9 +32,17 @@ export async function bytesOf(path) {
 /**
  * The object in a JSON file.
  * @param {string} path
+ * @returns {Promise<any>}
  */
 export async function jsonOf(path) {
-  return JSON.parse(new TextDecoder().decode(await bytesOf(path)));
+  const bytes = await bytesOf(path);
+  try {
+    const found = JSON.parse(new TextDecoder().decode(bytes));
+    if (found instanceof Object) return found;
+  } catch {
+    // It is said below.
+  }
+  throw new Error(`${path} is damaged: it holds no JSON object; load the page again`);
 }
 
 /**

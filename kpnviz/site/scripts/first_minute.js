@@ -6,7 +6,6 @@
 
 import { mountScene, wasSeen } from "../../lens/scene/mount.js";
 import { SCENE } from "../../lens/scene/texts.js";
-import { sentenceOf } from "./elements.js";
 import { noiseForGain } from "./noise.js";
 import { pack, packAssumed } from "./pack.js";
 import { Outdated } from "./slices.js";
@@ -34,6 +33,7 @@ export class FirstMinute {
     this.before = Promise.resolve();
     this.ended = () => {};
     this.scene = mountScene(place.attachShadow({ mode: "open" }), {
+      of: "site",
       load: (part) => this.load(part),
       early: async () => pack(await this.scenery(), [], SCENE.pixels.eye, this.id),
       onEnd: () => {
@@ -66,10 +66,7 @@ export class FirstMinute {
   load(part) {
     const found = this.before.then(() => this.computed(part));
     this.before = found.catch(() => {});
-    return Promise.race([found, /** @type {Promise<never>} */ (this.over)]).catch((error) => {
-      if (!(error instanceof Outdated)) this.site.complain(sentenceOf(error));
-      throw error;
-    });
+    return Promise.race([found, /** @type {Promise<never>} */ (this.over)]);
   }
 
   /** The burst, made once. */

@@ -159,15 +159,16 @@ function fieldOf(method, { N, C, H, W }, refuse) {
     const layout = [plain, channels].find(({ length }) => length === array.shape.length);
     const shape = `(${array.shape.join(", ")})`;
     if (!layout) throw refuse(`${key} has shape ${shape}; expected [${plain.join(", ")}]${plain === channels ? "" : `, or [${channels.join(", ")}]`}`);
+    const wrong = (/** @type {string} */ why) => refuse(`${key} has shape ${shape}, so ${why}; its axes are to be [${layout.join(", ")}]`);
     if (array.kind !== "f") throw refuse(`${key} holds whole numbers; expected a floating point dtype`);
     if (array.shape.includes(0)) throw refuse(`${key} has shape ${shape}; an axis is empty`);
     const named = Object.fromEntries(layout.map((name, i) => [name, array.shape[i]]));
     const sides = array.shape.filter((_, i) => layout[i] === "K");
-    if (new Set(sides).size > 1) throw refuse(`${key} has shape ${shape}, so K = ${sides[0]} rows and ${sides[1]} columns; kernels are square`);
-    if (named.K !== undefined && (named.K % 2 === 0 || named.K > LIMITS.kernel)) throw refuse(`${key} has shape ${shape}, so K = ${named.K}; kernels have an odd side up to ${LIMITS.kernel}`);
-    if (sized(key) && named.K !== sized(key)) throw refuse(`${key} has shape ${shape}, so K = ${named.K}; its name says ${sized(key)}`);
-    if (named.C !== undefined && named.C !== 1 && named.C !== C) throw refuse(`${key} has shape ${shape}, so C = ${named.C} channels; the frames have ${C}`);
-    if (named.N !== undefined && named.N !== N) throw refuse(`${key} has shape ${shape}, so N = ${named.N} frames; the burst has ${N}`);
+    if (new Set(sides).size > 1) throw wrong(`K = ${sides[0]} rows and ${sides[1]} columns, and kernels are square`);
+    if (named.K !== undefined && (named.K % 2 === 0 || named.K > LIMITS.kernel)) throw wrong(`K = ${named.K}, and kernels have an odd side up to ${LIMITS.kernel}`);
+    if (sized(key) && named.K !== sized(key)) throw wrong(`K = ${named.K}, and its name says ${sized(key)}`);
+    if (named.C !== undefined && named.C !== 1 && named.C !== C) throw wrong(`C = ${named.C} channels, and the frames have ${C}`);
+    if (named.N !== undefined && named.N !== N) throw wrong(`N = ${named.N} frames, and the burst has ${N}`);
     finite(key, array.values, refuse);
     return { ...named, shape: array.shape, values: array.values };
   };
@@ -184,7 +185,7 @@ function fieldOf(method, { N, C, H, W }, refuse) {
   else sets = [[axes("coefficients")]];
   const basis = kind === "basis" ? axes("basis") : null;
   const first = sets[0][0];
-  if (basis && basis.F !== first.F) throw refuse(`basis has shape (${basis.shape.join(", ")}), coefficients (${first.shape.join(", ")}), so F = ${basis.F} and ${first.F}; they must agree`);
+  if (basis && basis.F !== first.F) throw refuse(`basis has shape (${basis.shape.join(", ")}), coefficients (${first.shape.join(", ")}), so F = ${basis.F} and ${first.F}; they must agree, with axes [F, N, K, K] and [F, h, w]`);
   const sizes = basis ? [/** @type {number} */ (basis.K)] : sets.map(([{ K }]) => /** @type {number} */ (K));
   if (new Set(sizes).size < sizes.length) throw refuse(`kernels of K = ${sizes.join(", ")} were given; each size once`);
   for (const [one] of sets) if (one.h !== first.h || one.w !== first.w || one.N !== first.N || one.C !== first.C) throw refuse(`kernels of several sizes have shapes (${first.shape.join(", ")}) and (${one.shape.join(", ")}); all axes but K must agree`);
@@ -194,7 +195,7 @@ function fieldOf(method, { N, C, H, W }, refuse) {
   const [h, w] = [/** @type {number} */ (first.h), /** @type {number} */ (first.w)];
   const wanted = scale === 1 ? [height, width] : [(height + 1) >> 1, (width + 1) >> 1];
   if (h !== wanted[0] || w !== wanted[1] || height < 1 || width < 1)
-    throw refuse(`its kernels are given at ${h}×${w} places; with frames of ${H}×${W}, padding ${padding} and scale ${scale} there are ${Math.max(wanted[0], 0)}×${Math.max(wanted[1], 0)}${h === wanted[1] && w === wanted[0] ? ": H and W are exchanged" : ""}`);
+    throw refuse(`its kernels are given at ${h}×${w} places; with frames of ${H}×${W}, padding ${padding} and scale ${scale} there are ${Math.max(wanted[0], 0)}×${Math.max(wanted[1], 0)}${h === wanted[1] && w === wanted[0] ? ": H and W are exchanged" : ""}; the last two axes are to be [h, w], rows and columns of places`);
   const count = /** @type {number} */ (basis ? basis.N : first.N);
   const channels = first.C && first.C > 1 ? first.C : 1;
   // Factors of all sizes, one after the other: [N, F, h, w], or [N, C, F, h, w].

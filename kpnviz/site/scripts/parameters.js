@@ -47,8 +47,10 @@
  * @property {Record<string, string>} shake_titles
  * @property {import("./types").Camera} camera  the most of each
  * @property {Record<keyof import("./types").Camera, [string, string]>} camera_titles  and what it means
+ * @property {Record<string, string>} helps  what controls mean, by the keys of the state
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
+ * @property {string[]} kernel_views  of the app's page Kernels, by their names in a link
  * @property {string} version  of links
  * @property {string[]} sized  networks that the page Sizes compares
  * @property {number} lessons  how many there are
@@ -56,6 +58,7 @@
  * @property {number} far  dB beyond which a size is written at the end of the axis
  * @property {{ gains: number[], crop: number }} matrix  of true and assumed noise; crop: pixels a side of its bursts
  * @property {import("./examples.js").Example[]} examples
+ * @property {import("./examples.js").Measured[]} numbers  that texts state
  * @property {boolean} scene  whether the guided scene's networks and photos are on the site
  * @property {string} installation  address of how the app is installed
  */
@@ -94,12 +97,15 @@ export function isNamedIn(name, page) {
 }
 
 /**
- * What the page Sizes compares at first: the smallest size and the largest.
+ * What the page Sizes compares at first: the smallest size and the largest, or the only one and MKPN.
  * @param {Offer} offer
  */
 export function firstSizes({ models, sized }) {
-  const single = models.filter(({ name, config }) => sized.includes(name) && config.sizes.length === 1).map(({ name }) => name);
-  return { other: single[0] ?? "", shown: single[single.length - 1] ?? "", frame: 0 };
+  const here = models.filter(({ name }) => sized.includes(name));
+  const of = (/** @type {boolean} */ single) => here.filter(({ config }) => (config.sizes.length === 1) === single).map(({ name }) => name);
+  const single = of(true);
+  const two = single.length > 1 ? [single[0], single[single.length - 1]] : [...single, ...of(false)];
+  return { other: two.length > 1 ? two[0] : "frame", shown: two[two.length > 1 ? 1 : 0] ?? "", frame: 0 };
 }
 
 /**
@@ -134,7 +140,7 @@ export function writeLink(state, offer, page) {
   const query = new URLSearchParams({ v: offer.version });
   const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
-    if (state[name] !== OWN) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
+    if (state.photo !== OWN || !["photo", "top", "left"].includes(name)) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
   if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
   put("moving", Number(state.moving));
   put("seed", state.seed);
@@ -143,7 +149,7 @@ export function writeLink(state, offer, page) {
   if (state.pixel) put("pixel", state.pixel.join("~"));
   const putDisplay = (/** @type {Partial<Display>} */ display, prefix = "", names = Object.keys(DISPLAY_LIMITS)) => {
     for (const [option, value] of Object.entries(display)) {
-      const start = offer.display[/** @type {keyof Display} */ (option)];
+      const start = names === OF_SIZES && option === "look" ? LOOKS_OF_SIZES[0] : offer.display[/** @type {keyof Display} */ (option)];
       if (!names.includes(option) || JSON.stringify(value) === JSON.stringify(start)) continue;
       const name = prefix + option;
       if (option === "channel") put(name, CHANNELS[Number(value)]);
@@ -165,19 +171,23 @@ export function writeLink(state, offer, page) {
   return query.toString().replaceAll("%7E", "~");
 }
 
+/** Pictures beside those of networks. */
+export const PANELS = ["frame", "mean", "truth"];
+
 const REGIONS = ["9", "17", "33", "65", "all"];
 const MOST_MOVED = 16; // pixels that a frame is moved by hand
 const LEAST_ZOOM = 0.4; // beside each other, two pictures show a half each
 
-/** @type {Record<string, [number, number] | "flag" | "choice" | "text" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
+/** @type {Record<string, [number, number] | "flag" | "choice" | "panel" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
 const DISPLAY_LIMITS = {
-  ...{ frame: "frame", mode: "choice", against: "text", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
-  ...{ shown: "text", other: "text", look: "choice", assumed: [-2, 2], channel: "channel" },
+  ...{ frame: "frame", mode: "choice", against: "panel", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
+  ...{ shown: "panel", other: "panel", look: "choice", assumed: [-2, 2], channel: "channel" },
   ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved", anew: "flag" },
 };
 
 /** Options of the lens that the page Sizes has, beside those that it always sets. */
-const OF_SIZES = ["compare", "mode", "against", "stops", "linear", "view"];
+const OF_SIZES = ["look", "compare", "mode", "against", "stops", "linear", "view", "channel", "all", "off", "keep"];
+const LOOKS_OF_SIZES = ["sizes", "parts"]; // the first one at first
 
 /**
  * The options of the page Sizes that a link holds.
@@ -230,7 +240,9 @@ export function readLink(search, offer) {
     }
     const nearest = Math.min(Math.max(value, low), high);
     if (nearest !== value) wrong(name, `lies outside ${low} to ${high}, ${nearest} is the nearest`);
-    return whole ? Math.round(nearest) : nearest;
+    if (!whole || Number.isInteger(nearest)) return nearest;
+    wrong(name, `is not a whole number, ${Math.round(nearest)} is shown`);
+    return Math.round(nearest);
   };
   const among = (/** @type {string} */ name, /** @type {string} */ start, /** @type {string[]} */ options) => {
     const text = query.get(name);
@@ -277,9 +289,15 @@ export function readLink(search, offer) {
       const [name, limits] = [prefix + option, DISPLAY_LIMITS[option]];
       if (!query.has(name)) continue;
       const start = /** @type {any} */ (offer.display)[option];
-      if (limits === "choice") display[option] = among(name, start, offer.display_choices[option]);
+      if (names === OF_SIZES && option === "look") display[option] = among(name, LOOKS_OF_SIZES[0], LOOKS_OF_SIZES);
+      else if (limits === "choice") display[option] = among(name, start, offer.display_choices[option]);
       else if (limits === "channel") display[option] = CHANNELS.indexOf(among(name, CHANNELS[start], CHANNELS));
-      else if (limits === "text") display[option] = (query.get(name) ?? "").slice(0, 40);
+      else if (limits === "panel") {
+        const panel = currentName(query.get(name) ?? "", offer);
+        const known = panel === start || PANELS.includes(panel) || offer.models.some((model) => model.name === panel);
+        if (!known) wrong(name, `is no picture here, ${start || "the last method"} is shown`);
+        display[option] = known ? panel : start;
+      }
       else if (limits === "flag") display[option] = Boolean(within(name, Number(start), 0, 1));
       else if (limits === "frame") display[option] = within(name, start, 0, state.frames - 1);
       else if (limits === "view") {
@@ -288,7 +306,7 @@ export function readLink(search, offer) {
       } else if (limits === "region") {
         const side = among(name, `${start}`, REGIONS);
         display[option] = side === "all" ? 0 : Number(side);
-      } else if (limits === "off") display[option] = readSizesOff(query.get(name) ?? "", offer, problems);
+      } else if (limits === "off") display[option] = readSizesOff(name, query.get(name) ?? "", offer, problems);
       else if (limits === "frames") {
         const parts = (query.get(name) ?? "").split("~").filter(Boolean);
         const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
@@ -308,7 +326,7 @@ export function readLink(search, offer) {
   state.noise = readDisplay("noise_");
   if (query.has("sizes")) {
     const [other, shown, frame] = [...(query.get("sizes") ?? "").split("~"), "", ""];
-    const here = [...offer.sized, "frame", "mean", "truth"];
+    const here = [...offer.sized, ...PANELS];
     if (here.includes(other) && here.includes(shown) && /^\d{1,2}$/.test(frame) && Number(frame) < state.frames) state.sizes = { other, shown, frame: Number(frame) };
     else wrong("sizes", "are not two pictures and a frame joined by ~, the smallest and the largest size are shown");
   }
@@ -316,24 +334,43 @@ export function readLink(search, offer) {
   state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
   state.teach = Boolean(within("teach", 0, 0, 1));
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);
+  const [first] = offer.kernel_views;
+  if (among("kernels_view", first, offer.kernel_views) === first) delete state.others.kernels_view;
+  for (const option of Object.keys(DISPLAY_LIMITS)) {
+    const before = problems.length;
+    readDisplay("in_", [option]);
+    if (problems.length > before) delete state.others[`in_${option}`];
+  }
   return [state, problems.length ? `Not all of this link could be followed: ${problems.join("; ")}.` : ""];
 }
 
 /**
+ * Before there was matching, all networks stacked their frames; those that do now have a name that says so.
+ * @param {string} name
+ * @param {Offer} offer
+ */
+function currentName(name, { models }) {
+  const has = (/** @type {string} */ one) => models.some((model) => model.name === one);
+  return !has(name) && has(`${name}-stacked`) ? `${name}-stacked` : name;
+}
+
+/**
  * Kernel sizes that are switched off: "mkpn.1.3", methods joined by ~.
+ * @param {string} option  its name in the link
  * @param {string} text
  * @param {Offer} offer
  * @param {string[]} problems
  */
-function readSizesOff(text, { models }, problems) {
+function readSizesOff(option, text, offer, problems) {
   /** @type {Record<string, number[]>} */
   const found = {};
-  for (const part of text.split("~").filter(Boolean)) {
-    const [, name, sizes] = /^(.+?)((?:\.\d{1,2})+)$/.exec(part) ?? [];
-    const known = models.find((model) => model.name === name)?.config.sizes ?? [];
+  for (const part of text ? text.split("~") : []) {
+    const [, written, sizes] = /^(.+?)((?:\.\d{1,2})+)$/.exec(part) ?? [];
+    const name = currentName(written ?? "", offer);
+    const known = offer.models.find((model) => model.name === name)?.config.sizes ?? [];
     const off = sizes ? [...new Set(sizes.slice(1).split(".").map(Number))].sort((a, b) => a - b) : [];
     if (off.length && off.every((size) => known.includes(size)) && !found[name]) found[name] = off;
-    else problems.push(`off ${quoted(part)} is not a method here and some of its kernel sizes`);
+    else problems.push(`${option} ${quoted(part)} is not a method here and some of its kernel sizes`);
   }
   return found;
 }
@@ -343,13 +380,12 @@ function readSizesOff(text, { models }, problems) {
  * @param {Offer} offer
  * @param {string[]} problems
  */
-function readMethods(query, { models, most_methods }, problems) {
+function readMethods(query, offer, problems) {
+  const { models, most_methods } = offer;
   const text = query.get("methods");
   if (text === null) return null;
   const here = models.map(({ name }) => name);
-  // Before there was matching, all networks stacked their frames; those that do now have a name that says so.
-  const current = (/** @type {string} */ name) => (!here.includes(name) && here.includes(`${name}-stacked`) ? `${name}-stacked` : name);
-  const names = [...new Set(text.split("~").filter(Boolean).map(current))];
+  const names = [...new Set(text.split("~").filter(Boolean).map((name) => currentName(name, offer)))];
   const found = names.filter((name) => here.includes(name));
   for (const name of names)
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);

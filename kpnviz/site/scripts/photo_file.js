@@ -1,16 +1,17 @@
 // A photo of a visitor's own, in linear light. The browser decodes it, turns it as its EXIF says and brings its colors to sRGB;
-// PNGs of 16 bits are decoded here, as browsers keep 8 of them. It runs in a worker.
+// PNGs of 16 bits are decoded here (png.js), as browsers keep 8 of them. It runs in a worker.
 
 /** @import { Picture } from "./types" */
 
 import { visible } from "./npz.js";
 import { decodingTable } from "./pictures.js";
+import { chunksOf, deepPng, deepRows } from "./png.js";
 
 export const MOST_FILE = 64 * 2 ** 20; // bytes
 const MOST_PIXELS = 100e6;
 const LONGEST = 32_000; // pixels a side that browsers draw
 const STRIP = 128; // rows that are drawn at a time
-const MOST_SIDE = 576; // pixels a side of the photo once it is reduced as those of the site are
+const MOST_SIDE = 576; // pixels a side of the photo once it is reduced as those of the site are; of longer ones the middle is used
 const LEAST_SIDE = 64;
 
 /**
@@ -23,21 +24,31 @@ export async function readOwnPhoto(file, { reduction }) {
   if (file.size > MOST_FILE) throw new Error(`${name} has ${Math.ceil(file.size / 2 ** 20)} MiB; photos up to ${MOST_FILE / 2 ** 20} MiB are read here`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const deep = deepPng(bytes);
+  /** @type {string[]} */
+  const notes = isAnimated(bytes) ? [`${name} is animated: its first frame is used.`] : [];
   const check = (/** @type {number} */ W, /** @type {number} */ H) => {
     if (W * H > MOST_PIXELS) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${MOST_PIXELS / 1e6} million are read here`);
     if (Math.max(W, H) > LONGEST) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${LONGEST} a side are read here`);
     if (Math.min(W, H) < LEAST_SIDE * reduction) throw new Error(`${name} has ${W}×${H} pixels; photos of ${LEAST_SIDE * reduction} a side or more are read here`);
   };
+  /** @type {(W: number, H: number, row: Parameters<typeof reduced>[4]) => { picture: Picture, note: string }} */
+  const result = (W, H, row) => {
+    const picture = reduced(W, H, MOST_SIDE * reduction, LEAST_SIDE * reduction, row);
+    if (picture.used) notes.push(`Of ${name}, ${W}×${H} pixels, the middle ${picture.used} is used: it is long and narrow.`);
+    return { picture: picture.picture, note: notes.join(" ") };
+  };
+  let why = deep?.why ?? "";
   if (deep?.plain) {
     check(deep.W, deep.H);
     const rows = await deepRows(name, deep);
-    return { picture: reduced(deep.W, deep.H, MOST_SIDE * reduction, rows), note: "" };
+    if (rows) return result(deep.W, deep.H, rows);
+    why = "a color profile of tables";
   }
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${name} is no picture that this browser can read`);
+    throw new Error(`${name} is damaged, or no picture that this browser can read`);
   }
   const { width: W, height: H } = bitmap;
   check(W, H);
@@ -45,111 +56,73 @@ export async function readOwnPhoto(file, { reduction }) {
   const context = new OffscreenCanvas(W, Math.min(STRIP, H)).getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   if (!context) throw new Error(`${name} has ${W}×${H} pixels, more than this browser can draw`);
   const table = decodingTable(8);
-  const picture = reduced(W, H, MOST_SIDE * reduction, (y) => {
-    if (y % STRIP === 0) {
+  let drawn = -1; // the row that the strip begins with
+  if (deep) notes.push(`Of ${name}, 8 of the 16 bits are used: it has ${why}, which the browser alone applies.`);
+  const found = result(W, H, (y) => {
+    const strip = y - (y % STRIP);
+    if (strip !== drawn) {
       context.clearRect(0, 0, W, STRIP);
-      context.drawImage(bitmap, 0, -y);
+      context.drawImage(bitmap, 0, -strip);
+      drawn = strip;
     }
-    const { data } = context.getImageData(0, y % STRIP, W, 1);
+    const { data } = context.getImageData(0, y - strip, W, 1);
     for (let i = 3; i < data.length; i += 4) if (data[i] < 255) throw new Error(`${name} is transparent in parts; save it without transparency`);
     return (x, c) => table[data[4 * x + c]];
   });
   bitmap.close();
-  return { picture, note: deep ? `Of ${name}, 8 of the 16 bits are used: it has ${deep.why}, which the browser alone applies.` : "" };
+  return found;
 }
 
 /**
- * A picture as large as it may be: the mean over blocks, in linear light.
+ * A picture as large as it may be, the mean over blocks in linear light; of one that is long and narrow the middle, and its size.
  * @param {number} W
  * @param {number} H
- * @param {number} most
- * @param {(y: number) => (x: number, c: number) => number} row
- * @returns {Picture}
+ * @param {number} most  pixels of the longer side
+ * @param {number} least  and of the shorter one
+ * @param {(y: number) => (x: number, c: number) => number} row  is asked for one after the other
+ * @returns {{ picture: Picture, used: string }}
  */
-function reduced(W, H, most, row) {
-  const n = Math.ceil(Math.max(W, H) / most);
-  const [h, w] = [Math.floor(H / n), Math.floor(W / n)];
+function reduced(W, H, most, least, row) {
+  const n = Math.min(Math.ceil(Math.max(W, H) / most), Math.floor(Math.min(W, H) / least));
+  const [h, w] = [H, W].map((side) => Math.min(Math.floor(side / n), most));
+  const [top, left] = [H - h * n, W - w * n].map((rest) => (rest < n ? 0 : rest >> 1));
   const values = new Float32Array(3 * h * w);
   for (let y = 0; y < h * n; y++) {
-    const value = row(y);
+    const value = row(top + y);
     const line = Math.floor(y / n) * w;
-    for (let c = 0; c < 3; c++) for (let x = 0; x < w * n; x++) values[c * h * w + line + Math.floor(x / n)] += value(x, c) / (n * n);
+    for (let c = 0; c < 3; c++) for (let x = 0; x < w * n; x++) values[c * h * w + line + Math.floor(x / n)] += value(left + x, c) / (n * n);
   }
-  return { values, C: 3, H: h, W: w };
+  return { picture: { values, C: 3, H: h, W: w }, used: top || left ? `${w * n}×${h * n}` : "" };
 }
 
 /**
- * What the header of a PNG of 16 bits says; null for all else. plain: it is decoded here; else `why` not.
+ * Whether a picture is one of several: GIF, PNG, WebP or AVIF.
  * @param {Uint8Array} bytes
  */
-function deepPng(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 33 || view.getUint32(0) !== 0x89504e47 || view.getUint32(12) !== 0x49484452 || bytes[24] !== 16) return null;
-  const [W, H, color, interlaced] = [view.getUint32(16), view.getUint32(20), bytes[25], bytes[28]];
-  /** @type {Uint8Array<ArrayBuffer>[]} */
-  const data = [];
-  let why = { 0: "", 2: "" }[color] ?? "transparency or a palette";
-  if (interlaced) why = "interlaced rows";
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const length = view.getUint32(at);
-    const kind = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    const content = /** @type {Uint8Array<ArrayBuffer>} */ (bytes.subarray(at + 8, at + 8 + length));
-    if (kind === "IDAT") data.push(content);
-    if (kind === "iCCP" || kind === "cICP") why = "a color profile";
-    if (kind === "eXIf") why = "EXIF";
-    if (kind === "tRNS") why = "transparency";
-    if (kind === "gAMA" && Math.abs(view.getUint32(at + 8) - 45455) > 100) why = "a gamma of its own";
-    at += 12 + length;
-  }
-  return { W, H, channels: color === 2 ? 3 : 1, data, plain: !why, why };
+function isAnimated(bytes) {
+  const text = (/** @type {number} */ at, /** @type {number} */ length) => String.fromCharCode(...bytes.subarray(at, at + length));
+  if (text(0, 3) === "GIF") return hasFrames(bytes);
+  if (text(8, 8) === "WEBPVP8X") return (bytes[20] & 2) > 0;
+  if (text(4, 8) === "ftypavis") return true;
+  for (const { kind } of chunksOf(bytes)) if (kind === "acTL") return true;
+  return false;
 }
 
 /**
- * The rows of a PNG of 16 bits, gray or R, G, B: they are asked for one after the other.
- * @param {string} name
- * @param {NonNullable<ReturnType<typeof deepPng>>} png
+ * Whether a GIF has more than one frame.
+ * @param {Uint8Array} bytes
  */
-async function deepRows(name, { W, H, channels, data }) {
-  const step = 2 * channels;
-  const length = 1 + W * step;
-  const damaged = () => new Error(`${name} is a damaged PNG`);
-  const all = new Uint8Array(H * length);
-  let filled = 0;
-  try {
-    const reader = new Blob(data).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      all.set(next.value, filled); // it throws beyond the end
-      filled += next.value.length;
-    }
-  } catch {
-    throw damaged();
+function hasFrames(bytes) {
+  const table = (/** @type {number} */ flags) => (flags & 128 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+  let frames = 0;
+  for (let at = 13 + table(bytes[10]); at < bytes.length; ) {
+    if (bytes[at] === 0x2c) {
+      if (++frames > 1) return true;
+      at += 11 + table(bytes[at + 9]); // its data begin with the size of codes
+    } else if (bytes[at] === 0x21) at += 2;
+    else return false;
+    while (bytes[at]) at += bytes[at] + 1;
+    at++;
   }
-  if (filled !== all.length) throw damaged();
-  for (let y = 0; y < H; y++) {
-    const kind = all[y * length];
-    if (kind > 4) throw damaged();
-    const line = y * length + 1;
-    for (let i = 0; i < W * step; i++) {
-      const left = i < step ? 0 : all[line + i - step];
-      const up = y ? all[line + i - length] : 0;
-      const corner = y && i >= step ? all[line + i - length - step] : 0;
-      all[line + i] += kind === 1 ? left : kind === 2 ? up : kind === 3 ? (left + up) >> 1 : kind === 4 ? paeth(left, up, corner) : 0;
-    }
-  }
-  const table = decodingTable(16);
-  return (/** @type {number} */ y) => (/** @type {number} */ x, /** @type {number} */ c) => {
-    const at = y * length + 1 + x * step + 2 * (c % channels);
-    return table[256 * all[at] + all[at + 1]];
-  };
-}
-
-/**
- * Of the three the one that is nearest to left + up - corner.
- * @param {number} left
- * @param {number} up
- * @param {number} corner
- */
-function paeth(left, up, corner) {
-  const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
-  return a <= b && a <= c ? left : b <= c ? up : corner;
+  return false;
 }

@@ -9,6 +9,7 @@ import { Outdated } from "./slices.js";
 /**
  * @typedef {object} Opened
  * @property {Worker} worker
+ * @property {Error | null} broken  why the worker answers no more
  * @property {{ number: number, resolve: (estimates: Estimate[]) => void, reject: (error: Error) => void } | null} asked  the last question
  */
 
@@ -56,7 +57,7 @@ export class Pool {
   async load(name) {
     const [module, { config, weights }] = await Promise.all([this.engine(), this.filesOf(name)]);
     /** @type {Opened} */
-    const opened = { worker: this.idle.pop() ?? (await this.source.workerOf("worker.js")), asked: null };
+    const opened = { worker: this.idle.pop() ?? (await this.source.workerOf("worker.js")), broken: null, asked: null };
     opened.worker.onmessage = (/** @type {MessageEvent<Answer>} */ { data }) => {
       const { asked } = opened;
       if (asked?.number !== data.number) return; // to an older question
@@ -66,7 +67,8 @@ export class Pool {
     };
     opened.worker.onerror = ({ message }) => {
       this.networks.delete(name);
-      opened.asked?.reject(new Error(`the network ${name} has stopped: ${message}`));
+      opened.broken = new Error(`the network ${name} has stopped: ${message || "worker.js cannot be loaded"}`);
+      opened.asked?.reject(opened.broken);
     };
     opened.worker.postMessage({ module, config, weights });
     return opened;
@@ -81,7 +83,11 @@ export class Pool {
     if (!files) {
       files = Promise.all([this.source.jsonOf(`models/${name}.json`), this.source.bytesOf(`models/${name}.safetensors`)]).then(async ([card, weights]) => {
         await check(name, weights, card.sha256);
-        readConfig(card.config); // it throws where the engine does not know it
+        try {
+          readConfig(card.config); // it throws where the engine does not know it
+        } catch (error) {
+          throw new Error(`models/${name}.json: ${error instanceof Error ? error.message : error}`);
+        }
         return { config: card.config, weights };
       });
       files.catch(() => this.files.delete(name)); // it may be tried again
@@ -127,6 +133,7 @@ export class Pool {
    */
   async ask(name, { frames, clean, noise, white_level, N, C, H, W }, scales, wanted = []) {
     const opened = await this.open(name);
+    if (opened.broken) throw opened.broken;
     const number = ++this.count;
     opened.asked?.reject(new Outdated());
     return new Promise((resolve, reject) => {

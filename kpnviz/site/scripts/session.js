@@ -2,6 +2,7 @@
 // so that a page that is left and entered again computes nothing twice.
 
 /** @import { Burst, Estimate, Measure, Picture, Recipe } from "./types" */
+/** @import { OwnPhoto } from "./own_photo.js" */
 /** @import { Offer, State } from "./parameters.js" */
 /** @import { Predictor } from "../../lens/scripts/types" */
 
@@ -10,7 +11,8 @@ import { drawHandheld } from "./camera.js";
 import { bytesOf, jsonOf, workerOf } from "./files.js";
 import { EXAMPLE_PHOTO } from "./kernel_example.js";
 import { noiseForGain } from "./noise.js";
-import { BY_HAND, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
+import { keptPhoto } from "./own_photo.js";
+import { BY_HAND, defaults, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
 import { predictorOf } from "./predictor.js";
@@ -38,7 +40,10 @@ export class Session {
     this.estimates = new Map(); // of each network
     /** @type {Map<string, Uint8Array>} */
     this.assumed = new Map(); // of each network, what it makes of other assumed noise, packed for the lens
-    this.brought = 0; // photos that a visitor brought
+    /** @type {OwnPhoto | null} */
+    this.own = null; // the visitor's photo
+    /** @type {number | null} */
+    this.presented = null; // the example that was shown last
     this.turn = 0; // counts changes: what belongs to an older one is dropped
     /** @type {State} */
     this.state = readLink("", offer)[0];
@@ -59,10 +64,28 @@ export class Session {
     return [...this.offer.photos, ...(this.photos.has(OWN) ? [OWN] : [])];
   }
 
-  /** The visitor's own photo. @param {Picture} picture */
-  bring(picture) {
-    this.photos.set(OWN, Promise.resolve(picture));
-    this.brought++;
+  /** The visitor's own photo takes the place of one before. @param {OwnPhoto} photo */
+  bring(photo) {
+    this.own = photo;
+    this.photos.set(OWN, Promise.resolve(photo.picture));
+  }
+
+  /**
+   * Bring a photo that the visitor brought before; whether the browser has kept it.
+   * @param {string} id
+   */
+  async recall(id) {
+    if (this.own?.id === id) return true;
+    const photo = await keptPhoto(id);
+    if (photo) this.bring(photo);
+    return photo !== null;
+  }
+
+  /** The visitor's own photo is gone. */
+  forget() {
+    this.own = null;
+    this.photos.delete(OWN);
+    if (this.state.photo === OWN) this.state.photo = defaults(this.offer).photo;
   }
 
   /** @param {string} name */
@@ -92,7 +115,7 @@ export class Session {
    * @param {number} turn
    */
   async take(recipe, turn) {
-    const id = JSON.stringify(recipe) + (recipe.photo === OWN ? this.brought : "");
+    const id = JSON.stringify(recipe) + (recipe.photo === OWN ? this.own?.id : "");
     if (id === this.id && this.burst) return this.burst;
     const burst = await this.burstOf(recipe);
     this.check(turn);
@@ -209,8 +232,11 @@ export class Session {
  * @returns {Promise<Picture>}
  */
 async function readPhoto(name) {
-  const bytes = await bytesOf(`photos/${name}.webp`);
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const path = `photos/${name}.webp`;
+  const bytes = await bytesOf(path);
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
+    throw new Error(`${path} is damaged, or no picture that this browser can read; load the page again`);
+  });
   const { width: W, height: H } = bitmap;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [W, H];

@@ -1,10 +1,14 @@
 // The site: one page that shows all others, so that what is loaded and computed stays while a visitor goes from one to another.
 
 /** @import { Offer, State } from "./parameters.js" */
+/** @import { Kept } from "./history_entry.js" */
 
+import { fadeEdges } from "../../lens/scripts/edges.js";
+import { Tips } from "../../lens/scripts/tips.js";
 import { elementNamed, make, sentenceOf } from "./elements.js";
 import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
+import { HistoryEntry } from "./history_entry.js";
 import { ExplorePage } from "./pages/explore.js";
 import { LearnPage } from "./pages/learn.js";
 import { NoisePage } from "./pages/noise.js";
@@ -12,7 +16,7 @@ import { ResultsPage } from "./pages/results.js";
 import { SizesPage } from "./pages/sizes.js";
 import { YourKernelsPage } from "./pages/your_kernels.js";
 import { YourPhotoPage } from "./pages/your_photo.js";
-import { writeLink } from "./parameters.js";
+import { OWN, writeLink } from "./parameters.js";
 import { Session } from "./session.js";
 
 /**
@@ -31,13 +35,13 @@ const PAGES = {
   your_kernels: { title: "Your kernels", make: YourKernelsPage },
 };
 
-const TEACHER_TYPE = "21px"; // it is read from the last row of a lecture hall
-
 export class Site {
   /** @param {Offer} offer */
   constructor(offer) {
     this.session = new Session(offer);
     this.place = elementNamed("page");
+    this.entry = new HistoryEntry(this.place);
+    this.openings = 0; // of addresses
     /** @type {Page | null} */
     this.page = null;
     this.name = "explore"; // of the page
@@ -57,14 +61,33 @@ export class Site {
       }),
     );
     elementNamed("navigation").append(...this.links.values());
+    fadeEdges(elementNamed("navigation"));
+    new Tips(/** @type {HTMLElement} */ (this.place.parentElement));
+    this.forClass = make("button", { type: "button", textContent: "For class", title: "For a projector: larger type, the controls folded away; arrow keys step through examples and lessons" });
+    this.forClass.onclick = () => this.teach(!this.session.state.teach);
+    elementNamed("tools").append(this.forClass);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
     addEventListener("popstate", () => this.open());
     addEventListener("hashchange", () => ALONE && pageHere() !== this.name && this.open());
   }
 
-  /** A sentence at the top of the page, on what is wrong. @param {string} text */
-  complain(text) {
-    elementNamed("problem").textContent = text;
+  /**
+   * A sentence at the top of the page, on what is wrong; "": nothing is.
+   * @param {string} text
+   * @param {boolean} [beside]  what is said there stays
+   */
+  complain(text, beside = false) {
+    const place = elementNamed("problem");
+    place.className = "";
+    const said = beside ? place.textContent : "";
+    place.textContent = text && said && said !== text ? `${said} ${text}` : text || said;
+  }
+
+  /** Say that the app's page Kernels, to which a link may lead, is not here. */
+  noteOnKernels() {
+    const link = make("a", { href: this.session.offer.installation, textContent: "how it is installed" });
+    elementNamed("problem").replaceChildren("The page Kernels is part of the app, which runs on your own computer (", link, "). Here its burst and its kernels are shown in Explore.");
+    elementNamed("problem").className = "calm"; // nothing is wrong
   }
 
   /**
@@ -85,30 +108,45 @@ export class Site {
       if (name === this.name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.documentElement.style.fontSize = this.session.state.teach ? TEACHER_TYPE : "";
+    document.documentElement.classList.toggle("class", this.session.state.teach);
+    this.forClass.setAttribute("aria-pressed", String(this.session.state.teach));
   }
 
   /** @param {"pushState" | "replaceState"} how */
   write(how) {
-    try {
-      history[how](null, "", this.addressOf(this.name));
-    } catch {
-      // Some browsers do not let a file change its address; it shows the same without.
-    }
+    const { session } = this;
+    const { photo, top, left } = session.state;
+    /** @type {Kept["own"]} */
+    const own = photo === OWN && session.own ? { id: session.own.id, top, left } : null;
+    this.entry.write(how, this.addressOf(this.name), own);
   }
 
-  /** Show what the address says. */
-  open() {
+  /** Show what the address says, and what the history keeps beside it. */
+  async open() {
+    const turn = ++this.openings;
+    const { own } = this.entry.kept;
+    const found = !own || (await this.session.recall(own.id));
+    if (turn !== this.openings) return; // a person has gone on
     const plain = !location.search;
     const asked = pageHere();
     // The app's page Kernels shows a view of the same lens, whose names in a link begin so.
     const search = asked === "kernels" ? location.search.replace(/([?&])in_/g, "$1") : location.search;
     const problem = this.session.open(search);
+    if (own && found) Object.assign(this.session.state, { photo: OWN, top: own.top, left: own.left });
+    this.entry.goBack();
     this.show(asked in PAGES ? asked : "explore");
     this.complain(problem);
-    if (asked === "kernels" && !problem) this.complain("The page Kernels is in the app, which runs where kpnviz is installed: here are its burst and its view of the kernels in Explore.");
-    if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
+    if (!found) this.complain("The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.", true);
+    if (asked === "kernels" && !problem && found) this.noteOnKernels();
+    if (plain && asked === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
+  }
+
+  /** In front of a class, or not. @param {boolean} teach */
+  teach(teach) {
+    this.session.state.teach = teach;
+    this.show(this.name);
+    this.page?.changed();
   }
 
   /**
@@ -116,6 +154,8 @@ export class Site {
    * @param {string} name
    */
   go(name) {
+    this.openings++;
+    this.entry.returned();
     this.name = name;
     this.write("pushState");
     this.complain("");

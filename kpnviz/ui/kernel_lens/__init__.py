@@ -3,7 +3,8 @@
 What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
 set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; the
 lens' name; the address of the payload (serving/payloads.py), or null: then it follows; and the addresses of results
-with other assumed noise. Only a pinned pixel and the options of display come back, once they rest.
+with other assumed noise. Only a pinned pixel and the options of display come back, once they rest, with the number of
+the order that the lens had followed by then.
 """
 
 from __future__ import annotations
@@ -35,32 +36,40 @@ def kernel_lens(
     display: str = LENS_DISPLAY,
     on_pin: Callable[[], None] | None = None,
     assumed: dict[str, Any] | None = None,
+    share: float | None = None,
 ) -> Pixel | None:
     """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned.
 
     `pixel` and `display` name what st.session_state knows of it: the pinned pixel and the options that are not as in
     DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them. `on_pin` is
     called after a person pinned a pixel, or let it go. `assumed` is what assumed_noise.offered gives: with it the lens
-    has a slider of the assumed noise.
+    has a slider of the assumed noise. `share`: how much of the window's height it takes; None: what there is.
     """
     state = st.session_state
     told, seen = lens_order(key), lens_seen(key)
+
+    def note(report: dict[str, Any]) -> None:
+        # Of a lens that had not heard of the last order: what a person chose is newer, and the lens is told so.
+        heard = report.get("order") == state[told]["number"]
+        state[seen] = (state[pixel], state[display]) if heard else None
 
     # Both may come after the lens' page was left: then its key is gone, and with it what was said.
     def take_pinned() -> None:
         if key not in state:
             return
-        at = (state[key]["pinned"] or {}).get("at")
+        report = state[key]["pinned"] or {}
+        at = report.get("at")
         state[pixel] = None if at is None else (int(at[0]), int(at[1]))
-        state[seen] = (state[pixel], state[display])
+        note(report)
         if on_pin is not None:
             on_pin()
 
     def take_display() -> None:
         if key not in state:
             return
-        state[display] = {name: value for name, value in state[key]["display"].items() if name in DISPLAY}
-        state[seen] = (state[pixel], state[display])
+        report = state[key]["display"]
+        state[display] = {name: value for name, value in report.items() if name in DISPLAY}
+        note(report)
 
     state.setdefault(pixel, None)
     state.setdefault(display, {})
@@ -75,7 +84,12 @@ def kernel_lens(
     identity = read_header(payload)[0]["id"]
     address = None if state.get(BY_MESSAGE) else payloads.offer(identity, payload)
     fetched = address and {"address": address, "id": identity}
-    header = state[told] | {"lens": key, "payload": fetched, "assumed": assumed if fetched else None}
+    header = state[told] | {
+        "lens": key,
+        "payload": fetched,
+        "assumed": assumed if fetched else None,
+        "share": share,
+    }
     _component()(
         data=with_header(header, b"" if fetched else payload),
         key=key,

@@ -1,20 +1,30 @@
 """The examples in front of a class: title and number of the one that is shown, and the next one by key.
 
-Arrow keys step, and Page Up and Page Down, which remote controls send. The page shows a step at once; Python is told
-which example is wanted, not how far to go: where keys come faster than pages, none is lost.
+What is seen is kpnviz/lens/presenter, which the site has too. Arrow keys step, and Page Up and Page Down, which remote
+controls send. The page shows a step at once; Python is told which example is wanted, not how far to go: where keys come
+faster than pages, none is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from kpnviz.ui.component import component
+from kpnviz.lens.linker import linked
 from kpnviz.ui.state import PRESENTER
 
-_FOLDER = Path(__file__).parent
+
+@cache
+def _component() -> Callable[..., Any]:
+    return st.components.v2.component(
+        "kpnviz.presenter",
+        html='<div class="presenter-host"></div>',
+        js=linked(Path(__file__).parent / "host.js"),
+    )
 
 
 def presenter(titles: Sequence[str], at: int | None, shown: bool, show: Callable[[int], None]) -> None:
@@ -30,6 +40,6 @@ def presenter(titles: Sequence[str], at: int | None, shown: bool, show: Callable
         if number is not None and 0 <= int(number) < len(titles):
             show(int(number))
 
-    component(_FOLDER, "presenter")(
+    _component()(
         data={"titles": list(titles), "at": at, "shown": shown}, key=PRESENTER, on_example_change=take
     )

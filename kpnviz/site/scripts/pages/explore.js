@@ -4,8 +4,9 @@
 /** @import { Display } from "../../../lens/scripts/types" */
 
 import { fromHtml, make } from "../elements.js";
-import { exampleShown, stateOfExample } from "../examples.js";
+import { exampleShown, numberShown } from "../examples.js";
 import { Outdated } from "../slices.js";
+import { filled } from "../texts.js";
 import { LensPage } from "./lens_page.js";
 
 const REST_MS = 600; // after which other assumed noise is computed
@@ -16,35 +17,18 @@ export class ExplorePage extends LensPage {
    * @param {HTMLElement} place
    */
   constructor(site, place) {
-    super(site, place, { page: "explore", methods: true });
-    this.drawExamples();
+    super(site, place, { page: "explore", methods: true, examples: true });
     this.introduce();
   }
 
-  /** A menu of bursts that show one thing each. */
-  drawExamples() {
-    const { examples } = this.session.offer;
-    const select = make("select", { id: "examples" }, make("option", { value: "", textContent: "Examples" }), ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
-    select.setAttribute("aria-label", "Examples");
-    select.onchange = () => {
-      if (select.value === "") return;
-      const { state } = this.session;
-      const { teach, noise, sizes, lesson } = state; // they are of other pages
-      Object.assign(state, stateOfExample(examples[Number(select.value)], this.session.offer), { teach, noise, sizes, lesson });
-      this.controls.write();
-      this.lens.follow({ pinned: this.session.state.pixel, display: { ...this.session.offer.display, ...this.display } });
-      this.changed();
-    };
-    this.examples = select;
-    this.introduction.before(select);
-  }
-
-  /** What is to be seen: of an example, if its burst is on the page. */
+  /** What is to be seen: of a number that a text states, or of an example, if its burst is on the page. */
   introduce() {
     const { offer, state } = this.session;
     const example = exampleShown(state, offer);
-    if (this.examples) this.examples.value = example ? String(offer.examples.indexOf(example)) : "";
-    this.introduction.replaceChildren(...(example ? [make("b", {}, `${example.title}. `), example.look] : [fromHtml(this.says.introduction)]));
+    const number = numberShown(state, offer);
+    if (number) this.introduction.replaceChildren(fromHtml(filled(this.says.number, { text: number.text, says: number.says })));
+    else if (example) this.introduction.replaceChildren(make("b", {}, `${example.title}. `), example.look);
+    else this.introduction.replaceChildren(fromHtml(this.says.introduction));
   }
 
   get display() {

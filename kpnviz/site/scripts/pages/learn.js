@@ -1,16 +1,18 @@
 // Learn: short lessons, each with a question to answer before the reveal, and the one figure that it is about.
 
-/** @import { Burst } from "../types" */
+/** @import { Burst, Config, Estimate } from "../types" */
+/** @import { Offer } from "../parameters.js" */
 /** @import { Site } from "../site.js" */
 /** @import { Lesson } from "../texts.js" */
-/** @import { Shown } from "../pack.js" */
 
 import { mount } from "../../../lens/scripts/mount.js";
 import { chart } from "../chart.js";
+import { presenterBeside } from "../class_mode.js";
 import { fromHtml, make, sentenceOf } from "../elements.js";
 import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
+import { Missing } from "../missing.js";
 import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
@@ -23,7 +25,7 @@ const REACHES = ["kpn-l5", "kpn-l11", "kpn-l25"];
 const answered = new Map();
 
 /** CSS pixels of the lens beside a text. */
-const lensHeight = () => Math.max(innerHeight * 0.8, 480);
+const lensHeight = (/** @type {boolean} */ teach) => (teach ? Math.max(innerHeight * 0.68, 400) : Math.max(innerHeight * 0.8, 480));
 
 export class LearnPage {
   /**
@@ -39,7 +41,14 @@ export class LearnPage {
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.content = make("div");
-    place.replaceChildren(make("header", {}, make("h1", {}, "Learn"), make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`)), this.content);
+    this.status = make("p"); // in the place of a figure that is computed
+    this.status.setAttribute("role", "status");
+    this.title = make("h1", {}, "Learn");
+    const header = make("header", {}, this.title);
+    const { teach } = this.session.state;
+    if (!teach) header.append(make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`));
+    this.presenter = teach ? presenterBeside(header, (number) => this.go(number)) : null;
+    place.replaceChildren(header, this.content);
   }
 
   async changed() {
@@ -54,6 +63,7 @@ export class LearnPage {
   destroy() {
     this.left = true;
     this.session.next();
+    this.presenter?.destroy();
     this.lens?.destroy();
   }
 
@@ -92,6 +102,7 @@ export class LearnPage {
       reveal.replaceChildren(make("p", {}, verdict, fromHtml(lesson.reveal)));
       if (lesson.said) reveal.append(make("p", {}, "On the test set, ", withNumbers(this.site, lesson.said, lesson.numbers)));
       count.textContent = this.counted;
+      folded.open = false;
     };
     question.append(
       ...lesson.options.map((option, i) => make("label", { className: "check" }, make("input", { type: "radio", name: "answer", checked: answered.get(number) === i, onchange: () => answer(i) }), said("span", option))),
@@ -100,13 +111,21 @@ export class LearnPage {
     const count = make("small", {}, this.counted);
     const figure = make("section", { className: "figure" });
     figure.setAttribute("aria-label", "Figure");
-    const opens = { explore: "Open in Explore", your_burst: "Open your own photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    const opens = { explore: "Open in Explore", your_burst: "Open Your photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    // What the lesson goes on to needs files of one's own.
+    const needs = lesson.opens === "your_burst" ? [" A burst of your own files opens in the app, which runs on your computer: ", make("a", { href: this.session.offer.installation, textContent: "how it is installed" }), "."] : [];
     const open = make("button", { type: "button", textContent: opens, onclick: () => (lesson.opens === "explore" ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer)) : this.site.go(lesson.opens)) });
+    const text = [said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`)];
+    // For a class: question and figure on one screen, and the answer in sight. What was read before it is folded away.
+    const folded = make("details", { open: !answered.has(number) }, make("summary", { textContent: "The lesson's text" }), ...text);
+    const { presenter } = this;
+    if (presenter) this.title.textContent = lesson.title;
+    presenter?.update({ titles: lessons.map(({ title }) => title), at: number, shown: true });
     this.content.replaceChildren(
-      make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count),
+      ...(presenter ? [] : [make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count)]),
       make("div", { className: "lesson" },
-        make("div", { className: "text" }, make("h2", {}, lesson.title), said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+        make("div", { className: "text" }, ...(presenter ? [folded] : [make("h2", {}, lesson.title), ...text]), question),
+        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption), ...needs), make("p", { className: "row" }, open, ...(lessons[number + 1] && !presenter ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));
@@ -126,9 +145,8 @@ export class LearnPage {
     this.lens?.destroy();
     this.lens = null;
     const turn = this.session.next();
-    const status = make("p", { textContent: "Denoising …" });
-    status.setAttribute("role", "status");
-    place.replaceChildren(status);
+    this.status.textContent = "Denoising …";
+    place.replaceChildren(this.status);
     const put = (/** @type {(Node | string)[]} */ ...nodes) => place.replaceChildren(...nodes);
     try {
       const state = stateOfExample(lesson.burst, this.session.offer);
@@ -152,21 +170,18 @@ export class LearnPage {
     },
     reach: async (_, burst, turn, put) => {
       const models = this.needed(REACHES);
-      const networks = [];
-      for (const model of models) networks.push({ ...model, estimate: await this.session.estimate(model.name, turn) });
-      put(chart(reachCurves(burst, networks)));
+      put(chart(reachCurves(burst, await this.estimates(models, turn))));
     },
     size: async (lesson, burst, turn, put) => {
       const models = this.session.offer.models.filter(({ name }) => this.session.offer.sized.includes(name));
       if (models.filter(({ config }) => config.sizes.length === 1).length < 2) throw new Error("This figure compares kernel sizes, and this site has fewer than two");
+      /** @type {{ title: string, config: Config, left: number }[]} */
       const networks = [];
-      for (const model of models) {
-        const estimate = await this.session.estimate(model.name, turn);
-        const field = fieldOf(estimate, model.config, burst);
-        if (!field) continue;
-        networks.push({ ...model, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
-        if (networks.filter(({ config }) => config.sizes.length === 1).length > 1) put(chart(sizeCurves(burst.N, networks)));
-      }
+      await this.estimates(models, turn, ({ title, config, estimate }) => {
+        const field = fieldOf(estimate, config, burst);
+        if (field) networks.push({ title, config, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
+      });
+      put(chart(sizeCurves(burst.N, networks))); // all at once: axes that grow are hard to read
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
     others: async (_, __, turn, put) => {
@@ -174,7 +189,7 @@ export class LearnPage {
       this.session.check(turn);
       const host = make("div", { className: "lesson-lens" });
       put(host);
-      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight() });
+      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight(this.session.state.teach) });
     },
   };
 
@@ -187,6 +202,29 @@ export class LearnPage {
   }
 
   /**
+   * What networks make of the burst, one after the other; it throws where none can be had.
+   * @param {Offer["models"]} models
+   * @param {number} turn
+   * @param {(network: Offer["models"][number] & { estimate: Estimate }) => void} [came]  told of each
+   */
+  async estimates(models, turn, came = () => {}) {
+    const missing = new Missing();
+    const found = [];
+    for (const [done, model] of models.entries()) {
+      this.status.textContent = `Denoising with ${model.title}, ${done + 1} of ${models.length} networks …`;
+      const estimate = await missing.without(model, () => this.session.estimate(model.name, turn));
+      if (!estimate) continue;
+      const network = { ...model, estimate };
+      found.push(network);
+      came(network);
+    }
+    this.session.check(turn);
+    if (!found.length && models.length) throw new Error(missing.sentence());
+    this.site.complain(missing.sentence());
+    return found;
+  }
+
+  /**
    * @param {Lesson} lesson
    * @param {Burst} burst
    * @param {number} turn
@@ -195,14 +233,12 @@ export class LearnPage {
   async inLens(lesson, burst, turn, put) {
     const { session } = this;
     const { methods, display, pixel } = stateOfExample(lesson.burst, session.offer);
-    /** @type {Shown[]} */
-    const shown = [];
-    for (const model of session.modelsOf(methods, burst.N).slice(-2)) shown.push({ ...model, estimate: await session.estimate(model.name, turn) });
+    const shown = await this.estimates(session.modelsOf(methods, burst.N).slice(-2), turn);
     if (!shown.length) throw new Error("No network on this site takes the burst of this figure");
     const host = make("div", { className: "lesson-lens" });
     put(host);
     const more = { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
+    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(session.state.teach), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
     if (lesson.figure !== "assumed") return;
     /** @type {Record<string, Uint8Array>} */
     const results = {};

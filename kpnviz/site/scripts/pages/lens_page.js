@@ -6,9 +6,12 @@
 /** @import { Display, Pixel } from "../../../lens/scripts/types" */
 
 import { mount } from "../../../lens/scripts/mount.js";
+import { foldButton, presenterBeside } from "../class_mode.js";
 import { Controls } from "../controls.js";
 import { make, sentenceOf } from "../elements.js";
+import { exampleShown, stateOfExample } from "../examples.js";
 import { interestingPixel } from "../first_look.js";
+import { Missing } from "../missing.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
 import { said } from "../texts.js";
@@ -20,13 +23,16 @@ export class LensPage {
   /**
    * @param {Site} site
    * @param {HTMLElement} place
-   * @param {{ page: string, methods: boolean }} options  page: whose texts it has; methods: whether they are chosen
+   * @param {{ page: string, methods: boolean, examples?: boolean }} options  page: whose texts it has; methods: whether they are
+   *   chosen; examples: whether it has a menu of bursts that show one thing each
    */
-  constructor(site, place, { page, methods }) {
+  constructor(site, place, { page, methods, examples = false }) {
     this.site = site;
     this.session = site.session;
     this.first = true;
+    this.entered = false; // whether it was told to show something
     this.left = false;
+    this.missing = new Missing(); // of the networks of the burst
     this.says = this.session.offer.texts[page];
     this.introduction = Object.assign(said("p", this.says.introduction), { className: "introduction" });
     const form = make("form", { id: "controls" });
@@ -37,10 +43,13 @@ export class LensPage {
     this.status.setAttribute("role", "status");
     this.status.textContent = "Loading …";
     this.below = make("div", { className: "below" });
-    place.replaceChildren(
-      make("header", {}, said("h1", this.says.title), this.introduction),
-      make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below)),
-    );
+    const { teach } = this.session.state;
+    const header = make("header", {}, said("h1", this.says.title), this.introduction);
+    const columns = make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below));
+    place.replaceChildren(header, columns);
+    this.fold = foldButton(columns, teach);
+    this.presenter = examples && teach ? presenterBeside(header, (number) => this.showExample(number)) : null;
+    this.menu = examples && !teach ? this.menuOfExamples() : null;
     this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods, this.session.photoNames);
     this.lens = mount(lens.attachShadow({ mode: "open" }), {
       onPinned: (pixel) => {
@@ -53,6 +62,38 @@ export class LensPage {
         this.site.keep();
       },
     });
+  }
+
+  /** A menu of bursts that show one thing each. */
+  menuOfExamples() {
+    const { examples } = this.session.offer;
+    const select = make("select", { id: "examples" }, make("option", { value: "", textContent: "Examples" }), ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
+    select.setAttribute("aria-label", "Examples");
+    select.onchange = () => select.value !== "" && this.showExample(Number(select.value));
+    this.introduction.before(select);
+    return select;
+  }
+
+  /** @param {number} number */
+  showExample(number) {
+    const { state, offer } = this.session;
+    const { teach, noise, sizes, lesson } = state; // they are of other pages
+    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, lesson });
+    this.controls.write();
+    this.follow();
+    this.changed();
+  }
+
+  /** Which example is on the page. */
+  nameExample() {
+    const { state, offer } = this.session;
+    const { examples } = offer;
+    const example = exampleShown(state, offer);
+    const at = example ? examples.indexOf(example) : null;
+    this.session.presented = at ?? this.session.presented;
+    if (this.menu) this.menu.value = at === null ? "" : String(at);
+    this.presenter?.update({ titles: examples.map(({ title }) => title), at: this.session.presented, shown: at !== null });
+    return example;
   }
 
   /** How the lens shows the burst at first. @returns {Partial<Display>} */
@@ -68,13 +109,18 @@ export class LensPage {
 
   /** The networks on the page, the one to be seen first at the end. */
   get models() {
+    return this.chosen.filter(({ name }) => !this.missing.has(name));
+  }
+
+  /** The same, with those that cannot be had. */
+  get chosen() {
     const { state } = this.session;
     return this.session.modelsOf(state.methods, state.frames);
   }
 
   /** A sentence on methods that are left out. */
   get note() {
-    const left = this.session.state.methods.length - this.models.length;
+    const left = this.session.state.methods.length - this.chosen.length;
     return left ? ` (${left === 1 ? "one method takes" : `${left} methods take`} another number of frames)` : "";
   }
 
@@ -82,6 +128,8 @@ export class LensPage {
     this.left = true;
     this.session.next();
     this.session.anew?.closeAll();
+    this.fold.remove();
+    this.presenter?.destroy();
     this.lens.destroy();
   }
 
@@ -98,8 +146,11 @@ export class LensPage {
   async changed() {
     if (this.left) return;
     const turn = this.session.next();
-    if (!this.first) this.site.complain(""); // what was wrong with a link stays until something is changed
+    if (this.entered) this.site.complain(""); // what was wrong with a link stays until something is changed
+    this.entered = true;
+    this.missing.clear();
     this.site.keep();
+    this.nameExample();
     try {
       const before = this.session.id;
       const recipe = await this.session.recipe();
@@ -131,19 +182,20 @@ export class LensPage {
    * @param {number} turn
    */
   async denoise(turn) {
-    const { burst, models, session } = this;
+    const { burst, models, session, missing } = this;
     const begun = performance.now();
     if (!this.first || !models.length) this.show();
     const waiting = new Set(models.filter(({ name }) => !session.estimates.has(name)).map(({ title }) => title));
-    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
+    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${framesOf(burst)}, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
     progress();
     const large = models[models.length - 1]?.name;
-    const loaded = large ? session.pool.open(large) : Promise.resolve();
+    const loaded = large ? session.pool.open(large).catch(() => {}) : Promise.resolve();
     await Promise.all(
-      models.map(async ({ name, title }) => {
+      models.map(async (model) => {
+        const { name, title } = model;
         if (name !== large) await loaded;
         session.check(turn);
-        await session.estimate(name, turn);
+        await missing.without(model, () => session.estimate(name, turn));
         session.check(turn);
         waiting.delete(title);
         // At first the last network's picture is large, and the lens keeps what it shows: others wait for that.
@@ -152,8 +204,15 @@ export class LensPage {
       }),
     );
     session.check(turn);
-    if (this.first) this.show();
+    if (this.first || missing.has(large)) this.show();
+    if (models.length && !this.models.length) this.say(framesOf(burst));
+    this.sayMissing();
     await this.finished(turn);
+  }
+
+  /** Which networks could not be had, if any. */
+  sayMissing() {
+    this.site.complain(this.missing.sentence(), true);
   }
 
   /** All networks are through. @param {number} _turn @returns {Promise<void>} */
@@ -187,11 +246,20 @@ export class LensPage {
     const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
     if (!this.models.length) return;
     given();
-    for (const { name } of this.models) {
+    const failed = new Missing();
+    for (const model of this.models) {
+      const { name } = model;
       if (session.assumed.has(name)) continue;
-      const estimates = await session.ask(name, turn, SCALES);
+      const estimates = await failed.without(model, () => session.ask(name, turn, SCALES));
+      if (!estimates) continue;
       session.assumed.set(name, packAssumed(burst, SCALES, estimates, session.id));
       given();
     }
+    this.site.complain(failed.sentence(" with another assumed noise"), true);
   }
+}
+
+/** @param {Burst} burst */
+export function framesOf({ N, H, W }) {
+  return `${N} frame${N > 1 ? "s" : ""} of ${H}×${W} pixels`;
 }

@@ -4,14 +4,16 @@
 /** @import { Site } from "../site.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
+import { timesText } from "../../../lens/scripts/text.js";
 import { chart } from "../chart.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { lossOf, matrixRecipe, matrixTable, noiseMatrix } from "../gain_matrix.js";
 import { packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
+import { lineOfTerms } from "../terms.js";
 import { filled, ofBurst, said } from "../texts.js";
-import { LensPage, SCALES } from "./lens_page.js";
+import { framesOf, LensPage, SCALES } from "./lens_page.js";
 
 const BLIND = "kpn-blind"; // beside the methods that are chosen
 // The true noise and the ends first, so that curves have their shape early.
@@ -43,24 +45,28 @@ export class NoisePage extends LensPage {
 
   /** @param {number} turn */
   async finished(turn) {
-    const { session, burst, models } = this;
-    const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !models.some((model) => model.name === name));
-    const all = [...models, ...blind].filter(({ config }) => !config.direct);
-    if (!all.length) {
+    const { session, burst, models, missing } = this;
+    const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !missing.has(name) && !models.some((model) => model.name === name));
+    const asked = [...models.filter(({ config }) => config.direct), ...[...models, ...blind].filter(({ config }) => !config.direct)];
+    const kernels = () => asked.filter(({ name, config }) => !config.direct && !missing.has(name));
+    if (!kernels().length) {
       this.below.replaceChildren(said("p", this.says.without));
       return;
     }
     /** @type {Map<string, Map<number, Answer>>} */
-    const answers = new Map(all.map(({ name }) => [name, new Map()]));
+    const answers = new Map(asked.map(({ name }) => [name, new Map()]));
     /** @type {Map<string, Estimate[]>} */
     const others = new Map();
     const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
     given();
     for (const scale of ORDER) {
-      for (const { name, config, title } of [...models.filter(({ config: { direct } }) => direct), ...all]) {
-        this.say(`Denoising with ${title}, told ${words(scale)} the true noise …`);
+      for (const model of asked) {
+        const { name, config, title } = model;
+        if (missing.has(name)) continue;
+        this.say(`Denoising with ${title}, told ${timesText(scale)} the true noise …`);
         const wanted = /** @type {Measure[]} */ (config.direct ? [] : ["answer"]);
-        const estimate = scale === 1 ? await session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0];
+        const estimate = await missing.without(model, async () => (scale === 1 ? session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0]));
+        if (!estimate) continue;
         const place = SCALES.indexOf(scale);
         if (place >= 0 && models.some((model) => model.name === name)) {
           const mine = others.get(name) ?? [];
@@ -74,10 +80,11 @@ export class NoisePage extends LensPage {
         }
         if (estimate.answer) answers.get(name)?.set(scale, estimate.answer);
       }
-      this.draw(all, answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
+      this.draw(kernels(), answers, ORDER.slice(0, ORDER.indexOf(scale) + 1));
     }
-    await this.matrix(all, turn);
-    this.say(`${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${ORDER.length} assumed noises`);
+    this.sayMissing();
+    if (kernels().length) await this.matrix(kernels(), turn);
+    this.say(`${framesOf(burst)}, denoised here with ${ORDER.length} assumed noises`);
   }
 
   /** Another pixel: the matrix is that of the pixels around it. */
@@ -139,22 +146,23 @@ export class NoisePage extends LensPage {
    */
   draw(all, answers, done) {
     const x = [...done].sort((a, b) => a - b);
-    const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title) =>
-      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? words(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => answers.get(name)?.get(scale)?.[key] ?? null) })) });
+    const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title, times = 1) =>
+      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? timesText(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => scaled(answers.get(name)?.get(scale)?.[key], times)) })) });
     const { says } = this;
     const names = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
-    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share")], [says.psnr, curves("psnr", "PSNR, dB")]]);
+    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share, %", 100)], [says.psnr, curves("psnr", "PSNR, dB")]]);
     const protocol = ofBurst(this.session.offer.texts.classes.protocol, this.burst);
     const flat = names ? filled(says.flat, { names }) : filled(says.no_flat, { name: says.blind });
     this.below.replaceChildren(
       said("h2", says.curves),
+      lineOfTerms(says.words.split(" · ")),
       make("div", { className: "grid" }, ...figures.map(([title, figure]) => make("div", {}, said("b", title), figure))),
       Object.assign(said("p", `${filled(says.caption, { protocol })} ${flat}`), { className: "caption" }),
     );
   }
 }
 
-/** 0.25 -> "×1/4". @param {number} scale */
-function words(scale) {
-  return scale >= 1 ? `×${Number(scale.toFixed(2))}` : `×1/${Number((1 / scale).toFixed(2))}`;
+/** @param {number | null | undefined} value @param {number} times */
+function scaled(value, times) {
+  return value == null ? null : times * value;
 }

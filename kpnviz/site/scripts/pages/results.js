@@ -7,12 +7,13 @@ import { chart } from "../chart.js";
 import { make, sentenceOf } from "../elements.js";
 import { bytesOf } from "../files.js";
 import { forestOf, forestsOf } from "../forest.js";
+import { explaining, lineOfTerms, withTerms } from "../terms.js";
 import { filled, loadResults, said, withNumbers } from "../texts.js";
 
 const FIRST_GAIN = "4";
 
 /** What is chosen, while the site is open. */
-const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "" };
+const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "", /** @type {Map<string, boolean>} sections that were opened or folded */ folds: new Map() };
 
 export class ResultsPage {
   /**
@@ -60,9 +61,14 @@ export class ResultsPage {
       caption(results.answers),
       ...results.verdicts.map(({ name, question, answer, points, numbers, figure, caption: below }) =>
         make("section", { className: "verdict", id: `verdict-${name}` },
-          make("div", { className: "text" }, make("h2", {}, question), make("p", { className: "answer" }, answer), make("ul", {}, ...points.map((point) => make("li", {}, withNumbers(site, point, numbers)))), make("small", {}, said("span", below))),
+          make("div", { className: "text" },
+            make("h2", {}, question),
+            explaining(make("p", { className: "answer" }, answer)),
+            make("ul", {}, ...points.map((point) => explaining(make("li", {}, withNumbers(site, point, numbers))))),
+            explaining(make("small", {}, said("span", below)))),
           chart({ ...figure, log2: true, zero: figure.zero }))),
       said("h2", says.all),
+      lineOfTerms(says.words.split(" · ")),
       caption(filled(says.protocol, { test_set, protocol })),
       this.controls(results),
       this.numbers,
@@ -116,9 +122,8 @@ export class ResultsPage {
       said("h3", says.other),
       other.length ? make("div", { className: "grid" }, ...other.map(({ heading, figure }) => make("div", {}, said("span", heading), chart({ ...figure, log2: true })))) : caption(says.no_other),
       said("h3", says.tables),
-      ...(motion.tables[metric] ?? []).map((section) =>
-        make("details", { open: section.opened }, make("summary", { textContent: section.heading }), said("p", section.words), tableOf(section), caption(section.below))),
-      make("details", {}, make("summary", { textContent: says.costs }), make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
+      ...(motion.tables[metric] ?? []).map((section) => folded(section.heading, section.opened, said("p", section.words), tableOf(section), caption(section.below))),
+      folded(says.costs, false, make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
     );
   }
 
@@ -139,6 +144,18 @@ export class ResultsPage {
   }
 }
 
+/**
+ * What is folded away, or not; when it is drawn again, it is as a person left it.
+ * @param {string} heading
+ * @param {boolean} open
+ * @param {...Node} contents
+ */
+function folded(heading, open, ...contents) {
+  const details = make("details", { open: chosen.folds.get(heading) ?? open }, make("summary", { textContent: heading }), ...contents);
+  details.ontoggle = () => chosen.folds.set(heading, details.open);
+  return details;
+}
+
 /** @param {string} html */
 function caption(html) {
   return Object.assign(said("p", html), { className: "caption" });
@@ -148,7 +165,7 @@ function caption(html) {
 function tableOf({ columns, lines, heading = "Cost" }) {
   const head = make("tr", {}, ...columns.map((text) => make("th", { textContent: text, scope: "col" })));
   const rows = lines.map(({ title, cells }) =>
-    make("tr", {}, make("th", { textContent: title, scope: "row" }), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
+    make("tr", {}, make("th", { scope: "row" }, ...withTerms(title)), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
   const place = make("div", { className: "wide", tabIndex: 0 }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
   place.setAttribute("role", "region");
   place.setAttribute("aria-label", heading);

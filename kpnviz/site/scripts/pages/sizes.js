@@ -10,10 +10,11 @@ import { PIXEL_CLASSES } from "../constants.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
-import { ofSizes } from "../parameters.js";
+import { ofSizes, PANELS } from "../parameters.js";
 import { ofClasses, pixelClasses } from "../pixel_classes.js";
+import { lineOfTerms } from "../terms.js";
 import { filled, ofBurst, said } from "../texts.js";
-import { LensPage } from "./lens_page.js";
+import { framesOf, LensPage } from "./lens_page.js";
 
 const LANES = 2; // networks that compute at a time
 
@@ -26,15 +27,17 @@ export class SizesPage extends LensPage {
     super(site, place, {
       page: "sizes",
       methods: false,
+      examples: true,
     });
+    this.introduction.hidden = this.session.state.teach; // for a class the title is enough, and pictures need the room
     this.used = new Set();
     this.followed = false;
   }
 
-  /** In the order of the page. */
+  /** In the order of the page; what cannot be had is left out. */
   get all() {
     const { offer, state } = this.session;
-    const models = this.session.modelsOf(offer.sized, state.frames);
+    const models = this.session.modelsOf(offer.sized, state.frames).filter(({ name }) => !this.missing.has(name));
     return offer.sized.flatMap((name) => models.filter((model) => model.name === name));
   }
 
@@ -72,15 +75,16 @@ export class SizesPage extends LensPage {
     const rank = (/** @type {string} */ name) => (name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3);
     const waiting = all.filter(({ name }) => !session.estimates.get(name)?.local).sort((a, b) => rank(a.name) - rank(b.name));
     const titles = new Set(waiting.map(({ title }) => title));
-    const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${burst.N} frame${burst.N > 1 ? "s" : ""} of ${burst.H}×${burst.W} pixels, denoised here with ${all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${framesOf(burst)}, denoised here with ${this.all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     progress();
     if (!waiting.length) this.showSome();
     const lane = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        this.used.add(next.name);
-        await session.estimate(next.name, turn, ["errors"]);
+        const { name, title } = next;
+        this.used.add(name);
+        await this.missing.without(next, () => session.estimate(name, turn, ["errors"]));
         session.check(turn);
-        titles.delete(next.title);
+        titles.delete(title);
         progress();
         this.showSome();
       }
@@ -88,6 +92,8 @@ export class SizesPage extends LensPage {
     this.below.replaceChildren();
     await Promise.all(Array.from({ length: LANES }, lane));
     session.check(turn);
+    if (this.all.length < 2) throw new Error(`Fewer than two kernel sizes are left to compare: ${this.missing.sentence()}`);
+    this.sayMissing();
     this.drawCurves();
   }
 
@@ -112,6 +118,7 @@ export class SizesPage extends LensPage {
     const levels = PIXEL_CLASSES.names.flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : [])).join(", ");
     const { rule, protocol } = texts.classes;
     this.below.replaceChildren(
+      lineOfTerms(says.words.split(" · ")),
       said("h2", filled(says.curves, { base: base.title })),
       make("div", { className: "grid" }, ...cells),
       Object.assign(said("p", filled(says.caption, { base: base.title, levels, far: String(far), rule, protocol: ofBurst(protocol, burst) })), { className: "caption" }),
@@ -124,7 +131,7 @@ export class SizesPage extends LensPage {
     if (names.length < 2) return;
     this.show();
     const { shown, other } = this.session.state.sizes;
-    if (this.followed || !names.includes(shown) || (!names.includes(other) && !["frame", "mean", "truth"].includes(other))) return;
+    if (this.followed || !names.includes(shown) || (!names.includes(other) && !PANELS.includes(other))) return;
     this.followed = true;
     this.follow();
   }

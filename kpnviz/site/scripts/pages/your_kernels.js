@@ -83,15 +83,20 @@ export class YourKernelsPage {
       this.show();
     } catch (error) {
       if (turn !== this.turn) return;
-      this.status.textContent = "";
+      this.nameOpened(); // it is still in the lens
       this.site.complain(sentenceOf(error));
     }
   }
 
+  /** What is in the lens. */
+  nameOpened() {
+    this.status.textContent = opened ? `${opened.name}: ${opened.titles.join(", ")}` : "";
+  }
+
   show() {
     if (!opened) return;
-    const { name, titles, payload } = opened;
-    this.status.textContent = `${name}: ${titles.join(", ")}`;
+    const { payload } = opened;
+    this.nameOpened();
     this.lens?.destroy();
     const host = make("div", { id: "lens" });
     this.host.replaceWith(host);

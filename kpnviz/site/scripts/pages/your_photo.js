@@ -4,7 +4,9 @@
 
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
+import { forgetPhotos, keepPhoto, newId } from "../own_photo.js";
 import { OWN } from "../parameters.js";
+import { visible } from "../npz.js";
 import { MOST_FILE } from "../photo_file.js";
 
 export class YourPhotoPage {
@@ -17,12 +19,14 @@ export class YourPhotoPage {
     this.turn = 0;
     this.status = make("p", { id: "status" });
     this.status.setAttribute("role", "status");
+    this.kept = make("p", { className: "row" });
     const { installation } = site.session.offer;
     place.replaceChildren(
-      make("header", {}, make("h1", {}, "A burst of your own photo"), make("p", { className: "introduction" }, make("b", {}, "Drop a photo"), ": it takes the place of those of the site, and a noisy burst is made of it. It is read in this page, and goes nowhere.")),
+      make("header", {}, make("h1", {}, "A burst of your own photo"), make("p", { className: "introduction" }, make("b", {}, "Drop a photo"), ": it takes the place of those of the site, and a noisy burst is made of it. It is read in this page, kept in this browser, and goes nowhere.")),
       dropZone("Drop a photo here, or choose one", "image/*", (file) => this.take(file)),
       make("p", { className: "caption" }, `JPEG, PNG of 8 or 16 bits, WebP and what else this browser shows, up to ${MOST_FILE / 2 ** 20} MiB. Large photos are made smaller; colors are brought to sRGB. A link to what you see shows it with a photo of the site: yours stays here.`),
       this.status,
+      this.kept,
       make("section", { className: "text" },
         make("h2", {}, "Your burst, raw files, training"),
         make("p", {}, "A burst of your own files (photos or camera raws, which are aligned, and whose noise is measured), methods of your own and the training of networks need Python: they are in the app and on the command line. ", make("a", { href: installation, textContent: "How it is installed" }), ".")),
@@ -31,6 +35,36 @@ export class YourPhotoPage {
 
   changed() {
     this.site.keep();
+    this.nameKept();
+  }
+
+  /** The photo that was brought, if one was, and how it is let go. */
+  nameKept() {
+    const { own } = this.site.session;
+    if (!own) return this.kept.replaceChildren();
+    const { C, H, W } = own.picture;
+    const explore = make("button", { type: "button", className: "primary", textContent: "Open in Explore", onclick: () => this.show() });
+    const forget = make("button", { type: "button", textContent: "Remove from this browser", onclick: () => this.forget() });
+    this.kept.replaceChildren(make("span", {}, `${own.name}, ${W}×${H} pixels${C === 1 ? ", gray" : ""}`), explore, forget);
+  }
+
+  /** A burst of it. */
+  show() {
+    Object.assign(this.site.session.state, { photo: OWN, top: 0, left: 0, pixel: null, display: {} });
+    this.site.go("explore");
+  }
+
+  async forget() {
+    this.site.session.forget();
+    this.site.keep();
+    this.nameKept();
+    this.site.complain("");
+    try {
+      await forgetPhotos();
+      this.status.textContent = "No photo of yours is kept in this browser any more.";
+    } catch {
+      this.status.textContent = ""; // it keeps none
+    }
   }
 
   destroy() {
@@ -42,15 +76,17 @@ export class YourPhotoPage {
   async take(file) {
     const turn = ++this.turn;
     this.site.complain("");
-    this.status.textContent = `Reading ${file.name} …`;
+    const name = visible(file.name) || "the file";
+    this.status.textContent = `Reading ${name} …`;
     try {
       const { session } = this.site;
       const { picture, note } = await session.background.ask({ work: "photo", file, reduction: session.offer.reduction });
       if (turn !== this.turn) return;
-      session.bring(picture);
-      Object.assign(session.state, { photo: OWN, top: 0, left: 0, pixel: null, display: {} });
-      this.site.go("explore");
-      if (note) this.site.complain(note);
+      const photo = { id: newId(), name, picture };
+      session.bring(photo);
+      this.show();
+      this.site.complain(note);
+      keepPhoto(photo).catch(() => this.site.complain("This browser keeps no files for this page: once it is loaded again, the photo is gone.", true));
     } catch (error) {
       if (turn !== this.turn) return;
       this.status.textContent = "";
