@@ -108,7 +108,7 @@ def _scores(
     alone = prepare(FrameStack(frames[:1, None], (0,), names[:1]))
     whole = [shift.whole if max(map(abs, shift.whole)) > REACH else (0, 0) for shift in own.shifts]
     everywhere = np.zeros_like(own.displacements) + np.array(whole, np.int16)[:, None, None]
-    shifted = replace(own, displacements=everywhere, motion=everywhere.astype(np.float32))
+    shifted = replace(own, displacements=everywhere, motion=everywhere.astype(np.float32), layers=None)
     fit = own.estimate_noise()
     assert clean.motion is not None and clean.truth is not None
     oracle = np.stack([displaced(frame, field) for frame, field in zip(frames, clean.motion, strict=True)])

@@ -11,6 +11,7 @@ import numpy as np
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import AROUND, PATCH, Patches
+from kpnviz.capture.parallax import Layers, laid
 from kpnviz.sampling import reflect_index
 
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
@@ -54,15 +55,26 @@ def read_displaced(
     left: int,
     right: int,
     saturated: bool = False,
+    layers: Layers | None = None,
 ) -> np.ndarray:
-    """:func:`read_shifted` where each cell of the picture has its own displacement: [ceil(H/16), ceil(W/16), 2]."""
+    """:func:`read_shifted` where each cell of the picture has its own displacement, [ceil(H/16), ceil(W/16), 2], and
+    pixels of `layers` have those of theirs."""
     rows, columns = cells_of(slice(top, bottom)), cells_of(slice(left, right))
     field = displacements[rows, columns].astype(np.int64)
-    low, high = field.min(axis=(0, 1)), field.max(axis=(0, 1))
+    owners = None if layers is None else layers.owners[top:bottom, left:right]
+    each = layers is not None and owners is not None and owners.any()
+    fields = (
+        layers.fields[:, frame, rows, columns].astype(np.int64)
+        if layers is not None and each
+        else field[None]
+    )
+    low, high = fields.min(axis=(0, 1, 2)), fields.max(axis=(0, 1, 2))
     place = top + int(low[0]), bottom + int(high[0]), left + int(low[1]), right + int(high[1])
     around = read_shifted(stack, frame, channel, (0, 0), *place, saturated=saturated)
     if (low == high).all():
         return around
+    if owners is not None and each:
+        return laid(around, fields - low, owners, (top - rows.start * CELL, left - columns.start * CELL))
     out = np.empty((bottom - top, right - left), dtype=around.dtype)
     for cell_rows, cell_columns, (dy, dx) in _alike(field):
         y = np.clip((np.array(cell_rows) + rows.start) * CELL, top, bottom) - top

@@ -72,7 +72,7 @@ def find_motion(
     assert best is not None
     displacements, precision = _below_a_pixel(best, misfit, _structure(reference[0]))
     displacements, precision = 2 * displacements, precision / 4  # pixels of the full size
-    camera = _camera(displacements, precision)
+    camera = camera_of(displacements, precision)
     motion = camera + _smoothed(displacements - camera, precision)
     motion = median_filter(motion, (_MEDIAN, _MEDIAN, 1), mode="nearest")  # no tile stands alone
     missing = [(0, -(-n // CELL) - m) for n, m in zip(shape, motion.shape[:2], strict=True)]
@@ -250,7 +250,7 @@ def _below_a_pixel(
     return best + rest, np.einsum("...ik,...k,...jk->...ij", vectors, values, vectors)
 
 
-def _camera(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
+def camera_of(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
     """A camera's part of the displacements: what turning, tilting, zooming and a rolling shutter do to a plane.
 
         dy = a + b y + c x + g y^2 + h x y        dx = d + e y + f x + g x y + h x^2

@@ -22,6 +22,7 @@ from kpnviz.capture.noise_estimation import (
     fit_of_one_frame,
     noise_of_one_frame,
 )
+from kpnviz.capture.parallax import Layers
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
@@ -88,6 +89,7 @@ class OwnBurst:
     chosen      whether somebody chose the reference
     white       those of them that are white in large part, so that nobody knows what they show
     unmended    whether the sensor's defects were left as they are, as somebody chose
+    layers      of what is near and far, where they move otherwise: pixels that have a displacement of their own
     """
 
     stack: FrameStack
@@ -100,6 +102,7 @@ class OwnBurst:
     chosen: bool = False
     unmended: bool = False
     white: frozenset[int] = frozenset()
+    layers: Layers | None = None
 
     @property
     def reference(self) -> int:
@@ -150,6 +153,11 @@ class OwnBurst:
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
             text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+        if self.layers is not None:
+            text += (
+                f" What is near moves otherwise than what is far, by up to {self.layers.offset:.0f} px; pixels have "
+                "the displacement of one or the other."
+            )
         text += self._brightness_report
         if self.unmended:
             text += " Hot pixels and fixed columns were not looked for, as chosen."
@@ -370,6 +378,8 @@ class OwnBurst:
 
     def displacement(self, y: int, x: int) -> np.ndarray:
         """What is taken back at a pixel, for every place of `order`: [N, 2]."""
+        if self.layers is not None:
+            return self.layers.at(list(self.order), y, x)
         return np.asarray(self.displacements[list(self.order), y // CELL, x // CELL])
 
     def remaining(self) -> tuple[np.ndarray, np.ndarray]:
@@ -423,13 +433,13 @@ class ChannelView:
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
         """Linear light of all frames in a window, applied shifts undone: [N, h, w] float32."""
-        stack, displacements = self.burst.stack, self.burst.displacements
+        stack, displacements, layers = self.burst.stack, self.burst.displacements, self.burst.layers
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
 
         def read(n: int) -> None:
             i = self.burst.order[n]
-            out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
+            out[n] = read_displaced(stack, i, self.channel, displacements[i], *place, layers=layers)
 
         in_threads(read, len(self))
         return out
@@ -442,7 +452,9 @@ class ChannelView:
         stack, order = self.burst.stack, list(self.burst.order)
         cells = self.burst.displacements[:, cells_of(rows), cells_of(columns)]
         undone = cells[:, 0, 0].astype(np.int64)
+        layers = self.burst.layers
         alike = bool((cells == cells[:, :1, :1]).all())
+        alike &= layers is None or not layers.owners[rows, columns].any()
         shifts = mask = moving_shifts = None
         if stack.shifts is not None and alike:
             shifts = (stack.shifts - undone)[order]

@@ -15,7 +15,7 @@ from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.choosing import largest_scene, reference_of
 from kpnviz.capture.defects import mended
-from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced
+from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
     CELL,
@@ -28,9 +28,10 @@ from kpnviz.capture.motion_field import (
 )
 from kpnviz.capture.noise_estimation import noise_of_one_frame
 from kpnviz.capture.own_burst import LEAST_ALIGNED, REACH, OwnBurst, Shift
+from kpnviz.capture.parallax import Layers, Search
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.limits import Limits
-from kpnviz.noise import NoiseModel
+from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import escaped
 from kpnviz.threads import in_this_thread, results
@@ -163,6 +164,7 @@ def prepare(
     displacements = np.zeros(motion.shape, np.int16)
     local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
+    search = Search(levels[0]) if local else None
 
     def find(i: int) -> Shift:
         """Where a frame lies, and what of it is undone; its part of `motion` and `displacements` is filled."""
@@ -170,9 +172,12 @@ def prepare(
             return Shift((0.0, 0.0))
         shift = measured[i] if i in measured else measure(i)
         if local:
-            field = _measure_motion(stack, i, levels, shift, *pair(i), noise, between)
-            if field is not None:
+            found = _measure_motion(stack, i, levels, shift, *pair(i), noise, between)
+            if found is not None:
+                field, half = found
                 motion[i] = field
+                if search is not None:
+                    search.add(i, half, field)
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
                 shift = shift or (middle[0], middle[1])
         elif shift is not None:
@@ -193,8 +198,21 @@ def prepare(
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
     unmended = mend is False and not stack.known
     white = frozenset(i for i in lost if _contact_sheet(stack, i, saturated=True).mean() > _MUCH_WHITE)
+    layers = None
+    if search is not None:
+        layers = _layers(stack, search, reference, displacements, noise, between)
     burst = OwnBurst(
-        stack, (reference,), tuple(shifts), scores, motion, displacements, lost, chosen, unmended, white
+        stack,
+        (reference,),
+        tuple(shifts),
+        scores,
+        motion,
+        displacements,
+        lost,
+        chosen,
+        unmended,
+        white,
+        layers,
     )
     return burst.taking(frames)
 
@@ -272,8 +290,9 @@ def _measure_motion(
     coarse_b: np.ndarray,
     noise: NoiseModel,
     between: Callable[[], object],
-) -> np.ndarray | None:
-    """Where every cell of a frame lies; None where the frame does not show the scene.
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where every cell of a frame lies, and the frame at half the size, in units of its noise; None where the frame
+    does not show the scene.
 
     A camera that turns may have no shift by which whole pictures agree; then it is looked for on coarse pictures, and
     whether the edges agree is asked once the frame is laid onto the reference.
@@ -301,7 +320,25 @@ def _measure_motion(
         laid = displaced(coarse_b, motion[np.ix_(y, x)] / factors)
         if find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is None:
             return None
-    return motion
+    return motion, levels[0]
+
+
+def _layers(
+    stack: FrameStack,
+    search: Search,
+    reference: int,
+    displacements: np.ndarray,
+    noise: NoiseModel,
+    between: Callable[[], object],
+) -> Layers | None:
+    """What is near and far, if they move otherwise."""
+
+    def read(frame: int, rows: slice, columns: slice) -> np.ndarray:
+        between()
+        place = rows.start, rows.stop, columns.start, columns.stop
+        return stabilize(read_shifted(stack, frame, GRAY, (0, 0), *place), noise).astype(np.float32)
+
+    return search.layers(read, displacements, reference, (stack.height, stack.width))
 
 
 def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
     CELL,
@@ -183,3 +185,46 @@ def test_nothing_is_bent_without_alignment():
     frames = np.random.default_rng(0).random((2, 140, 150))
     own = prepare(stack_of(frames), align=False)
     assert not own.displacements.any() and own.displacements.shape == (2, 9, 10, 2)
+
+
+def layered(gain, parallax, photo="city"):
+    """A burst whose front moves by so many pixels more, and its true motion."""
+    recipe = BurstRecipe(
+        photo,
+        (8, 8, 272, 272),
+        NoiseModel.for_gain(gain),
+        frames=5,
+        misalignment=Misalignment(2, 2, 0.0),
+        seed=4,
+        camera=CameraMotion(parallax=parallax),
+    )
+    return synthesize(recipe)
+
+
+@pytest.mark.parametrize("gain", [1, 4])
+def test_what_is_near_is_laid_back_by_itself_pixel_by_pixel(gain):
+    burst = layered(gain, 10.0)
+    own = prepare(stack_of(burst.frames), reference=0)
+    layers = own.layers
+    assert layers is not None and "What is near moves otherwise" in own.report
+    front = np.abs(burst.motion[-1] - burst.motion[-1, :1, :1]).max(axis=-1) > 1
+    y, x = np.indices(front.shape)
+    left = np.stack([layers.at(i, y, x) for i in range(5)]) - burst.motion
+    before = np.repeat(np.repeat(own.displacements, CELL, 1), CELL, 2)[:, :272, :272] - burst.motion
+    wrong, was = ((np.abs(part[-1]).max(axis=-1) > 2).mean() for part in (left, before))
+    assert 0.2 < front.mean() < 0.8 and was > 0.3 and wrong < 0.2, (wrong, was)
+    # What is read is what the layers say, in any window; at an edge of them a part knows no shift of its own.
+    view = own.channel(GRAY, NoiseModel.for_gain(gain))
+    whole = view.window(slice(0, 272), slice(0, 272))
+    np.testing.assert_array_equal(view.window(slice(37, 150), slice(5, 90)), whole[:, 37:150, 5:90])
+    padded = np.pad(own.stack.codes[:, 0], [(0, 0), (40, 40), (40, 40)], mode="reflect")
+    for n, (y, x) in itertools.product(range(5), [(0, 0), (271, 100), (130, 140), (60, 200), (201, 33)]):
+        dy, dx = own.displacement(y, x)[n]
+        assert (dy, dx) == tuple(layers.at(own.order[n], y, x))
+        assert whole[n, y, x] == padded[own.order[n], y + dy + 40, x + dx + 40]
+
+
+def test_what_moves_as_one_has_no_layers():
+    noise, rng = GAINS[2], np.random.default_rng(0)
+    frames = [noise.add_to(turned(0.4 * i, (i, 2.5 * i))[0], rng) for i in range(3)]
+    assert prepare(stack_of(frames)).layers is None
