@@ -14,7 +14,13 @@ from kpnviz.capture.choosing import LEFT_OUT, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
+from kpnviz.capture.noise_estimation import (
+    NoiseFit,
+    SameFramesError,
+    estimate_noise,
+    fit_of_one_frame,
+    noise_of_one_frame,
+)
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
@@ -267,7 +273,7 @@ class OwnBurst:
             patches(self.stack, channel, motion, self.reference, between), self.stack.clipped
         )
         try:
-            return replace(fit, alone=self._noise_of_the_reference(channel))
+            return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))
         except ValueError:
             return fit
 
