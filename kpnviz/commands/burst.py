@@ -139,8 +139,8 @@ def add_commands(commands: Any) -> None:
     denoise.add_argument(
         "--tile",
         type=integer(1, 65536),
-        default=640,
-        help="side of a tile, a multiple of 8 pixels: memory against time (640)",
+        default=896,
+        help="side of a tile, a multiple of 8 pixels: memory against time (896)",
     )
     denoise.set_defaults(run=_denoise)
 
@@ -164,7 +164,7 @@ def add_commands(commands: Any) -> None:
     kernels.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="NPZ to write")
     add_color(kernels, "R, G and B, not luminance")
     _add_channels(kernels)
-    kernels.set_defaults(run=_kernels, tile=640)
+    kernels.set_defaults(run=_kernels, tile=896)
 
 
 def command(commands: Any, name: str, text: str, examples: str) -> argparse.ArgumentParser:

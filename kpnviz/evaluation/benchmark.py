@@ -191,7 +191,9 @@ def _end_to_end_call(case: dict, height: int, width: int) -> Callable[[], object
 def _files_call(case: dict, height: int, width: int) -> Callable[[], object]:
     """Read a burst of 16-bit files, align it, estimate its noise and denoise it."""
     torch.manual_seed(0)
-    denoiser = Denoiser(build(config_of(case["model"])).eval(), case["model"], tile=640)
+    denoiser = Denoiser(
+        build(config_of(case["model"])).eval(), case["model"], tile=896
+    )  # as the command line has it
     rng = np.random.default_rng(0)
     scene = np.kron(rng.integers(8_000, 40_000, (height // 50 + 1, width // 50 + 1)), np.ones((50, 50)))
     folder = tempfile.TemporaryDirectory()
