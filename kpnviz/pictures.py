@@ -112,7 +112,8 @@ def check_light(name: str, values: np.ndarray, border: bool = False) -> None:
     if max(-low, high) > MAX_INTENSITY:
         worst = low if -low > high else high
         raise FileError(
-            f"{name} holds the value {worst:g}; intensities (white = 1) up to {MAX_INTENSITY:g} are read"
+            f"{name} holds the value {worst:g}; intensities (white = 1) up to {MAX_INTENSITY:g} are read: divide the "
+            "frames by their number of white"
         )
 
 

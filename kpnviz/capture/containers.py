@@ -121,13 +121,13 @@ def frames_of_arrays(
     check_count(label, N, limits, width, height)
 
     def each() -> Iterator[Picture]:
-        for part in parts(N):
+        for number, part in enumerate(parts(N)):
             values = part.reshape(inside)
             planes = values[None] if values.ndim == 2 else values if first else values.transpose(2, 0, 1)
             notes: list[str] = []
             if len(planes) == 4 and not first:
                 planes, notes = planes[:3], ["transparency was dropped"]
-            codes, counts = codes_of(label, planes)
+            codes, counts = codes_of(label if N == 1 else f"{label}, frame {number}", planes)
             yield Picture(codes, tuple(notes), counts)
 
     linear = None if dtype == np.uint8 else True

@@ -24,6 +24,13 @@ _CANDIDATE = 0.7  # times what neighbors differ by
 _SURE, _SURE_STILL = 8.0, 12.0  # standard errors; _STILL: of a scene that does not move
 _ALONE, _ALONE_STILL = 0.35, 0.2  # of a defect, that neighbors may share; a point of light is wider
 _BEYOND = 4.0  # times the range of what is around, of a still scene: photos have single bright pixels
+_FRAMES = 5  # with fewer, points of a scene that moves little look like a sensor's: as if it were still
+_ABOVE = 20  # of 24 neighbors: a standard deviation above the median
+_TAIL, _STEADY, _STUCK = (
+    0.2,
+    0.5,
+    0.2,
+)  # of the frames; of a defect: so much is in each; a stuck one varies by
 _LEAST_SPREAD = 0.7  # times that in most frames: of few neighbors some are alike by chance
 _OTHER_COLORS = 0.4  # of a defect, that other colors may show; a point of light has them
 _LINE_SURE = 6.0  # median absolute deviations of all columns
@@ -105,7 +112,7 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
         places = zip(rows.tolist(), columns.tolist(), strict=True)
         new = [i for i, place in enumerate(places) if place not in known]
         rows, columns = rows[new], columns[new]
-        too_many = len(rows) > _MOST * h * w
+        too_many = len(rows) > max(1, _MOST * h * w)
         (many if too_many else pixels).update(_on_the_sensor(plane, rows, columns))
         kept.update(_on_the_sensor(plane, *alike))
         if too_many:
@@ -272,7 +279,7 @@ def _are_sure(
     stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, moves: bool, errors: float | None = None
 ) -> np.ndarray:
     """Which candidates are defects: bool [K]. Frames that show an edge around a pixel count less for it."""
-    errors = errors or (_SURE if moves else _SURE_STILL)
+    errors = errors or (_SURE if moves and len(stack) >= _FRAMES else _SURE_STILL)
     sure = np.zeros(len(y), dtype=bool)
     for part in _parts(len(y)):
         around = _around(stack, plane, y[part], x[part], 2)
@@ -283,6 +290,8 @@ def _are_sure(
         all_near = np.delete(around, 12, axis=-1)
         median = np.median(all_near, axis=-1)
         spread = 1.4826 * np.median(np.abs(all_near - median[..., None]), axis=-1)
+        if N < _FRAMES:  # where light is cut off at 0, most are alike; those above the median show the noise
+            spread = np.maximum(spread, np.partition(all_near, _ABOVE, axis=-1)[..., _ABOVE] - median)
         differs = middle - np.median(near, axis=-1)
         weight = 1 / np.maximum(spread, _LEAST_SPREAD * np.median(spread, axis=0) + 1e-7) ** 2
         weight /= weight.sum(axis=0)
@@ -293,8 +302,14 @@ def _are_sure(
         mean_near = near.mean(axis=0)
         shared = (mean_near - np.median(mean_near, axis=-1, keepdims=True)) * np.sign(size)[:, None]
         second = np.sort(shared, axis=-1)[:, -2]
-        alone = second < (_ALONE if moves else _ALONE_STILL) * np.abs(size)
-        if not moves:
+        strict = not moves or N < _FRAMES
+        alone = second < (_ALONE_STILL if strict else _ALONE) * np.abs(size)
+        # What a sensor adds, or shows, is the same in every frame; of a scene that moves, other things come there.
+        ends = (_TAIL, 1 - _TAIL)
+        low, high = np.quantile(differs * np.sign(size), ends, axis=0)
+        stuck = np.ptp(np.quantile(middle, ends, axis=0), axis=0) < _STUCK * np.abs(size)
+        alone &= stuck | (low > _STEADY * high)
+        if strict:
             alone &= np.abs(size) > _BEYOND * np.ptp(np.delete(around.mean(axis=0), 12, axis=-1), axis=-1)
         sure[part] = (np.abs(size) > errors * error) & (same >= 0.9) & alone
     return sure

@@ -172,7 +172,8 @@ def _below(codes: np.ndarray, numbers: np.ndarray, black: float) -> str:
     if not deep.size or deep.mean() <= _FEW:
         return ""
     share = 100 * float((numbers < black).mean())
-    return f"{share:.2g} % of the numbers are below {black:g} (the least is {float(numbers.min()):.3g})"
+    shown = f"{share:.0f}" if share >= 1 else f"{share:.2g}"
+    return f"{shown} % of the numbers are below {black:g} (the least is {float(numbers.min()):.3g})"
 
 
 def _darkest(codes: np.ndarray) -> float:

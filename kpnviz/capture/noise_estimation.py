@@ -17,6 +17,7 @@ AROUND = 1
 """Pixels around a patch that are read with it: those of its mean picture explain shifts."""
 
 _LEAST_PATCHES = 24
+_LEAST_VALUES, _MAD = 16, 1.4826  # of a crude estimate; standard deviations in the median of absolute values
 _ALIKE = 0.5  # share of a frame's patches that are those of the first one, to the last digit
 _CLIPPED = 0.02  # share of clipped values that a patch may have
 _ROUNDING = 1e-14  # variance that single precision leaves between equal pictures
@@ -222,6 +223,33 @@ def fit_of_one_frame(blocks: Iterable[np.ndarray], clipped: tuple[float, float] 
             yield np.stack((mean + difference / 2**0.5, mean - difference / 2**0.5))
 
     return estimate_noise(pairs(), clipped)
+
+
+def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) -> NoiseModel:
+    """The noise of a picture too small for patches, from aligned frames [N, h, w], the reference first: its order.
+
+    The robust variance (by the median of absolute values) of (p + q - r - s) / 2 in 2x2 pixels of the reference, as in
+    :func:`noise_of_one_frame`, or if that is less, half of that of a frame's difference from the reference: texture and
+    shifts only add to either. At the median brightness read noise and shot noise are taken to have half of it each.
+    Raises ValueError where there are no 16 values, or no noise in them.
+    """
+    reference = frames[0].astype(np.float64)
+    H, W = (n // 2 * 2 for n in reference.shape)
+    low, high = clipped or (-np.inf, np.inf)
+    whole = (reference > low) & (reference < high)
+    p, r, s, q = (reference[y:H:2, x:W:2] for y in (0, 1) for x in (0, 1))
+    inside = np.logical_and.reduce([whole[y:H:2, x:W:2] for y in (0, 1) for x in (0, 1)])
+    values = [((p + q - r - s) / 2)[inside]]
+    for frame in frames[1:]:
+        difference = (frame - reference)[whole & (frame > low) & (frame < high)]
+        if difference.size:
+            values.append((difference - np.median(difference)) / 2**0.5)
+    variances = [(_MAD * float(np.median(np.abs(v)))) ** 2 for v in values if v.size >= _LEAST_VALUES]
+    variances = [v for v in variances if v > _ROUNDING]
+    if not variances:
+        raise ValueError("noise: too few values, or no noise in them")
+    brightness = max(float(np.median(reference[whole])), 1e-6)
+    return NoiseModel((min(variances) / 2) ** 0.5, min(variances) / 2 / brightness)
 
 
 def _measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:

@@ -17,6 +17,7 @@ from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import (
     NoiseFit,
     SameFramesError,
+    crude_noise,
     estimate_noise,
     fit_of_one_frame,
     noise_of_one_frame,
@@ -26,6 +27,8 @@ from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
+
+_CRUDE_SIDE = 256  # px of the middle that are enough
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
@@ -290,7 +293,7 @@ class OwnBurst:
 
         None, of frames that have moved and are the same; else the noise within the reference; of frames that are
         clipped, as the darkest are, that of the clipped values, which is too little but of the right order; of pictures
-        too small for that, the noise of gain 2.
+        too small for that, that of their pixels (crude_noise), or if there are too few of them, the noise of gain 2.
         """
         if self._have_moved_and_are_the_same(channel):
             return NoiseModel(0, 0), "none: the frames have moved, and are the same"
@@ -301,6 +304,10 @@ class OwnBurst:
         try:
             noise = noise_of_one_frame(self._reference_blocks(channel))
             return noise, "from the reference alone, whose values are clipped: rather too little"
+        except ValueError:
+            pass
+        try:
+            return self._crude_noise(channel), "from few pixels: rough"
         except ValueError:
             return NoiseModel.for_gain(2), "a guess: gain ×2"
 
@@ -352,6 +359,19 @@ class OwnBurst:
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
+
+    def _crude_noise(self, channel: int) -> NoiseModel:
+        found = [i for i in self.order if self.shifts[i].measured is not None]
+        (top, bottom), (left, right) = (
+            ((n - side) // 2, (n + side) // 2)
+            for n, side in ((n, min(n, _CRUDE_SIDE)) for n in (self.stack.height, self.stack.width))
+        )
+        place = (top, bottom, left, right)
+        frames = [
+            read_displaced(self.stack, i, channel, self.displacements[i], *place)
+            for i in dict.fromkeys(found)
+        ]
+        return crude_noise(np.stack(frames), self.stack.clipped)
 
     def _reference_blocks(self, channel: int) -> Iterator[np.ndarray]:
         return blocks(self.stack, self.reference, channel)

@@ -111,6 +111,7 @@ def open_burst(
     from kpnviz.capture.choosing import reference_of
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.meaning import as_dict
+    from kpnviz.capture.own_burst import LEAST_ALIGNED
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, get_ready, read_frames
     from kpnviz.limits import Limits
@@ -141,8 +142,9 @@ def open_burst(
     for note in stack.notes:
         say(note)
     say(burst.report)
+    aligned = min(stack.height, stack.width) >= LEAST_ALIGNED
     for i, shift in enumerate(burst.shifts):
-        if i != burst.reference:
+        if i != burst.reference and aligned:
             say(f"{stack.names[i]}: {shift}")
     for line in burst.remaining_report.splitlines():
         say(line)

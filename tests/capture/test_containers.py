@@ -286,8 +286,8 @@ def pages(count):
         ("a.npy", npy(np.zeros((2, 2, 9, 9, 3))), r"a.npy holds numbers \[2, 2, 9, 9, 3\]; \[H, W\], "),
         ("a.npy", npy(np.zeros((2, 9, 9, 5))), r"a.npy holds numbers \[2, 9, 9, 5\]"),
         ("a.npy", npy(np.zeros(9)), "a.npy holds 9 numbers in one row, no picture"),
-        ("a.npy", npy(np.full((2, 9, 9), np.nan)), "a.npy holds values that are not finite"),
-        ("a.npy", npy(np.full((2, 9, 9), 2**40)), "a.npy holds the value 1099511627776; integers up to 5e"),
+        ("a.npy", npy(np.full((2, 9, 9), np.nan)), "a.npy, frame 0 holds values that are not finite"),
+        ("a.npy", npy(np.full((2, 9, 9), 2**40)), "a.npy, frame 0 holds the value 1099511627776; integers up to 5e"),
         ("a.npy", npy(np.zeros((33, 2, 2), "u1")), "a.npy holds 33 frames; a burst has up to 32"),
         ("a.npy", npy(np.zeros((0, 2, 2), "u1")), "a.npy holds no frames"),
         ("a.npy", header((10**9, 10**5, 10**5)), "a.npy has 64 bytes of numbers; .* have another number"),
@@ -457,4 +457,6 @@ def test_files_that_cannot_be_read_are_left_out_where_two_frames_are_left():
     hurt = LIGHT.astype(np.float32)
     hurt[3, 5, 5] = np.nan
     stack = read_frames([("a.npy", whole), ("b.npy", npy(hurt))])
-    assert len(stack) == 8 and any("those before are used" in note for note in stack.notes)
+    (note,) = (note for note in stack.notes if note.startswith("Left out"))
+    assert len(stack) == 8 and "those before are used" in note
+    assert "b.npy, frame 3 holds a value that is not finite (NaN or infinity), at row 5, column 5" in note

@@ -227,8 +227,11 @@ LEVELS = {"frames": np.full((2, 6, 7), 0.5)}
 @pytest.mark.parametrize(
     "arrays, sentence",
     [
-        ({"frames": np.full((2, 6, 7), 1e300)}, "n.npz: frames holds values that are not finite"),
-        ({"frames": np.full((2, 6, 7), -1e38)}, "n.npz: frames holds the value -1e\\+38; intensities"),
+        ({"frames": np.full((2, 6, 7), 1e300)}, "n.npz: frames, frame 0 holds values that are not finite"),
+        (
+            {"frames": np.full((2, 6, 7), -1e38)},
+            "n.npz: frames, frame 0 holds the value -1e\\+38; intensities",
+        ),
         (LEVELS | {"truth": np.full((6, 7), 1e38)}, "n.npz: truth holds the value 1e\\+38"),
         (
             LEVELS | {"read_std": [], "shot_gain": 0.1},

@@ -196,6 +196,16 @@ def test_one_frame_of_a_slope_shows_only_its_noise():
     assert noise_of_one_frame(frames).std_map(np.array([[0.4]])) == pytest.approx(0.01, rel=0.025)
 
 
+@pytest.mark.parametrize("side", [10, 24, 36])
+@pytest.mark.parametrize("noise", [NoiseModel(0.002, 0.0002), GAINS[4]])
+def test_small_pictures_show_the_order_of_their_noise(side, noise):
+    scene = read_scene("dog")[100 : 100 + side, 90 : 90 + side]
+    own = own_frames(noise.add_to(np.stack([scene] * 4), np.random.default_rng(0)).astype(np.float32))
+    found, source, _ = own.noise_of()
+    assert source == "from few pixels: rough"
+    assert 0.6 < np.median(found.std_map(scene) / noise.std_map(scene)) < 1.5
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("photo", ["grass", "sand"])
 def test_texture_that_hides_the_noise_of_one_frame_is_no_disagreement(photo):
@@ -242,7 +252,10 @@ def test_small_clipped_and_single_pictures_get_a_guess_that_says_so():
     assert "rather too little" in source and "neither clipped nor empty" in caution
     assert 0.4 * 0.02 < found.std_map(np.array([0.008])) < 0.02
     found, source, caution = burst_of(srgb_encode(noise.add_to(flat[:, :12, :12], rng))).noise_of()
-    assert source == "a guess: gain ×2" and found == GAINS[2] and "an estimate needs 24" in caution
+    assert source == "from few pixels: rough" and "an estimate needs 24" in caution
+    assert found.std_map(level) == pytest.approx(0.02, rel=0.3)
+    found, source, _ = burst_of(srgb_encode(noise.add_to(flat[:, :3, :3], rng))).noise_of()
+    assert source == "a guess: gain ×2" and found == GAINS[2]
 
 
 def test_frames_that_moved_and_are_the_same_have_no_noise():

@@ -304,7 +304,7 @@ def test_where_there_is_no_estimate_a_guess_is_made_and_said(tmp_path, capsys):
     assert main(["denoise", "a.png", "a.png", "-o", "o.png", "--json"]) == 0
     said = capsys.readouterr()
     (noise,) = json.loads(said.out)["noise"]
-    assert noise["source"] == "a guess: gain ×2" and noise["read_std"] == NoiseModel.for_gain(2).read_std
+    assert noise["source"] == "from few pixels: rough" and noise["read_std"] > 0.1  # what is there is noise
     assert noise["caution"].startswith(
         "The noise could not be estimated from the burst: once aligned, the frames are all the same"
     )
