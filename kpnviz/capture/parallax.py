@@ -22,6 +22,7 @@ _CELLS = 5000  # of the field to which the camera's motion is fitted
 _NEAR = 1  # px of these that are left to the kernels, and to errors of the camera's motion
 _SURE, _MOST = 15.0, 60.0  # by which a tile must fit better, and what its vote is at most
 _FEWEST, _SHARE = 6, 0.05  # tiles that belong to a part, at least; and their share, and that of its pixels
+_NEITHER = 0.3  # of the pixels, that the field of cells explains better than both
 _OUTLIERS = np.maximum(4 * 0.6 ** np.arange(12), 0.5)  # px of half the size, in each round of a fit
 _ROUNDS = 3  # of asking tiles which part they belong to, and how that moves
 _WINDOWS = (3, 6, 12, 24)  # px around a pixel that decide with it
@@ -93,10 +94,9 @@ class Search:
             for k, layer in ((1, base), (2, base + other)):
                 fields[k, i] = np.clip(np.rint(layer), least - 4 * _REACH, most + 4 * _REACH)
         owners = choose_layers(read, fields, reference, sorted(found), shape)
-        far, near = ((owners == k).mean() for k in (1, 2))
-        return (
-            Layers(fields, owners, offset) if min(far, near) > _SHARE else None
-        )  # else a pattern that repeats
+        neither, far, near = (float((owners == k).mean()) for k in range(3))
+        # Else a pattern that repeats was taken for a layer, or the layers are not those of the scene.
+        return Layers(fields, owners, offset) if min(far, near) > _SHARE and neither < _NEITHER else None
 
 
 def _tiles(reference: np.ndarray) -> np.ndarray:

@@ -186,7 +186,7 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     page.get_by_role("checkbox", name="KPN DIRECT").check()
     wait_until(page, "document.getElementById('problem').textContent.includes('connection')")
     said = r"models/kpn-direct\.(json|safetensors) cannot be loaded: there is no connection to this site\."
-    assert re.fullmatch(f"KPN DIRECT is not shown: {said}", text(page, "problem"))
+    assert re.fullmatch(f"KPN direct is not shown: {said}", text(page, "problem"))
     page.get_by_role("checkbox", name="KPN DIRECT").uncheck()
     page.context.set_offline(False)
     wait_until(page, f"{DONE} && document.getElementById('problem').textContent === ''")

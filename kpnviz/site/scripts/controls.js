@@ -115,6 +115,7 @@ export class Controls {
    */
   number(label, key, min, max) {
     const input = make("input", { type: "number", min, max, step: 1 });
+    input.setAttribute("aria-label", label);
     input.onchange = () => this.set({ [key]: Math.min(Math.max(Math.round(Number(input.value)) || 0, min), max) });
     this.writers.push(() => (input.value = String(this.state[key])));
     return make("label", {}, label, ...this.help(key), input);
@@ -148,6 +149,7 @@ export class Controls {
    */
   toggle(label, key) {
     const input = make("input", { type: "checkbox" });
+    input.setAttribute("aria-label", label); // without the question mark behind it
     input.onchange = () => this.set({ [key]: input.checked });
     this.writers.push(() => (input.checked = this.state[key]));
     return make("label", { className: "check" }, input, label, ...this.help(key));
