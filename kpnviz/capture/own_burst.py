@@ -340,7 +340,10 @@ class OwnBurst:
         guessed = meaning is not None and meaning.black is None and levels is not None and levels[0] == 0
         if not guessed or fit.noise.read_std > _NO_READ_NOISE:
             return fit.caution
-        said = "No read noise is left, as where a sensor's black is above 0: state the number of black, if you know it."
+        said = (
+            "No read noise is left, as where a sensor adds a number to its counts, 100 in many scientific cameras: the "
+            "picture is then too bright in its shadows. State that number as black."
+        )
         return f"{fit.caution} {said}".lstrip()
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:
