@@ -212,7 +212,7 @@ def test_counts_without_read_noise_hint_at_their_black():
     files = [npy(np.clip(np.rint(c), 0, 4095).astype(np.uint16)) for c in counts]
     for black, said in ((None, True), (400, False)):
         own = prepare(read(*files, name="npy").meant(None, black))
-        assert ("black is above 0" in own.noise_of()[2]) == said
+        assert ("adds a number to its counts" in own.noise_of()[2]) == said
 
 
 def test_a_mosaic_without_tags_is_shown_with_the_mean_gray():
