@@ -141,8 +141,9 @@ if st.session_state.get(TEACH):  # what is asked and what is seen beside each ot
     number = st.session_state[LESSON]
     lesson = LESSONS[number]
     begin(lesson.title, "", tools=lesson_steps)
-    left, right = st.columns([6, 5], gap="medium")
-    with left:
+    # A lens has its kernels beside the picture.
+    left, right = st.columns([4, 6] if lesson.figure == "others" else [6, 5], gap="medium")
+    with left, st.container(key="lesson_text"):
         # The answer is to be seen without scrolling: what was read before it is folded away.
         with st.expander("The lesson's text") if answered(number) else st.container():
             text(lesson, title=False)

@@ -12,6 +12,7 @@ from kpnviz.lens.texts.pages import BLIND, NOISE
 from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.models.zoo import ZOO, title_of
 from kpnviz.serving.in_parts import InParts
+from kpnviz.text import times
 from kpnviz.ui import cache, elements, link
 from kpnviz.ui.assumed_noise import offered
 from kpnviz.ui.controls import (
@@ -25,13 +26,9 @@ from kpnviz.ui.methods import available, markdown_title, takes
 from kpnviz.ui.page import begin
 from kpnviz.ui.parameters import FRAMES
 from kpnviz.ui.state import MATRIX_METHOD, NOISE_DISPLAY, NOISE_LENS
+from kpnviz.ui.tips import line_of_terms, tips
 
 SAYS = NOISE.texts
-
-
-def scale_text(scale: float) -> str:
-    """0.25 -> '×1/4'."""
-    return f"×{scale:g}" if scale >= 1 else f"×1/{1 / scale:g}"
 
 
 def default_method(methods: Sequence[str]) -> str:
@@ -79,6 +76,8 @@ def results(
     known = parts.is_ready(f"{with_kernels[-1]} {ORDER[0]}")
     with elements.awaited(denoised.complete, "Denoising …") as for_lens:
         st.subheader(SAYS["curves"], anchor=False)
+        tips()
+        line_of_terms(NOISE.words)
         with (
             elements.awaited(known, f"Denoising with {len(with_kernels)} networks …") as for_curves,
             elements.awaited(complete, "True noise against assumed noise …") as for_matrix,
@@ -91,7 +90,7 @@ def results(
             place, found = None, dict[str, dict[float, cache.Answer]]()
             for done, scale in enumerate(ORDER):
                 for name in with_kernels:
-                    bar.progress(done / len(ORDER), f"Denoising with assumed noise {scale_text(scale)} …")
+                    bar.progress(done / len(ORDER), f"Denoising with assumed noise {times(scale)} …")
                     found.setdefault(name, {})[scale] = cache.answer(recipe, name, scale)
                 if complete and scale != ORDER[-1]:
                     continue  # all are drawn at once
@@ -107,10 +106,10 @@ def curves(burst: Burst, found: Mapping[str, Mapping[float, cache.Answer]]) -> N
     """The curves of what is there by now: of each method the answers to some assumed noises."""
     scales = sorted(next(iter(found.values())))
     answers = {name: [of[scale] for scale in scales] for name, of in found.items()}
-    ticks = [scale_text(scale) if scale in cache.SHOWN_SCALES else "" for scale in scales]
+    ticks = [times(scale) if scale in cache.SHOWN_SCALES else "" for scale in scales]
     cells: list[tuple[str, str, Mapping[str, Sequence[float | None]]]] = [
         (SAYS["spread"], "median spread, px", {m: [a.spread for a in of] for m, of in answers.items()}),
-        (SAYS["share"], "median share", {m: [a.share for a in of] for m, of in answers.items()}),
+        (SAYS["share"], "median share, %", {m: [100 * a.share for a in of] for m, of in answers.items()}),
         (SAYS["psnr"], "PSNR, dB", {m: [a.psnr for a in of] for m, of in answers.items() if of[0].psnr is not None}),
     ]  # fmt: skip
     with elements.grid(f"noise_curves_{len(scales)}", 270):
@@ -144,7 +143,7 @@ def matrix(recipe: BurstRecipe, methods: tuple[str, ...], pixel: tuple[int, int]
 
 
 def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
-    gains = [f"×{gain}" for gain in cache.MATRIX_GAINS]
+    gains = [times(gain) for gain in cache.MATRIX_GAINS]
     with elements.grid("matrix", 380):
         left, right = st.container(), st.container()
     with left:

@@ -114,9 +114,7 @@ def show(results: Results) -> None:
         for verdict in found:
             argument(verdict)
     st.header(SAYS["all"], anchor=False)
-    line_of_terms(
-        ("MKPN", "KPN", "5×5", "L25", "stacked", "blind", "direct", "1frame", "no-anneal", "reach", "share")
-    )
+    line_of_terms(RESULTS.words)
     all_numbers(results)
 
 

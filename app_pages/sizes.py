@@ -109,7 +109,7 @@ else:
                     st.caption("Not trained here yet: " + ", ".join(missing) + ".")
                 stage(shown)
                 tips()
-                line_of_terms(("MKPN", "KPN", "L1", "L25", "reach", "share"))
+                line_of_terms(SIZES.words)
                 size_curves(shown, cache.burst_of(recipe))
     except ValueError as error:
         elements.failure(error)

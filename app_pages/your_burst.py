@@ -1,5 +1,6 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.reader import get_ready
 from kpnviz.color import displayed
 from kpnviz.kernels import KernelField
+from kpnviz.lens.terms import explained_word, words_in
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
@@ -58,6 +60,7 @@ from kpnviz.ui.state import (
     own_reference,
     show_in,
 )
+from kpnviz.ui.tips import line_of_terms, tips_aside
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
 from kpnviz.ui.whole_picture import whole_picture
 
@@ -121,7 +124,10 @@ def frames_of(burst: Upload) -> None:
     st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
     st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
-        st.caption(plain(note, 400))
+        # An option of the command line is a control of this page.
+        st.caption(
+            plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 400)
+        )
     if len(stack) > 1 and not stack.known:
         st.toggle(
             "Mend hot pixels and fixed columns",
@@ -260,10 +266,18 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             disabled=["channel", "source"],
             column_config={
                 "read_std": st.column_config.NumberColumn(
-                    min_value=0.0, max_value=1.0, format="%.5f", required=True
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.5f",
+                    required=True,
+                    help=explained_word("read_std"),
                 ),
                 "shot_gain": st.column_config.NumberColumn(
-                    min_value=0.0, max_value=1.0, format="%.6f", required=True
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.6f",
+                    required=True,
+                    help=explained_word("shot_gain"),
                 ),
             },
         )
@@ -316,7 +330,7 @@ def denoised_picture(
                 required=True,
                 label_visibility="collapsed",
                 help="Red, green and blue *together*: one set of kernels, from a weighted sum of the three. *Each by "
-                "itself*: kernels of its own, in three times the time; .3 dB better on ten photos of the gallery.",
+                "itself*: kernels of its own, in three times the time; 0.3 dB better on ten photos of the gallery.",
                 **control(OWN_COLOR),
             )
     denoised = upload.kept_picture(burst, method, noises, color)
@@ -343,7 +357,11 @@ def denoised_picture(
     if denoised is None:
         st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
         return None
-    layers, png = denoised
+    layers, png, one_shade = denoised
+    if one_shade:
+        st.warning(
+            f"{one_shade}: if it should not be, say which numbers are black and white, under *What the numbers mean*."
+        )
     if layers.address is None:
         st.image(upload.preview_of(layers), caption=f"Denoised with {markdown_title(method)}")
     else:
@@ -494,7 +512,7 @@ def maps(burst: Upload, shown: upload.Inside, method: str, pixel: tuple[int, int
     bits = max(2 * np.log2(max(field.sizes)), 1.0)
     cells = {
         "Share of the frame": figures.image_map(
-            values.share, "", diverging=True, dark=elements.is_dark(), **common
+            100 * values.share, "%", diverging=True, dark=elements.is_dark(), **common
         ),
         "Spread": figures.image_map(values.spread, "px", limits=(0, widest), **common),
         "Entropy": figures.image_map(values.entropy, "bits", limits=(0, bits), **common),
@@ -548,6 +566,8 @@ try:
                 **control(OWN_METHODS),
             )
         )
+        tips_aside()
+        line_of_terms(words_in(title_of(name) for name in available() if own(name) is None))
         crop, channel = part(burst.own.stack)
     with above:
         whose(methods)

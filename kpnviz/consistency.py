@@ -67,7 +67,7 @@ def explain_difference(
     frames [N, H, W] or [N, C, H, W], image [H, W] or [C, H, W]; tolerance relative to the picture's largest intensity.
     Tried are other paddings, a sum for the mean, kernels that are flipped or transposed, frames in another order, and
     these together; kernels of half resolution that are repeated, not interpolated; weights divided by their sum,
-    clipping, a factor, the sRGB transfer, and a mean over a wrong axis.
+    clipping, a factor, a constant that is added, both, the sRGB transfer, and a mean over a wrong axis.
 
     made    what the kernels make of the frames, if that is known
     go_on   asked before the kernels are applied once more to find out why; False: it is not sought further. It is also
@@ -120,7 +120,7 @@ def explain_difference(
                 places = ", ".join(map(str, order))
                 named = " and ".join([*reasons, exchanged])
                 return f"{text}. They agree with {named}: kernel by kernel, frames {places}."
-    usual = "padding, sum, flipped or transposed kernels, another order, a factor"
+    usual = "padding, sum, flipped or transposed kernels, another order, a factor, a constant"
     return f"{text}. None of the usual reasons explains it: {usual}."
 
 
@@ -186,12 +186,35 @@ def _explanations(
         yield inside, lambda: divided("zero")
     factor = float((image * made).sum() / max(float((made * made).sum()), 1e-30))  # least squares
     yield f"once what the kernels make is multiplied by {factor:.4g}", lambda: made * factor
+    yield from _constants(image, made)
     yield "after the sRGB transfer", lambda: srgb_encode(made)
     yield "after the sRGB transfer and clipping to 0..1", lambda: srgb_encode(made).clip(0, 1)
     if made.ndim == 3:
         yield "with the channels in reverse order", lambda: made[::-1]
     if frames[0].shape == made.shape:
         yield "once frame 0 is added to what the kernels make", lambda: made + frames[0]
+
+
+def _constants(image: np.ndarray, made: np.ndarray) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """As `_explanations`: a constant that is added to the picture or to each channel, such as a bias or a black level;
+    and a factor with a constant, by least squares."""
+    wanted, given = image.astype(np.float64), made.astype(np.float64)
+    constant = float((wanted - given).mean())
+    yield f"once {constant:.4g} is added to what the kernels make", lambda: given + constant
+    if made.ndim == 3:
+        each = (wanted - given).mean(axis=(1, 2), keepdims=True)
+        named = ", ".join(f"{value:.4g}" for value in each.ravel())
+        yield (
+            f"once a constant is added to each channel of what the kernels make: {named}",
+            lambda: given + each,
+        )
+    spread = given - given.mean()
+    factor = float((spread * wanted).sum() / max(float((spread**2).sum()), 1e-30))
+    rest = float(wanted.mean() - factor * given.mean())
+    yield (
+        f"once what the kernels make is multiplied by {factor:.4g}, and {rest:.4g} is added",
+        lambda: factor * given + rest,
+    )
 
 
 def _picture_with(

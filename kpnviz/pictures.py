@@ -72,9 +72,27 @@ def check_pages(name: str, pages: int) -> None:
         raise FileError(f"{name} holds {pages} pictures (an animation or pages); give one file a frame")
 
 
-def check_light(name: str, values: np.ndarray) -> None:
-    """FileError for floating-point intensities that are not finite, or so large that computing with them would be."""
+def empty_border(values: np.ndarray) -> tuple[int, int, int, int]:
+    """Rows at the top and bottom, columns at the left and right of numbers [..., H, W] that are NaN all along."""
+    empty = np.isnan(values).reshape(-1, *values.shape[-2:]).all(axis=0)
+    ends = [0, 0, 0, 0]
+    for k, whole in ((0, empty.all(axis=1)), (2, empty.all(axis=0))):
+        if not whole.all():
+            ends[k], ends[k + 1] = int(np.argmin(whole)), int(np.argmin(whole[::-1]))
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def check_light(name: str, values: np.ndarray, border: bool = False) -> None:
+    """FileError for floating-point intensities that are not finite, or so large that computing with them would be.
+
+    border   rows and columns at the edges of [..., H, W] may be NaN all along (:func:`empty_border`), as in pictures
+             that were laid onto others
+    """
     low, high = float(values.min()), float(values.max())  # either is NaN if any value is
+    if border and np.isnan(low):
+        top, bottom, left, right = empty_border(values)
+        inside = values[..., top : values.shape[-2] - bottom, left : values.shape[-1] - right]
+        low, high = float(inside.min()), float(inside.max())
     if not np.isfinite((low, high)).all():
         raise FileError(f"{name} holds {_not_finite(values)}")
     if max(-low, high) > MAX_INTENSITY:
@@ -146,14 +164,15 @@ def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats:
 def codes_of(name: str, values: np.ndarray) -> tuple[np.ndarray, bool]:
     """Numbers of any kind as the codes of a :class:`Picture`, and whether they are its `counts`.
 
-    FileError for numbers that are no light: not finite, complex, of one bit, or so large that they are damage.
+    FileError for numbers that are no light: not finite (but for a border of NaN), complex, of one bit, or so large that
+    they are damage.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         return values.astype(values.dtype.newbyteorder("="), copy=False), False
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what does not fit is said by check_light
             light = values.astype(np.float32)
-        check_light(name, light)
+        check_light(name, light, border=True)
         return light, False
     if values.dtype.kind not in "iu":
         what = (
@@ -176,7 +195,10 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
     """
     count, pictures = read_pictures(name, data, limits)
     check_pages(name, count)
-    return next(pictures)
+    picture = next(pictures)
+    if picture.codes.dtype == np.float32:
+        check_light(name, picture.codes)
+    return picture
 
 
 def read_pictures(
@@ -184,7 +206,7 @@ def read_pictures(
 ) -> tuple[int, Iterator[Picture]]:
     """How many pictures a file holds, and each of them, as :func:`read_picture` gives them, when it is asked for.
 
-    Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages.
+    Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages. Floating point may have a border of NaN.
     only   the number of the one that is wanted
     """
     _check_parts(name, data)
@@ -489,7 +511,7 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits, i
         codes = _planes(file, np.float32)
         if packed and rawmode.endswith("BF") and sys.byteorder == "little":
             codes = codes.byteswap()  # Pillow exchanges the bytes of a big-endian file once more
-        check_light(name, codes)
+        check_light(name, codes, border=True)
     elif file.mode.startswith("I;16"):
         codes = _planes(file, np.uint16)
         if white_is_0:  # Pillow turns 8 bits around, but not 16

@@ -36,6 +36,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{number(100 * share, digits)} %"
 
 
+def times(factor: float) -> str:
+    """'×0.25': a multiple."""
+    return f"×{round(factor, 2):g}"
+
+
 def offset(dy: float, dx: float) -> str:
     """'dy −2, dx 0.5 px': a shift, of whole pixels or parts."""
     return f"dy {float(dy):zg}, dx {float(dx):zg} px".replace("-", "−")

@@ -59,6 +59,8 @@ def test_the_picture_of_the_kernels_has_nothing_to_explain():
         (applied().mean(0) / (KERNELS.sum((1, 2)).mean(0)), "divided by the sum of the weights"),
         (255 * applied().mean(0), "once what the kernels make is multiplied by 255"),
         (applied().mean(0) + FRAMES[0], "once frame 0 is added"),
+        (applied().mean(0) - 0.05, "They agree once -0.05 is added to what the kernels make."),
+        (2 * applied().mean(0) + 0.1, "once what the kernels make is multiplied by 2, and 0.1 is added."),
         (applied().mean(1), "It is the mean over the rows in place of the frames"),
         (
             applied(FRAMES[[2, 0, 3, 1]], mode="edge").sum(0),
@@ -167,6 +169,10 @@ def test_in_color_the_channel_is_named():
     with torch.inference_mode():
         made = field.apply(torch.from_numpy(color)[None])[0].numpy()
     assert explain_difference(color, field, made) == ""
+    levels = np.array([0.1, 0.2, -0.3], np.float32)
+    assert explain_difference(color, field, made + levels[:, None, None]).endswith(
+        "agree once a constant is added to each channel of what the kernels make: 0.1, 0.2, -0.3."
+    )
     made[2, 5, 7] += 0.1
     assert "at channel 2, row 5, column 7" in explain_difference(color, field, made)
 

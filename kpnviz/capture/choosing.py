@@ -29,6 +29,9 @@ _SIDECARS = frozenset(
         "wav xml xmp yaml yml",
     )
 )
+LEFT_OUT = "Left out"
+"""How sentences on frames that are not used begin."""
+
 _SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r")
 
 
@@ -81,8 +84,12 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most] if more else names) + more
 
 
-def largest_scene(pictures: Sequence[np.ndarray], scores: Sequence[float], noise: NoiseModel) -> list[int]:
+def largest_scene(
+    pictures: Sequence[np.ndarray], scores: Sequence[float], noise: NoiseModel, white: Sequence[float] = ()
+) -> list[int]:
     """Of small pictures [h, w] in linear intensity, those that show one scene: of several scenes, the one with most.
+
+    white   of each picture, if they differ: two pictures are compared below the lower of theirs
 
     A scene is what a picture has in common with others: all those that have a shift against it (find_shift). The
     picture with the best score is asked first, then the best one that did not belong to it, until what is left is too
@@ -90,14 +97,16 @@ def largest_scene(pictures: Sequence[np.ndarray], scores: Sequence[float], noise
     """
     from kpnviz.capture.alignment import find_shift  # SciPy, which the process that reads files does without
 
+    def agree(i: int, j: int) -> bool:
+        a, b = pictures[i], pictures[j]
+        if white and white[i] != white[j]:
+            a, b = (np.minimum(x, np.float32(min(white[i], white[j]))) for x in (a, b))
+        return find_shift(a, b, noise) is not None
+
     left, best = set(range(len(pictures))), [0]
     while len(left) > len(best) or best == [0]:
         chosen = max(left, key=lambda i: scores[i])
-        alike = [
-            i
-            for i in range(len(pictures))
-            if i == chosen or find_shift(pictures[chosen], pictures[i], noise) is not None
-        ]
+        alike = [i for i in range(len(pictures)) if i == chosen or agree(chosen, i)]
         if len(alike) > len(best) or best == [0]:
             best = alike
         left -= {chosen, *alike}

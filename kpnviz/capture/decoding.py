@@ -33,7 +33,6 @@ from kpnviz.capture.containers import (
     check_count,
     frames_of,
     frames_of_npz,
-    is_one_color_picture,
 )
 from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra
 from kpnviz.capture.kernel_decoding import KernelFile
@@ -51,6 +50,7 @@ from kpnviz.pictures import (
     HEAD,
     check_light,
     check_pixels,
+    empty_border,
     jpegs_behind,
     read_pictures,
     was_denoised_here,
@@ -74,7 +74,10 @@ _COLORS = {1: "gray", 3: "color", 4: "four planes"}
 _NUMBERS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}
 
 
-_OF_A_KIND = ("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor")
+_OF_A_KIND = (
+    *("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor"),
+    "border",
+)
 """Attributes of Burst that are of its frames, which have one size and kind."""
 
 
@@ -103,6 +106,7 @@ class Burst:
         self.zipped = False  # frames came in a ZIP
         self.bytes_read = 0
         self.about: list[About] = []
+        self.border = (0, 0, 0, 0)  # of NaN, over all frames: see pictures.empty_border
         self.largest, self.used_bits = 0.0, 0  # of all numbers
         self.counts, self.sensor, self.why = (
             False,
@@ -200,6 +204,9 @@ class Burst:
         kind.bases.append(base)
         kind.names.append(label)
         kind.about.append(said)
+        if codes.dtype == np.float32 and np.isnan(codes.min()):
+            ends = zip(kind.border, empty_border(codes), strict=True)
+            kind.border = tuple(max(*pair) for pair in ends)  # type: ignore[assignment]
         kind._write(codes)
         return kind
 
@@ -291,7 +298,8 @@ class Burst:
 
     def _write(self, codes: np.ndarray) -> None:
         for plane in codes:
-            self.largest = max(self.largest, float(plane.max()))
+            largest = float(plane.max())
+            self.largest = max(self.largest, float(np.nanmax(plane)) if np.isnan(largest) else largest)
             if plane.dtype == np.uint16:
                 self.used_bits |= int(np.bitwise_or.reduce(plane, axis=None))
             self.output.write(np.ascontiguousarray(plane).data)
@@ -299,11 +307,8 @@ class Burst:
     def _add_zip(self, label: str, file: IO[bytes]) -> None:
         with opened(label, file, self.limits) as (archive, entries):
             keys = [entry.filename.removesuffix(".npy") for entry in entries]
-            if (
-                "frames" in keys
-                and "frames.npy" in archive.NameToInfo
-                and self._is_ours(label, keys, archive)
-            ):
+            # Frames without a word of ours on them are anybody's.
+            if "frames.npy" in archive.NameToInfo and len(set(keys) & set(_NPZ)) > 1:
                 self._add_npz(label, archive)
                 return
             if keys and all(entry.filename.endswith(".npy") for entry in entries):
@@ -336,16 +341,6 @@ class Burst:
                 if is_zip(body[:4]):
                     raise FileError(f"{inside} is a ZIP in a ZIP; put the pictures into one")
                 self._add_one(base, inside, body)
-
-    def _is_ours(self, label: str, keys: list[str], archive: zipfile.ZipFile) -> bool:
-        """Whether an NPZ is one of kpnviz: what is known of a burst, or frames in linear light that are aligned."""
-        if len(set(keys) & set(_NPZ)) > 1:
-            return True
-        frames = StoredArray(label, "frames", archive)
-        shape = frames.shape
-        has_its_axes = len(shape) == 3 and not is_one_color_picture(shape)
-        has_its_axes |= len(shape) == 4 and shape[1] in (1, 3)
-        return frames.dtype.kind not in "iub" and has_its_axes
 
     def _add_npz(self, label: str, archive: zipfile.ZipFile) -> None:
         if self.names or self.metadata:
@@ -451,6 +446,35 @@ class Burst:
         assert shifts is not None
         return M, shifts
 
+    def _cut_off(self) -> tuple[list[int], str]:
+        """The part of the frames, [top, bottom, left, right], that lies within the border of NaN, and a sentence; of a
+        mosaic, what stays begins with the color that it began with. FileError if little would stay."""
+        assert self.shape is not None
+        C, H, W = self.shape
+        top, bottom, left, right = self.border
+        parts = [
+            f"{count} {line}{'s' if count > 1 else ''} at the {side}"
+            for count, line, side in (
+                (top, "row", "top"),
+                (bottom, "row", "bottom"),
+                (left, "column", "left"),
+                (right, "column", "right"),
+            )
+            if count
+        ]
+        which = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        if C == 1:
+            top, left = (n + n % 2 for n in (top, left))
+        h, w = max(H - top - bottom, 0), max(W - left - right, 0)
+        if 2 * h * w < H * W:
+            raise FileError(
+                f"{self.names[0]} and the frames with it hold no numbers (NaN) in {which} of {W}x{H} pixels; cut the "
+                "frames to the part that all of them show"
+            )
+        return [top, top + h, left, left + w], (
+            f"Frames hold no numbers (NaN) in {which}: all were cut to the {w}x{h} pixels within."
+        )
+
     def _check_count(self, frames: int) -> None:
         if frames < 1:
             raise FileError("there are no frames; a burst has 1 or more")
@@ -487,6 +511,9 @@ class Burst:
             found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
         self._check_count(len(places))
         notes = [f"{listed(labels)}: {note}." for note, labels in self.same_notes.items()] + list(self.notes)
+        if any(self.border):
+            found["part"], sentence = self._cut_off()
+            notes.append(sentence)
         if self.metadata is None and self.raw is None:
             found["numbers"] = {
                 "largest": self.largest,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.burst import BurstRecipe
-from kpnviz.capture.levels import below_black
+from kpnviz.capture.levels import FEW_COUNTS, below_black
 from kpnviz.capture.meaning import Input, colors_of
 from kpnviz.color import LUMINANCE_WEIGHTS, srgb_decode
 from kpnviz.noise import NoiseModel
@@ -203,7 +203,8 @@ class FrameStack:
         # Integers are clipped at both ends of their range; linear codes with a black level are not.
         if self.encoded:
             return 0.0, 1.0
-        if self.codes.dtype != np.float32 and self.levels is not None and not self.known:
+        few = self.codes.dtype == np.uint16 and self.levels is not None and self.levels[1] < FEW_COUNTS
+        if self.codes.dtype != np.float32 and self.levels is not None and not self.known and not few:
             return -np.inf if self.levels[0] else 0.0, self.ceiling or 1.0
         return None if self.ceiling is None else (-np.inf, self.ceiling)
 

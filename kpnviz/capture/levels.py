@@ -12,6 +12,9 @@ NATURAL_WHITES = (1, 255, 1023, 4095, 16383, 32767, 65535)
 PEDESTALS = (64, 128, 256, 512, 1024, 2048)
 """What sensors add, so that read noise is not cut off at 0."""
 
+FEW_COUNTS = 256
+"""Codes of 16 bits that are all below are counts, of which none is cut off: as an sRGB code it would be black."""
+
 _COUNTS = (10, 12, 14)  # bits of sensors whose counts lie in 16
 _HIGH = 0.999  # quantile that stands for the brightest numbers: the largest may be a hot pixel, or noise
 _BEYOND = 1.15  # times white that noise takes the brightest numbers to
@@ -31,6 +34,7 @@ _STRAY = 0.005  # quantile that stands for the smallest numbers: others are dead
 _LOW = 0.002  # quantile of the patches that stands for the darkest
 _LIFTED, _FAR = 0.03, 0.05  # of the range: where the darkest parts do not reach 0; where that is said
 _SPREAD = 0.1  # of the darkest parts: where numbers are below, they are too noisy to tell
+_LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
 _NEAR = (0.9, 1.2)  # times a pedestal: where the darkest parts are with it
 
 
@@ -68,7 +72,9 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool)
                 "elsewhere, state it (--black)."
             )
             return Levels(black, black + (white or 1.0), why, more)
-    elif codes.dtype == np.uint16 and largest >= 256:
+    elif codes.dtype == np.uint16 and largest < FEW_COUNTS:
+        white, why = _white_of_numbers(typical, high, counts=True)
+    elif codes.dtype == np.uint16:
         white, why = _white_of_codes(high, largest, used_bits)
     black, more = _pedestal(codes, numbers, high, whole=codes.dtype.kind == "u" or counts)
     return Levels(black, white, why, more)
@@ -79,6 +85,17 @@ def below_black(codes: np.ndarray, black: float) -> str:
     numbers = _some(codes)
     below = _below(codes, numbers, black) if numbers.size else ""
     return below and f"{below}; networks know no light below black: state a lower one (--black)."
+
+
+def shade_of(picture: np.ndarray, white_level: float = 1.0) -> str:
+    """What to say where nearly all of a picture [C, H, W] in linear light is shown black, or white; else nothing."""
+    for name, share in (
+        ("black", (picture < _LEAST_SHOWN * white_level).mean()),
+        ("white", (picture >= white_level).mean()),
+    ):
+        if share > _NEARLY_ALL:
+            return f"{100 * float(share):.3g} % of the picture is {name}"
+    return ""
 
 
 def _some(codes: np.ndarray) -> np.ndarray:

@@ -20,6 +20,9 @@ _EXPOSURE_TIME, _F_NUMBER, _ISO = 0x829A, 0x829D, 0x8827
 _KEPT = (0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298)  # description, make, model, time, artist, copyright
 # Of the files' own pixels: notes of the maker, components, compression, size, other directories, colors.
 _DROPPED = (0x927C, 0x9101, 0x9102, 0xA001, 0xA002, 0xA003, 0xA005)
+_DESCRIPTION = 0x010E
+_OF_A_STACK = ("ImageJ=", "SCIFIO=", "<?xml", "<OME", "<MetaData", '{"shape"', "shape=")
+"""How descriptions begin that say how a file's pages are frames; of one picture they are wrong."""
 _MOST_EXIF, _MOST_VALUE = 32_000, 4_000  # bytes
 _MOST_PROFILE = 4_000_000
 _STRIP = 64  # rows that are converted at a time
@@ -83,7 +86,10 @@ def _kept(exif: Image.Exif) -> bytes:
 
     new = Image.Exif()
     for tag in _KEPT:
-        if tag in exif and small(exif[tag]):
+        of_a_stack = tag == _DESCRIPTION and str(exif.get(tag, "")).lstrip("\ufeff \n").startswith(
+            _OF_A_STACK
+        )
+        if tag in exif and small(exif[tag]) and not of_a_stack:
             new[tag] = exif[tag]
     for directory in (_EXIF, _GPS):
         inside = exif.get_ifd(directory)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import correlate1d, median_filter, uniform_filter
 
 from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce, reflect_index
@@ -28,9 +28,9 @@ _TILE, _STEP = 16, 8  # px of a level: side of a tile, and from one to the next
 _COARSEST = 96  # px: the coarsest level has a shorter side below this
 _SEARCH = 4  # px of the coarsest level
 _PRIOR = 1.0  # of a displacement by 1 px from what the level above says, in units of noise
-_MARGIN = 30.0  # by which another displacement must be better than that
-_CHANCE = 8 * (2 * _TILE**2) ** 0.5  # curvature of the misfit that noise alone makes
-_MOST_SURE = 50.0  # 1 / px^2: of a tile's displacement
+_MARGIN = 15.0  # by which another displacement must be better than that
+_CHANCE = (2 * _TILE**2) ** 0.5  # 1 / px^2: about the precision that a tile of noise seems to have
+_MOST_SURE = 50.0  # 1 / px^2: of a tile's displacement, in any direction
 _REST, _TO_ZERO, _JUMP, _SMOOTHINGS = 0.5, 0.05, 1.0, 60  # see _smoothed
 _OUTLIER, _FITS = 1.0, 12  # px, rounds: of the camera's model
 _MEDIAN = 5  # cells
@@ -70,7 +70,7 @@ def find_motion(
             candidates, search = _candidates(best, h, w), 1
         best, misfit = _best(a, b, np.ascontiguousarray(candidates), search)
     assert best is not None
-    displacements, precision = _below_a_pixel(best, misfit)
+    displacements, precision = _below_a_pixel(best, misfit, _structure(reference[0]))
     displacements, precision = 2 * displacements, precision / 4  # pixels of the full size
     camera = _camera(displacements, precision)
     motion = camera + _smoothed(displacements - camera, precision)
@@ -210,19 +210,44 @@ def _match(a, b, candidates, search, top, best, misfit):  # type: ignore[no-unty
             misfit[j, i, 4] = _misfit(a, b, y, x, by, bx + 1)
 
 
-def _below_a_pixel(best: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Displacements to where parabolas through the misfits are least, and their precision, 1 / px^2: [h, w, 2] each.
+def _structure(a: np.ndarray) -> np.ndarray:
+    """The structure tensor of every tile, the sum over its pixels of g g^T with g = (da/dy, da/dx), less what noise of
+    standard deviation 1 adds: [h, w, 2, 2]."""
+    across = (0.25, 0.5, 0.25)
+    gradients = [correlate1d(correlate1d(a, (-0.5, 0, 0.5), axis), across, 1 - axis) for axis in (0, 1)]
+    of_noise = 0.5 * float(np.square(across).sum())
+    missing = [(0, -n % _STEP) for n in a.shape]
+    out = np.empty((*(-(-n // _STEP) for n in a.shape), 2, 2))
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        products = np.pad(gradients[i] * gradients[j] - of_noise * (i == j), missing)
+        means = uniform_filter(products, _TILE, mode="constant")[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
+        out[..., i, j] = out[..., j, i] = _TILE**2 * means
+    return out
 
-    The curvature says how precise; what noise has of it by chance says nothing, and a tile that fits badly little.
+
+def _below_a_pixel(
+    best: np.ndarray, misfit: np.ndarray, structure: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements [h, w, 2] to where a paraboloid through the misfits is least, and their precision [h, w, 2, 2], a
+    matrix in 1 / px^2.
+
+    The precision is half the structure tensor, since a difference has the noise of two frames. A tile with a single
+    edge tells the motion across it, and nothing of the motion along it. What noise alone has of a tensor is left out,
+    and a tile that fits badly tells little.
     """
-    middle = misfit[..., :1]
-    lower, upper = misfit[..., 1::2], misfit[..., 2::2]
-    seen = misfit.max(axis=-1, keepdims=True) < 1e29
-    curvature = np.where(seen, lower + upper - 2 * middle, 0)
-    rest = np.where(curvature > _CHANCE, (lower - upper) / np.maximum(2 * curvature, 1e-6), 0)
-    misfit_of_noise = 2 * _TILE**2
-    precision = np.maximum(curvature - _CHANCE, 0) / 4 / np.maximum(middle / misfit_of_noise, 1)
-    return best + np.clip(rest, -0.5, 0.5), np.minimum(precision, _MOST_SURE)
+    middle, lower, upper = misfit[..., 0], misfit[..., 1::2], misfit[..., 2::2]
+    seen = misfit.max(axis=-1) < 1e29
+    values, vectors = np.linalg.eigh(structure / 2)
+    # The misfit's differences are of neighbors, and steeper than the gradients above.
+    curvature = np.where(seen, (lower + upper).sum(axis=-1) - 4 * middle, 0)
+    steeper = np.maximum(curvature / np.maximum(4 * values.sum(axis=-1), 1e-6), 1)
+    values = np.where(seen[..., None] & (values > _CHANCE), values, 0)
+    slope = np.einsum("...ji,...j->...i", vectors, np.where(seen[..., None], lower - upper, 0))
+    rest = np.where(values > 0, slope / np.maximum(8 * values * steeper[..., None], 1e-6), 0)
+    rest = np.einsum("...ij,...j->...i", vectors, np.clip(rest, -0.5, 0.5))
+    fits = np.maximum(middle / (2 * _TILE**2), 1)
+    values = np.minimum(np.maximum(values - _CHANCE, 0) / fits[..., None], _MOST_SURE)
+    return best + rest, np.einsum("...ik,...k,...jk->...ij", vectors, values, vectors)
 
 
 def _camera(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
@@ -241,9 +266,18 @@ def _camera(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
             np.stack([zero, zero, zero, one, y, x, x * y, x * x], axis=1),
         ]
     )
-    values, sure = (np.moveaxis(field, -1, 0).ravel() for field in (displacements, precision))
-    told = sure > 0
-    terms_told, values, sure = terms[told], values[told], sure[told]
+    # Along the two axes of its precision, a tile is two measurements that are independent of each other.
+    sure, directions = np.linalg.eigh(precision.reshape(-1, 2, 2))
+    along = np.einsum("nji,nj->in", directions, displacements.reshape(-1, 2)).ravel()
+    turned = np.concatenate(
+        [
+            directions[:, 0, k, None] * terms[: h * w] + directions[:, 1, k, None] * terms[h * w :]
+            for k in (0, 1)
+        ]
+    )
+    sure = sure.T.ravel()
+    told = sure > 1e-6  # more than rounding
+    terms_told, values, sure = turned[told], along[told], sure[told]
     weights, solution = sure, np.zeros(8)
     for _ in range(_FITS):
         weighted = terms_told.T * weights
@@ -255,22 +289,24 @@ def _camera(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
 def _smoothed(rest: np.ndarray, precision: np.ndarray) -> np.ndarray:
     """What is left beside the camera's motion, where neighbors agree: f [h, w, 2] that minimizes
 
-        sum precision (f - rest)^2 + 0.05 f^2 + 0.5 sum over neighbors log(1 + |f - f'|^2)
+        sum (f - rest)^T precision (f - rest) + 0.05 |f|^2 + 0.5 sum over neighbors log(1 + |f - f'|^2)
 
     by fixed-point steps: a jump of more than a pixel is a jump.
     """
-    f = np.where(precision > 0, rest, 0)
-    told = precision * rest
+    told = np.einsum("...ij,...j->...i", precision, rest)
+    f = np.zeros_like(rest)
+    down, mixed, across = (precision[..., i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
     for _ in range(_SMOOTHINGS):
-        total, weight = told.copy(), precision + _TO_ZERO
+        total, weight = told.copy(), np.full(rest.shape[:2], _TO_ZERO)
         for axis in (0, 1):
             low = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
             high = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
-            step = f[high] - f[low]
-            link = _REST / (1 + (step**2).sum(axis=-1, keepdims=True) / _JUMP**2)
-            total[low] += link * f[high]
-            total[high] += link * f[low]
+            link = _REST / (1 + ((f[high] - f[low]) ** 2).sum(axis=-1) / _JUMP**2)
+            total[low] += link[..., None] * f[high]
+            total[high] += link[..., None] * f[low]
             weight[low] += link
             weight[high] += link
-        f = total / weight
+        # f = (precision + weight)^-1 total, of 2x2 matrices
+        p, q, (y, x) = down + weight, across + weight, np.moveaxis(total, -1, 0)
+        f = np.stack([q * y - mixed * x, p * x - mixed * y], axis=-1) / (p * q - mixed**2)[..., None]
     return f

@@ -17,6 +17,7 @@ AROUND = 1
 """Pixels around a patch that are read with it: those of its mean picture explain shifts."""
 
 _LEAST_PATCHES = 24
+_ALIKE = 0.5  # share of a frame's patches that are those of the first one, to the last digit
 _CLIPPED = 0.02  # share of clipped values that a patch may have
 _ROUNDING = 1e-14  # variance that single precision leaves between equal pictures
 _DEPENDENT = 1e-9  # of the largest eigenvalue: regressors that are sums of others
@@ -30,6 +31,10 @@ _TRUSTED = 3.0  # standard deviations of a patch from the line
 _LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
 numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
+
+
+class SameFramesError(ValueError):
+    """Frames are all the same, so that nothing can be told of their noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,16 +140,20 @@ def estimate_noise(
     Raises ValueError where there is nothing to estimate from.
     """
     columns: list[np.ndarray] = []
-    N = 0
+    N = alike = compared = 0
     for block in blocks:
         count = len(block.gains) if isinstance(block, Patches) else len(block)
         N = max(N, count)
         if count < 2:
             raise ValueError(f"noise: there is {count} frame; its noise is seen between 2 or more")
-        if isinstance(block, Patches):
-            columns.append(_measured(block, clipped))
-        elif min(block.shape[1:]) >= PATCH:
-            columns.append(_measured(Patches.of(block, gains), clipped))
+        if not isinstance(block, Patches):
+            if min(block.shape[1:]) < PATCH:
+                continue
+            block = Patches.of(block, gains)
+        columns.append(_measured(block, clipped))
+        windows = block.windows[columns[-1][5] > 0]
+        alike += int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
+        compared += len(windows) * (count - 1)
     if not columns:
         raise ValueError(
             f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"
@@ -152,8 +161,8 @@ def estimate_noise(
     means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
     differs = variances > _ROUNDING * (1 + means**2)
     candidates = (intact > 0) & differs
-    if not differs.any():
-        raise ValueError(
+    if not differs.any() or alike > _ALIKE * compared:
+        raise SameFramesError(
             "noise: once aligned, the frames are all the same, so that no noise is seen between them"
         )
     if candidates.sum() < _LEAST_PATCHES:

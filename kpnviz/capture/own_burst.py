@@ -10,11 +10,11 @@ import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
-from kpnviz.capture.choosing import listed
+from kpnviz.capture.choosing import LEFT_OUT, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise, noise_of_one_frame
+from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
 from kpnviz.noise import NoiseModel
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
@@ -54,7 +54,7 @@ class Shift:
 
     def __str__(self) -> str:
         ev = np.log2(self.brightness)
-        bright = f"; brightness {ev:+.2f} EV, undone" if self.brightness != 1 else ""
+        bright = f"; brightness {ev:+.2f} EV, undone".replace("-", "−") if self.brightness != 1 else ""
         if self.measured is None:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
@@ -123,31 +123,14 @@ class OwnBurst:
         if self.left_out and not self.chosen:
             why += " of the scene that most frames show"
         text = f"The reference is {self.stack.names[self.reference]} ({why})."
-        if self.left_out:
-            for which, one, many in (
-                (self.left_out - self.white, "it shows another scene", "they show another scene"),
-                (
-                    self.white,
-                    "it could not be aligned, with much of it at white",
-                    "they could not be aligned, with much of them at white",
-                ),
-            ):
-                others = listed([self.stack.names[i] for i in sorted(which)])
-                if which:
-                    text += f" Left out, as {one if len(which) == 1 else many}: {others}."
+        for sentence in self.left_out_notes:
+            text += f" {sentence}"
         if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
             text += (
                 f" Frames of {self.stack.width}x{self.stack.height} pixels are too small to be aligned, and are used "
                 "as they are."
             )
-        if used < total:
-            left = [
-                name
-                for i, name in enumerate(self.stack.names)
-                if i not in self.order and i not in self.left_out
-            ]
-            text += f" Of {total} frames {used} are used, the sharpest that were found; left out: {', '.join(left)}."
-        elif len(self.order) > used:
+        if len(self.order) > used == total:
             twice = len(self.order) - used
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
@@ -169,6 +152,27 @@ class OwnBurst:
         return text
 
     @property
+    def left_out_notes(self) -> list[str]:
+        """Sentences on frames of the stack that are not used."""
+        notes = []
+        for which, one, many in (
+            (self.left_out - self.white, "it shows another scene", "they show another scene"),
+            (
+                self.white,
+                "it could not be aligned, with much of it at white",
+                "they could not be aligned, with much of them at white",
+            ),
+            (
+                set(range(len(self.stack))) - self.left_out - set(self.order),
+                *2 * (f"{len(set(self.order))} frames are used, the sharpest that were found",),
+            ),
+        ):
+            others = listed([self.stack.names[i] for i in sorted(which)])
+            if which:
+                notes.append(f"{LEFT_OUT}, as {one if len(which) == 1 else many}: {others}.")
+        return notes
+
+    @property
     def _brightness_report(self) -> str:
         """A sentence on frames that are brighter or darker than the reference; nothing where none is."""
         gains = self.stack.gains
@@ -179,10 +183,8 @@ class OwnBurst:
         count = sum(bool((gains[i] != 1).any()) for i in used)
         if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
             return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
-        text = (
-            f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({min(ev):+.2f} to "
-            f"{max(ev):+.2f} EV), which is undone"
-        )
+        reach = f"{min(ev):+.2f} to {max(ev):+.2f} EV".replace("-", "−")
+        text = f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({reach}), which is undone"
         drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
         if np.ptp(drift, axis=1).max() > 0:
             text += ", for each color by itself"
@@ -271,9 +273,12 @@ class OwnBurst:
     def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
         """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.
 
-        The noise within the reference; of frames that are clipped, as the darkest are, that of the clipped values,
-        which is too little but of the right order; of pictures too small for that, the noise of gain 2.
+        None, of frames that have moved and are the same; else the noise within the reference; of frames that are
+        clipped, as the darkest are, that of the clipped values, which is too little but of the right order; of pictures
+        too small for that, the noise of gain 2.
         """
+        if self._have_moved_and_are_the_same(channel):
+            return NoiseModel(0, 0), "none: the frames have moved, and are the same"
         try:
             return self._noise_of_the_reference(channel), "from the reference alone"
         except ValueError:
@@ -315,6 +320,20 @@ class OwnBurst:
             return fit.caution
         said = "No read noise is left, as where a sensor's black is above 0: state the number of black, if you know it."
         return f"{fit.caution} {said}".lstrip()
+
+    def _have_moved_and_are_the_same(self, channel: int) -> bool:
+        """Whether a scene has moved over the sensor and is the same to the last digit: noise would have stayed behind.
+        (Copies of one file, which have one noise, are the same where they are.)"""
+        found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        if not np.rint(self.motion[found]).any():
+            return False
+        try:
+            self.estimate_noise(channel)
+        except SameFramesError:
+            return True
+        except ValueError:
+            pass
+        return False
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)

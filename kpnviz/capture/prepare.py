@@ -217,7 +217,10 @@ def _best_reference(
         small = [
             box_reduce(image / np.float32(gain), more) for image, gain in zip(overviews, gains, strict=True)
         ]
-        scene = largest_scene(small, scores, noise)
+        white: Sequence[float] = ()
+        if stack.clipped is not None and np.ptp(np.log2(gains)) >= _OTHER_BRIGHTNESS:
+            white = (_BELOW_WHITE * stack.clipped[1] / gains).tolist()
+        scene = largest_scene(small, scores, noise, white)
     in_middle = light.middle_exposure(gains[scene])
     return max((i for i, middle in zip(scene, in_middle, strict=True) if middle), key=lambda i: scores[i])
 

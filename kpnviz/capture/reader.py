@@ -378,6 +378,9 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
     dtype = np.dtype(found["dtype"])
     codes = np.frombuffer(mapping or b"", dtype, int(np.prod(shape))).reshape(shape)
     codes.setflags(write=False)
+    if "part" in found:  # a border of NaN is around it
+        top, bottom, left, right = found["part"]
+        codes = codes[..., top:bottom, left:right]
     N, (_, _, H, W) = len(found["places"]), shape
     stack = FrameStack(
         codes=codes,

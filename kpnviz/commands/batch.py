@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from kpnviz.capture.burst_json import METADATA
+from kpnviz.capture.choosing import LEFT_OUT
 from kpnviz.capture.decoding import natural
+from kpnviz.capture.reader import files_of
+from kpnviz.capture.several import holds_several
 from kpnviz.commands.denoising import check_input, check_options, denoise_burst, loading
 from kpnviz.paths import held, write_atomically
 from kpnviz.text import visible
@@ -34,7 +37,7 @@ RECORD = "bursts.jsonl"
 
 # Also those that cannot be read, so that a folder of them is not passed over in silence: reading it says why.
 _PICTURES = re.compile(
-    "png|jpe?g|tiff?|webp|bmp|gif|avif|hei[cf]|jp2|jxl|p[fgp]m|psd|npy|"
+    "png|jpe?g|tiff?|webp|bmp|gif|avif|hei[cf]|jp2|jxl|p[fgp]m|psd|npy|fits?|fts|"
     "dng|3fr|arw|cr[23w]|dcr|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|ra[fw]|rw[2l]|sr[2fw]|x3f",
     re.IGNORECASE,
 )
@@ -138,16 +141,20 @@ def _denoise_all(bursts: Mapping[str, Path], options: argparse.Namespace, weight
                     print(json.dumps(line), flush=True)
                 bar.update()
                 _say(f"[{number}/{len(tasks)}] {visible(task.name)}: {said}")
+                for sentence in line.get("notes", ()):
+                    if sentence.startswith(LEFT_OUT):
+                        _say(f"  {visible(sentence, 400)}")
         finally:
             _write_record(record, written)
     return failed
 
 
 def find_bursts(folders: Iterable[str | Path]) -> dict[str, Path]:
-    """Name -> path of the bursts in folders: folders with pictures, ZIPs and NPZs, at any depth.
+    """Name -> path of the bursts in folders: folders with pictures, files that hold several frames, ZIPs and NPZs, at
+    any depth.
 
     FOLDER/a/b and FOLDER/a/b.zip are called a/b; what is given itself and is a burst, by its own name. One picture
-    beside folders with bursts is none. Passed over are names that begin with a dot or @ (of systems), folders that
+    beside other bursts is none. Passed over are names that begin with a dot or @ (of systems), folders that
     this command wrote, and links to folders that are found in another way. ValueError where there is no burst, and for
     two of one name, capitals or not: their pictures would be one file.
     """
@@ -158,7 +165,8 @@ def find_bursts(folders: Iterable[str | Path]) -> dict[str, Path]:
         paths = sorted(_find(root, set()), key=lambda path: natural(str(path)))
         if not paths:
             raise ValueError(
-                f"{visible(folder)} holds no burst: --each takes folders of folders with pictures, of ZIPs or of NPZs"
+                f"{visible(folder)} holds no burst: --each takes folders of folders with pictures, of ZIPs, of NPZs or "
+                "of other files that hold several frames"
             )
         for path in paths:
             place = path.relative_to(root) if path != root else Path(root.name)
@@ -180,7 +188,7 @@ def _find(path: Path, seen: set[Path]) -> Iterator[Path]:
     that it cannot be read is said when its turn comes.
     """
     if os.path.isfile(path):
-        if path.suffix.lower() in _ARCHIVES:
+        if path.suffix.lower() in _ARCHIVES or _is_stack(path):
             yield path
         return
     real = Path(os.path.realpath(path))
@@ -196,14 +204,35 @@ def _find(path: Path, seen: set[Path]) -> Iterator[Path]:
     # Links last, so that a burst has the name of its own folder where both are here.
     folders = sorted(filter(os.path.isdir, inside), key=os.path.islink)
     below = [burst for entry in folders for burst in _find(entry, seen)]
-    pictures = sum(_PICTURES.fullmatch(entry.suffix[1:]) is not None for entry in inside)
-    if os.path.isfile(path / METADATA) or pictures > (1 if below else 0):
+    described = os.path.isfile(path / METADATA)
+    stacks = [] if described else [entry for entry in inside if os.path.isfile(entry) and _is_stack(entry)]
+    pictures = sum(_is_picture(entry) for entry in inside) - len(stacks)
+    if described or pictures > (1 if below or stacks else 0):
         yield path  # with the ZIPs in it, if there are any
+        yield from stacks
     else:
         for entry in inside:
             if not os.path.isdir(entry):
                 yield from _find(entry, seen)
     yield from below
+
+
+def _is_picture(path: Path) -> bool:
+    return _PICTURES.fullmatch(path.suffix[1:]) is not None
+
+
+def _is_stack(path: Path) -> bool:
+    """Whether a picture's file is a burst by itself."""
+    return _is_picture(path) and holds_several(path)
+
+
+def _paths(burst: Path) -> list[str]:
+    """What is read of a burst: of a folder the files that are no bursts themselves; all, if burst.json lists them."""
+    if not os.path.isdir(burst) or os.path.isfile(burst / METADATA):
+        return [str(burst)]
+    files = [file for _, file in files_of([burst])]
+    single = [str(file) for file in files if not _is_stack(file)]
+    return single if len(single) < len(files) else [str(burst)]
 
 
 def check_input_folders(folders: Iterable[str | Path]) -> None:
@@ -315,10 +344,10 @@ def _check_replaceable(task: Task, line: Mapping[str, Any], inputs: set[tuple[in
 
 
 def _files(burst: Path) -> list[tuple[str, os.stat_result]]:
-    from kpnviz.capture.reader import files_of
-
     try:
-        return [(name, file.stat() if file.exists() else file.lstat()) for name, file in files_of([burst])]
+        return [
+            (name, file.stat() if file.exists() else file.lstat()) for name, file in files_of(_paths(burst))
+        ]
     except (OSError, RuntimeError):  # said when it is read; RuntimeError: a link to itself
         return []
 
@@ -348,7 +377,7 @@ def denoise_one(options: argparse.Namespace, weights: str, task: Task) -> dict[s
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"output: {os_sentence(error)}") from None
-    values = vars(options) | {"files": [str(task.burst)], "output": task.output}
+    values = vars(options) | {"files": _paths(task.burst), "output": task.output}
     report = denoise_burst(argparse.Namespace(**values), denoiser, quiet=True)
     seconds = round(time.perf_counter() - begun, 3)
     return report | {"total_seconds": seconds, "host": here, "kpnviz": version("kpnviz")}

@@ -104,9 +104,9 @@ def add_commands(commands: Any) -> None:
         "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --color --model kpn-l5\n"
         "  kpnviz denoise --each bursts -o clean          # every burst in a folder, each to its own picture\n"
         "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.\n"
-        "--each: a burst is a folder with pictures, a ZIP or an NPZ, at any depth; bursts/a/b becomes clean/a/b.png,\n"
-        "and clean/bursts.jsonl says how. Started again, it leaves out what was done from the same files in the same "
-        "way.",
+        "--each: a burst is a folder with pictures or a file of several frames, at any depth; bursts/a/b becomes\n"
+        "clean/a/b.png, and clean/bursts.jsonl says how. Started again, it leaves out what was done from the same "
+        "files in the same way.",
     )
     _add_input(denoise)
     denoise.add_argument(

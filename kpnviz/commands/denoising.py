@@ -27,7 +27,7 @@ ALIGN = {"auto": None, "on": True, "off": False}
 DEFECTS = {"auto": None, "mend": True, "keep": False}
 """The values of --align and of --defects, and those of capture.prepare.prepare."""
 
-_LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
+_OF_SHADES = "state the numbers of black and white (--black, --white), or write floating point (--float)."
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -177,7 +177,7 @@ def open_burst(
             for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True)
         ],
         "input": stack.meaning and as_dict(stack.meaning),
-        "notes": list(stack.notes),
+        "notes": [*stack.notes, *burst.left_out_notes],
     }
     return reader, burst, channels, list(noises), report
 
@@ -215,6 +215,8 @@ def denoise_burst(
         check_aligned_folder(options.aligned)
     from tqdm import tqdm
 
+    from kpnviz.capture.levels import shade_of
+
     reader, burst, channels, noises, report = open_burst(options, denoiser, quiet)
     if options.aligned:
         from kpnviz.capture.writer import write_aligned
@@ -235,30 +237,17 @@ def denoise_burst(
     stack = burst.stack
     if not linear or stack.profile is not None:
         picture = stack.developed(picture)
-    one_shade = (
-        "" if options.float or suffix == ".dng" else shade_of(picture, 1 if linear else stack.white_level)
-    )
+    one_shade = ""
+    if not options.float and suffix != ".dng":
+        one_shade = shade_of(picture, 1 if linear else stack.white_level)
     if one_shade:
+        one_shade += f": if it should not be, {_OF_SHADES}"
         if not quiet:
             _say(one_shade)
         report["notes"].append(one_shade)
     write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
     report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
     return report | {"seconds": round(estimate.seconds, 3)}
-
-
-def shade_of(picture: np.ndarray, white_level: float = 1.0) -> str:
-    """A sentence where nearly all of a picture [C, H, W] in linear light is shown black, or white; else nothing."""
-    for name, share in (
-        ("black", (picture < _LEAST_SHOWN * white_level).mean()),
-        ("white", (picture >= white_level).mean()),
-    ):
-        if share > _NEARLY_ALL:
-            return (
-                f"{100 * float(share):.3g} % of the picture is {name}: if it should not be, state the numbers of black "
-                "and white (--black, --white), or write floating point (--float)."
-            )
-    return ""
 
 
 def encoded(

@@ -76,6 +76,7 @@ def offer() -> dict[str, Any]:
         "matrix": {"gains": list(choices.MATRIX_GAINS), "crop": choices.MATRIX_CROP},
         "camera": choices.MAX_CAMERA,
         "camera_titles": {name: list(titles) for name, titles in choices.CAMERA_TITLES.items()},
+        "helps": {name: text.replace("*", "") for name, text in choices.HELPS.items()},
         "display": DISPLAY,
         "display_choices": {
             "mode": list(MODES),

@@ -62,6 +62,8 @@ def near(figure: go.Figure, most: float) -> go.Figure:
     One that is far off would squash what the others are apart.
     """
     inside = [0.0]
+    first, last = (end(x for trace in figure.data for x in trace.x) for end in (min, max))
+    sides = {first: ("left", -7), last: ("right", 7)}  # at an end they would touch the numbers of the axis
     for trace in figure.data:
         for x, y in zip(trace.x, trace.y, strict=True):
             if y is None or not np.isfinite(y):
@@ -70,10 +72,11 @@ def near(figure: go.Figure, most: float) -> go.Figure:
                 inside.append(float(y))
                 continue
             log = figure.layout.xaxis.type == "log"
+            anchor, shift = sides.get(x, ("center", 0))
             figure.add_annotation(
                 x=np.log10(x) if log else x, y=0 if y < 0 else 1, yref="paper", showarrow=False,
                 text=f"{'▼' if y < 0 else '▲'}<br>{number(y, 1)}", yanchor="bottom" if y < 0 else "top",
-                font=dict(size=12, color=trace.line.color), align="center",
+                font=dict(size=12, color=trace.line.color), align=anchor, xanchor=anchor, xshift=shift,
             )  # fmt: skip
     room = 0.15 * (max(inside) - min(inside)) or 0.1
     return figure.update_yaxes(range=[min(inside) - room, max(inside) + room])

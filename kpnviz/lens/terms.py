@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable
@@ -38,11 +39,39 @@ def explained_word(word: str) -> str:
     return f"{found[0]}." if found else ""
 
 
-def explained(titles: Iterable[str]) -> str:
-    """Markdown: a list of all words of the titles that are explained, each once; "L5" stands for all sizes."""
-    words: dict[str, None] = {}
-    for title in titles:
-        for word in words_of(re.sub(r"\bL\d+\b", "L5", title)):
-            words.setdefault(word)
-    sentences = (word[0].upper() + word[1:] if word.startswith("a ") else word for word in words)
-    return "\n".join(f"- {sentence}." for sentence in sentences)
+@cache
+def _word() -> re.Pattern[str]:
+    """Words as they stand in names of methods and in sentences, the longest first; numbers, [[3]], are none."""
+    names = sorted({*terms()["methods"], *terms()["words"]} - {"L"}, key=len, reverse=True)
+    return re.compile(rf"\[\[\d+\]\]|(?<![\w-])({'|'.join(map(re.escape, names))}|L\d+)(?![\w-])")
+
+
+def with_terms(text: str) -> str:
+    """HTML of plain text in which each word that is explained can be asked, where it first stands."""
+    return marked_terms(html.escape(text))
+
+
+def marked_terms(text: str) -> str:
+    """The same of HTML without tags, which stays as it is."""
+    seen: set[str] = set()
+
+    def term(match: re.Match[str]) -> str:
+        word = match[1]
+        sentence = explained_word(word) if word and word not in seen else ""
+        if not sentence:
+            return match[0]
+        seen.add(word)
+        return f"<span class='term' tabindex='0' data-tip='{html.escape(sentence, quote=True)}'>{word}</span>"
+
+    return _word().sub(term, text)
+
+
+def line_of(words: Iterable[str]) -> str:
+    """HTML of a line of words that can be asked."""
+    return f"What the words mean: {' · '.join(map(with_terms, words))}"
+
+
+def words_in(titles: Iterable[str]) -> list[str]:
+    """The words of methods' titles that are explained, each once; "L5" stands for all sizes."""
+    found = (_word().findall(re.sub(r"\bL\d+\b", "L5", title)) for title in titles)
+    return list(dict.fromkeys(word for words in found for word in words))

@@ -54,6 +54,8 @@ def results_texts(results: Results) -> dict[str, Any]:
 def page_texts(gains: Sequence[float]) -> dict[str, dict[str, str]]:
     """Titles, introductions and captions of the pages that app and site share, as HTML: kpnviz/lens/texts/pages.py.
 
+    Words that a page explains are one text, with " · " between them.
+
     gains   of the matrix on Noise
     """
     found = {
@@ -61,6 +63,7 @@ def page_texts(gains: Sequence[float]) -> dict[str, dict[str, str]]:
             "title": html.escape(page.title),
             "introduction": markup(page.introduction),
             **{key: markup(text) for key, text in page.texts.items()},
+            "words": " · ".join(page.words),
         }
         for name, page in pages.ALL.items()
     }

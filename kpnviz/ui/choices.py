@@ -6,9 +6,11 @@ from typing import Any
 
 from kpnviz.burst import Misalignment, MovingObject
 from kpnviz.lens.texts.lessons import LESSONS
+from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
 from kpnviz.models.zoo import MATCHED
+from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN
 from kpnviz.photos import gallery
 
 PAGES = {
@@ -86,6 +88,24 @@ SHAKE_TITLES = {
 }
 """How they are written for people."""
 
+HELPS = {
+    "color": "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: "
+    "frames of the luminance.",
+    "gain": "The higher the gain, the noisier; ×1 to ×8 are the paper's. "
+    f"{beyond_training((*GAINS, MAX_GAIN))} That is: read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above "
+    f"{TRAINING_SHOT_GAIN[1]:.3f}, the largest of any training burst. (Those are darkened, down to 1/30 of white, for "
+    "stacked networks 1/10: relative to that, some are as noisy.)",
+    "frames": "How many noisy frames the burst has. Networks whose frames are stacked take as many as they were "
+    "trained with; those that match take any number.",
+    "shake": "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by "
+    "whole pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by 0.1° to 0.5°, with a rolling "
+    "shutter, and a part of the scene in front that moves by 1 to 6 pixels more. *Strong*: within ±4, half of the "
+    "time within ±16. *By hand*: you say where the scene goes in each frame.",
+    "moving": "A round cut-out of another photo travels over the scene, 2 pixels a frame.",
+    "seed": "Of the shake and of the noise.",
+}
+"""What controls mean, by the key of what they set; Markdown."""
+
 Shifts = tuple[tuple[int, int], ...]
 """(dy, dx) of each frame; frame 0 stays."""
 
@@ -94,7 +114,7 @@ KERNEL_VIEWS = {
     "maps": "Maps",
     "kinds": "Kinds",
     "frequencies": "Frequencies",
-    "region": "Mean of a region",
+    "region": "Region",
     "disagreement": "Disagreement",
     "what-if": "What if",
 }

@@ -15,9 +15,8 @@ import streamlit as st
 
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize, with_motion
 from kpnviz.camera_motion import CameraMotion
-from kpnviz.lens.terms import explained
-from kpnviz.lens.texts.result_tables import beyond_training
-from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN, NoiseModel
+from kpnviz.lens.terms import with_terms, words_in
+from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import has_color, read_scene
 from kpnviz.ui.cache import failures, forget_failures, interesting_pixel
 from kpnviz.ui.choices import (
@@ -25,7 +24,7 @@ from kpnviz.ui.choices import (
     CAMERA_TITLES,
     CROPS,
     HANDHELD,
-    MAX_GAIN,
+    HELPS,
     MAX_METHODS,
     MAX_SEED,
     MAX_SHIFT,
@@ -67,27 +66,7 @@ from kpnviz.ui.state import (
     gain_button,
     shift_table,
 )
-
-_SHAKE_HELP = (
-    "How far the camera moves each frame. *As in the paper*: within ±2 pixels, now and then within ±16, by whole "
-    "pixels or by halves. *Of a hand*: by halves, and it turns meanwhile by .1° to .5°, with a rolling shutter, "
-    "and a part of the scene in front that moves by 1 to 6 pixels more. *Strong*: within ±4, half of the time "
-    "within ±16. *By hand*: you say where the scene goes in each frame."
-)
-
-_MOVING_HELP = "A round cut-out of another photo travels over the scene, 2 pixels a frame."
-_COLOR_HELP = (
-    "Frames of R, G and B: kernels are predicted once, from their weighted sum, and applied to each. Off: frames of "
-    "the luminance."
-)
-
-
-_GAIN_HELP = (
-    f"The higher the gain, the noisier; ×1 to ×8 are the paper's. {beyond_training((*GAINS, MAX_GAIN))} That is: "
-    f"read_std is above {TRAINING_READ_STD[1]:.3f}, or shot_gain above {TRAINING_SHOT_GAIN[1]:.3f}, the largest "
-    "of any training burst. (Those are darkened, down to 1/30 of white, for stacked networks 1/10: relative to "
-    "that, some are as noisy.)"
-)
+from kpnviz.ui.tips import line_of_terms, tips_aside
 
 
 def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
@@ -116,6 +95,7 @@ def recipe_of(state: Mapping[str, Any]) -> BurstRecipe:
 
 def burst_controls() -> BurstRecipe:
     """Draw the controls; the recipe that they stand at."""
+    tips_aside()
     st.subheader("Scene")
     place = st.container()
     st.segmented_control(
@@ -129,7 +109,7 @@ def burst_controls() -> BurstRecipe:
     st.toggle(
         "Color",
         disabled=not in_color,
-        help=_COLOR_HELP if in_color else "This photo has no color.",
+        help=HELPS["color"] if in_color else "This photo has no color.",
         **control(COLOR),
     )
 
@@ -139,7 +119,7 @@ def burst_controls() -> BurstRecipe:
         **limits(GAIN),
         step=0.1,
         format="×%.1f",
-        help=_GAIN_HELP,
+        help=HELPS["gain"],
         **control(GAIN),
     )
     _gain_presets()
@@ -147,15 +127,14 @@ def burst_controls() -> BurstRecipe:
     st.slider(
         "Frames",
         **limits(FRAMES),
-        help="How many noisy frames the burst has. Networks whose frames are stacked take as many as they were trained "
-        "with; those that match take any number.",
+        help=HELPS["frames"],
         **control(FRAMES, _fit_shifts),
     )
     st.selectbox(
         "Camera shake",
         [*SHAKES, BY_HAND],
         format_func=SHAKE_TITLES.__getitem__,
-        help=_SHAKE_HELP,
+        help=HELPS["shake"],
         **control(SHAKE, _keep_shifts),
     )
     if st.session_state[SHAKE] == BY_HAND:
@@ -165,11 +144,11 @@ def burst_controls() -> BurstRecipe:
     st.toggle(
         "Moving object",
         disabled=turns,
-        help="There is none where the camera turns." if turns else _MOVING_HELP,
+        help="There is none where the camera turns." if turns else HELPS["moving"],
         **control(MOVING),
     )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.number_input("Seed", **limits(SEED), help="Of the shake and of the noise.", **control(SEED))
+    left.number_input("Seed", **limits(SEED), help=HELPS["seed"], **control(SEED))
     right.button("Next", on_click=_next_seed, width="stretch", help="Another burst of the same kind.")
 
     recipe = recipe_of({key: st.session_state[key] for key in DEFAULTS})
@@ -177,11 +156,9 @@ def burst_controls() -> BurstRecipe:
     with place:
         scene_picker(recipe, key=PICKER, on_change=_take_scene)
     noise = recipe.noise
-    noise_text.caption(
-        f"Noise at white: ±{(noise.read_std**2 + noise.shot_gain) ** 0.5:.3f}  \n"
-        f"read_std {noise.read_std:.4f} · shot_gain {noise.shot_gain:.4f}",
-        help="x ~ N(y, read_std² + shot_gain · y), in linear intensity with white = 1.",
-    )
+    white = (noise.read_std**2 + noise.shot_gain) ** 0.5
+    written = with_terms(f"read_std {noise.read_std:.4f} · shot_gain {noise.shot_gain:.4f}")
+    noise_text.html(f"<p class='words'>Noise at white: ±{100 * white:.1f} % of white<br>{written}</p>")
     return recipe
 
 
@@ -200,9 +177,9 @@ def method_controls() -> tuple[str, ...]:
         format_func=method_title,
         max_selections=MAX_METHODS,
         select_all=False,
-        help=explained(method_title(name) for name in names if own(name) is None),
         **control(METHODS),
     )
+    line_of_terms(words_in(method_title(name) for name in names if own(name) is None))
     return usable(tuple(name for name in names if name in chosen_names))
 
 

@@ -25,7 +25,7 @@ from kpnviz.matching import matching_costs
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import noise_std, stabilize
 from kpnviz.serving.work import cached, is_cached
-from kpnviz.text import number
+from kpnviz.text import number, times
 from kpnviz.ui import cache, elements, foreign
 from kpnviz.ui.choices import SIZED
 from kpnviz.ui.kernel_lens import kernel_lens
@@ -37,6 +37,9 @@ HEIGHT = 320
 PAIR = 240  # CSS pixels of each of two figures side by side: both fit a column in front of a class
 PATCH = 33  # pixels a side of the pictures of a place
 SKY = 24  # pixels a side in which noise is measured
+
+LENS_SHARE = 0.6
+"""Of the window's height, for a lens in front of a class: what is said of it is to be seen, too."""
 
 REACHES = ("kpn-l5", "kpn-l11", "kpn-l25")
 PAPER_BETA, PAPER_ALPHA = 100.0, 0.9998
@@ -184,15 +187,19 @@ def matching(lesson: Lesson, recipe: BurstRecipe) -> None:
     frame = int(np.abs(burst.shifts).max(axis=1).argmax())
     dy, dx = (number(float(v), 0) for v in burst.shifts[frame])
     half = PATCH // 2
-    elements.strip(
-        [
-            (name, f"y {y}, x {x}", burst.truth[y - half : y + half + 1, x - half : x + half + 1])
-            for name, (y, x) in places.items()
-        ],
-        burst.white_level,
-        (half, half),
-        width=110,
-    )
+    # In front of a class beside each other: all of it is in sight.
+    with elements.grid("lesson_matching", PAIR if st.session_state.get(TEACH) else 2 * PAIR):
+        left, right = st.container(), st.container()
+    with left:
+        elements.strip(
+            [
+                (name, f"y {y}, x {x}", burst.truth[y - half : y + half + 1, x - half : x + half + 1])
+                for name, (y, x) in places.items()
+            ],
+            burst.white_level,
+            (half, half),
+            width=70,
+        )
     field = cache.kernels_of(recipe, methods[0])
     went = f"frame {frame}: the scene went to dy {dy}, dx {dx} px"
     kernels = [
@@ -207,8 +214,10 @@ def matching(lesson: Lesson, recipe: BurstRecipe) -> None:
         dark=elements.is_dark(),
         height=_height(330),
     )
-    elements.chart(figure, "lesson_matching")
-    _follow(recipe, burst, methods)
+    with left:
+        elements.chart(figure, "lesson_matching")
+    with right:
+        _follow(recipe, burst, methods)
 
 
 def _by_matching(burst: Burst, frame: int, reach: int, pixel: Pixel) -> np.ndarray:
@@ -239,7 +248,7 @@ def _follow(recipe: BurstRecipe, burst: Burst, methods: Sequence[str]) -> None:
         errors=errors,
         level=["follows exactly"],
         tick_text=[number(value, 0) for value in x],
-        height=_height(HEIGHT),
+        height=HEIGHT,
     )
     elements.chart(figure, "lesson_follow")
 
@@ -294,7 +303,7 @@ def fusing(lesson: Lesson, recipe: BurstRecipe) -> None:
         )
     figure = figures.kernel_rows(
         rows, list(places), [*map(str, field.sizes), "mean"], "frame 0: the kernel of each size n×n",
-        dark=elements.is_dark(), height=270,
+        dark=elements.is_dark(), height=_height(270),
     )  # fmt: skip
     elements.chart(figure, "lesson_fusing")
     pictures = [("Frame 0", burst.reference), ("All six sizes", cache.estimate(recipe, method).image)]
@@ -314,7 +323,7 @@ def annealing(lesson: Lesson, recipe: BurstRecipe) -> None:
     figure = figures.curves(
         steps,
         {"βαᵗ": [PAPER_BETA * PAPER_ALPHA**t for t in steps], one: [1.0] * len(steps)},
-        "training step t", "weight in the loss", level=[one], height=HEIGHT,
+        "training step t", "weight in the loss", level=[one], height=_height(HEIGHT),
         tick_text=[(f"{t // 1000}k" if t else "0") if t % 10_000 == 0 else "" for t in steps],
     )  # fmt: skip
     figure.update_yaxes(type="log", dtick=1)
@@ -324,7 +333,7 @@ def annealing(lesson: Lesson, recipe: BurstRecipe) -> None:
 def assumed(lesson: Lesson, recipe: BurstRecipe) -> None:
     method = _here(lesson.burst.methods[:1])[0]
     burst, sweep, pixel = cache.burst_of(recipe), cache.sweep(recipe, method), lesson.burst.pixel
-    scales = [f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in cache.SHOWN_SCALES]
+    scales = [times(scale) for scale in cache.SHOWN_SCALES]
     elements.strip(
         [
             (text, elements.decibels(image, burst), image)
@@ -343,7 +352,8 @@ def assumed(lesson: Lesson, recipe: BurstRecipe) -> None:
 
 
 def others(lesson: Lesson, recipe: BurstRecipe) -> None:
-    kernel_lens(foreign.example().payload, LESSON_LENS, LESSON_PIXEL, LESSON_DISPLAY)
+    share = LENS_SHARE if st.session_state.get(TEACH) else None
+    kernel_lens(foreign.example().payload, LESSON_LENS, LESSON_PIXEL, LESSON_DISPLAY, share=share)
 
 
 def real(lesson: Lesson, recipe: BurstRecipe) -> None:

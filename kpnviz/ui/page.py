@@ -83,7 +83,17 @@ html { font-size: 21px !important; }
 [data-testid="stHeader"] { height: 2.3rem; min-height: 2.3rem; }
 .st-key-first_minute { top: 0.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.4rem; padding-bottom: 1rem; }
-.st-key-lesson_figure .strip figure { max-width: 24vh; }
+.st-key-lesson_figure .strip figure { max-width: 13vh; }
+.st-key-lesson_figure { gap: 0.5rem; }
+.st-key-lesson_figure .strip figcaption { font-size: 0.65rem; }
+.st-key-lesson_figure [data-testid="stCaptionContainer"] p { font-size: 0.7rem; line-height: 1.35; }
+.st-key-lesson_text { gap: 0.5rem; }
+.st-key-lesson_text [data-testid="stMarkdownContainer"] p { font-size: 0.84rem; line-height: 1.35; }
+.st-key-lesson_text [data-testid="stCaptionContainer"] p { font-size: 0.7rem; }
+.st-key-lesson_text [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+.st-key-lesson_text .katex-display { margin: 0.2rem 0; }
+.st-key-lesson_text :is(p, label) { font-size: 0.86rem; }
+.stApp:has(.st-key-lesson_text) .identity { display: none; } /* a lesson fits the screen */
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.25rem; padding-top: 0; }
 .st-key-class_head [data-testid="stVerticalBlock"] { gap: 0.9rem; }
 .katex-display { font-size: 0.78em; }

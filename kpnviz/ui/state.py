@@ -26,6 +26,7 @@ DRAWN_CONTROLS = "_drawn_controls"  # (page, {widget: its limits}): what was dra
 
 DRAWER = "drawer"  # what closes the sidebar of a phone
 TIPS = "tips"  # what explains words where they stand
+TIPS_ASIDE = "tips_aside"  # the same in the sidebar
 THEME = "theme"  # what runs the page again when the theme is switched
 
 # --- The link ---

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -17,6 +17,7 @@ import torch
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.levels import shade_of
 from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.npz import base_name
@@ -34,7 +35,7 @@ from kpnviz.noise import NoiseModel
 from kpnviz.pictures import SOFTWARE, icc_profile, write_png16
 from kpnviz.serving import uploads, work
 from kpnviz.serving.tiles import Layers, Pyramid
-from kpnviz.text import visible
+from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.methods import denoise, denoiser, frames_of, own
@@ -55,7 +56,7 @@ from kpnviz.ui.state import (
 )
 
 CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
-ASSUMED = {0.25: "×1/4", 0.5: "×1/2", 1.0: "×1", 2.0: "×2", 4.0: "×4"}
+ASSUMED = {scale: times(scale) for scale in (0.25, 0.5, 1.0, 2.0, 4.0)}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS, _THUMBNAIL_PIXELS = 1_500_000, 40_000
@@ -78,6 +79,15 @@ class Upload:
         whether defects are mended."""
         chosen = (str(self.own.reference),) if self.own.chosen else ()
         return (*self.ids, str(self.own.stack.meaning), str(self.own.unmended), *chosen)
+
+
+class Whole(NamedTuple):
+    """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; a sentence
+    (without its period) where nearly all of it is of one shade, or nothing."""
+
+    layers: Layers
+    png: bytes
+    one_shade: str
 
 
 def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
@@ -220,17 +230,16 @@ def picture(
     noises: dict[int, NoiseModel],
     color: str | None,
     progress: Callable[[float], object],
-) -> tuple[Layers, bytes]:
-    """Denoise the whole picture: (the reference as layer `before` and it as `after`, 16-bit PNG). Kept until something
-    changes.
+) -> Whole:
+    """Denoise the whole picture. Kept until something changes.
 
     color is "shared" (kernels for R, G and B together), "each" (kernels of its own for each), "gray", or None: the
     files are gray. `progress` is called after every tile with the share done; raising in it cancels.
     """
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
-    kept = st.session_state.get(OWN_PICTURE)
-    if kept is not None and kept[0] == key:
-        return kept[1]
+    kept_before = st.session_state.get(OWN_PICTURE)
+    if kept_before is not None and kept_before[0] == key:
+        return kept_before[1]
     st.session_state.pop(OWN_PICTURE, None)
     mine, limits = upload.own, Limits.from_environment()
     in_color = color in COLOR_MODES
@@ -268,14 +277,14 @@ def picture(
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
-    kept = (layers, png)
+    kept = Whole(layers, png, shade_of(developed, white))
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 
 
 def kept_picture(
     upload: Upload, method: str, noises: dict[int, NoiseModel], color: str | None
-) -> tuple[Layers, bytes] | None:
+) -> Whole | None:
     """The picture that was last denoised, if these are still its settings."""
     kept = st.session_state.get(OWN_PICTURE)
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))

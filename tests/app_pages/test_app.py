@@ -7,12 +7,13 @@ from streamlit.testing.v1 import AppTest
 import kpnviz
 from kpnviz.analysis import kernel_stats, metrics
 from kpnviz.lens.texts.lessons import LESSONS
+from kpnviz.lens.texts.result_tables import beyond_training
 from kpnviz.models.zoo import ZOO
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import ROOT
 from kpnviz.serving import in_parts, work
 from kpnviz.serving.cache import SizedCache
-from kpnviz.ui import cache, choices, controls, link
+from kpnviz.ui import cache, choices, link
 from kpnviz.ui.choices import PAGES, SHAKES
 from kpnviz.ui.controls import recipe_of
 from kpnviz.ui.elements import plain
@@ -127,11 +128,11 @@ def test_methods_cannot_be_chosen_all_at_once():
 
 
 def test_what_is_said_of_training_follows_its_ranges(monkeypatch):
-    assert controls.beyond_training((1, 2, 4, 8, 16)) == "Gains ×4, ×8 and ×16 lie beyond training."
-    assert controls.beyond_training((1, 2)) == ""
+    assert beyond_training((1, 2, 4, 8, 16)) == "Gains ×4, ×8 and ×16 lie beyond training."
+    assert beyond_training((1, 2)) == ""
     monkeypatch.setattr("kpnviz.noise.TRAINING_READ_STD", (1e-3, 0.1))
     monkeypatch.setattr("kpnviz.noise.TRAINING_SHOT_GAIN", (1e-4, 0.04))
-    assert controls.beyond_training((1, 2, 4, 8, 16)) == "Gain ×16 lies beyond training."
+    assert beyond_training((1, 2, 4, 8, 16)) == "Gain ×16 lies beyond training."
 
 
 def test_a_larger_crop_moves_into_the_photo():

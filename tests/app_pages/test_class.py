@@ -93,6 +93,17 @@ def test_lessons_show_their_picture_and_are_stepped_by_key(projector):
     expect(page.locator("[data-testid=stMarkdown]", has_text="The right answer").last).to_be_in_viewport()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("figure", ["matching", "fusing", "annealing", "others"])
+def test_text_and_figure_of_a_lesson_are_in_sight_together(projector, figure):
+    number = next(i for i, lesson in enumerate(LESSONS) if lesson.figure == figure)
+    page = projector(f"/learn?v=2&teach=1&lesson={number + 1}")
+    page.get_by_text(LESSONS[number].caption[:40]).wait_for()
+    at_rest(page)
+    for part in (".st-key-lesson_text", ".st-key-lesson_figure"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+
+
 def test_no_line_of_the_kernels_of_each_size_is_cut(projector):
     page = projector("/kernels?v=2&teach=1")
     until(page, lambda: lens(page, "l.taken.length === 3"))

@@ -14,7 +14,7 @@ def test_it_opens_once_at_the_plain_address_and_from_the_name_in_the_corner(chro
     page.goto(f"{server}/")
     page.locator(f"{OPEN}[data-painted=burst]").wait_for()
     page.locator(".lens[data-y]").wait_for(state="attached")  # Explore is made ready behind it
-    page.get_by_role("button", name="Skip to the app").click()
+    page.get_by_role("button", name="Skip to Explore").click()
     page.locator(OPEN).wait_for(state="detached")
     page.close()
 

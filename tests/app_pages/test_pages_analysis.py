@@ -84,7 +84,7 @@ def two_networks(tmp_path, monkeypatch):
     ("view", "shown"),
     [
         ("Kinds", {"look": "kinds", "mode": "kinds", "all": True}),
-        ("Mean of a region", {"look": "region", "mode": "picture"}),
+        ("Region", {"look": "region", "mode": "picture"}),
         ("Disagreement", {"mode": "absolute", "against": METHODS[-2], "shown": METHODS[-1]}),
         ("What if", {"look": "change", "mode": "picture"}),
     ],

@@ -1,5 +1,6 @@
 """The app on a telephone: 390 pixels wide, fingers in place of a mouse."""
 
+import itertools
 import re
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_tap_looks_a_finger_that_rests_pins_and_kernels_stay_in_sight(phone):
     assert phone.locator(".stage.shown").bounding_box()["y"] >= head["y"] + head["height"] - 1
     for part in (".stage.shown", ".rows .cell >> nth=0", ".rows .cell >> nth=7"):
         expect(phone.locator(part)).to_be_in_viewport(ratio=1)
+    # A share is read with the frame before it, not with the next one: "0 19 %  1 14 %".
+    ends = (
+        phone.locator(".rows .cells")
+        .first.locator(".label")
+        .evaluate_all(
+            "(all) => all.map((e) => [...e.children].flatMap((c) => [c.getBoundingClientRect().left, c.offsetWidth]))"
+        )
+    )
+    for (left, width, share, wide), (following, *_) in itertools.pairwise(ends):
+        assert following - share - wide > share - left - width
     phone.touchscreen.tap(*point(phone, 60, 70))
     assert lens(phone, "[l.cursor, l.pinnedAt]") == [[60, 70], [40, 20]]
     touch("touchStart", point(phone, 20, 10))

@@ -105,7 +105,7 @@ def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium,
             expect(noise).not_to_have_text(said)  # the script knows of it
             if change == 0:
                 until(page, networks.given)  # the first change's first network is at work
-        last = float(re.search(r"read_std (\S+)", page.get_by_text("read_std").inner_text())[1])
+        last = float(re.search(r"read_std (\S+)", noise.inner_text())[1])
     wait_for_another(page, before)
     first, *others = networks.given()
     assert first.startswith(f"{seed} ") and first.endswith(" mkpn") and f"{last:.4f}" not in first

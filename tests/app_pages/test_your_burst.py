@@ -85,6 +85,15 @@ def test_a_thin_picture_is_shown_and_denoised(shape):
         assert max(image.shape[:2]) <= 100 * min(image.shape[:2])
 
 
+def test_a_picture_of_one_shade_is_said():
+    codes = np.random.default_rng(0).normal(1e-4, 1e-5, (2, 1, 40, 40)).astype(np.float32)
+    own = upload._prepared(("dark",), FrameStack(codes, (0, 1), ("a.tif", "b.tif")))
+    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"]})
+    app.button(key=OWN_DENOISE).click().run()
+    assert not app.exception
+    assert any("100 % of the picture is black: if it should not be" in w.value for w in app.warning)
+
+
 def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     app = open_page()
     assert not app.exception and not app.error
@@ -150,7 +159,7 @@ def test_more_and_less_noise_is_assumed(looked):
     app.segmented_control(key=widget(OWN_LOOK)).set_value("Assumed noise").run()
     assert not app.exception and not app.error
     (figure,) = charts(app)
-    assert figure["layout"]["xaxis"]["ticktext"] == ["×1/4", "×1/2", "×1", "×2", "×4"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["×0.25", "×0.5", "×1", "×2", "×4"]
     weights = decoded(figure["data"][0]["customdata"])
     found = app.session_state[OWN_ASSUMED][1]
     for i, scale in enumerate((0.25, 0.5, 1, 2, 4)):

@@ -7,13 +7,14 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from kpnviz.burst import BurstRecipe, synthesize
-from kpnviz.capture.choosing import frames_among, listed, reference_of
+from kpnviz.capture.choosing import frames_among, largest_scene, listed, reference_of
 from kpnviz.capture.prepare import prepare, read_burst
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.commands.denoising import encoded
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
+from kpnviz.photos import read_scene
 from kpnviz.pictures import write_png16
 
 from .picture_makers import dng, npy, pillow, zipped
@@ -193,6 +194,21 @@ def test_frames_of_another_exposure_that_are_white_in_part_are_aligned():
     assert not own.left_out
     for shift, (dy, dx) in zip(own.shifts, shifts, strict=True):
         np.testing.assert_allclose(shift.measured, (-dy, -dx), atol=0.3)
+
+
+def test_overexposed_frames_belong_to_the_scene_of_the_others():
+    """Three frames of a scene, of which one has nearly all at white, and two of another scene."""
+    rng = np.random.default_rng(1)
+    city, dog = (read_scene(name)[20:220, 20:260] for name in ("city", "dog"))
+    city, gains = city / np.quantile(city, 0.97), np.array([1, 4, 24, 1, 1])
+    pictures = [
+        np.clip(gain * scene[4 + i : 164 + i, 6 - i : 206 - i] + rng.normal(0, 0.005, (160, 200)), 0, 1)
+        / gain
+        for i, (scene, gain) in enumerate(zip([city] * 3 + [dog] * 2, gains, strict=True))
+    ]
+    scores, noise = [1.0, 0.9, 0.8, 0.5, 0.4], NoiseModel(0.005, 0)
+    assert largest_scene(pictures, scores, noise, (0.9 / gains).tolist()) == [0, 1, 2]
+    assert largest_scene(pictures, scores, noise) == [3, 4]  # what white is compared with tells of no scene
 
 
 def test_frames_too_small_to_be_aligned_are_used_as_they_are(frames):

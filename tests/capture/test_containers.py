@@ -370,3 +370,28 @@ def test_animated_pngs_of_16_bits():
         ValueError, match=r"a.png is an animation of 16 bits, of whose frames one is drawn into"
     ):
         read_frames([("a.png", animation(size=(4, 6)))])
+
+
+def test_an_npz_of_others_means_the_same_whatever_its_array_is_called():
+    counts = (LIGHT * 3000).astype(np.float64)
+    beside = {"dark": np.zeros((12, 16)), "exposure": 30.0}
+    own, *others = (
+        read_frames([("a.npz", data)])
+        for data in (npz(data=counts), npz(frames=counts), npz(frames=counts, **beside))
+    )
+    for stack in others:
+        assert stack.meaning == own.meaning and not stack.known
+        np.testing.assert_array_equal(light(stack), light(own))
+        assert stack.meant(white=10_000).levels == (0, 10_000)
+    ours = read_frames([("a.npz", npz(frames=LIGHT.astype(np.float32), white_level=1.0))])
+    assert ours.known and ours.meaning is None
+
+
+@pytest.mark.parametrize("most", [20, 200])
+def test_few_counts_are_counts_whatever_holds_them(most):
+    counts = np.random.default_rng(0).poisson(LIGHT * most)
+    stacks = [read_frames([("a.npy", npy(counts.astype(dtype)))]) for dtype in (np.uint16, np.int64)]
+    in_tiff = read_frames([("a.tif", tiff(counts.astype(np.uint16), photometric="minisblack"))])
+    for stack in [*stacks, in_tiff]:
+        assert stack.meaning == stacks[1].meaning and stack.clipped is None
+        np.testing.assert_allclose(light(stack), light(stacks[1]), rtol=1e-6)

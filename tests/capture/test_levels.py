@@ -7,10 +7,10 @@ import pytest
 
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
-from kpnviz.capture.levels import find_levels
+from kpnviz.capture.levels import find_levels, shade_of
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import read_frames
-from kpnviz.commands.denoising import encoded, shade_of
+from kpnviz.commands.denoising import encoded
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16
@@ -142,8 +142,10 @@ def test_frames_come_first():
 @pytest.mark.parametrize(
     "spoil, sentence",
     [
-        ([np.s_[:5]], "800 values that are not finite .*: 5 rows at the top; cut these off all frames"),
-        ([np.s_[:, -1:], np.s_[-2:]], "2 rows at the bottom and 1 column at the right; cut"),
+        (
+            [np.s_[:70]],
+            "hold no numbers .NaN. in 70 rows at the top of 160x128 pixels; cut the frames to the part",
+        ),
         (
             [np.s_[:1], np.s_[60, 70]],
             "1 row at the top, and 1 elsewhere; cut these off all frames, and write",
@@ -159,6 +161,37 @@ def test_where_numbers_are_not_finite(spoil, sentence):
         frame[where] = np.nan
     with pytest.raises(FileError, match=sentence):
         read(frame)
+
+
+@pytest.mark.parametrize("kind", ["npy", "tif", "color"])
+def test_a_border_without_numbers_is_cut_off_all_frames(kind):
+    """Frames that were laid onto others: what they show is the same part of all, which stays as it was. What may be a
+    mosaic begins with the color that it began with."""
+    import tifffile
+
+    frames = LIGHT.copy()
+    frames[1, :5], frames[2, :, -3:] = np.nan, np.nan
+    inside, said = (
+        np.s_[:, 6:, :-3],
+        "in 5 rows at the top and 3 columns at the right: all were cut to the 157x122",
+    )
+    if kind == "color":
+        frames, inside = np.stack([frames] * 3, axis=-1), np.s_[:, 5:, :-3]
+        said = "cut to the 157x123 pixels within"
+    if kind == "tif":
+        files = []
+        for i, frame in enumerate(frames):
+            file = io.BytesIO()
+            tifffile.imwrite(file, frame)
+            files.append((f"{i}.tif", file.getvalue()))
+        stack = read_frames(files)
+    else:
+        stack = read(frames)
+    assert said in " ".join(stack.notes)
+    expected = frames[inside]
+    codes = stack.codes.transpose(0, 2, 3, 1).reshape(expected.shape)
+    np.testing.assert_array_equal(codes, expected)
+    assert np.isfinite(codes).all()
 
 
 def test_arrays_that_are_no_pictures_are_one_sentence():

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from kpnviz.burst import BurstRecipe, synthesize
@@ -357,3 +358,12 @@ def test_files_that_say_themselves_what_they_mean_are_not_asked(tmp_path):
         (tmp_path / f"{i}.png").write_bytes(data)
     burst = read_burst(tmp_path, input="linear", white=6000, noise=NoiseModel(0.01, 0), align=False)
     assert json.dumps(burst.frames.max().item()) == "0.5"
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}])
+def test_what_described_a_stack_does_not_go_into_a_picture_of_it(options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.arange(4 * 20 * 24, dtype=np.uint16).reshape(4, 20, 24), **options)
+    stack = read_frames([("a.tif", file.getvalue())])
+    written = write_tiff(np.zeros((20, 24), np.uint16), exif=stack.exif[0])
+    assert tifffile.imread(io.BytesIO(written)).shape == (20, 24)

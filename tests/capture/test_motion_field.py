@@ -74,6 +74,16 @@ def test_what_moves_by_itself_is_followed_too():
     np.testing.assert_allclose(np.median(motion[:, 16:25], axis=(0, 1)), (-8, 9), atol=0.3)
 
 
+@pytest.mark.parametrize("gain", [1, 8])
+def test_edges_of_one_direction_do_not_tell_the_motion_along_them(gain):
+    """A house front is nearly all of such edges: tiles there are right across them, and slide along."""
+    noise, rng = GAINS[gain], np.random.default_rng(1)
+    frames = (turned(0, shift, "house")[0] for shift in ((0, 0), (4.6, -7.3)))
+    levels = (pyramid(box_reduce(noise.add_to(x, rng), 2), noise) for x in frames)
+    error = (find_motion(*levels, (5, -7), (H, W)) - (4.6, -7.3))[:-2, :-2]
+    assert np.square(error).mean() ** 0.5 < 0.3 and np.abs(error).max() < 1.2
+
+
 def test_few_displacements_meet():
     rows, columns = np.indices((16, 24))
     assert (whole_blocks(np.full((16, 24, 2), 5.4), (5, 5)) == 5).all()

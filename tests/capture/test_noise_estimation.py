@@ -230,6 +230,17 @@ def test_small_clipped_and_single_pictures_get_a_guess_that_says_so():
     assert source == "a guess: gain ×2" and found == GAINS[2] and "an estimate needs 24" in caution
 
 
+def test_frames_that_moved_and_are_the_same_have_no_noise():
+    """One frame's texture is no noise, where others show the same texture elsewhere."""
+    scene = read_scene("dog")
+    frames = np.stack([scene[40 + 5 * i : 168 + 5 * i, 60 - 7 * i : 200 - 7 * i] for i in range(3)])
+    assert frames.shape == (3, 128, 140)
+    noise, source, caution = own_frames(frames.astype(np.float32)).noise_of()
+    assert (
+        noise == NoiseModel(0, 0) and source.startswith("none: ") and "the frames are all the same" in caution
+    )
+
+
 def test_what_cannot_be_estimated_is_said():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="there is 1 frame"):

@@ -494,7 +494,7 @@ def test_two_folders_or_zips_are_two_bursts(tmp_path):
 
 def as_stack(frames):
     frames = np.asarray(frames, np.float32)
-    return read_frames([("burst.npz", npz(frames=frames))])
+    return read_frames([("burst.npz", npz(frames=frames, white_level=1.0))])
 
 
 MOVING = (
@@ -612,7 +612,8 @@ def test_few_frames_are_repeated_and_of_many_the_sharpest_are_taken():
         8,
         9,
     )  # the sharpest first, the two most blurred (2 and 7) left out
-    assert "left out: burst.npz, frame 2, burst.npz, frame 7" in own.report
+    sentence = "Left out, as 8 frames are used, the sharpest that were found: burst.npz, frame 2, burst.npz, frame 7."
+    assert sentence in own.report and own.left_out_notes == [sentence]
     few = prepare(as_stack(burst.frames[:3]), frames=8)
     assert few.order == (0, 1, 2, 1, 2, 1, 2, 1) and "5 places repeat" in few.report
     assert prepare(stack, frames=1).order == (1,)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from torch import nn
 
@@ -218,6 +219,31 @@ def test_what_a_burst_is(monkeypatch):
     }
     monkeypatch.chdir("data/scene/iso")
     assert batch.find_bursts(["."]) == {"iso": root / "scene/iso"}
+
+
+def test_a_file_of_several_frames_is_a_burst_by_itself_and_what_is_left_out_is_said(capsys):
+    frames = synthesize(BurstRecipe("dog", (60, 90, 32, 40), frames=3, seed=3)).frames
+    bursts = [frames, frames[:, ::-1]]
+    shutil.rmtree("bursts")
+    folder = Path("bursts/stacks")
+    folder.mkdir(parents=True)
+    tifffile.imwrite(folder / "a.tif", bursts[0], photometric="minisblack")
+    np.save(folder / "b.npy", bursts[1])
+    assert list(batch.find_bursts(["bursts"])) == ["stacks/a", "stacks/b"]
+    assert each("bursts") == 0
+    frames = {line["name"]: line["frames"] for line in lines()}
+    assert {name: len(of) for name, of in frames.items()} == {"stacks/a": 3, "stacks/b": 3}
+    # Single pictures beside them are a burst without them.
+    for i, frame in enumerate(bursts[0]):
+        np.save(folder / f"frame{i}.npy", frame)
+    np.save(folder / "other.npy", bursts[1][0][:, :32])
+    capsys.readouterr()
+    assert each("bursts", output="again") == 0
+    said = capsys.readouterr().err
+    (line,) = (line for line in lines("again") if line["name"] == "stacks")
+    assert sorted(line["frames"]) == [f"frame{i}.npy" for i in range(3)]
+    (sentence,) = (note for note in line["notes"] if note.startswith("Left out"))
+    assert "other.npy" in sentence and sentence in said
 
 
 def test_names_that_would_be_one_picture_are_refused(capsys):

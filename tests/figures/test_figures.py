@@ -179,6 +179,7 @@ def test_values_far_off_are_written_at_the_end_of_the_axis():
     assert -0.8 < low < -0.5 and 0.1 < high < 0.3
     (note,) = figure.layout.annotations
     assert note.text == "▼<br>−6.2" and note.x == 0 and note.yanchor == "bottom"
+    assert note.xanchor == "left"  # at the axis it would touch its numbers
     assert figure.layout.yaxis.zeroline
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 import kpnviz
 from kpnviz.analysis.kernel_stats import centroid, frame_share, spread
@@ -15,6 +16,8 @@ from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import synthesize
 from kpnviz.lens.linker import linked
 from kpnviz.lens.scene import FOLDER, PARTS, pack_part, recipe, scene
+from kpnviz.site.building import PAGES as SITE_PAGES
+from kpnviz.ui.choices import PAGES
 
 ROOT = Path(__file__).parent.parent.parent
 STEPS = [step["name"] for step in scene()["steps"]]
@@ -103,6 +106,14 @@ def test_a_picture_is_named_after_the_frame_that_is_chosen():
     """Any frame can be chosen in every step that shows them: no caption fixes one."""
     for step in scene()["steps"]:
         assert not re.search(r"[Ff]rame \d", step["left"] + step["right"]), step["name"]
+
+
+def test_the_last_step_names_pages_that_there_are():
+    """Those of the app in the app, those of the site on the site; Explore holds the rest."""
+    for of, titles in (("app", PAGES.values()), ("site", SITE_PAGES.values())):
+        ways = [way for way in scene()["steps"][-1]["ways"] if len(way) == 2 or way[2] == of]
+        assert {name for name, *_ in ways} - {"Examples", "Assumed noise"} <= set(titles), of
+        assert len([way for way in ways if len(way) == 3]) == 1
 
 
 def test_papers_and_source_are_those_of_the_citation():
@@ -236,5 +247,24 @@ def test_on_a_phone_all_is_within_the_window_and_the_last_step_ends_it(opened):
         )
         page.locator(".next").click()
     assert page.locator("dialog").evaluate("(e) => e.scrollHeight <= e.clientHeight")
-    page.get_by_role("button", name="Explore").click()
+    page.get_by_role("button", name="Explore", exact=True).click()
     assert page.evaluate("ended") == [True]
+
+
+@pytest.mark.browser
+def test_no_caption_is_cut_and_the_buttons_are_in_sight(opened):
+    """On a telephone, upright and on its side."""
+    for width, height in ((390, 844), (844, 390)):
+        page = opened(width, height, reduced_motion="reduce")
+        for name in STEPS[:-1]:
+            painted(page, name)
+            if page.locator(".strip").is_visible():
+                page.locator(".strip button").nth(5).click()  # its shift is the longest
+            for caption in page.locator("figcaption").all():
+                assert caption.evaluate(
+                    "(e) => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight + 1"
+                )
+            for button in (".play", ".back", ".next"):
+                expect(page.locator(button)).to_be_in_viewport(ratio=1)
+            page.locator(".next").click()
+        page.close()

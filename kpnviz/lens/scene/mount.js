@@ -29,10 +29,11 @@ function noteSeen() {
 /**
  * Put the scene into an element, or a shadow root; it is shown once its `open` is called, as a window over the page.
  * `load` gives the payload of a part (kpnviz/lens/scene), `early` that of the burst alone, where it is there before. `onEnd` is told whether the visitor came to its end.
+ * `of` says whose pages the last step names: those of the app, or of the site.
  * @param {HTMLElement | ShadowRoot} place
- * @param {{ load: Load, early?: () => Promise<Uint8Array>, onEnd?: (finished: boolean) => void }} host
+ * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", onEnd?: (finished: boolean) => void }} host
  */
-export function mountScene(place, { load, early, onEnd = () => {} }) {
+export function mountScene(place, { load, early, of = "app", onEnd = () => {} }) {
   const markup = document.createElement("template");
   markup.innerHTML = MARKUP;
   place.replaceChildren(make("style", "", STYLE), markup.content);
@@ -40,6 +41,7 @@ export function mountScene(place, { load, early, onEnd = () => {} }) {
   const scene = new Scene(dialog, {
     load,
     early,
+    of,
     onEnd: (finished) => {
       noteSeen();
       onEnd(finished);

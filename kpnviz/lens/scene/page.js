@@ -10,14 +10,19 @@ import { factorText } from "../scripts/text.js";
 import OVERVIEW from "./overview.svg";
 import { SCENE, TEXT } from "./texts.js";
 
-const NARROW = 899; // CSS pixels up to which the text stands under the pictures: scene.css
+const NARROW = 899; // CSS pixels up to which the text stands under the pictures, but in a low window: scene.css
 const PHONE = 600;
+const LOW = 500; // CSS pixels of the height of a telephone on its side, at most
 const CELL_GAP = 6; // CSS pixels between small pictures
 
 export class ScenePage {
-  /** @param {HTMLDialogElement} dialog */
-  constructor(dialog) {
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {string} of  whose pages the last step names
+   */
+  constructor(dialog, of) {
     this.dialog = dialog;
+    this.of = of;
     this.size = 300; // CSS pixels of a picture
     this.cell = 60; // and of one in the strip
     this.font = "sans-serif";
@@ -73,13 +78,14 @@ export class ScenePage {
   /** How large pictures are: as large as the window allows, and the same in every step. */
   layOut() {
     const { clientWidth: across, clientHeight: down } = this.dialog;
-    const narrow = innerWidth <= NARROW;
     const phone = innerWidth <= PHONE;
+    const low = !phone && innerHeight <= LOW;
+    const narrow = innerWidth <= NARROW && !low;
     const gap = phone ? 8 : 16;
-    const sides = phone ? 24 : narrow ? 32 : 48;
+    const sides = phone ? 24 : narrow || low ? 32 : 48;
     const beside = narrow ? 0 : clamp(0.29 * across, 288, 400) + clamp(0.03 * across, 24, 56);
-    const least = phone ? 120 : 200;
-    const room = narrow ? Math.max(down - 500, 240) : (down - 200) / 1.25;
+    const least = phone || low ? 120 : 200;
+    const room = phone ? down - 490 : narrow ? Math.max(down - 500, 240) : (down - (low ? 148 : 200)) / 1.25;
     this.size = Math.floor(clamp((across - sides - beside - gap) / 2, least, Math.max(least, room)));
     const count = this.cells.length;
     this.cell = Math.floor((2 * this.size + gap - (count - 1) * CELL_GAP) / count);
@@ -99,7 +105,7 @@ export class ScenePage {
     this.find(".number").textContent = `${index + 1} of ${TEXT.length}`;
     this.find("h2").textContent = title;
     this.find(".sentence").textContent = text;
-    this.find(".ways").replaceChildren(...ways.map(([what, why]) => make("li", "", make("b", "", what), `: ${why}`)));
+    this.find(".ways").replaceChildren(...ways.filter(([, , of]) => !of || of === this.of).map(([what, why]) => make("li", "", make("b", "", what), `: ${why}`)));
     this.find(".facts").textContent = "";
     const { authors, title: source, venue, year, url } = SCENE.papers[paper];
     const link = make("a", "", source);
@@ -142,8 +148,8 @@ export class ScenePage {
   writeCaptions(index, frame, left, right) {
     const texts = TEXT[index];
     for (const [side, note] of /** @type {["left" | "right", string][]} */ ([["left", left], ["right", right]])) {
-      const name = texts[side].replace("{frame}", String(frame));
-      this.find(`.${side} figcaption`).replaceChildren(name, make("small", "", note && `, ${note}`));
+      const name = texts[side].replace("{frames}", frame ? `${frame + 1} frames` : "1 frame").replace("{frame}", String(frame));
+      this.find(`.${side} figcaption`).replaceChildren(name, make("small", "", note));
       this.canvases[side].setAttribute("aria-label", name);
       this.canvases[side].setAttribute("role", "img");
     }
@@ -151,7 +157,7 @@ export class ScenePage {
 
   /** @param {string[]} sentences */
   facts(...sentences) {
-    const text = sentences.join("");
+    const text = sentences.join("").replaceAll(" %", "\u00a0%");
     const place = this.find(".facts");
     if (place.textContent !== text) place.textContent = text;
   }

@@ -23,12 +23,12 @@ const STEP_MS = 14000; // a step's time, where steps go on by themselves
 export class Scene {
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {{ load: Load, early?: () => Promise<Uint8Array>, onEnd?: (finished: boolean) => void }} host
+   * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", onEnd?: (finished: boolean) => void }} host
    */
-  constructor(dialog, { load, early, onEnd = () => {} }) {
+  constructor(dialog, { load, early, of = "app", onEnd = () => {} }) {
     this.dialog = dialog;
     this.onEnd = onEnd;
-    this.page = new ScenePage(dialog);
+    this.page = new ScenePage(dialog, of);
     this.data = new SceneData(load, (part) => this.receive(part), early);
     this.index = 0;
     this.shown = false;

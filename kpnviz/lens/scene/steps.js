@@ -84,7 +84,9 @@ function paintKernels(scene) {
       : `The middle of this kernel is ${signed(away, 1)} px from where the scene went (ring). `,
     frame === cells.length - 1
       ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)}.`
-      : `Frames 0 to ${frame} add up to ${signed(total, 3)}.`,
+      : frame
+        ? `Frames 0 to ${frame} add up to ${signed(total, 3)}.`
+        : `Frame 0 adds ${signed(total, 3)} to the pixel.`,
   );
 }
 
@@ -128,7 +130,7 @@ function paintNoise(scene) {
       drawKernel(canvas, cell, { weights: cells[i].weights, K, max, boxSize: K, palette, ink, centroid: null, shift: null }),
     (i) => percent(cells[i].share),
   );
-  const told = Math.abs(power) < 0.02 ? "the true noise" : `${(2 ** Number(power.toFixed(1))).toFixed(2)} times the true noise`;
+  const told = Math.abs(power) < 0.02 ? "the true noise" : `${Number((2 ** Number(power.toFixed(1))).toFixed(2))} times the true noise`;
   scene.captions("", data.score);
   page.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,

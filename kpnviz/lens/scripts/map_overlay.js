@@ -241,7 +241,7 @@ export class MapOverlay {
       const { end } = this;
       const { controls } = this.painter;
       controls.paintRamp(".of-map", state.mode === "share" ? palette.css : SEQUENTIAL.css);
-      controls.writeScale(".of-map", state.mode === "share" ? [-end, 0, end] : [0, end / 2, end]);
+      controls.writeScale(".of-map", state.mode === "share" ? [-100 * end, 0, 100 * end] : [0, end / 2, end]);
     }
     this.writeClasses(Boolean(classes) && ready);
     this.writeHere();

@@ -3,6 +3,7 @@
 /** @import { CellContent, Found, Line, NamedCell, Panel, RowPlan } from "./types" */
 /** @import { Painter } from "./painter.js" */
 
+import { fadeEdges } from "./edges.js";
 import { make, makeButton } from "./elements.js";
 import { BAR, CROSS, legendEntry, RING, SQUARE, TRIANGLE } from "./legend.js";
 import { arrange, arrangeStrip, clamp, LABELED_KERNEL, STRIP_KERNEL } from "./layout.js";
@@ -27,6 +28,7 @@ export class Rows {
     this.state = painter.state;
     this.box = painter.parts.find(".rows");
     this.tabs = painter.parts.find(".tabs");
+    this.fadeTabs = fadeEdges(this.tabs);
     this.tabGroup = new Roving(this.tabs, "[role=tab]", ({ dataset }) => this.state.chooseLook(dataset.look ?? ""));
     this.cellGroup = new Roving(this.box, ".cell");
     this.built = "";
@@ -48,6 +50,7 @@ export class Rows {
     });
     this.tabs.replaceChildren(...tabs);
     this.build();
+    this.fadeTabs();
   }
 
   get view() {
@@ -139,7 +142,7 @@ export class Rows {
     const items = [];
     const drawn = marks && look !== "sum" && look !== "frequencies"; // marks are on kernels and patches
     if (drawn && look !== "frames")
-      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; center of |w|" : "center of |w|", MARKS.center));
+      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; centroid" : "centroid", MARKS.center));
     if (drawn && shiftsKnown && frames > 1) {
       items.push(legendEntry("shift", RING, look === "uses" ? "its scene in frame 0" : "true shift", MARKS.shift));
       items.push(legendEntry("shift beyond", TRIANGLE, "beyond the kernel", MARKS.beyond));

@@ -60,13 +60,19 @@ export function tickDigits(high) {
 }
 
 /**
- * 2 -> "×4": the assumed noise as a multiple of the true one.
+ * 0.25 -> "×0.25": a multiple.
+ * @param {number} factor
+ */
+export function timesText(factor) {
+  return `×${Number(factor.toFixed(2))}`;
+}
+
+/**
+ * -2 -> "×0.25": the assumed noise as a multiple of the true one.
  * @param {number} power
  */
 export function factorText(power) {
-  if (power === 0) return "×1, the true one";
-  const factor = 2 ** Math.abs(power);
-  return `×${power > 0 ? "" : "1/"}${factor.toFixed(factor % 1 ? 2 : 0)}`;
+  return power === 0 ? "×1, the true one" : timesText(2 ** power);
 }
 
 /**

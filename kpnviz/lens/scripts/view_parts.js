@@ -43,7 +43,7 @@ export function shareCell({ shifts }, i, { share, adds }) {
 export function shapeText(weights, K, centroid) {
   const { spread, entropy } = shapeOf(weights, K, centroid);
   const [dy, dx] = centroid ?? [0, 0];
-  return `spread ${signed(spread, 2)} px, entropy ${signed(entropy, 2)} bits, center of |w| at dy ${signed(dy, 2)}, dx ${signed(dx, 2)} px`;
+  return `spread ${signed(spread, 2)} px, entropy ${signed(entropy, 2)} bits, centroid dy ${signed(dy, 2)}, dx ${signed(dx, 2)} px`;
 }
 
 /**
@@ -96,7 +96,7 @@ function channelLine(sum, picture, allowed, c) {
 export function receipt(sums, { pictures, allowed }, whose) {
   if (sums.length === 1)
     return [{ text: `= ${signed(sums[0])}`, tip: `${whose}, linear intensity`, kind: "total" }, pictureLine(sums[0], pictures[0], allowed)];
-  const unit = { text: "linear intensity", tip: "White is 1, or the burst's white level; the frames and pictures are kept so" };
+  const unit = { text: "linear intensity", kind: "unit", tip: "White is 1, or the burst's white level; the frames and pictures are kept so" };
   return [...sums.map((sum, c) => channelLine(sum, pictures[c], allowed, c)), unit];
 }
 

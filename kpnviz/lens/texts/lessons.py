@@ -144,19 +144,20 @@ LESSONS = (
     Lesson(
         "Why average",
         "Noise differs from frame to frame, the scene does not. The mean of $N$ frames keeps the scene and has "
-        "$1/N$ of the variance. A kernel prediction network does the same with a choice: its picture is the mean "
-        "over the frames of each frame's patch $P_i$ weighted with a kernel $K_i$ that it predicts for this one "
-        "pixel, so that it can average neighbors as well, and leave out what does not belong.",
+        "$1/N$ of the variance. Such a gain is stated in decibels, dB: ten times the decimal logarithm of the ratio of "
+        "two variances; 10 dB are a factor of ten, 3 dB one of two. A kernel prediction network does the same with a "
+        "choice: its picture is the mean over the frames of each frame's patch $P_i$ weighted with a kernel $K_i$ that "
+        "it predicts for this one pixel, so that it can average neighbors as well, and leave out what does not belong.",
         r"\begin{gathered} \hat I(x,y) = \frac1N \sum_{i=1}^{N} K_i(x,y) * P_i(x,y) \\ "
         r"\operatorname{Var}\Big(\frac1N\sum_i x_i\Big) = \frac{\sigma^2}{N} \end{gathered}",
         f"{_MKPN}, eq. 1",
         "Eight frames and nothing moves. In linear intensity, by how much does their mean beat one frame?",
         ("3 dB", "9 dB", "18 dB"),
         1,
-        "$10 \\log_{10} 8 = 9.03$ dB: a decibel is a tenth of a power of ten of the *variance*. Where the hand "
-        "shakes, the mean of the frames as they are soon loses: it averages different things.",
+        "The variance falls to an eighth: $10 \\log_{10} 8 = 9.03$ dB. Where the hand shakes, the plain mean, of the "
+        "frames where they lie, soon loses: it averages different things.",
         "average",
-        "By how many dB the mean of the first n frames is closer to the truth than frame 0, in linear intensity: "
+        "By how many dB the plain mean of the first n frames is closer to the truth than frame 0, in linear intensity: "
         "of a camera that stands still, and of one that shakes.",
         Example("Why average", "", pixel=(60, 64),
                 scene={"photo": "guitar", "top": 60, "left": 60, "shake": "none"}),
@@ -198,7 +199,7 @@ LESSONS = (
         "along it are cheap; at a corner, only the true one.",
         "matching",
         "One frame at a flat place, at an edge and at a corner: what matching alone would weigh, and what MKPN "
-        "makes of it. Below, where kernels look against where the scene went, at textured pixels: MKPN, which is "
+        "makes of it. And where kernels look against where the scene went, at textured pixels: MKPN, which is "
         "shown the costs, and MKPN stacked, which is not and in its short training did not find the motion.",
         Example("Matching", "", pixel=(68, 42),
                 scene={"photo": "city", "top": 60, "left": 60, "gain": 2.0, "shake": "±2"},
@@ -267,7 +268,8 @@ LESSONS = (
         "frame's kernels should have learned to find the scene, and the mean may weigh them as it likes. (A shorter "
         "training needs another α; the card of each network beside its weights says how it was trained.)",
         "annealing",
-        "The weight of the second wish with the paper's β and α; the sum of both losses has it beside a 1.",
+        "The weight βαᵗ of the second wish in the loss, with the paper's β and α, against the training step t. Dashed: "
+        "the weight of the first wish, a good picture, which is 1 throughout.",
         Example("Annealing", "", pixel=(40, 60),
                 scene={"photo": "mies", "top": 80, "left": 60, "gain": 2.0, "shake": "±2"},
                 methods=("kpn", "kpn-stacked", "kpn-no-anneal-stacked")),
@@ -307,7 +309,8 @@ LESSONS = (
         ("All that it does", "What the kernels do; not the correction", "Nothing"),
         1,
         "The kernels then make a picture, but not the network's. Give kpnviz both, and it says by how much they "
-        "differ, and what would explain it: another padding, a factor, channels in another order, a residual.",
+        "differ, and what would explain it: another padding, a factor, a constant, channels in another order, a "
+        "residual.",
         "others",
         "A bilateral filter over a burst, written as kernels with NumPy alone and opened from a file. Move over "
         "the picture: the value beside the kernels is what they make of the frames at that pixel.",
@@ -323,7 +326,7 @@ LESSONS = (
         "What is left of the motion is for the kernels.",
         r"\begin{gathered} \text{motion}_i(x, y) = \text{coarse}_i(x, y) + \text{rest}_i(x, y) \\ "
         r"|\text{rest}_i| \le \text{reach} \end{gathered}",
-        "kpnviz, page Your burst",
+        "how kpnviz prepares a burst",
         "The camera turns by 0.5° while it takes a burst. How far does a pixel 1,000 px from the point of "
         "rotation move?",
         ("About 0.5 px", "About 9 px", "About 500 px"),

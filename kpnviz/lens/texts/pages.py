@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Page:
-    """A page's question, what is said below it, and its other texts by name."""
+    """A page's question, what is said below it, its other texts by name, and the words that it explains in a line."""
 
     title: str
     introduction: str
     texts: Mapping[str, str]
+    words: tuple[str, ...] = ()
 
 
 EXPLORE = Page(
@@ -30,8 +31,8 @@ EXPLORE = Page(
 NOISE = Page(
     "What if the assumed noise is wrong?",
     "A kernel prediction network takes an **assumed noise**: how noisy the frames are said to be. **Move the slider** "
-    "under the pictures: the same burst, denoised as if it had 1/4 to 4 times the true standard deviation. Below, what "
-    "that does over the whole picture.",
+    "under the pictures: the same burst, denoised as if its noise had 0.25 to 4 times its true standard deviation. "
+    "Below, what that does over the whole picture.",
     {
         "curves": "How the kernels and the picture answer",
         "spread": "Spread of frame 0's kernels",
@@ -42,13 +43,14 @@ NOISE = Page(
         "flat": "The lines of networks that take no assumed noise are flat: {names}.",
         "no_flat": "{name}, which takes no assumed noise, is not among the networks here.",
         "matrix": "True noise against assumed noise",
-        "cells": "Each cell is the PSNR of one burst of the {height}×{width} pixels around the pinned pixel, or while "
-        "none is, around one at a strong edge: made at the gain below, denoised with the assumed noise of the gain at "
-        "the left. The frame marks the best of each column. On the diagonal the assumed noise is the true one.",
+        "cells": "Each cell is the PSNR, in dB, of one burst of the {height}×{width} pixels around the pinned pixel, "
+        "or while none is, around one at a strong edge: made at the gain below, denoised with the assumed noise of the "
+        "gain at the left. The frame marks the best of each column. On the diagonal the assumed noise is the true one.",
         "best": "No other assumed noise is better here than the true one.",
         "better": "At most **{loss} dB** would be gained here by assuming another noise than the true one.",
         "without": "Choose a method that predicts kernels.",
     },
+    ("spread", "share", "PSNR", "blind"),
 )
 
 SIZES = Page(
@@ -63,6 +65,7 @@ SIZES = Page(
         "caption": "At 0 stands {base}: {levels}. Above 0 a size is better than it, on this one burst; *Results* has "
         "the mean of 72. ▼ marks what lies more than {far} dB off. {rule} {protocol}.",
     },
+    ("MKPN", "KPN", "L5", "PSNR", "reach", "share"),
 )
 
 RESULTS = Page(
@@ -80,6 +83,10 @@ RESULTS = Page(
         "costs": "What it costs",
         "machine": "Measured with: {machine}.",
     },
+    (
+        *("MKPN", "KPN", "5×5", "L25", "stacked", "blind", "direct", "1frame", "no-anneal"),
+        *("PSNR", "SSIM", "alignment", "reach", "share"),
+    ),
 )
 
 BLIND = "kpn-blind"

@@ -25,6 +25,7 @@ from kpnviz.lens.texts.verdicts import Curves, Line
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import MATCHED, STACKED, STACKED_SUFFIX, ZOO
 from kpnviz.noise import GAINS, NoiseModel
+from kpnviz.text import times
 
 TABLE_1 = tuple(PAPER_TABLE_1)
 METRICS = ("PSNR", "SSIM")
@@ -43,9 +44,9 @@ MOTION_NOTES = {
     "to interpolate, where a kernel reaches 2 (5×5) to 12 (25×25). Nothing moves by itself here.",
     "moving": "In these bursts one to three objects move by themselves, in front of a scene that moves by half pixels: "
     "no one shift of a frame is right everywhere.",
-    "handheld": "In these bursts the camera turns by .1 to .5 degree while it shakes by half pixels, its shutter is a "
+    "handheld": "In these bursts the camera turns by 0.1° to 0.5° while it shakes by half pixels, its shutter is a "
     "rolling one, and a part of the scene is nearer than the rest. Every method gets them aligned by the same field of "
-    "displacements, as bursts of your own are (*Your burst*).",
+    "displacements, as kpnviz aligns a burst of files.",
 }
 
 OTHER_SIZES = tuple(name for name in MATCHED if name not in TABLE_1 and name.startswith("mkpn-"))
@@ -64,7 +65,8 @@ STACKED_NOTE = (
 )
 ALIGNMENT_NOTE = (
     "The slope of the kernels' centroids on the true shifts: 1 where the kernels of the other frames go where the "
-    "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach."
+    "scene went, 0 where they stay. At textured pixels, in frames whose true shift is within the kernel's reach. None "
+    "is marked as the best: larger kernels are measured on larger shifts."
 )
 
 ANSWERS_NOTE = (
@@ -331,10 +333,7 @@ def other_cases(results: Results, motion: str, gain: float, metric: str) -> list
         for name in names:
             line = [results.row(name, gain, motion=of, **{quantity: at}) for at in x]  # type: ignore[arg-type]
             lines.append(Line(title_of(name), _each(line, _value, metric), _each(line, _error, metric)))
-        ticks = [
-            (f"×{at:g}" if at >= 1 else f"×1/{1 / at:g}") if quantity == "noise_scale" else f"{at:g}"
-            for at in x
-        ]
+        ticks = [times(at) if quantity == "noise_scale" else f"{at:g}" for at in x]
         unit = f"{metric}, dB" if metric == "PSNR" else metric
         heading = f"**{metric} {words}** ({MOTION_TITLES[of].lower()})"
         found.append((heading, Curves(tuple(x), tuple(ticks), axis, unit, tuple(lines), zero=False)))

@@ -18,6 +18,7 @@ from kpnviz.evaluation.results import Results, is_tie
 from kpnviz.evaluation.testset import FRAMES, TEST_GAINS
 from kpnviz.lens.texts.measured import MOTION_WORDS, Measured, MissingError, Sayer
 from kpnviz.models.zoo import MATCHED, STACKED, ZOO
+from kpnviz.text import times
 
 
 @dataclass(frozen=True)
@@ -327,7 +328,7 @@ def _wrong_noise(results: Results) -> Verdict:
              tuple(lost(name, s)[1] if s != 1 else 0.0 for s in scales))
         for name in names
     )  # fmt: skip
-    ticks = tuple(f"×{s:g}" if s >= 1 else f"×1/{1 / s:g}" for s in scales)
+    ticks = tuple(map(times, scales))
     figure = Curves(tuple(scales), ticks, "assumed noise / true noise", "PSNR minus that at ×1, dB", lines)
     return Verdict(
         "assumed", "What does a wrong assumed noise cost?", answer, points, tuple(say.numbers), figure,

@@ -93,7 +93,9 @@ export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = 
     for (const { value, i, at: [px, py] } of points) {
       if (Math.abs(value) > near) {
         const down = value < 0;
-        [down ? "▼" : "▲", text(Number(value.toFixed(1)))].forEach((words, line) => svg.append(shape("text", { x: px, y: down ? height - BOTTOM - 18 + 13 * line : TOP + 10 + 13 * line, "text-anchor": "middle", style: `fill: ${color}` }, words)));
+        // At an end they would touch the numbers of the axis.
+        const [anchor, aside] = i === 0 ? ["start", -5] : i === x.length - 1 ? ["end", 5] : ["middle", 0];
+        [down ? "▼" : "▲", text(Number(value.toFixed(1)))].forEach((words, line) => svg.append(shape("text", { x: px + aside, y: down ? height - BOTTOM - 18 + 13 * line : TOP + 10 + 13 * line, "text-anchor": anchor, style: `fill: ${color}` }, words)));
         continue;
       }
       const error = errors?.[i];

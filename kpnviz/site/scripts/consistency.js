@@ -157,7 +157,7 @@ export function* explainDifference(burst, field, image, shape, made, tolerance, 
     }
   }
   if (!goOn()) return unsought;
-  return `${text}. None of the usual reasons explains it: padding, sum, flipped or transposed kernels, another order, a factor.`;
+  return `${text}. None of the usual reasons explains it: padding, sum, flipped or transposed kernels, another order, a factor, a constant.`;
 }
 
 /**
@@ -198,10 +198,40 @@ function* explanations(burst, field, image, made) {
   made.forEach((value, i) => ([product, square] = [product + value * image[i], square + value * value]));
   const factor = product / Math.max(square, 1e-30); // least squares
   yield [`once what the kernels make is multiplied by ${general(factor, 4)}`, changed((value) => factor * value)];
+  yield* constants(image, made, C, changed);
   yield ["after the sRGB transfer", changed(transferred)];
   yield ["after the sRGB transfer and clipping to 0..1", changed((value) => clipped(transferred(value)))];
   if (C > 1) yield ["with the channels in reverse order", changed((_, c, at) => made[(C - 1 - c) * plane + at])];
   if (height === H && width === W) yield ["once frame 0 is added to what the kernels make", changed((value, c, at) => value + burst.frames[c * plane + at])];
+}
+
+/**
+ * A constant that is added to the picture or to each channel; and a factor with a constant. kpnviz.consistency._constants.
+ * @param {Float32Array} image
+ * @param {Float32Array} made
+ * @param {number} C
+ * @param {(of: (value: number, c: number) => number) => Values} changed
+ * @returns {Generator<[string, Values]>}
+ */
+function* constants(image, made, C, changed) {
+  const plane = made.length / C;
+  const meanOf = (/** @type {(i: number) => number} */ of, from = 0, to = made.length) => {
+    let total = 0;
+    for (let i = from; i < to; i++) total += of(i);
+    return total / (to - from);
+  };
+  const difference = (/** @type {number} */ i) => image[i] - made[i];
+  const constant = meanOf(difference);
+  yield [`once ${general(constant, 4)} is added to what the kernels make`, changed((value) => value + constant)];
+  if (C > 1) {
+    const each = Array.from({ length: C }, (_, c) => meanOf(difference, c * plane, (c + 1) * plane));
+    yield [`once a constant is added to each channel of what the kernels make: ${each.map((value) => general(value, 4)).join(", ")}`, changed((value, c) => value + each[c])];
+  }
+  const [middle, level] = [meanOf((i) => made[i]), meanOf((i) => image[i])];
+  const spread = meanOf((i) => (made[i] - middle) ** 2);
+  const factor = meanOf((i) => (made[i] - middle) * image[i]) / Math.max(spread, 1e-30 / made.length);
+  const rest = level - factor * middle;
+  yield [`once what the kernels make is multiplied by ${general(factor, 4)}, and ${general(rest, 4)} is added`, changed((value) => factor * value + rest)];
 }
 
 /** kpnviz.color.srgb_encode, which does not clip. @param {number} value */

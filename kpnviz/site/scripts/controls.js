@@ -7,6 +7,8 @@ import { encode } from "../../lens/scripts/palette.js";
 import { make } from "./elements.js";
 import { boxReduce, hasColor } from "./pictures.js";
 import { BY_HAND, mayTurn, shiftsFor } from "./parameters.js";
+import { asked, lineOfTerms, withTerms } from "./terms.js";
+import { wordsIn } from "../../lens/scripts/terms.js";
 
 export class Controls {
   /**
@@ -48,7 +50,7 @@ export class Controls {
         this.camera(),
         make("p", { className: "row" }, seed, next),
       ),
-      ...(withMethods ? [this.group(`Methods, up to ${offer.most_methods}`, this.methods)] : []),
+      ...(withMethods ? [this.group(`Methods, up to ${offer.most_methods}`, this.methods, lineOfTerms(wordsIn(offer.models.map(({ title }) => title))))] : []),
     );
     this.drag();
     this.write();
@@ -102,7 +104,7 @@ export class Controls {
       value.textContent = text(number);
       input.setAttribute("aria-valuetext", text(number));
     });
-    return make("label", { className: "range" }, make("span", {}, label), value, input);
+    return make("label", { className: "range" }, make("span", {}, label, ...this.help(key)), value, input);
   }
 
   /**
@@ -115,7 +117,13 @@ export class Controls {
     const input = make("input", { type: "number", min, max, step: 1 });
     input.onchange = () => this.set({ [key]: Math.min(Math.max(Math.round(Number(input.value)) || 0, min), max) });
     this.writers.push(() => (input.value = String(this.state[key])));
-    return make("label", {}, label, input);
+    return make("label", {}, label, ...this.help(key), input);
+  }
+
+  /** What a control means, behind its name. @param {string} key */
+  help(key) {
+    const text = this.offer.helps[key];
+    return text ? [" ", asked(text)] : [];
   }
 
   /**
@@ -131,7 +139,7 @@ export class Controls {
       this.set(key === "shake" && value === BY_HAND ? { shake: BY_HAND, shifts: this.shown } : { [key]: value });
     };
     this.writers.push(() => (select.value = String(this.state[key])));
-    return make("label", {}, label, select);
+    return make("label", {}, label, ...this.help(key), select);
   }
 
   /**
@@ -142,7 +150,7 @@ export class Controls {
     const input = make("input", { type: "checkbox" });
     input.onchange = () => this.set({ [key]: input.checked });
     this.writers.push(() => (input.checked = this.state[key]));
-    return make("label", { className: "check" }, input, label);
+    return make("label", { className: "check" }, input, label, ...this.help(key));
   }
 
   /** How the camera turns beside its shake, folded away. */
@@ -150,7 +158,7 @@ export class Controls {
     const { camera, camera_titles: titles } = this.offer;
     const keys = /** @type {(keyof State["camera"])[]} */ (Object.keys(camera));
     const sliders = keys.map((key) => Object.assign(this.range(titles[key][0], key, 0, camera[key], 0.1, (value) => value.toFixed(1)), { title: titles[key][1] }));
-    const details = make("details", {}, make("summary", { textContent: "The camera turns" }), ...sliders);
+    const details = make("details", {}, make("summary", { textContent: "Camera motion" }), ...sliders);
     this.writers.push(() => {
       details.hidden = !mayTurn(this.state);
       if (Object.values(this.state.camera).some(Boolean)) details.open = true;
@@ -214,7 +222,8 @@ export class Controls {
     if (photo !== this.drawn) this.thumbnail = thumbnailOf(photo, this.offer.reduction);
     this.drawn = photo;
     const { read_std, shot_gain } = /** @type {Burst} */ (burst).noise;
-    this.noise.textContent = `Noise at white ±${Math.sqrt(read_std ** 2 + shot_gain).toFixed(3)}; read_std ${read_std.toFixed(4)}, shot_gain ${shot_gain.toFixed(4)}`;
+    const white = `Noise at white: ±${(100 * Math.sqrt(read_std ** 2 + shot_gain)).toFixed(1)} % of white`;
+    this.noise.replaceChildren(white, make("br"), ...withTerms(`read_std ${read_std.toFixed(4)} · shot_gain ${shot_gain.toFixed(4)}`));
     this.outline();
   }
 

@@ -33,6 +33,7 @@ export class FirstMinute {
     this.before = Promise.resolve();
     this.ended = () => {};
     this.scene = mountScene(place.attachShadow({ mode: "open" }), {
+      of: "site",
       load: (part) => this.load(part),
       early: async () => pack(await this.scenery(), [], SCENE.pixels.eye, this.id),
       onEnd: () => {

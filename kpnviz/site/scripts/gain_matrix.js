@@ -58,7 +58,7 @@ export function lossOf(values) {
 export function matrixTable(values, gains) {
   const all = values.flatMap((row) => [...row]);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const titles = make("tr", {}, make("th", { textContent: "assumed ↑  burst →" }), ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })));
+  const titles = make("tr", {}, make("th", { textContent: "assumed ↑ burst →", title: "gain of the assumed noise, gain of the burst" }), ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })));
   // As in the app's figure: the largest assumed noise at the top, gains of the bursts below.
   const rows = gains.map((gain, i) => {
     const cells = gains.map((_, j) => {
@@ -73,5 +73,5 @@ export function matrixTable(values, gains) {
     });
     return make("tr", {}, make("th", { textContent: `×${gain}`, scope: "row" }), ...cells);
   });
-  return make("table", { className: "matrix" }, make("tbody", {}, ...rows.reverse(), titles));
+  return make("table", { className: "matrix" }, make("caption", {}, "PSNR, dB"), make("tbody", {}, ...rows.reverse(), titles));
 }

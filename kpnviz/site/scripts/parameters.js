@@ -47,6 +47,7 @@
  * @property {Record<string, string>} shake_titles
  * @property {import("./types").Camera} camera  the most of each
  * @property {Record<keyof import("./types").Camera, [string, string]>} camera_titles  and what it means
+ * @property {Record<string, string>} helps  what controls mean, by the keys of the state
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
  * @property {string[]} kernel_views  of the app's page Kernels, by their names in a link

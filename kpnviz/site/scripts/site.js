@@ -3,6 +3,8 @@
 /** @import { Offer, State } from "./parameters.js" */
 /** @import { Kept } from "./history_entry.js" */
 
+import { fadeEdges } from "../../lens/scripts/edges.js";
+import { Tips } from "../../lens/scripts/tips.js";
 import { elementNamed, make, sentenceOf } from "./elements.js";
 import { ALONE, ROOT } from "./files.js";
 import { FirstMinute } from "./first_minute.js";
@@ -59,6 +61,8 @@ export class Site {
       }),
     );
     elementNamed("navigation").append(...this.links.values());
+    fadeEdges(elementNamed("navigation"));
+    new Tips(/** @type {HTMLElement} */ (this.place.parentElement));
     this.forClass = make("button", { type: "button", textContent: "For class", title: "For a projector: larger type, the controls folded away; arrow keys step through examples and lessons" });
     this.forClass.onclick = () => this.teach(!this.session.state.teach);
     elementNamed("tools").append(this.forClass);
@@ -74,8 +78,16 @@ export class Site {
    */
   complain(text, beside = false) {
     const place = elementNamed("problem");
+    place.className = "";
     const said = beside ? place.textContent : "";
     place.textContent = text && said && said !== text ? `${said} ${text}` : text || said;
+  }
+
+  /** Say that the app's page Kernels, to which a link may lead, is not here. */
+  noteOnKernels() {
+    const link = make("a", { href: this.session.offer.installation, textContent: "how it is installed" });
+    elementNamed("problem").replaceChildren("The page Kernels is part of the app, which runs on your own computer (", link, "). Here its burst and its kernels are shown in Explore.");
+    elementNamed("problem").className = "calm"; // nothing is wrong
   }
 
   /**
@@ -125,8 +137,8 @@ export class Site {
     this.show(asked in PAGES ? asked : "explore");
     this.complain(problem);
     if (!found) this.complain("The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.", true);
-    if (asked === "kernels" && !problem) this.complain("The page Kernels is in the app, which runs where kpnviz is installed: here are its burst and its view of the kernels in Explore.");
-    if (plain && this.name === "explore" && this.scene.isNew) this.scene.open();
+    if (asked === "kernels" && !problem && found) this.noteOnKernels();
+    if (plain && asked === "explore" && this.scene.isNew) this.scene.open();
     else this.page?.changed();
   }
 

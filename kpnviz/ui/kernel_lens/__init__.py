@@ -35,13 +35,14 @@ def kernel_lens(
     display: str = LENS_DISPLAY,
     on_pin: Callable[[], None] | None = None,
     assumed: dict[str, Any] | None = None,
+    share: float | None = None,
 ) -> Pixel | None:
     """Show a payload. Returns the pinned pixel (y, x), or None: nothing is pinned.
 
     `pixel` and `display` name what st.session_state knows of it: the pinned pixel and the options that are not as in
     DISPLAY. The lens follows when they are set elsewhere, and keeps them up when a person changes them. `on_pin` is
     called after a person pinned a pixel, or let it go. `assumed` is what assumed_noise.offered gives: with it the lens
-    has a slider of the assumed noise.
+    has a slider of the assumed noise. `share`: how much of the window's height it takes; None: what there is.
     """
     state = st.session_state
     told, seen = lens_order(key), lens_seen(key)
@@ -75,7 +76,12 @@ def kernel_lens(
     identity = read_header(payload)[0]["id"]
     address = None if state.get(BY_MESSAGE) else payloads.offer(identity, payload)
     fetched = address and {"address": address, "id": identity}
-    header = state[told] | {"lens": key, "payload": fetched, "assumed": assumed if fetched else None}
+    header = state[told] | {
+        "lens": key,
+        "payload": fetched,
+        "assumed": assumed if fetched else None,
+        "share": share,
+    }
     _component()(
         data=with_header(header, b"" if fetched else payload),
         key=key,

@@ -25,6 +25,7 @@ const ENGINE = {
  * @property {Display} display
  * @property {{ address: string, id: string } | null} payload  where it is fetched; null: it follows
  * @property {{ burst: string, addresses: Record<string, string> } | null} assumed
+ * @property {number | null} share  of the window's height that the lens takes; null: what there is
  */
 
 /**
@@ -32,6 +33,8 @@ const ENGINE = {
  * @type {Map<string, { number: number, pinned: Pixel | null, display: Display }>}
  */
 const shownLast = new Map();
+
+const LEAST_HEIGHT = 400; // CSS pixels
 
 class Host {
   /** @param {HTMLElement} place */
@@ -41,6 +44,8 @@ class Host {
     this.name = "";
     /** @type {number | undefined} */
     this.followed = undefined; // number of the last order
+    /** @type {number | null} */
+    this.share = null; // of the window's height
     this.lens = mount(place, {
       onPinned: (pinned) => this.tell("pinned", { at: pinned }, { pinned }),
       onDisplay: (display) => this.tell("display", display, { display }),
@@ -67,6 +72,10 @@ class Host {
   update(bytes, report) {
     this.report = report;
     const [order, payload] = /** @type {[Order, Uint8Array]} */ (readHeader(bytes));
+    if (order.share !== this.share) {
+      this.share = order.share;
+      this.lens.setHeight(order.share && Math.max(order.share * innerHeight, LEAST_HEIGHT));
+    }
     const id = order.payload?.id;
     if (id && id === this.fetching?.id) this.fetching.order = order;
     else {

@@ -25,7 +25,7 @@ const REACHES = ["kpn-l5", "kpn-l11", "kpn-l25"];
 const answered = new Map();
 
 /** CSS pixels of the lens beside a text. */
-const lensHeight = () => Math.max(innerHeight * 0.8, 480);
+const lensHeight = (/** @type {boolean} */ teach) => (teach ? Math.max(innerHeight * 0.68, 400) : Math.max(innerHeight * 0.8, 480));
 
 export class LearnPage {
   /**
@@ -41,6 +41,8 @@ export class LearnPage {
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.content = make("div");
+    this.status = make("p"); // in the place of a figure that is computed
+    this.status.setAttribute("role", "status");
     this.title = make("h1", {}, "Learn");
     const header = make("header", {}, this.title);
     const { teach } = this.session.state;
@@ -109,7 +111,9 @@ export class LearnPage {
     const count = make("small", {}, this.counted);
     const figure = make("section", { className: "figure" });
     figure.setAttribute("aria-label", "Figure");
-    const opens = { explore: "Open in Explore", your_burst: "Open your own photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    const opens = { explore: "Open in Explore", your_burst: "Open Your photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    // What the lesson goes on to needs files of one's own.
+    const needs = lesson.opens === "your_burst" ? [" A burst of your own files opens in the app, which runs on your computer: ", make("a", { href: this.session.offer.installation, textContent: "how it is installed" }), "."] : [];
     const open = make("button", { type: "button", textContent: opens, onclick: () => (lesson.opens === "explore" ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer)) : this.site.go(lesson.opens)) });
     const text = [said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`)];
     // For a class: question and figure on one screen, and the answer in sight. What was read before it is folded away.
@@ -121,7 +125,7 @@ export class LearnPage {
       ...(presenter ? [] : [make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count)]),
       make("div", { className: "lesson" },
         make("div", { className: "text" }, ...(presenter ? [folded] : [make("h2", {}, lesson.title), ...text]), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption)), make("p", { className: "row" }, open, ...(lessons[number + 1] && !presenter ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption), ...needs), make("p", { className: "row" }, open, ...(lessons[number + 1] && !presenter ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));
@@ -141,9 +145,8 @@ export class LearnPage {
     this.lens?.destroy();
     this.lens = null;
     const turn = this.session.next();
-    const status = make("p", { textContent: "Denoising …" });
-    status.setAttribute("role", "status");
-    place.replaceChildren(status);
+    this.status.textContent = "Denoising …";
+    place.replaceChildren(this.status);
     const put = (/** @type {(Node | string)[]} */ ...nodes) => place.replaceChildren(...nodes);
     try {
       const state = stateOfExample(lesson.burst, this.session.offer);
@@ -177,8 +180,8 @@ export class LearnPage {
       await this.estimates(models, turn, ({ title, config, estimate }) => {
         const field = fieldOf(estimate, config, burst);
         if (field) networks.push({ title, config, left: varianceLeft(field, lesson.burst.pixel ?? [24, 24]) });
-        if (networks.filter(({ config }) => config.sizes.length === 1).length > 1) put(chart(sizeCurves(burst.N, networks)));
       });
+      put(chart(sizeCurves(burst.N, networks))); // all at once: axes that grow are hard to read
     },
     annealing: (_, __, ___, put) => put(chart(annealingCurves())),
     others: async (_, __, turn, put) => {
@@ -186,7 +189,7 @@ export class LearnPage {
       this.session.check(turn);
       const host = make("div", { className: "lesson-lens" });
       put(host);
-      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight() });
+      this.lens = mount(host.attachShadow({ mode: "open" }), { payload, height: lensHeight(this.session.state.teach) });
     },
   };
 
@@ -207,7 +210,8 @@ export class LearnPage {
   async estimates(models, turn, came = () => {}) {
     const missing = new Missing();
     const found = [];
-    for (const model of models) {
+    for (const [done, model] of models.entries()) {
+      this.status.textContent = `Denoising with ${model.title}, ${done + 1} of ${models.length} networks …`;
       const estimate = await missing.without(model, () => this.session.estimate(model.name, turn));
       if (!estimate) continue;
       const network = { ...model, estimate };
@@ -234,7 +238,7 @@ export class LearnPage {
     const host = make("div", { className: "lesson-lens" });
     put(host);
     const more = { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
+    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(session.state.teach), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
     if (lesson.figure !== "assumed") return;
     /** @type {Record<string, Uint8Array>} */
     const results = {};

@@ -4,12 +4,14 @@
 /** @import { Site } from "../site.js" */
 /** @import { Display } from "../../../lens/scripts/types" */
 
+import { timesText } from "../../../lens/scripts/text.js";
 import { chart } from "../chart.js";
 import { make } from "../elements.js";
 import { interestingPixel } from "../first_look.js";
 import { lossOf, matrixRecipe, matrixTable, noiseMatrix } from "../gain_matrix.js";
 import { packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
+import { lineOfTerms } from "../terms.js";
 import { filled, ofBurst, said } from "../texts.js";
 import { framesOf, LensPage, SCALES } from "./lens_page.js";
 
@@ -61,7 +63,7 @@ export class NoisePage extends LensPage {
       for (const model of asked) {
         const { name, config, title } = model;
         if (missing.has(name)) continue;
-        this.say(`Denoising with ${title}, told ${words(scale)} the true noise …`);
+        this.say(`Denoising with ${title}, told ${timesText(scale)} the true noise …`);
         const wanted = /** @type {Measure[]} */ (config.direct ? [] : ["answer"]);
         const estimate = await missing.without(model, async () => (scale === 1 ? session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0]));
         if (!estimate) continue;
@@ -144,22 +146,23 @@ export class NoisePage extends LensPage {
    */
   draw(all, answers, done) {
     const x = [...done].sort((a, b) => a - b);
-    const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title) =>
-      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? words(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => answers.get(name)?.get(scale)?.[key] ?? null) })) });
+    const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title, times = 1) =>
+      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? timesText(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => scaled(answers.get(name)?.get(scale)?.[key], times)) })) });
     const { says } = this;
     const names = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
-    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share")], [says.psnr, curves("psnr", "PSNR, dB")]]);
+    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share, %", 100)], [says.psnr, curves("psnr", "PSNR, dB")]]);
     const protocol = ofBurst(this.session.offer.texts.classes.protocol, this.burst);
     const flat = names ? filled(says.flat, { names }) : filled(says.no_flat, { name: says.blind });
     this.below.replaceChildren(
       said("h2", says.curves),
+      lineOfTerms(says.words.split(" · ")),
       make("div", { className: "grid" }, ...figures.map(([title, figure]) => make("div", {}, said("b", title), figure))),
       Object.assign(said("p", `${filled(says.caption, { protocol })} ${flat}`), { className: "caption" }),
     );
   }
 }
 
-/** 0.25 -> "×1/4". @param {number} scale */
-function words(scale) {
-  return scale >= 1 ? `×${Number(scale.toFixed(2))}` : `×1/${Number((1 / scale).toFixed(2))}`;
+/** @param {number | null | undefined} value @param {number} times */
+function scaled(value, times) {
+  return value == null ? null : times * value;
 }

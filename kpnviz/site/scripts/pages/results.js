@@ -7,6 +7,7 @@ import { chart } from "../chart.js";
 import { make, sentenceOf } from "../elements.js";
 import { bytesOf } from "../files.js";
 import { forestOf, forestsOf } from "../forest.js";
+import { explaining, lineOfTerms, withTerms } from "../terms.js";
 import { filled, loadResults, said, withNumbers } from "../texts.js";
 
 const FIRST_GAIN = "4";
@@ -60,9 +61,14 @@ export class ResultsPage {
       caption(results.answers),
       ...results.verdicts.map(({ name, question, answer, points, numbers, figure, caption: below }) =>
         make("section", { className: "verdict", id: `verdict-${name}` },
-          make("div", { className: "text" }, make("h2", {}, question), make("p", { className: "answer" }, answer), make("ul", {}, ...points.map((point) => make("li", {}, withNumbers(site, point, numbers)))), make("small", {}, said("span", below))),
+          make("div", { className: "text" },
+            make("h2", {}, question),
+            explaining(make("p", { className: "answer" }, answer)),
+            make("ul", {}, ...points.map((point) => explaining(make("li", {}, withNumbers(site, point, numbers))))),
+            explaining(make("small", {}, said("span", below)))),
           chart({ ...figure, log2: true, zero: figure.zero }))),
       said("h2", says.all),
+      lineOfTerms(says.words.split(" · ")),
       caption(filled(says.protocol, { test_set, protocol })),
       this.controls(results),
       this.numbers,
@@ -159,7 +165,7 @@ function caption(html) {
 function tableOf({ columns, lines, heading = "Cost" }) {
   const head = make("tr", {}, ...columns.map((text) => make("th", { textContent: text, scope: "col" })));
   const rows = lines.map(({ title, cells }) =>
-    make("tr", {}, make("th", { textContent: title, scope: "row" }), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
+    make("tr", {}, make("th", { scope: "row" }, ...withTerms(title)), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
   const place = make("div", { className: "wide", tabIndex: 0 }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
   place.setAttribute("role", "region");
   place.setAttribute("aria-label", heading);

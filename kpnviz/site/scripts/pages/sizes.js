@@ -12,6 +12,7 @@ import { interestingPixel } from "../first_look.js";
 import { pack } from "../pack.js";
 import { ofSizes, PANELS } from "../parameters.js";
 import { ofClasses, pixelClasses } from "../pixel_classes.js";
+import { lineOfTerms } from "../terms.js";
 import { filled, ofBurst, said } from "../texts.js";
 import { framesOf, LensPage } from "./lens_page.js";
 
@@ -117,6 +118,7 @@ export class SizesPage extends LensPage {
     const levels = PIXEL_CLASSES.names.flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : [])).join(", ");
     const { rule, protocol } = texts.classes;
     this.below.replaceChildren(
+      lineOfTerms(says.words.split(" · ")),
       said("h2", filled(says.curves, { base: base.title })),
       make("div", { className: "grid" }, ...cells),
       Object.assign(said("p", filled(says.caption, { base: base.title, levels, far: String(far), rule, protocol: ofBurst(protocol, burst) })), { className: "caption" }),
