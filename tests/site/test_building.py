@@ -187,7 +187,7 @@ def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app
 def test_sizes_never_compares_a_picture_with_itself(
     run_node, tmp_path, monkeypatch, whole_offer, names, other, shown
 ):
-    models = [model for model in whole_offer["models"] if model["name"] in names]
+    models = [model for model in reversed(whole_offer["models"]) if model["name"] in names]
     (found,) = run_node(tmp_path, [("firstSizes", {"offers": [{"models": models, "sized": names}]})])
     monkeypatch.setattr(choices, "sized_methods", lambda: tuple(names))
     expected = {"other": other, "shown": shown, "frame": 0}
