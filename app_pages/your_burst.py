@@ -19,7 +19,7 @@ from kpnviz.lens.terms import explained_word, words_in
 from kpnviz.limits import Limits
 from kpnviz.models.zoo import title_of
 from kpnviz.noise import NoiseModel
-from kpnviz.pictures import READ
+from kpnviz.pictures import kinds_read
 from kpnviz.serving.uploads import drop_all
 from kpnviz.text import percent
 from kpnviz.ui import elements, upload
@@ -83,11 +83,10 @@ def uploads() -> list[Any]:
         key=key,
         on_change=removed,
         label_visibility="collapsed",
-        help=f"{READ}, NPY, camera raw (DNG and others), HEIC, video and FITS where the server has their "
-        "packages, a ZIP of them, or an NPZ; pages of a TIFF, animations and arrays [N, H, W] are bursts. "
+        help=f"{kinds_read(burst=True)}; pages of a TIFF, animations and arrays [N, H, W] are bursts. "
         f"{str(limits).capitalize()}.",
     )
-    st.caption(f"{READ}, camera raw, NPY, NPZ or ZIP · {limits}")
+    st.caption(f"{kinds_read(burst=True)} · {limits}")
     get_ready(limits)
     return files
 

@@ -167,6 +167,7 @@ class Denoiser:
                         predict = self.network.prepared(inputs, read_std, shot_gain, part)
                         assert not isinstance(predict, Tensor)
                         result = self._applied(predict, applied_to[..., *part], part, core)
+                        del predict  # and with it the costs, before those of the next tile are there
                 image[..., *place] = result[0][..., *core].float().cpu().numpy()
                 if progress is not None:
                     progress(done / len(tiles))
@@ -187,8 +188,10 @@ class Denoiser:
         for top in range(core[0].start // 2 * 2, core[0].stop, rows):
             bottom = min(top + rows, core[0].stop)
             around = slice(max(top - self._reach, 0), min(bottom + self._reach, H))
-            field = predict(slice(part[0].start + around.start, part[0].start + around.stop))
-            strip = field.apply(frames[..., around, :])
+            shown = slice(part[0].start + around.start, part[0].start + around.stop)
+            strip = predict(shown).apply(
+                frames[..., around, :]
+            )  # the kernels are freed before the next are there
             picture[..., top:bottom, :] = strip[..., top - around.start : bottom - around.start, :]
         return picture
 
@@ -263,8 +266,8 @@ class Denoiser:
     ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
         """(window, core, place) of each tile: the part of the burst that is read, the part of the window that is kept,
         and where in the picture it goes."""
-        for top, bottom in _spans(H, self.tile):
-            for left, right in _spans(W, self.tile):
+        for top, bottom in _spans(H, self.tile, self.network.stride):
+            for left, right in _spans(W, self.tile, self.network.stride):
                 # Windows start at multiples of the stride, so that pooling sees the same blocks everywhere.
                 window_top, window_left = max(top - self.margin, 0), max(left - self.margin, 0)
                 window = (
@@ -349,8 +352,11 @@ class _Channel:
         return self.source.window(rows, columns)[:, self.channel]
 
 
-def _spans(length: int, tile: int) -> list[tuple[int, int]]:
-    return [(start, min(start + tile, length)) for start in range(0, length, tile)]
+def _spans(length: int, tile: int, stride: int) -> list[tuple[int, int]]:
+    """As few parts as there can be, and as equal as multiples of the stride are: the largest decides about memory."""
+    count = -(-length // tile)
+    step = -(-length // (count * stride)) * stride
+    return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 def load(name: str | Path = "mkpn", device: str | torch.device = "cpu", tile: int = DEFAULT_TILE) -> Denoiser:

@@ -51,6 +51,10 @@ class FileError(ValueError):
     """A file that is no frame of a burst: one sentence that names the file and the reason."""
 
 
+class LimitError(FileError):
+    """Files that take more than the limits: not one that is broken, which a burst may do without."""
+
+
 _SETTINGS = {
     "frames": ("KPNVIZ_MAX_FRAMES", 1),
     "pixels": ("KPNVIZ_MAX_MEGAPIXELS", 10**6),

@@ -17,15 +17,29 @@ import numpy as np
 from PIL import GifImagePlugin, Image, ImageFile
 
 from kpnviz.color import srgb_decode
-from kpnviz.limits import MAX_CHUNKS, MAX_COUNT, MAX_INTENSITY, MAX_TAG_VALUES, FileError, Limits
+from kpnviz.limits import MAX_CHUNKS, MAX_COUNT, MAX_INTENSITY, MAX_TAG_VALUES, FileError, LimitError, Limits
 from kpnviz.text import one_line
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 GifImagePlugin.LOADING_STRATEGY = GifImagePlugin.LoadingStrategy.RGB_ALWAYS  # every frame of one kind
 _STRIP = 64  # rows that are converted at a time
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "AVIF", "BMP", "GIF")
-READ = "PNG, JPEG, TIFF, WebP, AVIF, BMP, GIF, PGM/PPM"
-"""What is read, for people."""
+
+
+def kinds_read(burst: bool = False) -> str:
+    """What is read with the packages that are here, for people: of pictures, or of the files of a burst."""
+    kinds = ["PNG", "JPEG", "TIFF", "WebP", "AVIF", "BMP", "GIF", "PGM/PPM"]
+    kinds += ["HEIC"] * _is_here("pillow_heif")
+    if burst:
+        kinds += ["camera raw"] * _is_here("rawpy") + ["NPY", "NPZ", "ZIP"]
+        kinds += ["video"] * _is_here("av") + ["FITS"] * _is_here("astropy")
+    return ", ".join(kinds)
+
+
+def _is_here(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 _REFUSED = {
     "1": "has 1 bit a pixel, no shades",
     "CMYK": "is CMYK; convert it to RGB",
@@ -63,7 +77,7 @@ def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
     if width < 1 or height < 1:
         raise FileError(f"{name} has {width}x{height} pixels; nothing to see")
     if width * height > limits.pixels:
-        raise FileError(f"{name} has {width}x{height} pixels; the limit is {limits.named('pixels')}")
+        raise LimitError(f"{name} has {width}x{height} pixels; the limit is {limits.named('pixels')}")
 
 
 def check_pages(name: str, pages: int) -> None:
@@ -202,15 +216,15 @@ def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
 
 
 def read_pictures(
-    name: str, data: bytes, limits: Limits, only: int | None = None
+    name: str, data: bytes, limits: Limits, only: int | None = None, burst: bool = False
 ) -> tuple[int, Iterator[Picture]]:
     """How many pictures a file holds, and each of them, as :func:`read_picture` gives them, when it is asked for.
 
     Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages. Floating point may have a border of NaN.
-    only   the number of the one that is wanted
+    only   the number of the one that is wanted;  burst  files of other kinds are read where this one is refused
     """
     _check_parts(name, data)
-    with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+    with _said(name, data, burst), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         check_pixels(name, file.width, file.height, limits)
         found: Sequence[int]
         if only is not None:
@@ -364,29 +378,30 @@ def formats_of(data: bytes) -> tuple[str, ...]:
     return ("HEIF",)
 
 
-def _unread(name: str, data: bytes) -> str:
+def _unread(name: str, data: bytes, burst: bool) -> str:
     """That a file is no picture of the kinds that are read, and what to do with one of a telephone or camera."""
+    read = kinds_read(burst)
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _HEIC:
         if importlib.util.find_spec("pillow_heif"):
             return f"{name} is a HEIC file that is incomplete or broken"
         return (
             f"{name} is a HEIC file; export it as JPEG or TIFF, or pip install 'kpnviz[heic]': what can be read is "
-            f"{READ}"
+            f"{read}"
         )
     if brand in VIDEO_BRANDS:
-        return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {READ}"
+        return f"{name} is a video; save its frames as PNG, say with ffmpeg: what can be read is {read}"
     begun = next((kind for at, start, kind in _READ_KINDS if data[at : at + len(start)] == start), "")
     if begun:
         return f"{name} begins as {begun} and is incomplete or broken"
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
-        return f"{name} is {kind}; what can be read is {READ}"
-    return f"{name} is not a picture that can be read: {READ}"
+        return f"{name} is {kind}; what can be read is {read}"
+    return f"{name} is not a picture that can be read: {read}"
 
 
 @contextlib.contextmanager
-def _said(name: str, data: bytes) -> Iterator[None]:
+def _said(name: str, data: bytes, burst: bool = False) -> Iterator[None]:
     """What goes wrong within is one sentence that names the file."""
     try:
         yield
@@ -401,7 +416,7 @@ def _said(name: str, data: bytes) -> Iterator[None]:
             raise FileError(
                 f"{name} is a TIFF of a kind that is not read; save it as gray or RGB of 8 or 16 bits"
             ) from None
-        raise FileError(_unread(name, data)) from None
+        raise FileError(_unread(name, data, burst)) from None
     # Decoders of damaged files raise whatever they stumble over: struct.error, KeyError, OverflowError ...
     except Exception as error:
         raise FileError(f"{name} cannot be read: {one_line(error)}") from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import itertools
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -35,8 +38,9 @@ def in_threads(run: Callable[[int], None], count: int) -> None:
     def drain() -> None:
         _this_thread.is_shared = True
         try:
-            while (task := next(tasks)) < count and not failures:
-                run(task)
+            with _alone():
+                while (task := next(tasks)) < count and not failures:
+                    run(task)
         except BaseException as failure:
             failures.append(failure)
         finally:
@@ -50,6 +54,28 @@ def in_threads(run: Callable[[int], None], count: int) -> None:
         helper.join()
     if failures:
         raise failures[0]
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Within, what PyTorch does in this thread, it does without others. (torch.set_num_threads is for all.)"""
+    openmp = _openmp()
+    if openmp is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    openmp.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        openmp.omp_set_num_threads(before)
+
+
+@functools.cache
+def _openmp() -> ctypes.CDLL | None:
+    """The library of threads that PyTorch has with it, where it is to be found."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return library if hasattr(library, "omp_set_num_threads") else None
 
 
 def results(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import pytest
+import torch
 
 from kpnviz import threads
-from kpnviz.threads import announce_compilation, compiled
+from kpnviz.threads import announce_compilation, compiled, in_threads
 
 
 def test_loops_compile_where_no_cache_can_be_written(monkeypatch):
@@ -53,3 +55,18 @@ def test_threads_of_torch_do_not_spin_for_long(before, after):
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == ["False", after]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch's threads are left as they are")
+def test_within_threads_pytorch_has_one():
+    """And again all of them afterwards, in this thread and in new ones."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        seen = []
+        in_threads(lambda task: seen.append(torch.get_num_threads()), 4)
+        assert seen == [1] * 4 and torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kpnviz.capture.npz import StoredArray, read_header
-from kpnviz.limits import FileError, Limits
+from kpnviz.limits import FileError, LimitError, Limits
 from kpnviz.pictures import Picture, check_pixels, codes_of, read_pictures
 from kpnviz.text import visible
 
@@ -49,9 +49,9 @@ def check_count(label: str, count: int, limits: Limits, width: int = 0, height: 
     if count < 1:
         raise FileError(f"{label} holds no frames")
     if count > limits.frames:
-        raise FileError(f"{label} holds {count} frames; a burst has up to {limits.named('frames')}")
+        raise LimitError(f"{label} holds {count} frames; a burst has up to {limits.named('frames')}")
     if count * width * height > limits.total_pixels:
-        raise FileError(
+        raise LimitError(
             f"{label} holds {count} frames of {width}x{height} pixels; the limit in all is "
             f"{limits.named('total_pixels')}"
         )
@@ -65,7 +65,7 @@ def frames_of(label: str, data: bytes, limits: Limits) -> Frames:
         raise FileError(f"{label} has 1 bit a pixel, no shades")
     if re.match(rb"P[2356Ff]\s", data[:3]):
         return _frames_of_pnm(label, data, limits)
-    count, pictures = read_pictures(label, data, limits)
+    count, pictures = read_pictures(label, data, limits, burst=True)
     check_count(label, count, limits)
     return Frames(count, pictures)
 
@@ -176,6 +176,8 @@ def frames_of_npz(label: str, archive: zipfile.ZipFile, keys: Sequence[str], lim
             return frames_of_arrays(label, (len(pictures), *shape), dtype, each, limits)
     if len(bursts or pictures) == 1:
         chosen = (bursts or pictures)[0]
+    if chosen is None and "frames" in arrays:
+        chosen = "frames"
     if chosen is None:
         names = visible(", ".join(keys)) or "nothing"
         raise FileError(f"{label} holds the arrays {names}; that of the frames is called frames")

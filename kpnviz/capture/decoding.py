@@ -11,6 +11,7 @@ It does without torch, whose import would take longer than the reading.
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
 import math
@@ -21,20 +22,20 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 
 from kpnviz.capture.burst_json import METADATA, metadata_of, shifts_of, white_level_of
-from kpnviz.capture.choosing import frames_among, listed, without_ours
+from kpnviz.capture.choosing import LEFT_OUT, frames_among, listed, without_ours
 from kpnviz.capture.containers import (
     Frames,
     check_count,
     frames_of,
     frames_of_npz,
 )
-from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra
+from kpnviz.capture.extras import frames_of_fits, frames_of_video, kind_of_extra, unpacked
 from kpnviz.capture.kernel_decoding import KernelFile
 from kpnviz.capture.metadata import About, about, converted, profile_of
 from kpnviz.capture.npz import StoredArray, base_name, is_zip, opened
@@ -43,6 +44,7 @@ from kpnviz.capture.tiff import frames_of_tiff
 from kpnviz.limits import (
     MAX_OBJECTS,
     FileError,
+    LimitError,
     Limits,
 )
 from kpnviz.paths import PACKAGE
@@ -70,6 +72,8 @@ _NPZ = (
 )
 
 
+_FEW = 2  # frames that are left where files cannot be read
+_FEW_REASONS = 4  # sentences on such files
 _COLORS = {1: "gray", 3: "color", 4: "four planes"}
 _NUMBERS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}
 
@@ -114,17 +118,18 @@ class Burst:
             "",
         )  # what files say of them, see Picture and Frames
         self.alone: tuple[str, str, bytes] | None = None  # the one file, if it is one
+        self.given, self.broken = 0, dict[str, str]()  # files; why some cannot be read
         self.others: list[Burst] = []  # frames of another size or kind, as bursts of their own
 
     def check_size(self, name: str, size: int) -> None:
         """FileError for a file that is too large, by itself or with those before it."""
         if size > self.limits.file_bytes:
-            raise FileError(
+            raise LimitError(
                 f"{name} has {size / 1e6:.6g} MB; the limit of one file is {self.limits.named('file_bytes')}"
             )
         self.bytes_read += size
         if self.bytes_read > self.limits.total_bytes:
-            raise FileError(
+            raise LimitError(
                 f"{name} takes the files beyond {self.limits.named('total_bytes')}, the limit in all"
             )
 
@@ -143,13 +148,31 @@ class Burst:
         return label
 
     def _add_one(self, base: str, label: str, data: bytes) -> None:
-        if not data:
-            raise FileError(f"{label} is empty")
         if base == METADATA:
             if self.metadata is not None:
                 raise FileError(f"{METADATA} comes twice; a burst has one")
             self.metadata = metadata_of(data)
             return
+        self.given += 1
+        with self._left_out_if_broken(label):
+            if not data:
+                raise FileError(f"{label} is empty")
+            inside = unpacked(label, data, self.limits)
+            if inside is not data:
+                self.check_size(label, len(inside))
+            self._add_picture(base, label, inside)
+
+    @contextlib.contextmanager
+    def _left_out_if_broken(self, label: str) -> Iterator[None]:
+        """A file that cannot be read is left out, for now: whether enough is left is asked at the end."""
+        try:
+            yield
+        except LimitError:
+            raise
+        except FileError as error:
+            self.broken[label] = str(error)
+
+    def _add_picture(self, base: str, label: str, data: bytes) -> None:
         kind = kind_of(label, data)
         self.alone = (base, label, data) if kind == "picture" and not self.names else None
         if kind == "raw":
@@ -190,7 +213,9 @@ class Burst:
         """Keep a frame with those of its size and kind, which are returned."""
         kinds = [self, *self.others]
         if sum(len(kind.names) for kind in kinds) > self.limits.frames:  # one more is allowed: the truth
-            raise FileError(f"{label} is one frame too many; a burst has up to {self.limits.named('frames')}")
+            raise LimitError(
+                f"{label} is one frame too many; a burst has up to {self.limits.named('frames')}"
+            )
         held = sum(len(kind.names) * math.prod(kind.shape[1:]) for kind in kinds if kind.shape is not None)
         self._check_pixels_in_all(label, held + codes[0].size)
         one = label, codes.shape, codes.dtype, raw is not None, said.icc
@@ -231,6 +256,22 @@ class Burst:
             return f"{label} has another color profile than {first}; the frames of a burst have one"
         return ""
 
+    def _check_broken(self) -> None:
+        """A sentence on files that cannot be read; FileError if hardly a frame is left, or burst.json names them."""
+        if not self.broken:
+            return
+        left = sum(len(kind.names) for kind in (self, *self.others))
+        if left < _FEW or self.given < 2 or self.metadata is not None:
+            raise FileError(next(iter(self.broken.values())))
+        whole = [*self.names, *(name for kind in self.others for name in kind.names)]
+        partly = any(name.startswith(f"{label}, frame ") for label in self.broken for name in whole)
+        rest = "; of those of several frames, those before are used" if partly else ""
+        why = "; ".join([*self.broken.values()][:_FEW_REASONS])
+        more = len(self.broken) - _FEW_REASONS
+        why += f"; and {more} more" if more > 0 else ""
+        which = "it" if len(self.broken) == 1 else "they"
+        self.notes.setdefault(f"{LEFT_OUT}, as {which} cannot be read: {why}{rest}.")
+
     def _leave_few_out(self) -> None:
         """Of frames of several sizes or kinds keep those that at least two of three are; else FileError."""
         kinds = [self, *self.others]
@@ -248,7 +289,7 @@ class Burst:
             raise FileError(why(self.others[0], self))
         for kind in kinds:
             if kind is not most:
-                self.notes.setdefault(f"Left out: {listed(kind.names)}. {why(kind, most)}.")
+                self.notes.setdefault(f"{LEFT_OUT}: {listed(kind.names)}. {why(kind, most)}.")
         if most is not self:
             self.output.seek(0)
             self.output.truncate()
@@ -292,7 +333,7 @@ class Burst:
 
     def _check_pixels_in_all(self, label: str, pixels: int) -> None:
         if pixels > self.limits.total_pixels:
-            raise FileError(
+            raise LimitError(
                 f"{label} takes the frames beyond {self.limits.named('total_pixels')}, the limit in all"
             )
 
@@ -488,6 +529,7 @@ class Burst:
             self._add_those_behind(*self.alone)
         if self.archive is not None:
             return self.archive
+        self._check_broken()
         if self.shape is None:
             self._check_count(0)
         if self.others:

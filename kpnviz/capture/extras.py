@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from kpnviz.capture.containers import Frames, frames_of_arrays
-from kpnviz.limits import FileError, Limits
+from kpnviz.limits import FileError, LimitError, Limits
 from kpnviz.pictures import VIDEO_BRANDS, Picture, check_pixels
 from kpnviz.text import one_line, visible
 
 _TURNS = {90: 1, 180: 2, 270: 3}  # of a quarter, against the clock
 
 
+_GZIP, _FITS = b"\x1f\x8b", b"SIMPLE  ="
+
+
+def unpacked(label: str, data: bytes, limits: Limits) -> bytes:
+    """A file, less its gzip where a FITS is in it, as archives of telescopes pack them. FileError for one that unpacks
+    to more than a file may have, of which no more is unpacked, or that is not whole."""
+    if data[:2] != _GZIP or beginning(data, len(_FITS)) != _FITS:
+        return data
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        inside = stream.decompress(data, limits.file_bytes + 1)
+    except zlib.error as error:
+        raise FileError(f"{label} is packed by gzip and is broken: {one_line(error)}") from error
+    if len(inside) > limits.file_bytes:
+        raise LimitError(f"{label} unpacks to more than {limits.named('file_bytes')}, the limit of one file")
+    if not stream.eof:
+        raise FileError(f"{label} is packed by gzip and is incomplete")
+    return inside
+
+
+def beginning(data: bytes, count: int) -> bytes:
+    """The first bytes of a file, or of what gzip has packed in it."""
+    if data[:2] == _GZIP:
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data, count)
+    return data[:count]
+
+
 def kind_of_extra(data: bytes) -> str:
     """ "video", "fits", or "" for other files, by their beginning."""
-    if data[:9] == b"SIMPLE  =":
+    if data[: len(_FITS)] == _FITS:
         return "fits"
     video = (data[4:8] == b"ftyp" and data[8:12] in VIDEO_BRANDS) or data[8:12] == b"AVI "
     return "video" if video or data[:4] == b"\x1aE\xdf\xa3" else ""

@@ -22,6 +22,10 @@ _CLIPPED = 0.02  # share of clipped values that a patch may have
 _ROUNDING = 1e-14  # variance that single precision leaves between equal pictures
 _DEPENDENT = 1e-9  # of the largest eigenvalue: regressors that are sums of others
 _TELLING = 64  # differences that are needed for each combination of frames to tell them apart
+_FLAT, _FLAT_DEVIATE = (
+    0.125,
+    1.15,
+)  # quantile of patches by their variance; of a normal distribution, below its mean
 _DISAGREEING = 1.3  # times the standard deviation that one frame shows
 _CURVED = 12.0  # variance of the sum of two second differences (1, -2, 1) of white noise
 _QUIET = 8  # a combination of frames counts by 1 / variance to this power
@@ -47,7 +51,8 @@ class NoiseFit:
     degrees            [P] of freedom of that variance
     used               [P] unclipped, and with so little texture that it decides about the line
     frames             how many were compared
-    alone              what the reference shows of its noise by itself (:func:`noise_of_one_frame`), if it does
+    whole              [P] variance with what texture leaves; NaN where patches are clipped or empty
+    alone              the same of the reference by itself (:func:`fit_of_one_frame`), where that is
     """
 
     noise: NoiseModel
@@ -56,22 +61,32 @@ class NoiseFit:
     degrees: np.ndarray
     used: np.ndarray
     frames: int
-    alone: NoiseModel | None = None
+    whole: np.ndarray
+    alone: NoiseFit | None = None
 
     def line(self, means: np.ndarray) -> np.ndarray:
         """The fitted variance at these means."""
         return self.noise.read_std**2 + self.noise.shot_gain * np.maximum(means, 0)
 
     @property
+    def measured(self) -> bool:
+        """Whether the line rests on patches in which noise is more than what texture leaves, not on the rest alone."""
+        return int(self.used.sum()) >= _LEAST_PATCHES
+
+    @property
     def caution(self) -> str:
         """A sentence where the frames differ by more than the reference's own noise; else nothing.
 
+        Texture only adds to what varies within a patch, so the most that the reference's noise can be is that of the
+        flattest eighth of its patches. Of 24 or more it is known to a tenth; what is said are 1.3 times and more.
         The other way round says little: the texture of a scene looks like noise in one frame.
         """
-        if self.alone is None:
+        if self.alone is None or not self.measured or np.isfinite(self.alone.whole).sum() < _LEAST_PATCHES:
             return ""
-        middle = np.median(self.means[self.used], keepdims=True)[None]
-        ratio = float(self.noise.std_map(middle)[0, 0] / max(self.alone.std_map(middle)[0, 0], 1e-12))
+        within = self.alone.whole / np.maximum(self.line(self.alone.means), 1e-30)
+        flattest = float(np.nanquantile(within, _FLAT))
+        expected = 1 - _FLAT_DEVIATE * float(2 / np.median(self.alone.degrees)) ** 0.5
+        ratio = (expected / max(flattest, 1e-6)) ** 0.5
         if ratio < _DISAGREEING:
             return ""
         return (
@@ -179,8 +194,9 @@ def estimate_noise(
     left = factor * _left(texture, floor, line)
     used = candidates & (_UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
     # As variances of g = 1: what is shown beside the line.
+    whole = np.where(candidates, variances - noise.read_std**2 * (read - 1), np.nan)
     variances = np.maximum(variances - left - noise.read_std**2 * (read - 1), 1e-3 * variances)
-    return NoiseFit(noise, means, variances, degrees, used, N)
+    return NoiseFit(noise, means, variances, degrees, used, N, whole)
 
 
 def noise_of_one_frame(
@@ -192,6 +208,11 @@ def noise_of_one_frame(
     Of half-size pictures m +- d / sqrt(2), m the mean and d that difference, it is the variance between frames.
     Raises ValueError as :func:`estimate_noise` does.
     """
+    return fit_of_one_frame(blocks, clipped).noise
+
+
+def fit_of_one_frame(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None) -> NoiseFit:
+    """:func:`noise_of_one_frame`, with the patches of half the size that it is fitted to."""
 
     def pairs() -> Iterable[np.ndarray]:
         for block in blocks:
@@ -200,7 +221,7 @@ def noise_of_one_frame(
             mean, difference = (p + q + r + s) / 4, (p + q - r - s) / 2
             yield np.stack((mean + difference / 2**0.5, mean - difference / 2**0.5))
 
-    return estimate_noise(pairs(), clipped).noise
+    return estimate_noise(pairs(), clipped)
 
 
 def _measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:

@@ -14,8 +14,15 @@ from kpnviz.capture.choosing import LEFT_OUT, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import NoiseFit, SameFramesError, estimate_noise, noise_of_one_frame
+from kpnviz.capture.noise_estimation import (
+    NoiseFit,
+    SameFramesError,
+    estimate_noise,
+    fit_of_one_frame,
+    noise_of_one_frame,
+)
 from kpnviz.noise import NoiseModel
+from kpnviz.threads import in_threads
 
 _NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
 
@@ -266,7 +273,7 @@ class OwnBurst:
             patches(self.stack, channel, motion, self.reference, between), self.stack.clipped
         )
         try:
-            return replace(fit, alone=self._noise_of_the_reference(channel))
+            return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))
         except ValueError:
             return fit
 
@@ -399,8 +406,12 @@ class ChannelView:
         stack, displacements = self.burst.stack, self.burst.displacements
         out = np.empty((len(self), rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         place = (rows.start, rows.stop, columns.start, columns.stop)
-        for n, i in enumerate(self.burst.order):
+
+        def read(n: int) -> None:
+            i = self.burst.order[n]
             out[n] = read_displaced(stack, i, self.channel, displacements[i], *place)
+
+        in_threads(read, len(self))
         return out
 
     def crop(self, top: int, left: int, height: int, width: int) -> Burst:

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 from kpnviz.capture.containers import is_one_color_picture
-from kpnviz.capture.extras import kind_of_extra
+from kpnviz.capture.extras import beginning, kind_of_extra
 from kpnviz.capture.npz import read_header
 from kpnviz.limits import FileError
 from kpnviz.pictures import tiff_tags
@@ -45,6 +45,7 @@ def holds_several(path: Path) -> bool:
         return b"acTL" in head
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return b"ANIM" in head[:64]
+    head = beginning(head, _HEAD)
     kind = kind_of_extra(head)
     if kind == "fits":
         axes = {int(n): int(length) for n, length in re.findall(rb"NAXIS([3-9]) *= +(\d{1,9})", head)}

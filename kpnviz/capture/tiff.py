@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from kpnviz.capture.containers import Frames, check_count, in_color
-from kpnviz.limits import FileError, Limits
+from kpnviz.limits import FileError, LimitError, Limits
 from kpnviz.pictures import (
     Picture,
     check_pixels,
@@ -34,6 +34,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 _PHOTOMETRIC, _BITS, _ORIENTATION, _PLANES, _PLANAR, _SAMPLE_FORMAT = 262, 258, 274, 284, 2, 339
 _SIGNED, _FLOAT = 2, 3
 _BLACK_IS_0, _RGB = 1, 2
+_BIG_ENDIAN_BIG_TIFF = b"MM\0+"  # Pillow opens none
 _OF_MICROSCOPES = "those of microscopes are"
 
 
@@ -56,7 +57,7 @@ def frames_of_tiff(label: str, data: bytes, limits: Limits) -> Frames:
         pages = 1
     if pages > 2 * limits.frames:
         at_least = " or more" if pages >= 1000 else ""
-        raise FileError(
+        raise LimitError(
             f"{label} holds {pages}{at_least} pictures; a burst has up to {limits.named('frames')}"
         )
     import tifffile
@@ -129,7 +130,7 @@ def _order(
     if number not in (pages, 1) and pages != 1:
         return [[i] for i in range(pages)], []
     if number > 4 * limits.frames:
-        raise FileError(f"{label} holds {number} pictures; a burst has up to {limits.named('frames')}")
+        raise LimitError(f"{label} holds {number} pictures; a burst has up to {limits.named('frames')}")
     long = [axis for axis, length in lead.items() if length > 1 and axis != "C"]
     if len(long) > 1:
         sizes = " and ".join(f"{lead[axis]} along {axis}" for axis in long)
@@ -167,7 +168,7 @@ def _page(label: str, data: bytes, limits: Limits, index: int) -> Picture:
     """One picture of a TIFF, by whichever library reads it."""
     try:
         tags = tiff_tags(label, data, index)[0]
-        other = holds_other_numbers(tags)
+        other = data[:4] == _BIG_ENDIAN_BIG_TIFF or holds_other_numbers(tags)
     except struct.error:
         other = False
     if not other:
@@ -191,6 +192,8 @@ def _other_numbers(
             if photometric == 0:
                 raise FileError(f"{label} is a TIFF whose 0 is white; save it with 0 as black")
             if photometric not in (_BLACK_IS_0, _RGB):
+                if not color:
+                    raise FileError(f"{label} is a big-endian BigTIFF with a palette; save it as gray or RGB")
                 raise FileError(
                     f"{label} is a TIFF of several values a pixel that are not RGB; convert it to RGB"
                 )

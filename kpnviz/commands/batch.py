@@ -41,6 +41,7 @@ _PICTURES = re.compile(
     "dng|3fr|arw|cr[23w]|dcr|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|ra[fw]|rw[2l]|sr[2fw]|x3f",
     re.IGNORECASE,
 )
+_PACKED = (".fits.gz", ".fit.gz", ".fts.gz")
 _ARCHIVES = (".zip", ".npz")
 
 
@@ -218,7 +219,7 @@ def _find(path: Path, seen: set[Path]) -> Iterator[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return _PICTURES.fullmatch(path.suffix[1:]) is not None
+    return _PICTURES.fullmatch(path.suffix[1:]) is not None or path.name.lower().endswith(_PACKED)
 
 
 def _is_stack(path: Path) -> bool:

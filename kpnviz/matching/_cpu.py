@@ -1,15 +1,16 @@
 """Matching on the CPU: float32, compiled by numba on first use (some seconds) and cached on disk.
 
-For one displacement, the costs of all cells are one plane, small enough for the caches. The plane is computed, then
-summed over windows of 3, 9, 27, ... cells, each from the one before:
+A task is some rows of a frame, few enough that what is computed of them stays in the processor's caches. For one
+displacement, the costs of their cells are one plane. It is computed, then summed over windows of 3, 9, 27, ... cells,
+each from the one before:
 
-    a box of 9 is three boxes of 3, 3 cells apart; of 27, three boxes of 9, 9 cells apart; in rows, then in columns
+    a box of 9 is three boxes of 3, 3 cells apart; of 27, three boxes of 9, 9 cells apart; in columns, then in rows
 
-so that a window costs four additions a cell, whatever its size. (A box whose middle lies outside can still cover
-cells of the picture: for those, planes have a border of cells that are 0.) A frame is kept as four planes, of its
-even and odd rows and columns, so that a displacement by any number of pixels reads each of them with unit stride.
-Rows of small pictures are too short for the processor's vectors: several frames are interleaved, pixel by pixel, into
-longer rows ("lanes").
+so that a window costs four additions a cell, whatever its size. (Boxes whose middle lies outside the task's rows are
+needed for its own: planes have a border of cells, which beyond the picture are 0 and stay it.) A frame is kept as four
+planes, of its even and odd rows and columns, so that a displacement by any number of pixels reads each of them with
+unit stride. Rows of small pictures are too short for the processor's vectors: several frames are interleaved, pixel by
+pixel, into longer rows ("lanes").
 
 The innermost loops are functions of flat arrays and unsigned offsets: with signed ones, or with slices, numba
 checks for negative indices or counts references, and LLVM does not vectorize.
@@ -19,6 +20,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from torch import Tensor
 
 from kpnviz.local_conv import reflect_pad
@@ -27,6 +31,7 @@ from kpnviz.threads import compiled, in_threads
 from . import CAP
 
 _ROW = 256  # floats: shorter rows are made longer by lanes
+_TASK = 2**15  # floats of a plane that a task's rows have, about
 
 
 def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> Tensor:
@@ -41,22 +46,65 @@ def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> 
     costs = torch.from_numpy(values)
     groups = [(b, first, min(first + lanes, N)) for b in range(B) for first in range(0, N, lanes)]
     scaled = smooth * 0.125**0.5  # the mean of 4 squares over 2, as their plain sum
+    planes: list[np.ndarray] = [np.empty(0)] * len(groups)
+
+    def split(group: int) -> None:
+        b, first, last = groups[group]
+        planes[group] = _planes(reflect_pad(scaled[b, first:last], 2 * margin))
+
+    in_threads(split, len(groups))
+    references = {
+        (b, n): _planes(scaled[b, :1].expand(n, -1, -1)) for b, first, last in groups for n in [last - first]
+    }
+    down, across = (_Counts(length, reach, windows) for length in (h, w))
+    inverse = {n: np.repeat(across.inverse, n, axis=2).ravel() for _, n in references}
+    border = (3**windows - 1) // 2
+    parts = max(1, round(h / max(2 * border, _TASK // (w * lanes))))
+    starts = [h * part // parts for part in range(parts + 1)]
 
     def run(task: int) -> None:
-        b, first, last = groups[task]
+        group, part = divmod(task, parts)
+        (b, first, last), top, bottom = groups[group], starts[part], starts[part + 1]
         n = last - first
-        frame = _planes(reflect_pad(scaled[b, first:last], 2 * margin))
-        reference = _planes(scaled[b, :1].expand(n, -1, -1))
-        place = values[b, first:last]
-        out = place.reshape(-1) if n == 1 else np.empty(place.size, dtype=np.float32)
-        if marginal:
-            out.fill(np.inf)
-        _costs(frame, reference, h, w, n, margin, reach, windows, first == 0, marginal, out)
+        place = values[b, first:last, :, :, top:bottom]
+        if n == 1:
+            out, apart, begin = values[b, first].reshape(-1), h, top
+            place.fill(CAP)
+        else:
+            out, apart, begin = np.full(place.size, CAP, np.float32), bottom - top, 0
+        _costs(
+            planes[group], references[b, n], h, w, n, margin, reach, windows, first == 0, marginal, top, bottom,
+            down.valid, across.valid, down.inverse, inverse[n], out, apart, begin,
+        )  # fmt: skip
         if n > 1:
-            place[:] = np.moveaxis(out.reshape(windows, rows, h, w, n), 4, 0)
+            place[:] = np.moveaxis(out.reshape(windows, rows, bottom - top, w, n), 4, 0)
 
-    in_threads(run, len(groups))
+    in_threads(run, len(groups) * parts)
     return costs if marginal else costs.view(B, N, windows, K, K, h, w)
+
+
+class _Counts:
+    """Which cells count along one axis, and how many are in a window.
+
+    valid     [K, 2], for each displacement the first cell that counts (_within of _reference.py), and the last + 1
+    inverse   [K, J, length], 1 / the cells that count in the window around each; 0 for none
+    """
+
+    def __init__(self, length: int, reach: int, windows: int) -> None:
+        K, k, last = 2 * reach + 1, np.arange(length), 2 * length - 1
+        self.valid = np.zeros((K, 2), np.int64)
+        self.inverse = np.zeros((K, windows, length), np.float32)
+        for i, offset in enumerate(range(-reach, reach + 1)):
+            inside = (2 * k + offset >= 0) & (np.maximum(2 * k + 1, 2 * k + 1 + offset) < last) | (
+                offset == 0
+            )
+            if not inside.any():
+                continue
+            self.valid[i] = first, end = inside.argmax(), length - inside[::-1].argmax()
+            for j in range(windows):
+                half = (3 ** (j + 1) - 1) // 2
+                count = np.minimum(k + half + 1, end) - np.maximum(k - half, first)
+                self.inverse[i, j] = np.where(count > 0, 1 / np.maximum(count, 1), 0)
 
 
 def _planes(frames: Tensor) -> np.ndarray:
@@ -65,176 +113,142 @@ def _planes(frames: Tensor) -> np.ndarray:
     return frames.reshape(n, H // 2, 2, W // 2, 2).permute(2, 4, 1, 3, 0).contiguous().view(-1).numpy()
 
 
+@intrinsic
+def _least(context, a, b):
+    """The smaller of two numbers that are none of them NaN. `out = min(out, value)` in place of it is a store under a
+    condition, which LLVM does not vectorize."""
+
+    def generate(context, builder, signature, arguments):
+        number = ir.FloatType()
+        kind = ir.FunctionType(number, [number, number])
+        function = builder.module.declare_intrinsic("llvm.minnum", [number], kind)
+        return builder.call(function, arguments, fastmath=("fast",))
+
+    return types.float32(types.float32, types.float32), generate
+
+
 def _compiled(function):
     return compiled(function, fastmath=True, error_model="numpy")
 
 
 @_compiled
-def _add2(out, at, a, i, b, j, n):
+def _add3(out, at, a, i, j, k, n):
     for x in range(n):
-        out[at + x] = a[i + x] + b[j + x]
+        out[at + x] = a[i + x] + a[j + x] + a[k + x]
 
 
 @_compiled
-def _add3(out, at, a, i, b, j, c, k, n):
+def _clear(out, at, n):
     for x in range(n):
-        out[at + x] = a[i + x] + b[j + x] + c[k + x]
+        out[at + x] = np.float32(0)
 
 
 @_compiled
-def _copy(out, at, a, i, n):
-    for x in range(n):
-        out[at + x] = a[i + x]
-
-
-@_compiled
-def _difference(out, at, p, p0, p1, p2, p3, q, q0, q1, q2, q3, valid, cap, n):
+def _difference(out, at, p, p0, p1, p2, p3, q, q0, q1, q2, q3, cap, n):
     for x in range(n):
         a = p[p0 + x] - q[q0 + x]
         b = p[p1 + x] - q[q1 + x]
         c = p[p2 + x] - q[q2 + x]
         d = p[p3 + x] - q[q3 + x]
-        out[at + x] = min(a * a + b * b + c * c + d * d - np.float32(1), cap) * valid[x]
+        out[at + x] = min(a * a + b * b + c * c + d * d - np.float32(1), cap)
 
 
 @_compiled
-def _mean(out, at, total, i, per_column, per_row, missing, n):
+def _mean(out, at, total, i, per_column, c, per_row, n):
     for x in range(n):
-        out[at + x] = total[i + x] * (per_column[x] * per_row) + missing[x]
+        out[at + x] = total[i + x] * (per_column[c + x] * per_row)
 
 
 @_compiled
-def _lower(out, at, values, spare, n):
-    # Through a spare row: as `out = min(out, value)` this is a store under a condition, which LLVM does not vectorize.
+def _lower(out, a, b, total, i, per_column, c, per_row, n):
     for x in range(n):
-        spare[x] = min(out[at + x], values[x])
-    _copy(out, at, spare, np.uintp(0), n)
+        mean = total[i + x] * (per_column[c + x] * per_row)
+        out[a + x] = _least(out[a + x], mean)  # type: ignore[call-arg]
+        out[b + x] = _least(out[b + x], mean)  # type: ignore[call-arg]
 
 
 @_compiled
-def _spread(src, dst, row, h, width, step, lanes):
-    """dst = sum of src at -step, 0 and +step cells in both directions; beyond the edge there is 0."""
-    zero, n, side = np.uintp(0), np.uintp(width), step * lanes
-    for y in range(h):
-        here = np.uintp(y * width)
-        up = np.uintp((y - step) * width) if y >= step else zero
-        down = np.uintp((y + step) * width) if y + step < h else zero
-        if y >= step and y + step < h:
-            _add3(row, zero, src, up, src, here, src, down, n)
-        elif y >= step:
-            _add2(row, zero, src, up, src, here, n)
-        elif y + step < h:
-            _add2(row, zero, src, here, src, down, n)
-        else:
-            _copy(row, zero, src, here, n)
-        s, rest = np.uintp(side), np.uintp(width - side)
-        if 2 * side <= width:
-            _add2(dst, here, row, zero, row, s, s)
-            _add3(dst, here + s, row, zero, row, s, row, s + s, np.uintp(width - 2 * side))
-            _add2(dst, here + rest, row, np.uintp(width - 2 * side), row, rest, s)
-        elif side < width:
-            _add2(dst, here, row, zero, row, s, rest)
-            _copy(dst, here + rest, row, rest, np.uintp(2 * side - width))
-            _add2(dst, here + s, row, zero, row, s, rest)
-        else:
-            _copy(dst, here, row, zero, n)
-
-
-@_compiled
-def _within(count, offset, out):
-    """out[k] = 1 if cell k counts (matching/_reference.py, _within), else 0."""
-    last = 2 * count - 1
-    for k in range(count):
-        inside = 2 * k + offset >= 0 and max(2 * k + 1, 2 * k + 1 + offset) < last
-        out[k] = 1 if inside or offset == 0 else 0
-
-
-@_compiled
-def _counts(valid, step, out):
-    """out[k] = sum of valid over the window around k that reaches `step + (step - 1) / 2` cells to each side."""
-    half = step + (step - 1) // 2
-    for k in range(len(valid)):
-        total = np.float32(0)
-        for q in range(max(0, k - half), min(len(valid), k + half + 1)):
-            total += valid[q]
-        out[k] = total
-
-
-@_compiled
-def _costs(frame, reference, h, w, lanes, margin, reach, windows, has_reference, marginal, out):
-    """frame, reference: planes, the first with `margin` cells around; out [windows, rows, h, w, lanes]; all flat."""
-    cap, zero, n = np.float32(CAP), np.uintp(0), np.uintp(w * lanes)
-    K, width = 2 * reach + 1, w * lanes
-    border = (3 ** (windows - 1) - 1) // 2  # cells from which a box still reaches into the picture
-    tall, long = h + 2 * border, width + 2 * border * lanes
+def _costs(
+    frame, reference, h, w, lanes, margin, reach, windows, has_reference, marginal, top, bottom,
+    valid_rows, valid_columns, per_row, per_column, out, apart, begin,
+):  # fmt: skip
+    """Rows top to bottom - 1 of a frame's costs: of `out`, flat [windows, rows, apart, w, lanes], from row `begin` on,
+    which are CAP before. frame, reference: flat planes, the first with `margin` cells around; per_column: flat
+    [K, J, w, lanes]."""
+    cap, n = np.float32(CAP), w * lanes
+    K = 2 * reach + 1
     rows = 2 * K if marginal else K * K
+    border = (3**windows - 1) // 2
+    long, tall = (w + 2 * border) * lanes, bottom - top + 2 * border
     stride = (w + 2 * margin) * lanes  # of a row of `frame`
-    plane, small = (h + 2 * margin) * stride, h * width
-    cell, first, second = (
-        np.zeros(tall * long, np.float32),
-        np.empty(tall * long, np.float32),
-        np.empty(tall * long, np.float32),
-    )
-    row, spare = np.empty(long, np.float32), np.empty(width, np.float32)
-    valid_y, valid_x, wide = np.empty(h, np.float32), np.empty(w, np.float32), np.empty(width, np.float32)
-    count_y, count_x = np.empty(h, np.float32), np.empty(w, np.float32)
-    per_column, missing = np.empty(width, np.float32), np.empty(width, np.float32)
-    all_missing = np.full(width, cap)
+    plane, small = (h + 2 * margin) * stride, h * n
+    cell = np.zeros(tall * long, np.float32)
+    sums = np.zeros((windows, tall * long), np.float32)  # of the first, a row is used: for the last window's
+    lines = np.zeros((windows, long), np.float32)
+    left = border * lanes
     for d in range(K * K):
-        dy, dx = d // K - reach, d % K - reach
-        _within(h, dy, valid_y)
-        _within(w, dx, valid_x)
-        for x in range(w):
-            for lane in range(lanes):
-                wide[x * lanes + lane] = valid_x[x]
+        iy, ix = d // K, d % K
+        dy, dx = iy - reach, ix - reach
+        first_y, end_y = valid_rows[iy, 0], valid_rows[iy, 1]
+        first_x, end_x = valid_columns[ix, 0], valid_columns[ix, 1]
+        if first_y >= end_y or first_x >= end_x:
+            continue
         # Rows 2y + dy and 2y + 1 + dy: the parity of each selects its plane, the rest is the offset in that plane.
         ay, by, ax, bx = dy % 2, (dy + 1) % 2, dx % 2, (dx + 1) % 2
-        top, bottom = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
-        left, right = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes
-        for y in range(h):
-            at, place = y * width, np.uintp((y + border) * long + border * lanes)
-            if valid_y[y] == 0:
-                for x in range(n):
-                    cell[place + x] = 0
+        up, down = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
+        near, far = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes
+        skip, count = first_x * lanes, (end_x - first_x) * lanes
+        for y in range(max(top - border, 0), min(bottom + border, h)):
+            place = (y - top + border) * long + left
+            if y < first_y or y >= end_y:
+                _clear(cell, np.uintp(place), np.uintp(n))
                 continue
+            _clear(cell, np.uintp(place), np.uintp(skip))
+            _clear(cell, np.uintp(place + skip + count), np.uintp(n - skip - count))
+            at = y * n + skip
+            above, below = (y + up) * stride + skip, (y + down) * stride + skip
             _difference(
-                cell, place, frame,
-                np.uintp((2 * ay + ax) * plane + (y + top) * stride + left),
-                np.uintp((2 * ay + bx) * plane + (y + top) * stride + right),
-                np.uintp((2 * by + ax) * plane + (y + bottom) * stride + left),
-                np.uintp((2 * by + bx) * plane + (y + bottom) * stride + right),
+                cell, np.uintp(place + skip), frame,
+                np.uintp((2 * ay + ax) * plane + above + near),
+                np.uintp((2 * ay + bx) * plane + above + far),
+                np.uintp((2 * by + ax) * plane + below + near),
+                np.uintp((2 * by + bx) * plane + below + far),
                 reference,
                 np.uintp(at), np.uintp(small + at), np.uintp(2 * small + at), np.uintp(3 * small + at),
-                wide, cap, n,
+                cap, np.uintp(count),
             )  # fmt: skip
-        src, dst, step = cell, first, 1
+            if has_reference and dy == 0 and dx == 0:
+                for x in range(w):
+                    cell[place + x * lanes] = 0
+        source, step, around, beyond = cell, 1, border, 0
         for j in range(windows):
-            _spread(src, dst, row, tall, long, step, lanes)
-            _counts(valid_y, step, count_y)
-            _counts(valid_x, step, count_x)
-            for x in range(w):
-                for lane in range(lanes):
-                    per_column[x * lanes + lane] = 1 / count_x[x] if count_x[x] > 0 else 0
-                    missing[x * lanes + lane] = 0 if count_x[x] > 0 else cap
-            for y in range(h):
-                per_row = np.float32(1 / count_y[y]) if count_y[y] > 0 else np.float32(0)
-                lacking = missing if count_y[y] > 0 else all_missing
-                _mean(
-                    row,
-                    zero,
-                    dst,
-                    np.uintp((y + border) * long + border * lanes),
-                    per_column,
-                    per_row,
-                    lacking,
-                    n,
-                )
-                if has_reference and dy == 0 and dx == 0:
-                    for x in range(w):
-                        row[x * lanes] = 0
-                if marginal:
-                    _lower(out, np.uintp(((j * rows + dy + reach) * h + y) * width), row, spare, n)
-                    _lower(out, np.uintp(((j * rows + K + dx + reach) * h + y) * width), row, spare, n)
-                else:
-                    _copy(out, np.uintp(((j * rows + d) * h + y) * width), row, zero, n)
-            src, dst, step = dst, second if j % 2 == 0 else first, 3 * step
+            # Sums within `around` cells of the task's are needed for it, and `wider` cells beyond the picture they end.
+            around, wider = around - step, min(beyond + step, around - step)
+            last = j == windows - 1
+            total, line, shift, side = sums[0 if last else j + 1], lines[j], step * long, step * lanes
+            half = (3 * step - 1) // 2
+            lowest, highest = max(0, first_x - half), min(w, end_x + half)
+            c = np.uintp(((ix * windows + j) * w + lowest) * lanes)
+            length = np.uintp((highest - lowest) * lanes)
+            for y in range(max(top - around, -wider), min(bottom + around, h + wider)):
+                row = (y - top + border) * long + left
+                i = row - beyond * lanes
+                _add3(
+                    line, np.uintp(left - beyond * lanes),
+                    source, np.uintp(i - shift), np.uintp(i), np.uintp(i + shift), np.uintp(n + 2 * beyond * lanes),
+                )  # fmt: skip
+                to, i = left if last else row, left - wider * lanes
+                _add3(
+                    total, np.uintp(to - wider * lanes),
+                    line, np.uintp(i - side), np.uintp(i), np.uintp(i + side), np.uintp(n + 2 * wider * lanes),
+                )  # fmt: skip
+                if top <= y < bottom and per_row[iy, j, y] > 0:
+                    i, place = np.uintp(to + lowest * lanes), (begin + y - top) * n + lowest * lanes
+                    if marginal:
+                        a = np.uintp((j * rows + iy) * apart * n + place)
+                        b = np.uintp((j * rows + K + ix) * apart * n + place)
+                        _lower(out, a, b, total, i, per_column, c, per_row[iy, j, y], length)
+                    else:
+                        a = np.uintp((j * rows + d) * apart * n + place)
+                        _mean(out, a, total, i, per_column, c, per_row[iy, j, y], length)
+            source, step, beyond = total, 3 * step, wider

@@ -36,6 +36,7 @@ _ROWS, _COLUMNS = (
     4,
     4,
 )  # tiles, and channels in, of one pass over channels out: their factors fit the registers
+_VECTOR = 16  # numbers in the processor's widest registers: so many channels out are computed at once
 
 _WIDE = 4 * TILES + 2
 _S = 0.5**0.5
@@ -198,18 +199,19 @@ def _four_rows(source, filters, bias, leak, y, H, W, C, D, out):
                 _transform(window, np.uintp(4 * t), spare, inputs, np.uintp(t))
             for f in range(36):
                 for group in range(groups):
-                    n = np.uintp(min(OUT, D - group * OUT))
+                    n = np.uintp(min(OUT, -(-(D - group * OUT) // _VECTOR) * _VECTOR))
                     at = np.uintp((f * groups + group) * TILES * OUT)
                     u = np.uintp(((part * 36 + f) * groups + group) * PART * OUT)
                     _multiply(sums, at, inputs, np.uintp(f * TILES * PART), filters, u, whole, channels, n)
         for group in range(groups):
             n, step = np.uintp(min(OUT, D - group * OUT)), np.uintp(groups) * _SUMS
+            filled = np.uintp(min(OUT, -(-(D - group * OUT) // _VECTOR) * _VECTOR))
             for t in range(count):
                 at = np.uintp((group * TILES + t) * OUT)
                 for j in range(_6):
-                    _from(sums, at + j * step, _6 * step, half, j * _out, _6 * _out, n)
+                    _from(sums, at + j * step, _6 * step, half, j * _out, _6 * _out, filled)
                 for i in range(_4):
-                    _from(half, i * _6 * _out, _out, tile, _4 * i * _out, _out, n)
+                    _from(half, i * _6 * _out, _out, tile, _4 * i * _out, _out, filled)
                 for i in range(min(4, H - y)):
                     for j in range(min(4, W - 4 * (first + t))):
                         to = np.uintp(((y + i) * W + 4 * (first + t) + j) * D + group * OUT)

@@ -16,12 +16,9 @@ from torch import Tensor, nn
 
 from kpnviz.checks import check_int
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.models.unet import BASE, TrunkConfig, UNet
+from kpnviz.models.unet import BASE, Part, TrunkConfig, UNet
 from kpnviz.noise import noise_std
 from kpnviz.sampling import reflect_index
-
-Part = tuple[slice, slice]
-"""A rectangle of a picture: a slice of its rows, a slice of its columns."""
 
 PredictRows = Callable[[slice], KernelField]
 """Gives the kernels of some rows of a picture, beginning at an even one."""
@@ -113,11 +110,13 @@ class _BurstNetwork(nn.Module):
         """Windows of a large burst must begin at multiples of this, so that pooling sees the same blocks."""
         return self.config.trunk.stride
 
-    def features(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor) -> tuple[Tensor, Tensor]:
+    def features(
+        self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part | None = None
+    ) -> tuple[Tensor, Tensor]:
         """frames [B, N, H, W], read_std and shot_gain [B] -> the trunk's features at half and at full resolution.
 
         Frames are padded by reflection, at the bottom and the right, to a multiple of the trunk's stride; the features
-        are those of the padded frames.
+        are those of the padded frames; of the ones at half resolution `part`, or all.
         """
         if frames.ndim != 4 or frames.shape[1] != self.config.frames:
             raise ValueError(
@@ -129,7 +128,7 @@ class _BurstNetwork(nn.Module):
             )
             frames = torch.cat((frames, noise_map), dim=1)  # [B, N + 1, H, W]
         frames = reflect_to_multiple(frames, self.stride)
-        return self.trunk(frames.contiguous(memory_format=torch.channels_last))
+        return self.trunk(frames.contiguous(memory_format=torch.channels_last), part)
 
 
 class KernelNetwork(_BurstNetwork):
@@ -168,12 +167,14 @@ class KernelNetwork(_BurstNetwork):
     def prepared(self, frames: Tensor, read_std: Tensor, shot_gain: Tensor, part: Part) -> PredictRows:
         """What :meth:`forward` does, but for the last step, which is called with some rows of the part."""
         B, N = frames.shape[:2]
-        features, _ = self.features(frames, read_std, shot_gain)  # [B, C, h', w']
+        features, _ = self.features(frames, read_std, shot_gain, half_of(part))  # [B, C, h, w] of the part
+        first = part[0].start // 2
 
         def predict(rows: slice) -> KernelField:
             # In full precision also under autocast: kernel weights sum to one, and bf16 would miss it by 0.4 %.
             with torch.autocast(frames.device.type, enabled=False):
-                half = features[..., *half_of((rows, part[1]))].float()  # [B, C, h, w]
+                cells = slice(rows.start // 2 - first, (rows.stop + 1) // 2 - first)
+                half = features[..., cells, :].float()  # [B, C, h, w]
                 # The 1x1 convolution as a product of matrices: the features are channels-last, and this gives the
                 # factors in the layout that local_conv wants, without copying them (they are the largest tensor).
                 weight, bias = self.head.weight.flatten(1).expand(B, -1, -1), self.head.bias[:, None]  # type: ignore[index]

@@ -33,8 +33,9 @@ from kpnviz.kernels import KernelField, factor_channels
 from kpnviz.local_conv import local_conv
 from kpnviz.matching import matching_costs, window_sides
 from kpnviz.models.kpn import ModelConfig, Part, PredictRows, half_of, reflect_to_multiple, widened
-from kpnviz.models.unet import UNet, compiled_for, he_normal_
+from kpnviz.models.unet import Filters, UNet, compiled_for, he_normal_
 from kpnviz.noise import stabilize_frames
+from kpnviz.threads import in_threads
 
 ENCODED, MIXED = 24, 64
 """Channels of a frame's encoded costs, and of what its factors are predicted from."""
@@ -43,6 +44,7 @@ BLIND_NOISE = (10**-2.25, 10**-3)
 """read_std and shot_gain in the middle of the training ranges: the units of a network that is not told the noise."""
 
 _STRIP = 1024  # pixels at half resolution that are computed at a time: see _in_strips
+_TOGETHER = 2**16  # and of frames whose costs are encoded at a time
 
 # The constants below were chosen by hand, none by a search. They set where training starts and the units of the
 # layers' inputs. Shipped weights were trained with them: changed, they change the kernels of every checkpoint.
@@ -66,6 +68,7 @@ _BRIGHTNESS_OFFSET = 1.2  # taken off half the log of the brightness
 # Costs become logits. A sharpness is exp(2 x) of the layer's output x, hence 1 before training.
 _LOGITS = 4.0  # logits for each unit of the head's output
 _COST_WEIGHT = 5.0  # of the mean over the J windows
+_MOST = 8.0  # encoders see larger costs as this
 _FOUND_WEIGHT = 0.6  # of a frame's best logit in its share of the picture
 
 
@@ -77,12 +80,30 @@ class _Encoder(nn.Module):
         self.leak = leak
         self.narrow = nn.Conv2d(channels, ENCODED, 1)
         self.spread = nn.Conv2d(ENCODED, ENCODED, 3, padding=1)
+        self._filters = Filters()
 
     def forward(self, costs: Tensor) -> Tensor:
+        if compiled_for(costs):
+            return self._compiled(costs)
         return F.leaky_relu(self.spread(_in_strips(self._narrowed, costs)), self.leak, inplace=True)
 
+    def _compiled(self, costs: Tensor) -> Tensor:
+        from kpnviz.models._compiled import narrowed  # imports numba
+        from kpnviz.models._winograd import convolved
+
+        M, _, _, h, w = costs.shape
+        few = max(1, _TOGETHER // (h * w))
+        assert self.narrow.bias is not None and self.spread.bias is not None
+        weight, filters = self.narrow.weight.flatten(1) / 2, self._filters.of(self.spread.weight)
+        e = torch.empty((M, ENCODED, h, w), dtype=costs.dtype, memory_format=torch.channels_last)
+        for m in range(0, M, few):
+            part = costs[m : m + few]
+            x = narrowed(*_flat(part), part.shape, weight, self.narrow.bias, self.leak, _MOST)
+            e[m : m + few] = convolved(x, filters, self.spread.bias, self.leak)
+        return e
+
     def _narrowed(self, costs: Tensor) -> Tensor:
-        x = _pointwise(self.narrow, costs.clamp(max=8).flatten(1, 2).div_(2))
+        x = _pointwise(self.narrow, costs.clamp(max=_MOST).flatten(1, 2).div_(2))
         return F.leaky_relu(x, self.leak, inplace=True)
 
 
@@ -174,27 +195,33 @@ class MatchingNetwork(nn.Module):
             )  # [B, N, J, rows, h, w]
             plain = _in_strips(self._plain_factors, costs)
             inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
-        t, _ = self.trunk(inputs.contiguous(memory_format=torch.channels_last))  # [B, T, h, w]
-        wanted = half_of(part)
-        if not self.config.direct:
-            # The encoders' 3x3 convolution needs one cell more on every side.
-            seen, wanted = widened(wanted, 1, costs.shape[-2:])
-            costs, t = costs[..., *seen], t[..., *seen]
+            if self.config.direct:
+                image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
+        del g, full, plain  # they are large, and not needed any more
+        whole = (slice(0, costs.shape[-2]), slice(0, costs.shape[-1]))
+        # The encoders' 3x3 convolution needs one cell more on every side.
+        seen, inner = (whole, whole) if self.config.direct else widened(half_of(part), 1, costs.shape[-2:])
+        t, _ = self.trunk(
+            inputs.contiguous(memory_format=torch.channels_last), seen
+        )  # [B, T, h, w] of what is seen
+        costs = costs[..., *seen]
         e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
         e = self.encoder(costs[:, 1:].flatten(0, 1)).unflatten(0, (B, N - 1))  # [B, N-1, E, h, w]
-        mean = e.mean(1) if N > 1 else torch.zeros_like(e0)
+        # In place of e.mean(1), which takes four times as long.
+        mean = sum(e.unbind(1)[1:], start=e[:, 0]) / (N - 1) if N > 1 else torch.zeros_like(e0)
         if self.config.direct:
-            image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
             std = torch.sqrt(read_std[:, None, None] ** 2 + shot_gain[:, None, None] * image.clamp(min=0))
             features = F.leaky_relu(self.mix(torch.cat((t, e0, mean), 1)), self.leak)
             change = F.pixel_shuffle(self.head(features), 2)[:, 0]
             return (image + std * change)[:, :H, :W]
-        maps = [x[..., *wanted] for x in (costs, t, e0, e, mean)]
+        maps = [x[..., *inner] for x in (costs, t, e0, e, mean)]
         first, columns = part[0].start // 2, part[1]
 
         def predict(rows: slice) -> KernelField:
             cells = slice(rows.start // 2 - first, (rows.stop + 1) // 2 - first)
-            factors = _in_strips(self._factors, *(x[..., cells, :] for x in maps))
+            parts = [x[..., cells, :] for x in maps]
+            compiled = self.config.separable and compiled_for(t)
+            factors = self._compiled(*parts) if compiled else _in_strips(self._factors, *parts)
             height, width = rows.stop - rows.start, columns.stop - columns.start
             return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
 
@@ -250,8 +277,6 @@ class MatchingNetwork(nn.Module):
             _pointwise(self.head, others.flatten(0, 1)).unflatten(0, (B, N - 1)),
         )
         sharpness = torch.exp(2 * _pointwise(self.sharpness, t, mean).clamp(-4, 4))  # [B, J (+ 1), h, w]
-        if self.config.separable and compiled_for(t):
-            return self._compiled(*parts, costs, sharpness)
         signed, logits, trust = torch.cat(parts, 1).split((self.channels, self.rows, 1), 2)
         logits, trust = _LOGITS * logits, _LOGITS * trust[:, :, 0]
         for j in range(J):
@@ -263,11 +288,22 @@ class MatchingNetwork(nn.Module):
         kernels = signed + N * torch.softmax((logits + trust[:, :, None]).flatten(1, 2), 1).view_as(logits)
         return kernels * _inverse(kernels.sum(2).mean(1))[:, None, None]
 
-    def _compiled(self, reference: Tensor, others: Tensor, costs: Tensor, sharpness: Tensor) -> Tensor:
-        """The last step of separable networks, compiled: outputs of the heads [B, 1, outputs, h, w] and [B, N - 1,
-        outputs, h, w], costs and sharpness -> factors. As :meth:`_separable` and what comes before it."""
-        from kpnviz.models._compiled import separable_factors  # imports numba
+    def _compiled(self, costs: Tensor, t: Tensor, e0: Tensor, e: Tensor, mean: Tensor) -> Tensor:
+        """:meth:`_factors` of separable networks, compiled."""
+        from kpnviz.models._compiled import Layers, separable_factors  # imports numba
 
+        T, E = t.shape[1], e0.shape[1]
+        sharpness = costs.new_zeros(len(self.sharpness.weight), T + 2 * E)
+        sharpness[:, :T], sharpness[:, T + E :] = self.sharpness.weight[..., 0, 0].split((T, E), 1)
+        layers = Layers(
+            *(_parameters(self.mix_scene), self.mix_frame.weight, _parameters(self.mix_reference)),
+            *(
+                _parameters(self.reference_head),
+                _parameters(self.head),
+                (sharpness, _parameters(self.sharpness)[1]),
+            ),
+            self.leak,
+        )
         sizes = np.array(self.config.sizes, dtype=np.uintp)
         scales = torch.exp(2 * self.size_sharpness).numpy()
         weights = (
@@ -277,8 +313,8 @@ class MatchingNetwork(nn.Module):
         )
         factors = costs.new_empty((*costs.shape[:2], self.channels, *costs.shape[-2:]))
         for b in range(len(costs)):
-            maps = (reference[b, 0].numpy(), others[b].numpy(), sharpness[b].numpy())
-            separable_factors(*maps, *_flat(costs[b]), sizes, scales, weights, factors[b].numpy())
+            maps = [_flat(x[b]) for x in (t, e0, mean, e, costs)]
+            separable_factors(maps, (T, E), layers, sizes, scales, weights, factors[b].numpy())
         return factors
 
     def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
@@ -303,6 +339,11 @@ class MatchingNetwork(nn.Module):
         return torch.cat([part * inverse if n % 2 == 0 else part for n, part in enumerate(parts)], 2)
 
 
+def _parameters(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    assert layer.bias is not None
+    return layer.weight, layer.bias
+
+
 def _flat(x: Tensor) -> tuple[np.ndarray, list[int]]:
     """All numbers of the storage that x is a view of, and in it the first place of x and the steps along its axes."""
     whole = torch.as_strided(x, (x.untyped_storage().nbytes() // x.element_size(),), (1,), 0)
@@ -312,20 +353,34 @@ def _flat(x: Tensor) -> tuple[np.ndarray, list[int]]:
 def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
     """function(*maps) -> [..., h, w], of maps [..., h, w], for a function that treats each pixel by itself.
 
-    Without gradients a few rows are computed at a time, so that intermediate tensors stay in the processor's cache; for
-    all rows at once they would have hundreds of megabytes.
+    Without gradients a few rows are computed at a time, each by one thread, so that intermediate tensors stay in the
+    processor's cache; for all rows at once they would have hundreds of megabytes.
     """
     h, w = maps[0].shape[-2:]
     rows = max(1, _STRIP // w)
     if torch.is_grad_enabled() or rows >= h:
         return function(*maps)
-    result = None
-    for top in range(0, h, rows):
-        part = function(*(x[..., top : top + rows, :] for x in maps))
-        if result is None:
-            result = part.new_empty(*part.shape[:-2], h, w)
-        result[..., top : top + rows, :] = part
-    assert result is not None
+    inference = torch.is_inference_mode_enabled()  # of this thread
+
+    def strip(number: int) -> tuple[slice, Tensor]:
+        place = slice(number * rows, (number + 1) * rows)
+        return place, function(*(x[..., place, :] for x in maps))
+
+    place, part = strip(0)
+    result = part.new_empty(*part.shape[:-2], h, w)
+    result[..., place, :] = part
+
+    def run(task: int) -> None:
+        with torch.inference_mode(inference), torch.no_grad():
+            place, part = strip(task + 1)
+            result[..., place, :] = part
+
+    strips = -(-h // rows) - 1
+    if result.is_cpu:
+        in_threads(run, strips)
+    else:
+        for task in range(strips):
+            run(task)
     return result
 
 

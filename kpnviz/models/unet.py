@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpnviz.checks import check_float, check_int
+
+Part = tuple[slice, slice]
+"""A rectangle of a picture: a slice of its rows, a slice of its columns."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,21 @@ def he_normal_(weight: Tensor, leak: float = 0.0) -> None:
         nn.init.kaiming_normal_(weight, leak, nonlinearity="leaky_relu")
 
 
+class Filters:
+    """Those of a 3x3 convolution as `_winograd.convolved` takes them."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Tensor, np.ndarray] | None = None
+
+    def of(self, weight: Tensor) -> np.ndarray:
+        """Transformed weights; anew only where they have changed."""
+        from kpnviz.models._winograd import transformed  # imports numba
+
+        if self._kept is None or not torch.equal(self._kept[0], weight):
+            self._kept = (weight.detach().clone(), transformed(weight))
+        return self._kept[1]
+
+
 class Block(nn.Sequential):
     """`convs` times: 3x3 convolution, zero padding, stride one, ReLU or leaky ReLU."""
 
@@ -126,7 +145,7 @@ class Block(nn.Sequential):
             layers += [conv, nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)]
         super().__init__(*layers)
         self.leak = leak
-        self._filters: list[tuple[Tensor, np.ndarray] | None] = [None] * convs  # see _transformed
+        self._filters = [Filters() for _ in range(convs)]
 
     def forward(self, x: Tensor) -> Tensor:
         if not compiled_for(x):
@@ -134,19 +153,10 @@ class Block(nn.Sequential):
         from kpnviz.models._winograd import convolved  # imports numba
 
         convs = [layer for layer in self if isinstance(layer, nn.Conv2d)]
-        for i, conv in enumerate(convs):
+        for filters, conv in zip(self._filters, convs, strict=True):
             assert conv.bias is not None
-            x = convolved(x, self._transformed(i, conv.weight), conv.bias, self.leak)
+            x = convolved(x, filters.of(conv.weight), conv.bias, self.leak)
         return x
-
-    def _transformed(self, i: int, weight: Tensor) -> np.ndarray:
-        """The filters of a convolution as they are applied; transformed anew only where weights have changed."""
-        from kpnviz.models._winograd import transformed
-
-        kept = self._filters[i]
-        if kept is None or not torch.equal(kept[0], weight):
-            kept = self._filters[i] = (weight.detach().clone(), transformed(weight))
-        return kept[1]
 
 
 class UNet(nn.Module):
@@ -170,12 +180,53 @@ class UNet(nn.Module):
             for a, skip, b in zip(below, skips, config.decoder, strict=False)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, part: Part | None = None) -> tuple[Tensor, Tensor]:
+        """`part`: rows and columns of the decoder's features that are wanted; None: all."""
         features = []
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else F.avg_pool2d(x, 2))  # [B, encoder[level], H/2^level, W/2^level]
             features.append(x)
-        for block, skip in zip(self.decoder, features[-2::-1], strict=False):
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = block(torch.cat((x, skip), dim=1))
+        skips = features[-2::-1][: len(self.decoder)]
+        places = _places(part, [skip.shape[-2:] for skip in skips], self.config.convs)
+        if places:
+            x = x[..., *places[0][0]]
+        for block, skip, (coarse, fine, wanted) in zip(self.decoder, skips, places, strict=True):
+            # Each of these tensors is freed before the next but one is there: at full size they are the largest.
+            x = torch.cat((_upsampled(x)[..., *_inside(fine, _doubled(coarse))], skip[..., *fine]), dim=1)
+            x = block(x)[..., *_inside(wanted, fine)]
         return x, features[0]
+
+
+def _upsampled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _places(part: Part | None, sizes: Sequence[Sequence[int]], convs: int) -> list[tuple[Part, Part, Part]]:
+    """For each block of the decoder, from coarse to fine: what it is given of the coarser level; what it computes on
+    its own, where as many cells as there are convolutions are lost on each side; and what of that is wanted."""
+    places: list[tuple[Part, Part, Part]] = []
+    for size in reversed(sizes):
+        wanted = part or (slice(0, size[0]), slice(0, size[1]))
+        down, across = (
+            slice(max(s.start - convs, 0), min(s.stop + convs, n)) for s, n in zip(wanted, size, strict=True)
+        )
+        fine = down, across
+        # The fine cell i is interpolated from the coarse ones (i - 1) // 2 and the next.
+        down, across = (
+            slice(max((s.start - 1) // 2, 0), min(s.stop // 2 + 1, n // 2))
+            for s, n in zip(fine, size, strict=True)
+        )
+        part = coarse = down, across
+        places.append((coarse, fine, wanted))
+    return places[::-1]
+
+
+def _doubled(part: Part) -> Part:
+    rows, columns = part
+    return slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
+
+
+def _inside(part: Part, whole: Part) -> Part:
+    """Where a part lies in a larger one."""
+    rows, columns = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))
+    return rows, columns

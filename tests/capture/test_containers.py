@@ -1,5 +1,6 @@
 """Files of several frames and of other numbers. Oracles: the arrays that NumPy, tifffile and Pillow wrote."""
 
+import gzip
 import io
 import struct
 import zlib
@@ -11,8 +12,9 @@ from PIL import Image
 
 from kpnviz.capture.reader import read_frames
 from kpnviz.limits import FileError, Limits
+from kpnviz.pictures import read_picture
 
-from .picture_makers import npy, npz, pillow, tiff
+from .picture_makers import description, npy, npz, pillow, tiff, zipped
 
 RNG = np.random.default_rng(0)
 LIGHT = np.clip(RNG.normal(0.4, 0.2, (5, 12, 16)), 0.01, 0.99)
@@ -395,3 +397,64 @@ def test_few_counts_are_counts_whatever_holds_them(most):
     for stack in [*stacks, in_tiff]:
         assert stack.meaning == stacks[1].meaning and stack.clipped is None
         np.testing.assert_allclose(light(stack), light(stacks[1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_big_tiff_may_have_either_order_of_bytes(dtype):
+    frames = (LIGHT * (1 if dtype == np.float32 else 250)).astype(dtype)
+    little, big = (
+        read_frames([("a.tif", tiff(frames, bigtiff=True, byteorder=order, photometric="minisblack"))])
+        for order in "<>"
+    )
+    np.testing.assert_array_equal(little.codes, big.codes)
+    assert little.meaning == big.meaning
+
+
+def test_a_fits_that_gzip_has_packed_is_read_within_the_limits():
+    fits = pytest.importorskip("astropy.io.fits")
+    file = io.BytesIO()
+    fits.PrimaryHDU(LIGHT.astype(np.float32)).writeto(file)
+    packed = gzip.compress(file.getvalue())
+    stack = read_frames([("a.fits.gz", packed)])
+    np.testing.assert_array_equal(light(stack)[:, 0], LIGHT.astype(np.float32))
+    bomb = gzip.compress(file.getvalue() + bytes(3_000_000))
+    with pytest.raises(FileError, match="a.fits.gz unpacks to more than 1 MB .*, the limit of one file"):
+        read_frames([("a.fits.gz", bomb)], Limits(file_bytes=1_000_000))
+    with pytest.raises(FileError, match="a.fits.gz is packed by gzip and is incomplete"):
+        read_frames([("a.fits.gz", packed[:-200])])
+    for other in (gzip.compress(b"text"), b"text"):
+        with pytest.raises(FileError, match="PGM/PPM, .*NPY, NPZ, ZIP, .*FITS"):
+            read_frames([("a.x", other)])
+        with pytest.raises(FileError) as refused:  # of photos
+            read_picture("a.x", other, Limits())
+        assert "NPY" not in str(refused.value)
+
+
+def test_files_that_cannot_be_read_are_left_out_where_two_frames_are_left():
+    frames = [(f"{i}.png", pillow(COLOR[i], "PNG")) for i in range(3)]
+    broken = [("cut.png", frames[0][1][:-40]), ("empty.png", b""), ("text.png", b"text")]
+    stack = read_frames([*broken[:1], *frames[:2], *broken[1:]])
+    assert stack.names == ("0.png", "1.png")
+    (note,) = (note for note in stack.notes if note.startswith("Left out"))
+    assert "as they cannot be read: cut.png " in note and "; empty.png is empty; text.png is not " in note
+    zipped_ones = read_frames([("a.zip", zipped([*broken, *frames]))])
+    assert len(zipped_ones) == 3 and any("a.zip/empty.png is empty" in note for note in zipped_ones.notes)
+    # One frame is no burst, and who names one file means that one.
+    for files in (
+        [*frames[:1], broken[1]],
+        broken[1:2],
+        [broken[1], *frames, ("burst.json", description(frames=["0.png"]))],
+    ):
+        with pytest.raises(FileError, match="^empty.png is empty$"):
+            read_frames(files)
+    # A limit is no damage.
+    with pytest.raises(FileError, match="the limit is"):
+        read_frames(
+            [*frames, ("large.png", pillow(np.zeros((60, 60), np.uint8), "PNG"))], Limits(pixels=2000)
+        )
+    # Of a stack, what comes before the damage is there.
+    whole = npy(LIGHT.astype(np.float32))
+    hurt = LIGHT.astype(np.float32)
+    hurt[3, 5, 5] = np.nan
+    stack = read_frames([("a.npy", whole), ("b.npy", npy(hurt))])
+    assert len(stack) == 8 and any("those before are used" in note for note in stack.notes)

@@ -239,8 +239,8 @@ LEVELS = {"frames": np.full((2, 6, 7), 0.5)}
         (LEVELS | {"read_std": "a", "shot_gain": 0.1}, "n.npz: read_std has dtype <U1"),
         (LEVELS | {"white_level": 1e300}, "n.npz: white_level is 1e\\+300"),
         (LEVELS | {"shifts": np.full((2, 2), np.nan)}, "n.npz: shifts are not"),
-        ({"frames": np.zeros((1000, 1, 1))}, "there are 1000 frames; a burst has up to 32"),
-        ({"frames": np.zeros((2, 0, 7))}, "n.npz has 7x0 pixels"),
+        ({"frames": np.zeros((1000, 1, 1))}, "n.npz: frames holds 1000 frames; a burst has up to 32"),
+        ({"frames": np.zeros((2, 0, 7))}, "n.npz: frames has 7x0 pixels"),
     ],
 )
 def test_numbers_of_an_npz_are_checked_where_they_enter(arrays, sentence):

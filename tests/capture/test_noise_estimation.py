@@ -1,5 +1,7 @@
 """Oracle: the noise that synthetic bursts were made with, and exact variances written here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -194,6 +196,18 @@ def test_one_frame_of_a_slope_shows_only_its_noise():
     assert noise_of_one_frame(frames).std_map(np.array([[0.4]])) == pytest.approx(0.01, rel=0.025)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("photo", ["grass", "sand"])
+def test_texture_that_hides_the_noise_of_one_frame_is_no_disagreement(photo):
+    scene = read_scene(photo)[:128, :128]
+    rng = np.random.default_rng(0)
+    for noise in (NoiseModel(0.002, 0.0002), GAINS[2]):
+        fit = own_frames(noise.add_to(np.stack([scene] * 4), rng)).estimate_noise()
+        assert fit.caution == ""
+        nothing = replace(fit, used=np.zeros_like(fit.used), alone=fit)
+        assert nothing.caution == ""  # nor is there one with what no patch tells
+
+
 def test_frames_that_differ_by_more_than_noise_are_said():
     rng = np.random.default_rng(0)
     same = np.stack([read_scene("sand")[:128, :128]] * 6)
@@ -205,6 +219,7 @@ def test_frames_that_differ_by_more_than_noise_are_said():
     scene = read_scene("dog")[80:208, 80:208]
     grainy = own_frames((scene + coarse + fine).astype(np.float32)).estimate_noise()
     assert "Between the frames the noise looks" in grainy.caution
+    assert 2.5 < float(grainy.caution.split("looks ")[1].split()[0]) < 6  # fine noise and coarse, of .03
 
 
 def test_small_clipped_and_single_pictures_get_a_guess_that_says_so():

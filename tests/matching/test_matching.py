@@ -69,6 +69,17 @@ def test_backend_agrees_with_the_oracle(backend, shape, reach, windows, marginal
     assert expected.shape == (B, N, windows, *([2 * K] if marginal else [K, K]), (H + 1) // 2, (W + 1) // 2)
 
 
+@pytest.mark.parametrize("marginal", [False, True])
+@pytest.mark.parametrize("shape, windows", [((1, 3, 61, 44), 2), ((1, 1, 12, 530), 1), ((1, 2, 110, 30), 3)])
+def test_parts_of_a_frame_change_nothing(shape, windows, marginal, monkeypatch):
+    from kpnviz.matching import _cpu
+
+    g = 2 * noise(*shape)
+    whole = matching_costs(g, 3, windows, marginal=marginal, backend="numba")
+    monkeypatch.setattr(_cpu, "_TASK", 1)  # as many parts as there can be
+    torch.testing.assert_close(matching_costs(g, 3, windows, marginal=marginal, backend="numba"), whole)
+
+
 @needs_triton
 @pytest.mark.skipif(
     TRITON_INTERPRETED, reason="memory of a CUDA device, which TRITON_INTERPRET=1 does not use"

@@ -7,6 +7,7 @@ import torch
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.denoise import Denoiser
 from kpnviz.matching import matching_costs
+from kpnviz.models.matched import _Encoder
 from kpnviz.models.zoo import MATCHED, build, config_of
 from kpnviz.noise import NoiseModel, stabilize_frames
 
@@ -41,6 +42,20 @@ def test_any_number_of_frames_and_any_size(name, N, H, W):
     alone = network(frames[1:], READ[1:], SHOT[1:])
     alone = alone if isinstance(alone, torch.Tensor) else alone.apply(frames[1:])
     torch.testing.assert_close(alone[0], image[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("M, J, rows, h, w", [(3, 3, 22, 9, 70), (1, 2, 9, 1, 1), (2, 1, 3, 6, 130)])
+def test_compiled_encoders_are_their_convolutions(M, J, rows, h, w):
+    """Oracle: PyTorch's, in float64 and with gradients. The costs are a part of larger ones, as in a tile."""
+    torch.manual_seed(0)
+    encoder = _Encoder(J * rows, 0.1)
+    for layer in (encoder.narrow, encoder.spread):
+        torch.nn.init.normal_(layer.bias, std=0.3)
+    costs = (12 * torch.rand(M, J, rows, h + 2, w + 3) - 1)[..., 1:-1, 2:-1]
+    expected = encoder.double()(costs.double()).detach()
+    with torch.inference_mode():
+        result = encoder.float()(costs)
+    np.testing.assert_allclose(result, expected, atol=2e-5 * expected.abs().max().item())
 
 
 @pytest.mark.parametrize("name", ["kpn", "kpn-l5", "mkpn"])

@@ -3,7 +3,8 @@
 What is sent is an order, in the way of the payload's header: the pinned pixel and the options of display where Python
 set them (a link, a preset, another page), with a number that tells the browser whether it has followed it already; the
 lens' name; the address of the payload (serving/payloads.py), or null: then it follows; and the addresses of results
-with other assumed noise. Only a pinned pixel and the options of display come back, once they rest.
+with other assumed noise. Only a pinned pixel and the options of display come back, once they rest, with the number of
+the order that the lens had followed by then.
 """
 
 from __future__ import annotations
@@ -47,21 +48,28 @@ def kernel_lens(
     state = st.session_state
     told, seen = lens_order(key), lens_seen(key)
 
+    def note(report: dict[str, Any]) -> None:
+        # Of a lens that had not heard of the last order: what a person chose is newer, and the lens is told so.
+        heard = report.get("order") == state[told]["number"]
+        state[seen] = (state[pixel], state[display]) if heard else None
+
     # Both may come after the lens' page was left: then its key is gone, and with it what was said.
     def take_pinned() -> None:
         if key not in state:
             return
-        at = (state[key]["pinned"] or {}).get("at")
+        report = state[key]["pinned"] or {}
+        at = report.get("at")
         state[pixel] = None if at is None else (int(at[0]), int(at[1]))
-        state[seen] = (state[pixel], state[display])
+        note(report)
         if on_pin is not None:
             on_pin()
 
     def take_display() -> None:
         if key not in state:
             return
-        state[display] = {name: value for name, value in state[key]["display"].items() if name in DISPLAY}
-        state[seen] = (state[pixel], state[display])
+        report = state[key]["display"]
+        state[display] = {name: value for name, value in report.items() if name in DISPLAY}
+        note(report)
 
     state.setdefault(pixel, None)
     state.setdefault(display, {})

@@ -152,7 +152,7 @@ class Host {
   tell(name, value, changed) {
     const last = shownLast.get(this.name);
     if (last) shownLast.set(this.name, { ...last, ...changed });
-    this.report(name, value);
+    this.report(name, { ...value, order: this.followed });
   }
 }
 
