@@ -68,18 +68,24 @@ def _numbers(path: Path, changed: float) -> list[Measured]:
 
 def shown_number() -> Measured | None:
     """The number, of those that texts state, whose burst is on the page, with its methods, and shown as it is to be."""
-    state, path = st.session_state.to_dict(), results_path()
+    path = results_path()
     try:
         known = _numbers(path, path.stat().st_mtime)
     except (OSError, ValueError):
         return None
+    return number_in(st.session_state.to_dict(), known)
+
+
+def number_in(state: Mapping[str, Any], known: Sequence[Measured]) -> Measured | None:
+    """The one of these numbers that a state of the session shows."""
+    display = DISPLAY | state.get(LENS_DISPLAY, {})
+    compared = {name: DISPLAY[name] for name in ("shown", "other", "compare", "assumed")}
 
     def shown(burst: Example) -> bool:
-        display = DISPLAY | state[LENS_DISPLAY]
         return (
             is_shown(burst, state)
             and state[METHODS] == state_of(burst)[METHODS]
-            and all(display[name] == value for name, value in burst.display.items())
+            and all(display[name] == value for name, value in (compared | burst.display).items())
         )
 
     return next((number for number in known if shown(number.burst)), None)

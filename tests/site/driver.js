@@ -9,7 +9,7 @@ import { Engine } from "../../kpnviz/site/scripts/engine.js";
 import { estimate } from "../../kpnviz/site/scripts/estimate.js";
 import { answerOf } from "../../kpnviz/site/scripts/fields.js";
 import { interestingPixel } from "../../kpnviz/site/scripts/first_look.js";
-import { stateOfExample } from "../../kpnviz/site/scripts/examples.js";
+import { numberShown, stateOfExample } from "../../kpnviz/site/scripts/examples.js";
 import { exampleArrays, exampleRecipe } from "../../kpnviz/site/scripts/kernel_example.js";
 import { kernelFile } from "../../kpnviz/site/scripts/kernel_file.js";
 import { sharesOf } from "../../kpnviz/site/scripts/lesson_figures.js";
@@ -119,6 +119,7 @@ const work = {
       const pages = ["explore", "kernels", "noise", "sizes", "results", "learn", "your_burst"];
       return { problem, again: writeLink(state, offer), pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])) };
     }),
+  numbers: ({ links, offer }) => links.map((link) => numberShown(readLink(link, offer)[0], offer)?.says ?? null),
   firstSizes: ({ offers }) => offers.map(firstSizes),
   tensors: ({ files }) => files.map((file) => {
     try {

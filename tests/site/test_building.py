@@ -1,6 +1,7 @@
 """The files of the site, and its links, which are the app's."""
 
 import gzip
+import html
 import io
 import json
 import re
@@ -17,12 +18,13 @@ from kpnviz.evaluation.results import read_results
 from kpnviz.lens.scene import scene
 from kpnviz.lens.texts.examples import EXAMPLES
 from kpnviz.lens.texts.lessons import LESSONS
+from kpnviz.lens.texts.numbers import numbers
 from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.photos import gallery, photo_path
 from kpnviz.site.building import single_page, site_files
 from kpnviz.ui import choices, link
-from kpnviz.ui.presets import address_of
+from kpnviz.ui.presets import address_of, number_in
 
 MODELS, PHOTOS = ["kpn-l5", "mkpn"], ["dog", "flowers"]
 
@@ -185,8 +187,26 @@ def test_examples_and_measured_numbers_open_the_bursts_that_they_open_in_the_app
 def test_sizes_never_compares_a_picture_with_itself(
     run_node, tmp_path, monkeypatch, whole_offer, names, other, shown
 ):
-    models = [model for model in whole_offer["models"] if model["name"] in names]
+    models = [model for model in reversed(whole_offer["models"]) if model["name"] in names]
     (found,) = run_node(tmp_path, [("firstSizes", {"offers": [{"models": models, "sized": names}]})])
     monkeypatch.setattr(choices, "sized_methods", lambda: tuple(names))
     expected = {"other": other, "shown": shown, "frame": 0}
     assert found == [expected] and choices.first_look() == {**expected, "look": "sizes"}
+
+
+def test_a_burst_that_a_number_opens_says_which_number_it_shows(run_node, tmp_path, whole_offer):
+    """In app and site, and of no number once the burst, the methods or what is compared are others."""
+    known = [one for one in numbers(read_results()) if set(one.burst.methods) <= set(SHIPPED)]
+    assert len(known) > 30
+    links = [address_of(one.burst).partition("?")[2] for one in known]
+    changed = [
+        links[0].replace("frame=1&", "frame=5&"),
+        links[0].replace("gain=1&", "gain=2&"),
+        links[0].replace("methods=", "methods=kpn~"),
+    ]
+    states = [link.read(dict(parse_qsl(text)))[0] for text in (*links, *changed)]
+    shown = [number_in(state, known) for state in states]
+    (found,) = run_node(tmp_path, [("numbers", {"links": [*links, *changed], "offer": whole_offer})])
+    says = [one and one.says for one in shown]
+    assert says == [one.says for one in known] + 3 * [None]
+    assert [one and html.unescape(one) for one in found] == says

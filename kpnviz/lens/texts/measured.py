@@ -164,7 +164,7 @@ class Sayer:
         )
         return self._say(
             f"{value:.2f}", row.alignment, None, _case(row, "alignment"), says, motion,
-            {"gain": float(gain)}, (model, beside), {"frame": 1},
+            {"gain": float(gain)}, (model, beside), {"frame": 1, "shown": model},
         )  # fmt: skip
 
     def _say(

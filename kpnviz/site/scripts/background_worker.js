@@ -7,7 +7,7 @@ import { interestingPixel } from "./first_look.js";
 import { exampleArrays, exampleRecipe } from "./kernel_example.js";
 import { kernelFile } from "./kernel_file.js";
 import { MOST_BYTES, readNpz, visible } from "./npz.js";
-import { meanOf } from "./pack.js";
+import { meanOf, toHalves } from "./pack.js";
 import { readOwnPhoto } from "./photo_file.js";
 import { scoresOf } from "./scores.js";
 import { inSlices, Outdated } from "./slices.js";
@@ -72,7 +72,7 @@ async function done(question) {
       const mean = meanOf(frames, N, C * H * W);
       const [first, truth] = [frames, clean].map((all) => all.subarray(0, C * H * W));
       const scores = { frame: scoresOf(first, truth, H, W, white_level), mean: scoresOf(mean, truth, H, W, white_level) };
-      return { ...burst, mean, scores, look: interestingPixel(burst) };
+      return { ...burst, mean, halves: toHalves(clean), scores, look: interestingPixel(burst) };
     }
     case "photo":
       return readOwnPhoto(question.file, question);
@@ -111,7 +111,7 @@ function sentence(error, question) {
  * @returns {ArrayBuffer[]}
  */
 function buffersOf(result) {
-  const arrays = [result?.payload, result?.picture?.values, result?.frames, result?.clean, result?.motion, result?.mean];
+  const arrays = [result?.payload, result?.picture?.values, result?.frames, result?.clean, result?.motion, result?.mean, result?.halves];
   return arrays.flatMap((array) => (array ? [array.buffer] : []));
 }
 

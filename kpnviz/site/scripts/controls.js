@@ -276,19 +276,28 @@ export class Controls {
   }
 }
 
+const LEVELS = 16384; // of light, that a thumbnail tells apart: less than a code of 8 bits each
+const CODES = Uint8Array.from({ length: LEVELS + 1 }, (_, level) => Math.round(255 * encode(level / LEVELS)));
+
+/** @type {WeakMap<Picture, HTMLCanvasElement>} every page with controls shows it */
+const thumbnails = new WeakMap();
+
 /**
  * A photo as it is seen, reduced.
  * @param {Picture} photo
  * @param {number} by
  */
 function thumbnailOf(photo, by) {
+  const known = thumbnails.get(photo);
+  if (known) return known;
   const { values, C, H, W } = boxReduce(photo, by);
   const canvas = make("canvas", { width: W, height: H });
   const pixels = new ImageData(W, H);
   for (let p = 0; p < H * W; p++) {
-    for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = Math.round(255 * encode(values[(c % C) * H * W + p]));
+    for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = CODES[Math.round(LEVELS * Math.min(Math.max(values[(c % C) * H * W + p], 0), 1))];
     pixels.data[4 * p + 3] = 255;
   }
   canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+  thumbnails.set(photo, canvas);
   return canvas;
 }

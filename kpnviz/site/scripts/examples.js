@@ -63,7 +63,8 @@ export function numberShown(state, offer) {
   return offer.numbers.find((number) => {
     const mine = stateOfExample(number, offer);
     const display = { ...offer.display, ...state.display };
-    return sameBurst(state, mine) && String(state.methods) === String(mine.methods) && Object.entries(mine.display).every(([name, value]) => display[/** @type {keyof typeof display} */ (name)] === value);
+    const { shown, other, compare, assumed } = offer.display;
+    return sameBurst(state, mine) && String(state.methods) === String(mine.methods) && Object.entries({ shown, other, compare, assumed, ...mine.display }).every(([name, value]) => display[/** @type {keyof typeof display} */ (name)] === value);
   });
 }
 

@@ -57,7 +57,7 @@ export function pack(burst, shown, start, id, best = null) {
   const stack = color ? [N, C, H, W] : [N, H, W];
   const header = {
     ...{ height: H, width: W, white_level, burst: best ? "" : id, noise: Array.from({ length: C }, () => noise), matching },
-    clean: best ? null : arrays.add(toHalves(clean), stack),
+    clean: best ? null : arrays.add(burst.halves ?? toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,
     motion: motion && arrays.add(...ofCells(motion, N, H, W)),

@@ -101,7 +101,7 @@ export function isNamedIn(name, page) {
  * @param {Offer} offer
  */
 export function firstSizes({ models, sized }) {
-  const here = models.filter(({ name }) => sized.includes(name));
+  const here = sized.flatMap((name) => models.filter((model) => model.name === name)); // the smallest first
   const of = (/** @type {boolean} */ single) => here.filter(({ config }) => (config.sizes.length === 1) === single).map(({ name }) => name);
   const single = of(true);
   const two = single.length > 1 ? [single[0], single[single.length - 1]] : [...single, ...of(false)];

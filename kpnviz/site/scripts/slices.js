@@ -32,7 +32,7 @@ export async function inSlices(steps, step = () => {}) {
 }
 
 /** Until messages that have come are read. (Timers would wait for 4 ms.) */
-function othersTurn() {
+export function othersTurn() {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
     port1.onmessage = () => {

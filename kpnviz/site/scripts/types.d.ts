@@ -106,8 +106,10 @@ export interface Burst {
   shifts: Shift[] | null;
   motion: Float32Array | null;
   moving: { object_at: Uint8Array; shifts: Shift[][] } | null;
-  /** What is known of it where it was made: the plain mean [C, H, W], scores, and where the cursor stands at first. */
+  /** What is known of it where it was made: the plain mean [C, H, W], the clean frames as the lens has them, scores, and where the cursor stands at first. */
   mean?: Float32Array;
+  /** clean, as float16. */
+  halves?: Uint16Array;
   scores?: { frame: Scores; mean: Scores };
   look?: [number, number];
 }

@@ -13,7 +13,7 @@ import { exampleShown, stateOfExample } from "../examples.js";
 import { interestingPixel } from "../first_look.js";
 import { Missing } from "../missing.js";
 import { pack, packAssumed } from "../pack.js";
-import { Outdated } from "../slices.js";
+import { othersTurn, Outdated } from "../slices.js";
 import { said } from "../texts.js";
 
 /** Of the true noise, between which the lens interpolates. */
@@ -159,6 +159,8 @@ export class LensPage {
       if (this.session.id !== before) this.lens.setAssumed(null);
       this.lens.setPredictor(this.session.predictor);
       this.controls.draw(await this.session.photo(recipe.photo), burst);
+      await othersTurn(); // what a person does meanwhile is heard before pictures are packed and painted
+      this.session.check(turn);
       await this.denoise(turn);
     } catch (error) {
       if (error instanceof Outdated || turn !== this.session.turn) return;
