@@ -79,13 +79,13 @@ def shown_number() -> Measured | None:
 def number_in(state: Mapping[str, Any], known: Sequence[Measured]) -> Measured | None:
     """The one of these numbers that a state of the session shows."""
     display = DISPLAY | state.get(LENS_DISPLAY, {})
-    compared = {name: DISPLAY[name] for name in ("shown", "other", "compare", "assumed")}
+    compared: dict[str, Any] = {name: DISPLAY[name] for name in ("shown", "other", "compare", "assumed")}
 
     def shown(burst: Example) -> bool:
         return (
             is_shown(burst, state)
             and state[METHODS] == state_of(burst)[METHODS]
-            and all(display[name] == value for name, value in (compared | burst.display).items())
+            and all(display[name] == value for name, value in {**compared, **burst.display}.items())
         )
 
     return next((number for number in known if shown(number.burst)), None)
