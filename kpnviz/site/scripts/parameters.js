@@ -109,6 +109,18 @@ export function firstSizes({ models, sized }) {
 }
 
 /**
+ * Where a crop lies in the middle of a photo, in pixels of the photo reduced.
+ * @param {{ H: number, W: number }} photo
+ * @param {number} crop
+ * @param {number} reduction
+ */
+export function middleOf({ H, W }, crop, reduction) {
+  const [height, width] = [H, W].map((length) => Math.floor(length / reduction));
+  const side = Math.min(crop, height, width);
+  return { top: (height - side) >> 1, left: (width - side) >> 1 };
+}
+
+/**
  * Whether a person may set how the camera turns: objects move where it only shifts.
  * @param {State} state
  */
