@@ -219,7 +219,7 @@ LIES = {
     "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},
     "scale is 3": {"frames": FRAMES, "kernels": KERNELS, "scale": 3},
     "kernal is no key": {"frames": FRAMES, "kernal": KERNELS},
-    "kernels 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
+    "method 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
     "they are counted from 0": {"frames": FRAMES, "1/kernels": KERNELS},
     "so F = 2 and 3": {"frames": FRAMES, "basis": np.zeros((2, 2, 3, 3)), "coefficients": np.zeros((3, 8, 9))},
     "read_std and shot_gain come together": {"frames": FRAMES, "kernels": KERNELS, "read_std": 0.1},

@@ -344,6 +344,11 @@ def test_all_pages_are_walked_through_without_a_connection(chromium, tmp_path):
             "deep.png": (write_png16(deep), None),
             "turned.jpg": (photo_of_a_telephone(), None),
             "no.jpg": (b"no", "no.jpg is damaged, or no picture that this browser can read."),
+            "scan.tif": (
+                b"II*\0" + bytes(60),
+                "scan.tif is a TIFF, which browsers do not read; "
+                "save it as PNG, of 16 bits if it has them, or as JPEG.",
+            ),
             "moving.gif": (animated(), None),
             "narrow.jpg": (narrow(), None),
             "small.png": (

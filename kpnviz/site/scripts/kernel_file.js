@@ -52,7 +52,7 @@ export function* kernelFile(label, arrays) {
   if (!methods.size) throw refuse("it holds no kernels; the keys are kernels, or vertical and horizontal, or basis and coefficients");
   const numbers = [...methods.keys()].sort((a, b) => a - b);
   if (numbers.some((number, i) => number !== i) || numbers.length > LIMITS.methods) throw refuse(`it holds methods ${numbers.join(", ")}; they are counted from 0, up to ${LIMITS.methods}`);
-  const titleOf = (/** @type {number} */ number) => visible(methods.get(number)?.get("title")?.text ?? "") || `kernels ${number}`;
+  const titleOf = (/** @type {number} */ number) => visible(methods.get(number)?.get("title")?.text ?? "") || `method ${number}`;
   let work = 0;
   const fields = numbers.map((number) => {
     const blame = (/** @type {string} */ why) => refuse(`${titleOf(number)}: ${why}`);

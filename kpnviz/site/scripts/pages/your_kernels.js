@@ -32,7 +32,7 @@ export class YourKernelsPage {
     place.replaceChildren(
       make("header", {}, make("h1", {}, "What does your network do?"), make("p", { className: "introduction" }, make("b", {}, "Drop the kernels of any network"), " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.")),
       dropZone("Drop an NPZ of frames and kernels here, or choose one", ".npz", (file) => this.take(file)),
-      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, ${MOST_BYTES / 2 ** 20} MiB.`),
+      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, up to ${MOST_BYTES / 2 ** 20} MiB, packed and unpacked.`),
       this.status,
       this.host,
       make("section", { className: "text" },
@@ -51,7 +51,7 @@ export class YourKernelsPage {
   /** Until there is a file. */
   async example() {
     const turn = ++this.turn;
-    this.status.textContent = "An example comes …";
+    this.status.textContent = "Loading an example …";
     try {
       const found = await this.site.session.kernelExample(() => turn === this.turn);
       if (turn !== this.turn) return;
