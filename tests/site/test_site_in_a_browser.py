@@ -462,9 +462,11 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
         held = []
         page.route("**/photos/*", lambda route: held.append(route))  # the example waits for its photo
         page.goto(f"{address}your_kernels/")
-        wait_until(page, f"{STATUS}.startsWith('An example')")
+        wait_until(page, f"{STATUS}.startsWith('Loading an example')")
         page.set_input_files(".drop input", {"name": "no.npz", "mimeType": "", "buffer": b"PK"})
-        wait_until(page, f"{PROBLEM}.startsWith('no.npz is no NPZ') && {STATUS}.startsWith('An example')")
+        wait_until(
+            page, f"{PROBLEM}.startsWith('no.npz is no NPZ') && {STATUS}.startsWith('Loading an example')"
+        )
         page.set_input_files(".drop input", tmp_path / "k.npz")
         for route in held:
             route.continue_()
