@@ -10,7 +10,7 @@ import { make, sentenceOf } from "../elements.js";
 import { MOST_BYTES, visible } from "../npz.js";
 import { Outdated } from "../slices.js";
 
-/** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array } | null} */
+/** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array, note: string } | null} */
 let opened = null;
 
 export class YourKernelsPage {
@@ -103,8 +103,9 @@ export class YourKernelsPage {
 
   show() {
     if (!opened) return;
-    const { payload } = opened;
+    const { payload, note } = opened;
     this.nameOpened();
+    if (note) this.site.remark(note);
     this.lens?.destroy();
     const host = make("div", { id: "lens" });
     this.host.replaceWith(host);
