@@ -92,5 +92,7 @@ with elements.awaited(foreign.is_read(file), "Reading …") as place:
         if problem:
             elements.failure(problem)
         whose(opened)
+        if opened.note:
+            st.caption(opened.note)
         lens(opened)
 how_to_write_one()

@@ -208,6 +208,8 @@ def _constants(image: np.ndarray, made: np.ndarray) -> Iterator[tuple[str, Calla
             f"once a constant is added to each channel of what the kernels make: {named}",
             lambda: given + each,
         )
+    if np.ptp(wanted) == 0:  # such a picture is 0 times whatever the kernels make, with its one value added
+        return
     spread = given - given.mean()
     factor = float((spread * wanted).sum() / max(float((spread**2).sum()), 1e-30))
     rest = float(wanted.mean() - factor * given.mean())

@@ -278,7 +278,7 @@ def _blamed(label: str, title: str) -> Iterator[str]:
 
 
 def _title(number: int, method: Mapping[str, Any]) -> str:
-    return visible(method.get("title", "")) or f"kernels {number}"
+    return visible(method.get("title", "")) or f"method {number}"
 
 
 def _burst(label: str, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Burst:

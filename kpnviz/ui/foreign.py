@@ -5,6 +5,7 @@ Nothing of it is cached for all sessions: what a person uploads is seen by nobod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,11 +30,12 @@ EXAMPLE = Path(__file__).with_name("kernel_example.py")
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What a file holds: its name, its networks, and the lens' payload."""
+    """What a file holds: its name, its networks, the lens' payload, and a remark on its frames ("": there is none)."""
 
     name: str
     titles: tuple[str, ...]
     payload: bytes
+    note: str
 
 
 def is_read(file: Any | None) -> bool:
@@ -105,4 +107,17 @@ def _opened(
     name: str, burst: Burst, estimates: Sequence[Estimate], pause: Callable[[], object] = lambda: None
 ) -> Opened:
     titles = tuple(visible(estimate.model) for estimate in estimates)
-    return Opened(name, titles, pack(burst, estimates, interesting_pixel(burst), pause=pause))
+    payload = pack(burst, estimates, interesting_pixel(burst), pause=pause)
+    return Opened(name, titles, payload, above_white(burst))
+
+
+def above_white(burst: Burst) -> str:
+    """A sentence on frames that are shown white nearly everywhere, such as those of 0 to 255; "" on others."""
+    if (burst.frames > burst.white_level).mean() < 0.8:  # what no exposure is meant to be
+        return ""
+    most = float(burst.frames.max())
+    white = next((2**bits - 1 for bits in (8, 10, 12, 14, 16) if 2**bits - 1 >= most), math.ceil(most))
+    return (
+        f"Almost all values of the frames are above white = {burst.white_level:.12g} and are shown white: divide the "
+        f"frames by {white / burst.white_level:.12g}, or add the key white_level with the value {white:.12g}."
+    )

@@ -71,7 +71,12 @@ def read(query: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     problems += [f"{quoted(name)} means nothing here" for name in query if name not in known]
     state: dict[str, Any] = {}
     for row in PARAMETERS.values():
-        if row.format is None or not row.applies(state):
+        if row.format is None:
+            continue
+        if not row.applies(state):
+            text = query.get(row.name, "0")
+            if row.needs and text.strip("0.") != "":
+                problems.append(f"{row.name} {quoted(text)} goes only with {row.needs}, it is left out")
             continue
         value = row.default_in(state)
         if row.name in query:

@@ -126,8 +126,10 @@ class Flag:
         return str(int(value))
 
     def read(self, entry: Entry) -> bool:
-        default = int(entry.default)
-        return bool(Integer(0, 1).read(Entry(entry.name, entry.text, default, entry.state, entry.problems)))
+        if entry.text in ("0", "1"):
+            return entry.text == "1"
+        entry.wrong(f"is not 0 (off) or 1 (on), {int(entry.default)} is shown")
+        return bool(entry.default)
 
 
 @dataclass(frozen=True)
@@ -226,8 +228,10 @@ class Pixel:
             return None
         last = self.side(entry.state) - 1
         y, x = (min(max(round(value), 0), last) for value in pair)
-        if [y, x] != pair:
+        if not all(0 <= value <= last for value in pair):
             entry.wrong(f"lies outside the crop, {y}~{x} is the nearest")
+        elif [y, x] != pair:
+            entry.wrong(f"is not whole, {y}~{x} is the nearest")
         return y, x
 
 
@@ -261,6 +265,8 @@ class ShiftTable:
         frames, limit = self.frames(entry.state), (MAX_SHIFT, MAX_SHIFT)
         pairs = [_numbers(text, [-v for v in limit], limit) for text in entry.text[:_LIST].split("_")]
         shifts = [(0, 0) if pair is None else (round(pair[0]), round(pair[1])) for pair in pairs]
+        if any(pair and tuple(pair) != shift for pair, shift in zip(pairs, shifts, strict=True)):
+            entry.wrong("are not whole, the nearest ones are shown")
         if len(pairs) != frames or None in pairs or shifts[0] != (0, 0):
             entry.wrong(
                 f"are not dy~dx of {frames} frames, the first 0~0 and all within ±{MAX_SHIFT}, the frames that are "

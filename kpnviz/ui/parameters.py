@@ -75,6 +75,7 @@ class Parameter:
     name       in the link
     inside     key of a dictionary in which a lens keeps it up, as long as it is not at its default
     applies    whether it means something in this state
+    needs      what has to be so for that, in the words of a link; "": a link may hold it all the same
     """
 
     key: str
@@ -86,6 +87,7 @@ class Parameter:
     name: str
     inside: str
     applies: Callable[[State], bool]
+    needs: str
 
     def default_in(self, state: State) -> Any:
         """The default in a state, or what is nearest to it within the limits there."""
@@ -122,9 +124,12 @@ def parameter(
     name: str = "",
     inside: str = "",
     applies: Callable[[State], bool] = lambda _: True,
+    needs: str = "",
 ) -> str:
     """Add a row to the table; see Parameter. Returns its key."""
-    row = Parameter(key, default, format, frozenset(pages), always, scene, name or key, inside, applies)
+    row = Parameter(
+        key, default, format, frozenset(pages), always, scene, name or key, inside, applies, needs
+    )
     if row.name in PARAMETERS:
         raise ValueError(f"{row.name} is already in the table of parameters")
     PARAMETERS[row.name] = row
@@ -195,7 +200,10 @@ SHAKE = parameter(
 SHIFTS = parameter(  # (dy, dx) of each frame
     "shifts", ((0, 0),) * 8, ShiftTable(_frames), **_scene, applies=lambda state: state[SHAKE] == BY_HAND
 )
-MOVING = parameter("moving", False, Flag(), **_scene)  # whether an object moves
+MOVING = parameter(  # whether an object moves
+    "moving", False, Flag(), **_scene,
+    applies=lambda state: state[SHAKE] != HANDHELD, needs="another camera shake than handheld",
+)  # fmt: skip
 SEED = parameter("seed", 0, Integer(0, MAX_SEED), **_scene)  # of shake and noise
 # What the camera does beside its shake: fields of CameraMotion. Objects move where it only shifts.
 CAMERA = tuple(
@@ -205,7 +213,8 @@ CAMERA = tuple(
         Number(0, most, digits=1),
         SCENE,
         scene=True,
-        applies=lambda state: not state[MOVING] and state[SHAKE] != HANDHELD,
+        applies=lambda state: state[SHAKE] != HANDHELD and not state[MOVING],
+        needs="moving=0 and another camera shake than handheld",
     )
     for name, most in MAX_CAMERA.items()
 )

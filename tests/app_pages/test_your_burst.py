@@ -182,7 +182,8 @@ def test_maps_are_those_of_the_lens(looked):
     assert not app.exception and not app.error
     share, spread, entropy, arrows = charts(app)
     expected = frame_maps(load("mkpn")(burst).kernels, 3)
-    for figure, values in ((share, expected.share), (spread, expected.spread), (entropy, expected.entropy)):
+    percent = 100 * expected.share
+    for figure, values in ((share, percent), (spread, expected.spread), (entropy, expected.entropy)):
         np.testing.assert_allclose(decoded(figure["data"][0]["z"]), values, atol=5e-3 * np.abs(values).max())
     assert decoded(arrows["data"][0]["z"]).shape == (96, 96)
     own = upload.example().own

@@ -96,8 +96,8 @@ def test_what_anybody_writes_by_hand(in_this_process):
     arrays = plain()
     expected = Estimate.of(Burst(arrays["frames"]), KernelField.from_kernels(arrays["kernels"]))
     burst, (estimate,) = load(npz(**arrays))
-    assert estimate.model == "kernels 0" and burst.white_level == 1
-    assert load(npz(**plain(title=" ")))[1][0].model == "kernels 0"
+    assert estimate.model == "method 0" and burst.white_level == 1
+    assert load(npz(**plain(title=" ")))[1][0].model == "method 0"
     np.testing.assert_allclose(estimate.image, expected.image, rtol=1e-5)
     for frames in (arrays["frames"].astype(">f4"), np.asfortranarray(arrays["frames"])):
         again, _ = load(npz(**plain(frames=frames)))
@@ -197,7 +197,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=np.moveaxis(K, 0, -1))),
-            r"kernels 0: kernels.* so K = 3 rows and 9 columns; kernels are square",
+            r"method 0: kernels.* so K = 3 rows and 9 columns; kernels are square",
         ),
         (
             lambda: npz(**plain(kernels=K[:, :, :, :, :9])),
@@ -205,7 +205,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
         ),
         (
             lambda: npz(**plain(kernels=K[:, :2, :2])),
-            "kernels 0: kernels.* so K = 2; kernels have an odd side",
+            "method 0: kernels.* so K = 2; kernels have an odd side",
         ),
         (lambda: npz(**plain(kernels=K[:1])), "kernels are those of N = 1 frames, the burst has 2"),
         (lambda: npz(**plain(kernels=K[:0])), r"kernels has shape \(0, 3, 3, 9, 10\); an axis is empty"),
@@ -219,7 +219,7 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(frames=np.zeros((2, 9, 10, 3)))),
             r"so C = 9 channels; .* \[N, H, W, C\]: frames.transpose\(0, 3, 1, 2\)",
         ),
-        (lambda: npz(**plain(padding="wrap")), "kernels 0: padding is 'wrap'; choose one of 'reflect'"),
+        (lambda: npz(**plain(padding="wrap")), "method 0: padding is 'wrap'; choose one of 'reflect'"),
         (lambda: npz(**plain(reduce="max", title="a\nb")), r"a\\nb: reduce is 'max'; choose 'mean' or 'sum'"),
         (lambda: npz(**plain(padding=3)), "padding is not a text"),
         (lambda: npz(**plain(scale=3)), "scale is 3.0; it is 1, or 2 for kernels at half resolution"),
@@ -275,8 +275,8 @@ NAN[1, 2, 0, 3, 4] = np.nan
             lambda: npz(**plain(scale=2, kernels=None, vertical=np.ones(2), horizontal=np.ones(2))),
             r"vertical has shape \(2,\); expected \[N, K, H, W\]",
         ),
-        (lambda: npz(**plain(padding="x" * 200_000)), "kernels 0: padding is 'xxx"),
-        (lambda: npz(**plain(reduce="x" * 200_000)), "kernels 0: reduce is 'xxx"),
+        (lambda: npz(**plain(padding="x" * 200_000)), "method 0: padding is 'xxx"),
+        (lambda: npz(**plain(reduce="x" * 200_000)), "method 0: reduce is 'xxx"),
         (lambda: npz(**plain(shifts=np.full((2, 2), np.inf))), "shifts holds"),
         (lambda: npz(**plain(shifts=np.full((2, 2), 1e300))), "shifts holds"),
         (
@@ -329,9 +329,7 @@ def test_the_time_is_that_of_all_methods_together(in_this_process):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel_file, "MULTIPLY_ADDS_A_SECOND", 1.5 * work)
         assert load(npz(**one), limits)
-        with pytest.raises(
-            FileError, match="kernels 1: its kernels take 3.2e.03 multiply-adds with those of"
-        ):
+        with pytest.raises(FileError, match="method 1: its kernels take 3.2e.03 multiply-adds with those of"):
             load(data, limits)
 
 
@@ -367,7 +365,7 @@ def test_what_takes_more_memory_than_there_is_is_named(in_this_process, monkeypa
         raise RuntimeError("not enough memory:\nyou tried to allocate 9 bytes")
 
     monkeypatch.setattr(kernel_file, "picture_of", picture_of)
-    with pytest.raises(FileError, match="own.npz: kernels 0: not enough memory: you tried"):
+    with pytest.raises(FileError, match="own.npz: method 0: not enough memory: you tried"):
         load(npz(**plain()))
 
 

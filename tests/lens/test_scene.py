@@ -221,7 +221,7 @@ def test_it_states_what_python_computes(opened, estimates, kernels, burst):
     page.locator(".strip button").nth(7).click()
     y, x = scene()["pixels"]["eye"]
     value = f"{estimates.of().image[y, x]:.3f}"
-    page.get_by_text(f"All frames add up to {value}; the picture’s pixel is {value}.").wait_for()
+    page.get_by_text(f"All frames add up to {value}; the picture’s pixel is {value} (white = 1).").wait_for()
     page.locator(".next").click()
     shares = frame_share(kernels)[:, ::2, ::2].mean((1, 2))
     written = page.locator(".strip span").all_inner_texts()

@@ -22,6 +22,7 @@ import { noiseForGain } from "../../kpnviz/site/scripts/noise.js";
 import { pack, packAssumed } from "../../kpnviz/site/scripts/pack.js";
 import { firstSizes, readLink, writeLink } from "../../kpnviz/site/scripts/parameters.js";
 import { decodingTable, hasColor, linearPicture } from "../../kpnviz/site/scripts/pictures.js";
+import { Pool } from "../../kpnviz/site/scripts/pool.js";
 import { Generator } from "../../kpnviz/site/scripts/random.js";
 import { scoresOf } from "../../kpnviz/site/scripts/scores.js";
 
@@ -94,6 +95,12 @@ const work = {
     }
     return said;
   },
+  async compiled({ build, cut }) {
+    const said = [];
+    const pool = new Pool({ bytesOf: async (path) => (said.push(path), bytes(build).slice(0, cut)) });
+    const module = await pool.engine().catch((error) => said.push(error.message));
+    return module instanceof WebAssembly.Module ? [...said, "compiled"] : said;
+  },
   draw({ entropy, what, count, ...options }) {
     const random = new Generator(entropy);
     const draws = {
@@ -161,7 +168,8 @@ const work = {
       shown.push({ name, title, config: net ? net.config : { sizes: [1] }, estimate: net ? finish(estimate(net, burst)) : null, net });
     }
     const others = scales.map((scale) => finish(estimate(shown[0].net, burst, scale)));
-    return { payload: pack(burst, shown, start, "one"), assumed: packAssumed(burst, scales, others, "one") };
+    const done = shown.filter(({ net }) => net);
+    return { payload: pack(burst, shown, start, "one"), done: pack(burst, done, start, "one"), assumed: packAssumed(burst, scales, others, "one") };
   },
 };
 

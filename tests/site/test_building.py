@@ -106,7 +106,7 @@ GOOD = [
     "v=2&mode=signed&against=mean&stops=1.5&linear=1&compare=pair&shown=mkpn&other=frame&look=sum&assumed=-0.5&frame=3",
     "v=2&view=10~20~2&shake=sub-pixel&mode=share&channel=B",
     "v=2&methods=kpn-1frame~mkpn&rotation=1.5&shutter=3",
-    "v=2&shake=handheld&tilt=2",
+    "v=2&shake=handheld&tilt=0&moving=0",
     "v=2&off=mkpn.1.3~kpn-l5.5&keep=0&dropped=2~0&moved=3~-2~1&nonnegative=1",
     "v=2&look=kinds&mode=kinds&kinds=7&all=1&region=all",
     "v=1&photo=dog",
@@ -138,6 +138,12 @@ WRONG = [
     "in_other=x",
     "kernels_view=x",
     "frame=1.5",
+    "pixel=5.5~6",
+    "shake=hand&frames=2&shifts=0~0_-1.5~3",
+    "teach=yes",
+    "rotation=3&moving=1",
+    "shake=handheld&rotation=3",
+    "shake=handheld&moving=1",
 ]
 
 

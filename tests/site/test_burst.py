@@ -161,6 +161,7 @@ def test_python_reads_what_javascript_packs(run_node, tmp_path, color):
 
     assert comparable(header, arrays) == comparable(expected, wanted)
     assert len(arrays) == len(wanted)
+    assert header["id"] != unpack(found["done"].tobytes())[0]["id"]  # the lens shows what is another
     for panel, other in zip(header["panels"], expected["panels"], strict=True):
         if panel["image"] is not None:
             np.testing.assert_allclose(arrays[panel["image"]], wanted[other["image"]], atol=4e-6, rtol=0)

@@ -230,3 +230,13 @@ def test_without_memory_there_is_a_sentence(run_node, tmp_path):
         "there is no memory for this burst: 382 MB are needed; choose a smaller crop or fewer frames",
         "this browser gives no memory for a network; close other pages, or choose fewer methods",
     ]
+
+
+def test_a_damaged_engine_is_told_from_a_browser_without_simd(run_node, relaxed_flags, tmp_path):
+    """And each browser asks for the build that it can run, alone."""
+    runs = [((), "engine.wasm")] if relaxed_flags != () else []
+    runs += [] if relaxed_flags is None else [(relaxed_flags, "engine.relaxed.wasm")]
+    for flags, name in runs:
+        jobs = [("compiled", {"build": build(name), "cut": cut}) for cut in (4, 1000, 10**6)]
+        damaged = [name, f"{name} is damaged; load the page again"]
+        assert run_node(tmp_path, jobs, flags=flags) == [damaged, damaged, [name, "compiled"]]

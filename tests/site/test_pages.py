@@ -22,7 +22,7 @@ from kpnviz.lens.payload import unpack
 from kpnviz.lens.texts import result_tables
 from kpnviz.noise import NoiseModel
 from kpnviz.site.texts import formula, markup, results_texts, texts
-from kpnviz.ui import kernel_example
+from kpnviz.ui import foreign, kernel_example
 from kpnviz.ui.cache import matrix_recipe
 from kpnviz.ui.choices import MATRIX_CROP
 
@@ -158,6 +158,21 @@ def test_kernels_of_any_kind_are_read_and_applied_as_by_python(run_node, tmp_pat
             assert (kernels["padding"], kernels["reduce"]) == (field.padding, field.reduce)
 
 
+def test_frames_of_0_to_255_are_remarked_on_in_the_words_of_the_app(run_node, tmp_path):
+    frames = np.random.default_rng(0).uniform(0, 1, (2, 8, 9)).astype(np.float32)
+    field = KernelField.from_kernels(np.ones((2, 3, 3, 8, 9), np.float32) / 9)
+    cases = [(1, 1), (2, 1), (251, 1), (251, 255), (900, 1), (1e5, 2)]
+    bursts = [Burst(scale * frames, white_level=white) for scale, white in cases]
+    names = [f"{i}.npz" for i in range(len(cases))]
+    for name, burst in zip(names, bursts, strict=True):
+        save_kernels(tmp_path / name, burst, [Estimate.of(burst, field, name="mean")])
+    found = [one["note"] for one in run_node(tmp_path, [("kernels", {"file": name}) for name in names])]
+    assert found == [foreign.above_white(burst) for burst in bursts]
+    assert [bool(note) for note in found] == [False, False, True, False, True, True]
+    assert "divide the frames by 255, or add the key white_level with the value 255." in found[2]
+    assert "divide the frames by 1023," in found[4]
+
+
 def test_the_example_of_kernels_is_that_of_the_app(run_node, tmp_path):
     files, names = photo_files(["city"])
     (found,) = run_node(tmp_path, [("example", {"names": names})], files)
@@ -204,7 +219,7 @@ LIES = {
     "padding is “mirror”": {"frames": FRAMES, "kernels": KERNELS, "padding": "mirror"},
     "scale is 3": {"frames": FRAMES, "kernels": KERNELS, "scale": 3},
     "kernal is no key": {"frames": FRAMES, "kernal": KERNELS},
-    "kernels 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
+    "method 0: the picture is not what": {"frames": FRAMES, "kernels": KERNELS, "image": FRAMES[0] + 1},
     "they are counted from 0": {"frames": FRAMES, "1/kernels": KERNELS},
     "so F = 2 and 3": {"frames": FRAMES, "basis": np.zeros((2, 2, 3, 3)), "coefficients": np.zeros((3, 8, 9))},
     "read_std and shot_gain come together": {"frames": FRAMES, "kernels": KERNELS, "read_std": 0.1},

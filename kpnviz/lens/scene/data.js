@@ -160,7 +160,8 @@ export class SceneData {
 
   get score() {
     const psnr = this.panel.scores?.psnr;
-    return this.assumed.mixed.get(this.panel)?.score ?? (psnr == null ? "" : `${psnr.toFixed(2)} dB`);
+    const score = this.assumed.mixed.get(this.panel)?.score ?? (psnr == null ? "" : `${psnr.toFixed(2)} dB`);
+    return score && `PSNR ${score}`;
   }
 
   get imageValues() {

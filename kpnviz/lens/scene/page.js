@@ -46,7 +46,8 @@ export class ScenePage {
     });
     this.find(".strip").append(...this.cells.map(({ button }) => button));
     this.find(".name b").textContent = SCENE.name;
-    this.find(".name span").textContent = SCENE.sentence;
+    // A narrow window shows what comes before the colon alone.
+    this.find(".name").append(...SCENE.sentence.split(/(?=: )/).map((/** @type {string} */ part) => make("span", "", part)));
     // Its own colors are those of a page of its own.
     this.find(".overview").innerHTML = OVERVIEW.replace(/^.*svg \{ color: .*$/gm, "");
   }
@@ -134,7 +135,7 @@ export class ScenePage {
   writeValue(plays, value) {
     this.range.valueAsNumber = value;
     this.find("output", HTMLOutputElement).textContent =
-      plays === "frames" ? `${value} of ${this.cells.length - 1}` : plays === "noise" ? factorText(Number(value.toFixed(1))) : "";
+      plays === "frames" ? `${value} (0 to ${this.cells.length - 1})` : plays === "noise" ? factorText(Number(value.toFixed(1))) : "";
     this.range.setAttribute("aria-valuetext", this.find("output").textContent || `${Math.round(100 * value)} %`);
   }
 

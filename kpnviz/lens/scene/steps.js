@@ -7,7 +7,7 @@
 import { drawKernel, drawPatch } from "../scripts/paint.js";
 import { applyKernels, patchAt, strongest } from "../scripts/kernels.js";
 import { encode, gray } from "../scripts/palette.js";
-import { offset, percent, signed } from "../scripts/text.js";
+import { factorText, offset, percent, signed } from "../scripts/text.js";
 import { meanShare, spreadOf } from "./arithmetic.js";
 import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stage.js";
 
@@ -80,13 +80,13 @@ function paintKernels(scene) {
   scene.captions("", data.network);
   page.facts(
     beyond
-      ? `Frame ${frame} moved by ${offset([dy, dx])} px, beyond the kernel’s reach of ${reach}: it adds ${signed(cells[frame].adds, 3)}. `
+      ? `Frame ${frame} moved by ${offset([dy, dx])} px, beyond the kernel’s reach of ${reach}: it adds ${signed(cells[frame].adds, 3)} (white = 1). `
       : `The middle of this kernel is ${signed(away, 1)} px from where the scene went (ring). `,
     frame === cells.length - 1
-      ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)}.`
+      ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)} (white = 1).`
       : frame
-        ? `Frames 0 to ${frame} add up to ${signed(total, 3)}.`
-        : `Frame 0 adds ${signed(total, 3)} to the pixel.`,
+        ? `Frames 0 to ${frame} add up to ${signed(total, 3)} (white = 1).`
+        : `Frame 0 adds ${signed(total, 3)} to the pixel (white = 1).`,
   );
 }
 
@@ -130,7 +130,7 @@ function paintNoise(scene) {
       drawKernel(canvas, cell, { weights: cells[i].weights, K, max, boxSize: K, palette, ink, centroid: null, shift: null }),
     (i) => percent(cells[i].share),
   );
-  const told = Math.abs(power) < 0.02 ? "the true noise" : `${Number((2 ** Number(power.toFixed(1))).toFixed(2))} times the true noise`;
+  const told = Math.abs(power) < 0.02 ? "the true noise" : `${factorText(Number(power.toFixed(1)))} the true noise`;
   scene.captions("", data.score);
   page.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,

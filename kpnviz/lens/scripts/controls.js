@@ -12,6 +12,7 @@ import { MARKS } from "./terms.js";
 import { factorText, offset, plus, signed, tickDigits } from "./text.js";
 
 const MAX_TICK_DIGITS = 3; // after the point, where a color scale has five ticks
+const NARROW = 416; // CSS pixels of a lens without room for long words, as in lens.css
 const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves the picture (click the picture, Enter)";
 
 /**
@@ -106,7 +107,7 @@ export class Controls {
       ...(sizes.length ? [legendEntry("reach", SQUARE, `kernels: ${many} px`, MARKS.reach)] : []),
       ...(ring ? [legendEntry("shift", RING, ring, MARKS.shift)] : []),
       ...(pinned ? [legendEntry("pinned", PIN, "pinned")] : []),
-      make("small", "unit", "values: linear intensity"),
+      make("small", "unit", `values${this.state.channels > 1 ? " R G B" : ""}: linear intensity`),
     );
   }
 
@@ -182,7 +183,7 @@ export class Controls {
       ? factorText(power)
       : assumed.tooLarge
         ? "×1; others are too large: choose a smaller crop"
-        : this.painter.weight > 1 // in front of a class there is little room
+        : this.painter.weight > 1 || this.parts.root.clientWidth < NARROW // there is little room
           ? "computing …"
           : `×1; ${wanted} being computed …`;
   }

@@ -125,7 +125,7 @@ export class Pictures {
     }
     // For a class, small pictures stand in one line: it looks at the large one.
     this.column = Math.max(this.width, least);
-    this.film.layOut(stage.beside ? this.column : width, aspect, weight > 1 ? THUMB - 20 : THUMB - 8);
+    this.film.layOut(stage.beside ? this.column : width, aspect, weight > 1 ? THUMB - 20 : !stage.beside && this.state.channels > 1 ? THUMB + 4 : THUMB - 8); // three values need their width
     parts.find(".looking").style.width = stage.beside ? `${this.column}px` : "";
     parts.find(".stages").style.width = `${this.width}px`;
   }

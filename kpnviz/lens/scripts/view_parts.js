@@ -113,6 +113,7 @@ export function sumLines(found) {
     ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by N" : ""}, taken here`),
     {
       text: `shares: ${percent(shares)}`,
+      kind: "shares-sum",
       tip:
         `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}. By so much a flat area is multiplied: ` +
         "100 % keeps its brightness, more brightens, less darkens.",

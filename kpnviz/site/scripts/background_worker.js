@@ -18,7 +18,7 @@ import { inSlices, Outdated } from "./slices.js";
  * @typedef {{ work: "burst", recipe: Recipe } | { work: "photo", file: File, reduction: number } | { work: "kernels", file: File } | { work: "example", photo: string } | { work: "nothing" }} Work
  */
 
-/** @typedef {{ titles: string[], payload: Uint8Array }} Kernels  a file of kernels, for the lens */
+/** @typedef {{ titles: string[], payload: Uint8Array, note: string }} Kernels  a file of kernels, for the lens */
 /** @typedef {{ burst: Burst, nothing: null, photo: { picture: Picture, note: string }, kernels: Kernels, example: Kernels }} Results  by the work */
 /** @typedef {Work & { number: number }} Question */
 

@@ -227,6 +227,7 @@ function* constants(image, made, C, changed) {
     const each = Array.from({ length: C }, (_, c) => meanOf(difference, c * plane, (c + 1) * plane));
     yield [`once a constant is added to each channel of what the kernels make: ${each.map((value) => general(value, 4)).join(", ")}`, changed((value, c) => value + each[c])];
   }
+  if (image.every((value) => value === image[0])) return; // 0 times whatever the kernels make, with its one value added
   const [middle, level] = [meanOf((i) => made[i]), meanOf((i) => image[i])];
   const spread = meanOf((i) => (made[i] - middle) ** 2);
   const factor = meanOf((i) => (made[i] - middle) * image[i]) / Math.max(spread, 1e-30 / made.length);

@@ -14,6 +14,8 @@ import { scoresOf } from "./scores.js";
 
 const TOLERANCE = 1e-3; // of the largest intensity, by which a network's picture may differ from that of its kernels
 const EXPLAINING_MS = 30_000; // in which the reason is sought why a picture is another
+const MOSTLY = 0.8; // of the values above white: what no exposure is meant to be
+const SCALES = [8, 10, 12, 14, 16].map((bits) => 2 ** bits - 1); // whites of files
 const ROUNDING = 1e-6; // the lens sums in another order
 const MOST_WORK = 8e9; // multiply-adds: about a minute
 const METHOD_KEY = /^(?:(\d{1,2})\/)?((?:kernels|vertical|horizontal)(?:_\d{1,2})?|basis|coefficients|image|title|padding|reduce|scale)$/;
@@ -27,7 +29,7 @@ const BURST_KEYS = ["frames", "truth", "read_std", "shot_gain", "white_level", "
  * The payload of the lens, and the titles of the networks. It computes in steps, between which others have their turn.
  * @param {string} label  the file's name
  * @param {Map<string, Stored>} arrays
- * @returns {Generator<string, { payload: Uint8Array, titles: string[] }>}  steps say what is being done
+ * @returns {Generator<string, { payload: Uint8Array, titles: string[], note: string }>}  steps say what is being done
  */
 export function* kernelFile(label, arrays) {
   const refuse = (/** @type {string} */ why) => new Error(`${label}: ${why}`);
@@ -50,7 +52,7 @@ export function* kernelFile(label, arrays) {
   if (!methods.size) throw refuse("it holds no kernels; the keys are kernels, or vertical and horizontal, or basis and coefficients");
   const numbers = [...methods.keys()].sort((a, b) => a - b);
   if (numbers.some((number, i) => number !== i) || numbers.length > LIMITS.methods) throw refuse(`it holds methods ${numbers.join(", ")}; they are counted from 0, up to ${LIMITS.methods}`);
-  const titleOf = (/** @type {number} */ number) => visible(methods.get(number)?.get("title")?.text ?? "") || `kernels ${number}`;
+  const titleOf = (/** @type {number} */ number) => visible(methods.get(number)?.get("title")?.text ?? "") || `method ${number}`;
   let work = 0;
   const fields = numbers.map((number) => {
     const blame = (/** @type {string} */ why) => refuse(`${titleOf(number)}: ${why}`);
@@ -74,7 +76,22 @@ export function* kernelFile(label, arrays) {
     }
     shown.push({ title: titleOf(i), field, image });
   }
-  return { payload: packed(label, burst, shown), titles: shown.map(({ title }) => title) };
+  return { payload: packed(label, burst, shown), titles: shown.map(({ title }) => title), note: aboveWhite(burst) };
+}
+
+/**
+ * A sentence on frames that are shown white nearly everywhere, such as those of 0 to 255; "" on others. kpnviz/ui/foreign.py says it, too.
+ * @param {{ frames: Float32Array, white_level: number }} burst
+ */
+function aboveWhite({ frames, white_level }) {
+  let [above, most] = [0, 0];
+  for (const value of frames) {
+    if (value > white_level) above++;
+    if (value > most) most = value;
+  }
+  if (above < MOSTLY * frames.length) return "";
+  const white = SCALES.find((scale) => scale >= most) ?? Math.ceil(most);
+  return `Almost all values of the frames are above white = ${white_level} and are shown white: divide the frames by ${white / white_level}, or add the key white_level with the value ${white}.`;
 }
 
 /**

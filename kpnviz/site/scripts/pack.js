@@ -65,8 +65,8 @@ export function pack(burst, shown, start, id, best = null) {
     ...{ panels, methods, series: null, start },
     sizes: best && { ...best, local: arrays.add(best.local, [shown.length, H, W]), index: best.index && arrays.add(best.index, [H, W]) },
   };
-  const done = shown.filter(({ estimate }) => estimate).map(({ name }) => name);
-  return arrays.behind({ ...header, id: `${id} ${done.join(" ")}` });
+  const seen = shown.map(({ name, estimate }) => (estimate ? name : `${name}?`)); // one that is awaited has a place, one that is missing has none
+  return arrays.behind({ ...header, id: `${id} ${seen.join(" ")}` });
 }
 
 /**

@@ -109,6 +109,18 @@ export function firstSizes({ models, sized }) {
 }
 
 /**
+ * Where a crop lies in the middle of a photo, in pixels of the photo reduced.
+ * @param {{ H: number, W: number }} photo
+ * @param {number} crop
+ * @param {number} reduction
+ */
+export function middleOf({ H, W }, crop, reduction) {
+  const [height, width] = [H, W].map((length) => Math.floor(length / reduction));
+  const side = Math.min(crop, height, width);
+  return { top: (height - side) >> 1, left: (width - side) >> 1 };
+}
+
+/**
  * Whether a person may set how the camera turns: objects move where it only shifts.
  * @param {State} state
  */
@@ -142,7 +154,7 @@ export function writeLink(state, offer, page) {
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
     if (state.photo !== OWN || !["photo", "top", "left"].includes(name)) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
   if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
-  put("moving", Number(state.moving));
+  if (state.shake !== HANDHELD) put("moving", Number(state.moving)); // nothing moves by itself where the camera turns
   put("seed", state.seed);
   for (const name of CAMERA) if (mayTurn(state) && state.camera[name]) put(name, Number(state.camera[name].toPrecision(12)));
   put("methods", state.methods.join("~"));
@@ -241,8 +253,14 @@ export function readLink(search, offer) {
     const nearest = Math.min(Math.max(value, low), high);
     if (nearest !== value) wrong(name, `lies outside ${low} to ${high}, ${nearest} is the nearest`);
     if (!whole || Number.isInteger(nearest)) return nearest;
-    wrong(name, `is not a whole number, ${Math.round(nearest)} is shown`);
-    return Math.round(nearest);
+    wrong(name, `is not a whole number, ${rounded(nearest)} is shown`);
+    return rounded(nearest);
+  };
+  const flag = (/** @type {string} */ name, /** @type {boolean} */ start) => {
+    const text = query.get(name);
+    if (text === null || ["0", "1"].includes(text)) return text === null ? start : text === "1";
+    wrong(name, `is not 0 (off) or 1 (on), ${Number(start)} is shown`);
+    return start;
   };
   const among = (/** @type {string} */ name, /** @type {string} */ start, /** @type {string[]} */ options) => {
     const text = query.get(name);
@@ -251,7 +269,7 @@ export function readLink(search, offer) {
     return start;
   };
   state.photo = among("photo", state.photo, offer.photos);
-  state.color = Boolean(within("color", Number(state.color), 0, 1));
+  state.color = flag("color", state.color);
   const crop = within("crop", state.crop, 1, 1e6);
   state.crop = offer.crops.reduce((best, one) => (Math.abs(one - crop) < Math.abs(best - crop) ? one : best));
   if (state.crop !== crop) problems.push(`crop ${crop} is not one of ${offer.crops.join(", ")}, ${state.crop} is the nearest`);
@@ -266,19 +284,24 @@ export function readLink(search, offer) {
     const shifts = (query.get("shifts") ?? "").split("_").map((text) => numbers(text, [limit, limit]));
     if (shifts.length !== state.frames || shifts.includes(null) || String(shifts[0]) !== "0,0")
       wrong("shifts", `are not dy~dx of ${state.frames} frames, the first 0~0 and all within ±${offer.most_shift}, the frames that are missing or wrong do not move`);
-    const rounded = shifts.map((shift) => /** @type {Shift} */ ((shift ?? [0, 0]).map(Math.round)));
-    state.shifts = shiftsFor([[0, 0], ...rounded.slice(1)], state.frames);
+    const whole = shifts.map((shift) => /** @type {Shift} */ ((shift ?? [0, 0]).map(rounded)));
+    if (shifts.some((shift, i) => shift && String(shift) !== String(whole[i]))) wrong("shifts", "are not whole, the nearest ones are shown");
+    state.shifts = shiftsFor([[0, 0], ...whole.slice(1)], state.frames);
   }
-  state.moving = Boolean(within("moving", 0, 0, 1));
+  const alone = (/** @type {string} */ name, /** @type {boolean} */ may, /** @type {string} */ others) => may || Number(query.get(name)) === 0 || wrong(name, `goes only with ${others}, it is left out`);
+  if (state.shake !== HANDHELD) state.moving = flag("moving", false);
+  else alone("moving", false, "another camera shake than handheld");
   state.seed = within("seed", state.seed, 0, offer.most_seed);
+  for (const name of CAMERA) alone(name, mayTurn(state), "moving=0 and another camera shake than handheld");
   for (const name of CAMERA) if (mayTurn(state)) state.camera[name] = Number(within(name, 0, 0, offer.camera[name], false).toFixed(1));
   state.methods = readMethods(query, offer, problems) ?? state.methods;
   if (query.has("pixel")) {
     const pixel = numbers(query.get("pixel") ?? "", [[-1e6, 1e6], [-1e6, 1e6]]);
     if (!pixel) wrong("pixel", "is not y~x, none is pinned");
     else {
-      const [y, x] = pixel.map((value) => Math.min(Math.max(Math.round(value), 0), side - 1));
-      if (String(pixel) !== String([y, x])) wrong("pixel", `lies outside the crop, ${y}~${x} is the nearest`);
+      const [y, x] = pixel.map((value) => Math.min(Math.max(rounded(value), 0), side - 1));
+      if (pixel.some((value) => value < 0 || value > side - 1)) wrong("pixel", `lies outside the crop, ${y}~${x} is the nearest`);
+      else if (String(pixel) !== String([y, x])) wrong("pixel", `is not whole, ${y}~${x} is the nearest`);
       state.pixel = [y, x];
     }
   }
@@ -298,7 +321,7 @@ export function readLink(search, offer) {
         if (!known) wrong(name, `is no picture here, ${start || "the last method"} is shown`);
         display[option] = known ? panel : start;
       }
-      else if (limits === "flag") display[option] = Boolean(within(name, Number(start), 0, 1));
+      else if (limits === "flag") display[option] = flag(name, Boolean(start));
       else if (limits === "frame") display[option] = within(name, start, 0, state.frames - 1);
       else if (limits === "view") {
         display[option] = numbers(query.get(name) ?? "", [[0, side], [0, side], [LEAST_ZOOM, side / 4]]);
@@ -316,8 +339,8 @@ export function readLink(search, offer) {
         const last = state.frames - 1;
         const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
         if (!moved) wrong(name, last ? `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved` : "moves a frame, and the burst has no other than frame 0, none is moved");
-        const rounded = moved?.map(Math.round) ?? [1, 0, 0];
-        display[option] = rounded[1] || rounded[2] ? rounded : null;
+        const whole = moved?.map(rounded) ?? [1, 0, 0];
+        display[option] = whole[1] || whole[2] ? whole : null;
       } else display[option] = within(name, start, ...limits, option === "kinds");
     }
     return display;
@@ -332,7 +355,7 @@ export function readLink(search, offer) {
   }
   Object.assign(state.sizes, readDisplay("sizes_", OF_SIZES));
   state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
-  state.teach = Boolean(within("teach", 0, 0, 1));
+  state.teach = flag("teach", false);
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);
   const [first] = offer.kernel_views;
   if (among("kernels_view", first, offer.kernel_views) === first) delete state.others.kernels_view;
@@ -391,6 +414,15 @@ function readMethods(query, offer, problems) {
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);
     else if (found.indexOf(name) >= most_methods) problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
   return found.length ? found.slice(0, most_methods) : null;
+}
+
+/**
+ * The nearest whole number, of two the even one, as in Python: a link shows the same in the app.
+ * @param {number} value
+ */
+function rounded(value) {
+  const nearest = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
 
 /**

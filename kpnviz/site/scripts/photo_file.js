@@ -48,7 +48,7 @@ export async function readOwnPhoto(file, { reduction }) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${name} is damaged, or no picture that this browser can read`);
+    throw new Error(isTiff(bytes) ? `${name} is a TIFF, which browsers do not read; save it as PNG, of 16 bits if it has them, or as JPEG` : `${name} is damaged, or no picture that this browser can read`);
   }
   const { width: W, height: H } = bitmap;
   check(W, H);
@@ -57,7 +57,7 @@ export async function readOwnPhoto(file, { reduction }) {
   if (!context) throw new Error(`${name} has ${W}×${H} pixels, more than this browser can draw`);
   const table = decodingTable(8);
   let drawn = -1; // the row that the strip begins with
-  if (deep) notes.push(`Of ${name}, 8 of the 16 bits are used: it has ${why}, which the browser alone applies.`);
+  if (deep) notes.push(`Of ${name}, 8 of the 16 bits are used: it has ${why}, which only the browser’s own reader, of 8 bits, can apply.`);
   const found = result(W, H, (y) => {
     const strip = y - (y % STRIP);
     if (strip !== drawn) {
@@ -94,6 +94,12 @@ function reduced(W, H, most, least, row) {
   }
   return { picture: { values, C: 3, H: h, W: w }, used: top || left ? `${w * n}×${h * n}` : "" };
 }
+
+/**
+ * Whether it is a TIFF, or a camera raw in the form of one.
+ * @param {Uint8Array} bytes
+ */
+const isTiff = (bytes) => ["73,73,42,0", "77,77,0,42"].includes(bytes.subarray(0, 4).join());
 
 /**
  * Whether a picture is one of several: GIF, PNG, WebP or AVIF.

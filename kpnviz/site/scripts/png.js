@@ -38,8 +38,8 @@ export function deepPng(bytes) {
     }
     if (kind === "IDAT") data.push(content);
     if (kind === "iCCP") profile = content;
-    if (kind === "cICP" && String(content) !== "1,13,0,1") why = "colors that are said by numbers (cICP)"; // else they are sRGB's
-    if (kind === "eXIf") why = "EXIF";
+    if (kind === "cICP" && String(content) !== "1,13,0,1") why = "colors other than those of sRGB (a cICP entry)"; // else they are sRGB's
+    if (kind === "eXIf") why = "EXIF data, as of how the camera was held";
     if (kind === "tRNS") why = "transparency";
     if (kind === "gAMA" && Math.abs(view.getUint32(0) - 45455) > 100) why = "a gamma of its own";
   }

@@ -143,14 +143,19 @@ export class Pool {
   }
 }
 
+// Modules of one function each, which a browser accepts if it has SIMD, and its fused multiply-adds (relaxed SIMD).
+const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
+const RELAXED = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11);
+
 /** @param {Files} source */
 async function compileEngine({ bytesOf }) {
   if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly, in which the networks run");
-  const relaxed = await bytesOf("engine.relaxed.wasm");
-  if (WebAssembly.validate(relaxed)) return WebAssembly.compile(relaxed);
-  const plain = await bytesOf("engine.wasm");
-  if (!WebAssembly.validate(plain)) throw new Error("this browser has WebAssembly without SIMD, which the networks need; one of 2023 or later has it");
-  return WebAssembly.compile(plain);
+  if (!WebAssembly.validate(SIMD)) throw new Error("this browser has WebAssembly without SIMD, which the networks need; one of 2023 or later has it");
+  const path = WebAssembly.validate(RELAXED) ? "engine.relaxed.wasm" : "engine.wasm";
+  const bytes = await bytesOf(path);
+  return WebAssembly.compile(bytes).catch((error) => {
+    throw error instanceof WebAssembly.CompileError ? new Error(`${path} is damaged; load the page again`) : error;
+  });
 }
 
 /**

@@ -140,12 +140,16 @@ export class Session {
   }
 
   /**
-   * The example of kernels of another network. Its photo is another one where the site has it not.
+   * The example of kernels of another network. Its photo is another one where the site has it not. Outdated where it is wanted
+   * no more once the photo is there: a file that is being read meanwhile is not to be given up for it.
+   * @param {() => boolean} wanted
    */
-  async kernelExample() {
+  async kernelExample(wanted = () => true) {
     const { photos } = this.offer;
     const photo = photos.includes(EXAMPLE_PHOTO) ? EXAMPLE_PHOTO : photos[0];
-    return this.background.ask({ work: "example", photo }, await this.photosOf([photo]));
+    const given = await this.photosOf([photo]);
+    if (!wanted()) throw new Outdated();
+    return this.background.ask({ work: "example", photo }, given);
   }
 
   /** What the controls stand for. */

@@ -78,16 +78,22 @@ export class Site {
    */
   complain(text, beside = false) {
     const place = elementNamed("problem");
-    place.className = "";
+    if (text || !beside) place.className = "";
     const said = beside ? place.textContent : "";
     place.textContent = text && said && said !== text ? `${said} ${text}` : text || said;
+  }
+
+  /** A sentence in the same place on what is to be known, where nothing is wrong. @param {string} text */
+  remark(text) {
+    this.complain(text);
+    elementNamed("problem").className = "calm";
   }
 
   /** Say that the app's page Kernels, to which a link may lead, is not here. */
   noteOnKernels() {
     const link = make("a", { href: this.session.offer.installation, textContent: "how it is installed" });
     elementNamed("problem").replaceChildren("The page Kernels is part of the app, which runs on your own computer (", link, "). Here its burst and its kernels are shown in Explore.");
-    elementNamed("problem").className = "calm"; // nothing is wrong
+    elementNamed("problem").className = "calm";
   }
 
   /**

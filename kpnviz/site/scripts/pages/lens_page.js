@@ -206,8 +206,8 @@ export class LensPage {
       }),
     );
     session.check(turn);
-    if (this.first || missing.has(large)) this.show();
-    if (models.length && !this.models.length) this.say(framesOf(burst));
+    if (this.first || missing.networks.size) this.show(); // no place is kept for what does not come
+    if (models.length && !this.models.length) this.say(""); // nothing was denoised: why is said above
     this.sayMissing();
     await this.finished(turn);
   }
@@ -246,7 +246,7 @@ export class LensPage {
   async assume(turn) {
     const { session, burst } = this;
     const given = () => this.lens.setAssumed({ burst: session.id, results: Object.fromEntries(session.assumed) });
-    if (!this.models.length) return;
+    if (!this.models.length) return this.lens.setAssumed(null);
     given();
     const failed = new Missing();
     for (const model of this.models) {

@@ -8,8 +8,9 @@ import { LIMITS } from "../constants.js";
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
 import { MOST_BYTES, visible } from "../npz.js";
+import { Outdated } from "../slices.js";
 
-/** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array } | null} */
+/** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array, note: string } | null} */
 let opened = null;
 
 export class YourKernelsPage {
@@ -20,6 +21,8 @@ export class YourKernelsPage {
   constructor(site, place) {
     this.site = site;
     this.turn = 0;
+    /** @type {File | null} */
+    this.reading = null; // the file that was chosen, until it is opened or refused
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.host = make("div", { id: "lens" });
@@ -29,7 +32,7 @@ export class YourKernelsPage {
     place.replaceChildren(
       make("header", {}, make("h1", {}, "What does your network do?"), make("p", { className: "introduction" }, make("b", {}, "Drop the kernels of any network"), " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.")),
       dropZone("Drop an NPZ of frames and kernels here, or choose one", ".npz", (file) => this.take(file)),
-      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, ${MOST_BYTES / 2 ** 20} MiB.`),
+      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, up to ${MOST_BYTES / 2 ** 20} MiB, packed and unpacked.`),
       this.status,
       this.host,
       make("section", { className: "text" },
@@ -40,23 +43,24 @@ export class YourKernelsPage {
 
   changed() {
     this.site.keep();
-    if (opened) this.show();
+    if (this.reading) this.take(this.reading); // it was given up, where the scene made its burst meanwhile
+    else if (opened) this.show();
     else this.example();
   }
 
   /** Until there is a file. */
   async example() {
     const turn = ++this.turn;
-    this.status.textContent = "An example comes …";
+    this.status.textContent = "Loading an example …";
     try {
-      const found = await this.site.session.kernelExample();
+      const found = await this.site.session.kernelExample(() => turn === this.turn);
       if (turn !== this.turn) return;
       opened = { name: "An example, until you drop a file", ...found };
       this.show();
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (turn !== this.turn || error instanceof Outdated) return;
       this.status.textContent = "";
-      this.site.complain(sentenceOf(error));
+      this.site.complain(sentenceOf(error), true); // beside why a file was refused
     }
   }
 
@@ -74,17 +78,21 @@ export class YourKernelsPage {
   async take(file) {
     const turn = ++this.turn;
     const name = visible(file.name) || "the file";
+    this.reading = file;
     this.site.complain("");
     this.status.textContent = `Reading ${name} …`;
     try {
       const found = await this.site.session.background.ask({ work: "kernels", file }, new Map(), (told) => (this.status.textContent = told));
       if (turn !== this.turn) return;
+      this.reading = null;
       opened = { name, ...found };
       this.show();
     } catch (error) {
-      if (turn !== this.turn) return;
-      this.nameOpened(); // it is still in the lens
+      if (turn !== this.turn || error instanceof Outdated) return;
+      this.reading = null;
       this.site.complain(sentenceOf(error));
+      if (opened) this.nameOpened(); // it is still in the lens
+      else this.example();
     }
   }
 
@@ -95,8 +103,9 @@ export class YourKernelsPage {
 
   show() {
     if (!opened) return;
-    const { payload } = opened;
+    const { payload, note } = opened;
     this.nameOpened();
+    if (note) this.site.remark(note);
     this.lens?.destroy();
     const host = make("div", { id: "lens" });
     this.host.replaceWith(host);

@@ -5,7 +5,7 @@
 import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
 import { forgetPhotos, keepPhoto, newId } from "../own_photo.js";
-import { OWN } from "../parameters.js";
+import { middleOf, OWN } from "../parameters.js";
 import { visible } from "../npz.js";
 import { MOST_FILE } from "../photo_file.js";
 
@@ -50,7 +50,8 @@ export class YourPhotoPage {
 
   /** A burst of it. */
   show() {
-    Object.assign(this.site.session.state, { photo: OWN, top: 0, left: 0, pixel: null, display: {} });
+    const { own, state, offer } = this.site.session;
+    if (own) Object.assign(state, { photo: OWN, ...middleOf(own.picture, state.crop, offer.reduction), pixel: null, display: {} });
     this.site.go("explore");
   }
 
@@ -85,7 +86,7 @@ export class YourPhotoPage {
       const photo = { id: newId(), name, picture };
       session.bring(photo);
       this.show();
-      this.site.complain(note);
+      this.site.remark(note);
       keepPhoto(photo).catch(() => this.site.complain("This browser keeps no files for this page: once it is loaded again, the photo is gone.", true));
     } catch (error) {
       if (turn !== this.turn) return;
