@@ -98,14 +98,18 @@ def test_quick_changes_end_at_the_last_one_and_skip_what_was_not_begun(chromium,
     slider = page.get_by_role("slider", name="Sensor gain")
     slider.focus()
     noise = page.get_by_text("Noise at white")
+
+    def read_std():
+        return float(re.search(r"read_std (\S+)", noise.inner_text())[1])
+
     with networks.held():
         for change in range(4):
-            said = noise.inner_text()
+            said = read_std()
             page.keyboard.press("ArrowRight")
-            expect(noise).not_to_have_text(said)  # the script knows of it
+            until(page, lambda said=said: read_std() != said)  # the script knows of it
             if change == 0:
                 until(page, networks.given)  # the first change's first network is at work
-        last = float(re.search(r"read_std (\S+)", noise.inner_text())[1])
+        last = read_std()
     wait_for_another(page, before)
     first, *others = networks.given()
     assert first.startswith(f"{seed} ") and first.endswith(" mkpn") and f"{last:.4f}" not in first

@@ -33,6 +33,7 @@ from kpnviz.pictures import write_png16
 from kpnviz.site.building import single_page, site_files, write_site
 from kpnviz.ui import cache, link
 from kpnviz.ui.controls import recipe_of
+from kpnviz.ui.parameters import DEFAULTS
 
 from ..capture.test_meaning import P3, SRGB, p3_profile
 
@@ -117,7 +118,7 @@ def expected(query):
     """What Python makes of a link: burst and pictures."""
     state, problem = link.read(dict(part.split("=") for part in query.split("&")))
     assert problem == ""
-    burst = synthesize(recipe_of(state))
+    burst = synthesize(recipe_of(DEFAULTS | state))
     found = {"frame": burst.reference, "mean": burst.mean, "truth": burst.truth}
     return found | {name: load(name)(burst).image for name in state["methods"]}
 
