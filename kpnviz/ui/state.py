@@ -55,14 +55,10 @@ STATISTICS = "statistics"  # the table of the pinned pixel
 KERNELS_LENS, KERNELS_DISPLAY = "kernels_lens", "kernels_display"  # the lens, and its display
 KERNELS_OPENED = "_kernels_opened"  # the view that the lens was last told to show
 
-# --- Noise, Sizes, Results ---
+# --- Noise, Sizes ---
 NOISE_LENS, NOISE_DISPLAY = "noise_lens", "noise_display"  # the lens with the slider, and its display
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
-RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
-METRIC = "metric"  # PSNR or SSIM
-RESULTS_GAIN = "results_gain"  # gain of the figures
-COMPARED = "compared"  # the method that all others are compared with
 
 # --- Learn ---
 LESSON_SHOWN = "_lesson"  # the lesson whose pixel and display are in the two keys below

@@ -62,7 +62,7 @@ export class Session {
 
   /** What the burst and its pictures come of, as JSON. */
   get source() {
-    return JSON.stringify([{ ...this.state, pixel: 0, display: 0, noise: 0, sizes: 0, lesson: 0, teach: 0, others: 0 }, this.own?.id]);
+    return JSON.stringify([{ ...this.state, pixel: 0, display: 0, noise: 0, sizes: 0, results: 0, lesson: 0, teach: 0, others: 0 }, this.own?.id]);
   }
 
   /** Photos that there are: those of the site, and the visitor's own. */

@@ -188,8 +188,8 @@ export class Site {
    * @param {State} state
    */
   showState(name, state) {
-    const { teach, noise, sizes, lesson } = this.session.state; // they are of other pages
-    this.session.state = { ...state, teach, noise, sizes, lesson };
+    const { teach, noise, sizes, results, lesson } = this.session.state; // they are of other pages
+    this.session.state = { ...state, teach, noise, sizes, results, lesson };
     this.go(name);
   }
 

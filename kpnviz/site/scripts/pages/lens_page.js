@@ -78,8 +78,8 @@ export class LensPage {
   /** @param {number} number */
   showExample(number) {
     const { state, offer } = this.session;
-    const { teach, noise, sizes, lesson } = state; // they are of other pages
-    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, lesson });
+    const { teach, noise, sizes, results, lesson } = state; // they are of other pages
+    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, results, lesson });
     this.site.complain("");
     this.restored();
   }
