@@ -53,6 +53,12 @@ export class Parts {
   }
 
   /** @returns {HTMLDialogElement} */
+  /** Keys and gestures, from the first: the browser scrolls to the button that closes it. */
+  showHelp() {
+    this.help.showModal();
+    this.help.scrollTop = 0;
+  }
+
   get help() {
     return /** @type {HTMLDialogElement} */ (this.find(".help"));
   }

@@ -53,7 +53,7 @@ export class Input {
       ".reset": () => state.resetView(),
       ".fill": () => this.fill(),
       ".save": () => saveFigure(root, `kernels_y${state.cursor[0]}_x${state.cursor[1]}.png`),
-      ".ask": () => parts.help.showModal(),
+      ".ask": () => parts.showHelp(),
       ".close": () => parts.help.close(),
       ".play": () => state.play(),
       ".undo": () => state.undo(),

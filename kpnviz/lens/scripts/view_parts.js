@@ -168,6 +168,6 @@ export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise }
  */
 export function roundingText({ kernelMethods }) {
   const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, as kernels travel in 16 bits" : "";
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, as kernels are kept in 16 bits" : "";
   return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
 }
