@@ -1,6 +1,7 @@
 """Your burst: photos of one's own, aligned, their noise estimated, denoised, and looked into."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import streamlit as st
@@ -190,19 +191,21 @@ with st.sidebar:
     methods = methods_chosen()
 # While a burst is prepared, nothing of another one is on the page.
 ready = upload.is_ready(files)
-with st.sidebar:
-    aside = elements.awaited(ready, "")
-body = elements.awaited(ready, "Your burst will be here" if files else "A burst will be here")
 
 try:
-    with aside as place_aside, body as place:
+    with ExitStack() as places:
+        with st.sidebar:
+            aside = places.enter_context(elements.awaited(ready, ""))
+        body = places.enter_context(
+            elements.awaited(ready, "Your burst will be here" if files else "A burst will be here")
+        )
         with doing:
             say = (lambda *_: None) if ready else progress_of(files)
         burst = upload.current(files, say)
         doing.empty()
-        with place_aside():
+        with aside():
             crop, channel = part(burst.own.stack)
-        with place():
+        with body():
             show(upload.for_methods(burst, methods), methods, crop, channel)
 except (ValueError, OSError) as error:
     doing.empty()
