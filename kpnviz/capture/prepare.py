@@ -24,6 +24,7 @@ from kpnviz.capture.motion_field import (
     displaced,
     find_motion,
     pyramid,
+    structure_of,
     whole_blocks,
 )
 from kpnviz.capture.noise_estimation import noise_of_one_frame
@@ -168,6 +169,7 @@ def prepare(
     displacements = np.zeros(motion.shape, np.int16)
     local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
+    structure = structure_of(levels) if local else None
     search = Search(levels[0]) if local else None
     numbers = itertools.count(1)  # of frames, as they come
 
@@ -179,7 +181,7 @@ def prepare(
             return Shift((0.0, 0.0))
         shift = measured[i] if i in measured else measure(i)
         if local:
-            found = _measure_motion(stack, i, levels, shift, *pair(i), noise, between)
+            found = _measure_motion(stack, i, levels, structure, shift, *pair(i), noise, between)
             if found is not None:
                 field, half = found
                 motion[i] = field
@@ -293,6 +295,7 @@ def _measure_motion(
     stack: FrameStack,
     frame: int,
     reference: Pyramid,
+    structure: np.ndarray | None,
     shift: tuple[float, float] | None,
     coarse_a: np.ndarray,
     coarse_b: np.ndarray,
@@ -318,7 +321,7 @@ def _measure_motion(
         dy, dx = found * factors * more
         start = float(dy), float(dx)
     levels = pyramid(overview(stack, frame, between=between, factors=(2, 2)), noise)
-    motion = find_motion(reference, levels, start, (stack.height, stack.width))
+    motion = find_motion(reference, levels, start, (stack.height, stack.width), structure)
     if shift is None:
         down, across = (int(f) for f in factors)
         y, x = (
