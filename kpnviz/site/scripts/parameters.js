@@ -99,6 +99,21 @@ export function isNamedIn(name, page) {
   return SCENES.includes(page);
 }
 
+/** One parameter of each part of the state that has a name of its own. */
+const PART_OF = { display: "frame", noise: "noise_frame", results: "results_motion", camera: "rotation", others: "kernels_view" };
+
+/**
+ * A state that a link to a page stands for, with what such a link does not hold as it was before.
+ * @param {State} state
+ * @param {State} before
+ * @param {string} page
+ * @returns {State}
+ */
+export function withOthersOf(state, before, page) {
+  const others = Object.entries(before).filter(([key]) => !isNamedIn(PART_OF[/** @type {keyof typeof PART_OF} */ (key)] ?? key, page));
+  return { ...state, ...Object.fromEntries(others) };
+}
+
 /**
  * What the page Sizes compares at first: the smallest size and the largest, or the only one and MKPN.
  * @param {Offer} offer

@@ -25,7 +25,8 @@ export class ResultsPage {
     this.says = site.session.offer.texts.results;
     this.status = make("p", { id: "status", textContent: "Loading …" });
     this.status.setAttribute("role", "status");
-    place.replaceChildren(make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" })), this.status);
+    this.header = make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" }));
+    place.replaceChildren(this.header, this.status);
     loadResults().then(
       (results) => this.left || this.draw(results),
       (error) => {
@@ -37,6 +38,10 @@ export class ResultsPage {
   }
 
   changed() {}
+
+  restored() {
+    if (this.results) this.draw(this.results);
+  }
 
   /** What of it is shown. */
   get chosen() {
@@ -50,7 +55,8 @@ export class ResultsPage {
   /** @param {Results} results */
   draw(results) {
     const { site, place, says } = this;
-    this.status.remove();
+    this.results = results;
+    while (this.header.nextSibling) this.header.nextSibling.remove();
     if (!results.motions.length) return void place.append(make("p", {}, "This site was built without results: kpnviz evaluate measures them."));
     const cards = results.verdicts.map(({ name, question, answer }) => {
       const card = make("button", { type: "button" }, make("span", {}, question), make("b", {}, answer));
