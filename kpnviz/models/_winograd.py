@@ -64,9 +64,7 @@ def transformed(weight: Tensor) -> np.ndarray:
     return np.ascontiguousarray(filters, dtype=np.float32).reshape(-1)
 
 
-def convolved(
-    x: Tensor, filters: np.ndarray, bias: Tensor, leak: float, out: Tensor | None = None
-) -> Tensor:
+def convolved(x: Tensor, filters: np.ndarray, bias: Tensor, leak: float, out: Tensor | None = None) -> Tensor:
     """The convolution of x [B, C, H, W], padded with zeros, then leaky ReLU: [B, D, H, W], channels-last; in `out`, if
     that is given."""
     B, C, H, W = x.shape
