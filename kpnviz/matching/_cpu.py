@@ -179,13 +179,12 @@ def _costs(
     K = 2 * reach + 1
     rows = 2 * K if marginal else K * K
     border = (3**windows - 1) // 2
-    long = -(-(w + 2 * border) * lanes // 16) * 16
+    long, tall = (w + 2 * border) * lanes, bottom - top + 2 * border
     stride = (w + 2 * margin) * lanes  # of a row of `frame`
     plane, small = (h + 2 * margin) * stride, h * n
-    # Of the cells and of each window's sums, the last rows: as many as the next window's boxes are high.
-    height = 2 * 3 ** (windows - 1) + 1
-    work = np.zeros((windows * height + windows + 1) * long, np.float32)
-    lines, whole = windows * height * long, (windows * height + windows) * long
+    cell = np.zeros(tall * long, np.float32)
+    sums = np.zeros((windows, tall * long), np.float32)  # of the first, a row is used: for the last window's
+    lines = np.zeros((windows, long), np.float32)
     left = border * lanes
     for d in range(K * K):
         iy, ix = d // K, d % K
@@ -199,61 +198,57 @@ def _costs(
         up, down = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
         near, far = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes
         skip, count = first_x * lanes, (end_x - first_x) * lanes
-        begun = top - border
-        for y in range(begun, bottom + border):
-            place = (y - begun) % 3 * long + left
+        for y in range(max(top - border, 0), min(bottom + border, h)):
+            place = (y - top + border) * long + left
             if y < first_y or y >= end_y:
-                _clear(work, np.uintp(place), np.uintp(n))
-            else:
-                _clear(work, np.uintp(place), np.uintp(skip))
-                _clear(work, np.uintp(place + skip + count), np.uintp(n - skip - count))
-                at = y * n + skip
-                above, below = (y + up) * stride + skip, (y + down) * stride + skip
-                _difference(
-                    work, np.uintp(place + skip), frame,
-                    np.uintp((2 * ay + ax) * plane + above + near),
-                    np.uintp((2 * ay + bx) * plane + above + far),
-                    np.uintp((2 * by + ax) * plane + below + near),
-                    np.uintp((2 * by + bx) * plane + below + far),
-                    reference,
-                    np.uintp(at), np.uintp(small + at), np.uintp(2 * small + at), np.uintp(3 * small + at),
-                    cap, np.uintp(count),
-                )  # fmt: skip
-                if has_reference and dy == 0 and dx == 0:
-                    for x in range(w):
-                        work[place + x * lanes] = 0
-            row, step, first, beyond = y, 1, begun, 0
-            for j in range(windows):
-                # The row whose boxes are complete now; `first` is that of the first one that is needed.
-                row, first = row - step, first + step
-                if row < first:
-                    break
-                last, tall = j == windows - 1, 2 * step + 1
-                wider = 0 if last else beyond + step  # cells beyond the picture where sums end
-                at, line = row - begun, lines + j * long
-                i = j * height * long + left - beyond * lanes
+                _clear(cell, np.uintp(place), np.uintp(n))
+                continue
+            _clear(cell, np.uintp(place), np.uintp(skip))
+            _clear(cell, np.uintp(place + skip + count), np.uintp(n - skip - count))
+            at = y * n + skip
+            above, below = (y + up) * stride + skip, (y + down) * stride + skip
+            _difference(
+                cell, np.uintp(place + skip), frame,
+                np.uintp((2 * ay + ax) * plane + above + near),
+                np.uintp((2 * ay + bx) * plane + above + far),
+                np.uintp((2 * by + ax) * plane + below + near),
+                np.uintp((2 * by + bx) * plane + below + far),
+                reference,
+                np.uintp(at), np.uintp(small + at), np.uintp(2 * small + at), np.uintp(3 * small + at),
+                cap, np.uintp(count),
+            )  # fmt: skip
+            if has_reference and dy == 0 and dx == 0:
+                for x in range(w):
+                    cell[place + x * lanes] = 0
+        source, step, around, beyond = cell, 1, border, 0
+        for j in range(windows):
+            # Sums within `around` cells of the task's are needed for it, and `wider` cells beyond the picture they end.
+            around, wider = around - step, min(beyond + step, around - step)
+            last = j == windows - 1
+            total, line, shift, side = sums[0 if last else j + 1], lines[j], step * long, step * lanes
+            half = (3 * step - 1) // 2
+            lowest, highest = max(0, first_x - half), min(w, end_x + half)
+            c = np.uintp(((ix * windows + j) * w + lowest) * lanes)
+            length = np.uintp((highest - lowest) * lanes)
+            for y in range(max(top - around, -wider), min(bottom + around, h + wider)):
+                row = (y - top + border) * long + left
+                i = row - beyond * lanes
                 _add3(
-                    work, np.uintp(line + left - beyond * lanes),
-                    work, np.uintp((at - step) % tall * long + i), np.uintp(at % tall * long + i),
-                    np.uintp((at + step) % tall * long + i), np.uintp(n + 2 * beyond * lanes),
+                    line, np.uintp(left - beyond * lanes),
+                    source, np.uintp(i - shift), np.uintp(i), np.uintp(i + shift), np.uintp(n + 2 * beyond * lanes),
                 )  # fmt: skip
-                to = left + (whole if last else ((j + 1) * height + at % (6 * step + 1)) * long)
-                i, side = line + left - wider * lanes, step * lanes
+                to, i = left if last else row, left - wider * lanes
                 _add3(
-                    work, np.uintp(to - wider * lanes),
-                    work, np.uintp(i - side), np.uintp(i), np.uintp(i + side), np.uintp(n + 2 * wider * lanes),
+                    total, np.uintp(to - wider * lanes),
+                    line, np.uintp(i - side), np.uintp(i), np.uintp(i + side), np.uintp(n + 2 * wider * lanes),
                 )  # fmt: skip
-                if top <= row < bottom and per_row[iy, j, row] > 0:
-                    half = (3 * step - 1) // 2
-                    lowest, highest = max(0, first_x - half), min(w, end_x + half)
-                    c = np.uintp(((ix * windows + j) * w + lowest) * lanes)
-                    length = np.uintp((highest - lowest) * lanes)
-                    i, place = np.uintp(to + lowest * lanes), (begin + row - top) * n + lowest * lanes
+                if top <= y < bottom and per_row[iy, j, y] > 0:
+                    i, place = np.uintp(to + lowest * lanes), (begin + y - top) * n + lowest * lanes
                     if marginal:
                         a = np.uintp((j * rows + iy) * apart * n + place)
                         b = np.uintp((j * rows + K + ix) * apart * n + place)
-                        _lower(out, a, b, work, i, per_column, c, per_row[iy, j, row], length)
+                        _lower(out, a, b, total, i, per_column, c, per_row[iy, j, y], length)
                     else:
                         a = np.uintp((j * rows + d) * apart * n + place)
-                        _mean(out, a, work, i, per_column, c, per_row[iy, j, row], length)
-                step, beyond = 3 * step, wider
+                        _mean(out, a, total, i, per_column, c, per_row[iy, j, y], length)
+            source, step, beyond = total, 3 * step, wider
