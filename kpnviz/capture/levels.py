@@ -39,7 +39,10 @@ _LIFTED, _FAR = 0.03, 0.05  # of the range: where the darkest parts do not reach
 _SPREAD = 0.1  # of the darkest parts: where numbers are below, they are too noisy to tell
 _LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
 _NEAR = (0.97, 1.04)  # times a pedestal: where the darkest parts are with it
-_LOWEST = 3.0  # standard errors that the darkest of many dark patches is below their mean
+_LOWEST, _LEAST = (
+    3.0,
+    0.9,
+)  # standard errors that the darkest of many patches is below their mean; and the most
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _pedestal(codes: np.ndarray, numbers: np.ndarray, high: float, whole: bool) 
         return None, ""
     scale = 16 if codes.dtype == np.uint16 and high > 16 * NATURAL_WHITES[3] / 2 else 1  # 12 bits in 16
     usual = [p * k for p in PEDESTALS for k in {1, scale}]
-    near = [p for p in usual if _NEAR[0] * p - _LOWEST * error <= darkest <= _NEAR[1] * p + error]
+    near = [p for p in usual if max(_NEAR[0] * p - _LOWEST * error, _LEAST * p) <= darkest <= _NEAR[1] * p]
     if near and whole and darkest < high / 2:
         black = float(min(near, key=lambda p: abs(np.log(darkest / p))))
         return (
