@@ -133,7 +133,10 @@ class OwnBurst:
             why = "of the middle exposure, the sharpest"
         if self.left_out and not self.chosen:
             why += " of the scene that most frames show"
-        text = f"The reference is {self.stack.names[self.reference]} ({why})."
+        if len(self.stack) == 1:
+            text = f"There is one frame, {self.stack.names[0]}."
+        else:
+            text = f"The reference is {self.stack.names[self.reference]} ({why})."
         for sentence in self.left_out_notes:
             text += f" {sentence}"
         if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
@@ -150,7 +153,8 @@ class OwnBurst:
         bent = sum(self.shifts[i].bend > 0 for i in set(self.order))
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
-            text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+            which = f"{bent} of them " if bent < moved else ""
+            text += f", {which}by displacements that differ over the picture." if bent else "."
         if self.layers is not None:
             text += (
                 f" What is near moves otherwise than what is far, by up to {self.layers.offset:.0f} px; pixels have "

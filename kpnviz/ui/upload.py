@@ -234,9 +234,9 @@ def read_as(meaning: Input) -> None:
     st.session_state[OWN_MEANT] = meaning
 
 
-def preview(upload: Upload, meaning: Input) -> np.ndarray:
-    """The reference as it looks if its numbers mean this. ValueError where they cannot."""
-    return _thumbnail(upload.own.stack.read_as(meaning), upload.own.reference, work.pauses())
+def preview(upload: Upload, meaning: Input, stops: float = 0.0) -> np.ndarray:
+    """The reference as it looks if its numbers mean this, so many EV brighter. ValueError where they cannot."""
+    return _thumbnail(upload.own.stack.read_as(meaning), upload.own.reference, work.pauses(), stops)
 
 
 def forget() -> None:
@@ -510,12 +510,12 @@ def maps(shown: Inside, frame: int) -> FrameMaps:
     return kept[1]
 
 
-def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None]) -> np.ndarray:
-    """About 200x150 pixels of a frame in sRGB, uint8."""
+def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None], stops: float = 0.0) -> np.ndarray:
+    """About 200x150 pixels of a frame in sRGB, uint8, so many EV brighter."""
     channels = range(3) if stack.channels == 3 else [GRAY]
     small = [overview(stack, frame, c, _THUMBNAIL_PIXELS, pause) for c in channels]
     planes = stack.developed(np.stack(small))
-    image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
+    image = np.rint(displayed(planes, stack.white_level / 2**stops) * 255).astype(np.uint8)
     return _showable(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
 
 

@@ -253,6 +253,9 @@ def test_what_numbers_mean_is_said_and_changed_with_a_preview(tmp_path):
     np.testing.assert_allclose(
         image.mean(), srgb_encode(first.own.stack.light(0, 0, *[slice(0, 96)] * 2) / 2).mean() * 255, rtol=0.2
     )
+    assert not app.slider(key=at("exposure")).set_value(-1).run().exception  # as white at twice the number
+    dark = upload.preview(first, Input("linear", "", 0, 4095), -1)
+    np.testing.assert_allclose(dark, image, atol=1)
     assert app.session_state[OWN_BURST] is first  # only looked at
     app.button(key=at("read")).click().run()
     assert not app.exception and not app.error

@@ -48,9 +48,13 @@ def numbers_of(burst: Upload) -> None:
                 white = right.number_input(
                     "White", value=high, key=own_meaning("white", burst.key), format="%g"
                 )
+            stops = st.slider(
+                "Exposure of the preview, EV", -4, 8, 0, key=own_meaning("exposure", burst.key),
+                help="What is dark is seen, too. The frames stay as they are.",
+            )  # fmt: skip
             try:
                 meaning = Input(encoding, pattern, black, white)
-                image = upload.preview(burst, meaning)
+                image = upload.preview(burst, meaning, stops)
             except ValueError as error:
                 elements.failure(error)
                 return
