@@ -13,6 +13,7 @@ import numpy as np
 from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.black_level import with_black_told
 from kpnviz.capture.choosing import largest_scene, reference_of
 from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
@@ -201,6 +202,18 @@ def prepare(
 
     shifts = results(find, range(total))
     progress(0.9, "Comparing the brightness of the frames")
+    found = {i: motion[i] for i, shift in enumerate(shifts) if shift.measured is not None}
+    told = with_black_told(stack, found, reference, between)
+    if told.levels != stack.levels:
+        if even:
+            lights = [
+                told.relit(image * np.float32(g), stack) for image, g in zip(overviews, gains, strict=True)
+            ]
+            gains = light.first_gains(lights, told.exposures, told.clipped)
+            gains = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
+            told = replace(told, gains=gains)
+        noise = _noise_at_first(told, reference)
+    stack = told
     if even:
         stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]

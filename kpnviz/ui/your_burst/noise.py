@@ -77,7 +77,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
             )
-            if caution := burst.own.caution(fit):
+            if caution := fit.caution:
                 st.warning(caution)
         else:
             st.info(f"There is no estimate. {plain(fit[0].upper() + fit[1:], 400)}.")
