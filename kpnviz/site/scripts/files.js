@@ -90,6 +90,7 @@ const scripts = new Map();
  * @param {string} path
  */
 export async function workerOf(path) {
+  if (typeof Worker !== "function") throw new Error("this browser has no workers, in which the networks run");
   let script = scripts.get(path);
   if (!script) {
     script = bytesOf(path);
