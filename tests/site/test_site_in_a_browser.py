@@ -524,6 +524,10 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
         save_kernels(tmp_path / "k.npz", bright, [Estimate.of(bright, kernels, name="mine")])
         page.set_input_files(".drop input", tmp_path / "k.npz")
         wait_until(page, f"{PROBLEM}.startsWith('Almost all values') && {CALM}")
+        page.evaluate(
+            "history.pushState(null, '', '?v=2&photo=cat'); dispatchEvent(new PopStateEvent('popstate'))"
+        )
+        wait_until(page, f"{PROBLEM}.includes('photo “cat” is unknown') && {PROBLEM}.includes('Almost all')")
         page.goto(f"file://{tmp_path}/index.html")  # scripts of modules are not read from there
         wait_until(page, "document.querySelector('main').innerText.includes('kpnviz page --live')")
 

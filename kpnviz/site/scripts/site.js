@@ -82,7 +82,7 @@ export class Site {
     const place = elementNamed("problem");
     if (text || !beside) place.className = "";
     const said = beside ? place.textContent : "";
-    place.textContent = text && said && said !== text ? `${said} ${text}` : text || said;
+    place.textContent = said.includes(text) ? said : [said, text].filter(Boolean).join(" ");
   }
 
   /**
