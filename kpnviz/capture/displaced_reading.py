@@ -150,8 +150,8 @@ def patches(
             continue
         windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
         gains = np.array([stack.gain(numbers[n], channel) for n in kept])
-        black = (y // PATCH + x // PATCH) % 2 == 0
-        yield Patches(np.stack(windows, axis=1), black[seen], gains)
+        places = np.stack([y - rows.start, x - columns.start], axis=1) // PATCH
+        yield Patches(np.stack(windows, axis=1), places[seen], gains)
 
 
 def _block_places(stack: FrameStack) -> list[tuple[slice, slice]]:
