@@ -35,7 +35,8 @@ from kpnviz.lens.texts.verdicts import verdicts
 from kpnviz.ui import elements
 from kpnviz.ui.claims import answers, argument, curves
 from kpnviz.ui.page import begin
-from kpnviz.ui.state import COMPARED, METRIC, RESULTS_GAIN, RESULTS_MOTION
+from kpnviz.ui.parameters import RESULTS_COMPARED, RESULTS_GAIN, RESULTS_MEASURE, RESULTS_MOTION
+from kpnviz.ui.state import control
 from kpnviz.ui.tips import line_of_terms, tips
 
 SAYS = RESULTS.texts
@@ -68,8 +69,9 @@ def differences(rows: Rows, gain: float) -> None:
     kept = comparable(rows, gain)
     if len(kept) < 2:
         return
-    first = kept.index(yardstick_of(kept))
-    chosen = st.selectbox("Compared with", kept, index=first, format_func=title_of, key=COMPARED, width=320)
+    if st.session_state[RESULTS_COMPARED] not in kept:  # not measured with this motion and gain
+        st.session_state[RESULTS_COMPARED] = yardstick_of(kept)
+    chosen = st.selectbox("Compared with", kept, format_func=title_of, width=320, **control(RESULTS_COMPARED))
     forests("differences", compared(rows, gain, chosen))
     st.caption(COMPARED_NOTE)
 
@@ -123,21 +125,25 @@ def all_numbers(results: Results) -> None:
     test_set, protocol = (elements.plain(text, 400) for text in (test_set, protocol))
     st.caption(SAYS["protocol"].format(test_set=test_set, protocol=protocol))
     motions = motions_in(results)
+    if st.session_state[RESULTS_MOTION] not in motions:
+        st.session_state[RESULTS_MOTION] = motions[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         motion = st.segmented_control(
             "Motion",
             motions,
-            key=RESULTS_MOTION,
-            default=motions[0],
             required=True,
             format_func=MOTION_TITLES.__getitem__,
+            **control(RESULTS_MOTION),
         )
         gain = st.segmented_control(
-            "Gain of the figures", list(TEST_GAINS), key=RESULTS_GAIN, default=4, required=True,
+            "Gain of the figures",
+            list(TEST_GAINS),
+            required=True,
             format_func=lambda g: f"×{g}",
-        )  # fmt: skip
+            **control(RESULTS_GAIN),
+        )
         metric = st.segmented_control(
-            "Measure of the tables", METRICS, key=METRIC, default="PSNR", required=True
+            "Measure of the tables", METRICS, required=True, **control(RESULTS_MEASURE)
         )
         # Read when it is asked for: what a page sends along is gone once it is left, and a browser that looks for it
         # still would find an error.

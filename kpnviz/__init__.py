@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 # Imported when they are first used: torch takes seconds, and the process that reads files does without.
-_ROOMS = {
+_FOLDERS = {
     "analysis.metrics": ("psnr", "ssim"),
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
     "camera_motion": ("CameraMotion",),
@@ -68,7 +68,7 @@ _ROOMS = {
     "models.checkpoints": ("available",),
     "noise": ("GAINS", "NoiseModel"),
 }
-_LATE = {name: f"kpnviz.{room}" for room, names in _ROOMS.items() for name in names}
+_LATE = {name: f"kpnviz.{folder}" for folder, names in _FOLDERS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -45,14 +45,14 @@ LAYERS = [
     ["commands"],
     ["__main__", "__init__"],
 ]
-"""From the bottom up, modules at the door and rooms (folders); one imports from itself, from its own layer (to its
+"""From the bottom up, modules directly in kpnviz/ and folders; one imports from itself, from its own layer (to its
 left) and from the layers above it in this list."""
 
 ORDER = [name for layer in LAYERS for name in layer]
 
 
 def modules():
-    """Every file of the package, and the room or the module at the door that it belongs to."""
+    """Every file of the package, and the folder or module that it belongs to."""
     for path in sorted(PACKAGE.rglob("*.py")):
         if "_bundle" not in path.parts:
             yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
@@ -81,7 +81,7 @@ def test_every_module_has_its_place():
     assert {name for _, name in modules()} <= set(ORDER)
 
 
-def test_the_architecture_page_names_every_room():
+def test_the_architecture_page_names_every_folder():
     page = (PACKAGE.parent / "docs" / "ARCHITECTURE.md").read_text()
     for name in {name for _, name in modules()} - {"__main__", "__init__"}:
         written = f"{name}/" if (PACKAGE / name).is_dir() else name
@@ -96,7 +96,7 @@ def test_the_architecture_page_names_what_is_public():
     assert set(kpnviz.__all__) <= set(dir(kpnviz))
 
 
-def test_the_operator_does_not_hide_its_room():
+def test_the_operator_does_not_hide_its_folder():
     assert kpnviz.local_conv.__name__ == "kpnviz.local_conv" and callable(kpnviz.local_conv.local_conv)
 
 

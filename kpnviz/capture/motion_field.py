@@ -52,11 +52,16 @@ def pyramid(half: np.ndarray, noise: NoiseModel) -> Pyramid:
 
 
 def find_motion(
-    reference: Pyramid, frame: Pyramid, start: tuple[float, float], shape: tuple[int, int]
+    reference: Pyramid,
+    frame: Pyramid,
+    start: tuple[float, float],
+    shape: tuple[int, int],
+    structure: np.ndarray | None = None,
 ) -> np.ndarray:
     """Displacements (dy, dx) of a frame of `shape` (H, W) against the reference: [ceil(H/16), ceil(W/16), 2], pixels.
 
-    The scene in cell (j, k) of the reference lies there in the frame. `start` is the shift to begin with.
+    The scene in cell (j, k) of the reference lies there in the frame. `start` is the shift to begin with,
+    `structure` what :func:`structure_of` gives of the reference, if it is there already.
     """
     best: np.ndarray | None = None
     misfit = np.empty(0)
@@ -70,7 +75,8 @@ def find_motion(
             candidates, search = _candidates(best, h, w), 1
         best, misfit = _best(a, b, np.ascontiguousarray(candidates), search)
     assert best is not None
-    displacements, precision = _below_a_pixel(best, misfit, _structure(reference[0]))
+    structure = structure_of(reference) if structure is None else structure
+    displacements, precision = _below_a_pixel(best, misfit, structure)
     displacements, precision = 2 * displacements, precision / 4  # pixels of the full size
     camera = camera_of(displacements, precision)
     motion = camera + _smoothed(displacements - camera, precision)
@@ -163,6 +169,9 @@ def _misfit(a, b, y, x, dy, dx):  # type: ignore[no-untyped-def]
     if y1 - y0 < _TILE // 2 or x1 - x0 < _TILE // 2:
         return np.float32(1e30)
     n = (y1 - y0) * (x1 - x0)
+    if n == _TILE * _TILE:  # as most are
+        place, there = np.uintp(y * W + x), np.uintp((y + dy) * W + x + dx)
+        return _whole(a.ravel(), place, b.ravel(), there, np.uintp(W))
     total, squares = np.float32(0), np.float32(0)
     for i in range(y0, y1):
         for j in range(x0, x1):
@@ -170,6 +179,27 @@ def _misfit(a, b, y, x, dy, dx):  # type: ignore[no-untyped-def]
             total += d
             squares += d * d
     return (squares - total * total / n) * (np.float32(_TILE * _TILE) / n)
+
+
+_SIDE = np.uintp(_TILE)
+_2, _3, _4 = np.uintp(2), np.uintp(3), np.uintp(4)
+
+
+@_loop
+def _whole(a, i, b, j, step):  # type: ignore[no-untyped-def]
+    """:func:`_misfit` of a tile that begins at i, and in the frame at j, of flat pictures. Four rows at a time and
+    unsigned offsets: so the compiler computes whole rows at once, eight times as fast."""
+    total, squares = np.float32(0), np.float32(0)
+    for _ in range(np.uintp(0), _SIDE, _4):
+        for x in range(_SIDE):
+            c = b[j + x] - a[i + x]
+            d = b[j + step + x] - a[i + step + x]
+            e = b[j + _2 * step + x] - a[i + _2 * step + x]
+            f = b[j + _3 * step + x] - a[i + _3 * step + x]
+            total += (c + d) + (e + f)
+            squares += (c * c + d * d) + (e * e + f * f)
+        i, j = i + _4 * step, j + _4 * step
+    return squares - total * total / np.float32(_TILE * _TILE)
 
 
 @_loop
@@ -210,10 +240,10 @@ def _match(a, b, candidates, search, top, best, misfit):  # type: ignore[no-unty
             misfit[j, i, 4] = _misfit(a, b, y, x, by, bx + 1)
 
 
-def _structure(a: np.ndarray) -> np.ndarray:
-    """The structure tensor of every tile, the sum over its pixels of g g^T with g = (da/dy, da/dx), less what noise of
-    standard deviation 1 adds: [h, w, 2, 2]."""
-    across = (0.25, 0.5, 0.25)
+def structure_of(reference: Pyramid) -> np.ndarray:
+    """The structure tensor of every tile of the finest level a: the sum over its pixels of g g^T, g = (da/dy, da/dx),
+    less what noise of standard deviation 1 adds, [h, w, 2, 2]."""
+    a, across = reference[0], (0.25, 0.5, 0.25)
     gradients = [correlate1d(correlate1d(a, (-0.5, 0, 0.5), axis), across, 1 - axis) for axis in (0, 1)]
     of_noise = 0.5 * float(np.square(across).sum())
     missing = [(0, -n % _STEP) for n in a.shape]
@@ -278,11 +308,10 @@ def camera_of(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
     sure = sure.T.ravel()
     told = sure > 1e-6  # more than rounding
     terms_told, values, sure = turned[told], along[told], sure[told]
-    weights, solution = sure, np.zeros(8)
+    solution, found = np.zeros(8), False
     for _ in range(_FITS):
-        weighted = terms_told.T * weights
-        solution = np.linalg.solve(weighted @ terms_told + 1e-6 * np.eye(8), weighted @ values)
-        weights = sure / (1 + ((values - terms_told @ solution) / _OUTLIER) ** 2)
+        products, right = _normal_equations(terms_told, values, sure, solution, found)
+        solution, found = np.linalg.solve(products + 1e-6 * np.eye(8), right), True
     return np.moveaxis((terms @ solution).reshape(2, h, w), 0, -1)
 
 
@@ -294,19 +323,64 @@ def _smoothed(rest: np.ndarray, precision: np.ndarray) -> np.ndarray:
     by fixed-point steps: a jump of more than a pixel is a jump.
     """
     told = np.einsum("...ij,...j->...i", precision, rest)
-    f = np.zeros_like(rest)
-    down, mixed, across = (precision[..., i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
+    down, mixed, across = (np.ascontiguousarray(precision[..., i, j]) for i, j in ((0, 0), (0, 1), (1, 1)))
+    planes = [np.ascontiguousarray(told[..., k]) for k in (0, 1)]
+    f, new = np.zeros((2, *rest.shape[:2])), np.empty((2, *rest.shape[:2]))
     for _ in range(_SMOOTHINGS):
-        total, weight = told.copy(), np.full(rest.shape[:2], _TO_ZERO)
-        for axis in (0, 1):
-            low = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
-            high = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
-            link = _REST / (1 + ((f[high] - f[low]) ** 2).sum(axis=-1) / _JUMP**2)
-            total[low] += link[..., None] * f[high]
-            total[high] += link[..., None] * f[low]
-            weight[low] += link
-            weight[high] += link
-        # f = (precision + weight)^-1 total, of 2x2 matrices
-        p, q, (y, x) = down + weight, across + weight, np.moveaxis(total, -1, 0)
-        f = np.stack([q * y - mixed * x, p * x - mixed * y], axis=-1) / (p * q - mixed**2)[..., None]
-    return f
+        _step(f, *planes, down, mixed, across, new)
+        f, new = new, f
+    return np.moveaxis(f, 0, -1)
+
+
+@_loop
+def _normal_equations(terms, values, sure, solution, reweighted):  # type: ignore[no-untyped-def]
+    """Of least squares, sum of w t t^T and of w t v for terms t [P, 8] and values v [P]; the weights w are `sure`, and
+    `reweighted` those of Cauchy at a solution."""
+    products, right = np.zeros((8, 8)), np.zeros(8)
+    for p in range(len(terms)):
+        weight = sure[p]
+        if reweighted:
+            rest = values[p]
+            for k in range(8):
+                rest -= terms[p, k] * solution[k]
+            weight /= 1 + (rest / _OUTLIER) ** 2
+        for k in range(8):
+            weighted = weight * terms[p, k]
+            right[k] += weighted * values[p]
+            for m in range(8):
+                products[k, m] += weighted * terms[p, m]
+    return products, right
+
+
+@_loop
+def _link(f, y, x, other_y, other_x, n, out):  # type: ignore[no-untyped-def]
+    """How much each of n neighbors in a row of f [2, h, w] counts."""
+    for i in range(n):
+        a, b = f[0, other_y, other_x + i] - f[0, y, x + i], f[1, other_y, other_x + i] - f[1, y, x + i]
+        out[i] = _REST / (1 + (a * a + b * b) / _JUMP**2)
+
+
+@_loop
+def _step(f, told_y, told_x, down, mixed, across, new):  # type: ignore[no-untyped-def]
+    """new [2, h, w] = (precision + weight)^-1 total, of 2x2 matrices, for the links to neighbors in f."""
+    h, w = told_y.shape
+    above, below, beside = np.zeros(w), np.zeros(w), np.zeros(w + 1)
+    for y in range(h):
+        lower, upper = min(y + 1, h - 1), max(y - 1, 0)
+        if y + 1 < h:
+            _link(f, y, 0, lower, 0, w, below)
+        else:
+            below[:] = 0
+        _link(f, y, 0, y, 1, w - 1, beside[1:w])
+        for x in range(w):
+            left, right, up, low = beside[x], beside[x + 1], above[x], below[x]
+            before, after = max(x - 1, 0), min(x + 1, w - 1)
+            weight = _TO_ZERO + left + right + up + low
+            b = told_y[y, x] + up * f[0, upper, x] + low * f[0, lower, x]
+            b += left * f[0, y, before] + right * f[0, y, after]
+            c = told_x[y, x] + up * f[1, upper, x] + low * f[1, lower, x]
+            c += left * f[1, y, before] + right * f[1, y, after]
+            p, q, m = down[y, x] + weight, across[y, x] + weight, mixed[y, x]
+            scale = 1 / (p * q - m * m)
+            new[0, y, x], new[1, y, x] = (q * b - m * c) * scale, (p * c - m * b) * scale
+        above, below = below, above

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpnviz.capture.noise_line import UNSURE, Samples, first_line, refined, texture_left
+from kpnviz.capture.noise_line import UNSURE, Samples, first_line, left_by_texture, refined
 from kpnviz.noise import NoiseModel
+from kpnviz.threads import results
 
 PATCH = 8
 """Side of a patch in pixels: large enough for a variance, small enough to be of one brightness."""
@@ -149,29 +150,32 @@ def estimate_noise(
     itself is left out with its neighbors (:func:`kpnviz.capture.noise_line.refined`).
     Raises ValueError where there is nothing to estimate from.
     """
-    found: list[tuple[Samples, np.ndarray]] = []
-    N = alike = compared = 0
-    for block in blocks:
+
+    def look_at(block: np.ndarray | Patches) -> tuple[Samples, np.ndarray, tuple[int, int, int]] | None:
+        """:func:`measured` of a block; its frames, patches of them that are as the first frame's, and all of them."""
         count = len(block.gains) if isinstance(block, Patches) else len(block)
-        N = max(N, count)
         if count < 2:
             raise ValueError(f"noise: there is {count} frame; its noise is seen between 2 or more")
         if not isinstance(block, Patches):
             if min(block.shape[1:]) < PATCH:
-                continue
+                return None
             block = Patches.of(block, gains)
-        found.append(_measured(block, clipped))
-        windows = block.windows[found[-1][1]]
-        alike += int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
-        compared += len(windows) * (count - 1)
-    if not found:
+        samples, intact = measured(block, clipped)
+        windows = block.windows[intact]
+        alike = int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
+        return samples, intact, (count, alike, len(windows) * (count - 1))
+
+    of_blocks = [found for found in results(look_at, list(blocks)) if found is not None]
+    N = max((count for *_, (count, _, _) in of_blocks), default=0)
+    alike, compared = (sum(counts[k] for *_, counts in of_blocks) for k in (1, 2))
+    if not of_blocks:
         raise ValueError(
             f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"
         )
-    samples = _together([samples for samples, _ in found])
+    samples = together([samples for samples, *_ in of_blocks])
     means, (variances, degrees, read) = samples.means, samples.weighted
     differs = variances > _ROUNDING * (1 + means**2)
-    candidates = np.concatenate([intact for _, intact in found]) & differs
+    candidates = np.concatenate([intact for _, intact, _ in of_blocks]) & differs
     if not differs.any() or alike > _ALIKE * compared:
         raise SameFramesError(
             "noise: once aligned, the frames are all the same, so that no noise is seen between them"
@@ -191,7 +195,7 @@ def estimate_noise(
         used = candidates & ~out & (degrees >= _TELLS * degrees.max())
     else:
         line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
-        left = factor * texture_left(samples.texture, samples.floor, line)
+        left = factor * left_by_texture(samples.texture, samples.floor, line)
         used = candidates & (UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
         unexplained = variances - left - noise.read_std**2 * (read - 1)
     return NoiseFit(noise, means, np.maximum(unexplained, 1e-3 * variances), degrees, used, N, whole)
@@ -249,7 +253,7 @@ def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) 
     return NoiseModel((min(variances) / 2) ** 0.5, min(variances) / 2 / brightness)
 
 
-def _measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Samples, np.ndarray]:
+def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Samples, np.ndarray]:
     """What the patches of a block show, and which of them are intact, [P] bool."""
     windows, gains = patches.windows.astype(np.float64), patches.gains
     black = patches.places.sum(axis=1) % 2 == 0
@@ -295,7 +299,7 @@ def _measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sa
     return samples, intact
 
 
-def _together(blocks: list[Samples]) -> Samples:
+def together(blocks: list[Samples]) -> Samples:
     """The samples of all blocks: each has its own combinations, and no neighbors in another."""
     most = max(block.read.shape[1] for block in blocks)
 

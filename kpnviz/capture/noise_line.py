@@ -15,7 +15,7 @@ UNSURE = 0.7
 """Standard deviation of what texture leaves in a patch, as a share of what it leaves in most."""
 
 _TRUSTED = 3.0  # standard deviations of a patch from the line
-_LOG_BIAS = 0.613
+LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
 numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
 
@@ -70,7 +70,7 @@ class Samples:
 
 
 def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, float, np.ndarray]:
-    """The line through candidates [P], variance = read_std^2 read + shot_gain mean + factor texture_left, by the
+    """The line through candidates [P], variance = read_std^2 read + shot_gain mean + factor left_by_texture, by the
     weights of the samples; that factor; and which patches [P] lie close to it. None of the three terms is below 0.
 
     Fitted to log variance with a Cauchy loss, again and again to the patches close to it: each has the same relative
@@ -81,13 +81,13 @@ def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, fl
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    log_v = np.log(variances) + _LOG_BIAS / degrees
+    log_v = np.log(variances) + LOG_BIAS / degrees
 
     # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
     # take the line down from it.
     solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
     for _ in range(_ROUNDS):
-        left = texture_left(texture, floor, line_terms @ solution[:2])
+        left = left_by_texture(texture, floor, line_terms @ solution[:2])
         terms = np.column_stack([line_terms, left])
         # Standard deviations of log(chi^2_k / k) and of what texture leaves.
         spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[2] * left / (terms @ solution))
@@ -111,7 +111,7 @@ def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, fl
     return NoiseModel(float(read_variance**0.5), float(shot)), float(factor), everywhere
 
 
-def texture_left(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
+def left_by_texture(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
     """The variance that texture leaves, but for a factor: line log(1 + texture / line), texture less that of noise.
 
     The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like that.

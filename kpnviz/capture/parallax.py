@@ -301,6 +301,10 @@ def _vote(a, b, tiles, motion, out):  # type: ignore[no-untyped-def]
                 if y1 - y0 < _TILE // 2 or x1 - x0 < _TILE // 2:
                     out[t, j, i] = np.float32(1e6)
                     continue
+                if n == _TILE * _TILE:  # as most are
+                    place, there = np.uintp(y * W + x), np.uintp((y + dy) * W + x + dx)
+                    out[t, j, i] = _whole(a.ravel(), place, b.ravel(), there, np.uintp(W)) / 4
+                    continue
                 total, squares = np.float32(0), np.float32(0)
                 for p in range(y0, y1):
                     for q in range(x0, x1):
@@ -308,6 +312,26 @@ def _vote(a, b, tiles, motion, out):  # type: ignore[no-untyped-def]
                         total += d
                         squares += d * d
                 out[t, j, i] = (squares - total * total / n) * (np.float32(_TILE * _TILE) / n) / 4
+
+
+_SIDE = np.uintp(_TILE)
+_2, _3, _4 = np.uintp(2), np.uintp(3), np.uintp(4)
+
+
+@_loop
+def _whole(a, i, b, j, step):  # type: ignore[no-untyped-def]
+    """As that of motion_field (numba finds what it has compiled again by the file that calls it)."""
+    total, squares = np.float32(0), np.float32(0)
+    for _ in range(np.uintp(0), _SIDE, _4):
+        for x in range(_SIDE):
+            c = b[j + x] - a[i + x]
+            d = b[j + step + x] - a[i + step + x]
+            e = b[j + _2 * step + x] - a[i + _2 * step + x]
+            f = b[j + _3 * step + x] - a[i + _3 * step + x]
+            total += (c + d) + (e + f)
+            squares += (c * c + d * d) + (e * e + f * f)
+        i, j = i + _4 * step, j + _4 * step
+    return squares - total * total / np.float32(_TILE * _TILE)
 
 
 @_loop

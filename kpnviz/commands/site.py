@@ -75,6 +75,10 @@ def offer() -> dict[str, Any]:
         "shake_titles": {as_link(name): title for name, title in choices.SHAKE_TITLES.items()},
         "matrix": {"gains": list(choices.MATRIX_GAINS), "crop": choices.MATRIX_CROP},
         "camera": choices.MAX_CAMERA,
+        "results": {
+            name: {"start": str(start), "options": list(options)}
+            for name, (start, options) in choices.OF_RESULTS.items()
+        },
         "camera_titles": {name: list(titles) for name, titles in choices.CAMERA_TITLES.items()},
         "helps": {name: text.replace("*", "") for name, text in choices.HELPS.items()},
         "display": DISPLAY,

@@ -164,6 +164,7 @@ def _pairs(rows: tables.Rows, gain: float) -> dict[str, Any] | None:
     of = [rows[name, gain] for name in names]
     values = [round(one, 5) for i, a in enumerate(of) for b in of[i + 1 :] for one in difference(a, b)]
     return {
+        "names": names,
         "titles": [title_of(name) for name in names],
         "short": [short_title_of(name) for name in names],
         "first": names.index(tables.yardstick_of(names)),

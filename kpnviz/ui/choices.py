@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from kpnviz.burst import Misalignment, MovingObject
+from kpnviz.evaluation.baselines import BASELINES
+from kpnviz.evaluation.results import YARDSTICK
+from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.lens.texts.lessons import LESSONS
-from kpnviz.lens.texts.result_tables import beyond_training
+from kpnviz.lens.texts.result_tables import METRICS, MOTION_TITLES, beyond_training
 from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
-from kpnviz.models.zoo import MATCHED
+from kpnviz.models.zoo import MATCHED, ZOO
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN
 from kpnviz.photos import gallery
 
@@ -122,6 +125,15 @@ KERNEL_VIEWS = {
 
 SIZED = ("mkpn", *(name for name in MATCHED if name.startswith("kpn-l")))
 """The networks that the page Sizes compares: MKPN, which has several kernel sizes, and one for each size."""
+
+OF_RESULTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "motion": (next(iter(MOTION_TITLES)), {name: name for name in MOTION_TITLES}),
+    "gain": (4, {str(gain): gain for gain in TEST_GAINS}),
+    "measure": (METRICS[0], {name: name for name in METRICS}),
+    "compared": (YARDSTICK, {name: name for name in (*ZOO, *BASELINES)}),
+}
+"""What the page Results shows at first, and what it may show: values by their names in a link. The gain is that of the
+figures, the measure that of the tables, and all other methods are compared with one."""
 
 _DEFAULT_METHODS = ("kpn", "kpn-l25", "mkpn")
 

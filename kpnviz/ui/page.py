@@ -22,7 +22,6 @@ from kpnviz.ui.theme_watch import theme_watch
 
 # What a link is to, on the pages where it does not hold all that is seen.
 _LINKED = {
-    "results": "this page",
     "learn": "this lesson",
     "your_burst": "this page with its example: a burst of your own stays with you",
     "your_kernels": "this page with its example: a file of your own stays with you",

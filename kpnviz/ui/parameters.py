@@ -34,6 +34,7 @@ from kpnviz.ui.choices import (
     MAX_FRAMES,
     MAX_GAIN,
     MAX_SEED,
+    OF_RESULTS,
     PAGES,
     REDUCTION,
     SHAKES,
@@ -261,7 +262,7 @@ for _name, _format in _LENS_FORMATS.items():
     _default = "" if _name == "look" else DISPLAY[_name]
     parameter(_name, _default, _format, ("kernels",), name=f"in_{_name}", inside=KERNELS_DISPLAY)
 
-# --- Noise, Sizes, Learn ---
+# --- Noise, Sizes ---
 for _name, _format in _LENS_FORMATS.items():
     parameter(_name, DISPLAY[_name], _format, ("noise",), name=f"noise_{_name}", inside=NOISE_DISPLAY)
 parameter(SIZES_DISPLAY, first_look, Compared(_frames), ("sizes",), name="sizes")
@@ -271,6 +272,14 @@ for _name, _default, _format in (
     *((name, DISPLAY[name], _LENS_FORMATS[name]) for name in _OF_SIZES),
 ):
     parameter(_name, _default, _format, ("sizes",), name=f"sizes_{_name}", inside=SIZES_DISPLAY)
+
+# --- Results ---
+RESULTS_MOTION, RESULTS_GAIN, RESULTS_MEASURE, RESULTS_COMPARED = (
+    parameter(f"results_{name}", start, Choice(options), ("results",))
+    for name, (start, options) in OF_RESULTS.items()
+)
+
+# --- Learn ---
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---

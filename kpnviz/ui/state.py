@@ -55,14 +55,10 @@ STATISTICS = "statistics"  # the table of the pinned pixel
 KERNELS_LENS, KERNELS_DISPLAY = "kernels_lens", "kernels_display"  # the lens, and its display
 KERNELS_OPENED = "_kernels_opened"  # the view that the lens was last told to show
 
-# --- Noise, Sizes, Results ---
+# --- Noise, Sizes ---
 NOISE_LENS, NOISE_DISPLAY = "noise_lens", "noise_display"  # the lens with the slider, and its display
 MATRIX_METHOD = "matrix_method"  # of the table of gains
 SIZES_LENS, SIZES_DISPLAY = "sizes_lens", "sizes_display"  # the lens of all sizes, and its display
-RESULTS_MOTION = "results_motion"  # kind of motion whose results are shown
-METRIC = "metric"  # PSNR or SSIM
-RESULTS_GAIN = "results_gain"  # gain of the figures
-COMPARED = "compared"  # the method that all others are compared with
 
 # --- Learn ---
 LESSON_SHOWN = "_lesson"  # the lesson whose pixel and display are in the two keys below
@@ -78,6 +74,7 @@ SCROLL = "scroll"  # what brings the page to its top
 
 # --- Your burst: what was read and chosen, in keys that no widget owns ---
 OWN_BURST = "_own_burst"  # the Upload that was read; none: the example is shown
+OWN_READ = "_own_read"  # (ids of the files, FrameStack) of what was read and is not aligned yet
 OWN_NOISE = "_own_noise"  # rows of the table of its noise, as they were edited
 OWN_NOISE_GIVEN = "_own_noise_given"  # rows that the table on the page was given; it remembers edits of them
 OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
@@ -88,6 +85,7 @@ OWN_REFERENCE = "_own_reference"  # the frame that is to be its reference, until
 OWN_EXAMPLE = "_own_example"  # the Upload of the example, where something of it was chosen
 OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
+OWN_STOP = "own_stop"  # the button that ends the reading and aligning of a burst
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
 OWN_WHOLE = "own_whole"  # the viewer of the whole picture
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved

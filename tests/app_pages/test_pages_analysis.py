@@ -24,8 +24,8 @@ from kpnviz.serving import work
 from kpnviz.ui import cache, link
 from kpnviz.ui.choices import BY_HAND
 from kpnviz.ui.controls import recipe_of
-from kpnviz.ui.parameters import DEFAULTS, with_defaults
-from kpnviz.ui.state import KERNELS_DISPLAY, METRIC, RESULTS_MOTION
+from kpnviz.ui.parameters import DEFAULTS, RESULTS_COMPARED, RESULTS_MEASURE, RESULTS_MOTION, with_defaults
+from kpnviz.ui.state import KERNELS_DISPLAY, widget
 
 SMALL = {"crop": 96}
 METHODS = ["kpn-l5", "mkpn"]
@@ -227,7 +227,7 @@ def test_results_stand_beside_the_papers(two_networks):
         "robustness"
     }  # no bursts were kept: there are no differences, and no verdicts
     assert "Alignment" not in texts(app)
-    app.session_state[METRIC] = "SSIM"
+    app.session_state[RESULTS_MEASURE] = "SSIM"
     app.run()
     assert tables(app)[0]["MKPN"][7] == "0.781"
     assert not app.exception
@@ -284,6 +284,14 @@ def test_results_of_every_kind_of_motion(two_networks):
         assert dots["x"][at] == pytest.approx(1.05)
         assert dots["error_x"]["array"][at] == pytest.approx(2 * 0.05 * math.sqrt(24 / 23 / 24))
     assert "one shift of a frame" in texts(app)
+    app.selectbox(key=widget(RESULTS_COMPARED)).set_value("nlm").run()
+    held = link.address(
+        "results", {key: app.session_state[key] for key in (RESULTS_MOTION, RESULTS_COMPARED)}
+    )
+    assert f"results_motion={MOTIONS[-1]}&results_compared=nlm" in held
+    app.session_state[RESULTS_COMPARED] = "kpn-l1"  # a link may name what was not measured
+    app.run()
+    assert not app.exception and app.selectbox(key=widget(RESULTS_COMPARED)).value == "kpn-l5"
 
 
 def test_the_best_of_a_column_and_its_ties_are_marked(two_networks):

@@ -13,6 +13,8 @@ from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
     CELL,
     TOLERANCE,
+    _misfit,
+    _smoothed,
     displaced,
     find_motion,
     pyramid,
@@ -228,3 +230,29 @@ def test_what_moves_as_one_has_no_layers():
     noise, rng = GAINS[2], np.random.default_rng(0)
     frames = [noise.add_to(turned(0.4 * i, (i, 2.5 * i))[0], rng) for i in range(3)]
     assert prepare(stack_of(frames)).layers is None
+
+
+@pytest.mark.parametrize(("y", "x"), [(40, 30), (-4, 30), (40, 84)])
+def test_misfit_is_the_variance_of_a_tiles_differences(y, x):
+    a, b = np.random.default_rng(2).normal(size=(2, 90, 100)).astype(np.float32)
+    rows, columns = (
+        slice(max(y, 0), y + 16),
+        slice(x, min(x + 16, 99)),
+    )  # what both have, one row and column apart
+    difference = b[rows.start + 1 : rows.stop + 1, columns.start + 1 : columns.stop + 1] - a[rows, columns]
+    assert _misfit(a, b, y, x, 1, 1) == pytest.approx(256 * difference.astype(np.float64).var(), rel=1e-5)
+
+
+def test_smoothing_finds_the_least_of_what_it_minimizes():
+    rng = np.random.default_rng(3)
+    rest = rng.normal(size=(7, 9, 2))
+    precision = np.einsum("...ik,...jk->...ij", *2 * [rng.normal(size=(7, 9, 2, 2))])
+
+    def cost(f):
+        d = f - rest
+        jumps = sum(np.log1p(np.square(np.diff(f, axis=k)).sum(axis=-1)).sum() for k in (0, 1))
+        return np.einsum("hwi,hwij,hwj", d, precision, d) + 0.05 * np.square(f).sum() + 0.5 * jumps
+
+    f = _smoothed(rest, precision)
+    for step in 0.01 * rng.normal(size=(20, *f.shape)):
+        assert cost(f + step) > cost(f)

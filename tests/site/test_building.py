@@ -116,6 +116,7 @@ GOOD = [
     "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
     "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
     "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
+    "v=2&results_motion=handheld&results_gain=16&results_measure=SSIM&results_compared=nlm",
     "v=2&sizes_look=parts&sizes_off=mkpn.1.11&sizes_keep=0&sizes_channel=R&sizes_mode=share&sizes_all=1",
 ]
 WRONG = [
@@ -144,6 +145,7 @@ WRONG = [
     "rotation=3&moving=1",
     "shake=handheld&rotation=3",
     "shake=handheld&moving=1",
+    "results_gain=3&results_compared=z",
 ]
 
 

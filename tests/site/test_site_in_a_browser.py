@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import http.server
 import io
+import json
 import re
 import threading
 import time
@@ -496,6 +497,66 @@ def test_back_leads_to_where_one_was_and_a_number_is_named(open_page, address):
     assert says in introduction.inner_text()
     page.go_back()
     wait_until(page, f"Math.abs(scrollY - {top}) <= 2")
+    # What is chosen is in the address, as in the app's.
+    page.goto(f"{address}results/?v=2&results_gain=8&results_compared=mkpn")
+    assert page.get_by_label("Compared with").input_value() == "mkpn"
+    assert page.get_by_label("Gain of the figures").input_value() == "8"
+    page.get_by_label("Measure of the tables").select_option("SSIM")
+    wait_until(page, "location.search.endsWith('results_gain=8&results_measure=SSIM&results_compared=mkpn')")
+
+
+KEYS = """(slider) => ["keydown", "input", "keydown", "input"].forEach((type) => {
+  if (type === "input") slider.stepUp();
+  slider.dispatchEvent(new KeyboardEvent(type, { key: "ArrowRight", bubbles: true }));
+})"""
+
+
+def test_each_change_is_one_entry_of_the_history(open_page, address):
+    """A drag is one change; Back and Forward bring what was set to the page that is there."""
+    page, heard = open_page(f"{address}?v=2&crop=96&frames=2&gain=4&methods=kpn-direct")
+    wait_until(page, DONE)
+    gain, frames = page.get_by_label("Sensor gain"), page.get_by_role("slider", name="Frames")
+    photo = page.get_by_label("Photo", exact=True)
+    before = page.evaluate("history.length")
+    box = gain.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 40, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, y, steps=20)
+    page.mouse.up()
+    dragged = gain.input_value()
+    assert float(dragged) > 4
+    frames.evaluate(KEYS)  # keys that follow each other on a slider are one change, too
+    page.locator("h1").click()  # nothing changes
+    page.keyboard.press("a")
+    wait_until(page, f"{DONE} && {LENS}.state.data.frames.shape[0] === 4")
+    page.locator("#lens .marks:visible").first.click(position={"x": 50, "y": 60})
+    wait_until(page, "location.search.includes('pixel=')")
+    pinned = page.evaluate(f"{LENS}.state.pinnedAt")
+    photo.select_option("girl")
+    for _ in range(2):  # the second time it is there already
+        page.get_by_role("link", name="Results", exact=True).click()
+    assert page.evaluate("history.length") == before + 5
+    page.go_back()
+    wait_until(page, DONE)
+    page.evaluate(f"window.lens = {LENS}")
+    states = [
+        ("girl", dragged, "4", pinned),
+        ("dog", dragged, "4", pinned),
+        ("dog", dragged, "4", None),
+        ("dog", dragged, "2", None),
+        ("dog", "4", "2", None),
+    ]
+    for i, state in enumerate(states + states[-2::-1]):
+        if i:
+            page.go_back() if i < len(states) else page.go_forward()
+        at = json.dumps(state[-1], separators=(",", ":"))
+        shown = f'{LENS}.state.data.id.includes(\'"photo":"{state[0]}"\')'
+        wait_until(page, f"{DONE} && {shown} && JSON.stringify({LENS}.state.pinnedAt) === '{at}'")
+        assert (photo.input_value(), gain.input_value(), frames.input_value()) == state[:3]
+        assert f"gain={state[1]}&" in page.url and ("pixel" in page.url) == (state[-1] is not None)
+    assert page.evaluate(f"window.lens === {LENS}")  # the lens stays, and shows another burst
+    assert not [one for one in heard if one.startswith(("console", "error"))], heard
 
 
 def test_in_front_of_a_class(open_page, address):

@@ -19,6 +19,7 @@ from kpnviz.ui.choices import (
     KERNEL_VIEWS,
     MAX_CAMERA,
     MAX_SHIFT,
+    OF_RESULTS,
     PAGES,
     SHAKES,
     default_methods,
@@ -68,6 +69,10 @@ def states(draw):
         "teach": draw(st.booleans()),
         "kernels_view": draw(st.sampled_from(list(KERNEL_VIEWS.values()))),
         "kernels_display": {name: display[name] for name in inside},
+        **{
+            f"results_{name}": draw(st.sampled_from(list(options.values())))
+            for name, (_, options) in OF_RESULTS.items()
+        },
         "lesson": draw(st.integers(0, len(LESSONS) - 1)),
         "sizes_display": {
             "other": draw(st.sampled_from([*sized_methods(), "truth"])),

@@ -4,7 +4,7 @@
 export const ALONE = typeof document !== "undefined" && document.querySelector("script[data-file]") !== null;
 
 /** Where the site begins: pages lie in folders below it, and the address changes while the site is used. */
-export const ROOT = typeof document === "undefined" ? "" : new URL(document.documentElement.dataset.root || "./", location.href.split(/[?#]/)[0]).href;
+export const ROOT = typeof document === "undefined" || ALONE ? "" : new URL(document.documentElement.dataset.root || "./", location.href.split(/[?#]/)[0]).href;
 
 /**
  * Bytes of a file, by its path from the root of the site.

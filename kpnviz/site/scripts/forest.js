@@ -78,7 +78,7 @@ export function forestOf({ heading, titles, values, errors, x_title, ties, other
 
 /**
  * Of all pairs of methods, each as method i less method j for i < j: [mean, standard error, ...].
- * @typedef {{ titles: string[], short: string[], first: number, values: (number | null)[] }} Pairs
+ * @typedef {{ names: string[], titles: string[], short: string[], first: number, values: (number | null)[] }} Pairs
  */
 
 /**

@@ -23,6 +23,7 @@
  * @property {Partial<Display>} display  what is not as at first
  * @property {Partial<Display>} noise  the same of the page Noise
  * @property {Partial<Display> & { other: string, shown: string, frame: number }} sizes  what the page Sizes compares, the frame of its kernels, and how
+ * @property {Record<string, string>} results  what the page Results shows, by the names of `Offer.results`
  * @property {number} lesson  counted from 0
  * @property {boolean} teach  in front of a class: large type
  * @property {Record<string, string>} others  what means something in the app alone, as the link has it
@@ -47,6 +48,7 @@
  * @property {Record<string, string>} shake_titles
  * @property {import("./types").Camera} camera  the most of each
  * @property {Record<keyof import("./types").Camera, [string, string]>} camera_titles  and what it means
+ * @property {Record<string, { start: string, options: string[] }>} results  what the page Results shows at first, and may show
  * @property {Record<string, string>} helps  what controls mean, by the keys of the state
  * @property {Display} display
  * @property {Record<string, string[]>} display_choices
@@ -92,8 +94,24 @@ export function isNamedIn(name, page) {
   if (IN_APP.includes(name)) return page === "kernels";
   if (name.startsWith("noise_")) return page === "noise";
   if (name.startsWith("sizes_")) return page === "sizes";
+  if (name.startsWith("results_")) return page === "results";
   if (name in DISPLAY_LIMITS) return page === "explore";
   return SCENES.includes(page);
+}
+
+/** One parameter of each part of the state that has a name of its own. */
+const PART_OF = { display: "frame", noise: "noise_frame", results: "results_motion", camera: "rotation", others: "kernels_view" };
+
+/**
+ * A state that a link to a page stands for, with what such a link does not hold as it was before.
+ * @param {State} state
+ * @param {State} before
+ * @param {string} page
+ * @returns {State}
+ */
+export function withOthersOf(state, before, page) {
+  const others = Object.entries(before).filter(([key]) => !isNamedIn(PART_OF[/** @type {keyof typeof PART_OF} */ (key)] ?? key, page));
+  return { ...state, ...Object.fromEntries(others) };
 }
 
 /**
@@ -139,6 +157,7 @@ export function defaults(offer) {
     ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
     ...{ camera: { rotation: 0, tilt: 0, shutter: 0, parallax: 0 }, methods: [...methods], pixel: null, display: {} },
     ...{ noise: {}, sizes: firstSizes(offer), lesson: 0, teach: false, others: {} },
+    results: Object.fromEntries(Object.entries(offer.results).map(([name, { start }]) => [name, start])),
   };
 }
 
@@ -176,6 +195,7 @@ export function writeLink(state, offer, page) {
   const { other, shown, frame } = state.sizes;
   const sizes = (/** @type {{ other: string, shown: string, frame: number }} */ of) => `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
   if (sizes({ other, shown, frame }) !== sizes(firstSizes(offer))) put("sizes", sizes(state.sizes));
+  for (const [name, { start }] of Object.entries(offer.results)) if (state.results[name] !== start) put(`results_${name}`, state.results[name]);
   if (state.lesson) put("lesson", state.lesson + 1);
   if (state.teach) put("teach", 1);
   for (const [name, value] of Object.entries(state.others)) put(name, value);
@@ -239,8 +259,8 @@ export function readLink(search, offer) {
   if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
   const version = query.get("v") ?? offer.version;
   if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
-  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`), ...OF_SIZES.map((name) => `sizes_${name}`), ...IN_APP]);
-  for (const name of query.keys()) if (!known.has(name) || ["display", "noise", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
+  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`), ...OF_SIZES.map((name) => `sizes_${name}`), ...Object.keys(offer.results).map((name) => `results_${name}`), ...IN_APP]);
+  for (const name of query.keys()) if (!known.has(name) || ["display", "noise", "results", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
   const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
   const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
     const text = query.get(name);
@@ -354,6 +374,7 @@ export function readLink(search, offer) {
     else wrong("sizes", "are not two pictures and a frame joined by ~, the smallest and the largest size are shown");
   }
   Object.assign(state.sizes, readDisplay("sizes_", OF_SIZES));
+  for (const [name, { start, options }] of Object.entries(offer.results)) state.results[name] = among(`results_${name}`, start, options);
   state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
   state.teach = flag("teach", false);
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);

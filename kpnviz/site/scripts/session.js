@@ -12,7 +12,7 @@ import { bytesOf, jsonOf, workerOf } from "./files.js";
 import { EXAMPLE_PHOTO } from "./kernel_example.js";
 import { noiseForGain } from "./noise.js";
 import { keptPhoto } from "./own_photo.js";
-import { BY_HAND, defaults, HANDHELD, mayTurn, OWN, readLink, shiftsFor } from "./parameters.js";
+import { BY_HAND, defaults, HANDHELD, mayTurn, OWN, readLink, shiftsFor, withOthersOf } from "./parameters.js";
 import { hasColor, linearPicture } from "./pictures.js";
 import { Pool } from "./pool.js";
 import { predictorOf } from "./predictor.js";
@@ -52,11 +52,17 @@ export class Session {
   /**
    * The state of a link; a sentence on what was wrong with it.
    * @param {string} search
+   * @param {string | null} page  of which it is the link, where what such a link does not hold stays as it is
    */
-  open(search) {
+  open(search, page) {
     const [state, problem] = readLink(search, this.offer);
-    this.state = state;
+    Object.assign(this.state, page === null ? state : withOthersOf(state, this.state, page)); // controls have this very object
     return problem;
+  }
+
+  /** What the burst and its pictures come of, as JSON. */
+  get source() {
+    return JSON.stringify([{ ...this.state, pixel: 0, display: 0, noise: 0, sizes: 0, results: 0, lesson: 0, teach: 0, others: 0 }, this.own?.id]);
   }
 
   /** Photos that there are: those of the site, and the visitor's own. */

@@ -21,7 +21,8 @@ import { Session } from "./session.js";
 
 /**
  * A page: it fills its place when it is made.
- * @typedef {{ changed(): unknown, refresh?(): void, destroy(): void }} Page
+ * @typedef {{ changed(): unknown, restored?(same: boolean): unknown, refresh?(): void, destroy(): void }} Page  restored: its
+ *   state is that of another entry of the history; same: its burst and methods are those that it shows
  */
 
 /** @type {Record<string, { title: string, make: new (site: Site, place: HTMLElement) => Page }>} */
@@ -42,6 +43,7 @@ export class Site {
     this.place = elementNamed("page");
     this.entry = new HistoryEntry(this.place);
     this.openings = 0; // of addresses
+    this.opening = false; // what the page before still says is not of this entry
     /** @type {Page | null} */
     this.page = null;
     this.name = "explore"; // of the page
@@ -68,7 +70,7 @@ export class Site {
     elementNamed("tools").append(this.forClass);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
     addEventListener("popstate", () => this.open());
-    addEventListener("hashchange", () => ALONE && pageHere() !== this.name && this.open());
+    addEventListener("hashchange", () => ALONE && pageAt(location) !== this.name && this.open());
   }
 
   /**
@@ -106,9 +108,9 @@ export class Site {
     return ALONE ? `?${query}#${page}` : `${ROOT}${page === "explore" ? "" : `${page}/`}?${query}`;
   }
 
-  /** The state goes into the address, so that the page can be shared and loaded again. */
+  /** The state goes into the address, so that the page can be shared and loaded again: in a new entry where a person changed it. */
   keep() {
-    this.write("replaceState");
+    this.write(this.entry.acted ? "pushState" : "replaceState");
     for (const [name, link] of this.links) {
       link.href = this.addressOf(name);
       if (name === this.name) link.setAttribute("aria-current", "page");
@@ -124,27 +126,36 @@ export class Site {
     const { photo, top, left } = session.state;
     /** @type {Kept["own"]} */
     const own = photo === OWN && session.own ? { id: session.own.id, top, left } : null;
-    this.entry.write(how, this.addressOf(this.name), own);
+    if (!this.opening) this.entry.write(how, this.addressOf(this.name), own);
   }
 
   /** Show what the address says, and what the history keeps beside it. */
   async open() {
     const turn = ++this.openings;
-    const { own } = this.entry.kept;
+    const { own, at } = this.entry.kept;
+    const photos = String(this.session.photoNames);
+    this.opening = true;
     const found = !own || (await this.session.recall(own.id));
     if (turn !== this.openings) return; // a person has gone on
-    const plain = !location.search;
-    const asked = pageHere();
+    this.opening = false;
+    const { session, page } = this;
+    const plain = !location.search && !at;
+    const here = new URL(at ?? location.href, ALONE ? "file:///" : location.href); // what could not be written into the address
+    const asked = pageAt(here);
+    const name = asked in PAGES ? asked : "explore";
     // The app's page Kernels shows a view of the same lens, whose names in a link begin so.
-    const search = asked === "kernels" ? location.search.replace(/([?&])in_/g, "$1") : location.search;
-    const problem = this.session.open(search);
-    if (own && found) Object.assign(this.session.state, { photo: OWN, top: own.top, left: own.left });
+    const search = asked === "kernels" ? here.search.replace(/([?&])in_/g, "$1") : here.search;
+    const [before, teach] = [session.source, session.state.teach];
+    const problem = session.open(search, page && asked === name ? name : null);
+    if (own && found) Object.assign(session.state, { photo: OWN, top: own.top, left: own.left });
     this.entry.goBack();
-    this.show(asked in PAGES ? asked : "explore");
+    const stays = page?.restored && name === this.name && teach === session.state.teach && photos === String(session.photoNames);
+    if (!stays) this.show(name);
     this.complain(problem);
     if (!found) this.complain("The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.", true);
     if (asked === "kernels" && !problem && found) this.noteOnKernels();
     if (plain && asked === "explore" && this.scene.isNew) this.scene.open();
+    else if (stays) page?.restored?.(before === session.source);
     else this.page?.changed();
   }
 
@@ -161,6 +172,7 @@ export class Site {
    */
   go(name) {
     this.openings++;
+    this.opening = false;
     this.entry.returned();
     this.name = name;
     this.write("pushState");
@@ -176,8 +188,8 @@ export class Site {
    * @param {State} state
    */
   showState(name, state) {
-    const { teach, noise, sizes, lesson } = this.session.state; // they are of other pages
-    this.session.state = { ...state, teach, noise, sizes, lesson };
+    const { teach, noise, sizes, results, lesson } = this.session.state; // they are of other pages
+    this.session.state = { ...state, teach, noise, sizes, results, lesson };
     this.go(name);
   }
 
@@ -199,10 +211,10 @@ export class Site {
   }
 }
 
-/** The page that the address names. */
-function pageHere() {
-  if (ALONE) return location.hash.slice(1) || "explore";
-  const path = location.href.split(/[?#]/)[0];
+/** The page that an address names. @param {{ href: string, hash: string }} address */
+function pageAt({ href, hash }) {
+  if (ALONE) return hash.slice(1) || "explore";
+  const path = href.split(/[?#]/)[0];
   return (path.startsWith(ROOT) ? path.slice(ROOT.length) : "").replace(/\/?(index\.html)?$/, "") || "explore";
 }
 

@@ -60,6 +60,10 @@ export class LearnPage {
     }
   }
 
+  restored() {
+    return this.changed();
+  }
+
   destroy() {
     this.left = true;
     this.session.next();

@@ -31,6 +31,7 @@ export class LensPage {
     this.session = site.session;
     this.first = true;
     this.entered = false; // whether it was told to show something
+    this.ordered = true; // whether the lens is to show the pixel and the display of the state, once it has the burst
     this.left = false;
     this.missing = new Missing(); // of the networks of the burst
     this.says = this.session.offer.texts[page];
@@ -77,11 +78,21 @@ export class LensPage {
   /** @param {number} number */
   showExample(number) {
     const { state, offer } = this.session;
-    const { teach, noise, sizes, lesson } = state; // they are of other pages
-    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, lesson });
+    const { teach, noise, sizes, results, lesson } = state; // they are of other pages
+    Object.assign(state, stateOfExample(offer.examples[number], offer), { teach, noise, sizes, results, lesson });
+    this.site.complain("");
+    this.restored();
+  }
+
+  /**
+   * The state has become another one: that of an example, or of another entry of the history.
+   * @param {boolean} [_same]  with the burst and the methods that are shown
+   */
+  restored(_same) {
     this.controls.write();
-    this.follow();
-    this.changed();
+    if (!this.first) this.follow(); // at once where it is the same burst; it reports nothing older any more
+    [this.ordered, this.entered] = [true, false];
+    return this.changed();
   }
 
   /** Which example is on the page. */
@@ -229,9 +240,9 @@ export class LensPage {
   show() {
     const shown = this.models.map(({ name, title, config }) => ({ name, title, config, estimate: this.session.estimates.get(name) ?? null }));
     this.lens.show(this.payload(shown));
-    if (!this.first) return;
     this.first = false;
-    this.follow();
+    if (this.ordered) this.follow();
+    this.ordered = false;
   }
 
   /** The lens shows the pixel and the display of the state. */

@@ -43,6 +43,15 @@ export class NoisePage extends LensPage {
     this.session.state.noise = display;
   }
 
+  /** @param {boolean} same */
+  async restored(same) {
+    if (!same || this.measured !== this.session.turn) return super.restored();
+    const { pixel } = this.session.state;
+    this.follow();
+    this.site.keep();
+    if (String(pixel) !== String(this.around)) this.pinned();
+  }
+
   /** @param {number} turn */
   async finished(turn) {
     const { session, burst, models, missing } = this;
@@ -114,7 +123,8 @@ export class NoisePage extends LensPage {
         session.check(turn);
         if (mine !== newest) throw new Outdated();
       };
-      const pixel = session.state.pixel ?? interestingPixel(this.burst);
+      this.around = session.state.pixel;
+      const pixel = this.around ?? interestingPixel(this.burst);
       const small = matrixRecipe(recipe, pixel, crop);
       const values = await noiseMatrix(session, select.value, small, check, (share) => place.replaceChildren(make("p", { textContent: `Denoising ${gains.length ** 2} bursts: ${Math.round(100 * share)} % …` })));
       const [, , height, width] = small.crop ?? [0, 0, 0, 0];

@@ -10,10 +10,8 @@ import { forestOf, forestsOf } from "../forest.js";
 import { explaining, lineOfTerms, withTerms } from "../terms.js";
 import { filled, loadResults, said, withNumbers } from "../texts.js";
 
-const FIRST_GAIN = "4";
-
-/** What is chosen, while the site is open. */
-const chosen = { motion: "0", gain: FIRST_GAIN, metric: "PSNR", method: "", /** @type {Map<string, boolean>} sections that were opened or folded */ folds: new Map() };
+/** Sections that were opened or folded, while the site is open. @type {Map<string, boolean>} */
+const folds = new Map();
 
 export class ResultsPage {
   /**
@@ -27,7 +25,8 @@ export class ResultsPage {
     this.says = site.session.offer.texts.results;
     this.status = make("p", { id: "status", textContent: "Loading …" });
     this.status.setAttribute("role", "status");
-    place.replaceChildren(make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" })), this.status);
+    this.header = make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" }));
+    place.replaceChildren(this.header, this.status);
     loadResults().then(
       (results) => this.left || this.draw(results),
       (error) => {
@@ -40,6 +39,15 @@ export class ResultsPage {
 
   changed() {}
 
+  restored() {
+    if (this.results) this.draw(this.results);
+  }
+
+  /** What of it is shown. */
+  get chosen() {
+    return this.site.session.state.results;
+  }
+
   destroy() {
     this.left = true;
   }
@@ -47,7 +55,8 @@ export class ResultsPage {
   /** @param {Results} results */
   draw(results) {
     const { site, place, says } = this;
-    this.status.remove();
+    this.results = results;
+    while (this.header.nextSibling) this.header.nextSibling.remove();
     if (!results.motions.length) return void place.append(make("p", {}, "This site was built without results: kpnviz evaluate measures them."));
     const cards = results.verdicts.map(({ name, question, answer }) => {
       const card = make("button", { type: "button" }, make("span", {}, question), make("b", {}, answer));
@@ -79,12 +88,14 @@ export class ResultsPage {
 
   /** @param {Results} results */
   controls(results) {
-    const choice = (/** @type {string} */ label, /** @type {"motion" | "gain" | "metric"} */ key, /** @type {[string, string][]} */ options) => {
+    const chosen = this.chosen;
+    const choice = (/** @type {string} */ label, /** @type {string} */ key, /** @type {[string, string][]} */ options) => {
       const select = make("select", {}, ...options.map(([value, textContent]) => make("option", { value, textContent })));
       if (options.some(([value]) => value === chosen[key])) select.value = chosen[key];
       chosen[key] = select.value;
       select.onchange = () => {
         chosen[key] = select.value;
+        this.site.keep();
         this.write(results);
       };
       return make("label", {}, label, select);
@@ -92,9 +103,9 @@ export class ResultsPage {
     const download = make("button", { type: "button", textContent: "Download CSV" });
     download.onclick = () => this.download();
     return make("div", { className: "row choices" },
-      choice("Motion", "motion", results.motions.map(({ title }, i) => [String(i), title])),
+      choice("Motion", "motion", results.motions.map(({ name, title }) => [name, title])),
       choice("Gain of the figures", "gain", results.gains.map((gain) => [String(gain), `×${gain}`])),
-      choice("Measure of the tables", "metric", results.metrics.map((name) => [name, name])),
+      choice("Measure of the tables", "measure", results.metrics.map((name) => [name, name])),
       download);
   }
 
@@ -111,8 +122,8 @@ export class ResultsPage {
   /** All the numbers of what is chosen. @param {Results} results */
   write(results) {
     const { says } = this;
-    const motion = results.motions[Number(chosen.motion)];
-    const { gain, metric } = chosen;
+    const { gain, measure: metric } = this.chosen;
+    const motion = results.motions.find(({ name }) => name === this.chosen.motion) ?? results.motions[0];
     const paper = motion.paper[gain] ?? [];
     const other = (motion.other[metric]?.[gain] ?? []).filter(({ figure }) => figure.lines.length);
     this.numbers?.replaceChildren(
@@ -129,14 +140,17 @@ export class ResultsPage {
 
   /** Every method against one that is chosen. @param {Results} results @param {Motion} motion */
   compared(results, motion) {
+    const { chosen } = this;
     const pairs = motion.pairs[chosen.gain];
     if (!pairs) return [];
-    const select = make("select", {}, ...pairs.titles.map((title) => make("option", { value: title, textContent: title })));
-    select.value = pairs.titles.includes(chosen.method) ? chosen.method : pairs.titles[pairs.first];
+    const select = make("select", {}, ...pairs.titles.map((title, i) => make("option", { value: pairs.names[i], textContent: title })));
+    // What was chosen need not be measured with this motion and gain.
+    select.value = pairs.names.includes(chosen.compared) ? chosen.compared : pairs.names[pairs.first];
     const figures = make("div", { className: "grid" });
     const write = () => figures.replaceChildren(...forestsOf(pairs, select.selectedIndex, results.near).map((forest) => forestOf(forest)));
     select.onchange = () => {
-      chosen.method = select.value;
+      chosen.compared = select.value;
+      this.site.keep();
       write();
     };
     write();
@@ -151,8 +165,8 @@ export class ResultsPage {
  * @param {...Node} contents
  */
 function folded(heading, open, ...contents) {
-  const details = make("details", { open: chosen.folds.get(heading) ?? open }, make("summary", { textContent: heading }), ...contents);
-  details.ontoggle = () => chosen.folds.set(heading, details.open);
+  const details = make("details", { open: folds.get(heading) ?? open }, make("summary", { textContent: heading }), ...contents);
+  details.ontoggle = () => folds.set(heading, details.open);
   return details;
 }
 

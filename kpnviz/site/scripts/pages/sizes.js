@@ -58,6 +58,11 @@ export class SizesPage extends LensPage {
     this.session.state.sizes = ofSizes(display);
   }
 
+  restored() {
+    this.followed = false;
+    return super.restored();
+  }
+
   destroy() {
     const { state, pool } = this.session;
     super.destroy();
