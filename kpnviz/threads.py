@@ -89,13 +89,13 @@ def results(function: Callable[[Item], Result], items: Sequence[Item]) -> list[R
     return [found[task] for task in range(len(items))]
 
 
-def in_this_thread(call: Callable[[], object]) -> Callable[[], None]:
+def in_this_thread(call: Callable[..., object]) -> Callable[..., None]:
     """A function that does `call` in the thread that asked for it, and nothing in others."""
     mine = threading.get_ident()
 
-    def run() -> None:
+    def run(*arguments: Any) -> None:
         if threading.get_ident() == mine:
-            call()
+            call(*arguments)
 
     return run
 

@@ -17,7 +17,7 @@ from kpnviz.sampling import reflect_index
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
 
 
-def nothing() -> None:
+def nothing(*_: object) -> None:
     """What is done between parts of the work where nobody waits."""
 
 

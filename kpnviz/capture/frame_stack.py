@@ -43,7 +43,9 @@ class FrameStack:
     names       of the frames' files
     levels      (black, white) codes of linear light; None: sRGB-encoded (integers), or 0 and 1 (float)
     meaning     what the numbers were taken for (:meth:`read_as`); None: the files say it (raw, burst.json, NPZ)
-    guess       a sentence on why, where it is no matter of course
+    guess       a sentence on why, where it is no matter of course; {black} in it stands for the number of black
+    on_black    a sentence on black, where nobody stated it
+    black_open  whether nobody stated which number is black, so that it may be found (:meth:`with_black`)
     pattern     of a Bayer sensor, whose mosaic the one plane is, or whose colors the four planes are; else ""
     profile     of the files' colors, where it is not sRGB
     noise       of each channel, as the files say it, and who says so; or None: nobody does
@@ -80,6 +82,8 @@ class FrameStack:
     file_notes: tuple[str, ...] = ()
     meaning: Input | None = None
     guess: str = ""
+    on_black: str = ""
+    black_open: bool = False
     pattern: str = ""
     profile: ColorProfile | None = None
     exif: tuple[bytes, ...] = ()
@@ -103,9 +107,11 @@ class FrameStack:
                 )
         object.__setattr__(self, "_tables", tables)
 
-    def read_as(self, meaning: Input, guess: str = "") -> FrameStack:
+    def read_as(
+        self, meaning: Input, guess: str = "", on_black: str = "", guessed: bool = False
+    ) -> FrameStack:
         """The same files with numbers that mean something else. ValueError where they say themselves what they mean,
-        or have no such pattern."""
+        or have no such pattern. `guessed`: nobody stated that they mean this."""
         if self.meaning is None:
             raise ValueError(f"input: {self.names[0]} says itself what its numbers mean")
         planes = self.codes.shape[1]
@@ -118,11 +124,29 @@ class FrameStack:
         levels = meaning.levels(self.codes.dtype)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
-        found = levels[0] / (levels[1] - levels[0]) if guess and levels is not None else 0.0
+        found = levels[0] / (levels[1] - levels[0]) if guessed and levels is not None else 0.0
+        black_open = meaning.encoding != "srgb" and (meaning.black is None or (guessed and meaning.black > 0))
         return replace(
-            self, mended=None, defect_notes=(), meaning=meaning, guess=guess, pattern=meaning.pattern, levels=levels,
-            taken_off=min(found, 0.0),
+            self, mended=None, defect_notes=(), meaning=meaning, guess=guess, on_black=on_black,
+            black_open=black_open, pattern=meaning.pattern, levels=levels, taken_off=min(found, 0.0),
         )  # fmt: skip
+
+    def with_black(self, black: float, on_black: str) -> FrameStack:
+        """The same numbers with another one for black, as it was found, and a sentence on it."""
+        assert self.meaning is not None
+        meaning = replace(self.meaning, black=black or None)
+        levels = meaning.levels(self.codes.dtype)
+        if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
+            levels = None
+        told = replace(self, meaning=meaning, levels=levels, on_black=on_black)
+        if self.ceiling is None:
+            return told
+        return replace(told, ceiling=float(told.relit(np.float32(self.ceiling), self)))
+
+    def relit(self, light: np.ndarray | np.float32, before: FrameStack) -> np.ndarray:
+        """Linear light as it is here, of what it was when these numbers had other levels."""
+        (black, white), (now_black, now_white) = before.levels or (0.0, 1.0), self.levels or (0.0, 1.0)
+        return np.asarray((light * (white - black) + (black - now_black)) / (now_white - now_black))
 
     def meant(
         self, encoding: str | None = None, black: float | None = None, white: float | None = None
@@ -137,8 +161,13 @@ class FrameStack:
         if name.lower() != "srgb":
             words = [word for word, value in (("black", black), ("white", white)) if value is not None]
             stated = " and ".join(words) + (" are" if len(words) > 1 else " is")
+            stays_open = black is None and self.black_open
             black, white = now.black if black is None else black, now.white if white is None else white
+        else:
+            stays_open = False
         stack = self.read_as(Input.of(name, black, white))
+        if stays_open:
+            stack = replace(stack, black_open=True, on_black=self.on_black)
         notes = []
         if encoding is None and now.encoding == "srgb":
             notes.append(f"Read as linear light, not as sRGB, as {stated} given.")
@@ -152,7 +181,9 @@ class FrameStack:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for people, on what the files are and what their numbers were taken for."""
-        notes = [*self.file_notes, *([self.guess] if self.guess else [])]
+        black = f"{self.levels[0] if self.levels else 0:g}"
+        meaning = " ".join(filter(None, (self.guess.replace("{black}", black), self.on_black)))
+        notes = [*self.file_notes, *([meaning] if meaning else [])]
         if self.mended is not None:
             notes.append(str(self.mended))
         notes += self.defect_notes

@@ -100,8 +100,9 @@ def guess_input(
     counts: bool = False,
     sensor: bool = False,
     why: str = "",
-) -> tuple[Input, str]:
-    """What the numbers of frames most likely mean, and a sentence that says so and why, empty where it is usual.
+) -> tuple[Input, str, str]:
+    """What the numbers of frames most likely mean; a sentence that says so and why, empty where it is usual, in which
+    {black} stands for the number of black; and a sentence on black, or nothing.
 
     codes     [N, C, H, W] as they were stored;  largest  of all;  used_bits  that are 1 in any code, of integers
     linear    whether the files say that they are linear (True), or sRGB-encoded (False); None: they do not
@@ -111,24 +112,31 @@ def guess_input(
     floating, kind = codes.dtype.kind == "f", why or "the files say"
     levels = Levels() if linear is False else find_levels(codes, largest, used_bits, counts)
     black, white, why = levels.black, levels.white, levels.why
-    more = levels.more and f" {levels.more}"
     pattern = _pattern_of_planes(codes) or _pattern(codes)
     if sensor and codes.shape[1] == 4 and not pattern:
         pattern = PATTERNS[0]
     if pattern:
         what = "its four planes are" if codes.shape[1] == 4 else "neighboring pixels differ as"
         swapped = pattern[::-1]
-        return Input("bayer", pattern, black, white), (
-            f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
-            f"Red and blue may be exchanged: then it is bayer:{swapped}.{more}"
+        return (
+            Input("bayer", pattern, black, white),
+            (
+                f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
+                f"Red and blue may be exchanged: then it is bayer:{swapped}."
+            ),
+            levels.more,
         )
     if why:
-        return Input("linear", "", black, white), (
-            f"Read as linear light with black at {black or 0:g} and white at {white:g}: {why}.{more}"
+        return (
+            Input("linear", "", black, white),
+            (f"Read as linear light with black at {{black}} and white at {white:g}: {why}."),
+            levels.more,
         )
     if linear and not floating:
-        return Input("linear", "", black), f"Read as linear light, as {kind}.{more}"
-    return (Input("linear", "", black, white) if floating else Input()), more.strip() if floating else ""
+        return Input("linear", "", black), f"Read as linear light, as {kind}.", levels.more
+    if floating:
+        return Input("linear", "", black, white), "", levels.more
+    return Input(), "", ""
 
 
 def _pattern(codes: np.ndarray) -> str:

@@ -33,7 +33,7 @@ _QUIET = 8  # a combination of frames counts by 1 / variance to this power
 _ROUNDS, _SETTLED = 12, 1e-4
 _UNSURE = 0.7  # standard deviation of what texture leaves in a patch, as a share of what it leaves in most
 _TRUSTED = 3.0  # standard deviations of a patch from the line
-_LOG_BIAS = 0.613
+LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
 numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
 
@@ -166,7 +166,7 @@ def estimate_noise(
             if min(block.shape[1:]) < PATCH:
                 continue
             block = Patches.of(block, gains)
-        columns.append(_measured(block, clipped))
+        columns.append(measured(block, clipped))
         windows = block.windows[columns[-1][5] > 0]
         alike += int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
         compared += len(windows) * (count - 1)
@@ -192,7 +192,7 @@ def estimate_noise(
         *(values[candidates] for values in (means, variances, degrees, texture, floor, read))
     )
     line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
-    left = factor * _left(texture, floor, line)
+    left = factor * left_by_texture(texture, floor, line)
     used = candidates & (_UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
     # As variances of g = 1: what is shown beside the line.
     whole = np.where(candidates, variances - noise.read_std**2 * (read - 1), np.nan)
@@ -252,7 +252,7 @@ def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) 
     return NoiseModel((min(variances) / 2) ** 0.5, min(variances) / 2 / brightness)
 
 
-def _measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:
+def measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:
     """Of each patch mean, variance of the noise, its degrees of freedom, mean square of the second differences of the
     mean picture, what noise has of it as a multiple of its variance, 1 where intact, and how often the variance holds
     that of read noise: [7, P]."""
@@ -321,18 +321,18 @@ def _fit(
     floor: np.ndarray,
     read: np.ndarray,
 ) -> tuple[NoiseModel, float]:
-    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor _left(texture), and that
-    factor; none of the three is below 0."""
+    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor left_by_texture(texture), and
+    that factor; none of the three is below 0."""
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    log_v = np.log(variances) + _LOG_BIAS / degrees
+    log_v = np.log(variances) + LOG_BIAS / degrees
 
     # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
     # take the line down from it.
     solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
     for _ in range(_ROUNDS):
-        left = _left(texture, floor, line_terms @ solution[:2])
+        left = left_by_texture(texture, floor, line_terms @ solution[:2])
         terms = np.column_stack([line_terms, left])
         # Standard deviations of log(chi^2_k / k) and of what texture leaves.
         spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[2] * left / (terms @ solution))
@@ -354,7 +354,7 @@ def _fit(
     return NoiseModel(float(read_variance**0.5), float(shot)), float(factor)
 
 
-def _left(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
+def left_by_texture(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
     """The variance that texture leaves, but for a factor: line log(1 + texture / line), texture less that of noise.
 
     The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like that.

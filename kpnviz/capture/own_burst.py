@@ -26,8 +26,6 @@ from kpnviz.capture.parallax import Layers
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
-_NO_READ_NOISE = 1e-5  # of white: less than a step of 16 bits
-
 _CRUDE_SIDE = 256  # px of the middle that are enough
 
 REACH = 2
@@ -135,7 +133,10 @@ class OwnBurst:
             why = "of the middle exposure, the sharpest"
         if self.left_out and not self.chosen:
             why += " of the scene that most frames show"
-        text = f"The reference is {self.stack.names[self.reference]} ({why})."
+        if len(self.stack) == 1:
+            text = f"There is one frame, {self.stack.names[0]}."
+        else:
+            text = f"The reference is {self.stack.names[self.reference]} ({why})."
         for sentence in self.left_out_notes:
             text += f" {sentence}"
         if min(self.stack.height, self.stack.width) < LEAST_ALIGNED and total > 1:
@@ -152,7 +153,8 @@ class OwnBurst:
         bent = sum(self.shifts[i].bend > 0 for i in set(self.order))
         if moved:
             text += f" {moved} frame{'s were' if moved > 1 else ' was'} shifted back onto it"
-            text += f", {bent} of them by displacements that differ over the picture." if bent else "."
+            which = f"{bent} of them " if bent < moved else ""
+            text += f", {which}by displacements that differ over the picture." if bent else "."
         if self.layers is not None:
             text += (
                 f" What is near moves otherwise than what is far, by up to {self.layers.offset:.0f} px; pixels have "
@@ -329,22 +331,7 @@ class OwnBurst:
             noise, source = self.guess_noise(channel)
             reason = str(error).removeprefix("noise: ")
             return noise, source, f"The noise could not be estimated from the burst: {reason}."
-        return fit.noise, "estimated from the burst", self.caution(fit)
-
-    def caution(self, fit: NoiseFit) -> str:
-        """What is doubtful about an estimate of the noise, or nothing.
-
-        Where counts show no read noise at all, black is above 0, as nobody stated it.
-        """
-        levels, meaning = self.stack.levels, self.stack.meaning
-        guessed = meaning is not None and meaning.black is None and levels is not None and levels[0] == 0
-        if not guessed or fit.noise.read_std > _NO_READ_NOISE:
-            return fit.caution
-        said = (
-            "No read noise is left, as where a sensor adds a number to its counts, 100 in many scientific cameras: the "
-            "picture is then too bright in its shadows. State that number as black."
-        )
-        return f"{fit.caution} {said}".lstrip()
+        return fit.noise, "estimated from the burst", fit.caution
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:
         """Whether a scene has moved over the sensor and is the same to the last digit: noise would have stayed behind.

@@ -13,6 +13,7 @@ import numpy as np
 from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.black_level import with_black_told
 from kpnviz.capture.choosing import largest_scene, reference_of
 from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
@@ -89,6 +90,7 @@ def prepare(
     brightness: bool | None = None,
     reference: int | None = None,
     mend: bool | None = None,
+    progress: Callable[[float, str], object] = nothing,
 ) -> OwnBurst:
     """Find the reference, align, make frames alike in brightness, choose frames.
 
@@ -103,13 +105,15 @@ def prepare(
     reference    the frame that is to be the reference; None: chosen
     mend         mend hot pixels and fixed columns of the sensor, found over the burst (defects.mended); None:
                  for bursts of one's own. Of one frame nothing can be told
+    progress     called with the share that is done, 0..1, and what is done now
 
     The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
     of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
     found shows another scene, and is left out. ValueError for a reference that is not to be chosen.
     """
     total = len(stack)
-    between = in_this_thread(between)
+    between, progress = in_this_thread(between), in_this_thread(progress)
+    progress(0.0, f"Looking at {total} frame{'s' if total > 1 else ''}")
     overviews = results(lambda i: overview(stack, i, between=between), range(total))
     scores = tuple(results(sharpness, overviews))
     stack = replace(stack, gains=None, ceiling=None, mended=None, defect_notes=())
@@ -154,6 +158,7 @@ def prepare(
 
     measured: dict[int, tuple[float, float] | None] = {}
     if total > 1 and (not stack.known if mend is None else mend):
+        progress(0.15, "Looking for hot pixels and fixed columns")
         some = set(np.linspace(0, total - 1, 5).round().astype(int).tolist()) - {reference}
         measured = dict(zip(some, results(measure, [*some]), strict=True))
         moved = sum(shift is not None and max(map(abs, shift)) > _MOVED for shift in measured.values())
@@ -167,9 +172,12 @@ def prepare(
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
     structure = structure_of(levels) if local else None
     search = Search(levels[0]) if local else None
+    numbers = itertools.count(1)  # of frames, as they come
 
     def find(i: int) -> Shift:
         """Where a frame lies, and what of it is undone; its part of `motion` and `displacements` is filled."""
+        number = next(numbers)
+        progress(0.3 + 0.6 * number / (total + 1), f"Aligning frame {number} of {total}")
         if i == reference:
             return Shift((0.0, 0.0))
         shift = measured[i] if i in measured else measure(i)
@@ -193,6 +201,19 @@ def prepare(
         return Shift(shift, (int(center[0]), int(center[1])), bend)
 
     shifts = results(find, range(total))
+    progress(0.9, "Comparing the brightness of the frames")
+    found = {i: motion[i] for i, shift in enumerate(shifts) if shift.measured is not None}
+    told = with_black_told(stack, found, reference, between)
+    if told.levels != stack.levels:
+        if even:
+            lights = [
+                told.relit(image * np.float32(g), stack) for image, g in zip(overviews, gains, strict=True)
+            ]
+            gains = light.first_gains(lights, told.exposures, told.clipped)
+            gains = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
+            told = replace(told, gains=gains)
+        noise = _noise_at_first(told, reference)
+    stack = told
     if even:
         stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]

@@ -408,8 +408,8 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         )
     if numbers is not None:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
-        meaning, guess = guess_input(codes, **(numbers | {"linear": linear}))
-        stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess)
+        meaning, guess, on_black = guess_input(codes, **(numbers | {"linear": linear}))
+        stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess, on_black, guessed=True)
     elif dtype == np.float32 and (below := below_black(codes[: len(found["places"])], 0.0)):
         more["file_notes"] = (
             *stack.file_notes,

@@ -149,9 +149,9 @@ def skeleton(text: str) -> None:
 def awaited(ready: bool, text: str, key: str | None = None) -> Iterator[Callable[[], DeltaGenerator]]:
     """A place for results that take long: what it gives is called once they are there, and is a container for them.
 
-    Where they are not `ready` yet, a skeleton with `text` is there meanwhile, and nothing of what was there before:
-    that belongs to another burst or choice than what the rest of the page shows by now. With a `key`, the container
-    keeps the skeleton's height until the page is complete: what stands below does not jump (page.py).
+    Where they are not `ready` yet, a skeleton with `text` is there meanwhile ("": nothing is), and nothing of what was
+    there before: that belongs to another burst or choice than what the rest of the page shows by now. With a `key`, the
+    container keeps the skeleton's height until the page is complete: what stands below does not jump (page.py).
 
         with awaited(is_cached(slow, of), "Computing …") as place:
             found = slow(of)
@@ -168,8 +168,9 @@ def awaited(ready: bool, text: str, key: str | None = None) -> Iterator[Callable
     if ready:
         yield lambda: place
         return
-    with empty:
-        skeleton(text)
+    if text:
+        with empty:
+            skeleton(text)
     filled = False
 
     def fill() -> DeltaGenerator:

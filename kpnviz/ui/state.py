@@ -74,6 +74,7 @@ SCROLL = "scroll"  # what brings the page to its top
 
 # --- Your burst: what was read and chosen, in keys that no widget owns ---
 OWN_BURST = "_own_burst"  # the Upload that was read; none: the example is shown
+OWN_READ = "_own_read"  # (ids of the files, FrameStack) of what was read and is not aligned yet
 OWN_NOISE = "_own_noise"  # rows of the table of its noise, as they were edited
 OWN_NOISE_GIVEN = "_own_noise_given"  # rows that the table on the page was given; it remembers edits of them
 OWN_PICTURE = "_own_picture"  # (settings, picture) last denoised; so too the next three
@@ -84,6 +85,7 @@ OWN_REFERENCE = "_own_reference"  # the frame that is to be its reference, until
 OWN_EXAMPLE = "_own_example"  # the Upload of the example, where something of it was chosen
 OWN_MEANT = "_own_meant"  # what its numbers are to be taken for, until they are
 OWN_DENOISE, OWN_CANCEL = "own_denoise", "own_cancel"  # the whole picture
+OWN_STOP = "own_stop"  # the button that ends the reading and aligning of a burst
 OWN_LET_GO = "own_let_go"  # the button that brings the example back
 OWN_WHOLE = "own_whole"  # the viewer of the whole picture
 OWN_MIDDLE = "_own_middle"  # middle (y, x) of that part, where it was moved

@@ -6,6 +6,7 @@ denoised picture, one lens, and one of each look into it, also while other pages
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.methods import denoise, denoiser, frames_of, own
-from kpnviz.ui.parameters import OWN_MENDED
+from kpnviz.ui.parameters import OWN_MENDED, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -52,6 +53,7 @@ from kpnviz.ui.state import (
     OWN_PAYLOAD,
     OWN_PICTURE,
     OWN_PIXEL,
+    OWN_READ,
     OWN_REFERENCE,
 )
 
@@ -60,6 +62,7 @@ ASSUMED = {scale: times(scale) for scale in (0.25, 0.5, 1.0, 2.0, 4.0)}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
 _PREVIEW_PIXELS, _THUMBNAIL_PIXELS = 1_500_000, 40_000
+_READING, _ALIGNED = 0.3, 0.8  # shares of the work after which frames are read, and aligned
 _MOST_ASPECT = 100
 _TILE = 640
 
@@ -90,33 +93,63 @@ class Whole(NamedTuple):
     one_shade: str
 
 
+def kept(files: Sequence[Any]) -> Upload | None:
+    """What is kept of these files as it was prepared last; without files, of the burst read last, else the example."""
+    state, ids = st.session_state, _ids(files)
+    found: Upload | None = state.get(OWN_BURST)
+    if found is not None and (
+        not ids or found.ids == ids
+    ):  # a drop zone forgets its files when its page is left
+        return found
+    if ids:
+        return None
+    found = state.get(OWN_EXAMPLE)
+    return example() if found is None and work.is_cached(example) else found
+
+
+def is_ready(files: Sequence[Any]) -> bool:
+    """Whether :func:`current` gives the burst of these files at once."""
+    found = kept(files)
+    return found is not None and _chosen(found) is None
+
+
 def current(files: Sequence[Any], progress: Callable[[float, str], object]) -> Upload:
     """The burst of the uploaded files, read when they change; without files the one read last, else the example.
 
-    `progress` is called with the share done and a sentence (Markdown); raising in it ends the reading. ValueError if
-    the files are no burst: none is kept then.
+    `progress` is called with the share done and what is done now (Markdown); raising in it ends the work, which goes on
+    from there when it is asked for again. ValueError if the files are no burst: none is kept then.
     """
-    ids = tuple(file.file_id for file in files)
-    kept: Upload | None = st.session_state.get(OWN_BURST)
-    if kept is not None and (not ids or kept.ids == ids):
-        # A drop zone forgets its files when its page is left.
-        return _as_wanted(kept, OWN_BURST, progress)
-    if not ids:
-        return _as_wanted(st.session_state.get(OWN_EXAMPLE) or example(), OWN_EXAMPLE, progress)
+    state, ids = st.session_state, _ids(files)
+    found = kept(files)
+    if found is not None or not ids:
+        return _as_wanted(found or example(), progress)
+    read = state.get(OWN_READ)
     forget()
+    if read is None or read[0] != ids:
+        read = ids, _read(files, progress)
+    state[OWN_READ] = read
+    with work.turn():
+        upload = _prepared(ids, read[1], progress, mended=state[OWN_MENDED])
+    del state[OWN_READ]
+    state[OWN_BURST] = upload
+    return upload
+
+
+def _ids(files: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(file.file_id for file in files)
+
+
+def _read(files: Sequence[Any], progress: Callable[[float, str], object]) -> FrameStack:
+    """The frames of uploaded files."""
     ordered = sorted(files, key=lambda file: natural(file.name))
     labels = [visible(base_name(file.name)) for file in ordered]
     count, say = len(files), reading(labels, progress)
     progress(0.0, f"Reading {count} file{'s' if count > 1 else ''} …")
     contents = [(file.name, uploads.contents_of(file)) for file in ordered]
     try:
-        stack = read_frames(contents, progress=say, wanted=work.still_wanted)
+        return read_frames(contents, progress=say, wanted=work.still_wanted)
     finally:
         uploads.were_read(files)
-    progress(count / (count + 1), f"Aligning {len(stack)} frames and measuring their noise …")
-    with work.turn():
-        upload = st.session_state[OWN_BURST] = _prepared(ids, stack, mended=st.session_state[OWN_MENDED])
-    return upload
 
 
 def reading(labels: Sequence[str], progress: Callable[[float, str], object]) -> Callable[[str], None]:
@@ -127,29 +160,68 @@ def reading(labels: Sequence[str], progress: Callable[[float, str], object]) -> 
         nonlocal at
         if name in labels[at:]:  # sidecars may lie between; else it is in the ZIP that was named before
             at = labels.index(name, at)
-        progress(at / (len(labels) + 1), f"Reading {at + 1} of {len(labels)}: {plain(name)}")
+        progress(_READING * at / len(labels), f"Reading {at + 1} of {len(labels)}: {plain(name)}")
 
     return say
 
 
-def _as_wanted(kept: Upload, place: str, progress: Callable[[float, str], object]) -> Upload:
-    """The burst with its numbers taken for what was chosen (:func:`read_as`), the reference that was, and its defects
-    mended or not, aligned and measured anew; kept in that place of the session."""
-    stack, chosen = kept.own.stack, kept.own.reference if kept.own.chosen else None
-    meaning: Input | None = st.session_state.pop(OWN_MEANT, None)
-    reference: int | None = st.session_state.pop(OWN_REFERENCE, None)
-    mended = st.session_state[OWN_MENDED]
-    as_mended = stack.known or kept.own.unmended != mended
-    if as_mended and meaning in (None, stack.meaning) and reference in (None, kept.own.reference):
+def _as_wanted(kept: Upload, progress: Callable[[float, str], object]) -> Upload:
+    """The burst as it was chosen to be, aligned and measured anew."""
+    wanted = _chosen(kept)
+    if wanted is None:
         return kept
-    if meaning is not None and meaning != stack.meaning:
-        stack = stack.meant(meaning.name, meaning.black, meaning.white)
-    progress(0.5, f"Aligning {len(stack)} frames and measuring their noise …")
+    stack, (meaning, reference, mended) = kept.own.stack, wanted
+    try:
+        if meaning != stack.meaning:
+            assert meaning is not None
+            stack = stack.meant(meaning.name, meaning.black, meaning.white)
+        with work.turn():
+            upload = _prepared(kept.ids, stack, progress, reference, mended)
+    except ValueError:
+        _leave(kept)
+        raise
+    # Only now: until it is there, the work may end, and begins again with what is kept.
+    place = OWN_BURST if st.session_state.get(OWN_BURST) is kept else OWN_EXAMPLE
     forget()
-    with work.turn():
-        upload = _prepared(kept.ids, stack, chosen if reference is None else reference, mended)
     st.session_state[place] = upload
     return upload
+
+
+def _chosen(kept: Upload) -> tuple[Input | None, int | None, bool] | None:
+    """What its numbers are to mean (:func:`read_as`), which frame is to be the reference (:func:`refer_to`), and
+    whether defects are to be mended; None: it is as it is to be."""
+    own, state = kept.own, st.session_state
+    meaning, reference = state.get(OWN_MEANT, own.stack.meaning), state.get(OWN_REFERENCE, own.reference)
+    mended = state[OWN_MENDED]
+    as_mended = own.stack.known or own.unmended != mended
+    if as_mended and meaning == own.stack.meaning and reference == own.reference:
+        return None
+    return meaning, reference if own.chosen or OWN_REFERENCE in state else None, mended
+
+
+def _leave(kept: Upload) -> None:
+    """Take back what was chosen of a burst since it was prepared."""
+    state = st.session_state
+    for name in (OWN_MEANT, OWN_REFERENCE):
+        state.pop(name, None)
+    if not kept.own.stack.known:
+        state[OWN_MENDED] = not kept.own.unmended
+
+
+def cancel(found: Upload | None) -> None:
+    """Let go what :func:`current` is at work on, and go back to what was kept of the files (:func:`kept`), else to the
+    example; for a button's on_click."""
+    if found is None:
+        let_go()
+    else:
+        _leave(found)
+
+
+def let_go() -> None:
+    """Back to the example, with an empty drop zone; for a button's on_click."""
+    forget()
+    uploads.drop_all()
+    st.session_state[OWN_UPLOADER] += 1
 
 
 def refer_to(frame: int) -> None:
@@ -162,21 +234,21 @@ def read_as(meaning: Input) -> None:
     st.session_state[OWN_MEANT] = meaning
 
 
-def preview(upload: Upload, meaning: Input) -> np.ndarray:
-    """The reference as it looks if its numbers mean this. ValueError where they cannot."""
-    return _thumbnail(upload.own.stack.read_as(meaning), upload.own.reference, work.pauses())
+def preview(upload: Upload, meaning: Input, stops: float = 0.0) -> np.ndarray:
+    """The reference as it looks if its numbers mean this, so many EV brighter. ValueError where they cannot."""
+    return _thumbnail(upload.own.stack.read_as(meaning), upload.own.reference, work.pauses(), stops)
 
 
 def forget() -> None:
     """Let the session's burst go, with all that was made and chosen of it."""
     for name in (
         *(OWN_BURST, OWN_EXAMPLE, OWN_PICTURE, OWN_PAYLOAD, OWN_ASSUMED, OWN_MAPS),
-        *(OWN_NOISE, OWN_MIDDLE, OWN_PIXEL, OWN_DISPLAY),
+        *(OWN_NOISE, OWN_MIDDLE, OWN_PIXEL, OWN_DISPLAY, OWN_READ, OWN_MEANT, OWN_REFERENCE),
     ):
         st.session_state.pop(name, None)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@work.cached
 def example() -> Upload:
     """A shaken burst in color of a photo of the gallery, of which the files say nothing; the same for all sessions."""
     codes = synthesize(BurstRecipe("city", noise=NoiseModel.for_gain(4), seed=3, color=True)).frames
@@ -185,12 +257,29 @@ def example() -> Upload:
 
 
 def _prepared(
-    ids: tuple[str, ...], stack: FrameStack, reference: int | None = None, mended: bool = True
+    ids: tuple[str, ...],
+    stack: FrameStack,
+    progress: Callable[[float, str], object] = lambda *_: None,
+    reference: int | None = None,
+    mended: bool = True,
 ) -> Upload:
     pause = work.pauses()
-    own = prepare(stack, between=pause, reference=reference, mend=None if mended else False)
+
+    def say(share: float, text: str) -> None:
+        progress(_READING + (_ALIGNED - _READING) * share, f"{text} …")
+
+    own = prepare(stack, between=pause, reference=reference, mend=None if mended else False, progress=say)
+    fits: dict[int, NoiseFit | str] = {}
+    channels = channels_of(own.stack)
+    for i, channel in enumerate(channels):
+        of = f" of {CHANNELS[channel]}" if len(channels) > 1 else ""
+        progress(_ALIGNED + (1 - _ALIGNED) * i / len(channels), f"Measuring the noise{of} …")
+        try:
+            fits[channel] = own.estimate_noise(channel, pause)
+        except ValueError as error:
+            fits[channel] = str(error)
     shown = replace(stack, mended=own.stack.mended)  # as bright as the files are
-    return Upload(ids, own, _fits(own, pause), [_thumbnail(shown, i, pause) for i in range(len(stack))])
+    return Upload(ids, own, fits, [_thumbnail(shown, i, pause) for i in range(len(stack))])
 
 
 def for_methods(upload: Upload, methods: Sequence[str]) -> Upload:
@@ -229,12 +318,13 @@ def picture(
     method: str,
     noises: dict[int, NoiseModel],
     color: str | None,
-    progress: Callable[[float], object],
+    progress: Callable[[float, str], object],
 ) -> Whole:
     """Denoise the whole picture. Kept until something changes.
 
     color is "shared" (kernels for R, G and B together), "each" (kernels of its own for each), "gray", or None: the
-    files are gray. `progress` is called after every tile with the share done; raising in it cancels.
+    files are gray. `progress` is called after every tile with the share done and which one comes next; raising in it
+    cancels.
     """
     key = (upload.key, upload.own.order, method, color, tuple(noises.items()))
     kept_before = st.session_state.get(OWN_PICTURE)
@@ -246,8 +336,12 @@ def picture(
     channels = [c for c in channels_of(mine.stack) if c != GRAY] if in_color else [GRAY]
     source = mine.color([noises[c] for c in channels]) if in_color else mine.channel(GRAY, noises[GRAY])
 
+    numbers = itertools.count(1)  # of tiles that are done
+
     def advance(share: float) -> None:
-        progress(share)
+        done = next(numbers)
+        total = round(done / share)
+        progress(share, f"tile {min(done + 1, total)} of {total}")
         work.let_others()
 
     if own(method) is None:
@@ -416,22 +510,12 @@ def maps(shown: Inside, frame: int) -> FrameMaps:
     return kept[1]
 
 
-def _fits(own: OwnBurst, pause: Callable[[], None]) -> dict[int, NoiseFit | str]:
-    fits: dict[int, NoiseFit | str] = {}
-    for channel in channels_of(own.stack):
-        try:
-            fits[channel] = own.estimate_noise(channel, pause)
-        except ValueError as error:
-            fits[channel] = str(error)
-    return fits
-
-
-def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None]) -> np.ndarray:
-    """About 200x150 pixels of a frame in sRGB, uint8."""
+def _thumbnail(stack: FrameStack, frame: int, pause: Callable[[], None], stops: float = 0.0) -> np.ndarray:
+    """About 200x150 pixels of a frame in sRGB, uint8, so many EV brighter."""
     channels = range(3) if stack.channels == 3 else [GRAY]
     small = [overview(stack, frame, c, _THUMBNAIL_PIXELS, pause) for c in channels]
     planes = stack.developed(np.stack(small))
-    image = np.rint(displayed(planes, stack.white_level) * 255).astype(np.uint8)
+    image = np.rint(displayed(planes, stack.white_level / 2**stops) * 255).astype(np.uint8)
     return _showable(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
 
 

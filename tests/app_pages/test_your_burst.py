@@ -28,7 +28,7 @@ from kpnviz.paths import ROOT
 from kpnviz.pictures import read_picture, write_png16
 from kpnviz.ui import upload
 from kpnviz.ui.choices import default_methods
-from kpnviz.ui.parameters import OWN_LOOK, OWN_MENDED, OWN_METHODS
+from kpnviz.ui.parameters import OWN_LOOK, OWN_MENDED, OWN_METHODS, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -62,9 +62,10 @@ def test_progress_counts_files_that_are_skipped():
     say = upload.reading(
         [".DS_Store", "a.jpg", "a.xmp", "b.zip"], lambda share, text: said.append((share, text[:12]))
     )
+    expected = [(0.075, "Reading 2 of"), (0.225, "Reading 4 of"), (0.225, "Reading 4 of")]
     for name in ("a.jpg", "b.zip", "in the zip.png"):
         say(name)
-    assert said == [(0.2, "Reading 2 of"), (0.6, "Reading 4 of"), (0.6, "Reading 4 of")]
+    assert said == [(pytest.approx(share), text) for share, text in expected]
 
 
 def subheaders(app):
@@ -252,6 +253,9 @@ def test_what_numbers_mean_is_said_and_changed_with_a_preview(tmp_path):
     np.testing.assert_allclose(
         image.mean(), srgb_encode(first.own.stack.light(0, 0, *[slice(0, 96)] * 2) / 2).mean() * 255, rtol=0.2
     )
+    assert not app.slider(key=at("exposure")).set_value(-1).run().exception  # as white at twice the number
+    dark = upload.preview(first, Input("linear", "", 0, 4095), -1)
+    np.testing.assert_allclose(dark, image, atol=1)
     assert app.session_state[OWN_BURST] is first  # only looked at
     app.button(key=at("read")).click().run()
     assert not app.exception and not app.error
@@ -295,10 +299,54 @@ def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
 
     found = upload.current([File(*file) for file in files], lambda share, text: said.append((share, text)))
     names = sorted((name for name, _ in files), key=natural)
-    read = [(share, text.replace("\\", "")) for share, text in said[1:-1]]
-    assert read == [(i / 6, f"Reading {i + 1} of 5: {name}") for i, name in enumerate(names)]
-    assert said[-1] == (5 / 6, "Aligning 4 frames and measuring their noise …")
+    read = [(share, text.replace("\\", "")) for share, text in said[1:6]]
+    assert read == [
+        (pytest.approx(0.06 * i), f"Reading {i + 1} of 5: {name}") for i, name in enumerate(names)
+    ]
+    shares, texts = zip(*said, strict=True)
+    assert sorted(shares) == list(shares) and shares[-1] < 1
+    assert texts[6] == "Looking at 4 frames …" and "Aligning frame 1 of 4 …" in texts
+    assert texts[-1] == "Measuring the noise …"
     assert len(found.own.stack) == 4
+
+
+def test_work_that_was_ended_goes_on_from_there(tmp_path, monkeypatch):
+    """A click in the middle ends a run of the page. What was there is lost only once the new is ready."""
+    state = {OWN_MENDED: True, OWN_UPLOADER: 0}
+    monkeypatch.setattr(upload.st, "session_state", state)
+    monkeypatch.setattr(upload.work, "still_wanted", lambda: None)
+    files = []
+    for name, data in pictures(tmp_path, RECIPE)[:-1]:
+        files.append(io.BytesIO(data))
+        files[-1].name = files[-1].file_id = name
+
+    def ending(at):
+        def progress(_, text):
+            if text.startswith(at):
+                raise KeyboardInterrupt  # as Streamlit ends a script: no Exception
+
+        return progress
+
+    with pytest.raises(KeyboardInterrupt):
+        upload.current(files, ending("Aligning frame 1"))
+    assert not upload.is_ready(files)
+    said = []
+    first = upload.current(files, lambda _, text: said.append(text))
+    assert said[0].startswith("Looking at")  # nothing is read again
+    assert upload.is_ready(files) and upload.kept([]) is first
+    # Another reference, ended: the burst stays, and what was chosen of it is done the next time, or taken back.
+    other = next(i for i in range(4) if i != first.own.reference)
+    upload.refer_to(other)
+    assert not upload.is_ready(files)
+    with pytest.raises(KeyboardInterrupt):
+        upload.current(files, ending("Measuring"))
+    assert upload.kept(files) is first
+    upload.cancel(first)
+    assert upload.current(files, lambda *_: None) is first
+    upload.refer_to(other)
+    assert upload.current(files, lambda *_: None).own.reference == other
+    upload.cancel(None)
+    assert upload.kept(files) is None and state[OWN_UPLOADER] == 1
 
 
 @pytest.mark.parametrize("name", ["burst.zip", f"{'a' * 100}.zip"])
@@ -308,8 +356,8 @@ def test_what_is_in_a_zip_does_not_count_as_a_file(tmp_path, monkeypatch, name):
     file.name = file.file_id = name
     said = []
     upload.current([file], lambda share, text: said.append(text.replace("\\", "")))
-    assert len(said[1:-1]) == 6 and all(text.startswith("Reading 1 of 1: ") for text in said[1:-1])
-    assert said[-2].endswith(".zip/frame_03.png") and "Reading 1 of 1: burst.json" in said
+    read = [text for text in said if text.startswith("Reading 1 of 1: ")]
+    assert len(read) == 6 and read[-1].endswith(".zip/frame_03.png") and "Reading 1 of 1: burst.json" in said
 
 
 def test_networks_of_any_number_of_frames_get_them_all(monkeypatch):
@@ -333,6 +381,17 @@ of_height = """(e, height) => new Promise((done) => {
 })"""
 
 
+# What headings there are while a burst is prepared.
+headings_meanwhile = """() => {
+  globalThis.meanwhile = [];
+  new MutationObserver(() => {
+    if (!document.querySelector(".st-key-own_stop")) return;
+    const now = [...document.querySelectorAll("h3")].map((heading) => heading.textContent).join();
+    if (meanwhile.at(-1) !== now) meanwhile.push(now);
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
 @pytest.mark.browser
 def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path):
     recipe = BurstRecipe("dog", crop=(60, 90, 96, 112), noise=NoiseModel.for_gain(4), seed=1)
@@ -351,9 +410,12 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     assert zone["y"] + zone["height"] < lens.bounding_box()["y"]
     frames = sorted(tmp_path.glob("frame_*.png"))
     files = page.locator("input[type=file]")
+    page.evaluate(headings_meanwhile)
     files.set_input_files([*frames, tmp_path / "burst.json"])
     heading = page.get_by_role("heading", name="8 frames of 112 × 96 pixels")
     expect(heading).to_be_visible()
+    seen = page.evaluate("meanwhile")  # while it is prepared, nothing of the example is beside it
+    assert seen and not any("288" in headings for headings in seen), seen
     lens.evaluate(of_height, 96)
     # It stays while another page is visited.
     page.get_by_role("link", name="Learn").click()

@@ -13,7 +13,7 @@ from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.meaning import Input, guess_input
 from kpnviz.capture.metadata import about, converted, profile_of
-from kpnviz.capture.prepare import prepare, read_burst
+from kpnviz.capture.prepare import read_burst
 from kpnviz.capture.reader import read_frames
 from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.limits import FileError
@@ -202,17 +202,6 @@ def test_colors_of_display_p3_become_those_of_srgb():
     np.testing.assert_allclose(whole(stack, 0, GRAY), luminance, atol=5e-4)
     with pytest.raises(FileError, match="another color profile than 0.png"):
         read(write_png16(codes[0], p3_profile()), write_png16(codes[1]))
-
-
-def test_counts_without_read_noise_hint_at_their_black():
-    """Black at 400 of 4095: read as 0, the line of the noise meets 0 there, so its read noise would be negative."""
-    rng = np.random.default_rng(0)
-    scene = np.linspace(0.02, 0.9, 96)[None] * np.linspace(0.2, 1, 96)[:, None]
-    counts = [400 + 3600 * NoiseModel(0.002, 0.002).add_to(scene, rng) for _ in range(4)]
-    files = [npy(np.clip(np.rint(c), 0, 4095).astype(np.uint16)) for c in counts]
-    for black, said in ((None, True), (400, False)):
-        own = prepare(read(*files, name="npy").meant(None, black))
-        assert ("adds a number to its counts" in own.noise_of()[2]) == said
 
 
 def test_a_mosaic_without_tags_is_shown_with_the_mean_gray():

@@ -1,0 +1,167 @@
+"""Which number is black, told by the noise: that of light grows in proportion to it, and from black on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from kpnviz.capture.displaced_reading import nothing, patches
+from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.noise_estimation import LOG_BIAS, Patches, left_by_texture, measured
+
+PEDESTALS = (16, 32, 50, 64, 100, 128, 200, 256, 500, 512, 600, 1000, 1024, 2000, 2048)
+"""Numbers that makers of sensors add to counts, so that read noise is not cut off at 0."""
+
+_COUNTS = 64  # from black to white: numbers of which 1 is a count
+_MUCH, _LIFTED = 0.01, 0.03  # of white: what black may be, and the darkest parts are, where that is said
+_LEAST_PATCHES = 48
+_LOW = 0.002  # quantile of the patches that stands for the darkest parts
+_SURE = 5.0  # standard errors
+_ROUNDS = 12
+_UNSURE, _TRUSTED = 0.7, 3.0  # as in noise_estimation
+_USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
+
+
+@dataclass(frozen=True)
+class BlackFit:
+    r"""What the noise says of black, in the unit of the patches.
+
+    .. math:: \mathrm{variance} = \sigma_r^2 + \sigma_s (x - \mathrm{black}) + c\,(x - \mathrm{black})^2
+
+    vanishing   x at which the line of the variance is 0: black - read_std^2 / shot_gain, the least that black can be
+    error       its standard error
+    darkest     mean of the darkest patches, the most that it can be: no light is negative
+    shot_gain   the same as the noise of one electron's worth of light, if a sensor counts them
+    """
+
+    vanishing: float
+    error: float
+    darkest: float
+    shot_gain: float
+
+    @property
+    def above_0(self) -> bool:
+        """Whether black is above 0, by five standard errors: noise vanishes where there still are numbers."""
+        return self.vanishing > _SURE * self.error
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Within which black lies, if read noise is that of up to 6 electrons."""
+        low = self.vanishing - 2 * self.error
+        return max(low, 0.0), max(min(self.darkest, self._with(_MOST_ELECTRONS) + 2 * self.error), low, 0.0)
+
+    def _with(self, electrons: float) -> float:
+        """Black, if so many electrons are the read noise."""
+        return self.vanishing + electrons**2 * self.shot_gain
+
+    def allows(self, black: float) -> bool:
+        """Whether black may be this number."""
+        low, high = self.range
+        return low - self.error <= black <= high + self.error
+
+    def best(self, whole: bool) -> float:
+        """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
+        with 3.5; of counts (`whole`) the number that makers add which is nearest to it, if one is possible."""
+        likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
+        usual = [float(p) for p in PEDESTALS if whole and self.allows(p)]
+        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else likely
+
+    def scaled(self, factor: float, offset: float) -> BlackFit:
+        """Of numbers that are `factor` times light plus `offset`."""
+        vanishing, darkest = (factor * value + offset for value in (self.vanishing, self.darkest))
+        return BlackFit(vanishing, factor * self.error, darkest, factor * self.shot_gain)
+
+
+def with_black_told(
+    stack: FrameStack,
+    motion: dict[int, np.ndarray],
+    reference: int,
+    between: Callable[[], object] = nothing,
+) -> FrameStack:
+    """The stack with the number of black that the noise of its frames {number: motion} tells, and a sentence on it;
+    itself where somebody stated black, or nothing is told."""
+    if not stack.black_open or len(motion) < 2:
+        return stack
+    now, white = stack.levels or (0.0, 1.0)
+    whole = stack.codes.dtype.kind == "u" or white - now >= _COUNTS
+    clipped = stack.clipped
+    if clipped is not None and stack.codes.dtype.kind == "u":
+        clipped = -now / (white - now), clipped[1]
+    try:
+        light = fit_black(patches(stack, GRAY, motion, reference, between), clipped)
+    except ValueError:
+        return stack
+    fit = light.scaled(white - now, now)
+    low, high = (f"{value:.3g}" for value in fit.range)
+    if fit.above_0:
+        black = fit.best(whole)
+        return stack.with_black(
+            black,
+            f"Nobody states which number is black. Noise grows in proportion to light; here it does so from black at "
+            f"{low} to {high}, of which {black:.4g} is taken. If it is another one, state it (--black).",
+        )
+    if now > 0 and fit.allows(now):
+        return stack
+    said = ""
+    if fit.range[1] > _MUCH * white and fit.darkest > _LIFTED * white:
+        said = (
+            f"Nobody states which number is black, and no number is near 0. By their noise it may be from 0 to {high}; "
+            "0 is taken. If it is another one, state it (--black)."
+        )
+    return stack.with_black(0.0, said)
+
+
+def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = None) -> BlackFit:
+    r"""Fit the line of noise against brightness without saying where it begins.
+
+    Read noise and black cannot be told apart: a sensor with black at b and the variance :math:`\sigma_r^2` makes the
+    numbers of one with black at 0 and :math:`\sigma_r^2 - \sigma_s b`. As no variance is negative, b is at least where
+    the line is 0; and at most what the darkest patches are. A third term, in proportion to the square of the light, is
+    what pixels that differ in sensitivity leave where the scene moves, and what texture does beyond its own term
+    (noise_estimation.estimate_noise); without it, a percent of that looks like a black of 100.
+    ValueError where too few patches are neither clipped nor empty.
+    """
+    columns = [measured(block, clipped) for block in blocks]
+    if not columns:
+        raise ValueError("black: the frames share no patches")
+    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
+    seen = (intact > 0) & (variances > 1e-14 * (1 + means**2))
+    if seen.sum() < _LEAST_PATCHES:
+        raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
+    means, variances, degrees, texture, floor, read = (
+        values[seen] for values in (means, variances, degrees, texture, floor, read)
+    )
+    darkest = float(np.quantile(means, _LOW))
+    typical, span = float(np.median(variances)), max(float(np.median(means)) - darkest, 1e-9)
+    light = np.maximum(means - darkest, 0) / span
+    line_terms = typical * np.stack([read, light, light**2], axis=1)
+    log_v = np.log(variances) + LOG_BIAS / degrees
+    solution, close = np.array([0.5, 0.5, 0.01, 0.05]), np.ones(len(means), dtype=bool)
+    for _ in range(_ROUNDS):
+        left = left_by_texture(texture, floor, line_terms @ solution[:3])
+        terms = np.column_stack([line_terms, left])
+        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[3] * left / (terms @ solution))
+        t, y, s = terms[close], log_v[close], spread[close]
+        before = solution, close
+        solution = least_squares(
+            lambda x, t=t, y=y, s=s: (np.log(t @ x) - y) / s,
+            x0=np.maximum(solution, 1e-8),
+            jac=lambda x, t=t, s=s: t / (t @ x * s)[:, None],
+            bounds=(1e-9, np.inf),
+            loss="cauchy",
+        ).x
+        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
+        if close.sum() < len(means) / 4:
+            break
+        if np.abs(solution - before[0]).max() < 1e-4 and (close == before[1]).all():
+            break
+    slopes = terms[close] / (terms[close] @ solution * spread[close])[:, None]
+    covariance = np.linalg.pinv(slopes.T @ slopes)
+    at_darkest, shot_gain = solution[0] * typical, solution[1] * typical / span
+    below = at_darkest / shot_gain
+    by = np.array([-typical / shot_gain, below / solution[1], 0, 0])
+    error = float(np.sqrt(by @ covariance @ by))
+    return BlackFit(darkest - float(below), error, darkest, float(shot_gain))

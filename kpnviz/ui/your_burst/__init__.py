@@ -1,0 +1,1 @@
+"""What the page *Your burst* is put together from: each module draws one part of it."""

@@ -1,0 +1,84 @@
+"""The noise of a burst of one's own: its estimate as a figure, and the table of what is assumed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kpnviz import figures
+from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.lens.terms import explained_word
+from kpnviz.noise import NoiseModel
+from kpnviz.ui import elements, upload
+from kpnviz.ui.elements import plain
+from kpnviz.ui.parameters import OWN_PLOT
+from kpnviz.ui.state import OWN_NOISE, OWN_NOISE_GIVEN, control, own_noise
+from kpnviz.ui.upload import CHANNELS, Upload, channels_of
+
+
+def noise_of(burst: Upload) -> dict[int, NoiseModel]:
+    """Plot and editor; the assumed noise, by channel."""
+    st.subheader("Noise", anchor=False)
+    with st.container(horizontal=True, gap="medium"):
+        left, right = st.container(width=480), st.container(width=400)
+    channels = channels_of(burst.own.stack)
+    with right:
+        st.markdown(
+            "x ~ N(y, read_std² + shot_gain · y), white = 1. Edit the assumed noise:",
+            help="The more noise a network assumes, the more it smooths.",
+        )
+        state, key = st.session_state, own_noise(burst.key)
+        if key not in state:  # the page was elsewhere: a new table begins with what the last one came to
+            state[OWN_NOISE_GIVEN] = state.get(OWN_NOISE) or upload.noise_at_first(burst)
+        rows = state[OWN_NOISE] = st.data_editor(
+            state[OWN_NOISE_GIVEN],
+            key=key,
+            hide_index=True,
+            disabled=["channel", "source"],
+            column_config={
+                "read_std": st.column_config.NumberColumn(
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.5f",
+                    required=True,
+                    help=explained_word("read_std"),
+                ),
+                "shot_gain": st.column_config.NumberColumn(
+                    min_value=0.0,
+                    max_value=1.0,
+                    format="%.6f",
+                    required=True,
+                    help=explained_word("shot_gain"),
+                ),
+            },
+        )
+        shown = channels[0]
+        if len(channels) > 1:
+            shown = st.segmented_control(
+                "Plot",
+                channels,
+                format_func=CHANNELS.__getitem__,
+                required=True,
+                **control(OWN_PLOT),
+            )
+    noises = {
+        channel: NoiseModel(float(row["read_std"]), float(row["shot_gain"]))
+        for channel, row in zip(channels, rows, strict=True)
+    }
+    fit = burst.fits[shown]
+    with left:
+        if isinstance(fit, NoiseFit):
+            assumed = noises[shown]
+            lines = {
+                "estimate": (fit.noise.read_std, fit.noise.shot_gain),
+                "assumed": (assumed.read_std, assumed.shot_gain),
+            }
+            elements.chart(figures.noise_fit(fit.means, fit.variances, fit.used, lines), "own_noise_fit")
+            st.caption(
+                f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
+                f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
+            )
+            if caution := fit.caution:
+                st.warning(caution)
+        else:
+            st.info(f"There is no estimate. {plain(fit[0].upper() + fit[1:], 400)}.")
+    return noises

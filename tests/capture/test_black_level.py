@@ -1,0 +1,100 @@
+"""Which number is black, by the noise: counts of a sensor, made of photons, electrons and what is added to them."""
+
+import numpy as np
+import pytest
+
+from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.capture.black_level import BlackFit, fit_black
+from kpnviz.capture.noise_estimation import Patches
+from kpnviz.capture.prepare import prepare
+from kpnviz.capture.reader import read_frames
+from kpnviz.noise import NoiseModel
+
+from .picture_makers import npy
+
+SHAKE = Misalignment(2, 6, 1.5)
+
+
+def counts(black, bits=12, gain=1.0, electrons=2.0, sensitivity=0.0, photo="city", exposures=(1, 1, 1, 1)):
+    """Frames [N, H, W]; gain is counts per electron, electrons those of read noise, sensitivity the pixels' spread."""
+    recipe = BurstRecipe(photo, (40, 40, 192, 224), NoiseModel(0, 0), frames=4, misalignment=SHAKE, seed=2)
+    rng = np.random.default_rng(4)
+    light = synthesize(recipe).frames * 0.8 * (2**bits - 1 - black) / gain
+    light = (
+        light * np.array(exposures)[:, None, None] * (1 + sensitivity * rng.standard_normal(light.shape[1:]))
+    )
+    charge = rng.poisson(np.maximum(light, 0)) + electrons * rng.standard_normal(light.shape)
+    return np.clip(np.rint(black + gain * charge), 0, 2**bits - 1).astype(np.uint16)
+
+
+def read(frames):
+    return read_frames([("burst.npy", npy(frames))])
+
+
+@pytest.mark.parametrize(
+    "black, bits, gain, electrons",
+    [(100, 12, 1.0, 2.0), (64, 12, 4.0, 2.5), (100, 16, 2.2, 1.6), (2048, 14, 1.0, 3.0), (337, 12, 1.0, 2.0)],
+)
+def test_black_is_where_the_noise_of_light_begins(black, bits, gain, electrons):
+    own = prepare(read(counts(black, bits, gain, electrons)))
+    found, white = own.stack.levels
+    # Of numbers that makers do not add, it is known but for the read noise: electrons^2 gain.
+    assert found == black if black != 337 else abs(found - black) <= 6
+    noise = own.noise_of()[0]
+    assert noise.shot_gain * (white - found) == pytest.approx(gain, rel=0.05)
+    (note,) = own.stack.notes
+    assert f"{found:.4g} is taken" in note and "state it (--black)" in note
+    assert f"black at {found:g} and" in note or "Read as linear light, as" in note
+
+
+@pytest.mark.parametrize("sensitivity", [0.0, 0.01])
+@pytest.mark.parametrize("photo", ["city", "sand", "dog"])
+def test_black_at_0_stays(photo, sensitivity):
+    """Nor is that of a sensor whose pixels differ by a percent, which a scene moves over, taken for 100."""
+    for bits, gain in ((12, 1.0), (16, 2.2)):
+        stack = prepare(read(counts(0, bits, gain, photo=photo, sensitivity=sensitivity))).stack
+        assert stack.levels[0] == 0 and "Noise grows" not in " ".join(stack.notes)
+
+
+def test_what_is_stated_stays():
+    frames = counts(100)
+    assert prepare(read(frames).meant(None, 0.0)).stack.levels == (0, 4095)
+    white = prepare(read(frames).meant(None, None, 4000)).stack
+    assert white.levels == (100, 4000) and "100 is taken" in white.notes[0]
+    again = prepare(white)  # as when another reference is chosen
+    assert again.stack.levels == (100, 4000) and len(again.stack.notes) == 1
+
+
+def test_frames_of_other_exposures_are_alike_once_black_is_known():
+    own = prepare(read(counts(256, exposures=(1, 1, 0.5, 0.5))))
+    assert own.stack.levels[0] == 256
+    shown = [shift.brightness for shift in own.shifts]
+    np.testing.assert_allclose(np.array(shown) / shown[0], [1, 1, 0.5, 0.5], rtol=0.01)
+
+
+def test_read_noise_that_hides_black_is_said():
+    """Black at 0 with 2.3 electrons, or at 100 with 3.2: at 20 counts an electron the same numbers."""
+    stack = prepare(read(counts(100, gain=20.5, electrons=3.16, photo="dog"))).stack
+    assert stack.levels[0] == 0
+    assert "By their noise it may be from 0 to" in stack.notes[0] and "0 is taken" in stack.notes[0]
+
+
+def test_the_line_is_that_of_flat_fields():
+    """Patches of one light each: variance 9 + 2 (x - 50), so 0 at 45.5."""
+    rng = np.random.default_rng(0)
+    levels = np.repeat(50 + np.geomspace(1, 1000, 40), 8)
+    shape = (len(levels), 6, 10, 10)
+    x = levels[:, None, None, None]
+    windows = x + np.sqrt(9 + 2 * (x - 50)) * rng.standard_normal(shape)
+    fit = fit_black([Patches(windows, np.arange(len(levels)) % 2 == 0, np.ones(6))])
+    assert fit.vanishing == pytest.approx(45.5, abs=3 * fit.error) and fit.error < 0.5
+    assert fit.shot_gain == pytest.approx(2, rel=0.03) and fit.darkest == pytest.approx(51, abs=0.5)
+    assert fit.above_0 and fit.best(whole=True) == 50
+    with pytest.raises(ValueError, match="patches are neither clipped nor empty"):
+        fit_black([Patches(np.full((9, 2, 10, 10), 3.0), np.arange(9) % 2 == 0, np.ones(2))])
+
+
+def test_black_is_no_brighter_than_the_darkest_parts():
+    fit = BlackFit(vanishing=300, error=2, darkest=303, shot_gain=10)
+    assert fit.range[1] == 303 and fit.best(whole=True) == 303 and fit.best(whole=False) == 303
+    assert BlackFit(95, 2, 400, 1).best(whole=False) == 99  # 2 electrons
