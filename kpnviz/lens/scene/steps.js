@@ -7,7 +7,7 @@
 import { drawKernel, drawPatch } from "../scripts/paint.js";
 import { applyKernels, patchAt, strongest } from "../scripts/kernels.js";
 import { encode, gray } from "../scripts/palette.js";
-import { factorText, offset, percent, signed } from "../scripts/text.js";
+import { factorText, percent, plus, signed } from "../scripts/text.js";
 import { meanShare, spreadOf } from "./arithmetic.js";
 import { drawBars, drawKernelOver, drawSizes, drawView, FULL_SHARE, markPixel } from "./stage.js";
 
@@ -26,6 +26,12 @@ import { drawBars, drawKernelOver, drawSizes, drawView, FULL_SHARE, markPixel } 
 const CLOSE = 49; // pixels a side of the part that is looked at closely
 const PATCH = 15; // of the patches in the strip
 const KEY = "red adds, blue subtracts"; // what the colors of weights mean
+
+/**
+ * "dy +2, dx −3 px", down and to the right.
+ * @param {number[]} shift
+ */
+const alongAxes = ([dy, dx]) => `dy ${plus(dy, 0)}, dx ${plus(dx, 0)} px`;
 
 /**
  * The kernels of all frames at the pixel, and what they do there.
@@ -48,8 +54,8 @@ function paintBurst(scene) {
   scene.strip((canvas, size, i) => void drawView(canvas, size, data.frameAt(i), whole), String);
   const [one, mean] = payload.panels.map(({ scores }) => `${signed(scores?.psnr ?? NaN, 1)} dB`);
   const shift = payload.shifts?.[frame] ?? [0, 0];
-  scene.captions(frame ? `moved by ${offset(shift)} px` : "the reference", "");
-  page.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}. Shifts are (dy, dx): down, and to the right.`);
+  scene.captions(frame ? `moved ${alongAxes(shift)}` : "the reference", "");
+  page.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}.`);
 }
 
 /** @param {Scene} scene */
@@ -81,7 +87,7 @@ function paintKernels(scene) {
   scene.captions(KEY, data.network);
   page.facts(
     beyond
-      ? `Frame ${frame} moved by ${offset([dy, dx])} px, beyond the kernel’s reach of ${reach} px: it adds ${signed(cells[frame].adds, 3)} (white = 1). `
+      ? `Frame ${frame} moved by ${alongAxes([dy, dx])}, beyond the kernel’s reach of ${reach} px: it adds ${signed(cells[frame].adds, 3)} (white = 1). `
       : `The middle of this kernel is ${signed(away, 1)} px from where the scene went (ring). `,
     frame === cells.length - 1
       ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)} (white = 1).`
@@ -110,7 +116,7 @@ function paintShares(scene) {
   scene.captions("", `dark 0 %, bright ≥ ${percent(FULL_SHARE)}`);
   page.facts(
     beyond
-      ? `Frame ${frame} moved by ${offset(shift)} px, and kernels reach ${reach} px: it makes up ${percent(all)} of the picture.`
+      ? `Frame ${frame} moved by ${alongAxes(shift)}, and kernels reach ${reach} px: it makes up ${percent(all)} of the picture.`
       : `Frame ${frame} makes up ${percent(all)} of the picture, and ${percent(ball)} where frame 0 shows the ball.`,
   );
 }
