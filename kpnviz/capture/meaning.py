@@ -122,6 +122,7 @@ def guess_input(
             Input("bayer", pattern, black, white),
             (
                 f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
+                f"{'' if codes.shape[1] == 4 else 'Each 2×2 of them become one pixel of R, G and B. '}"
                 f"Red and blue may be exchanged: then it is bayer:{swapped}."
             ),
             levels.more,
