@@ -122,6 +122,8 @@ class FrameStack:
         if meaning.pattern and planes == 1 and min(self.codes.shape[2:]) < 2:
             raise ValueError(f"input is {meaning.name}; {self.names[0]} has no 2x2 pixels")
         levels = meaning.levels(self.codes.dtype)
+        if not guessed and (meaning.black, meaning.white) != (None, None):
+            meaning.check(self.codes)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
         found = levels[0] / (levels[1] - levels[0]) if guessed and levels is not None else 0.0
