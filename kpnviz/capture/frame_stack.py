@@ -403,7 +403,8 @@ class ColorProfile:
 class Mended:
     """What is read in the place of a sensor's defects, of each plane of the files' codes.
 
-    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows;  pixels, lines   how many there are
+    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows; of a place that comes twice, the last holds
+    pixels, lines   how many there are
     """
 
     planes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -414,7 +415,7 @@ class Mended:
     def of(
         cls, found: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]], pixels: int, lines: int
     ) -> Mended:
-        """From (plane, rows, columns, codes), of which several may be of one plane."""
+        """From (plane, rows, columns, codes), of which several may be of one plane: the last holds."""
         planes = {}
         for plane in {one[0] for one in found}:
             rows, columns, codes = (
