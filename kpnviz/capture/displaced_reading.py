@@ -13,6 +13,7 @@ from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import AROUND, PATCH, Patches
 from kpnviz.capture.parallax import Layers, laid
 from kpnviz.sampling import reflect_index
+from kpnviz.threads import in_this_thread, results
 
 _BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
 
@@ -115,7 +116,7 @@ def patches(
     motion: dict[int, np.ndarray],
     reference: int,
     between: Callable[[], object] = nothing,
-) -> Iterator[Patches]:
+) -> list[Patches]:
     """What noise is seen on: patches of up to 256 blocks that are spread over the picture, of frames {number: motion}.
 
     A patch of a frame is read where the motion of the block's middle takes it, to the nearest pixel, or, where its own
@@ -125,7 +126,10 @@ def patches(
     H, W = stack.height, stack.width
     numbers = list(motion)
     place = numbers.index(reference)
-    for rows, columns in _block_places(stack):
+    between = in_this_thread(between)
+
+    def read(block: tuple[slice, slice]) -> Patches | None:
+        rows, columns = block
         between()
         y, x = (
             axis.ravel()
@@ -135,7 +139,7 @@ def patches(
             )
         )
         if not len(y):
-            continue
+            return None
         middle = (rows.start + rows.stop) // 2 // CELL, (columns.start + columns.stop) // 2 // CELL
         there = np.empty((len(numbers), len(y), 2), dtype=np.int64)  # first pixel of each patch
         for n, i in enumerate(numbers):
@@ -147,11 +151,13 @@ def patches(
         kept = _most_to_compare(shown, place)
         seen = shown[kept].all(axis=0)
         if len(kept) < 2 or not seen.any():
-            continue
+            return None
         windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
         gains = np.array([stack.gain(numbers[n], channel) for n in kept])
         black = (y // PATCH + x // PATCH) % 2 == 0
-        yield Patches(np.stack(windows, axis=1), black[seen], gains)
+        return Patches(np.stack(windows, axis=1), black[seen], gains)
+
+    return [block for block in results(read, _block_places(stack)) if block is not None]
 
 
 def _block_places(stack: FrameStack) -> list[tuple[slice, slice]]:

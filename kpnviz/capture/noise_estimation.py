@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from kpnviz.noise import NoiseModel
+from kpnviz.threads import results
 
 PATCH = 8
 """Side of a patch in pixels: large enough for a variance, small enough to be of one brightness."""
@@ -155,21 +156,25 @@ def estimate_noise(
     each has the same relative error but for its degrees of freedom, and a moving object is an outlier.
     Raises ValueError where there is nothing to estimate from.
     """
-    columns: list[np.ndarray] = []
-    N = alike = compared = 0
-    for block in blocks:
+
+    def look_at(block: np.ndarray | Patches) -> tuple[np.ndarray, int, int, int] | None:
+        """:func:`measured` of a block; its frames, patches of them that are as the first frame's, and all of them."""
         count = len(block.gains) if isinstance(block, Patches) else len(block)
-        N = max(N, count)
         if count < 2:
             raise ValueError(f"noise: there is {count} frame; its noise is seen between 2 or more")
         if not isinstance(block, Patches):
             if min(block.shape[1:]) < PATCH:
-                continue
+                return None
             block = Patches.of(block, gains)
-        columns.append(measured(block, clipped))
-        windows = block.windows[columns[-1][5] > 0]
-        alike += int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
-        compared += len(windows) * (count - 1)
+        found = measured(block, clipped)
+        windows = block.windows[found[5] > 0]
+        alike = int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
+        return found, count, alike, len(windows) * (count - 1)
+
+    of_blocks = [found for found in results(look_at, list(blocks)) if found is not None]
+    columns = [found for found, *_ in of_blocks]
+    N = max((count for _, count, _, _ in of_blocks), default=0)
+    alike, compared = (sum(found[k] for found in of_blocks) for k in (2, 3))
     if not columns:
         raise ValueError(
             f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"

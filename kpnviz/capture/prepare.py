@@ -499,7 +499,7 @@ def read_burst(
     place = None if reference is None else reference_of(stack.names, str(reference))
     own = prepare(stack, frames, align, reference=place, mend=mend)
     if color and stack.channels == 3:
-        noises = [noise or own.noise_of(c)[0] for c in range(3)]
+        noises = [noise] * 3 if noise else [found[0] for found in results(own.noise_of, range(3))]
         return own.color(noises).crop(0, 0, stack.height, stack.width)
     view = own.channel(channel, noise or own.noise_of(channel)[0])
     return view.crop(0, 0, view.height, view.width)

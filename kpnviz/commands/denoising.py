@@ -124,7 +124,7 @@ def open_burst(
     get_ready(limits)
     from kpnviz.denoise import load
     from kpnviz.methods import own_method
-    from kpnviz.threads import announce_compilation
+    from kpnviz.threads import announce_compilation, results
 
     announce_compilation(say)
     method = own_method(options.method) if options.method else None
@@ -138,7 +138,8 @@ def open_burst(
     )
     stack = burst.stack
     channels = list(range(stack.channels)) if options.color else [GRAY]
-    noises, sources, cautions = zip(*(noise_of(options, burst, channel) for channel in channels), strict=True)
+    found = results(lambda channel: noise_of(options, burst, channel), channels)
+    noises, sources, cautions = zip(*found, strict=True)
     for note in stack.notes:
         say(note)
     say(burst.report)

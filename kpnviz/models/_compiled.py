@@ -102,22 +102,40 @@ def separable_factors(
     biases = tuple(pair[1].detach().numpy() for pair in named)
     seen = tuple(numbers for numbers, _ in maps[:4])
     steps = tuple(np.array(along, dtype=np.int64) for _, along in maps[:4])
-    costs, (offset, *apart) = maps[4][0], [np.uintp(step) for step in maps[4][1]]
-    out, blocks = factors.reshape(-1), -(-w // BLOCK)
-    leak = np.float32(layers.leak)
+    costs, apart = maps[4][0], np.array(maps[4][1], dtype=np.int64)
+    out, leak = factors.reshape(-1), np.float32(layers.leak)
 
-    def run(task: int) -> None:
-        y, x = task // blocks, task % blocks * BLOCK
-        n = min(BLOCK, w - x)
-        outputs = -(-(C + 2 * K + 1) // SIDE) * SIDE
-        heads, sharpness = np.empty(N * outputs * BLOCK, np.float32), np.empty((J + SIDE) * BLOCK, np.float32)
-        _heads(seen, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)  # type: ignore[call-arg]
-        scratch = np.empty((4 * N + max(K, N) + 4 + 2 * K * N + N) * n, np.float32)
-        shape = [np.uintp(i) for i in (N, J, C, K, outputs, h * w, y * w + x, n)]
-        first = np.uintp(offset + y * apart[3] + x * apart[4])
-        _block(heads, sharpness, costs, first, *apart[:3], out, scratch, *shape, sizes, scales, *weights)  # type: ignore[call-arg]
+    def run(y: int) -> None:
+        _row_of_factors(
+            seen, steps, costs, apart, y, w, N, T, E, J, C, K, matrices, biases, leak, sizes, scales, *weights,
+            np.uintp(h * w), out,
+        )  # fmt: skip
 
-    in_threads(run, h * blocks)
+    in_threads(run, h)
+
+
+def plain_factors(
+    costs: np.ndarray,
+    steps: Sequence[int],
+    sharpness: tuple[float, float],
+    plain: np.ndarray,
+    left: np.ndarray,
+) -> None:
+    """Fill plain [N, 2K, h, w], kernels by matching alone, and left [h, w], the standard deviation of the noise that
+    they leave; as `MatchingNetwork._plain_factors` and `_left`.
+
+    costs      flat, which begin at steps[0], with steps[1:] along [N, J, 2K, h, w]
+    sharpness  over frames, and over the displacements along an axis
+    """
+    N, rows, h, w = plain.shape
+    apart, of_frames, along = np.array(steps, dtype=np.int64), *(np.float32(x) for x in sharpness)
+    flat, flat_left = plain.reshape(-1), left.reshape(-1)
+    windows = 2 if steps[2] else 1
+
+    def run(y: int) -> None:
+        _row_of_plain_factors(costs, apart, windows, y, h, w, N, rows // 2, of_frames, along, flat, flat_left)
+
+    in_threads(run, h)
 
 
 def _padded(weight: Tensor) -> np.ndarray:
@@ -274,127 +292,230 @@ def _activate(mixed, leak, active, channels, n):
 
 
 @_compiled
-def _block(
-    heads, sharpness, costs, first_cost, per_frame, per_window, per_row, out, scratch,
-    N, J, C, K, outputs, P, first, n, sizes, scales, logit_weight, cost_weight, found_weight,
+def _row_of_factors(
+    maps, steps, costs, apart, y, w, N, T, E, J, C, K, matrices, biases, leak, sizes, scales,
+    logit_weight, cost_weight, found_weight, P, out,
 ):  # fmt: skip
-    zero, one, two = np.uintp(0), np.uintp(1), np.uintp(2)
-    # Rows of scratch: of each frame its largest logits, how well it was found, and its share; running values; sums;
-    # the logits, and how much each frame is trusted.
-    top, place, share = zero, two * N * n, (two + one) * N * n
-    running = share + N * n
-    total = running + max(K, N) * n
-    mass, down, along = total + n, total + two * n, total + two * n + n
-    logits = along + n
-    trust = logits + two * K * N * n
-    for i in range(N):
-        base = (i * outputs + C) * _BLOCK
-        cost = first_cost + i * per_frame
-        for r in range(two * K):
-            to, row = logits + (i * two * K + r) * n, cost + r * per_row
-            _logits(
-                heads, base + r * _BLOCK, costs, row, per_window, sharpness, J,
-                scratch, to, n, logit_weight, cost_weight,
-            )  # fmt: skip
-        at = base + two * K * _BLOCK
-        for p in range(n):
-            scratch[trust + i * n + p] = logit_weight * heads[at + p]
-    found = J * _BLOCK
-    for p in range(n):
-        scratch[mass + p] = np.float32(0)
-    start = zero
-    for k in range(len(sizes)):
-        size, scale = sizes[k], scales[k]
-        near = (K - size) // two
-        for i in range(N):
-            for axis in range(two):
-                x = logits + (i * two * K + axis * K + near) * n
-                _largest(scratch, x, n, size, scratch, running, n, top + (two * i + axis) * n)
-            v, h, at = top + two * i * n, top + (two * i + one) * n, trust + i * n
-            for p in range(n):
-                scratch[place + i * n + p] = (
-                    min(scratch[v + p], scratch[h + p]) * (found_weight * sharpness[found + p])
-                    + scratch[at + p]
-                )
-        _largest(scratch, place, n, N, scratch, running, n, along)
-        for p in range(n):
-            scratch[total + p] = np.float32(0)
-        for i in range(N):
-            a, b = share + i * n, place + i * n
-            for p in range(n):
-                scratch[a + p] = _exp(scratch[b + p] - scratch[along + p])
-            for p in range(n):
-                scratch[total + p] += scratch[a + p]
-        for i in range(N):
-            to = (i * C + start) * P + first
-            for axis in range(two):
-                x = logits + (i * two * K + axis * K + near) * n
-                maximum, sums = top + (two * i + axis) * n, down if axis == 0 else along
-                row = to + axis * size * P
-                for p in range(n):
-                    scratch[running + p] = np.float32(0)
-                    scratch[sums + p] = np.float32(0)
-                for r in range(size):
-                    _softmax_row(scratch, x + r * n, scratch, maximum, scale, out, row + r * P, running, n)
-                for p in range(n):  # what the exponentials are multiplied by
-                    scratch[running + p] = np.float32(1) / scratch[running + p]
-                if axis == 0:
-                    a = share + i * n
-                    for p in range(n):
-                        scratch[running + p] *= np.float32(N) * scratch[a + p] / scratch[total + p]
-                signed = (i * outputs + start + axis * size) * _BLOCK
-                for r in range(size):
-                    _add_signed(heads, signed + r * _BLOCK, scratch, running, out, row + r * P, sums, n)
-            for p in range(n):
-                scratch[mass + p] += scratch[down + p] * scratch[along + p]
-        start += two * size
-    for p in range(n):
-        mean = scratch[mass + p] / np.float32(N * np.uintp(len(sizes)))
-        scratch[mass + p] = np.float32(1) / max(mean, np.float32(0.2))
-    start = zero
-    for k in range(len(sizes)):
-        for i in range(N):
-            for r in range(sizes[k]):
-                at = (i * C + start + r) * P + first
-                for p in range(n):
-                    out[at + p] *= scratch[mass + p]
-        start += two * sizes[k]
+    """Row y of the factors [N, C, P], a block of pixels after the other."""
+    outputs = -(-(C + 2 * K + 1) // SIDE) * SIDE
+    heads, sharpness = np.zeros(N * outputs * BLOCK, np.float32), np.zeros((J + SIDE) * BLOCK, np.float32)
+    logits, factors = np.zeros(N * 2 * K * BLOCK, np.float32), np.empty(N * C * BLOCK, np.float32)
+    scratch = np.empty((3 * N + 8) * BLOCK, np.float32)
+    per_frame, per_window, per_row = np.uintp(apart[1]), np.uintp(apart[2]), np.uintp(apart[3])
+    for x in range(0, w, BLOCK):
+        n = min(BLOCK, w - x)
+        _heads(maps, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)
+        first = np.uintp(apart[0] + y * apart[4] + x * apart[5])
+        for i in range(np.uintp(N)):
+            for r in range(np.uintp(2 * K)):
+                _logits(
+                    heads, (i * np.uintp(outputs) + np.uintp(C) + r) * _BLOCK,
+                    costs, first + i * per_frame + r * per_row, per_window, sharpness, np.uintp(J),
+                    logits, (i * np.uintp(2 * K) + r) * _BLOCK, np.uintp(n), logit_weight, cost_weight,
+                )  # fmt: skip
+        _softmaxes(
+            heads, sharpness, logits, np.uintp(N), np.uintp(J), np.uintp(C), np.uintp(K), np.uintp(outputs),
+            sizes, scales, logit_weight, found_weight, scratch, factors,
+        )  # fmt: skip
+        _write(factors, scratch, sizes, np.uintp(N), np.uintp(C), np.uintp(n), P, np.uintp(y * w + x), out)
 
 
 @_compiled
-def _largest(x, at, stride, count, scratch, running, n, to):
-    """scratch[to] = the largest of `count` rows of x, `stride` apart; running values take one row each."""
-    last = count - np.uintp(1)
+def _logits(head, at, costs, row, per_window, sharpness, J, logits, to, n, logit_weight, cost_weight):
+    """logits[to] = logit_weight * head - cost_weight * sum over windows of sharpness * cost."""
     for p in range(n):
-        scratch[(running if last else to) + p] = x[at + p]
-    for r in range(np.uintp(1), count):
-        a, b = running + (r - np.uintp(1)) * n, (running + r * n) if r < last else to
-        for p in range(n):
-            scratch[b + p] = max(scratch[a + p], x[at + r * stride + p])
-
-
-@_compiled
-def _softmax_row(logits, x, scratch, maximum, scale, out, row, running, n):
-    for p in range(n):
-        out[row + p] = _exp(scale * (logits[x + p] - scratch[maximum + p]))
-    for p in range(n):
-        scratch[running + p] += out[row + p]
-
-
-@_compiled
-def _logits(head, at, costs, row, per_window, sharpness, J, scratch, to, n, logit_weight, cost_weight):
-    """scratch[to] = logit_weight * head - cost_weight * sum over windows of sharpness * cost."""
-    for p in range(n):
-        scratch[to + p] = logit_weight * head[at + p]
+        logits[to + p] = logit_weight * head[at + p]
     for j in range(J):
         c, s = row + j * per_window, j * _BLOCK
         for p in range(n):
-            scratch[to + p] -= cost_weight * sharpness[s + p] * costs[c + p]
+            logits[to + p] -= cost_weight * sharpness[s + p] * costs[c + p]
 
 
 @_compiled
-def _add_signed(signed, at, scratch, factor, out, row, sums, n):
-    for p in range(n):
-        out[row + p] = signed[at + p] + scratch[factor + p] * out[row + p]
-    for p in range(n):
-        scratch[sums + p] += out[row + p]
+def _softmaxes(
+    heads, sharpness, logits, N, J, C, K, outputs, sizes, scales, logit_weight, found_weight, scratch, factors
+):
+    """factors [N, C, BLOCK], but that those along columns are not yet multiplied by what makes their mean mass 1: it
+    is in the first row of scratch. All rows are BLOCK long: a constant for the compiler."""
+    zero, one, two = np.uintp(0), np.uintp(1), np.uintp(2)
+    mass, total, best = zero, _BLOCK, two * _BLOCK
+    sums, factor, down, along = (
+        best + _BLOCK,
+        best + two * _BLOCK,
+        best + (one + two) * _BLOCK,
+        best + two * two * _BLOCK,
+    )
+    top, score = np.uintp(8) * _BLOCK, np.uintp(8) * _BLOCK + two * N * _BLOCK
+    found = J * _BLOCK
+    _fill(scratch, mass, np.float32(0), _BLOCK)
+    start = zero
+    for k in range(len(sizes)):
+        size, scale = sizes[k], scales[k]
+        near = (K - size) // two * _BLOCK
+        for i in range(N):
+            for axis in range(two):
+                _largest(
+                    logits,
+                    (two * i + axis) * K * _BLOCK + near,
+                    size,
+                    scratch,
+                    top + (two * i + axis) * _BLOCK,
+                )
+            v, h, to = top + two * i * _BLOCK, top + (two * i + one) * _BLOCK, score + i * _BLOCK
+            trust = (i * outputs + C + two * K) * _BLOCK
+            for p in range(_BLOCK):
+                least = min(scratch[v + p], scratch[h + p])
+                scratch[to + p] = (
+                    least * (found_weight * sharpness[found + p]) + logit_weight * heads[trust + p]
+                )
+        _largest(scratch, score, N, scratch, best)
+        _fill(scratch, total, np.float32(0), _BLOCK)
+        for i in range(N):
+            a = score + i * _BLOCK
+            for p in range(_BLOCK):
+                share = _exp(scratch[a + p] - scratch[best + p])
+                scratch[a + p] = share
+                scratch[total + p] += share
+        for i in range(N):
+            for axis in range(two):
+                x, maximum = (two * i + axis) * K * _BLOCK + near, top + (two * i + axis) * _BLOCK
+                row, mean = (i * C + start + axis * size) * _BLOCK, down if axis == zero else along
+                _fill(scratch, sums, np.float32(0), _BLOCK)
+                for r in range(size):
+                    a, b = x + r * _BLOCK, row + r * _BLOCK
+                    for p in range(_BLOCK):
+                        power = _exp(scale * (logits[a + p] - scratch[maximum + p]))
+                        factors[b + p] = power
+                        scratch[sums + p] += power
+                a = score + i * _BLOCK
+                for p in range(_BLOCK):  # what the exponentials are multiplied by
+                    share = np.float32(N) * scratch[a + p] / scratch[total + p]
+                    scratch[factor + p] = (share if axis == zero else np.float32(1)) / scratch[sums + p]
+                _fill(scratch, mean, np.float32(0), _BLOCK)
+                signed = (i * outputs + start + axis * size) * _BLOCK
+                for r in range(size):
+                    a, b = signed + r * _BLOCK, row + r * _BLOCK
+                    for p in range(_BLOCK):
+                        weight = heads[a + p] + scratch[factor + p] * factors[b + p]
+                        factors[b + p] = weight
+                        scratch[mean + p] += weight
+            for p in range(_BLOCK):
+                scratch[mass + p] += scratch[down + p] * scratch[along + p]
+        start += two * size
+    for p in range(_BLOCK):
+        mean_mass = scratch[mass + p] / np.float32(N * np.uintp(len(sizes)))
+        scratch[mass + p] = np.float32(1) / max(mean_mass, np.float32(0.2))
+
+
+@_compiled
+def _largest(x, at, count, out, to):
+    """out[to] = the largest of `count` rows of x."""
+    for p in range(_BLOCK):
+        out[to + p] = x[at + p]
+    for r in range(np.uintp(1), count):
+        for p in range(_BLOCK):
+            out[to + p] = max(out[to + p], x[at + r * _BLOCK + p])
+
+
+@_compiled
+def _write(factors, scale, sizes, N, C, n, P, at, out):
+    """out [N, C, P] from `at` on, of n pixels: factors, those along columns times `scale`."""
+    for i in range(N):
+        row = np.uintp(0)
+        for k in range(len(sizes)):
+            for r in range(np.uintp(2) * sizes[k]):
+                a, b = (i * C + row) * _BLOCK, (i * C + row) * P + at
+                if r < sizes[k]:
+                    for p in range(n):
+                        out[b + p] = factors[a + p] * scale[p]
+                else:
+                    for p in range(n):
+                        out[b + p] = factors[a + p]
+                row += np.uintp(1)
+
+
+@_compiled
+def _add_costs(costs, at, per_window, windows, n, out, to):
+    """out[to] = the sum of a displacement's costs over the narrowest windows."""
+    if windows == 1:
+        for p in range(n):
+            out[to + p] = costs[at + p]
+    else:
+        for p in range(n):
+            out[to + p] = costs[at + p] + costs[at + per_window + p]
+
+
+@_compiled
+def _least(x, at, count, out, to):
+    """out[to] = the least of `count` rows of x."""
+    for p in range(_BLOCK):
+        out[to + p] = x[at + p]
+    for r in range(np.uintp(1), count):
+        for p in range(_BLOCK):
+            out[to + p] = min(out[to + p], x[at + r * _BLOCK + p])
+
+
+@_compiled
+def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frames, along, out, left):
+    """Row y of the kernels [N, 2K, h, w] and of left [h, w]."""
+    two = np.uintp(2)
+    N, K, P = np.uintp(frames), np.uintp(side), np.uintp(h * w)
+    total = np.zeros(N * two * K * _BLOCK, np.float32)
+    least, share = np.empty(N * two * _BLOCK, np.float32), np.empty(N * _BLOCK, np.float32)
+    best, sums, power = (
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.float32),
+    )
+    squares = np.empty(two * _BLOCK, np.float32)
+    for x in range(0, w, BLOCK):
+        n = np.uintp(min(BLOCK, w - x))
+        first = np.uintp(apart[0] + y * apart[4] + x * apart[5])
+        for i in range(N):
+            for r in range(two * K):
+                at = first + i * np.uintp(apart[1]) + r * np.uintp(apart[3])
+                _add_costs(costs, at, np.uintp(apart[2]), windows, n, total, (i * two * K + r) * _BLOCK)
+            for axis in range(two):
+                _least(total, (two * i + axis) * K * _BLOCK, K, least, (two * i + axis) * _BLOCK)
+            a, b = i * _BLOCK, two * i * _BLOCK
+            for p in range(_BLOCK):
+                share[a + p] = least[b + p]
+        _least(share, np.uintp(0), N, best, np.uintp(0))
+        _fill(sums, np.uintp(0), np.float32(0), _BLOCK)
+        for i in range(N):
+            a = i * _BLOCK
+            for p in range(_BLOCK):
+                part = _exp(of_frames * (best[p] - share[a + p]))
+                share[a + p] = part
+                sums[p] += part
+        for p in range(_BLOCK):
+            best[p] = np.float32(N) / sums[p]
+        _fill(power, np.uintp(0), np.float32(0), _BLOCK)
+        for i in range(N):
+            for axis in range(two):
+                at, a = (two * i + axis) * K * _BLOCK, (two * i + axis) * _BLOCK
+                _fill(sums, np.uintp(0), np.float32(0), _BLOCK)
+                for r in range(K):
+                    b = at + r * _BLOCK
+                    for p in range(_BLOCK):
+                        part = _exp(along * (least[a + p] - total[b + p]))
+                        total[b + p] = part
+                        sums[p] += part
+                b = i * _BLOCK
+                for p in range(_BLOCK):
+                    sums[p] = (best[p] * share[b + p] if axis == 0 else np.float32(1)) / sums[p]
+                square = axis * _BLOCK
+                _fill(squares, square, np.float32(0), _BLOCK)
+                for r in range(K):
+                    b, to = at + r * _BLOCK, ((two * i + axis) * K + r) * P + np.uintp(y * w + x)
+                    for p in range(_BLOCK):
+                        part = sums[p] * total[b + p]
+                        total[b + p] = part
+                        squares[square + p] += part * part
+                    for p in range(n):
+                        out[to + p] = total[b + p]
+            for p in range(_BLOCK):
+                power[p] += squares[p] * squares[_BLOCK + p]
+        to = np.uintp(y * w + x)
+        for p in range(n):
+            left[to + p] = np.sqrt(power[p]) / np.float32(N)

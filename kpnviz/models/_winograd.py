@@ -64,11 +64,13 @@ def transformed(weight: Tensor) -> np.ndarray:
     return np.ascontiguousarray(filters, dtype=np.float32).reshape(-1)
 
 
-def convolved(x: Tensor, filters: np.ndarray, bias: Tensor, leak: float) -> Tensor:
-    """The convolution of x [B, C, H, W], padded with zeros, then leaky ReLU: [B, D, H, W], channels-last."""
+def convolved(x: Tensor, filters: np.ndarray, bias: Tensor, leak: float, out: Tensor | None = None) -> Tensor:
+    """The convolution of x [B, C, H, W], padded with zeros, then leaky ReLU: [B, D, H, W], channels-last; in `out`, if
+    that is given."""
     B, C, H, W = x.shape
     D = len(bias)
-    out = torch.empty((B, D, H, W), dtype=torch.float32, memory_format=torch.channels_last)
+    if out is None:
+        out = torch.empty((B, D, H, W), dtype=torch.float32, memory_format=torch.channels_last)
     source = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy().reshape(B, -1)
     result, added = out.permute(0, 2, 3, 1).numpy().reshape(B, -1), bias.detach().numpy()
     rows = -(-H // 4)

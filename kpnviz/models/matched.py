@@ -99,7 +99,7 @@ class _Encoder(nn.Module):
         for m in range(0, M, few):
             part = costs[m : m + few]
             x = narrowed(*_flat(part), part.shape, weight, self.narrow.bias, self.leak, _MOST)
-            e[m : m + few] = convolved(x, filters, self.spread.bias, self.leak)
+            convolved(x, filters, self.spread.bias, self.leak, e[m : m + few])
         return e
 
     def _narrowed(self, costs: Tensor) -> Tensor:
@@ -193,8 +193,8 @@ class MatchingNetwork(nn.Module):
             costs = costs.view(
                 B, N, self.config.windows, self.rows, *costs.shape[-2:]
             )  # [B, N, J, rows, h, w]
-            plain = _in_strips(self._plain_factors, costs)
-            inputs = F.pixel_unshuffle(self._scene(g, plain), 2)  # [B, 4 * 5, h, w]
+            plain, left = self._plain(costs)
+            inputs = F.pixel_unshuffle(self._scene(g, plain, left), 2)  # [B, 4 * 5, h, w]
             if self.config.direct:
                 image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
         del g, full, plain  # they are large, and not needed any more
@@ -227,6 +227,23 @@ class MatchingNetwork(nn.Module):
 
         return predict
 
+    def _plain(self, costs: Tensor) -> tuple[Tensor, Tensor]:
+        """Costs [B, N, J, rows, h, w] -> kernels by matching alone [B, N, rows, h, w], and the standard deviation of
+        the noise that they leave, in units of a frame's [B, h, w]."""
+        if not (self.config.separable and compiled_for(costs)):
+            plain = _in_strips(self._plain_factors, costs)
+            return plain, _in_strips(self._left, plain)
+        from kpnviz.models._compiled import plain_factors  # imports numba
+
+        B, N, J, rows, h, w = costs.shape
+        plain, left = costs.new_empty(B, N, rows, h, w), costs.new_empty(B, h, w)
+        for b in range(B):
+            numbers, steps = _flat(costs[b])
+            steps[2] = steps[2] if J > 1 else 0
+            sharpness = _PLAIN_SHARPNESS, _PLAIN_SHARPNESS_1D
+            plain_factors(numbers, steps, sharpness, plain[b].numpy(), left[b].numpy())
+        return plain, left
+
     def _plain_factors(self, costs: Tensor) -> Tensor:
         """Kernels of the largest size by matching alone, from the two narrowest windows: [B, N, rows, h, w]."""
         N = costs.shape[1]
@@ -238,11 +255,11 @@ class MatchingNetwork(nn.Module):
         v, h = (torch.softmax(-_PLAIN_SHARPNESS_1D * costs, 2) for costs in (vertical, horizontal))
         return torch.cat((share * v, h), 2)
 
-    def _scene(self, g: Tensor, plain: Tensor) -> Tensor:
+    def _scene(self, g: Tensor, plain: Tensor, left: Tensor) -> Tensor:
         """The trunk's inputs, [B, 5, H', W']: reference, matched mean (fine and wide), the noise left in it,
         brightness."""
         mean = local_conv(g, plain, (2 * self.reach + 1,), separable=self.config.separable)[:, None]
-        left = F.interpolate(_in_strips(self._left, plain)[:, None], scale_factor=2)
+        left = F.interpolate(left[:, None], scale_factor=2)
         base = F.pad(mean, (_BASE // 2,) * 4, mode="replicate")
         for box in ((_BASE, 1), (1, _BASE)):
             base = F.avg_pool2d(base, box, 1)

@@ -76,11 +76,14 @@ def test_the_link_to_a_page_holds_what_it_shows_and_the_navigation_stays_in_plac
     places = {}
     for name, query, title in (
         ("Learn", "learn?v=2&lesson=3", "Copies the link to this lesson"),
-        ("Results", "results?v=2", "Copies the link to this page"),
+        ("Results", "results?v=2&results_measure=SSIM", "Copies the link to what you see now"),
         ("Your burst", "your_burst?v=2", "Copies the link to this page with its example"),
     ):
         page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
         page.wait_for_url(f"**/{name.lower().replace(' ', '_')}?**photo=city**")
+        if name == "Results":
+            page.get_by_test_id("stButtonGroup").get_by_text("SSIM", exact=True).click()
+            page.wait_for_url("**results_measure=SSIM**")
         button = page.get_by_role("button", name="Copy link")
         expect(button).to_have_attribute("title", re.compile(f"^{title}"))
         button.click()

@@ -29,7 +29,9 @@ def test_report(monkeypatch):
         for backend in ("numba", benchmark.STACKED)
     ] + [
         ("matching", {"backend": backend, **seen, **side}) for backend in ("numba", benchmark.SHIFTED)
-    ] + [(kind, {"model": "kpn-l5", "height": 96, "width": 128}) for kind in ("end_to_end", "files")])  # fmt: skip
+    ] + [("end_to_end", {"model": "kpn-l5", "height": 96, "width": 128})] + [
+        ("files", {"model": "kpn-l5", "color": color, "height": 96, "width": 128}) for color in (False, True)
+    ])  # fmt: skip
     report = benchmark.run(show_progress=False)
     assert set(report) == {"machine", "local_conv", "matching", "end_to_end", "files"}
     assert set(report["local_conv"][0]) == {
@@ -50,6 +52,9 @@ def test_report(monkeypatch):
     assert report["matching"][1]["peak_bytes"] > 3.2e6
     text = benchmark.as_text(report)
     frames = config_of("kpn-l5").frames
+    gray, color = report["files"]
+    assert gray["seconds"] == gray["preparing"] + gray["denoising"]
+    assert f"{color['seconds'] / gray['seconds']:.2f}x gray" in text and "kpn-l5, color" in text
     assert text.count("x faster") == 2 and f"{frames} files read" in text and "kpn-l5" in text
 
 

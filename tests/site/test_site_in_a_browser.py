@@ -497,6 +497,12 @@ def test_back_leads_to_where_one_was_and_a_number_is_named(open_page, address):
     assert says in introduction.inner_text()
     page.go_back()
     wait_until(page, f"Math.abs(scrollY - {top}) <= 2")
+    # What is chosen is in the address, as in the app's.
+    page.goto(f"{address}results/?v=2&results_gain=8&results_compared=mkpn")
+    assert page.get_by_label("Compared with").input_value() == "mkpn"
+    assert page.get_by_label("Gain of the figures").input_value() == "8"
+    page.get_by_label("Measure of the tables").select_option("SSIM")
+    wait_until(page, "location.search.endsWith('results_gain=8&results_measure=SSIM&results_compared=mkpn')")
 
 
 KEYS = """(slider) => ["keydown", "input", "keydown", "input"].forEach((type) => {
