@@ -224,20 +224,21 @@ def prepare(
 
     shifts = results(find, range(total))
     progress(0.9, "Comparing the brightness of the frames")
+    if even:
+        stack = _made_even(stack, reference, shifts, motion, between)
     found = {i: motion[i] for i, shift in enumerate(shifts) if shift.measured is not None}
     told = with_black_told(stack, found, reference, between)
     if told.levels != stack.levels:
-        if even:
+        if even:  # what was added to all frames alike had its part in their brightness
             lights = [
                 told.relit(image * np.float32(g), stack) for image, g in zip(overviews, gains, strict=True)
             ]
             gains = light.first_gains(lights, told.exposures, told.clipped)
-            gains = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
-            told = replace(told, gains=gains)
+            each = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
+            told = _made_even(replace(told, gains=each), reference, shifts, motion, between)
         noise = _noise_at_first(told, reference)
     stack = told
     if even:
-        stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     leave_out = apply and not stack.known
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
@@ -426,7 +427,7 @@ def _what_is_shared(
 ) -> tuple[bool, bool]:
     """:func:`what_is_shared` by overviews of two frames, on few pixels: it is asked of every burst."""
     factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
-    more = np.array(reduction(*a.shape, _TOLD_PIXELS))
+    more = np.array(reduction(a.shape[0], a.shape[1], _TOLD_PIXELS))
     reduced = noise.scaled(1 / float((factors * more).prod()) ** 0.5)
     here, there = (box_reduce(image, (int(more[0]), int(more[1]))) for image in (a, b))
     return what_is_shared(here, there, reduced, None if shift is None else np.array(shift) / (factors * more))
