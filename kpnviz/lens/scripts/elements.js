@@ -53,14 +53,14 @@ export class Parts {
   }
 
   /** @returns {HTMLDialogElement} */
-  /** Keys and gestures, from the first: the browser scrolls to the button that closes it. */
-  showHelp() {
-    this.help.showModal();
-    this.help.scrollTop = 0;
-  }
-
   get help() {
     return /** @type {HTMLDialogElement} */ (this.find(".help"));
+  }
+
+  /** Keys and gestures, from their beginning. */
+  openHelp() {
+    this.help.showModal();
+    this.help.scrollTop = 0;
   }
 }
 
