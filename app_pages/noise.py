@@ -125,7 +125,7 @@ def curves(burst: Burst, found: Mapping[str, Mapping[float, cache.Answer]]) -> N
                 elements.chart(figure, f"noise_{name}_{len(scales)}")
     flat = " and ".join(markdown_title(method) for method in answers if is_blind(method))
     blind = SAYS["flat"].format(names=flat) if flat else SAYS["no_flat"].format(name=title_of(BLIND))
-    st.caption(f"{SAYS['caption'].format(protocol=protocol(burst))} {blind}")
+    st.caption(f"{SAYS['caption'].format(protocol=protocol(burst, 'PSNR'))} {blind}")
 
 
 @elements.fragment
@@ -155,7 +155,7 @@ def show_matrix(small: BurstRecipe, values: np.ndarray) -> None:
         st.markdown(SAYS["cells"].format(height=height, width=width))
         loses = loss.max() >= 0.005
         st.markdown(SAYS["better"].format(loss=f"{loss.max():.2f}") if loses else SAYS["best"])
-    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small))}.")
+    st.caption(f"{beyond_training(cache.MATRIX_GAINS)} {protocol(cache.burst_of(small), 'PSNR')}.")
 
 
 begin(NOISE.title, NOISE.introduction)

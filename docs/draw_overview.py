@@ -113,12 +113,11 @@ def draw() -> str:
     for at, title, note in (
         (126, "burst", "noisy, shaken"),
         (353, "network", ""),
-        (596, "patches × kernels", "one kernel a pixel and frame"),
+        (596, "patches × kernels", "a kernel for each"),
         (874, "mean", "the picture"),
     ):
-        parts.append(
-            f'<text x="{at}" y="456">{title}</text><text class="small" x="{at}" y="487">{note}</text>'
-        )
+        parts.append(f'<text class="{title.split()[0]}" x="{at}" y="456">{title}</text>')
+        parts.append(f'<text class="small" x="{at}" y="487">{note}</text>')
     tip = '<path d="M 0 1 L 9 5 L 0 9 Z" fill="currentColor"/>'
     marker = 'id="tip" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" markerHeight="6" orient="auto"'
     return (

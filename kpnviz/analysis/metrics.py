@@ -14,9 +14,10 @@ from kpnviz.limits import MAX_INTENSITY, MIN_WHITE
 CROP = 8
 """Pixels of each side that the metrics leave out."""
 
-PROTOCOL_OF_ONE = (
-    f"PSNR and SSIM after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side"
-)
+HOW_TAKEN = f"after the sRGB transfer, clipped to [0, 1], {CROP} px cropped from each side"
+"""How pictures are prepared for every metric."""
+
+PROTOCOL_OF_ONE = f"PSNR and SSIM {HOW_TAKEN}"
 """How the metrics of one picture are taken; people in this field disagree by 3 dB because they differ in this."""
 
 PROTOCOL = f"{PROTOCOL_OF_ONE}, mean of per-image values"

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from kpnviz.analysis.kernel_stats import centroid, entropy, frame_share, spread
-from kpnviz.analysis.metrics import PROTOCOL_OF_ONE, has_ssim, psnr, ssim
+from kpnviz.analysis.metrics import HOW_TAKEN, has_ssim, psnr, ssim
 from kpnviz.burst import Burst
 from kpnviz.denoise import Estimate
 
 
-def protocol(burst: Burst) -> str:
-    """How the scores of a burst are taken, and of what: the beginning of a sentence."""
-    return f"{PROTOCOL_OF_ONE}, of {'R, G and B together' if burst.channels else 'the luminance'}"
+def protocol(burst: Burst, metrics: str = "PSNR and SSIM") -> str:
+    """How the scores of a burst are taken, and of what: the beginning of a sentence that names the `metrics` shown."""
+    return f"{metrics} {HOW_TAKEN}, of {'R, G and B together' if burst.channels else 'the luminance'}"
 
 
 def scores(burst: Burst, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:

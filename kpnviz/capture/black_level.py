@@ -62,12 +62,13 @@ class BlackFit:
         low, high = self.range
         return low - self.error <= black <= high + self.error
 
-    def best(self, whole: bool) -> float:
+    def best(self, whole: bool, scale: int = 1) -> float:
         """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
-        with 3.5; of counts (`whole`) the number that makers add which is nearest to it, if one is possible."""
+        with 3.5; of counts (`whole`), times `scale`, the number that makers add which is nearest to it, if one is
+        possible."""
         likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
-        usual = [float(p) for p in PEDESTALS if whole and self.allows(p)]
-        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else likely
+        usual = [float(p * scale) for p in PEDESTALS if whole and self.allows(p * scale)]
+        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else float(f"{likely:.4g}")
 
     def scaled(self, factor: float, offset: float) -> BlackFit:
         """Of numbers that are `factor` times light plus `offset`."""
@@ -95,9 +96,11 @@ def with_black_told(
     except ValueError:
         return stack
     fit = light.scaled(white - now, now)
-    low, high = (f"{value:.3g}" for value in fit.range)
+    low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
     if fit.above_0:
-        black = fit.best(whole)
+        # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
+        unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
+        black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
         return stack.with_black(
             black,
             f"Nobody states which number is black. Noise grows in proportion to light; here it does so from black at "

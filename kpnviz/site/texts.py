@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kpnviz.analysis.maps import CLASS_RULE
-from kpnviz.analysis.metrics import PROTOCOL_OF_ONE
+from kpnviz.analysis.metrics import HOW_TAKEN, PROTOCOL_OF_ONE
 from kpnviz.burst import MOTIONS
 from kpnviz.evaluation.baselines import short_title_of, title_of
 from kpnviz.evaluation.results import Results, difference
@@ -67,7 +67,11 @@ def page_texts(gains: Sequence[float]) -> dict[str, dict[str, str]]:
         }
         for name, page in pages.ALL.items()
     }
-    found["noise"] |= {"beyond": tables.beyond_training(gains), "blind": title_of(pages.BLIND)}
+    found["noise"] |= {
+        "beyond": tables.beyond_training(gains),
+        "blind": title_of(pages.BLIND),
+        "protocol": html.escape(f"PSNR {HOW_TAKEN}"),
+    }
     return found | {"classes": {"rule": markup(CLASS_RULE), "protocol": html.escape(PROTOCOL_OF_ONE)}}
 
 

@@ -120,7 +120,7 @@ def choose(
 
 
 def size_ticks(sizes: Sequence[int]) -> list[str]:
-    """Kernel sizes at an axis with a logarithmic scale, on which 11 has no room between 9 and 13."""
+    """Kernel sizes at an axis with a logarithmic scale, in a narrow figure: 11 has no room between 9 and 13."""
     return ["" if size == 11 and {9, 13} <= set(sizes) else str(size) for size in sizes]
 
 

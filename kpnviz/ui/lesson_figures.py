@@ -90,7 +90,6 @@ def noise(lesson: Lesson, recipe: BurstRecipe) -> None:
     linear = spread(burst.frames - burst.truth)
     shown = spread(displayed(burst.frames) - displayed(burst.truth))
     line = noise_std(np.array(levels), model.read_std, model.shot_gain).tolist()
-    ticks = [f"{level:.2f}" if i % 4 == 0 or i == len(levels) - 1 else "" for i, level in enumerate(levels)]
     with elements.grid("lesson_noise", PAIR):
         for heading, series in (
             ("In linear intensity", {"measured": linear, "√(σᵣ² + σₛ y)": line}),
@@ -100,8 +99,9 @@ def noise(lesson: Lesson, recipe: BurstRecipe) -> None:
                 st.markdown(f"**{heading}**")
                 figure = figures.curves(
                     levels, series, "true intensity y (white = 1)", "standard deviation (white = 1)",
-                    tick_text=ticks, height=HEIGHT, level=["√(σᵣ² + σₛ y)"],
+                    height=HEIGHT, level=["√(σᵣ² + σₛ y)"],
                 )  # fmt: skip
+                figure.update_xaxes(tickmode="auto", nticks=6)  # round numbers, not those of the levels
                 figure.update_yaxes(rangemode="tozero")
                 elements.chart(figure, f"lesson_{heading}")
 
@@ -280,7 +280,7 @@ def size(lesson: Lesson, recipe: BurstRecipe) -> None:
         level.append("MKPN")
     figure = figures.curves(
         sizes, series, "kernel size n, px", "noise variance / that of one frame", log2=True, level=level,
-        tick_text=elements.size_ticks(sizes), height=HEIGHT,
+        height=HEIGHT,
     )  # fmt: skip
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     elements.chart(figure, "lesson_size")

@@ -83,6 +83,11 @@ class Upload:
         chosen = (str(self.own.reference),) if self.own.chosen else ()
         return (*self.ids, str(self.own.stack.meaning), str(self.own.unmended), *chosen)
 
+    @property
+    def dark(self) -> bool:
+        """Whether no more than a hundredth of the reference is brighter than a tenth of white."""
+        return bool(np.quantile(self.thumbnails[self.own.reference], 0.99) < 255 * displayed(np.array(0.1)))
+
 
 class Whole(NamedTuple):
     """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; a sentence

@@ -181,7 +181,7 @@ def test_views_show_patches_costs_and_ideal_kernels(page, estimates):
     network = estimates[-1].kernels.at(64, 40)
     for row, kernels in enumerate((expected, network)):
         error = expected_error(kernels, clean, burst.truth, burst.noise, 64, 40)
-        expect(page.locator(".row").nth(row)).to_contain_text(f"± {100 * error:.2f} % expected")
+        expect(page.locator(".row").nth(row)).to_contain_text(f"± {100 * error:.2f} % of white")
 
 
 def test_pictures_come_onto_the_stage_from_the_film(page):

@@ -65,6 +65,12 @@ def test_what_is_stated_stays():
     assert again.stack.levels == (100, 4000) and len(again.stack.notes) == 1
 
 
+def test_counts_in_the_upper_bits_have_black_there_too():
+    """And a scene that moves by much, so that the brightness of its frames differs before they are aligned."""
+    stack = prepare(read(counts(100, photo="dog") << 4)).stack
+    assert stack.levels == (1600, 65520)
+
+
 def test_frames_of_other_exposures_are_alike_once_black_is_known():
     own = prepare(read(counts(256, exposures=(1, 1, 0.5, 0.5))))
     assert own.stack.levels[0] == 256

@@ -110,10 +110,12 @@ def test_a_picture_is_named_after_the_frame_that_is_chosen():
 
 def test_the_last_step_names_pages_that_there_are():
     """Those of the app in the app, those of the site on the site; Explore holds the rest."""
-    for of, titles in (("app", PAGES.values()), ("site", SITE_PAGES.values())):
-        ways = [way for way in scene()["steps"][-1]["ways"] if len(way) == 2 or way[2] == of]
-        assert {name for name, *_ in ways} - {"Examples", "Assumed noise"} <= set(titles), of
-        assert len([way for way in ways if len(way) == 3]) == 1
+    for of, pages in (("app", PAGES), ("site", SITE_PAGES)):
+        ways = [way for way in scene()["steps"][-1]["ways"] if way.get("of", of) == of]
+        assert {way["title"] for way in ways if "page" not in way} == {"Examples", "Assumed noise"}
+        # The scene leads to Explore by itself.
+        expected = {page: title for page, title in pages.items() if title != "Explore"}
+        assert {way["page"]: way["title"] for way in ways if "page" in way} == expected, of
 
 
 def test_papers_and_source_are_those_of_the_citation():

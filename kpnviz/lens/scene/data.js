@@ -134,8 +134,9 @@ export class SceneData {
     return /** @type {KernelField} */ (this.sizesPayload?.methods[0].kernels);
   }
 
+  /** The network, and what it predicts. */
   get network() {
-    return this.payload.methods[0].title;
+    return `${this.payload.methods[0].title}: ${this.field.K}×${this.field.K} kernels`;
   }
 
   get whole() {

@@ -29,11 +29,12 @@ function noteSeen() {
 /**
  * Put the scene into an element, or a shadow root; it is shown once its `open` is called, as a window over the page.
  * `load` gives the payload of a part (kpnviz/lens/scene), `early` that of the burst alone, where it is there before. `onEnd` is told whether the visitor came to its end.
- * `of` says whose pages the last step names: those of the app, or of the site.
+ * `of` says whose pages the last step names: those of the app, or of the site. `addressOf` gives the address of one of them,
+ * `toPage` goes there and returns whether it could; else the link is followed.
  * @param {HTMLElement | ShadowRoot} place
- * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", onEnd?: (finished: boolean) => void }} host
+ * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", addressOf?: (page: string) => string, toPage?: (page: string) => boolean, onEnd?: (finished: boolean) => void }} host
  */
-export function mountScene(place, { load, early, of = "app", onEnd = () => {} }) {
+export function mountScene(place, { load, early, of = "app", addressOf, toPage = () => false, onEnd = () => {} }) {
   const markup = document.createElement("template");
   markup.innerHTML = MARKUP;
   place.replaceChildren(make("style", "", STYLE), markup.content);
@@ -42,6 +43,8 @@ export function mountScene(place, { load, early, of = "app", onEnd = () => {} })
     load,
     early,
     of,
+    addressOf,
+    toPage,
     onEnd: (finished) => {
       noteSeen();
       onEnd(finished);

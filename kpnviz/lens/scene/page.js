@@ -2,6 +2,7 @@
 
 /** @import { Ink } from "../scripts/types" */
 /** @import { Step } from "./steps.js" */
+/** @import { Way } from "./texts.js" */
 
 import { make, makeButton } from "../scripts/elements.js";
 import { clamp } from "../scripts/layout.js";
@@ -19,10 +20,12 @@ export class ScenePage {
   /**
    * @param {HTMLDialogElement} dialog
    * @param {string} of  whose pages the last step names
+   * @param {(page: string) => string} addressOf  of a page
    */
-  constructor(dialog, of) {
+  constructor(dialog, of, addressOf) {
     this.dialog = dialog;
     this.of = of;
+    this.addressOf = addressOf;
     this.size = 300; // CSS pixels of a picture
     this.cell = 60; // and of one in the strip
     this.font = "sans-serif";
@@ -106,7 +109,7 @@ export class ScenePage {
     this.find(".number").textContent = `${index + 1} of ${TEXT.length}`;
     this.find("h2").textContent = title;
     this.find(".sentence").textContent = text;
-    this.find(".ways").replaceChildren(...ways.filter(([, , of]) => !of || of === this.of).map(([what, why]) => make("li", "", make("b", "", what), `: ${why}`)));
+    this.find(".ways").replaceChildren(...ways.filter(({ of }) => !of || of === this.of).map((way) => this.wayOf(way)));
     this.find(".facts").textContent = "";
     const { authors, title: source, venue, year, url } = SCENE.papers[paper];
     const link = make("a", "", source);
@@ -125,6 +128,16 @@ export class ScenePage {
     const range = { frames: [0, this.cells.length - 1, 1], noise: [-2, 2, 0.01], together: [0, 1, 0.01] }[plays];
     [this.range.min, this.range.max, this.range.step] = range.map(String);
     this.find(".slider span").textContent = { frames: "Frame", noise: "Assumed noise", together: "Fuse" }[plays];
+  }
+
+  /**
+   * What to go on with: a page by a link, what is on the next page by its name.
+   * @param {Way} way
+   */
+  wayOf({ title, what, page }) {
+    const name = page ? make("a", "", title) : make("b", "", title);
+    if (page && name instanceof HTMLAnchorElement) Object.assign(name, { href: this.addressOf(page) }).dataset.page = page;
+    return make("li", "", name, `: ${what}`);
   }
 
   /**

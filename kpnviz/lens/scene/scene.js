@@ -23,12 +23,13 @@ const STEP_MS = 14000; // a step's time, where steps go on by themselves
 export class Scene {
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", onEnd?: (finished: boolean) => void }} host
+   * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", addressOf?: (page: string) => string, toPage?: (page: string) => boolean, onEnd?: (finished: boolean) => void }} host
    */
-  constructor(dialog, { load, early, of = "app", onEnd = () => {} }) {
+  constructor(dialog, { load, early, of = "app", addressOf = (page) => `${page}${location.search}`, toPage = () => false, onEnd = () => {} }) {
     this.dialog = dialog;
+    this.toPage = toPage;
     this.onEnd = onEnd;
-    this.page = new ScenePage(dialog, of);
+    this.page = new ScenePage(dialog, of, addressOf);
     this.data = new SceneData(load, (part) => this.receive(part), early);
     this.index = 0;
     this.shown = false;
@@ -59,6 +60,7 @@ export class Scene {
     page.find(".skip").addEventListener("click", () => this.end(false));
     page.find(".back").addEventListener("click", () => this.go(this.index - 1));
     page.find(".next").addEventListener("click", () => this.next());
+    page.find(".ways").addEventListener("click", (event) => this.follow(event));
     page.find(".play").addEventListener("click", () => this.setPlaying(!this.playing));
     page.dots.forEach((dot, i) => dot.addEventListener("click", () => this.go(i)));
     page.cells.forEach(({ button }, i) => button.addEventListener("click", () => this.showFrame(i)));
@@ -130,6 +132,17 @@ export class Scene {
   next() {
     if (this.index === TEXT.length - 1) this.end(true);
     else this.go(this.index + 1);
+  }
+
+  /**
+   * Go to the page that is clicked, if it is: the scene is over.
+   * @param {MouseEvent} event
+   */
+  follow(event) {
+    const { page } = /** @type {HTMLElement} */ (event.target).dataset;
+    if (!page || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    this.end(true);
+    if (this.toPage(page)) event.preventDefault();
   }
 
   /** @param {number} index */

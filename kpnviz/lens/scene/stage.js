@@ -143,7 +143,7 @@ export function drawSizes(canvas, size, { kernels, K, palette, ink, font, togeth
   cased(context, MARK, 2, () => context.arc(cx, cy, 4, 0, 2 * Math.PI));
   context.textAlign = "left";
   context.fillStyle = ink.text;
-  context.fillText(small ? `(${pixel.join(", ")})` : title, left + inset + letters, top + 0.5 * inset + 0.35 * letters);
+  context.fillText(small ? `y ${pixel[0]}, x ${pixel[1]}` : title, left + inset + letters, top + 0.5 * inset + 0.35 * letters);
 }
 
 /**

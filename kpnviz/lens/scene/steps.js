@@ -7,9 +7,9 @@
 import { drawKernel, drawPatch } from "../scripts/paint.js";
 import { applyKernels, patchAt, strongest } from "../scripts/kernels.js";
 import { encode, gray } from "../scripts/palette.js";
-import { factorText, offset, percent, signed } from "../scripts/text.js";
+import { factorText, percent, plus, signed } from "../scripts/text.js";
 import { meanShare, spreadOf } from "./arithmetic.js";
-import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stage.js";
+import { drawBars, drawKernelOver, drawSizes, drawView, FULL_SHARE, markPixel } from "./stage.js";
 
 /**
  * part: the payload that it needs; plays: what moves by itself; steered: the mouse moves the pixel; near: it is looked at
@@ -25,6 +25,13 @@ import { drawBars, drawKernelOver, drawSizes, drawView, markPixel } from "./stag
 
 const CLOSE = 49; // pixels a side of the part that is looked at closely
 const PATCH = 15; // of the patches in the strip
+const KEY = "red adds, blue subtracts"; // what the colors of weights mean
+
+/**
+ * "dy +2, dx −3 px", down and to the right.
+ * @param {number[]} shift
+ */
+const alongAxes = ([dy, dx]) => `dy ${plus(dy, 0)}, dx ${plus(dx, 0)} px`;
 
 /**
  * The kernels of all frames at the pixel, and what they do there.
@@ -47,7 +54,7 @@ function paintBurst(scene) {
   scene.strip((canvas, size, i) => void drawView(canvas, size, data.frameAt(i), whole), String);
   const [one, mean] = payload.panels.map(({ scores }) => `${signed(scores?.psnr ?? NaN, 1)} dB`);
   const shift = payload.shifts?.[frame] ?? [0, 0];
-  scene.captions(frame ? `moved by ${offset(shift)} px` : "the reference", "");
+  scene.captions(frame ? `moved ${alongAxes(shift)}` : "the reference", "");
   page.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}.`);
 }
 
@@ -77,10 +84,10 @@ function paintKernels(scene) {
   const beyond = Math.max(Math.abs(dy), Math.abs(dx)) > reach;
   const away = centroid ? Math.hypot(centroid[0] - dy, centroid[1] - dx) : 0;
   const total = cells.slice(0, frame + 1).reduce((all, { adds }) => all + adds, 0);
-  scene.captions("", data.network);
+  scene.captions(KEY, data.network);
   page.facts(
     beyond
-      ? `Frame ${frame} moved by ${offset([dy, dx])} px, beyond the kernel’s reach of ${reach}: it adds ${signed(cells[frame].adds, 3)} (white = 1). `
+      ? `Frame ${frame} moved by ${alongAxes([dy, dx])}, beyond the kernel’s reach of ${reach} px: it adds ${signed(cells[frame].adds, 3)} (white = 1). `
       : `The middle of this kernel is ${signed(away, 1)} px from where the scene went (ring). `,
     frame === cells.length - 1
       ? `All frames add up to ${signed(sum, 3)}; the picture’s pixel is ${signed(data.imageAt(pixel), 3)} (white = 1).`
@@ -106,10 +113,10 @@ function paintShares(scene) {
   const shift = payload.shifts?.[frame] ?? [0, 0];
   const reach = (field.K - 1) / 2;
   const beyond = Math.max(...shift.map(Math.abs)) > reach;
-  scene.captions("", "dark: none");
+  scene.captions("", `dark 0 %, bright ≥ ${percent(FULL_SHARE)}`);
   page.facts(
     beyond
-      ? `Frame ${frame} moved by ${offset(shift)} px, and kernels reach ${reach}: it makes up ${percent(all)} of the picture.`
+      ? `Frame ${frame} moved by ${alongAxes(shift)}, and kernels reach ${reach} px: it makes up ${percent(all)} of the picture.`
       : `Frame ${frame} makes up ${percent(all)} of the picture, and ${percent(ball)} where frame 0 shows the ball.`,
   );
 }
@@ -131,7 +138,7 @@ function paintNoise(scene) {
     (i) => percent(cells[i].share),
   );
   const told = Math.abs(power) < 0.02 ? "the true noise" : `${factorText(Number(power.toFixed(1)))} the true noise`;
-  scene.captions("", data.score);
+  scene.captions(KEY, data.score);
   page.facts(
     `Told of ${told}, the kernel on frame ${frame} spreads over ${signed(spreadOf(cells[frame].weights, K), 1)} px; `,
     `frame ${frame} has ${percent(cells[frame].share)} of this pixel.`,
@@ -146,14 +153,14 @@ function paintSizes(scene) {
   const places = data.sizePlaces();
   [left, right].forEach((canvas, n) => {
     const { kernels, pixel } = places[n];
-    const title = `frame 0, pixel (${pixel.join(", ")})`;
+    const title = `frame 0, pixel y ${pixel[0]}, x ${pixel[1]}`;
     const drawing = { kernels, pixel, K: data.sizesField.K, palette, ink, font, together, picture: data.sizesImage(), width: data.payload.width, title };
     drawSizes(canvas, size, drawing);
     drawBars(page.bars[n], { kernels, ink, font, color: ink.shift });
   });
   const large = places.map(({ kernels }) => kernels.slice(-2).reduce((sum, { carries }) => sum + carries, 0));
-  scene.captions("", "");
-  page.facts(`The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size).`);
+  scene.captions(KEY, KEY);
+  page.facts(`The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size n×n).`);
 }
 
 /** @type {Record<string, Step>} */

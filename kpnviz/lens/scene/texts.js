@@ -2,7 +2,8 @@
 
 import TEXTS from "./scene.json";
 
-/** @typedef {{ name: string, title: string, text: string, paper: string, left: string, right: string, ways?: string[][] }} StepTexts */
+/** What to go on with; page: of which it is the name, else it is on the next one. @typedef {{ title: string, what: string, page?: string, of?: "app" | "site" }} Way */
+/** @typedef {{ name: string, title: string, text: string, paper: string, left: string, right: string, ways?: Way[] }} StepTexts */
 
 export const SCENE = JSON.parse(TEXTS);
 

@@ -66,7 +66,11 @@ export class Controls {
 
   /** What is changed by hand, and the choices of the views Region and Kinds. */
   writeChanges() {
-    const { state: { byHand, anew, region, kindCount, frames }, parts } = this; // prettier-ignore
+    const { state: { byHand, anew, region, kindCount, frames, look, mode, chosenMethod }, parts } = this; // prettier-ignore
+    const network = parts.find(".of-network");
+    network.hidden = look !== "kinds" || !chosenMethod;
+    network.textContent = `of ${chosenMethod?.title}`;
+    parts.find(".map-kinds").hidden = network.hidden || mode === "kinds";
     parts.input("region").value = `${region}`;
     parts.input("kinds").value = `${kindCount}`;
     parts.input("nonnegative").checked = byHand.nonnegative;

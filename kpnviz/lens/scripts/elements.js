@@ -56,6 +56,12 @@ export class Parts {
   get help() {
     return /** @type {HTMLDialogElement} */ (this.find(".help"));
   }
+
+  /** Keys and gestures, from their beginning. */
+  openHelp() {
+    this.help.showModal();
+    this.help.scrollTop = 0;
+  }
 }
 
 /** @param {EventTarget | null} target */

@@ -56,7 +56,7 @@ export function actionOf(key, step, input) {
     p: () => state.chooseStep(state.series.applied - 1),
     b: () => input.fill(),
     v: () => state.roll(painter.pictures.calm.matches),
-    "?": () => parts.help.showModal(),
+    "?": () => parts.openHelp(),
   };
   /** @type {Record<string, () => void>} */
   const whileSumming = { ",": () => state.stepSum(-1), ".": () => state.stepSum(1), " ": () => state.play() };

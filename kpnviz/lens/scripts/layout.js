@@ -12,6 +12,7 @@ export const STRIP_KERNEL = 38; // the smallest where the lens fills the window;
 export const COLUMN_SHARE = 0.45; // of the lens' width, for pictures in a low window
 const SMALLEST_DOCKED = 150; // the stage of a telephone, if only so all kernels are in sight under it
 export const LABELED_KERNEL = 30; // in a strip, smaller ones have no numbers under them
+const [WORDY_LEAST, WORDY_MOST] = [40, 64]; // in a strip, of views whose long numbers take a line of their own
 const SMALLEST_STRIP_KERNEL = 14;
 const [STRIP_GAP, STRIP_NAME, STRIP_TEXT, BARE_TEXT, STRIP_ROW_GAP] = [3, 20, 21, 9, 4]; // between and under kernels of a strip
 const MAX_LARGER = 1.25; // kernels grow with large letters, up to this
@@ -81,13 +82,19 @@ export function stripHeight(width, methods, count, type = 1) {
 
 /**
  * Kernels in a strip, each row under its name: as large as fits a box of width x height, without numbers under them where they
- * are small. `fits`: all are in sight.
+ * are small. `wordy`: numbers are to be read in any case, each in a line of its own, and one scrolls to the last. `fits`: all are
+ * in sight, or are to be scrolled to.
  * @param {number[]} counts
  * @param {number} width
  * @param {number} height
  */
-export function arrangeStrip(counts, width, height, type = 1) {
+export function arrangeStrip(counts, width, height, type = 1, wordy = false) {
   const most = Math.max(1, ...counts);
+  if (wordy) {
+    const across = Math.max(1, Math.floor((width + STRIP_GAP) / (WORDY_LEAST * type + STRIP_GAP)));
+    const columns = Math.ceil(most / Math.ceil(most / across));
+    return { named: false, columns, side: Math.min(Math.floor((width + STRIP_GAP) / columns) - STRIP_GAP, WORDY_MOST * type), fits: true };
+  }
   const down = height - counts.length * STRIP_NAME * type - (counts.length - 1) * STRIP_ROW_GAP;
   const fitting = Math.max(1, Math.floor((width + STRIP_GAP) / (SMALLEST_STRIP_KERNEL + STRIP_GAP)));
   let best = { named: false, columns: Math.min(most, fitting), side: SMALLEST_STRIP_KERNEL, fits: false };

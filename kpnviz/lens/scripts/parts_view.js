@@ -81,8 +81,8 @@ export const partsView = {
       "Each kernel is the product of a vertical factor u (bars at its left) and a horizontal factor v (bars above it)" +
       (several
         ? "; the fused kernel, which is applied, is the mean of all sizes, each completed with zeros to the largest. Click a size to switch it " +
-          `off: the mean is then that of the others${state.byHand.keepShare ? ", scaled to the same sum of shares" : ""}, in the picture and its PSNR too. Under each: its share of the picture${overN(state)} and the number of sizes.`
-        : `. Under it: its share of the picture${overN(state)}.`) +
+          `off: the mean is then that of the others${state.byHand.keepShare ? ", scaled to the same sum of shares" : ""}, in the picture and its PSNR too. Under each: its share of the picture, the sum of its weights${overN(state) ? `${overN(state)} and` : ", divided"} by the number of sizes.`
+        : `. Under it: its share of the picture, the sum of its weights${overN(state)}.`) +
       (isMixed(state) ? " Between two noises that were computed kernels are mixed, and have no factors." : "")
     );
   },

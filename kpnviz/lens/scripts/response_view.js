@@ -75,7 +75,7 @@ export const responseView = {
           ...{ text: `noise × ${signed(left, 2)}`, kind: "total" },
           tip:
             "What is left of the standard deviation of noise that is white and alike in all frames: the root of the sum of " +
-            `the squares of all weights${divisor > 1 ? ", over N" : ""}`,
+            `the squares of all weights${divisor > 1 ? ", divided by the number of frames" : ""}`,
         },
         { text: `shares sum to ${percent(total)}`, tip: "What passes of frequency 0: a flat area" },
       ],

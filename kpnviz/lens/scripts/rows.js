@@ -171,9 +171,10 @@ export class Rows {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
     const strip = how === "strip";
     const least = how === "small" && !this.view.wordy ? STRIP_KERNEL : undefined;
-    const arranged = strip ? arrangeStrip(counts, width, height, type) : arrange(counts, width, height, type, least);
+    const arranged = strip ? arrangeStrip(counts, width, height, type, this.view.wordy) : arrange(counts, width, height, type, least);
     this.box.classList.toggle("strip", strip);
     this.box.classList.toggle("bare", strip && arranged.side < LABELED_KERNEL);
+    this.box.classList.toggle("wordy", Boolean(this.view.wordy));
     this.box.classList.toggle("short", arranged.side < WHOLE_LABEL * type);
     this.place(arranged);
     this.fits = arranged.fits;

@@ -25,7 +25,7 @@ export const usesView = {
       cells: uses.map((weights, i) => ({
         bar: parts[i],
         text: percent(parts[i]),
-        tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up${mean ? ", over N," : ""} to ${signed(100 * parts[i], 1)} %`,
+        tip: `The weights that the picture gives to pixel y ${y}, x ${x} of frame ${i} add up${mean ? ", divided by the number of frames," : ""} to ${signed(100 * parts[i], 1)} %`,
         draw: (canvas, size) =>
           drawKernel(canvas, size, {
             ...{ weights, K, boxSize, palette, ink },

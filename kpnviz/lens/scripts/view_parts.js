@@ -26,7 +26,7 @@ export function methodRows({ data, frames }) {
  * @param {Pick<Cell, "share" | "adds">} cell
  */
 export function shareCell({ shifts }, i, { share, adds }) {
-  const moved = i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "";
+  const moved = i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px (dy, dx)` : "";
   return {
     bar: share,
     text: percent(share),
@@ -65,7 +65,7 @@ export function pictureLine(sum, picture, allowed) {
 
 /** @param {number} allowed */
 function tickText(allowed) {
-  return `✓: the sum is the same in all digits shown; ≈: within ${Number(allowed.toPrecision(2))}, as kernels are rounded on their way`;
+  return `✓: the sum is the same in all digits shown; ≈: within ${Number(allowed.toPrecision(2))}, because the kernels here are rounded`;
 }
 
 /**
@@ -110,12 +110,12 @@ export function sumLines(found) {
   const mean = field.rule.reduce === "mean";
   const shares = cells.reduce((total, { share }) => total + share, 0);
   return [
-    ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by N" : ""}, taken here`),
+    ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by the number of frames" : ""}, taken here`),
     {
       text: `shares: ${percent(shares)}`,
       kind: "shares-sum",
       tip:
-        `What all shares add up to: the weight of all kernels of this pixel${mean ? " over N" : ""}. By so much a flat area is multiplied: ` +
+        `What all shares add up to: the weight of all kernels of this pixel${mean ? ", divided by the number of frames" : ""}. By so much a flat area is multiplied: ` +
         "100 % keeps its brightness, more brightens, less darkens.",
     },
   ];
@@ -136,12 +136,13 @@ export const markedShift = ({ marks, shifts }, i) => (marks && i > 0 && shifts ?
 export const boxOf = ({ sameScale, largest }, K) => (sameScale ? largest : K);
 
 /**
- * What is divided by the number of frames on this page: " over N", where all methods take the mean of their frames.
+ * That something is divided by the number of frames, where all methods on this page take the mean of their frames.
  * @param {Shown} state
  */
 export function overN({ kernelMethods }) {
   const kinds = new Set(kernelMethods.map(({ kernels }) => kernels.rule.reduce));
-  return !kinds.has("sum") ? " over N" : kinds.has("mean") ? " (over N, where a method takes the mean)" : "";
+  const divided = ", divided by the number of frames";
+  return !kinds.has("sum") ? divided : kinds.has("mean") ? `${divided} where a method takes their mean` : "";
 }
 
 const MAX_IDEAL_WEIGHTS = 20_000; // of which the equations can be solved while one waits
@@ -168,6 +169,6 @@ export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise }
  */
 export function roundingText({ kernelMethods }) {
   const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, as kernels travel in 16 bits" : "";
+  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, because the kernels here are rounded" : "";
   return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
 }

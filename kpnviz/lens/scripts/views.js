@@ -56,7 +56,7 @@ export const VIEWS = {
       };
     },
     note: ({ state }) =>
-      `Under each kernel: its frame, and the frame's share, the signed sum of the weights${overN(state)}. All shares together are what a ` +
+      `Under each kernel: its frame, and the frame's share, the sum of the weights (negative ones subtract)${overN(state)}. All shares together are what a ` +
       "flat area is multiplied by: 100 % keeps its brightness. Colors go by the square root of a weight, so that weak ones are seen. " +
       `${state.channels > 1 ? "The numbers beside are" : "The number beside is"} patch times kernel, added up over the frames: ` +
       `it is the picture's value${roundingText(state)}.`,
@@ -169,15 +169,16 @@ export const VIEWS = {
         }),
         lines: [
           { text: `window ${2 * 3 ** state.window} px`, tip: "A cost is the mean over a square of this side; View has others" },
-          { text: `bright 0, dark ${highest.toFixed(1)}`, tip: "Colors go by the square root of the cost" },
+          { text: `cost 0 to ${highest.toFixed(1)}`, tip: "Bright to dark, by the square root of the cost: the mean squared difference over the noise's variance, less what noise alone gives" },
+          { text: "(dy, dx) in px", tip: "Under each frame: the displacement of least cost, down and to the right" },
         ],
       };
     },
     note: ({ state }) =>
       `What the ${state.channels > 1 ? "frames (the weighted sum of R, G and B)" : "frames"} alone say, without any network: how ` +
       "unlike frame 0 each frame is around this pixel, " +
-      "displaced by up to the reach of the kernels. 0, bright, where only noise differs. The cross is the least cost, " +
-      "under it its displacement (dy, dx). Below, what each network makes of the frames.",
+      "displaced by up to the reach of the kernels. The cost is 0, bright, where only noise differs. The cross is the least cost, " +
+      "under it its displacement (dy, dx) in pixels, down and to the right. Below, what each network makes of the frames.",
   },
 
   frequencies: responseView,
@@ -205,7 +206,7 @@ export const VIEWS = {
       const { ideal } = state;
       const found = ideal.isStale ? null : ideal.found;
       const error = (/** @type {number} */ value, /** @type {string} */ whose) => ({
-        text: `± ${((100 * value) / state.data.white_level).toFixed(2)} % expected`,
+        text: `± ${((100 * value) / state.data.white_level).toFixed(2)} % of white`,
         tip:
           `The root mean square error to be expected of ${whose} if they were the same at all ` +
           `${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one, in % of white`,
@@ -242,7 +243,7 @@ export const VIEWS = {
       chosenMethod === undefined || missingForIdeal(state, 0)
         ? ""
         : `The ${chosenMethod.kernels.K}×${chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
-      `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is their expected error there, and that of the ` +
+      `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is the error to be expected of them there, as a part of white, and of the ` +
       "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
       "picture may be better.",
   },

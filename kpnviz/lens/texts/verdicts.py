@@ -446,5 +446,5 @@ def _against_gain(y_title: str, lines: Sequence[Line]) -> Curves:
 
 def _against_size(names: Sequence[str], y_title: str, lines: Sequence[Line]) -> Curves:
     sizes = [max(ZOO[name].sizes) for name in names]
-    ticks = tuple("" if size == 11 and {9, 13} <= set(sizes) else str(size) for size in sizes)
+    ticks = tuple(map(str, sizes))
     return Curves(tuple(map(float, sizes)), ticks, "kernel size n, px", y_title, tuple(lines))

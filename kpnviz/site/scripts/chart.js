@@ -4,7 +4,7 @@
  * kpnviz.lens.texts.verdicts.Curves, and more.
  * @typedef {object} Curves
  * @property {number[]} x
- * @property {string[]} ticks
+ * @property {string[]} [ticks]  one for each x; without them the axis has round numbers
  * @property {string} x_title
  * @property {string} y_title
  * @property {{ name: string, y: (number | null)[], errors?: (number | null)[], mark?: number }[]} lines  mark: an x that is dotted in the color of the line
@@ -13,12 +13,13 @@
  * @property {boolean} [log10]  whether y grows by tens
  * @property {string[]} [level]  names of lines that are drawn dashed, without dots
  * @property {boolean} [narrow]  whether it stands beside others
+ * @property {boolean} [low]  whether it stands above others, with which it is to be in sight
  * @property {number} [near]  the axis shows values up to so far from 0; those beyond are written at its end (kpnviz.figures.near)
  */
 
 // Paul Tol's "bright", and some more, as in kpnviz/figures/style.py.
 const COLORS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee7733", "#009988", "#994f00"];
-const [WIDE, NARROW] = [[460, 270], [330, 220]];
+const [WIDE, NARROW, LOW] = [[460, 270], [330, 220], [460, 182]];
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 10, 10, 42];
 const SPACE = "http://www.w3.org/2000/svg";
 
@@ -56,8 +57,8 @@ const text = (value) => String(Number(value.toPrecision(3))).replace("-", "−")
  * A figure of curves.
  * @param {Curves} curves
  */
-export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = false, log10 = false, level = [], near = Infinity, narrow = false }) {
-  const [width, height] = narrow ? NARROW : WIDE;
+export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = false, log10 = false, level = [], near = Infinity, narrow = false, low: flatter = false }) {
+  const [width, height] = narrow ? NARROW : flatter ? LOW : WIDE;
   const alongX = (/** @type {number} */ value) => (log2 ? Math.log2(value) : value);
   const alongY = (/** @type {number} */ value) => (log10 ? Math.log10(value) : value);
   const all = lines.flatMap(({ y, errors }) => y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) || Math.abs(value) > near ? [] : [value - (errors?.[i] ?? 0), value + (errors?.[i] ?? 0)])));
@@ -74,10 +75,12 @@ export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = 
     const y = placeY(number);
     svg.append(shape("line", { class: zero && number === 0 ? "zero" : "grid", x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), shape("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, log10 ? `10${[...String(Math.round(Math.log10(number)))].map((c) => "⁻¹²³⁴⁵⁶⁷⁸⁹⁰"["-1234567890".indexOf(c)]).join("")}` : text(number)));
   }
-  x.forEach((value, i) => ticks[i] && svg.append(shape("line", { class: "grid", x1: placeX(value), x2: placeX(value), y1: height - BOTTOM, y2: height - BOTTOM + 4 }), shape("text", { x: placeX(value), y: height - BOTTOM + 17, "text-anchor": "middle" }, ticks[i])));
+  const along = ticks ? x.flatMap((value, i) => (ticks[i] ? [{ value, words: ticks[i] }] : [])) : roundNumbers(x[0], x[x.length - 1], 5).map((value) => ({ value, words: text(value) }));
+  along.forEach(({ value, words }) => svg.append(shape("line", { class: "grid", x1: placeX(value), x2: placeX(value), y1: height - BOTTOM, y2: height - BOTTOM + 4 }), shape("text", { x: placeX(value), y: height - BOTTOM + 17, "text-anchor": "middle" }, words)));
+  const middle = flatter ? height / 2 : (TOP + height - BOTTOM) / 2; // a long title needs all of a low figure's height
   svg.append(
     shape("text", { class: "title", x: (LEFT + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle" }, x_title),
-    shape("text", { class: "title", x: 12, y: (TOP + height - BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${(TOP + height - BOTTOM) / 2})` }, y_title),
+    shape("text", { class: "title", x: 12, y: middle, "text-anchor": "middle", transform: `rotate(-90 12 ${middle})` }, y_title),
   );
   const legend = document.createElement("p");
   legend.className = "legend";
@@ -100,7 +103,7 @@ export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = 
       }
       const error = errors?.[i];
       if (error) svg.append(shape("line", { x1: px, x2: px, y1: placeY(value - error), y2: placeY(value + error), stroke: color, "stroke-width": 1.5 }));
-      if (!flat) svg.append(shape("circle", { cx: px, cy: py, r: 3.5, fill: color }, shape("title", {}, `${name}, ${x_title} ${ticks[i] || text(x[i])}: ${text(value)}${error ? ` ± ${text(error)}` : ""}`)));
+      if (!flat) svg.append(shape("circle", { cx: px, cy: py, r: 3.5, fill: color }, shape("title", {}, `${name}, ${x_title} ${ticks?.[i] || text(x[i])}: ${text(value)}${error ? ` ± ${text(error)}` : ""}`)));
     }
     const mark = shape("svg", { viewBox: "0 0 18 10", width: 18, height: 10, "aria-hidden": "true" }, shape("line", { x1: 0, x2: 18, y1: 5, y2: 5, stroke: color, "stroke-width": 2.5, ...(flat ? { "stroke-dasharray": "5 4" } : {}) }));
     const entry = document.createElement("span");

@@ -34,6 +34,11 @@ export class FirstMinute {
     this.ended = () => {};
     this.scene = mountScene(place.attachShadow({ mode: "open" }), {
       of: "site",
+      addressOf: (page) => site.links.get(page)?.href ?? page,
+      toPage: (page) => {
+        site.go(page);
+        return true;
+      },
       load: (part) => this.load(part),
       early: async () => pack(await this.scenery(), [], SCENE.pixels.eye, this.id),
       onEnd: () => {

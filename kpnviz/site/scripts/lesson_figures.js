@@ -31,8 +31,7 @@ export function noiseCurves({ frames, clean, H, W, N, noise }) {
   const x = full.map((group) => group.truth / group.n);
   const spread = (/** @type {number} */ k) => full.map(({ n, sums, squares }) => Math.sqrt(Math.max(squares[k] / n - (sums[k] / n) ** 2, 0)));
   const law = "√(σᵣ² + σₛ y)";
-  const ticks = x.map((value, i) => (i % 4 === 0 || i === x.length - 1 ? value.toFixed(2) : ""));
-  const axes = { x, ticks, x_title: "true intensity y (white = 1)", y_title: "standard deviation", zero: true };
+  const axes = { x, x_title: "true intensity y (white = 1)", y_title: "noise std (white = 1)", zero: true, low: true };
   return [
     ["In linear intensity", { ...axes, lines: [{ name: "measured", y: spread(0) }, { name: law, y: x.map((y) => Math.sqrt(noise.read_std ** 2 + noise.shot_gain * y)) }], level: [law] }],
     ["As a screen shows it", { ...axes, lines: [{ name: "measured", y: spread(1) }] }],
@@ -108,7 +107,7 @@ export function sizeCurves(N, networks) {
   const x = single.map(({ config }) => config.sizes[0]);
   const several = networks.filter(({ config }) => config.sizes.length > 1);
   const least = "equal weights";
-  return { x, ticks: x.map((size) => (size === 11 && x.includes(9) ? "" : String(size))), x_title: "kernel size n, px", y_title: "noise variance / that of one frame", log2: true, log10: true,
+  return { x, ticks: x.map(String), x_title: "kernel size n, px", y_title: "noise variance / that of one frame", log2: true, log10: true,
     level: [least, ...several.map(({ title }) => title)],
     lines: [{ name: "KPN Lₙ", y: single.map(({ left }) => left) }, { name: least, y: x.map((K) => 1 / (N * K * K)) }, ...several.map(({ title, left }) => ({ name: title, y: x.map(() => left) }))] };
 }

@@ -12,6 +12,16 @@ const PARTS = ["kernels", "noise", "sizes"];
  * @typedef {{ opens: boolean, addresses: Record<string, string> | null, lengths: number[] }} Header
  */
 
+/**
+ * By the page's own navigation, where it is in sight: the app is not loaded anew.
+ * @param {string} page
+ */
+function toPage(page) {
+  const link = [...document.querySelectorAll("a")].find(({ pathname }) => pathname.endsWith(`/${page}`));
+  link?.click();
+  return Boolean(link);
+}
+
 class Host {
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -24,7 +34,7 @@ class Host {
     /** @type {(() => void)[]} */
     this.waiting = [];
     this.stop = new AbortController();
-    this.scene = mountScene(/** @type {HTMLElement} */ (root.querySelector(".window")), { load: (part) => this.load(part) });
+    this.scene = mountScene(/** @type {HTMLElement} */ (root.querySelector(".window")), { load: (part) => this.load(part), toPage });
     root.querySelector(".brand")?.addEventListener("click", () => this.scene.open());
   }
 

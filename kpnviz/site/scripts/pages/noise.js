@@ -134,7 +134,7 @@ export class NoisePage extends LensPage {
         make("div", {},
           said("p", filled(says.cells, { height: String(height), width: String(width) })),
           said("p", loss < 0.005 ? says.best : filled(says.better, { loss: loss.toFixed(2) })),
-          Object.assign(said("p", `${says.beyond} ${ofBurst(session.offer.texts.classes.protocol, this.burst)}.`), { className: "caption" })),
+          Object.assign(said("p", `${says.beyond} ${ofBurst(says.protocol, this.burst)}.`), { className: "caption" })),
       );
     };
     const again = () => measure().catch((error) => error instanceof Outdated || this.fail(error));
@@ -161,7 +161,7 @@ export class NoisePage extends LensPage {
     const { says } = this;
     const names = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
     const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share, %", 100)], [says.psnr, curves("psnr", "PSNR, dB")]]);
-    const protocol = ofBurst(this.session.offer.texts.classes.protocol, this.burst);
+    const protocol = ofBurst(says.protocol, this.burst);
     const flat = names ? filled(says.flat, { names }) : filled(says.no_flat, { name: says.blind });
     this.below.replaceChildren(
       said("h2", says.curves),
