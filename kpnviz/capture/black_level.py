@@ -10,7 +10,8 @@ from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import LOG_BIAS, Patches, left_by_texture, measured
+from kpnviz.capture.noise_estimation import Patches, measured, together
+from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
 
 PEDESTALS = (16, 32, 50, 64, 100, 128, 200, 256, 500, 512, 600, 1000, 1024, 2000, 2048)
 """Numbers that makers of sensors add to counts, so that read noise is not cut off at 0."""
@@ -21,7 +22,7 @@ _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
 _ROUNDS = 12
-_UNSURE, _TRUSTED = 0.7, 3.0  # as in noise_estimation
+_TRUSTED = 3.0  # as in noise_line
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
 
 
@@ -127,11 +128,13 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     (noise_estimation.estimate_noise); without it, a percent of that looks like a black of 100.
     ValueError where too few patches are neither clipped nor empty.
     """
-    columns = [measured(block, clipped) for block in blocks]
-    if not columns:
+    found = [measured(block, clipped) for block in blocks]
+    if not found:
         raise ValueError("black: the frames share no patches")
-    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
-    seen = (intact > 0) & (variances > 1e-14 * (1 + means**2))
+    samples = together([samples for samples, _ in found])
+    means, texture, floor = samples.means, samples.texture, samples.floor
+    variances, degrees, read = samples.weighted
+    seen = np.concatenate([intact for _, intact in found]) & (variances > 1e-14 * (1 + means**2))
     if seen.sum() < _LEAST_PATCHES:
         raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
     means, variances, degrees, texture, floor, read = (
@@ -146,7 +149,7 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     for _ in range(_ROUNDS):
         left = left_by_texture(texture, floor, line_terms @ solution[:3])
         terms = np.column_stack([line_terms, left])
-        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[3] * left / (terms @ solution))
+        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[3] * left / (terms @ solution))
         t, y, s = terms[close], log_v[close], spread[close]
         before = solution, close
         solution = least_squares(
