@@ -10,7 +10,8 @@ from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import LOG_BIAS, Patches, left_by_texture, measured
+from kpnviz.capture.noise_estimation import Patches, measured, together
+from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
 
 PEDESTALS = (16, 32, 50, 64, 100, 128, 200, 256, 500, 512, 600, 1000, 1024, 2000, 2048)
 """Numbers that makers of sensors add to counts, so that read noise is not cut off at 0."""
@@ -21,7 +22,7 @@ _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
 _ROUNDS = 12
-_UNSURE, _TRUSTED = 0.7, 3.0  # as in noise_estimation
+_TRUSTED = 3.0  # as in noise_line
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
 
 
@@ -62,12 +63,13 @@ class BlackFit:
         low, high = self.range
         return low - self.error <= black <= high + self.error
 
-    def best(self, whole: bool) -> float:
+    def best(self, whole: bool, scale: int = 1) -> float:
         """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
-        with 3.5; of counts (`whole`) the number that makers add which is nearest to it, if one is possible."""
+        with 3.5; of counts (`whole`), times `scale`, the number that makers add which is nearest to it, if one is
+        possible."""
         likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
-        usual = [float(p) for p in PEDESTALS if whole and self.allows(p)]
-        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else likely
+        usual = [float(p * scale) for p in PEDESTALS if whole and self.allows(p * scale)]
+        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else float(f"{likely:.4g}")
 
     def scaled(self, factor: float, offset: float) -> BlackFit:
         """Of numbers that are `factor` times light plus `offset`."""
@@ -95,9 +97,11 @@ def with_black_told(
     except ValueError:
         return stack
     fit = light.scaled(white - now, now)
-    low, high = (f"{value:.3g}" for value in fit.range)
+    low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
     if fit.above_0:
-        black = fit.best(whole)
+        # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
+        unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
+        black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
         return stack.with_black(
             black,
             f"Nobody states which number is black. Noise grows in proportion to light; here it does so from black at "
@@ -124,11 +128,13 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     (noise_estimation.estimate_noise); without it, a percent of that looks like a black of 100.
     ValueError where too few patches are neither clipped nor empty.
     """
-    columns = [measured(block, clipped) for block in blocks]
-    if not columns:
+    found = [measured(block, clipped) for block in blocks]
+    if not found:
         raise ValueError("black: the frames share no patches")
-    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
-    seen = (intact > 0) & (variances > 1e-14 * (1 + means**2))
+    samples = together([samples for samples, _ in found])
+    means, texture, floor = samples.means, samples.texture, samples.floor
+    variances, degrees, read = samples.weighted
+    seen = np.concatenate([intact for _, intact in found]) & (variances > 1e-14 * (1 + means**2))
     if seen.sum() < _LEAST_PATCHES:
         raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
     means, variances, degrees, texture, floor, read = (
@@ -143,7 +149,7 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     for _ in range(_ROUNDS):
         left = left_by_texture(texture, floor, line_terms @ solution[:3])
         terms = np.column_stack([line_terms, left])
-        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[3] * left / (terms @ solution))
+        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[3] * left / (terms @ solution))
         t, y, s = terms[close], log_v[close], spread[close]
         before = solution, close
         solution = least_squares(

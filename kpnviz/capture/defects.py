@@ -100,13 +100,17 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     for plane, (rows, columns), (_, alike) in zip(planes, sure, hot, strict=True):
         h, w = plane.of(stack.codes[0]).shape
         ours = _Found()
+        all_added: list[float | None] = []  # of each line
         for axis in (1, 0) if moves else ():
             for line, added in _bad_lines(stack, plane, axis):
                 lines.add((axis, line * plane.step + (plane.across if axis == 1 else plane.down)))
                 ours.add(*_mend_line(stack, plane, axis, line, added))
+                all_added.append(added)
+        # A hot pixel of a line to which something is added stays hot when that is taken off.
         known = {
             place
-            for line in zip(ours.rows, ours.columns, strict=True)
+            for line, added in zip(zip(ours.rows, ours.columns, strict=True), all_added, strict=True)
+            if added is None
             for place in zip(*(index.tolist() for index in line), strict=True)
         }
         places = zip(rows.tolist(), columns.tolist(), strict=True)

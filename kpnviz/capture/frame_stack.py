@@ -122,6 +122,8 @@ class FrameStack:
         if meaning.pattern and planes == 1 and min(self.codes.shape[2:]) < 2:
             raise ValueError(f"input is {meaning.name}; {self.names[0]} has no 2x2 pixels")
         levels = meaning.levels(self.codes.dtype)
+        if not guessed and (meaning.black, meaning.white) != (None, None):
+            meaning.check(self.codes)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
         found = levels[0] / (levels[1] - levels[0]) if guessed and levels is not None else 0.0
@@ -401,7 +403,8 @@ class ColorProfile:
 class Mended:
     """What is read in the place of a sensor's defects, of each plane of the files' codes.
 
-    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows;  pixels, lines   how many there are
+    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows; of a place that comes twice, the last holds
+    pixels, lines   how many there are
     """
 
     planes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -412,7 +415,7 @@ class Mended:
     def of(
         cls, found: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]], pixels: int, lines: int
     ) -> Mended:
-        """From (plane, rows, columns, codes), of which several may be of one plane."""
+        """From (plane, rows, columns, codes), of which several may be of one plane: the last holds."""
         planes = {}
         for plane in {one[0] for one in found}:
             rows, columns, codes = (

@@ -65,6 +65,12 @@ def test_what_is_stated_stays():
     assert again.stack.levels == (100, 4000) and len(again.stack.notes) == 1
 
 
+def test_counts_in_the_upper_bits_have_black_there_too():
+    """And a scene that moves by much, so that the brightness of its frames differs before they are aligned."""
+    stack = prepare(read(counts(100, photo="dog") << 4)).stack
+    assert stack.levels == (1600, 65520)
+
+
 def test_frames_of_other_exposures_are_alike_once_black_is_known():
     own = prepare(read(counts(256, exposures=(1, 1, 0.5, 0.5))))
     assert own.stack.levels[0] == 256
@@ -86,12 +92,12 @@ def test_the_line_is_that_of_flat_fields():
     shape = (len(levels), 6, 10, 10)
     x = levels[:, None, None, None]
     windows = x + np.sqrt(9 + 2 * (x - 50)) * rng.standard_normal(shape)
-    fit = fit_black([Patches(windows, np.arange(len(levels)) % 2 == 0, np.ones(6))])
+    fit = fit_black([Patches(windows, np.stack(np.divmod(np.arange(len(levels)), 8), axis=1), np.ones(6))])
     assert fit.vanishing == pytest.approx(45.5, abs=3 * fit.error) and fit.error < 0.5
     assert fit.shot_gain == pytest.approx(2, rel=0.03) and fit.darkest == pytest.approx(51, abs=0.5)
     assert fit.above_0 and fit.best(whole=True) == 50
     with pytest.raises(ValueError, match="patches are neither clipped nor empty"):
-        fit_black([Patches(np.full((9, 2, 10, 10), 3.0), np.arange(9) % 2 == 0, np.ones(2))])
+        fit_black([Patches(np.full((9, 2, 10, 10), 3.0), np.argwhere(np.ones((3, 3))), np.ones(2))])
 
 
 def test_black_is_no_brighter_than_the_darkest_parts():
