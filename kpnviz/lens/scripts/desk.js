@@ -203,7 +203,7 @@ export class Desk {
       return state.changed("bitmaps", "pictures", "cursor");
     }
     // For a class the slider stands under the kernels, where it is in sight.
-    const [assumed, before] = [parts.find(".assumed"), parts.find(this.docks ? ".rows" : ".film")];
+    const [assumed, before] = [parts.find(".assumed"), parts.find(this.docks ? ".rows" : ".caption")];
     if (before.nextElementSibling !== assumed) before.after(assumed);
     // What takes room is there when room is measured, not only once it is painted.
     parts.find(".assumed").hidden = !state.assumed.offered;
