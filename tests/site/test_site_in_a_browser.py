@@ -511,7 +511,7 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
             page, f"{PROBLEM}.startsWith('no.npz is no NPZ') && {STATUS}.startsWith('Loading an example')"
         )
         # The example's photo is there while the file is still being read, as a large one: it is not given up.
-        page.evaluate("window.reading = new Promise((done) => (window.read = done))")
+        page.evaluate("void (window.reading = new Promise((done) => (window.read = done)))")
         page.set_input_files(".drop input", tmp_path / "k.npz")
         wait_until(page, "window.waiting")
         for route in held:
