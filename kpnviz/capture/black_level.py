@@ -10,15 +10,15 @@ from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import LOG_BIAS, PATCH, Patches, left_by_texture, measured
+from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
+from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
 
 PEDESTALS = {
-    **dict.fromkeys((16, 32, 64, 128, 256, 512, 1024, 2048), 1.0),
-    100: 0.7,
+    **dict.fromkeys((16, 32, 64, 100, 128, 256, 512, 1024, 2048), 1.0),
     **dict.fromkeys((50, 200, 500, 600, 1000, 2000), 0.1),
 }
-"""Numbers that makers of sensors add to counts, so that read noise is not cut off at 0: powers of two most, scientific
-cameras often 100. Each with how common it is taken to be, against the most common."""
+"""Numbers that makers of sensors add to counts, so that read noise is not cut off at 0: powers of two most, and 100.
+Each with how common it is taken to be, against the most common."""
 
 _COUNTS = 64  # from black to white: numbers of which 1 is a count
 _MUCH, _LIFTED = 0.01, 0.03  # of white: what black may be, and the darkest parts are, where that is said
@@ -26,13 +26,9 @@ _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
 _ROUNDS = 12
-_UNSURE, _TRUSTED = 0.7, 3.0  # as in noise_estimation
+_TRUSTED = 3.0  # as in noise_line
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
-_ELECTRONS, _LEAST_ELECTRONS, _FACTOR = (
-    2.3,
-    0.5,
-    0.4,
-)  # the median of cameras, the least, and the spread of its log
+_ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the least, spread of the logarithm
 _DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
 _CLOSE = 1.04  # times black: the darkest parts, where the noise tells nothing
 _SLACK = 3.0  # standard errors by which the darkest of many patches are too dark
@@ -169,11 +165,13 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     ValueError where too few patches are neither clipped nor empty.
     """
     blocks = list(blocks)
-    columns = [measured(block, clipped) for block in blocks]
-    if not columns:
+    found = [measured(block, clipped) for block in blocks]
+    if not found:
         raise ValueError("black: the frames share no patches")
-    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
-    seen = (intact > 0) & (variances > 1e-14 * (1 + means**2))
+    samples = together([samples for samples, _ in found])
+    means, texture, floor = samples.means, samples.texture, samples.floor
+    variances, degrees, read = samples.weighted
+    seen = np.concatenate([intact for _, intact in found]) & (variances > 1e-14 * (1 + means**2))
     if seen.sum() < _LEAST_PATCHES:
         raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
     means, variances, degrees, texture, floor, read = (
@@ -188,7 +186,7 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     for _ in range(_ROUNDS):
         left = left_by_texture(texture, floor, line_terms @ solution[:3])
         terms = np.column_stack([line_terms, left])
-        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[3] * left / (terms @ solution))
+        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[3] * left / (terms @ solution))
         t, y, s = terms[close], log_v[close], spread[close]
         before = solution, close
         solution = least_squares(

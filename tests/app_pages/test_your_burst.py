@@ -485,3 +485,18 @@ def test_a_frame_of_the_strip_becomes_the_reference():
     frame = own.channel(GRAY, own.estimate_noise(GRAY).noise).crop(96, 96, 96, 96).frames[0]
     np.testing.assert_allclose(arrays[header["panels"][0]["image"]], frame, atol=1e-6)
     assert upload.example().own.reference == first.reference  # that of all sessions stays
+
+
+def test_one_frame_has_no_alignment_and_its_noise_is_its_own():
+    codes = np.random.default_rng(0).normal(0.4, 0.05, (1, 1, 96, 96)).astype(np.float32)
+    own = upload._prepared(("one",), FrameStack(codes, (0,), ("a.png",)))
+    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"], "own_side": 96})
+    assert not app.exception and not app.error
+    assert "1 frame of 96 × 96 pixels" in subheaders(app)
+    assert "Alignment in numbers" not in [e.label for e in app.expander]
+    assert any("There is one frame, a.png." in m.value.replace("\\", "") for m in app.markdown)
+    (said,) = [info.value for info in app.info]
+    assert said.replace("\\", "").startswith(
+        "The noise could not be estimated from the burst: there is one frame"
+    )
+    assert app.session_state[OWN_NOISE][0]["read_std"] == pytest.approx(0.05, rel=0.3)

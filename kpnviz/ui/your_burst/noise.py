@@ -80,5 +80,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             if caution := fit.caution:
                 st.warning(caution)
         else:
-            st.info(f"There is no estimate. {plain(fit[0].upper() + fit[1:], 400)}.")
+            st.info(
+                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 400)}."
+            )
     return noises
