@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
 from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
 
@@ -22,6 +23,10 @@ Each with how common it is taken to be, against the most common."""
 
 _COUNTS = 64  # from black to white: numbers of which 1 is a count
 _MUCH, _LIFTED = 0.01, 0.03  # of white: what black may be, and the darkest parts are, where that is said
+_NEAR_0 = 0.05  # of the typical number
+_COUNTED = (
+    "Read as linear light, not as sRGB: noise grows in proportion to the numbers, as that of counts does."
+)
 _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
@@ -47,6 +52,7 @@ class BlackFit:
     error       its standard error
     darkest     mean of the darkest patches, the most that it can be: no light is negative
     shot_gain   the same as the noise of one electron's worth of light, if a sensor counts them
+    typical     median of the patches' means
     unsure      standard error of the mean of one of the darkest patches
     brightest   mean of the brightest patches
     """
@@ -55,6 +61,7 @@ class BlackFit:
     error: float
     darkest: float
     shot_gain: float
+    typical: float = 1.0
     unsure: float = 0.0
     brightest: float = np.inf
 
@@ -62,6 +69,15 @@ class BlackFit:
     def above_0(self) -> bool:
         """Whether black is above 0, by five standard errors: noise vanishes where there still are numbers."""
         return self.vanishing > _SURE * self.error
+
+    @property
+    def proportional(self) -> bool:
+        """Whether noise surely vanishes near 0 or above, as that of counts does, but for their read noise."""
+        return (
+            self.error < _NEAR_0 * self.typical
+            and self.range[1] > 0
+            and self.vanishing > -_NEAR_0 * self.typical
+        )
 
     @property
     def range(self) -> tuple[float, float]:
@@ -105,11 +121,11 @@ class BlackFit:
 
     def scaled(self, factor: float, offset: float) -> BlackFit:
         """Of numbers that are `factor` times light plus `offset`."""
-        vanishing, darkest, brightest = (
-            factor * value + offset for value in (self.vanishing, self.darkest, self.brightest)
+        vanishing, darkest, typical, brightest = (
+            factor * value + offset for value in (self.vanishing, self.darkest, self.typical, self.brightest)
         )
         error, shot_gain, unsure = (factor * value for value in (self.error, self.shot_gain, self.unsure))
-        return BlackFit(vanishing, error, darkest, shot_gain, unsure, brightest)
+        return BlackFit(vanishing, error, darkest, shot_gain, typical, unsure, brightest)
 
 
 def with_black_told(
@@ -119,9 +135,20 @@ def with_black_told(
     between: Callable[[], object] = nothing,
 ) -> FrameStack:
     """The stack with the number of black that the noise of its frames {number: motion} tells, and a sentence on it;
-    itself where somebody stated black, or nothing is told."""
-    if not stack.black_open or len(motion) < 2:
+    itself where somebody stated black, or nothing is told.
+
+    Codes of 16 bits of which nothing says that they are sRGB's are read as linear light, if their noise grows in
+    proportion to them. (That of sRGB's codes hardly does: the slope of the curve falls as light grows.)
+    """
+    if len(motion) < 2 or not (stack.black_open or stack.encoding_open):
         return stack
+    if stack.encoding_open:
+        counts = stack.read_as(Input("linear"), _COUNTED, guessed=True)
+        try:
+            fit = fit_black(patches(counts, GRAY, motion, reference, between), counts.clipped)
+        except ValueError:
+            return stack
+        return counts if fit.proportional else stack
     now, white = stack.levels or (0.0, 1.0)
     whole = stack.codes.dtype.kind == "u" or white - now >= _COUNTS
     clipped = stack.clipped
@@ -209,4 +236,5 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     error = float(np.sqrt(by @ covariance @ by))
     pixels = PATCH**2 * max(len(block.gains) for block in blocks)
     unsure = float((at_darkest / pixels) ** 0.5)
-    return BlackFit(darkest - float(below), error, darkest, float(shot_gain), unsure, brightest)
+    middle = float(np.median(means))
+    return BlackFit(darkest - float(below), error, darkest, float(shot_gain), middle, unsure, brightest)

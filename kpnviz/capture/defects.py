@@ -285,7 +285,8 @@ def _are_sure(
     """Which candidates are defects: bool [K]. Frames that show an edge around a pixel count less for it."""
     errors = errors or (_SURE if moves and len(stack) >= _FRAMES else _SURE_STILL)
     sure = np.zeros(len(y), dtype=bool)
-    for part in _parts(len(y)):
+
+    def decide(part: slice) -> None:
         around = _around(stack, plane, y[part], x[part], 2)
         N, K, _ = around.shape
         grid = around.reshape(N, K, 5, 5)
@@ -316,10 +317,12 @@ def _are_sure(
         if strict:
             alone &= np.abs(size) > _BEYOND * np.ptp(np.delete(around.mean(axis=0), 12, axis=-1), axis=-1)
         sure[part] = (np.abs(size) > errors * error) & (same >= 0.9) & alone
+
+    results(decide, list(_parts(len(y))))
     return sure
 
 
-def _parts(count: int, size: int = 20_000) -> Iterator[slice]:
+def _parts(count: int, size: int = 4_000) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 

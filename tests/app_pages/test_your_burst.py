@@ -500,3 +500,21 @@ def test_one_frame_has_no_alignment_and_its_noise_is_its_own():
         "The noise could not be estimated from the burst: there is one frame"
     )
     assert app.session_state[OWN_NOISE][0]["read_std"] == pytest.approx(0.05, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1, ""), (1 / 3, "is 3 times as strong"), (2, "is 0.5 times as strong")]
+)
+def test_noise_that_is_stated_wrongly_is_said(factor, said):
+    true = NoiseModel.for_gain(4)
+    codes = synthesize(BurstRecipe("dog", (60, 60, 160, 160), noise=true)).frames[:, None]
+    noise = NoiseModel(true.read_std * factor, true.shot_gain * factor**2)
+    stack = FrameStack(codes, tuple(range(8)), tuple("abcdefgh"), noise=(noise,), noise_source="a camera")
+    app = open_page(
+        **{OWN_BURST: upload._prepared(("stated",), stack), OWN_METHODS: ["kpn-l1"], "own_side": 96}
+    )
+    assert not app.exception and not app.error
+    warnings = [warning.value for warning in app.warning]
+    assert len(warnings) == bool(said) and all(said in one and "(a camera)" in one for one in warnings), (
+        warnings
+    )

@@ -8,9 +8,10 @@ from kpnviz.capture.black_level import BlackFit, fit_black
 from kpnviz.capture.noise_estimation import Patches
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import read_frames
+from kpnviz.color import srgb_encode
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import npy
+from .picture_makers import npy, tiff
 
 SHAKE = Misalignment(2, 6, 1.5)
 
@@ -61,6 +62,23 @@ def test_black_at_0_stays(photo, sensitivity):
     for bits, gain in ((12, 1.0), (16, 2.2)):
         stack = prepare(read(counts(0, bits, gain, photo=photo, sensitivity=sensitivity))).stack
         assert stack.levels[0] == 0 and "Noise grows" not in " ".join(stack.notes)
+
+
+def test_codes_of_16_bits_are_counts_where_their_noise_is_that_of_counts():
+    """Otherwise they are sRGB's, whose noise does not grow in proportion to the code; and what is stated stays."""
+
+    def as_tiffs(frames):
+        return read_frames([(f"{i}.tif", tiff(frame)) for i, frame in enumerate(frames)])
+
+    frames = counts(100, 16, 2.2, 1.6)
+    assert frames.max() > 16383 and as_tiffs(frames).encoded
+    own = prepare(as_tiffs(frames))
+    assert own.stack.levels == (100, 65535) and "Read as linear light, not as sRGB" in own.stack.notes[0]
+    assert prepare(as_tiffs(frames).meant("srgb")).stack.encoded
+    for gain in (0.2, 1, 4):
+        recipe = BurstRecipe("city", (40, 40, 128, 160), NoiseModel.for_gain(gain), frames=3, seed=1)
+        codes = np.rint(65535 * srgb_encode(synthesize(recipe).frames.clip(0, 1))).astype(np.uint16)
+        assert prepare(as_tiffs(codes)).stack.encoded
 
 
 def test_what_is_stated_stays():
