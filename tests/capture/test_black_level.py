@@ -34,7 +34,14 @@ def read(frames):
 
 @pytest.mark.parametrize(
     "black, bits, gain, electrons",
-    [(100, 12, 1.0, 2.0), (64, 12, 4.0, 2.5), (100, 16, 2.2, 1.6), (2048, 14, 1.0, 3.0), (337, 12, 1.0, 2.0)],
+    [
+        (100, 12, 1.0, 2.0),
+        (64, 12, 4.0, 2.5),
+        (100, 16, 2.2, 1.6),
+        (2048, 14, 1.0, 3.0),
+        (337, 12, 1.0, 2.0),
+        (256, 12, 9.6, 3.16),
+    ],
 )
 def test_black_is_where_the_noise_of_light_begins(black, bits, gain, electrons):
     own = prepare(read(counts(black, bits, gain, electrons)))
@@ -122,3 +129,12 @@ def test_black_is_no_brighter_than_the_darkest_parts():
     fit = BlackFit(vanishing=300, error=2, darkest=303, shot_gain=10)
     assert fit.range[1] == 303 and fit.best(whole=True) == 303 and fit.best(whole=False) == 303
     assert BlackFit(95, 2, 400, 1).best(whole=False) == 99  # 2 electrons
+
+
+def test_the_darkest_parts_have_their_say_within_what_noise_allows():
+    """By 2 electrons alone it would be 200. A dark part at 252 +- 2 is 256 by chance, rather than 52 counts of light
+    in the darkest place of a scene; where there is that much light, read noise decides."""
+    dark = BlackFit(157, 2, 252, 9.4, unsure=2, brightest=3700)
+    assert dark.range == (153, 258) and dark.best(whole=True) == 256
+    assert BlackFit(157, 2, 700, 9.4, unsure=3, brightest=3700).best(whole=True) in (200, 256)
+    assert BlackFit(95, 1, 700, 1, unsure=1, brightest=3700).best(whole=True) == 100
