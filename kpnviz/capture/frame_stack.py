@@ -46,6 +46,7 @@ class FrameStack:
     guess       a sentence on why, where it is no matter of course; {black} in it stands for the number of black
     on_black    a sentence on black, where nobody stated it
     black_open  whether nobody stated which number is black, so that it may be found (:meth:`with_black`)
+    encoding_open   whether codes of 16 bits are taken for sRGB's as nothing says otherwise
     pattern     of a Bayer sensor, whose mosaic the one plane is, or whose colors the four planes are; else ""
     profile     of the files' colors, where it is not sRGB
     noise       of each channel, as the files say it, and who says so; or None: nobody does
@@ -84,6 +85,7 @@ class FrameStack:
     guess: str = ""
     on_black: str = ""
     black_open: bool = False
+    encoding_open: bool = False
     pattern: str = ""
     profile: ColorProfile | None = None
     exif: tuple[bytes, ...] = ()
@@ -130,7 +132,8 @@ class FrameStack:
         black_open = meaning.encoding != "srgb" and (meaning.black is None or (guessed and meaning.black > 0))
         return replace(
             self, mended=None, defect_notes=(), meaning=meaning, guess=guess, on_black=on_black,
-            black_open=black_open, pattern=meaning.pattern, levels=levels, taken_off=min(found, 0.0),
+            black_open=black_open, encoding_open=False, pattern=meaning.pattern, levels=levels,
+            taken_off=min(found, 0.0),
         )  # fmt: skip
 
     def with_black(self, black: float, on_black: str) -> FrameStack:

@@ -228,6 +228,9 @@ def prepare(
         stack = _made_even(stack, reference, shifts, motion, between)
     found = {i: motion[i] for i, shift in enumerate(shifts) if shift.measured is not None}
     told = with_black_told(stack, found, reference, between)
+    if told.encoded != stack.encoded:  # light is another one
+        given = reference if chosen else None
+        return prepare(replace(told, gains=None), frames, align, between, brightness, given, mend, progress)
     if told.levels != stack.levels:
         if even:  # what was added to all frames alike had its part in their brightness
             lights = [
