@@ -24,14 +24,10 @@ _HALF, _OUTLIER = (
     4.0,
 )  # standard deviations from the line: a patch counts half about there, and not at all
 _LEAST_LEAK = 0.5  # standard deviations: less is chance
-_KNOWN, _NOT_LESS = (
-    0.2,
-    0.05,
-)  # standard deviation of the first line's terms: as a share, and of dark patches' line
-_NEIGHBORS, _TOGETHER = (
-    3,
-    2.5,
-)  # of a patch, at least; and standard deviations that their mean is above the line
+_KNOWN = 0.2  # standard deviation of each term of the first line, as a share
+_NOT_LESS = 0.05  # and at least, of the line of dark patches
+_NEIGHBORS = 3  # of a patch, at least
+_TOGETHER = 2.5  # standard deviations that the mean of neighbors is above the line
 _FROM_ROUND = 3  # on, neighbors are asked
 _FEWEST = 24  # patches that are left
 _LEAST_LINE = 1e-6  # of the median variance
