@@ -29,7 +29,11 @@ _MOST, _PART, _FEWEST = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a pic
 
 
 def find_shift(
-    reference: np.ndarray, frame: np.ndarray, noise: NoiseModel, reach: int | None = None
+    reference: np.ndarray,
+    frame: np.ndarray,
+    noise: NoiseModel,
+    reach: int | None = None,
+    crossed: bool = True,
 ) -> np.ndarray | None:
     r"""The shift (dy, dx) of a frame against the reference, in pixels, float64; None: no shift explains the frame.
 
@@ -50,8 +54,9 @@ def find_shift(
     different scenes. A picture of nothing but noise is found, within a few pixels of where it is.
 
     What is large, bright and elsewhere in each frame, as a person who walks through, outweighs the scene in such sums.
-    Where nothing is found, the least D is looked for once more, of edges alone and none counting for much more than
-    others; found then means that edges agree in most blocks of 16x16 that have any, and in an eighth of the picture.
+    Where nothing is found, and unless `crossed` is False, the least D is looked for once more, of edges alone and none
+    counting for much more than others; found then means that edges agree in most blocks of 16x16 that have any, and in
+    an eighth of the picture.
     Raises ValueError if the shapes are not one [H, W].
     """
     if reference.shape != frame.shape or reference.ndim != 2:
@@ -62,6 +67,8 @@ def find_shift(
     )
     dy, dx, around = _followed(a, b, *_nearest(a, b, reach))
     if not _one_scene(*overlap(a, b, dy, dx)):
+        if not crossed:
+            return None
         # A bright thing that crosses the picture may have outweighed the rest: once more without its weight.
         dy, dx, around = _followed(a, b, *_nearest(_evened(a), _evened(b), reach))
         if not _most_agrees(*overlap(a, b, dy, dx), a.size // _BLOCK**2):
