@@ -140,6 +140,11 @@ def show(burst: Upload, methods: tuple[str, ...], crop: tuple[int, int, int], ch
                 elements.skeleton("Denoising …")
     with above:
         whose(methods)
+        if burst.dark:
+            st.caption(
+                "Hardly anything in the reference is brighter than a tenth of white. *Light* brightens what is shown, "
+                "in the lens and of the whole picture; the numbers stay as they are."
+            )
     with below:
         frames_of(burst)
         noises = noise_of(burst)

@@ -24,8 +24,14 @@ _UNUSUAL = 2.0  # times the noise: the D of a block is rarely above that by chan
 _COARSE = 6.0  # px: larger shapes say little about whether two pictures show one scene
 _ALIKE = 0.5
 _EDGE = 3.0  # standard deviations of the noise: stronger edges count as much
-_SEEN = 1.0  # times the noise: blocks of weaker edges tell nothing
-_MOST, _PART, _FEWEST = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
+_TELLING = 1.0  # times the noise: blocks of weaker edges tell nothing
+_MOST, _PART, _BLOCKS = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
+_SEEN = 3.0  # standard errors of a correlation: shifts that noise alone makes the best have up to 1.5
+_LARGE, _FEWEST = (
+    8,
+    8,
+)  # px: side of blocks in which large shapes are seen; and how many there are along a side
+_FLAT = 0.5  # of the noise of a pixel, that blocks of a picture without a scene differ by
 
 
 def find_shift(
@@ -87,6 +93,47 @@ def _followed(a: np.ndarray, b: np.ndarray, dy: int, dx: int) -> tuple[int, int,
         dy, dx = dy + i, dx + j
         costs, around = _around(a, b, dy, dx)
     return dy, dx, around
+
+
+def what_is_shared(
+    reference: np.ndarray, frame: np.ndarray, noise: NoiseModel, shift: np.ndarray | None
+) -> tuple[bool, bool]:
+    """Whether more than noise is in two pictures [H, W]: edges, and large shapes. With the cap on a lens there is
+    neither; of a sensor that glows, or an even wall in uneven light, there are shapes alone.
+
+    Where the shift (find_shift) lays one onto the other, the pictures less what is coarse, and means over blocks, are
+    correlated by three standard errors or more. If there is no shift, pictures that are flat share nothing; others may
+    show two scenes, of which neither is without edges.
+    """
+    a, b = (
+        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
+        for x in (reference, frame)
+    )
+    if shift is None and not (_is_flat(reference) and _is_flat(frame)):
+        return True, True
+    dy, dx = (0, 0) if shift is None else (int(n) for n in np.rint(shift))
+    a, b = overlap(a, b, dy, dx)
+    side = max(1, min(_LARGE, min(a.shape) // _FEWEST))
+    shapes = [box_reduce(x, side) for x in (a, b)]
+    edges = [x - gaussian_filter(x, _COARSE, mode="mirror") for x in (a, b)]
+    sizes = edges[0].size / _CORRELATED, shapes[0].size
+    found = [
+        _correlation(*pair) * size**0.5 >= _SEEN for pair, size in zip((edges, shapes), sizes, strict=True)
+    ]
+    return found[0], found[1]
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(dtype=np.float64), b - b.mean(dtype=np.float64)
+    energy = float((a * a).sum() * (b * b).sum()) ** 0.5
+    return float((a * b).sum()) / energy if energy > 0 else 0.0
+
+
+def _is_flat(image: np.ndarray) -> bool:
+    """Whether means of blocks hardly differ, against neighboring pixels."""
+    blocks = box_reduce(image, max(1, min(2 * _LARGE, min(image.shape) // _FEWEST)))
+    pixels = np.diff(image, axis=1).std(dtype=np.float64) / 2**0.5
+    return bool(blocks.std(dtype=np.float64) <= _FLAT * pixels)
 
 
 def overlap(a: np.ndarray, b: np.ndarray, dy: int, dx: int) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +243,6 @@ def _most_agrees(a: np.ndarray, b: np.ndarray, blocks: int) -> bool:
     block = min(_BLOCK, *a.shape)
     scene = box_reduce((a * a + b * b) / 2, block) - _NOISE
     difference = box_reduce((b - a) ** 2 / 2, block) - _NOISE
-    seen = scene > _SEEN * _NOISE
+    seen = scene > _TELLING * _NOISE
     alike = int((seen & (difference <= _ALIKE * scene)).sum())
-    return alike >= max(_MOST * int(seen.sum()), _PART * blocks, _FEWEST)
+    return alike >= max(_MOST * int(seen.sum()), _PART * blocks, _BLOCKS)

@@ -10,19 +10,36 @@ from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import LOG_BIAS, Patches, left_by_texture, measured
+from kpnviz.capture.meaning import Input
+from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
+from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
 
-PEDESTALS = (16, 32, 50, 64, 100, 128, 200, 256, 500, 512, 600, 1000, 1024, 2000, 2048)
-"""Numbers that makers of sensors add to counts, so that read noise is not cut off at 0."""
+PEDESTALS = {
+    **dict.fromkeys((16, 32, 64, 100, 128, 256, 512, 1024, 2048), 1.0),
+    **dict.fromkeys((50, 200, 500, 600, 1000, 2000), 0.1),
+}
+"""Numbers that makers of sensors add to counts, so that read noise is not cut off at 0: powers of two most, and 100.
+Each with how common it is taken to be, against the most common."""
 
 _COUNTS = 64  # from black to white: numbers of which 1 is a count
 _MUCH, _LIFTED = 0.01, 0.03  # of white: what black may be, and the darkest parts are, where that is said
+_NEAR_0 = 0.05  # of the typical number
+_COUNTED = (
+    "Read as linear light, not as sRGB: noise grows in proportion to the numbers, as that of counts does."
+)
 _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
 _ROUNDS = 12
-_UNSURE, _TRUSTED = 0.7, 3.0  # as in noise_estimation
+_TRUSTED = 3.0  # as in noise_line
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
+_ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the least, spread of the logarithm
+_DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
+_CLOSE = 1.04  # times black: the darkest parts, where the noise tells nothing
+_SLACK = 3.0  # standard errors by which the darkest of many patches are too dark
+_UNUSUAL = 0.05  # how common another number is, as in PEDESTALS
+_NODES = np.linspace(-2, 2, 21)  # standard errors: where a normal distribution is summed up
+_AT_NODES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
 
 @dataclass(frozen=True)
@@ -35,12 +52,18 @@ class BlackFit:
     error       its standard error
     darkest     mean of the darkest patches, the most that it can be: no light is negative
     shot_gain   the same as the noise of one electron's worth of light, if a sensor counts them
+    typical     median of the patches' means
+    unsure      standard error of the mean of one of the darkest patches
+    brightest   mean of the brightest patches
     """
 
     vanishing: float
     error: float
     darkest: float
     shot_gain: float
+    typical: float = 1.0
+    unsure: float = 0.0
+    brightest: float = np.inf
 
     @property
     def above_0(self) -> bool:
@@ -48,10 +71,19 @@ class BlackFit:
         return self.vanishing > _SURE * self.error
 
     @property
+    def proportional(self) -> bool:
+        """Whether noise surely vanishes near 0 or above, as that of counts does, but for their read noise."""
+        return (
+            self.error < _NEAR_0 * self.typical
+            and self.range[1] > 0
+            and self.vanishing > -_NEAR_0 * self.typical
+        )
+
+    @property
     def range(self) -> tuple[float, float]:
         """Within which black lies, if read noise is that of up to 6 electrons."""
-        low = self.vanishing - 2 * self.error
-        return max(low, 0.0), max(min(self.darkest, self._with(_MOST_ELECTRONS) + 2 * self.error), low, 0.0)
+        low, most = self.vanishing - 2 * self.error, self._with(_MOST_ELECTRONS) + 2 * self.error
+        return max(low, 0.0), max(min(self.darkest + _SLACK * self.unsure, most), low, 0.0)
 
     def _with(self, electrons: float) -> float:
         """Black, if so many electrons are the read noise."""
@@ -62,17 +94,38 @@ class BlackFit:
         low, high = self.range
         return low - self.error <= black <= high + self.error
 
-    def best(self, whole: bool) -> float:
+    def best(self, whole: bool, scale: int = 1) -> float:
         """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
-        with 3.5; of counts (`whole`) the number that makers add which is nearest to it, if one is possible."""
+        with 3.5; of counts (`whole`), times `scale`, rather one of the numbers that makers add."""
         likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
-        usual = [float(p) for p in PEDESTALS if whole and self.allows(p)]
-        return min(usual, key=lambda p: abs(np.log(p / likely))) if usual else likely
+        odds = {float(f"{likely:.4g}"): self._log_odds(likely, _UNUSUAL)}
+        if whole:
+            odds |= {float(p * scale): self._log_odds(p * scale, often) for p, often in PEDESTALS.items()}
+        return max(odds, key=lambda black: odds[black] if self.allows(black) else -np.inf)
+
+    def _log_odds(self, black: float, often: float) -> float:
+        r"""How likely a number is black, as a logarithm, by what else it would mean.
+
+        Light of the darkest parts, a share x of the range, has the density 1 / (1 + x / .008)^2: a scene rarely has no
+        dark part, and none is darker than black but by chance. The logarithm of the electrons of read noise that
+        :attr:`vanishing` would then mean is normal, and `often` is how common the number is.
+        """
+        light = self.darkest - black
+        dark = -2 * np.log1p(max(light, 0) / (_DARK * max(self.brightest - self.darkest, 1e-9)))
+        chance = min(light / max(self.unsure, 1e-9) + _SLACK, 0.0)
+        read = np.maximum(
+            (black - self.vanishing + self.error * _NODES) / self.shot_gain, _LEAST_ELECTRONS**2
+        )
+        electrons = _AT_NODES @ np.exp(-np.square(np.log(read**0.5 / _ELECTRONS) / _FACTOR) / 2)
+        return float(dark - chance**2 / 2 + np.log(electrons + 1e-6) + np.log(often))
 
     def scaled(self, factor: float, offset: float) -> BlackFit:
         """Of numbers that are `factor` times light plus `offset`."""
-        vanishing, darkest = (factor * value + offset for value in (self.vanishing, self.darkest))
-        return BlackFit(vanishing, factor * self.error, darkest, factor * self.shot_gain)
+        vanishing, darkest, typical, brightest = (
+            factor * value + offset for value in (self.vanishing, self.darkest, self.typical, self.brightest)
+        )
+        error, shot_gain, unsure = (factor * value for value in (self.error, self.shot_gain, self.unsure))
+        return BlackFit(vanishing, error, darkest, shot_gain, typical, unsure, brightest)
 
 
 def with_black_told(
@@ -82,9 +135,20 @@ def with_black_told(
     between: Callable[[], object] = nothing,
 ) -> FrameStack:
     """The stack with the number of black that the noise of its frames {number: motion} tells, and a sentence on it;
-    itself where somebody stated black, or nothing is told."""
-    if not stack.black_open or len(motion) < 2:
+    itself where somebody stated black, or nothing is told.
+
+    Codes of 16 bits of which nothing says that they are sRGB's are read as linear light, if their noise grows in
+    proportion to them. (That of sRGB's codes hardly does: the slope of the curve falls as light grows.)
+    """
+    if len(motion) < 2 or not (stack.black_open or stack.encoding_open):
         return stack
+    if stack.encoding_open:
+        counts = stack.read_as(Input("linear"), _COUNTED, guessed=True)
+        try:
+            fit = fit_black(patches(counts, GRAY, motion, reference, between), counts.clipped)
+        except ValueError:
+            return stack
+        return counts if fit.proportional else stack
     now, white = stack.levels or (0.0, 1.0)
     whole = stack.codes.dtype.kind == "u" or white - now >= _COUNTS
     clipped = stack.clipped
@@ -95,15 +159,18 @@ def with_black_told(
     except ValueError:
         return stack
     fit = light.scaled(white - now, now)
-    low, high = (f"{value:.3g}" for value in fit.range)
+    low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
     if fit.above_0:
-        black = fit.best(whole)
+        # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
+        unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
+        black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
         return stack.with_black(
             black,
             f"Nobody states which number is black. Noise grows in proportion to light; here it does so from black at "
             f"{low} to {high}, of which {black:.4g} is taken. If it is another one, state it (--black).",
         )
-    if now > 0 and fit.allows(now):
+    told = fit.error < now or fit.darkest < _CLOSE * now
+    if now > 0 and fit.allows(now) and told:
         return stack
     said = ""
     if fit.range[1] > _MUCH * white and fit.darkest > _LIFTED * white:
@@ -124,17 +191,20 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     (noise_estimation.estimate_noise); without it, a percent of that looks like a black of 100.
     ValueError where too few patches are neither clipped nor empty.
     """
-    columns = [measured(block, clipped) for block in blocks]
-    if not columns:
+    blocks = list(blocks)
+    found = [measured(block, clipped) for block in blocks]
+    if not found:
         raise ValueError("black: the frames share no patches")
-    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
-    seen = (intact > 0) & (variances > 1e-14 * (1 + means**2))
+    samples = together([samples for samples, _ in found])
+    means, texture, floor = samples.means, samples.texture, samples.floor
+    variances, degrees, read = samples.weighted
+    seen = np.concatenate([intact for _, intact in found]) & (variances > 1e-14 * (1 + means**2))
     if seen.sum() < _LEAST_PATCHES:
         raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
     means, variances, degrees, texture, floor, read = (
         values[seen] for values in (means, variances, degrees, texture, floor, read)
     )
-    darkest = float(np.quantile(means, _LOW))
+    darkest, brightest = (float(q) for q in np.quantile(means, (_LOW, 1 - _LOW)))
     typical, span = float(np.median(variances)), max(float(np.median(means)) - darkest, 1e-9)
     light = np.maximum(means - darkest, 0) / span
     line_terms = typical * np.stack([read, light, light**2], axis=1)
@@ -143,7 +213,7 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     for _ in range(_ROUNDS):
         left = left_by_texture(texture, floor, line_terms @ solution[:3])
         terms = np.column_stack([line_terms, left])
-        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[3] * left / (terms @ solution))
+        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[3] * left / (terms @ solution))
         t, y, s = terms[close], log_v[close], spread[close]
         before = solution, close
         solution = least_squares(
@@ -164,4 +234,7 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     below = at_darkest / shot_gain
     by = np.array([-typical / shot_gain, below / solution[1], 0, 0])
     error = float(np.sqrt(by @ covariance @ by))
-    return BlackFit(darkest - float(below), error, darkest, float(shot_gain))
+    pixels = PATCH**2 * max(len(block.gains) for block in blocks)
+    unsure = float((at_darkest / pixels) ** 0.5)
+    middle = float(np.median(means))
+    return BlackFit(darkest - float(below), error, darkest, float(shot_gain), middle, unsure, brightest)

@@ -25,8 +25,8 @@ _VIDEOS = frozenset({"mov", "mp4", "m4v", "3gp"})
 _SIDECARS = frozenset(
     re.findall(
         r"\w+",
-        "aae arp bak cos csv db dop exif htm html ini json log lrv md md5 nksc on1 pdf pp3 sha256 spd thm txt url vrd "
-        "wav xml xmp yaml yml",
+        "aae arp bak cos csv db dop exif gpx htm html ini json log lrv md md5 nksc on1 pdf pp3 sha256 spd srt thm txt "
+        "url vrd wav xml xmp yaml yml",
     )
 )
 LEFT_OUT = "Left out"

@@ -80,7 +80,7 @@ _NUMBERS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}
 
 _OF_A_KIND = (
     *("bases", "names", "about", "shape", "dtype", "raw", "largest", "used_bits", "counts", "sensor"),
-    "border",
+    *("border", "source"),
 )
 """Attributes of Burst that are of its frames, which have one size and kind."""
 
@@ -117,6 +117,7 @@ class Burst:
             False,
             "",
         )  # what files say of them, see Picture and Frames
+        self.source = ""  # the one file that the frames are of; "": of one each
         self.alone: tuple[str, str, bytes] | None = None  # the one file, if it is one
         self.given, self.broken = 0, dict[str, str]()  # files; why some cannot be read
         self.others: list[Burst] = []  # frames of another size or kind, as bursts of their own
@@ -203,12 +204,21 @@ class Burst:
                 self.begin(name)
             for note in picture.notes:
                 self._note(note, label)
-            kind = self._add_frame(base, name, self._in_colors(label, picture.codes, said), said)
+            source = "" if frames.count == 1 or self.metadata is not None else label
+            kind = self._add_frame(
+                base, name, self._in_colors(label, picture.codes, said), said, source=source
+            )
             kind.counts |= picture.counts
             kind.sensor |= frames.sensor
 
     def _add_frame(
-        self, base: str, label: str, codes: np.ndarray, said: About, raw: dict[str, Any] | None = None
+        self,
+        base: str,
+        label: str,
+        codes: np.ndarray,
+        said: About,
+        raw: dict[str, Any] | None = None,
+        source: str = "",
     ) -> Burst:
         """Keep a frame with those of its size and kind, which are returned."""
         kinds = [self, *self.others]
@@ -218,13 +228,13 @@ class Burst:
             )
         held = sum(len(kind.names) * math.prod(kind.shape[1:]) for kind in kinds if kind.shape is not None)
         self._check_pixels_in_all(label, held + codes[0].size)
-        one = label, codes.shape, codes.dtype, raw is not None, said.icc
+        one = label, codes.shape, codes.dtype, raw is not None, said.icc, source
         kind = next((kind for kind in kinds if not kind.unlike(*one)), None)
         if kind is None:
             kind = Burst(self.limits, tempfile.TemporaryFile(), self.begin)  # noqa: SIM115
             self.others.append(kind)
         if kind.shape is None:
-            kind.raw = raw
+            kind.raw, kind.source = raw, source
         kind.shape, kind.dtype = codes.shape, codes.dtype
         kind.bases.append(base)
         kind.names.append(label)
@@ -235,11 +245,18 @@ class Burst:
         kind._write(codes)
         return kind
 
-    def unlike(self, label: str, shape: tuple[int, ...], dtype: np.dtype, raw: bool, icc: bytes) -> str:
+    def unlike(
+        self, label: str, shape: tuple[int, ...], dtype: np.dtype, raw: bool, icc: bytes, source: str
+    ) -> str:
         """Why a frame is of another size or kind than those here; nothing if it is not."""
         if self.shape is None or self.dtype is None:
             return ""
         (C, H, W), first = self.shape, self.names[0]
+        if source != self.source:
+            one = source or self.source
+            return (
+                f"{one} holds several frames, a burst of its own: give it, or the other files, by themselves"
+            )
         if shape[1:] != (H, W):
             sizes = f"{label} has {shape[2]}x{shape[1]} pixels and {first} has {W}x{H}"
             return f"{sizes}; the frames of a burst have one size"
@@ -282,7 +299,7 @@ class Burst:
         def why(kind: Burst, other: Burst) -> str:
             assert kind.shape is not None and kind.dtype is not None
             return other.unlike(
-                kind.names[0], kind.shape, kind.dtype, kind.raw is not None, kind.about[0].icc
+                kind.names[0], kind.shape, kind.dtype, kind.raw is not None, kind.about[0].icc, kind.source
             )
 
         if not clear:

@@ -100,13 +100,17 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     for plane, (rows, columns), (_, alike) in zip(planes, sure, hot, strict=True):
         h, w = plane.of(stack.codes[0]).shape
         ours = _Found()
+        all_added: list[float | None] = []  # of each line
         for axis in (1, 0) if moves else ():
             for line, added in _bad_lines(stack, plane, axis):
                 lines.add((axis, line * plane.step + (plane.across if axis == 1 else plane.down)))
                 ours.add(*_mend_line(stack, plane, axis, line, added))
+                all_added.append(added)
+        # A hot pixel of a line to which something is added stays hot when that is taken off.
         known = {
             place
-            for line in zip(ours.rows, ours.columns, strict=True)
+            for line, added in zip(zip(ours.rows, ours.columns, strict=True), all_added, strict=True)
+            if added is None
             for place in zip(*(index.tolist() for index in line), strict=True)
         }
         places = zip(rows.tolist(), columns.tolist(), strict=True)
@@ -281,7 +285,8 @@ def _are_sure(
     """Which candidates are defects: bool [K]. Frames that show an edge around a pixel count less for it."""
     errors = errors or (_SURE if moves and len(stack) >= _FRAMES else _SURE_STILL)
     sure = np.zeros(len(y), dtype=bool)
-    for part in _parts(len(y)):
+
+    def decide(part: slice) -> None:
         around = _around(stack, plane, y[part], x[part], 2)
         N, K, _ = around.shape
         grid = around.reshape(N, K, 5, 5)
@@ -312,10 +317,12 @@ def _are_sure(
         if strict:
             alone &= np.abs(size) > _BEYOND * np.ptp(np.delete(around.mean(axis=0), 12, axis=-1), axis=-1)
         sure[part] = (np.abs(size) > errors * error) & (same >= 0.9) & alone
+
+    results(decide, list(_parts(len(y))))
     return sure
 
 
-def _parts(count: int, size: int = 20_000) -> Iterator[slice]:
+def _parts(count: int, size: int = 4_000) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 

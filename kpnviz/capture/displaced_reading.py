@@ -154,8 +154,8 @@ def patches(
             return None
         windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
         gains = np.array([stack.gain(numbers[n], channel) for n in kept])
-        black = (y // PATCH + x // PATCH) % 2 == 0
-        return Patches(np.stack(windows, axis=1), black[seen], gains)
+        places = np.stack([y - rows.start, x - columns.start], axis=1) // PATCH
+        return Patches(np.stack(windows, axis=1), places[seen], gains)
 
     return [block for block in results(read, _block_places(stack)) if block is not None]
 

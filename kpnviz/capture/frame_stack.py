@@ -46,6 +46,7 @@ class FrameStack:
     guess       a sentence on why, where it is no matter of course; {black} in it stands for the number of black
     on_black    a sentence on black, where nobody stated it
     black_open  whether nobody stated which number is black, so that it may be found (:meth:`with_black`)
+    encoding_open   whether codes of 16 bits are taken for sRGB's as nothing says otherwise
     pattern     of a Bayer sensor, whose mosaic the one plane is, or whose colors the four planes are; else ""
     profile     of the files' colors, where it is not sRGB
     noise       of each channel, as the files say it, and who says so; or None: nobody does
@@ -84,6 +85,7 @@ class FrameStack:
     guess: str = ""
     on_black: str = ""
     black_open: bool = False
+    encoding_open: bool = False
     pattern: str = ""
     profile: ColorProfile | None = None
     exif: tuple[bytes, ...] = ()
@@ -122,13 +124,16 @@ class FrameStack:
         if meaning.pattern and planes == 1 and min(self.codes.shape[2:]) < 2:
             raise ValueError(f"input is {meaning.name}; {self.names[0]} has no 2x2 pixels")
         levels = meaning.levels(self.codes.dtype)
+        if not guessed and (meaning.black, meaning.white) != (None, None):
+            meaning.check(self.codes)
         if self.codes.dtype == np.float32 and levels == (0.0, 1.0):
             levels = None
         found = levels[0] / (levels[1] - levels[0]) if guessed and levels is not None else 0.0
         black_open = meaning.encoding != "srgb" and (meaning.black is None or (guessed and meaning.black > 0))
         return replace(
             self, mended=None, defect_notes=(), meaning=meaning, guess=guess, on_black=on_black,
-            black_open=black_open, pattern=meaning.pattern, levels=levels, taken_off=min(found, 0.0),
+            black_open=black_open, encoding_open=False, pattern=meaning.pattern, levels=levels,
+            taken_off=min(found, 0.0),
         )  # fmt: skip
 
     def with_black(self, black: float, on_black: str) -> FrameStack:
@@ -401,7 +406,8 @@ class ColorProfile:
 class Mended:
     """What is read in the place of a sensor's defects, of each plane of the files' codes.
 
-    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows;  pixels, lines   how many there are
+    planes   {plane: (rows [K], columns [K], codes [frames, K])}, by rows; of a place that comes twice, the last holds
+    pixels, lines   how many there are
     """
 
     planes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -412,7 +418,7 @@ class Mended:
     def of(
         cls, found: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]], pixels: int, lines: int
     ) -> Mended:
-        """From (plane, rows, columns, codes), of which several may be of one plane."""
+        """From (plane, rows, columns, codes), of which several may be of one plane: the last holds."""
         planes = {}
         for plane in {one[0] for one in found}:
             rows, columns, codes = (

@@ -31,18 +31,11 @@ _PATCH, _BANDS = 8, 64  # px; rows of patches
 _CURVED = 6.0  # variance of a second difference (1, -2, 1) of white noise
 _DEEP, _FEW, _SLIGHT = 1.0, 0.005, 0.01  # noise std below black; share of patches; share of the range
 _STRAY = 0.005  # quantile that stands for the smallest numbers: others are dead pixels, or noise cut off at 0
-_LOW, _AMONG = (
-    0.002,
-    0.05,
-)  # quantiles of the patches: that stands for the darkest; below which their noise is seen
+_LOW = 0.002  # quantile of the patches that stands for the darkest
 _LIFTED, _FAR = 0.03, 0.05  # of the range: where the darkest parts do not reach 0; where that is said
 _SPREAD = 0.1  # of the darkest parts: where numbers are below, they are too noisy to tell
 _LEAST_SHOWN, _NEARLY_ALL = 0.001, 0.98  # light that sRGB shows as 3 of 255; share of the pixels
-_NEAR = (0.97, 1.04)  # times a pedestal: where the darkest parts are with it
-_LOWEST, _LEAST = (
-    3.0,
-    0.9,
-)  # standard errors that the darkest of many patches is below their mean; and the most
+_NEAR = (0.9, 1.2)  # times a pedestal: where the darkest parts are with it
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool)
         return Levels()
     typical, high = (float(q) for q in np.quantile(numbers, (_HIGHLIGHTS, _HIGH)))
     below = _below(codes, numbers, 0.0)
-    black = _rounded(_darkest(codes)[0]) if below else None
+    black = _rounded(_darkest(codes)) if below else None
     why = ""
     white: float | None = None
     if codes.dtype.kind == "f":
@@ -146,12 +139,12 @@ def _white_of_codes(high: float, largest: float, used_bits: int) -> tuple[float 
 def _pedestal(codes: np.ndarray, numbers: np.ndarray, high: float, whole: bool) -> tuple[float | None, str]:
     """Black above 0, where no number is near 0, and a sentence."""
     near_0, least = (float(q) for q in np.quantile(numbers, (_STRAY, 0)))
-    darkest, error = _darkest(codes)
+    darkest = _darkest(codes)
     if not darkest > _LIFTED * high or near_0 < _SPREAD * darkest:
         return None, ""
     scale = 16 if codes.dtype == np.uint16 and high > 16 * NATURAL_WHITES[3] / 2 else 1  # 12 bits in 16
     usual = [p * k for p in PEDESTALS for k in {1, scale}]
-    near = [p for p in usual if max(_NEAR[0] * p - _LOWEST * error, _LEAST * p) <= darkest <= _NEAR[1] * p]
+    near = [p for p in usual if _NEAR[0] * p <= darkest <= _NEAR[1] * p]
     if near and whole and darkest < high / 2:
         black = float(min(near, key=lambda p: abs(np.log(darkest / p))))
         return (
@@ -184,17 +177,11 @@ def _below(codes: np.ndarray, numbers: np.ndarray, black: float) -> str:
     return f"{shown} % of the numbers are below {black:g} (the least is {float(numbers.min()):.3g})"
 
 
-def _darkest(codes: np.ndarray) -> tuple[float, float]:
-    """The mean of the darkest patches, of what may be a mosaic that of its darkest color, and the standard error of a
-    patch's mean there."""
+def _darkest(codes: np.ndarray) -> float:
+    """The mean of the darkest patches; of what may be a mosaic, of its darkest color."""
     lattices = [codes, *(codes[..., y::2, x::2] for y in (0, 1) for x in (0, 1) if codes.shape[1] == 1)]
-    found = []
-    for means, noise in map(_patches, lattices):
-        if means.size:
-            darkest = float(np.quantile(means, _LOW))
-            there = noise[means <= np.quantile(means, _AMONG)]
-            found.append((darkest, float(np.median(there)) / _PATCH))
-    return min(found, default=(0.0, 0.0))
+    found = [means for means, _ in map(_patches, lattices) if means.size]
+    return min((float(np.quantile(means, _LOW)) for means in found), default=0.0)
 
 
 def _patches(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

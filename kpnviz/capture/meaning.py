@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kpnviz.capture.levels import Levels, find_levels
-from kpnviz.limits import MAX_COUNT
+from kpnviz.limits import MAX_COUNT, MAX_INTENSITY
 from kpnviz.sampling import box_reduce
 from kpnviz.text import visible
 
@@ -57,12 +57,17 @@ class Input:
             value = getattr(self, name)
             if value is not None:
                 if not np.isfinite(value) or abs(value) > MAX_COUNT:
-                    raise ValueError(f"{name} is {value}; it is a number as the files hold them")
+                    raise ValueError(
+                        f"{name} is {value}; it is a number as files hold them, from {-MAX_COUNT:g} to {MAX_COUNT:g}"
+                    )
                 object.__setattr__(self, name, float(value))
         if self.encoding == "srgb" and (self.black, self.white) != (None, None):
             raise ValueError("black and white are of linear light: input is linear or bayer:RGGB, not srgb")
-        if self.black is not None and self.white is not None and not self.black < self.white:
-            raise ValueError(f"black is {self.black:g} and white is {self.white:g}; black is below white")
+        if self.white is not None and not (self.black or 0.0) < self.white:
+            unsaid = "" if self.black is not None else ", as nobody states another one,"
+            raise ValueError(
+                f"black is {self.black or 0:g}{unsaid} and white is {self.white:g}; black is below white"
+            )
 
     @classmethod
     def of(cls, text: str, black: float | None = None, white: float | None = None) -> Input:
@@ -90,6 +95,18 @@ class Input:
         top = float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
         black = 0.0 if self.black is None else self.black
         return black, max(top, black + 1) if self.white is None else self.white
+
+    def check(self, codes: np.ndarray) -> None:
+        """ValueError where black and white are so close that light of these numbers is beyond MAX_INTENSITY."""
+        levels = self.levels(codes.dtype)
+        if levels is None or not codes.size:
+            return
+        (black, white), ends = levels, (float(codes.min()), float(codes.max()))
+        if max(abs(end - black) for end in ends) > MAX_INTENSITY * (white - black):
+            raise ValueError(
+                f"black is {black:.10g} and white is {white:.10g}, too close to each other for files with numbers from "
+                f"{ends[0]:g} to {ends[1]:g}: light would be beyond {MAX_INTENSITY:g} times white"
+            )
 
 
 def guess_input(
@@ -122,6 +139,7 @@ def guess_input(
             Input("bayer", pattern, black, white),
             (
                 f"Read as the colors of a Bayer sensor, {pattern}: {what} those of one{why and f', and {why}'}. "
+                f"{'' if codes.shape[1] == 4 else 'Each 2×2 of them become one pixel of R, G and B. '}"
                 f"Red and blue may be exchanged: then it is bayer:{swapped}."
             ),
             levels.more,

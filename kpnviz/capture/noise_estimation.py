@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
+from kpnviz.capture.noise_line import UNSURE, Samples, first_line, left_by_texture, refined
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import results
 
@@ -30,13 +30,8 @@ _FLAT, _FLAT_DEVIATE = (
 )  # quantile of patches by their variance; of a normal distribution, below its mean
 _DISAGREEING = 1.3  # times the standard deviation that one frame shows
 _CURVED = 12.0  # variance of the sum of two second differences (1, -2, 1) of white noise
+_TELLS = 0.25  # of the most degrees of freedom: patches with fewer do not decide
 _QUIET = 8  # a combination of frames counts by 1 / variance to this power
-_ROUNDS, _SETTLED = 12, 1e-4
-_UNSURE = 0.7  # standard deviation of what texture leaves in a patch, as a share of what it leaves in most
-_TRUSTED = 3.0  # standard deviations of a patch from the line
-LOG_BIAS = 0.613
-"""A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
-numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
 
 
 class SameFramesError(ValueError):
@@ -103,12 +98,12 @@ class Patches:
     """Patches of a block of the picture, each as N aligned frames show it.
 
     windows    [P, N, 10, 10]: 8x8 pixels with one pixel around, linear intensity
-    black      [P] of the two colors that patches have if the block is a chessboard
+    places     [P, 2] row and column of each in the block, counted in patches
     gains      [N], by which the frames were divided
     """
 
     windows: np.ndarray
-    black: np.ndarray
+    places: np.ndarray
     gains: np.ndarray
 
     @classmethod
@@ -120,7 +115,7 @@ class Patches:
         rows, columns = np.indices(views.shape[1:3])
         return cls(
             views.reshape(len(block), -1, *views.shape[3:]).swapaxes(0, 1),
-            ((rows + columns) % 2 == 0).ravel(),
+            np.stack([rows.ravel(), columns.ravel()], axis=1),
             np.ones(len(block)) if gains is None else gains,
         )
 
@@ -145,19 +140,18 @@ def estimate_noise(
     - in a patch of 8x8 pixels, what is left of a difference after its regression on a constant and the mean picture's
       3x3 pixels around each: small shifts, gain and blur are such sums (a Taylor series to the second derivative);
     - over the frames, those combinations in which shifts cancel. Principal components of the differences that are
-      left find them in every block: each component counts by 1 / variance^8. It is weighed by the one half of the
-      patches for the other, as on a chessboard, so that chance is not taken for quiet. Frames of other gains count
-      times sqrt(g), which makes their shot noise alike; combinations are orthogonal to sqrt(g): the scene cancels.
+      left find them in every block: of the one half of the patches for the other, as on a chessboard, so that chance is
+      not taken for quiet. Frames of other gains count times sqrt(g), which makes their shot noise alike; combinations
+      are orthogonal to sqrt(g): the scene cancels.
 
     For Gaussian noise differences and mean are independent, so nothing is biased by regressing one on the other.
-    What texture leaves all the same is a third term beside the line's two: line log(1 + t / line) times a factor, t the
-    mean square of the mean picture's second differences, less what noise has of them. The more of it a patch has, the
-    less the patch counts. All is fitted to log variance with a Cauchy loss, again and again to the patches close to it:
-    each has the same relative error but for its degrees of freedom, and a moving object is an outlier.
+    A first line counts each combination by 1 / variance^8 (:func:`kpnviz.capture.noise_line.first_line`). Then, of
+    three and more frames, what texture leaves in each combination is fitted together with the line, and what moves by
+    itself is left out with its neighbors (:func:`kpnviz.capture.noise_line.refined`).
     Raises ValueError where there is nothing to estimate from.
     """
 
-    def look_at(block: np.ndarray | Patches) -> tuple[np.ndarray, int, int, int] | None:
+    def look_at(block: np.ndarray | Patches) -> tuple[Samples, np.ndarray, tuple[int, int, int]] | None:
         """:func:`measured` of a block; its frames, patches of them that are as the first frame's, and all of them."""
         count = len(block.gains) if isinstance(block, Patches) else len(block)
         if count < 2:
@@ -166,22 +160,22 @@ def estimate_noise(
             if min(block.shape[1:]) < PATCH:
                 return None
             block = Patches.of(block, gains)
-        found = measured(block, clipped)
-        windows = block.windows[found[5] > 0]
+        samples, intact = measured(block, clipped)
+        windows = block.windows[intact]
         alike = int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
-        return found, count, alike, len(windows) * (count - 1)
+        return samples, intact, (count, alike, len(windows) * (count - 1))
 
     of_blocks = [found for found in results(look_at, list(blocks)) if found is not None]
-    columns = [found for found, *_ in of_blocks]
-    N = max((count for _, count, _, _ in of_blocks), default=0)
-    alike, compared = (sum(found[k] for found in of_blocks) for k in (2, 3))
-    if not columns:
+    N = max((count for *_, (count, _, _) in of_blocks), default=0)
+    alike, compared = (sum(counts[k] for *_, counts in of_blocks) for k in (1, 2))
+    if not of_blocks:
         raise ValueError(
             f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"
         )
-    means, variances, degrees, texture, floor, intact, read = np.concatenate(columns, axis=1)
+    samples = together([samples for samples, *_ in of_blocks])
+    means, (variances, degrees, read) = samples.means, samples.weighted
     differs = variances > _ROUNDING * (1 + means**2)
-    candidates = (intact > 0) & differs
+    candidates = np.concatenate([intact for _, intact, _ in of_blocks]) & differs
     if not differs.any() or alike > _ALIKE * compared:
         raise SameFramesError(
             "noise: once aligned, the frames are all the same, so that no noise is seen between them"
@@ -193,16 +187,18 @@ def estimate_noise(
             f"noise: {patches} neither clipped nor empty, of {PATCH}x{PATCH} pixels each; an estimate needs "
             f"{_LEAST_PATCHES}, so state the noise instead"
         )
-    noise, factor = _fit(
-        *(values[candidates] for values in (means, variances, degrees, texture, floor, read))
-    )
-    line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
-    left = factor * left_by_texture(texture, floor, line)
-    used = candidates & (_UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
+    noise, factor, close = first_line(samples, candidates)
     # As variances of g = 1: what is shown beside the line.
     whole = np.where(candidates, variances - noise.read_std**2 * (read - 1), np.nan)
-    variances = np.maximum(variances - left - noise.read_std**2 * (read - 1), 1e-3 * variances)
-    return NoiseFit(noise, means, variances, degrees, used, N, whole)
+    if N > 2:
+        noise, unexplained, degrees, out = refined(samples, candidates, noise, close)
+        used = candidates & ~out & (degrees >= _TELLS * degrees.max())
+    else:
+        line = noise.read_std**2 * read + noise.shot_gain * np.maximum(means, 0)
+        left = factor * left_by_texture(samples.texture, samples.floor, line)
+        used = candidates & (UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
+        unexplained = variances - left - noise.read_std**2 * (read - 1)
+    return NoiseFit(noise, means, np.maximum(unexplained, 1e-3 * variances), degrees, used, N, whole)
 
 
 def noise_of_one_frame(
@@ -257,11 +253,10 @@ def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) 
     return NoiseModel((min(variances) / 2) ** 0.5, min(variances) / 2 / brightness)
 
 
-def measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarray:
-    """Of each patch mean, variance of the noise, its degrees of freedom, mean square of the second differences of the
-    mean picture, what noise has of it as a multiple of its variance, 1 where intact, and how often the variance holds
-    that of read noise: [7, P]."""
-    windows, gains, black = patches.windows.astype(np.float64), patches.gains, patches.black
+def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Samples, np.ndarray]:
+    """What the patches of a block show, and which of them are intact, [P] bool."""
+    windows, gains = patches.windows.astype(np.float64), patches.gains
+    black = patches.places.sum(axis=1) % 2 == 0
     P, N = windows.shape[:2]
     mean = np.tensordot(windows, gains / gains.sum(), axes=(1, 0))  # [P, 10, 10]
     side = 2 * AROUND + 1
@@ -286,21 +281,43 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> np.ndarra
     left = 1 - (basis**2).sum(axis=-1)
     effective_means = (left * taps[4]).sum(axis=1) / left.sum(axis=1)
 
-    variances, degrees, read = np.empty(P), np.empty(P), np.empty(P)
+    variances, weights, read = (np.empty((P, N - 1)) for _ in range(3))
     for half in (black, ~black):
-        weights, axes = _quiet(rest[~half], free[~half])
-        power = np.square(rest[half] @ axes).sum(axis=1)  # [p, N - 1]
-        variances[half] = power @ weights / free[half]
-        degrees[half] = free[half] / (weights**2).sum()
-        read[half] = (((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0) * weights).sum()
+        weights[half], axes = _quiet(rest[~half], free[~half])
+        variances[half] = np.square(rest[half] @ axes).sum(axis=1) / free[half, None]
+        read[half] = ((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0)
 
     yy, xx = taps[1] - 2 * taps[4] + taps[7], taps[3] - 2 * taps[4] + taps[5]
     texture, floor = (yy**2 + xx**2).mean(axis=1), np.full(P, _CURVED / gains.sum())
-    intact = np.ones(P)
+    intact = np.ones(P, dtype=bool)
     if clipped is not None:
         low, high = (np.float32(end) / gains[:, None].astype(np.float32) for end in clipped)
         intact = ((inner <= low) | (inner >= high)).mean(axis=(1, 2)) <= _CLIPPED
-    return np.stack([effective_means, variances, degrees, texture, floor, intact, read])
+    samples = Samples(
+        effective_means, free, texture, floor, variances, read, weights, black.astype(int), patches.places
+    )
+    return samples, intact
+
+
+def together(blocks: list[Samples]) -> Samples:
+    """The samples of all blocks: each has its own combinations, and no neighbors in another."""
+    most = max(block.read.shape[1] for block in blocks)
+
+    def wide(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, [(0, 0), (0, most - values.shape[1])])
+
+    top, parts = 0, []
+    for number, block in enumerate(blocks):
+        places = block.places + np.array([top, 0])
+        top = int(places.max(axis=0)[0]) + 2
+        parts.append(
+            (
+                *(block.means, block.free, block.texture, block.floor),
+                *(wide(values) for values in (block.variances, block.read, block.weights)),
+                *(block.group + 2 * number, places),
+            )
+        )
+    return Samples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def _quiet(rest: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -316,52 +333,3 @@ def _quiet(rest: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(M, 1 / M), np.eye(M)
     weights = (least / variances) ** _QUIET
     return weights / weights.sum(), axes
-
-
-def _fit(
-    means: np.ndarray,
-    variances: np.ndarray,
-    degrees: np.ndarray,
-    texture: np.ndarray,
-    floor: np.ndarray,
-    read: np.ndarray,
-) -> tuple[NoiseModel, float]:
-    """The line through the patches, variance = read_std^2 read + shot_gain mean + factor left_by_texture(texture), and
-    that factor; none of the three is below 0."""
-    typical = float(np.median(variances))
-    brightness = max(float(np.median(means)), 1e-6)
-    line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    log_v = np.log(variances) + LOG_BIAS / degrees
-
-    # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
-    # take the line down from it.
-    solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
-    for _ in range(_ROUNDS):
-        left = left_by_texture(texture, floor, line_terms @ solution[:2])
-        terms = np.column_stack([line_terms, left])
-        # Standard deviations of log(chi^2_k / k) and of what texture leaves.
-        spread = np.hypot((2 / degrees) ** 0.5, _UNSURE * solution[2] * left / (terms @ solution))
-        terms, target, each = terms[close], log_v[close], spread[close]
-        before, close_before = solution, close
-        solution = least_squares(
-            lambda x, t=terms, y=target, s=each: (np.log(t @ x) - y) / s,
-            x0=np.maximum(solution, 1e-8),
-            jac=lambda x, t=terms, s=each: t / (t @ x * s)[:, None],
-            bounds=(1e-9, np.inf),
-            loss="cauchy",
-        ).x
-        terms = np.column_stack([line_terms, left])
-        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
-        settled = np.abs(solution - before).max() < _SETTLED and (close == close_before).all()
-        if close.sum() < len(variances) / 4 or settled:
-            break
-    read_variance, shot, factor = solution * (typical, typical / brightness, 1)
-    return NoiseModel(float(read_variance**0.5), float(shot)), float(factor)
-
-
-def left_by_texture(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """The variance that texture leaves, but for a factor: line log(1 + texture / line), texture less that of noise.
-
-    The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like that.
-    """
-    return np.asarray(line * np.log1p(np.maximum(texture / line - floor, 0)))

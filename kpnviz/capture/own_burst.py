@@ -88,6 +88,7 @@ class OwnBurst:
     white       those of them that are white in large part, so that nobody knows what they show
     unmended    whether the sensor's defects were left as they are, as somebody chose
     layers      of what is near and far, where they move otherwise: pixels that have a displacement of their own
+    empty       whether the frames show nothing but noise, so that no motion is looked for
     """
 
     stack: FrameStack
@@ -101,6 +102,7 @@ class OwnBurst:
     unmended: bool = False
     white: frozenset[int] = frozenset()
     layers: Layers | None = None
+    empty: bool = False
 
     @property
     def reference(self) -> int:
@@ -148,6 +150,11 @@ class OwnBurst:
             twice = len(self.order) - used
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
+            )
+        if self.empty:
+            text += (
+                " The frames show nothing but noise, as with the cap on the lens or of an even wall: no motion is "
+                "looked for."
             )
         moved = sum(self.shifts[i].aligned for i in set(self.order))
         bent = sum(self.shifts[i].bend > 0 for i in set(self.order))

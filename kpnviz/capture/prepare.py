@@ -12,7 +12,7 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
-from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.alignment import find_shift, what_is_shared
 from kpnviz.capture.black_level import with_black_told
 from kpnviz.capture.choosing import largest_scene, reference_of
 from kpnviz.capture.copies import without_copies
@@ -43,8 +43,10 @@ _OVERVIEW_PIXELS = 1_000_000
 _OTHER_BRIGHTNESS = 0.1  # EV
 _BELOW_WHITE = 0.9  # of white: means of pixels that lie beyond hold some that are cut off
 _MUCH_WHITE = 0.05  # of the pixels of a frame
+_BY_NOISE = 4.0  # px
 _MOVED = 0.75  # px by which a scene has left its place
 _SCENE_PIXELS = 40_000  # on which frames of other scenes are found
+_TOLD_PIXELS = 250_000  # on which it is told whether frames show anything
 _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _LEAST_SIDE = 128  # px: smaller frames are shifted as a whole
 _PART_PIXELS = 2_000_000  # of a frame that are in memory at a time
@@ -166,10 +168,30 @@ def prepare(
         stack = mended(stack, moved >= len(some) / 2, between)
         if stack.mended is not None:
             measured = {}  # what stays where it is had its part in them
+    edges, empty = True, False
+    if apply and total > 1:
+        asked = sorted(measured) or [i for i in range(min(total, 5)) if i != reference]
+
+        def shared(frame: int) -> tuple[bool, bool]:
+            """Whether a frame shares edges with the reference, and large shapes; its shift is kept."""
+            if frame not in measured:
+                measured[frame] = measure(frame)
+            return _what_is_shared(stack, *pair(frame), measured[frame], noise)
+
+        first = shared(asked[0])
+        if not first[0]:
+            edges, shapes = (
+                sum(kind) > len(asked) / 2 for kind in zip(first, *map(shared, asked[1:]), strict=True)
+            )
+            empty = not edges and not shapes
+        if not edges:  # noise alone makes the best shift one of a few pixels
+            measured |= {i: measure(i) for i in range(total) if i not in measured and not empty}
+            near = [i for i in range(total) if empty or max(map(abs, measured[i] or (np.inf,))) <= _BY_NOISE]
+            measured |= dict.fromkeys(near, (0.0, 0.0))
     cells = [-(-n // CELL) for n in (stack.height, stack.width)]
     motion = np.zeros((total, *cells, 2), np.float32)
     displacements = np.zeros(motion.shape, np.int16)
-    local = apply and min(stack.height, stack.width) >= _LEAST_SIDE
+    local = apply and edges and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
     structure = structure_of(levels) if local else None
     search = Search(levels[0]) if local else None
@@ -203,20 +225,24 @@ def prepare(
 
     shifts = results(find, range(total))
     progress(0.9, "Comparing the brightness of the frames")
+    if even:
+        stack = _made_even(stack, reference, shifts, motion, between)
     found = {i: motion[i] for i, shift in enumerate(shifts) if shift.measured is not None}
     told = with_black_told(stack, found, reference, between)
+    if told.encoded != stack.encoded:  # light is another one
+        given = reference if chosen else None
+        return prepare(replace(told, gains=None), frames, align, between, brightness, given, mend, progress)
     if told.levels != stack.levels:
-        if even:
+        if even:  # what was added to all frames alike had its part in their brightness
             lights = [
                 told.relit(image * np.float32(g), stack) for image, g in zip(overviews, gains, strict=True)
             ]
             gains = light.first_gains(lights, told.exposures, told.clipped)
-            gains = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
-            told = replace(told, gains=gains)
+            each = np.repeat((gains / gains[reference])[:, None], told.channels, axis=1)
+            told = _made_even(replace(told, gains=each), reference, shifts, motion, between)
         noise = _noise_at_first(told, reference)
     stack = told
     if even:
-        stack = _made_even(stack, reference, shifts, motion, between)
         shifts = [replace(shift, brightness=stack.gain(i, GRAY)) for i, shift in enumerate(shifts)]
     leave_out = apply and not stack.known
     lost = frozenset(i for i, shift in enumerate(shifts) if leave_out and shift.measured is None)
@@ -237,6 +263,7 @@ def prepare(
         unmended,
         white,
         layers,
+        empty,
     )
     return burst.taking(frames)
 
@@ -397,6 +424,17 @@ def _measure(
         rest = find_shift(here, there, noise, reach=2 * int(factors.max()))
         shift = shift if rest is None else rest + np.array([dy, dx])
     return None if shift is None else (float(shift[0]), float(shift[1]))
+
+
+def _what_is_shared(
+    stack: FrameStack, a: np.ndarray, b: np.ndarray, shift: tuple[float, float] | None, noise: NoiseModel
+) -> tuple[bool, bool]:
+    """:func:`what_is_shared` by overviews of two frames, on few pixels: it is asked of every burst."""
+    factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
+    more = np.array(reduction(a.shape[0], a.shape[1], _TOLD_PIXELS))
+    reduced = noise.scaled(1 / float((factors * more).prod()) ** 0.5)
+    here, there = (box_reduce(image, (int(more[0]), int(more[1]))) for image in (a, b))
+    return what_is_shared(here, there, reduced, None if shift is None else np.array(shift) / (factors * more))
 
 
 def _contact_sheet(

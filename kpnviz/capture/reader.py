@@ -410,6 +410,8 @@ def _stack(found: dict[str, Any], mapping: mmap.mmap | None) -> FrameStack:
         linear = True if profile is not None and profile["linear"] else numbers["linear"]
         meaning, guess, on_black = guess_input(codes, **(numbers | {"linear": linear}))
         stack = dataclasses.replace(stack, meaning=meaning).read_as(meaning, guess, on_black, guessed=True)
+        unsaid = linear is None and profile is None and dtype == np.uint16 and stack.encoded
+        stack = dataclasses.replace(stack, encoding_open=unsaid)
     elif dtype == np.float32 and (below := below_black(codes[: len(found["places"])], 0.0)):
         more["file_notes"] = (
             *stack.file_notes,

@@ -56,7 +56,8 @@ def holds_several(path: Path) -> bool:
 def _of_tiff(number: int, head: bytes) -> bool:
     """A TIFF with two pages of one size that are no previews, or one page that says that more lie behind it."""
     if found := _IMAGES.search(head):
-        return int(found[1]) > int(found[2] or 1)
+        images, channels = int(found[1]), int(found[2] or 1)
+        return images > channels or channels > 3  # tifffile calls the frames of [N, H, W] channels
     if found := _OME_SIZES.search(head):
         return max(int(found[2]), int(found[3])) > 1
     with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as data:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from kpnviz.capture.burst_json import METADATA
-from kpnviz.capture.choosing import LEFT_OUT, SAME_AS
+from kpnviz.capture.choosing import LEFT_OUT, SAME_AS, frames_among
 from kpnviz.capture.decoding import natural
 from kpnviz.capture.reader import files_of
 from kpnviz.capture.several import holds_several
@@ -38,6 +38,7 @@ RECORD = "bursts.jsonl"
 # Also those that cannot be read, so that a folder of them is not passed over in silence: reading it says why.
 _PICTURES = re.compile(
     "png|jpe?g|tiff?|webp|bmp|gif|avif|hei[cf]|jp2|jxl|p[fgp]m|psd|npy|fits?|fts|"
+    "mp4|mov|m4v|avi|mkv|webm|3gp|mts|m2ts|mpe?g|wmv|"
     "dng|3fr|arw|cr[23w]|dcr|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|ra[fw]|rw[2l]|sr[2fw]|x3f",
     re.IGNORECASE,
 )
@@ -202,6 +203,8 @@ def _find(path: Path, seen: set[Path]) -> Iterator[Path]:
         return
     seen.add(real)
     inside = [entry for entry in inside if entry.name[0] not in ".@" and entry.name != "__MACOSX"]
+    among = frames_among([entry.name for entry in inside])[0]  # no video of the moment around a picture
+    inside = [entry for i, entry in enumerate(inside) if i in among or os.path.isdir(entry)]
     # Links last, so that a burst has the name of its own folder where both are here.
     folders = sorted(filter(os.path.isdir, inside), key=os.path.islink)
     below = [burst for entry in folders for burst in _find(entry, seen)]

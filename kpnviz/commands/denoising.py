@@ -145,7 +145,7 @@ def open_burst(
     for note in stack.notes:
         say(note)
     say(burst.report)
-    aligned = min(stack.height, stack.width) >= LEAST_ALIGNED
+    aligned = min(stack.height, stack.width) >= LEAST_ALIGNED and not burst.empty
     for i, shift in enumerate(burst.shifts):
         if i != burst.reference and aligned:
             say(f"{stack.names[i]}: {shift}")

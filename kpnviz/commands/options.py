@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from kpnviz.text import visible
 
 _OPTION = re.compile(r"--[a-z][a-z-]*")
-_NUMBERS = re.compile(r"-[0-9.]+(,-?[0-9.]+)+")
+_NUMBERS = re.compile(r"-(inf|nan|[0-9.]+(e[+-]?[0-9]+)?)(,-?[0-9.]+(e[+-]?[0-9]+)?)*", re.IGNORECASE)
 
 
 class WrongOptionError(ValueError):
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; `--help` is there for the rest."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """`--at -1,1` gives --at the value -1,1, which it then refuses: argparse takes it for an option."""
+        """`--at -1,1` and `--black -1e3` give these values, which may be refused: argparse takes them for options."""
         joined: list[str] = []
         for argument in sys.argv[1:] if args is None else args:
             if joined and _NUMBERS.fullmatch(argument) and _OPTION.fullmatch(joined[-1]):

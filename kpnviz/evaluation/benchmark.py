@@ -150,10 +150,9 @@ def _measure(kind: str, case: dict) -> dict:
 
     start = _reset_peak(device_is_gpu)
     if kind == "files":  # it takes half a minute, and the first call is as any other
-        preparing, denoising = call()  # type: ignore[misc]
-        peak = max(_peak(False) - start, 0)
-        parts = {"preparing": preparing, "denoising": denoising}
-        return {**case, "seconds": preparing + denoising, **parts, "peak_bytes": peak}
+        parts = call()
+        assert isinstance(parts, dict)
+        return {**case, "seconds": sum(parts.values()), **parts, "peak_bytes": max(_peak(False) - start, 0)}
     seconds()
     peak = _peak(device_is_gpu) - start
     times: list[float] = []
@@ -194,7 +193,7 @@ def _end_to_end_call(case: dict, height: int, width: int) -> Callable[[], object
     return lambda: denoiser(burst)
 
 
-def _files_call(case: dict, height: int, width: int) -> Callable[[], tuple[float, float]]:
+def _files_call(case: dict, height: int, width: int) -> Callable[[], dict[str, float]]:
     """Read a burst of 16-bit files, align it, estimate its noise and denoise it: seconds of preparing and denoising."""
     torch.manual_seed(0)
     denoiser = Denoiser(
@@ -209,7 +208,7 @@ def _files_call(case: dict, height: int, width: int) -> Callable[[], tuple[float
         pixels = np.stack(noisy, axis=-1) if len(noisy) > 1 else noisy[0]
         tifffile.imwrite(Path(folder.name) / f"{i}.tif", pixels)
 
-    def call() -> tuple[float, float]:
+    def call() -> dict[str, float]:
         with folder:
             begun = time.perf_counter()
             burst = prepare(read_frames(files_of([folder.name]), Limits.from_environment(generous=True)))
@@ -217,7 +216,7 @@ def _files_call(case: dict, height: int, width: int) -> Callable[[], tuple[float
             view = burst.color(noises) if len(noises) > 1 else burst.channel(GRAY, noises[0])
             prepared = time.perf_counter()
             denoiser(view, keep_kernels=False)
-            return prepared - begun, time.perf_counter() - prepared
+            return {"preparing": prepared - begun, "denoising": time.perf_counter() - prepared}
 
     return call
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kpnviz.checks import as_int, check_index
 from kpnviz.kernels.arrays import basis_factors, dense_factors, picture_size, separable_factors
-from kpnviz.local_conv import PADDINGS, REDUCTIONS, effective_kernels, local_conv, pad
+from kpnviz.local_conv import PADDINGS, REDUCTIONS, effective_kernels, local_conv, pad, shared_by_channels
 from kpnviz.text import visible
 
 
@@ -285,6 +285,8 @@ class KernelField:
                 raise ValueError(
                     f"frames have C = {frames.shape[2]} channels, the kernels C = {self.channels}; they must agree"
                 )
+            if self.channels is None and self.basis is None and (reduce, self.padding) == ("mean", "reflect"):
+                return shared_by_channels(frames, self.factors, self.sizes, separable=self.separable)
             planes = [self.channel(c).apply(frames[:, :, c], reduce, fused) for c in range(frames.shape[2])]
             return torch.stack(planes, dim=axis)
         if self.channels is not None:

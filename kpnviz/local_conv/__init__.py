@@ -41,6 +41,7 @@ __all__ = [
     "local_conv",
     "pad",
     "reflect_pad",
+    "shared_by_channels",
     "upsample_factors",
 ]
 
@@ -95,6 +96,28 @@ def local_conv(
         frames.to(dtype), factors.to(dtype), sizes, separable, "mean" if summed else reduce, fused, **options
     )
     return result * frames.shape[1] if summed else result
+
+
+def shared_by_channels(
+    frames: Tensor, factors: Tensor, sizes: Sequence[int], *, separable: bool = True
+) -> Tensor:
+    """:func:`local_conv` of frames in color [B, N, C, H, W], whose channels have the same kernels: [B, C, H, W].
+
+    The mean over sizes and frames, with padding by reflection. On the CPU factors are upsampled once for all channels.
+    """
+    sizes = _check_sizes(sizes)
+    H, W = frames.shape[-2:]
+    dtype = torch.promote_types(torch.promote_types(frames.dtype, factors.dtype), torch.float32)
+    needs_gradient = torch.is_grad_enabled() and (frames.requires_grad or factors.requires_grad)
+    module = _backend_module(None, frames[:, :, 0], dtype, factors.shape[-2:] == _half(H, W))
+    if needs_gradient or not hasattr(module, "mean_of_channels"):
+        planes = [
+            local_conv(frames[:, :, c], factors, sizes, separable=separable) for c in range(frames.shape[2])
+        ]
+        return torch.stack(planes, dim=1)
+    _check_tensors(frames[:, :, 0], factors, sizes, separable, "reflect")
+    result: Tensor = module.mean_of_channels(frames.to(dtype), factors.to(dtype), sizes, separable)
+    return result
 
 
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:

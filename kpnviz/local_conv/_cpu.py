@@ -48,6 +48,27 @@ def local_conv(
     return result
 
 
+def mean_of_channels(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], separable: bool) -> Tensor:
+    """Frames [B, N, C, H, W] whose channels share the factors -> the mean over frames and sizes, [B, C, H, W]; without
+    gradients. Factors are upsampled once for all channels."""
+    B, N, C, H, W = frames.shape
+    out = torch.zeros(B, C, H, W, dtype=torch.float32)
+    x, f, y = _padded(frames.flatten(1, 2), sizes), _by_size(factors, sizes, separable), out.numpy()
+    x = x.reshape(B * N, C, *x.shape[1:])
+    scale = np.float32(reduction_scale("mean", N, len(sizes)))
+    tasks = [(b, y0) for b in range(B) for y0 in range(0, H, STRIP)]
+
+    def run(task: int) -> None:
+        b, y0 = tasks[task]
+        for n in range(b * N, (b + 1) * N):
+            for k, size in enumerate(sizes):
+                corner = (max(sizes) - size) // 2
+                _kernels(size, separable)[0](x[n], f[k][n], y0, min(y0 + STRIP, H), corner, scale, y[b])
+
+    in_threads(run, len(tasks))
+    return out
+
+
 class _LocalConv(torch.autograd.Function):
     """An *item* is what is summed into one output: a frame, or for reduce="mean" the N frames of a burst."""
 
@@ -71,7 +92,8 @@ class _LocalConv(torch.autograd.Function):
                 for k, size in enumerate(sizes):
                     apply, _ = _kernels(size, separable)
                     corner = (max(sizes) - size) // 2
-                    apply(x[n], f[k][n], y0, min(y0 + STRIP, H), corner, scale, y[item, k % slots])
+                    slot = y[item, k % slots]
+                    apply(x[n][None], f[k][n], y0, min(y0 + STRIP, H), corner, scale, slot[None])
 
         in_threads(run, len(tasks))
         return out.view(reduced_shape(reduce, B, N, len(sizes), H, W))
@@ -240,8 +262,8 @@ def _downsample(grads, y, j0, m, half, total, count, more):
 def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[..., None]]:
     """Of one kernel size:
 
-    apply(padded [H + K - 1, W + K - 1], factors [F, h, w], y0, y1, corner, scale, out [H, W])
-        adds to rows y0 ... y1 - 1 of `out`, y0 even, the frame filtered, times scale
+    apply(padded [C, H + K - 1, W + K - 1], factors [F, h, w], y0, y1, corner, scale, out [C, H, W])
+        adds to rows y0 ... y1 - 1 of `out`, y0 even, the frame's channels filtered, times scale
     add_gradient(padded, factors, g [H, W], corner, scale, total [F, h, w])
         adds to `total` the gradient of the factors, given that of the output, times scale
 
@@ -258,30 +280,34 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
     s, r, line, across = np.uintp(size), np.uintp(rows), np.uintp(width), np.uintp(1)
 
     def apply(padded, factors, y0, y1, corner, scale, out):
-        W, w = out.shape[1], factors.shape[2]
-        window, upsampled = np.zeros(tall * width, np.float32), np.zeros(CHUNK * stride, np.float32)
+        C, W, w = out.shape[0], out.shape[2], factors.shape[2]
+        windows, upsampled = np.zeros((C, tall * width), np.float32), np.zeros(CHUNK * stride, np.float32)
         half, total = np.empty(BLOCK // 2 + 2, np.float32), np.empty(BLOCK, np.float32)
         for j0 in range(0, w, BLOCK // 2):
             m = min(BLOCK // 2, w - j0)
             n, x0 = min(2 * m, W - 2 * j0), 2 * j0
-            _load(padded, corner + y0, corner + x0, y1 - y0 + size - 1, n + size - 1, window, width)
-            for y in range(y0, y1):
-                row = (y - y0) % CHUNK * stride
-                if row == 0:
-                    last = min(y + CHUNK, y1)
-                    _upsample(factors, y, last, j0, m, half, upsampled, stride, size, more)
-                total[:] = 0
-                if separable:
-                    v = np.uintp(row + vertical * BLOCK)
-                    for a in range(0, vertical, rows):
-                        at, u = np.uintp((y - y0 + a) * width), np.uintp(row + a * BLOCK)
-                        _filter_rows(r, s, window, at, line, upsampled, u, v, total, np.uintp(n))
-                else:
-                    for a in range(size):
-                        at, k = np.uintp((y - y0 + a) * width), np.uintp(row + a * size * BLOCK)
-                        _filter_row(s, window, at, upsampled, k, total, np.uintp(n))
-                for x in range(n):
-                    out[y, x0 + x] += scale * total[x]
+            for c in range(C):
+                rows_needed, columns = y1 - y0 + size - 1, n + size - 1
+                _load(padded[c], corner + y0, corner + x0, rows_needed, columns, windows[c], width)
+            for first in range(y0, y1, CHUNK):
+                last = min(first + CHUNK, y1)
+                _upsample(factors, first, last, j0, m, half, upsampled, stride, size, more)
+                for c in range(C):
+                    window = windows[c]
+                    for y in range(first, last):
+                        row = (y - first) * stride
+                        total[:] = 0
+                        if separable:
+                            v = np.uintp(row + vertical * BLOCK)
+                            for a in range(0, vertical, rows):
+                                at, u = np.uintp((y - y0 + a) * width), np.uintp(row + a * BLOCK)
+                                _filter_rows(r, s, window, at, line, upsampled, u, v, total, np.uintp(n))
+                        else:
+                            for a in range(size):
+                                at, k = np.uintp((y - y0 + a) * width), np.uintp(row + a * size * BLOCK)
+                                _filter_row(s, window, at, upsampled, k, total, np.uintp(n))
+                        for x in range(n):
+                            out[c, y, x0 + x] += scale * total[x]
 
     def add_gradient(padded, factors, g, corner, scale, total):
         (H, W), w = g.shape, factors.shape[2]

@@ -55,7 +55,7 @@ WORKERS = {"worker.js": "worker.js", "background.js": "background_worker.js"}
 REPOSITORY: str = scene()["source"]
 
 _POLICY = (
-    "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src {workers}; connect-src {files}; "
+    "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; worker-src blob:; connect-src {files}; "
     "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
 """What the browser lets the page do: its own scripts, its own files, no other address."""
@@ -70,15 +70,22 @@ def site_files(models: Sequence[str], photos: Sequence[str], offer: Mapping[str,
     ValueError where there is no such network or photo, or the engine in this installation is not that of its source.
     """
     files = _contents(models, photos, offer)
-    files["site.js"] = linked(SCRIPTS / "site.js").encode()
+    script = linked(SCRIPTS / "site.js").encode()
     offered = _offer(models, photos, offer)
+    known = {
+        name: (len(data), hashlib.sha256(data).hexdigest()[:16])
+        for name, data in files.items()
+        if not name.startswith("models/")  # a network's card has its hash
+    }
     pages = {}
     for name, title in PAGES.items():
         # A folder for each: the app's addresses, such as noise?v=2&..., lead there on any web server.
         root, folder = ("./", "") if name == "explore" else ("../", f"{name}/")
-        page = _page(offered, f"{root}site.js", "'self'", "'self'", "'self'", root=root, title=title)
+        # Not the script of an older site that a browser has kept.
+        address = f"{root}site.js?{hashlib.sha256(script).hexdigest()[:16]}"
+        page = _page(offered, address, "'self'", "'self'", root=root, title=title, known=known)
         pages[f"{folder}index.html"] = page.encode()
-    return pages | files
+    return pages | files | {"site.js": script}
 
 
 def write_site(out: Path, files: Mapping[str, bytes]) -> int:
@@ -104,7 +111,6 @@ def single_page(models: Sequence[str], photos: Sequence[str], offer: Mapping[str
         _offer(models, photos, offer),
         script,
         f"'sha256-{digest}'",
-        "blob:",
         "'none'",
         inside,
     )
@@ -214,14 +220,17 @@ def _page(
     offer: Mapping[str, Any],
     script: str,
     scripts: str,
-    workers: str,
     files: str,
     inside: str = "",
     root: str = "./",
     title: str = "Explore",
+    known: Mapping[str, tuple[int, str]] | None = None,
 ) -> str:
-    """The page; `script` is the address of its script, or the script itself where `inside` holds all files."""
-    policy = _POLICY.format(scripts=scripts, workers=workers, files=files)
+    """The page; `script` is the address of its script, or the script itself where `inside` holds all files.
+
+    known   bytes and hash of the files that come with the page, which it checks
+    """
+    policy = _POLICY.format(scripts=scripts, files=files)
     data = json.dumps(offer).replace("<", "\\u003c")
     code = (
         f'<script type="module">{script}</script>'
@@ -234,6 +243,7 @@ def _page(
         "version": kpnviz.__version__,
         "repository": html.escape(REPOSITORY),
         "root": root,
+        "files": html.escape(json.dumps(known or {}), quote=True),
         "title": title,
         "offer": data,
         "inside": inside,

@@ -84,6 +84,11 @@ class Upload:
         chosen = (str(self.own.reference),) if self.own.chosen else ()
         return (*self.ids, str(self.own.stack.meaning), str(self.own.unmended), *chosen)
 
+    @property
+    def dark(self) -> bool:
+        """Whether no more than a hundredth of the reference is brighter than a tenth of white."""
+        return bool(np.quantile(self.thumbnails[self.own.reference], 0.99) < 255 * displayed(np.array(0.1)))
+
 
 class Whole(NamedTuple):
     """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; a sentence
@@ -280,7 +285,7 @@ def _prepared(
             fits[channel] = own.estimate_noise(channel, pause)
         except ValueError as error:
             fits[channel] = str(error)
-    shown = replace(stack, mended=own.stack.mended)  # as bright as the files are
+    shown = replace(own.stack, gains=None)  # as bright as the files are
     return Upload(ids, own, fits, [_thumbnail(shown, i, pause) for i in range(len(stack))])
 
 

@@ -160,7 +160,7 @@ def test_the_noise_page(two_networks):
     assert "noise_matrix" in charts(app)
     assert len(charts(app)) == 4
     assert "is not among the networks here" in texts(app)
-    assert metrics.PROTOCOL_OF_ONE in texts(app)
+    assert metrics.HOW_TAKEN in texts(app)
 
 
 def test_the_sizes_page(two_networks):

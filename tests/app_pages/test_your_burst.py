@@ -18,7 +18,7 @@ from kpnviz.capture.meaning import Input
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural
 from kpnviz.capture.writer import write_burst
-from kpnviz.color import displayed, srgb_encode
+from kpnviz.color import displayed, srgb_decode, srgb_encode
 from kpnviz.denoise import load
 from kpnviz.lens.payload import unpack
 from kpnviz.limits import Limits
@@ -90,6 +90,7 @@ def test_a_picture_of_one_shade_is_said():
     codes = np.random.default_rng(0).normal(1e-4, 1e-5, (2, 1, 40, 40)).astype(np.float32)
     own = upload._prepared(("dark",), FrameStack(codes, (0, 1), ("a.tif", "b.tif")))
     app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"]})
+    assert any("brighter than a tenth of white" in c.value for c in app.caption)
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception
     assert any("100 % of the picture is black: if it should not be" in w.value for w in app.warning)
@@ -121,6 +122,7 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     app.button(key=OWN_DENOISE).click().run()
     assert not app.exception and not app.error
     assert len(app.get("download_button")) == 1
+    assert not any("a tenth of white" in c.value for c in app.caption)  # it is not dark
     # R, G and B have one set of kernels, as on the other pages.
     noises = [own.noise_of(c)[0] for c in range(3)]
     image = load(last)(own.color(noises).crop(0, 0, 288, 288)).image
@@ -434,6 +436,16 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(whole.get_by_role("status")).to_have_text(re.compile("^[0-9]+ %$"))
     method = {"MKPN": "mkpn", "KPN L5": "kpn-l5"}[whole.locator(".after").inner_text()]
     tile = np.asarray(Image.open(io.BytesIO(page.request.get(response.value.url).body())))
+    # Brighter by 2 EV: four times the light.
+    stage = whole.locator(".stage")
+    shots = []
+    for stops in ("0", "2"):
+        whole.get_by_label("Light, EV").fill(stops)
+        png = Image.open(io.BytesIO(stage.screenshot(animations="disabled"))).convert("RGB")
+        h, w = np.asarray(png).shape[:2]
+        shots.append(np.asarray(png)[h // 3 : h * 2 // 3, w // 3 : w * 45 // 100] / 255)
+    expected = srgb_encode(np.clip(4 * srgb_decode(shots[0]), 0, 1))
+    assert np.abs(shots[1] - expected).mean() < 0.01 and shots[1].mean() > 1.3 * shots[0].mean()
     whole.locator(".edge").focus()
     page.keyboard.press("Home")
     expect(whole.locator(".edge")).to_have_attribute("aria-valuenow", "0")
@@ -473,3 +485,36 @@ def test_a_frame_of_the_strip_becomes_the_reference():
     frame = own.channel(GRAY, own.estimate_noise(GRAY).noise).crop(96, 96, 96, 96).frames[0]
     np.testing.assert_allclose(arrays[header["panels"][0]["image"]], frame, atol=1e-6)
     assert upload.example().own.reference == first.reference  # that of all sessions stays
+
+
+def test_one_frame_has_no_alignment_and_its_noise_is_its_own():
+    codes = np.random.default_rng(0).normal(0.4, 0.05, (1, 1, 96, 96)).astype(np.float32)
+    own = upload._prepared(("one",), FrameStack(codes, (0,), ("a.png",)))
+    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"], "own_side": 96})
+    assert not app.exception and not app.error
+    assert "1 frame of 96 × 96 pixels" in subheaders(app)
+    assert "Alignment in numbers" not in [e.label for e in app.expander]
+    assert any("There is one frame, a.png." in m.value.replace("\\", "") for m in app.markdown)
+    (said,) = [info.value for info in app.info]
+    assert said.replace("\\", "").startswith(
+        "The noise could not be estimated from the burst: there is one frame"
+    )
+    assert app.session_state[OWN_NOISE][0]["read_std"] == pytest.approx(0.05, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1, ""), (1 / 3, "is 3 times as strong"), (2, "is 0.5 times as strong")]
+)
+def test_noise_that_is_stated_wrongly_is_said(factor, said):
+    true = NoiseModel.for_gain(4)
+    codes = synthesize(BurstRecipe("dog", (60, 60, 160, 160), noise=true)).frames[:, None]
+    noise = NoiseModel(true.read_std * factor, true.shot_gain * factor**2)
+    stack = FrameStack(codes, tuple(range(8)), tuple("abcdefgh"), noise=(noise,), noise_source="a camera")
+    app = open_page(
+        **{OWN_BURST: upload._prepared(("stated",), stack), OWN_METHODS: ["kpn-l1"], "own_side": 96}
+    )
+    assert not app.exception and not app.error
+    warnings = [warning.value for warning in app.warning]
+    assert len(warnings) == bool(said) and all(said in one and "(a camera)" in one for one in warnings), (
+        warnings
+    )

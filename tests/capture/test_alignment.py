@@ -4,12 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.capture.alignment import _differences, find_shift, overlap
+from kpnviz.capture.prepare import prepare
+from kpnviz.capture.reader import read_frames
 from kpnviz.evaluation.testset import burst_recipes
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import read_scene
+
+from .picture_makers import npy
 
 
 def shaken(photo, gain=2, seed=0, crop=None, **options):
@@ -149,3 +154,28 @@ def test_any_size(shape):
 def test_shapes_are_named():
     with pytest.raises(ValueError, match="frames have shapes"):
         find_shift(np.zeros((20, 20)), np.zeros((20, 21)), NoiseModel(0.1, 0))
+
+
+@pytest.mark.parametrize("kind", ["dark", "wall", "correlated", "glow"])
+def test_of_frames_that_show_nothing_no_motion_is_made(kind):
+    """With the cap on the lens, of an even wall, of noise that is coarser than a pixel, of a sensor that glows."""
+    rng = np.random.default_rng(3)
+    frames = rng.normal(0, 0.01, (4, 144, 160))
+    if kind == "wall":
+        frames = 0.4 + frames
+    elif kind == "correlated":
+        frames = gaussian_filter(frames, (0, 0.8, 0.8))
+    elif kind == "glow":
+        frames += 0.02 * np.exp(-np.hypot(*np.mgrid[:144, :160]) / 40)
+    own = prepare(read_frames([("dark.npy", npy(frames.astype(np.float32)))]))
+    assert not own.left_out and len(own.order) == 4
+    assert ("show nothing but noise" in own.report) == (kind != "glow")
+    assert not own.displacements.any() and not own.motion.any()
+
+
+@pytest.mark.parametrize("gain", [4, 8, 32])
+def test_dark_and_noisy_scenes_show_something(gain):
+    for photo in ("city", "sand", "dog"):
+        recipe = BurstRecipe(photo, (40, 40, 128, 160), NoiseModel.for_gain(gain), frames=3, seed=2)
+        own = prepare(read_frames([("a.npy", npy(synthesize(recipe).frames / np.float32(8)))]))
+        assert not own.empty

@@ -8,9 +8,10 @@ from kpnviz.capture.black_level import BlackFit, fit_black
 from kpnviz.capture.noise_estimation import Patches
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import read_frames
+from kpnviz.color import srgb_encode
 from kpnviz.noise import NoiseModel
 
-from .picture_makers import npy
+from .picture_makers import npy, tiff
 
 SHAKE = Misalignment(2, 6, 1.5)
 
@@ -33,7 +34,14 @@ def read(frames):
 
 @pytest.mark.parametrize(
     "black, bits, gain, electrons",
-    [(100, 12, 1.0, 2.0), (64, 12, 4.0, 2.5), (100, 16, 2.2, 1.6), (2048, 14, 1.0, 3.0), (337, 12, 1.0, 2.0)],
+    [
+        (100, 12, 1.0, 2.0),
+        (64, 12, 4.0, 2.5),
+        (100, 16, 2.2, 1.6),
+        (2048, 14, 1.0, 3.0),
+        (337, 12, 1.0, 2.0),
+        (256, 12, 9.6, 3.16),
+    ],
 )
 def test_black_is_where_the_noise_of_light_begins(black, bits, gain, electrons):
     own = prepare(read(counts(black, bits, gain, electrons)))
@@ -56,6 +64,23 @@ def test_black_at_0_stays(photo, sensitivity):
         assert stack.levels[0] == 0 and "Noise grows" not in " ".join(stack.notes)
 
 
+def test_codes_of_16_bits_are_counts_where_their_noise_is_that_of_counts():
+    """Otherwise they are sRGB's, whose noise does not grow in proportion to the code; and what is stated stays."""
+
+    def as_tiffs(frames):
+        return read_frames([(f"{i}.tif", tiff(frame)) for i, frame in enumerate(frames)])
+
+    frames = counts(100, 16, 2.2, 1.6)
+    assert frames.max() > 16383 and as_tiffs(frames).encoded
+    own = prepare(as_tiffs(frames))
+    assert own.stack.levels == (100, 65535) and "Read as linear light, not as sRGB" in own.stack.notes[0]
+    assert prepare(as_tiffs(frames).meant("srgb")).stack.encoded
+    for gain in (0.2, 1, 4):
+        recipe = BurstRecipe("city", (40, 40, 128, 160), NoiseModel.for_gain(gain), frames=3, seed=1)
+        codes = np.rint(65535 * srgb_encode(synthesize(recipe).frames.clip(0, 1))).astype(np.uint16)
+        assert prepare(as_tiffs(codes)).stack.encoded
+
+
 def test_what_is_stated_stays():
     frames = counts(100)
     assert prepare(read(frames).meant(None, 0.0)).stack.levels == (0, 4095)
@@ -63,6 +88,12 @@ def test_what_is_stated_stays():
     assert white.levels == (100, 4000) and "100 is taken" in white.notes[0]
     again = prepare(white)  # as when another reference is chosen
     assert again.stack.levels == (100, 4000) and len(again.stack.notes) == 1
+
+
+def test_counts_in_the_upper_bits_have_black_there_too():
+    """And a scene that moves by much, so that the brightness of its frames differs before they are aligned."""
+    stack = prepare(read(counts(100, photo="dog") << 4)).stack
+    assert stack.levels == (1600, 65520)
 
 
 def test_frames_of_other_exposures_are_alike_once_black_is_known():
@@ -86,15 +117,24 @@ def test_the_line_is_that_of_flat_fields():
     shape = (len(levels), 6, 10, 10)
     x = levels[:, None, None, None]
     windows = x + np.sqrt(9 + 2 * (x - 50)) * rng.standard_normal(shape)
-    fit = fit_black([Patches(windows, np.arange(len(levels)) % 2 == 0, np.ones(6))])
+    fit = fit_black([Patches(windows, np.stack(np.divmod(np.arange(len(levels)), 8), axis=1), np.ones(6))])
     assert fit.vanishing == pytest.approx(45.5, abs=3 * fit.error) and fit.error < 0.5
     assert fit.shot_gain == pytest.approx(2, rel=0.03) and fit.darkest == pytest.approx(51, abs=0.5)
     assert fit.above_0 and fit.best(whole=True) == 50
     with pytest.raises(ValueError, match="patches are neither clipped nor empty"):
-        fit_black([Patches(np.full((9, 2, 10, 10), 3.0), np.arange(9) % 2 == 0, np.ones(2))])
+        fit_black([Patches(np.full((9, 2, 10, 10), 3.0), np.argwhere(np.ones((3, 3))), np.ones(2))])
 
 
 def test_black_is_no_brighter_than_the_darkest_parts():
     fit = BlackFit(vanishing=300, error=2, darkest=303, shot_gain=10)
     assert fit.range[1] == 303 and fit.best(whole=True) == 303 and fit.best(whole=False) == 303
     assert BlackFit(95, 2, 400, 1).best(whole=False) == 99  # 2 electrons
+
+
+def test_the_darkest_parts_have_their_say_within_what_noise_allows():
+    """By 2 electrons alone it would be 200. A dark part at 252 +- 2 is 256 by chance, rather than 52 counts of light
+    in the darkest place of a scene; where there is that much light, read noise decides."""
+    dark = BlackFit(157, 2, 252, 9.4, unsure=2, brightest=3700)
+    assert dark.range == (153, 258) and dark.best(whole=True) == 256
+    assert BlackFit(157, 2, 700, 9.4, unsure=3, brightest=3700).best(whole=True) in (200, 256)
+    assert BlackFit(95, 1, 700, 1, unsure=1, brightest=3700).best(whole=True) == 100

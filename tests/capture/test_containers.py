@@ -323,8 +323,8 @@ def test_frames_of_a_file_count_as_all_frames_do():
         read_frames([("a.npy", npy(COLOR[..., 0]))], Limits(total_pixels=600))
     with pytest.raises(FileError, match="a.npy has 16x12 pixels; the limit"):
         read_frames([("a.npy", npy(COLOR[..., 0]))], Limits(pixels=100))
-    # A container beside other files, and one frame alone.
-    assert len(read_frames([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 5
+    # A container beside another file, and one frame alone.
+    assert len(read_frames([("a.npy", npy(COLOR)), ("b.png", pillow(COLOR[0], "PNG"))])) == 4
     assert len(read_frames([("b.png", pillow(COLOR[0], "PNG"))])) == 1
     assert tiff(COLOR[0], photometric="rgb") and len(read_frames([("a.npy", npy(LIGHT[0]))])) == 1
 
@@ -453,10 +453,26 @@ def test_files_that_cannot_be_read_are_left_out_where_two_frames_are_left():
             [*frames, ("large.png", pillow(np.zeros((60, 60), np.uint8), "PNG"))], Limits(pixels=2000)
         )
     # Of a stack, what comes before the damage is there.
-    whole = npy(LIGHT.astype(np.float32))
+    one = npy(LIGHT[0].astype(np.float32))
     hurt = LIGHT.astype(np.float32)
     hurt[3, 5, 5] = np.nan
-    stack = read_frames([("a.npy", whole), ("b.npy", npy(hurt))])
-    (note,) = (note for note in stack.notes if note.startswith("Left out"))
-    assert len(stack) == 8 and "those before are used" in note
+    stack = read_frames([("a.npy", one), ("b.npy", npy(hurt))])
+    (note,) = (note for note in stack.notes if note.startswith("Left out, as it cannot be read"))
+    assert len(stack) == 3 and "those before are used" in note
     assert "b.npy, frame 3 holds a value that is not finite (NaN or infinity), at row 5, column 5" in note
+
+
+def test_files_of_several_frames_are_bursts_of_their_own():
+    rng = np.random.default_rng(0)
+    stacks = [npy(rng.integers(0, 4000, (3, 20, 24), np.uint16)) for _ in range(2)]
+    photo = pillow(rng.integers(0, 255, (20, 24), np.uint8), "PNG")
+    with pytest.raises(
+        FileError, match="b.npy holds several frames, a burst of its own: give it, or the other"
+    ):
+        read_frames([("a.npy", stacks[0]), ("b.npy", stacks[1])])
+    with pytest.raises(FileError, match="a.npy holds several frames, a burst of its own"):
+        read_frames([("a.npy", stacks[0]), *((f"{i}.png", photo) for i in range(3))])
+    stack = read_frames([("0.png", photo), ("a.npy", stacks[0])])  # one photo beside a stack
+    assert len(stack) == 3 and "Left out: 0.png. a.npy holds several frames" in " ".join(stack.notes)
+    many = read_frames([("a.npy", stacks[0]), *((f"{i}.png", photo) for i in range(6))])
+    assert len(many) == 6 and "Left out: a.npy, frame 0" in " ".join(many.notes)

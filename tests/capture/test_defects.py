@@ -115,6 +115,18 @@ def test_points_of_light_of_a_still_scene_stay():
     assert (rows.tolist(), columns.tolist()) == ([y], [x])
 
 
+def test_a_hot_pixel_of_a_bright_column_is_mended_too():
+    frames = burst()
+    bad = frames.copy()
+    bad[:, :, 35] += 0.1
+    bad[:, [20, 50, 70], 35] += 0.5
+    stack = prepare(stack_of(bad), brightness=False).stack
+    assert (stack.mended.lines, stack.mended.pixels) == (1, 3)
+    assert np.abs(light(stack)[:, [20, 50, 70], 35] - frames[:, [20, 50, 70], 35]).max() < 0.25
+    rest = np.delete(np.arange(96), [20, 50, 70])
+    assert np.abs((light(stack) - frames)[:, rest, 35]).max() < 0.02
+
+
 def test_synthetic_bursts_and_single_frames_are_left_as_they_are():
     from .picture_makers import npz
 

@@ -326,11 +326,25 @@ def test_what_is_written_has_a_profile_and_exif(write):
         (("srgb", 5, None), "black and white are of linear light"),
         (("linear", 9, 9), "black is 9 and white is 9; black is below white"),
         (("linear", float("nan"), None), "black is nan"),
+        (
+            ("linear", None, 0),
+            "black is 0, as nobody states another one, and white is 0; black is below white",
+        ),
+        (("linear", None, -5), "and white is -5; black is below white"),
+        (("linear", None, 1e300), "white is 1e.300; it is a number as files hold them, from -5e.09 to 5e.09"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         Input.of(*options)
+
+
+@pytest.mark.parametrize("black, white", [(None, 1e-3), (None, 1e-300), (4094.9999, 4095), (-1e-300, 1e-9)])
+def test_black_and_white_that_are_too_close_are_one_sentence(black, white):
+    stack = read(write_png16(np.full((9, 9), 3000, np.uint16)))
+    with pytest.raises(ValueError, match="too close to each other for files with numbers from 3000 to 3000"):
+        stack.meant("linear", black, white)
+    assert stack.meant("linear", None, 0.01).light(0, GRAY, *ALL).max() == pytest.approx(3e5)
 
 
 def test_files_that_say_themselves_what_they_mean_are_not_asked(tmp_path):

@@ -21,6 +21,7 @@ WRITERS = {
         path, frames, bigtiff=True, byteorder=">", photometric="minisblack"
     ),
     "j.tif": lambda path, frames: tifffile.imwrite(path, frames, imagej=True, metadata={"axes": "TYX"}),
+    "c.tif": lambda path, frames: tifffile.imwrite(path, frames, imagej=True),
     "o.ome.tiff": lambda path, frames: tifffile.imwrite(path, frames, metadata={"axes": "ZYX"}),
     "a.npy": np.save,
     "c.npy": lambda path, frames: np.save(path, np.stack([frames] * 3, axis=-1)),

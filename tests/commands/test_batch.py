@@ -221,6 +221,17 @@ def test_what_a_burst_is(monkeypatch):
     assert batch.find_bursts(["."]) == {"iso": root / "scene/iso"}
 
 
+def test_videos_are_bursts_but_not_those_of_the_moment_around_a_picture():
+    video = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(40)
+    for name in ("clips/a.mp4", "clips/b.mov", "photos/IMG_1.mov", "both/c.mp4", "both/notes.srt"):
+        path = Path("videos") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(video)
+    for name in ("photos/IMG_1.jpg", "photos/IMG_2.jpg", "both/1.jpg", "both/2.jpg"):
+        (Path("videos") / name).write_bytes(b"\xff\xd8\xff")
+    assert set(batch.find_bursts(["videos"])) == {"clips/a", "clips/b", "photos", "both", "both/c"}
+
+
 def test_a_file_of_several_frames_is_a_burst_by_itself_and_what_is_left_out_is_said(capsys):
     frames = synthesize(BurstRecipe("dog", (60, 90, 32, 40), frames=3, seed=3)).frames
     bursts = [frames, frames[:, ::-1]]

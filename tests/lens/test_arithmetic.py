@@ -618,6 +618,14 @@ def test_on_a_telephone_four_kernels_stand_in_a_line(script):
     assert (found["columns"], found["side"], found["named"]) == (4, 79, False)
 
 
+@pytest.mark.parametrize("width", [300, 338, 366, 800])
+def test_long_numbers_of_a_strip_have_room_however_low_the_window(script, width):
+    """Of Sum, "+0.0515" in letters of 0.22 of the side; kernels that are too small for them stand in more lines."""
+    found = script("arrangeStrip([8, 8, 8], a.width, 100, 1, true)", width=width)
+    assert 40 <= found["side"] <= 64 and found["columns"] * (found["side"] + 3) - 3 <= width
+    assert script("arrangeStrip([8, 8, 8], a.width, 100)", width=width)["side"] < 30  # numbers are left out
+
+
 def test_a_page_of_1280_by_800_shows_eight_kernels_of_three_methods_at_once(script):
     """916 px is what the sidebar leaves; 595 px lie between the head of the page and its end."""
     assert script("standsBeside(916)")

@@ -143,7 +143,8 @@ def address(estimates, tmp_path_factory):
       const DATA = {json.dumps(parts)};
       const bytes = (part) => Uint8Array.from(atob(DATA[part]), (c) => c.charCodeAt(0));
       globalThis.ended = [];
-      mountScene(document.body, {{ load: async (part) => bytes(part), onEnd: (all) => ended.push(all) }}).open();
+      mountScene(document.body, {{ load: async (part) => bytes(part), onEnd: (all) => ended.push(all),
+        toPage: (page) => ended.push(page) }}).open();
       </script>"""
     file = tmp_path_factory.mktemp("scene") / "scene.html"
     file.write_text(text, encoding="utf-8")
@@ -212,6 +213,8 @@ def test_with_reduced_motion_nothing_moves_by_itself(opened):
         page.wait_for_timeout(300)
         assert page.locator(".show").screenshot() == before
         page.locator(".next").click()
+    page.locator(".ways a", has_text="Learn").click()  # the last step leads to pages
+    assert page.evaluate("ended") == [True, "learn"] and page.locator("dialog").is_hidden()
 
 
 @pytest.mark.browser

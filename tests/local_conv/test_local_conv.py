@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, upsample_factors
+from kpnviz.kernels import factor_channels
+from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, shared_by_channels, upsample_factors
 
 MKPN = (1, 3, 5, 7, 9, 11)
 SIZES = (1, 5, 3)
@@ -375,3 +376,18 @@ def test_bad_arguments_of_the_helpers_are_named():
         reflect_pad(torch.zeros(3), 1)
     with pytest.raises(ValueError, match="r is -1"):
         reflect_pad(torch.zeros(3, 3), -1)
+
+
+@pytest.mark.parametrize("separable", [True, False])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_channels_that_share_kernels_are_each_filtered(separable, gradients):
+    generator, sizes = torch.Generator().manual_seed(4), (1, 5)
+    frames = torch.randn(2, 3, 3, 43, 37, generator=generator)
+    channels = factor_channels(sizes, separable)
+    factors = torch.randn(2, 3, channels, 22, 19, generator=generator, requires_grad=gradients)
+    with torch.set_grad_enabled(gradients):
+        result = shared_by_channels(frames, factors, sizes, separable=separable)
+    assert result.requires_grad == gradients
+    for c in range(3):
+        expected = local_conv(frames[:, :, c], factors, sizes, separable=separable, backend="reference")
+        torch.testing.assert_close(result[:, c], expected, rtol=1e-4, atol=1e-4)

@@ -114,6 +114,7 @@ GOOD = [
     "v=2&shown=kpn-l5&other=truth&against=mkpn",
     "v=2&shown=&off=",
     "v=2&kernels_view=what-if&in_dropped=1~2&in_anew=1",
+    "v=2&methods=",
     "v=2&noise_assumed=1.5&noise_look=change&noise_moved=2~1~0&noise_anew=1",
     "v=2&sizes=kpn-l3~mkpn~2&sizes_mode=signed&sizes_compare=pair&sizes_view=1~2~0.5&sizes_stops=1",
     "v=2&results_motion=handheld&results_gain=16&results_measure=SSIM&results_compared=nlm",

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, synthesize
@@ -435,13 +436,50 @@ def test_one_network_that_is_missing_leaves_the_others(open_page, tmp_path):
         (tmp_path / "photos" / "dog.webp").write_bytes(b"no")
         page.goto(f"{address}?v=2&crop=96&frames=2&methods=kpn-l3")
         wait_until(page, f"{PROBLEM} !== ''")
-        said = "photos/dog.webp is damaged, or no picture that this browser can read; load the page again."
+        said = "photos/dog.webp is damaged, or of another version of this site; load the page again."
         assert text(page, "problem") == said
         write_site(tmp_path, {"photos/dog.webp": site_files([sizes], ["dog"], offer())["photos/dog.webp"]})
         page.get_by_label("Crop").select_option("128")  # of what was wrong at first, the photo is good now
         wait_until(page, f"{PROBLEM}.startsWith('KPN L3')")
         said = "KPN L3 is not shown: models/kpn-l3.json is damaged: it holds no JSON object; load the page again."
         assert text(page, "problem") == said
+
+
+SLOW_READING = """
+  const Usual = Worker;
+  window.Worker = class extends Usual {
+    set onmessage(hear) {
+      super.onmessage = async (message) => {
+        if (window.reading && message.data.result) {
+          window.waiting = true;
+          await window.reading;
+        }
+        hear(message);
+      };
+    }
+  };
+"""
+"""What workers have done is heard once `reading` is over, as if they had taken so long."""
+
+
+def test_scripts_of_workers_that_are_missing_or_damaged_are_one_sentence(open_page, tmp_path):
+    """Empty ones, too, which would never answer; once they are right again, the next act goes on."""
+    files = site_files(["kpn-direct"], ["dog"], offer())
+    with serving(tmp_path) as address:
+        for script, begin in (("background.js", ""), ("worker.js", "KPN direct is not shown: ")):
+            write_site(tmp_path, files)
+            (tmp_path / script).unlink()
+            page, _ = open_page(f"{address}?v=2&crop=96&frames=2&methods=kpn-direct")
+            wait_until(page, f"{PROBLEM} !== ''")
+            assert text(page, "problem") == f"{begin}{script} cannot be loaded: the server answers 404."
+            damaged = f"{begin}{script} is damaged, or of another version of this site; load the page again."
+            (tmp_path / script).write_bytes(b"")
+            page.get_by_role("button", name="Next").click()
+            wait_until(page, f"{PROBLEM} === {damaged!r}")
+            write_site(tmp_path, files)
+            page.get_by_role("button", name="Next").click()
+            wait_until(page, f"{DONE} && {PROBLEM} === ''")
+            page.close()
 
 
 def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(open_page, tmp_path):
@@ -453,7 +491,9 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
     save_kernels(tmp_path / "k.npz", burst, [Estimate.of(burst, kernels, name="mine")])
     with serving(tmp_path) as address:
         page, _ = open_page(f"{address}?v=2&crop=96&frames=2")
-        said = r"MKPN is not shown: engine(\.relaxed)?\.wasm is damaged; load the page again\."
+        said = (
+            r"MKPN is not shown: engine(\.relaxed)?\.wasm is damaged, or of another version of this site; .*"
+        )
         wait_until(page, f"{PROBLEM} !== ''")
         shown = page.evaluate(f"{LENS}.state.data.id")
         page.get_by_role("button", name="Next").click()
@@ -462,6 +502,7 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
         assert (page.evaluate(names), text(page, "status")) == ("frame mean truth", "")
         assert re.fullmatch(said, text(page, "problem"))
         held = []
+        page.add_init_script(SLOW_READING)
         page.route("**/photos/*", lambda route: held.append(route))  # the example waits for its photo
         page.goto(f"{address}your_kernels/")
         wait_until(page, f"{STATUS}.startsWith('Loading an example')")
@@ -469,14 +510,23 @@ def test_a_damaged_engine_shows_nothing_half_and_a_file_wins_over_the_example(op
         wait_until(
             page, f"{PROBLEM}.startsWith('no.npz is no NPZ') && {STATUS}.startsWith('Loading an example')"
         )
+        # The example's photo is there while the file is still being read, as a large one: it is not given up.
+        page.evaluate("void (window.reading = new Promise((done) => (window.read = done)))")
         page.set_input_files(".drop input", tmp_path / "k.npz")
+        wait_until(page, "window.waiting")
         for route in held:
             route.continue_()
+        page.wait_for_timeout(500)  # it is decoded
+        page.evaluate("window.read()")
         wait_until(page, f"{STATUS} === 'k.npz: mine' && {PROBLEM} === ''")
         bright = Burst(200 * burst.frames)
         save_kernels(tmp_path / "k.npz", bright, [Estimate.of(bright, kernels, name="mine")])
         page.set_input_files(".drop input", tmp_path / "k.npz")
         wait_until(page, f"{PROBLEM}.startsWith('Almost all values') && {CALM}")
+        page.evaluate(
+            "history.pushState(null, '', '?v=2&photo=cat'); dispatchEvent(new PopStateEvent('popstate'))"
+        )
+        wait_until(page, f"{PROBLEM}.includes('photo “cat” is unknown') && {PROBLEM}.includes('Almost all')")
         page.goto(f"file://{tmp_path}/index.html")  # scripts of modules are not read from there
         wait_until(page, "document.querySelector('main').innerText.includes('kpnviz page --live')")
 
@@ -566,6 +616,13 @@ def test_in_front_of_a_class(open_page, address):
     controls, title = page.locator("#controls"), page.locator(".presenter .title")
     wait_until(page, DONE)
     assert controls.is_hidden() and title.inner_text() == "Own scene"
+    # A picture for a projector, and beside it all kernels and the slider, with its value.
+    wait_until(page, f"{LENS}.state.assumed.ready")
+    page.wait_for_timeout(1500)  # it is laid out with all that there is
+    assert page.locator("#lens .looking .stages").bounding_box()["width"] >= 470
+    for part in ("#lens .looking .stages", "#lens .rows .cell >> nth=-1", "#lens .assumed", "#lens .foot"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    assert page.locator("#lens .assumed output").evaluate("(e) => e.scrollWidth <= e.clientWidth")
     page.keyboard.press("PageDown")
     here = [one.title for one in EXAMPLES if one.scene.get("photo", "dog") in PHOTOS]
     assert title.inner_text() == here[0] and here[0] in page.locator(".introduction").inner_text()

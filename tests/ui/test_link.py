@@ -139,7 +139,9 @@ def test_a_link_to_a_page_holds_what_that_page_shows(state):
     for page in ("explore", "kernels", "noise", "sizes"):
         assert scene <= set(held[page])
     for page in ("results", "learn", "your_burst", "your_kernels"):
-        assert set(held[page]) <= {"v", "teach", "lesson"}
+        chosen = {f"results_{name}" for name in OF_RESULTS} if page == "results" else set()
+        assert set(held[page]) <= {"v", "teach", "lesson"} | chosen
+        assert not chosen or chosen & set(held[page]) == chosen & set(written)
     if not state["moving"] and state["shake"] != "handheld":
         assert all((name in held["kernels"]) == (name in written) == bool(state[name]) for name in MAX_CAMERA)
     only = {"explore": "look", "kernels": "kernels_view", "sizes": "sizes", "learn": "lesson"}

@@ -89,7 +89,7 @@ export class ScenePage {
     const sides = phone ? 24 : narrow || low ? 32 : 48;
     const beside = narrow ? 0 : clamp(0.29 * across, 288, 400) + clamp(0.03 * across, 24, 56);
     const least = phone || low ? 120 : 200;
-    const room = phone ? down - 490 : narrow ? Math.max(down - 500, 240) : (down - (low ? 148 : 200)) / 1.25;
+    const room = phone ? down - 490 : narrow ? Math.max(down - 520, 200) : (down - (low ? 148 : 218)) / 1.25;
     this.size = Math.floor(clamp((across - sides - beside - gap) / 2, least, Math.max(least, room)));
     const count = this.cells.length;
     this.cell = Math.floor((2 * this.size + gap - (count - 1) * CELL_GAP) / count);

@@ -34,6 +34,12 @@ const KEY = "red adds, blue subtracts"; // what the colors of weights mean
 const alongAxes = ([dy, dx]) => `dy ${plus(dy, 0)}, dx ${plus(dx, 0)} px`;
 
 /**
+ * @param {number} frame
+ * @param {number[]} shift
+ */
+const movedText = (frame, shift) => (frame ? `moved ${alongAxes(shift)}` : "the reference");
+
+/**
  * The kernels of all frames at the pixel, and what they do there.
  * @param {Scene} scene
  */
@@ -54,7 +60,7 @@ function paintBurst(scene) {
   scene.strip((canvas, size, i) => void drawView(canvas, size, data.frameAt(i), whole), String);
   const [one, mean] = payload.panels.map(({ scores }) => `${signed(scores?.psnr ?? NaN, 1)} dB`);
   const shift = payload.shifts?.[frame] ?? [0, 0];
-  scene.captions(frame ? `moved ${alongAxes(shift)}` : "the reference", "");
+  scene.captions(movedText(frame, shift), "not aligned");
   page.facts(`PSNR to the truth: one noisy frame ${one}, the plain mean of all eight ${mean}.`);
 }
 
@@ -113,7 +119,7 @@ function paintShares(scene) {
   const shift = payload.shifts?.[frame] ?? [0, 0];
   const reach = (field.K - 1) / 2;
   const beyond = Math.max(...shift.map(Math.abs)) > reach;
-  scene.captions("", `dark 0 %, bright ≥ ${percent(FULL_SHARE)}`);
+  scene.captions(movedText(frame, shift), `dark 0 %, bright ≥ ${percent(FULL_SHARE)}`);
   page.facts(
     beyond
       ? `Frame ${frame} moved by ${alongAxes(shift)}, and kernels reach ${reach} px: it makes up ${percent(all)} of the picture.`

@@ -90,8 +90,8 @@ export class Desk {
   get measured() {
     const { parts } = this;
     const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
-    // In a low window the small pictures are scrolled to.
-    if (this.beside && this.low) return this.topOf(".film") - this.topOf(".looking") - high(".looking .stages");
+    // In a low window, and in front of a class, the small pictures are scrolled to: the large one has menus that choose.
+    if (this.beside && (this.low || this.docks)) return this.topOf(".film") - this.topOf(".looking") - high(".looking .stages");
     if (this.beside || this.painter.state.data.sizes) return high(".looking") - high(".looking .stages");
     if (!this.strip) return high(".desk") - high(".stages");
     // Kernels follow the picture at once: what comes after them one scrolls to. What stands above them takes a second line in
@@ -102,6 +102,11 @@ export class Desk {
   /** Whether the window is too low for a stage of the usual size. */
   get low() {
     return this.height === null && !this.full && window.innerHeight < LOW;
+  }
+
+  /** Whether letters are for a class, and the picture is to get the height beside its kernels. */
+  get docks() {
+    return this.beside && !this.full && this.type > LARGE_TYPE && !this.painter.state.data.sizes;
   }
 
   /** CSS pixels that stage and kernels have where the page is scrolled so that the stage is at the top: it stays there. */
@@ -132,8 +137,9 @@ export class Desk {
 
   /** CSS pixels of what stands under the kernels. */
   get under() {
-    const foot = this.parts.find(".foot");
-    return foot.offsetHeight + parseFloat(getComputedStyle(foot).marginTop);
+    const [foot, assumed] = [".foot", ".assumed"].map((selector) => this.parts.find(selector));
+    const slider = this.docks ? assumed.offsetHeight + parseFloat(getComputedStyle(assumed).marginTop) : 0;
+    return foot.offsetHeight + parseFloat(getComputedStyle(foot).marginTop) + slider;
   }
 
   /** CSS pixels above the lens, with the page scrolled to its top; a lens further down is scrolled to. */
@@ -196,6 +202,9 @@ export class Desk {
       this.around = this.measured;
       return state.changed("bitmaps", "pictures", "cursor");
     }
+    // For a class the slider stands under the kernels, where it is in sight.
+    const [assumed, before] = [parts.find(".assumed"), parts.find(this.docks ? ".rows" : ".caption")];
+    if (before.nextElementSibling !== assumed) before.after(assumed);
     // What takes room is there when room is measured, not only once it is painted.
     parts.find(".assumed").hidden = !state.assumed.offered;
     parts.find(".series").hidden = !state.data.series;
@@ -227,7 +236,7 @@ export class Desk {
     const { rows: box } = this;
     const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
     const fromTop = this.topOf(".rows");
-    if (beside && !low && !(this.full && window.innerHeight < LOW)) return this.fit(width, Math.floor(Math.max(seen, bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
+    if (beside && !low && !(this.full && window.innerHeight < LOW)) return this.fit(width, Math.floor(Math.max(seen, this.docks ? 0 : bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
     box.style.maxHeight = "";
     // All are in sight with the controls above the stage, or, if they were too small then, with the stage at the window's top.
     // The color scale may be below the window's end.
@@ -256,8 +265,12 @@ export class Desk {
       room -= over;
     }
     if (how === "small") return;
-    rows.layOut(width, height, type, "small"); // rather small than cut
-    this.fitted = box.scrollHeight <= height && rows.side >= READABLE_KERNEL * type;
-    if (!this.fitted) rows.layOut(width, height, type, "usual");
+    // Rather small than cut; with three values beside them, names may take more of the height than kernels.
+    for (const smaller of /** @type {const} */ (["small", "above"])) {
+      rows.layOut(width, height, type, smaller);
+      this.fitted = box.scrollHeight <= height && rows.side >= READABLE_KERNEL * Math.min(type, 1.3);
+      if (this.fitted) return;
+    }
+    rows.layOut(width, height, type, "usual");
   }
 }

@@ -146,7 +146,8 @@ export class Film {
       button.dataset.side = side;
       button.setAttribute("aria-pressed", `${Boolean(side)}`);
       button.title = this.aboutOf(panel);
-      score.textContent = this.scoreOf(panel);
+      const text = this.scoreOf(panel);
+      score.textContent = this.painter.weight > 1 ? text.replace(" dB", "") : text; // large letters leave no room for the unit
     }
   }
 

@@ -6,7 +6,7 @@ const SMALLEST_STAGE = 420;
 const LARGEST_STAGE = 760;
 const SMALLEST_ABOVE = 230; // where kernels stand under it: both are to be seen at once
 const SMALLEST_FULL = 160; // where the lens fills the window
-const CLASS_SHARE = 0.33; // of the width, for a picture where letters are large: a class is to see the kernels
+const [CLASS_LEAST, CLASS_MOST] = [0.33, 0.42]; // of the width, for a picture where letters are large: a class is to see the kernels
 const FULL_CLASS_SHARE = 0.45; // the same where the lens fills the window
 export const STRIP_KERNEL = 38; // the smallest where the lens fills the window; in a strip, of eight frames in one line of a telephone
 export const COLUMN_SHARE = 0.45; // of the lens' width, for pictures in a low window
@@ -26,6 +26,7 @@ export const NAME_WIDTH = 118; // of a method's name and numbers, where they sta
 const [NAME_HEIGHT, NAME_LINE] = [44, 26]; // where they stand above: in two lines, or in one
 const ONE_LINE = 480; // for which a name and its numbers need so much width
 const FOUR_KERNELS = 4 * (SMALLEST_KERNEL + CELL_GAP);
+const EIGHT_KERNELS = 2 * FOUR_KERNELS; // in one line
 
 /**
  * @param {number} value
@@ -60,7 +61,7 @@ export function stageSize(width, height, aspect, { type = 1, beside = true, full
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const low = beside && Number.isFinite(left);
   const room = !beside ? width : low ? COLUMN_SHARE * width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
-  const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE : CLASS_SHARE) * width : room;
+  const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE * width : clamp(width - DESK_GAP - EIGHT_KERNELS, CLASS_LEAST * width, CLASS_MOST * width)) : room;
   const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
   const smallest = Math.min(least, Math.max(left, SMALLEST_DOCKED));
   return Math.floor(Math.min(room, most, clamp(height, smallest, highest) * aspect));
@@ -162,6 +163,16 @@ export function arrange(counts, width, height, type = 1, least = SMALLEST_KERNEL
   // Large letters: kernels that are no larger than usual, if then all are in sight.
   const small = ways(least).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
   return small[0] ?? found;
+}
+
+/**
+ * The same with names above the kernels.
+ * @param {number[]} counts
+ * @param {number} width
+ * @param {number} height
+ */
+export function arrangeAbove(counts, width, height, type = 1, least = SMALLEST_KERNEL) {
+  return arrangeNamed(false, counts, width, height, type, least);
 }
 
 /**

@@ -6,7 +6,7 @@
 import { fadeEdges } from "./edges.js";
 import { make, makeButton } from "./elements.js";
 import { BAR, CROSS, legendEntry, RING, SQUARE, TRIANGLE } from "./legend.js";
-import { arrange, arrangeStrip, clamp, LABELED_KERNEL, STRIP_KERNEL } from "./layout.js";
+import { arrange, arrangeAbove, arrangeStrip, clamp, LABELED_KERNEL, STRIP_KERNEL } from "./layout.js";
 import { Roving } from "./roving.js";
 import { VISIBLE_LEAD } from "./shown.js";
 import { MARKS, wordsOf } from "./terms.js";
@@ -164,14 +164,14 @@ export class Rows {
    * @param {number} width
    * @param {number} height
    * @param {number} type
-   * @param {"usual" | "small" | "strip"} how  small: kernels may be small, so that all are in sight; strip: smaller still, with
+   * @param {"usual" | "small" | "above" | "strip"} how  small: kernels may be small, so that all are in sight; above: and names stand above them; strip: smaller still, with
    *   names in one line each
    */
   layOut(width, height, type, how) {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
     const strip = how === "strip";
-    const least = how === "small" && !this.view.wordy ? STRIP_KERNEL : undefined;
-    const arranged = strip ? arrangeStrip(counts, width, height, type, this.view.wordy) : arrange(counts, width, height, type, least);
+    const least = (how === "small" || how === "above") && !this.view.wordy ? STRIP_KERNEL : undefined;
+    const arranged = strip ? arrangeStrip(counts, width, height, type, this.view.wordy) : how === "above" ? arrangeAbove(counts, width, height, type, least) : arrange(counts, width, height, type, least);
     this.box.classList.toggle("strip", strip);
     this.box.classList.toggle("bare", strip && arranged.side < LABELED_KERNEL);
     this.box.classList.toggle("wordy", Boolean(this.view.wordy));

@@ -20,6 +20,7 @@
 // Paul Tol's "bright", and some more, as in kpnviz/figures/style.py.
 const COLORS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#ee7733", "#009988", "#994f00"];
 const [WIDE, NARROW, LOW] = [[460, 270], [330, 220], [460, 182]];
+export const SMALL = 900; // CSS pixels of a window up to which figures are drawn smaller, so that their letters are not
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 10, 10, 42];
 const SPACE = "http://www.w3.org/2000/svg";
 
@@ -58,7 +59,7 @@ const text = (value) => String(Number(value.toPrecision(3))).replace("-", "−")
  * @param {Curves} curves
  */
 export function chart({ x, ticks, x_title, y_title, lines, zero = false, log2 = false, log10 = false, level = [], near = Infinity, narrow = false, low: flatter = false }) {
-  const [width, height] = narrow ? NARROW : flatter ? LOW : WIDE;
+  const [width, height] = narrow || innerWidth <= SMALL ? NARROW : flatter ? LOW : WIDE;
   const alongX = (/** @type {number} */ value) => (log2 ? Math.log2(value) : value);
   const alongY = (/** @type {number} */ value) => (log10 ? Math.log10(value) : value);
   const all = lines.flatMap(({ y, errors }) => y.flatMap((value, i) => (value === null || !Number.isFinite(alongY(value)) || Math.abs(value) > near ? [] : [value - (errors?.[i] ?? 0), value + (errors?.[i] ?? 0)])));

@@ -3,6 +3,7 @@
 import { FROM_XYZ } from "./constants.js";
 
 const CODES = 65536;
+const MOST_BYTES = 4 * 2 ** 20; // of a profile, unpacked: those of tables have one
 
 /** tables: linear light of each code of 16 bits, of a channel or of all; matrix: to R, G and B of sRGB, null for gray. @typedef {{ tables: Float32Array[], matrix: number[][] | null }} Colors */
 
@@ -15,8 +16,17 @@ const CODES = 65536;
 export async function profileOf(chunk, channels) {
   try {
     const begin = chunk.indexOf(0) + 2; // behind its name and the way that it is packed
-    const stream = new Blob([chunk.subarray(begin)]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return colorsOf(new Uint8Array(await new Response(stream).arrayBuffer()), channels);
+    const reader = new Blob([chunk.subarray(begin)]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+    const parts = [];
+    for (let [next, size] = [await reader.read(), 0]; !next.done; next = await reader.read()) {
+      parts.push(next.value);
+      size += next.value.length;
+      if (size > MOST_BYTES) {
+        reader.cancel().catch(() => {});
+        return null;
+      }
+    }
+    return colorsOf(new Uint8Array(await new Blob(parts).arrayBuffer()), channels);
   } catch {
     return null;
   }

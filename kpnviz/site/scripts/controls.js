@@ -234,6 +234,7 @@ export class Controls {
     const { scene, thumbnail, state } = this;
     if (!thumbnail) return;
     [scene.width, scene.height] = [thumbnail.width, thumbnail.height];
+    scene.style.maxWidth = `calc(16rem * ${scene.width / scene.height})`; // of a tall one all is in sight
     const side = Math.min(state.crop, scene.width, scene.height);
     const [top, left] = [Math.min(state.top, scene.height - side), Math.min(state.left, scene.width - side)];
     scene.setAttribute("aria-label", `The photo ${state.photo}; cut out are ${side}×${side} pixels at y ${top}, x ${left}. Arrow keys move them.`);

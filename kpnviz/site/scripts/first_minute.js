@@ -43,7 +43,8 @@ export class FirstMinute {
       early: async () => pack(await this.scenery(), [], SCENE.pixels.eye, this.id),
       onEnd: () => {
         this.ended(); // what was still computed for it is given up, and computed anew if it is opened again
-        site.page?.changed();
+        if (site.entry.kept.scene) site.entry.noteScene("pushState", false); // else one went back from it
+        if (!site.opening) site.page?.changed();
       },
     });
   }
@@ -53,7 +54,9 @@ export class FirstMinute {
     return this.site.session.offer.scene && !wasSeen();
   }
 
-  open() {
+  /** @param {"pushState" | "replaceState" | null} how  an entry of the history becomes that of the scene; null: it is */
+  open(how) {
+    if (how) this.site.entry.noteScene(how, true);
     this.site.session.next(); // the page waits meanwhile
     /** @type {Promise<never>} */
     const over = new Promise((_, reject) => (this.ended = () => reject(new Outdated())));

@@ -1,6 +1,6 @@
 // Differences from one method, a row a method, as inline SVG: kpnviz.figures.forest.
 
-import { roundNumbers, shape } from "./chart.js";
+import { roundNumbers, shape, SMALL } from "./chart.js";
 
 /**
  * kpnviz.lens.texts.result_tables.Forest
@@ -14,7 +14,7 @@ import { roundNumbers, shape } from "./chart.js";
  * @property {(number | null)[] | null} others  the paper's
  */
 
-const WIDTH = 460;
+const [WIDE, NARROW] = [460, 360];
 const [ROW, TOP, BOTTOM, RIGHT] = [24, 8, 44, 16];
 const [OURS, THEIRS] = ["#4477aa", "#ee7733"];
 
@@ -26,18 +26,19 @@ const written = (value) => value.toFixed(2).replace("-", "−").replace("−0.00
  * @param {[string, string]} [legend]  what our values and the others are
  */
 export function forestOf({ heading, titles, values, errors, x_title, ties, others }, legend = ["", ""]) {
+  const width = innerWidth <= SMALL ? NARROW : WIDE;
   const left = Math.min(Math.max(...titles.map(({ length }) => length)) * 6.4 + 14, 210);
   const height = TOP + ROW * titles.length + BOTTOM;
   const ends = [0, ...values.flatMap((value, i) => [value - 2 * errors[i], value + 2 * errors[i]]), ...(others ?? []).filter((value) => value !== null)].filter(Number.isFinite);
   let [low, high] = [Math.min(...ends), Math.max(...ends)];
   const room = (high - low || 1) * (others ? 0.2 : 0.05); // gaps are written beside the outer values
   [low, high] = [low - room, high + room];
-  const at = (/** @type {number} */ value) => left + ((value - low) / (high - low)) * (WIDTH - left - RIGHT);
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${height}`, class: "chart", role: "img", "aria-label": `${x_title}: ${titles.map((title, i) => `${title} ${written(values[i])}`).join(", ")}` });
+  const at = (/** @type {number} */ value) => left + ((value - low) / (high - low)) * (width - left - RIGHT);
+  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `${x_title}: ${titles.map((title, i) => `${title} ${written(values[i])}`).join(", ")}` });
   const base = TOP + ROW * titles.length;
   for (const number of roundNumbers(low, high, 5))
     svg.append(shape("line", { class: number === 0 ? "zero" : "grid", x1: at(number), x2: at(number), y1: TOP, y2: base }), shape("text", { x: at(number), y: base + 16, "text-anchor": "middle" }, String(Number(number.toPrecision(3))).replace("-", "−")));
-  svg.append(shape("text", { class: "title", x: (left + WIDTH - RIGHT) / 2, y: height - 6, "text-anchor": "middle" }, x_title));
+  svg.append(shape("text", { class: "title", x: (left + width - RIGHT) / 2, y: height - 6, "text-anchor": "middle" }, x_title));
   titles.forEach((title, i) => {
     const y = TOP + ROW * (i + 0.5);
     const tie = ties.includes(title);

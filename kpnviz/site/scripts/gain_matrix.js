@@ -58,7 +58,7 @@ export function lossOf(values) {
 export function matrixTable(values, gains) {
   const all = values.flatMap((row) => [...row]);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const titles = make("tr", {}, make("th", { textContent: "assumed ↑ burst →", title: "gain of the assumed noise, gain of the burst" }), ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })));
+  const titles = make("tr", {}, make("th", { textContent: "assumed\u00a0↑ burst\u00a0→", title: "gain of the assumed noise, gain of the burst" }), ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })));
   // As in the app's figure: the largest assumed noise at the top, gains of the bursts below.
   const rows = gains.map((gain, i) => {
     const cells = gains.map((_, j) => {

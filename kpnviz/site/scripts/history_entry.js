@@ -8,8 +8,8 @@ const WRITING_MS = 150; // between changes of an entry's address: browsers drop 
 
 /**
  * at: the address, also where the browser does not let it change. own: the photo of one's own that is shown, and the corner of
- * its crop.
- * @typedef {{ at?: string, top?: number, own?: { id: string, top: number, left: number } | null }} Kept
+ * its crop. scene: the guided scene is open.
+ * @typedef {{ at?: string, top?: number, own?: { id: string, top: number, left: number } | null, scene?: boolean }} Kept
  */
 
 export class HistoryEntry {
@@ -94,6 +94,17 @@ export class HistoryEntry {
     if (wait <= 0) return write();
     this.unwritten = write;
     setTimeout(() => this.unwritten === write && write(), wait);
+  }
+
+  /**
+   * The guided scene opens or ends: in an entry of its own, so that one goes back to it, and from it.
+   * @param {"pushState" | "replaceState"} how
+   * @param {boolean} scene
+   */
+  noteScene(how, scene) {
+    this.unwritten?.();
+    this.set(how, { ...this.kept, scene });
+    this.acted = false;
   }
 
   /**

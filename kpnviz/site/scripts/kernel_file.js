@@ -125,15 +125,39 @@ function burstOf(arrays, refuse) {
   }
   const of = (/** @type {Stored} */ { values }, /** @type {number} */ c) => values[values.length > 1 ? c : 0];
   const noise = read && shot ? Array.from({ length: C }, (_, c) => ({ read_std: of(read, c), shot_gain: of(shot, c) })) : null;
-  const white = arrays.get("white_level");
-  const white_level = white ? white.values[0] : 1;
-  if (white && (white.values.length !== 1 || !(white_level > 0 && white_level <= LIMITS.intensity))) throw refuse(`white_level is ${white_level}; it is a number above 0`);
+  const white_level = numberOf("white_level", arrays.get("white_level"), refuse);
+  if (!(white_level > 0 && white_level <= LIMITS.intensity)) throw refuse(`white_level is ${white_level}; it is a number above 0`);
   const shifts = arrays.get("shifts");
   if (shifts) {
     if (String(shifts.shape) !== String([N, 2])) throw refuse(`shifts has shape (${shifts.shape.join(", ")}); expected [N, 2], N = ${N}`);
     finite("shifts", shifts.values, refuse);
   }
   return { N, C, H, W, frames: frames.values, truth: truth?.values ?? null, noise, white_level, shifts: shifts ? Array.from({ length: N }, (_, i) => [...shifts.values.subarray(2 * i, 2 * i + 2)]) : null };
+}
+
+/**
+ * A number, 1 where there is none.
+ * @param {string} name
+ * @param {Stored | undefined} stored
+ * @param {(why: string) => Error} refuse
+ */
+function numberOf(name, stored, refuse) {
+  if (!stored) return 1;
+  if (stored.kind === "U") throw refuse(`${name} is the text “${visible(stored.text)}”; it is a number`);
+  if (stored.shape.length) throw refuse(`${name} has shape (${stored.shape.join(", ")}); it is a number`);
+  return stored.values[0];
+}
+
+/**
+ * A text, `usual` where there is none.
+ * @param {string} name
+ * @param {Stored | undefined} stored
+ * @param {string} usual
+ * @param {(why: string) => Error} refuse
+ */
+function textOf(name, stored, usual, refuse) {
+  if (stored && stored.kind !== "U") throw refuse(`${name} is ${stored.values.length === 1 ? stored.values[0] : "an array of numbers"}; it is a text`);
+  return stored?.text ?? usual;
 }
 
 /**
@@ -157,11 +181,11 @@ function fieldOf(method, { N, C, H, W }, refuse) {
   const given = ["kernels", "vertical", "horizontal", "basis", "coefficients"].filter((kind) => keysOf(kind).length);
   const kind = { kernels: "dense", "vertical horizontal": "separable", "basis coefficients": "basis" }[given.join(" ")];
   if (!kind) throw refuse(`it has ${given.join(", ") || "no kernels"}; expected kernels, or vertical and horizontal, or basis and coefficients`);
-  const padding = method.get("padding")?.text ?? "reflect";
-  const reduce = method.get("reduce")?.text ?? "mean";
+  const padding = textOf("padding", method.get("padding"), "reflect", refuse);
+  const reduce = textOf("reduce", method.get("reduce"), "mean", refuse);
   if (!PADDINGS.includes(padding)) throw refuse(`padding is “${visible(padding)}”; it is ${PADDINGS.join(", ")}`);
   if (reduce !== "mean" && reduce !== "sum") throw refuse(`reduce is “${visible(reduce)}”; it is mean or sum`);
-  const scale = method.get("scale")?.values[0] ?? 1;
+  const scale = numberOf("scale", method.get("scale"), refuse);
   if (scale !== 1 && scale !== 2) throw refuse(`scale is ${scale}; it is 1, or 2 for kernels at half resolution`);
   const layouts = { kernels: ["N", "K", "K", "h", "w"], vertical: ["N", "K", "h", "w"], horizontal: ["N", "K", "h", "w"], basis: ["F", "N", "K", "K"], coefficients: ["F", "h", "w"] };
   /**

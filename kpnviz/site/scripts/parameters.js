@@ -206,6 +206,7 @@ export function writeLink(state, offer, page) {
 /** Pictures beside those of networks. */
 export const PANELS = ["frame", "mean", "truth"];
 
+const MOST_PROBLEMS = 5; // of a link that are said
 const REGIONS = ["9", "17", "33", "65", "all"];
 const MOST_MOVED = 16; // pixels that a frame is moved by hand
 const LEAST_ZOOM = 0.4; // beside each other, two pictures show a half each
@@ -260,12 +261,13 @@ export function readLink(search, offer) {
   const version = query.get("v") ?? offer.version;
   if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
   const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`), ...OF_SIZES.map((name) => `sizes_${name}`), ...Object.keys(offer.results).map((name) => `results_${name}`), ...IN_APP]);
+  for (const name of new Set(query.keys())) if (query.getAll(name).length > 1 && known.has(name)) problems.push(`${name} is there ${query.getAll(name).length} times, the first is taken`);
   for (const name of query.keys()) if (!known.has(name) || ["display", "noise", "results", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
   const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
   const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
     const text = query.get(name);
     if (text === null) return Math.min(Math.max(start, low), high);
-    const value = text.trim() === "" ? NaN : Number(text);
+    const value = numberIn(text);
     if (Number.isNaN(value)) {
       wrong(name, `is not a number, ${start} is shown`);
       return start;
@@ -385,7 +387,8 @@ export function readLink(search, offer) {
     readDisplay("in_", [option]);
     if (problems.length > before) delete state.others[`in_${option}`];
   }
-  return [state, problems.length ? `Not all of this link could be followed: ${problems.join("; ")}.` : ""];
+  const more = problems.length - MOST_PROBLEMS;
+  return [state, problems.length ? `Not all of this link could be followed: ${problems.slice(0, MOST_PROBLEMS).join("; ")}${more > 0 ? `; and ${more} more` : ""}.` : ""];
 }
 
 /**
@@ -434,7 +437,7 @@ function readMethods(query, offer, problems) {
   for (const name of names)
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);
     else if (found.indexOf(name) >= most_methods) problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
-  return found.length ? found.slice(0, most_methods) : null;
+  return found.length || !names.length ? found.slice(0, most_methods) : null; // none at all: a person chose none
 }
 
 /**
@@ -446,13 +449,18 @@ function rounded(value) {
   return Math.abs(value % 1) === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
 
+/** A decimal number, NaN if it is none. @param {string} text */
+function numberIn(text) {
+  return text.trim() === "" || /^\s*0[box]/i.test(text) ? NaN : Number(text);
+}
+
 /**
  * Numbers joined by ~, within their limits; null if they are not.
  * @param {string} text
  * @param {[number, number][]} limits
  */
 function numbers(text, limits) {
-  const values = text.split("~").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  const values = text.split("~").map(numberIn);
   return values.length === limits.length && values.every((value, i) => value >= limits[i][0] && value <= limits[i][1]) ? values : null;
 }
 

@@ -34,7 +34,9 @@ export async function readOwnPhoto(file, { reduction }) {
   /** @type {(W: number, H: number, row: Parameters<typeof reduced>[4]) => { picture: Picture, note: string }} */
   const result = (W, H, row) => {
     const picture = reduced(W, H, MOST_SIDE * reduction, LEAST_SIDE * reduction, row);
-    if (picture.used) notes.push(`Of ${name}, ${W}×${H} pixels, the middle ${picture.used} is used: it is long and narrow.`);
+    const { used, picture: { W: w, H: h } } = picture; // prettier-ignore
+    if (!used && w < W - 1) notes.push(`${name}, ${W}×${H} pixels, is made smaller: ${w}×${h}.`);
+    if (used) notes.push(`Of ${name}, ${W}×${H} pixels, the middle ${used} is used: it is long and narrow.`);
     return { picture: picture.picture, note: notes.join(" ") };
   };
   let why = deep?.why ?? "";

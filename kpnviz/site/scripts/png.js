@@ -41,7 +41,7 @@ export function deepPng(bytes) {
     if (kind === "cICP" && String(content) !== "1,13,0,1") why = "colors other than those of sRGB (a cICP entry)"; // else they are sRGB's
     if (kind === "eXIf") why = "EXIF data, as of how the camera was held";
     if (kind === "tRNS") why = "transparency";
-    if (kind === "gAMA" && Math.abs(view.getUint32(0) - 45455) > 100) why = "a gamma of its own";
+    if (kind === "gAMA" && content.length === 4 && Math.abs(view.getUint32(0) - 45455) > 100) why = "a gamma of its own";
   }
   return W && H ? { W, H, channels: color === 2 ? 3 : 1, data, profile, plain: !why, why } : null;
 }

@@ -49,7 +49,7 @@ export class Site {
     this.name = "explore"; // of the page
     this.scene = new FirstMinute(elementNamed("scene"), this);
     const brand = elementNamed("brand");
-    if (offer.scene) brand.onclick = () => this.scene.open();
+    if (offer.scene) brand.onclick = () => this.scene.open("pushState");
     else brand.onclick = () => this.go("explore");
     this.links = new Map(
       Object.entries(PAGES).map(([name, { title }]) => {
@@ -82,13 +82,18 @@ export class Site {
     const place = elementNamed("problem");
     if (text || !beside) place.className = "";
     const said = beside ? place.textContent : "";
-    place.textContent = text && said && said !== text ? `${said} ${text}` : text || said;
+    place.textContent = said.includes(text) ? said : [said, text].filter(Boolean).join(" ");
   }
 
-  /** A sentence in the same place on what is to be known, where nothing is wrong. @param {string} text */
-  remark(text) {
-    this.complain(text);
-    elementNamed("problem").className = "calm";
+  /**
+   * A sentence in the same place on what is to be known, where nothing is wrong.
+   * @param {string} text
+   * @param {boolean} [beside]  what is wrong stays
+   */
+  remark(text, beside = false) {
+    const wrong = beside && elementNamed("problem").textContent !== "";
+    this.complain(text, beside);
+    elementNamed("problem").className = wrong ? "" : "calm";
   }
 
   /** Say that the app's page Kernels, to which a link may lead, is not here. */
@@ -132,17 +137,18 @@ export class Site {
   /** Show what the address says, and what the history keeps beside it. */
   async open() {
     const turn = ++this.openings;
-    const { own, at } = this.entry.kept;
+    const { own, at, scene = false } = this.entry.kept;
     const photos = String(this.session.photoNames);
     this.opening = true;
     const found = !own || (await this.session.recall(own.id));
     if (turn !== this.openings) return; // a person has gone on
+    if (!scene) this.scene.scene.end(false);
     this.opening = false;
     const { session, page } = this;
     const plain = !location.search && !at;
     const here = new URL(at ?? location.href, ALONE ? "file:///" : location.href); // what could not be written into the address
     const asked = pageAt(here);
-    const name = asked in PAGES ? asked : "explore";
+    const name = Object.hasOwn(PAGES, asked) ? asked : "explore";
     // The app's page Kernels shows a view of the same lens, whose names in a link begin so.
     const search = asked === "kernels" ? here.search.replace(/([?&])in_/g, "$1") : here.search;
     const [before, teach] = [session.source, session.state.teach];
@@ -154,7 +160,8 @@ export class Site {
     this.complain(problem);
     if (!found) this.complain("The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.", true);
     if (asked === "kernels" && !problem && found) this.noteOnKernels();
-    if (plain && asked === "explore" && this.scene.isNew) this.scene.open();
+    if (scene && session.offer.scene) this.scene.open(null);
+    else if (plain && asked === "explore" && this.scene.isNew) this.scene.open("replaceState");
     else if (stays) page?.restored?.(before === session.source);
     else this.page?.changed();
   }
@@ -195,8 +202,8 @@ export class Site {
 
   /** @param {string} name */
   show(name) {
-    this.page?.destroy();
     this.name = name;
+    this.page?.destroy(); // which sees whether it is left, or only drawn anew
     const { title, make: Kind } = PAGES[name];
     document.title = `${title} · kpnviz`;
     const link = this.links.get(name);

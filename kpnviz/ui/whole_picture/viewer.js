@@ -46,6 +46,8 @@ class WholePicture {
     this.part = find(".part");
     this.zoom = find(".zoom");
     this.problem = find(".problem");
+    this.light = /** @type {HTMLInputElement} */ (find(".light input"));
+    this.light.addEventListener("input", () => this.relight());
     /** @type {(y: number, x: number) => void} */
     this.report = () => {};
     /** @type {Data | null} */
@@ -105,6 +107,7 @@ class WholePicture {
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: true },
     }));
+    this.relight();
     const address = new URL(data.address, document.baseURI).href;
     for (const name of ["before", "after"]) {
       viewer.addTiledImage({
@@ -180,6 +183,14 @@ class WholePicture {
     this.zoom.textContent = `${(100 * zoom).toFixed(zoom < 0.1 ? 1 : 0)} %`;
     // One sees the pixels of a picture that is shown larger than it is.
     this.viewer.drawer.setImageSmoothingEnabled(zoom < 2);
+  }
+
+  /** Show it brighter or darker, in linear light. Tiles have 8 bits: what is very dark shows steps. */
+  relight() {
+    const stops = Number(this.light.value);
+    /** @type {HTMLElement} */ (this.root.querySelector(".stops")).textContent = `${stops > 0 ? "+" : ""}${stops}`.replace("-", "−");
+    for (const channel of this.root.querySelectorAll(".relit feComponentTransfer > *")) channel.setAttribute("slope", `${2 ** stops}`);
+    if (this.viewer) this.viewer.drawer.canvas.style.filter = stops ? "url(#relit)" : "";
   }
 
   /** A frame around what the lens shows. */

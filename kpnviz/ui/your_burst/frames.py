@@ -19,7 +19,8 @@ from kpnviz.ui.your_burst.meaning import numbers_of
 
 def frames_of(burst: Upload) -> None:
     own, stack = burst.own, burst.own.stack
-    st.subheader(f"{len(stack)} frames of {stack.width} × {stack.height} pixels", anchor=False)
+    count = f"{len(stack)} frame{'s' if len(stack) > 1 else ''}"
+    st.subheader(f"{count} of {stack.width} × {stack.height} pixels", anchor=False)
     st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
         # An option of the command line is a control of this page.
@@ -46,6 +47,13 @@ def frames_of(burst: Upload) -> None:
                         "Make reference", key=own_reference(i), type="tertiary", on_click=upload.refer_to, args=(i,),
                         help="The others are laid onto it, and it is what is denoised.",
                     )  # fmt: skip
+    if len(stack) > 1:
+        alignment_of(burst)
+
+
+def alignment_of(burst: Upload) -> None:
+    """Of every frame, what was found and undone; and what is left to the kernels, as a small map."""
+    own, stack = burst.own, burst.own.stack
     with st.expander("Alignment in numbers"):
         st.dataframe(
             [
@@ -82,10 +90,9 @@ def frames_of(burst: Upload) -> None:
             "the noise. Where one shift would leave more than 3 pixels, as where the camera turned, blocks of the "
             "frame have displacements of their own."
         )
-        if len(stack) > 1:
-            st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
-            elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
-            st.caption(
-                "The largest displacement that is not undone, of all frames that were found, but for a hundredth of "
-                "each part. MKPN's kernels reach 5 pixels."
-            )
+        st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
+        elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
+        st.caption(
+            "The largest displacement that is not undone, of all frames that were found, but for a hundredth of "
+            "each part. MKPN's kernels reach 5 pixels."
+        )

@@ -16,7 +16,11 @@ def numbers_of(burst: Upload) -> None:
     now = stack.meaning
     if now is None:
         return
-    name = "sRGB-encoded" if now.encoding == "srgb" and stack.profile is None else str(now)
+    name = (
+        "sRGB-encoded"
+        if now.encoding == "srgb" and stack.profile is None
+        else str(now).replace("bayer:", "Bayer ")
+    )
     with st.expander(f"What the numbers mean: {name}"), st.container(horizontal=True, gap="medium"):
         with st.container(width=360):
             encoding = st.segmented_control(

@@ -13,6 +13,9 @@ import { Outdated } from "../slices.js";
 /** The file that was opened, while the site is open. @type {{ name: string, titles: string[], payload: Uint8Array, note: string } | null} */
 let opened = null;
 
+/** The file that was chosen, until it is opened or refused. @type {File | null} */
+let reading = null;
+
 export class YourKernelsPage {
   /**
    * @param {Site} site
@@ -21,8 +24,6 @@ export class YourKernelsPage {
   constructor(site, place) {
     this.site = site;
     this.turn = 0;
-    /** @type {File | null} */
-    this.reading = null; // the file that was chosen, until it is opened or refused
     /** @type {ReturnType<typeof mount> | null} */
     this.lens = null;
     this.host = make("div", { id: "lens" });
@@ -43,7 +44,7 @@ export class YourKernelsPage {
 
   changed() {
     this.site.keep();
-    if (this.reading) this.take(this.reading); // it was given up, where the scene made its burst meanwhile
+    if (reading) this.take(reading); // it was given up, where the scene made its burst or the page was drawn anew
     else if (opened) this.show();
     else this.example();
   }
@@ -66,6 +67,7 @@ export class YourKernelsPage {
 
   destroy() {
     this.turn++;
+    if (this.site.name !== "your_kernels") reading = null;
     this.site.session.background.stop();
     this.lens?.destroy();
   }
@@ -78,18 +80,18 @@ export class YourKernelsPage {
   async take(file) {
     const turn = ++this.turn;
     const name = visible(file.name) || "the file";
-    this.reading = file;
+    reading = file;
     this.site.complain("");
     this.status.textContent = `Reading ${name} …`;
     try {
       const found = await this.site.session.background.ask({ work: "kernels", file }, new Map(), (told) => (this.status.textContent = told));
       if (turn !== this.turn) return;
-      this.reading = null;
+      reading = null;
       opened = { name, ...found };
       this.show();
     } catch (error) {
       if (turn !== this.turn || error instanceof Outdated) return;
-      this.reading = null;
+      reading = null;
       this.site.complain(sentenceOf(error));
       if (opened) this.nameOpened(); // it is still in the lens
       else this.example();
@@ -105,7 +107,7 @@ export class YourKernelsPage {
     if (!opened) return;
     const { payload, note } = opened;
     this.nameOpened();
-    if (note) this.site.remark(note);
+    if (note) this.site.remark(note, true);
     this.lens?.destroy();
     const host = make("div", { id: "lens" });
     this.host.replaceWith(host);

@@ -6,8 +6,12 @@ import { dropZone } from "../drop_zone.js";
 import { make, sentenceOf } from "../elements.js";
 import { forgetPhotos, keepPhoto, newId } from "../own_photo.js";
 import { middleOf, OWN } from "../parameters.js";
+import { Outdated } from "../slices.js";
 import { visible } from "../npz.js";
 import { MOST_FILE } from "../photo_file.js";
+
+/** The photo that is being read. @type {File | null} */
+let reading = null;
 
 export class YourPhotoPage {
   /**
@@ -36,6 +40,7 @@ export class YourPhotoPage {
   changed() {
     this.site.keep();
     this.nameKept();
+    if (reading) this.take(reading); // it was given up, where the scene made its burst or the page was drawn anew
   }
 
   /** The photo that was brought, if one was, and how it is let go. */
@@ -70,12 +75,14 @@ export class YourPhotoPage {
 
   destroy() {
     this.turn++;
+    if (this.site.name !== "your_burst") reading = null;
     this.site.session.background.stop();
   }
 
   /** @param {File} file */
   async take(file) {
     const turn = ++this.turn;
+    reading = file;
     this.site.complain("");
     const name = visible(file.name) || "the file";
     this.status.textContent = `Reading ${name} …`;
@@ -83,13 +90,15 @@ export class YourPhotoPage {
       const { session } = this.site;
       const { picture, note } = await session.background.ask({ work: "photo", file, reduction: session.offer.reduction });
       if (turn !== this.turn) return;
+      reading = null;
       const photo = { id: newId(), name, picture };
       session.bring(photo);
       this.show();
       this.site.remark(note);
       keepPhoto(photo).catch(() => this.site.complain("This browser keeps no files for this page: once it is loaded again, the photo is gone.", true));
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (turn !== this.turn || error instanceof Outdated) return;
+      reading = null;
       this.status.textContent = "";
       this.site.complain(sentenceOf(error));
     }
