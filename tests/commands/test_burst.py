@@ -321,9 +321,8 @@ def test_where_there_is_no_estimate_a_guess_is_made_and_said(tmp_path, capsys):
     said = capsys.readouterr()
     (noise,) = json.loads(said.out)["noise"]
     assert noise["source"] == "from few pixels: rough" and noise["read_std"] > 0.1  # what is there is noise
-    assert noise["caution"].startswith(
-        "The noise could not be estimated from the burst: once aligned, the frames are all the same"
-    )
+    assert noise["caution"].startswith("The noise could not be estimated from the burst: there is one frame")
+    assert "All 2 frames are the same as a.png, which is used alone." in said.err
     assert noise["caution"] in said.err
 
 
