@@ -25,7 +25,7 @@ from kpnviz.noise import NoiseModel
 __all__ = ["CHANNELS", "Denoiser", "Estimate", "FrameSource", "guide", "load"]
 
 DEFAULT_TILE = 1024
-_STRIP_PIXELS = 2**18  # of which kernels are held at a time where nobody keeps them
+_STRIP_PIXELS = 2**17  # of which kernels are held at a time where nobody keeps them
 
 CHANNELS = ("shared", "each")
 """How a burst in color is denoised: R, G and B with one set of kernels, or each channel with its own."""

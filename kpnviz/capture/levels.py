@@ -187,17 +187,19 @@ def _darkest(codes: np.ndarray) -> float:
 def _patches(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the noise of 8x8 patches from all over the first frame: [P] each.
 
-    The noise is that of second differences of every other pixel, so of one color of a mosaic.
+    The noise is that of second differences of every other pixel, so of one color of a mosaic, along rows or along
+    columns, whichever is more: sensors that read a row at a time add a number of its own to each.
     """
     _, C, H, W = codes.shape
     if min(H, W) < _PATCH:
         return np.empty(0), np.empty(0)
     tops = np.linspace(0, H - _PATCH, min(H // _PATCH, _BANDS)).astype(int)
-    across = W // _PATCH
-    bands = codes[0][:, tops[:, None] + np.arange(_PATCH), : across * _PATCH].astype(np.float64)
-    parts = bands.reshape(C, len(tops), _PATCH, across, _PATCH)
-    second = parts[..., 4:] - 2 * parts[..., 2:-2] + parts[..., :-4]
-    noise = np.sqrt(np.square(second).mean(axis=(2, 4)) / _CURVED)
+    columns = W // _PATCH
+    bands = codes[0][:, tops[:, None] + np.arange(_PATCH), : columns * _PATCH].astype(np.float64)
+    parts = bands.reshape(C, len(tops), _PATCH, columns, _PATCH)
+    second = (p[..., 4:] - 2 * p[..., 2:-2] + p[..., :-4] for p in (parts, parts.swapaxes(2, 4)))
+    varies = [np.square(s).mean(axis=(2, 4)) for s in second]
+    noise = np.sqrt(np.maximum(*varies) / _CURVED)
     return parts.mean(axis=(2, 4)).ravel(), noise.ravel()
 
 

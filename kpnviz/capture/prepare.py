@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift, what_is_shared
 from kpnviz.capture.black_level import with_black_told
-from kpnviz.capture.choosing import largest_scene, reference_of
+from kpnviz.capture.choosing import LEFT_OUT, largest_scene, reference_of
 from kpnviz.capture.copies import without_copies
 from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
@@ -490,13 +491,16 @@ def read_burst(
     mend        whether hot pixels and fixed columns of the sensor are mended; None: see :func:`prepare`
 
     The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
-    the file or folder, if no burst can be made of it.
+    the file or folder, if no burst can be made of it; warns of files that are left out.
     """
     paths = [files] if isinstance(files, str | Path) else list(files)
     for path in paths:
         if not Path(path).exists():
             raise ValueError(f"{escaped(path)}: there is no such file or folder")
     stack = read_frames(files_of(paths), Limits.from_environment(generous=True)).meant(input, black, white)
+    for note in stack.file_notes:
+        if note.startswith(LEFT_OUT):
+            warnings.warn(note, stacklevel=2)
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"

@@ -39,10 +39,10 @@ _OF_MICROSCOPES = "those of microscopes are"
 
 
 def holds_other_numbers(tags: dict[int, tuple[int, ...]]) -> bool:
-    """Whether Pillow does not read this picture rightly: several floats a pixel, 16 bits in separate planes, signed
-    integers, 32 and 64 bits."""
+    """Whether Pillow does not read this picture rightly: several floats a pixel, floats of 16 bits, 16 bits in separate
+    planes, signed integers, 32 and 64 bits."""
     formats, bits = tags.get(_SAMPLE_FORMAT, ()), tags.get(_BITS, ())
-    if (len(formats) > 1 and _FLOAT in formats) or _SIGNED in formats:
+    if (_FLOAT in formats and (len(formats) > 1 or 16 in bits)) or _SIGNED in formats:
         return True
     if max(bits, default=1) in (32, 64) and (_FLOAT not in formats or 64 in bits):
         return True

@@ -220,6 +220,7 @@ def denoise_burst(
         check_aligned_folder(options.aligned)
     from tqdm import tqdm
 
+    from kpnviz.capture.detail import lost_detail
     from kpnviz.capture.levels import shade_of
 
     reader, burst, channels, noises, report = open_burst(options, denoiser, quiet)
@@ -240,6 +241,7 @@ def denoise_burst(
     linear = options.linear or options.float or suffix == ".dng"
     picture = estimate.image.reshape(shape)
     stack = burst.stack
+    detail = lost_detail(picture, stack, burst.reference, channels, noises)
     if not linear or stack.profile is not None:
         picture = stack.developed(picture)
     one_shade = ""
@@ -247,9 +249,10 @@ def denoise_burst(
         one_shade = shade_of(picture, 1 if linear else stack.white_level)
     if one_shade:
         one_shade += f": if it should not be, {_OF_SHADES}"
+    for note in filter(None, (one_shade, detail and f"{detail} (--read-std, --shot-gain).")):
         if not quiet:
-            _say(one_shade)
-        report["notes"].append(one_shade)
+            _say(note)
+        report["notes"].append(note)
     write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
     report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
     return report | {"seconds": round(estimate.seconds, 3)}

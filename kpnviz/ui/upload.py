@@ -18,6 +18,7 @@ import torch
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.copies import without_copies
+from kpnviz.capture.detail import lost_detail
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.levels import shade_of
 from kpnviz.capture.meaning import Input
@@ -91,12 +92,13 @@ class Upload:
 
 
 class Whole(NamedTuple):
-    """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; a sentence
-    (without its period) where nearly all of it is of one shade, or nothing."""
+    """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; sentences
+    (without their period) where nearly all of it is of one shade, and where it has lost detail, or nothing."""
 
     layers: Layers
     png: bytes
     one_shade: str
+    detail: str
 
 
 def kept(files: Sequence[Any]) -> Upload | None:
@@ -378,7 +380,8 @@ def picture(
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
-    kept = Whole(layers, png, shade_of(developed, white))
+    detail = lost_detail(planes, mine.stack, mine.reference, channels, [noises[c] for c in channels])
+    kept = Whole(layers, png, shade_of(developed, white), detail)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
 

@@ -93,6 +93,12 @@ def test_black_below_0_is_found_and_added_back(offset):
     np.testing.assert_allclose(moved, expected, atol=0.05)
 
 
+@pytest.mark.parametrize("shape", [(3, 128, 1), (3, 1, 160)])
+def test_noise_of_whole_rows_or_columns_is_no_light_below_black(shape):
+    found = levels(LIGHT + 0.04 * np.random.default_rng(1).standard_normal(shape))
+    assert found.black is None and not found.more
+
+
 def test_signed_counts_have_the_same_light():
     stack = read(np.rint(LIGHT * 20000 - 3000).astype(np.int16))
     assert stack.levels[1] - stack.levels[0] == 32767 and stack.levels[0] == pytest.approx(-3000, abs=200)

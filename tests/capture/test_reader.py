@@ -763,3 +763,14 @@ def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), RGB16)
     with Image.open(io.BytesIO(write_png16(RGB16))) as file:
         np.testing.assert_array_equal(np.asarray(file), RGB16 >> 8)
+
+
+def test_read_burst_warns_of_frames_that_are_left_out(tmp_path):
+    frames = np.random.default_rng(0).random((4, 24, 24)).astype(np.float32)
+    frames[2, 3, 4] = np.inf
+    for i, frame in enumerate(frames):
+        np.save(tmp_path / f"{i}.npy", frame)
+    with pytest.warns(
+        UserWarning, match="Left out, as it cannot be read: 2.npy holds a value that is not finite"
+    ):
+        assert len(read_burst(tmp_path, align=False).frames) == 3

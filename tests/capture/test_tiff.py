@@ -158,3 +158,8 @@ def test_numbers_that_are_no_light_are_refused(data, sentence):
     with pytest.raises(FileError) as refusal:
         read(data)
     assert str(refusal.value) == sentence
+
+
+def test_floating_point_of_16_bits_is_read():
+    numbers = (np.arange(48, dtype=np.float16) / 47).reshape(6, 8)
+    np.testing.assert_array_equal(read(tiff(numbers))[0], numbers[None].astype(np.float32))

@@ -35,6 +35,7 @@ export class Desk {
     this.height = null; // CSS pixels that all is to fit into; null: the window
     this.full = false; // whether the lens fills the window
     this.laidOut = "";
+    this.crowded = ""; // the room in which not all kernels are in sight beside a picture that has the height
     this.rows = this.parts.find(".rows");
     this.fitted = false; // whether all kernels are in it
     this.around = 0; // CSS pixels of the height that is not the large picture's, as it was laid out
@@ -106,7 +107,12 @@ export class Desk {
 
   /** Whether letters are for a class, and the picture is to get the height beside its kernels. */
   get docks() {
-    return this.beside && !this.full && this.type > LARGE_TYPE && !this.painter.state.data.sizes;
+    return this.beside && !this.full && this.type > LARGE_TYPE && !this.painter.state.data.sizes && this.crowded !== this.room;
+  }
+
+  /** What decides whether all kernels are in sight beside a picture that has the height. */
+  get room() {
+    return `${this.parts.find(".desk").clientWidth} ${this.seen} ${this.painter.rows.built}`;
   }
 
   /** CSS pixels that stage and kernels have where the page is scrolled so that the stage is at the top: it stays there. */
@@ -222,6 +228,12 @@ export class Desk {
       pictures.layOut(width, seen - around - below, { type, beside, full, most });
     }
     this.layOutKernels(beside ? width - pictures.column - DESK_GAP : width, seen, type);
+    if (this.docks && !this.fitted) {
+      // Rather a smaller picture than kernels that are not in sight.
+      [this.crowded, this.laidOut] = [this.room, ""];
+      this.layOut();
+      return;
+    }
     state.changed("bitmaps", "pictures", "cursor");
   }
 

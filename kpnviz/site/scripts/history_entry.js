@@ -78,6 +78,7 @@ export class HistoryEntry {
    * @param {Kept["own"]} own
    */
   write(how, at, own) {
+    if (how === "pushState") this.unwritten?.(); // the end of what came before is of the entry that is left
     this.unwritten = null;
     if (at === this.kept.at && JSON.stringify(own) === JSON.stringify(this.kept.own)) return;
     if (how === "pushState") {

@@ -59,11 +59,13 @@ def denoised_picture(
     if denoised is None:
         st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
         return None
-    layers, png, one_shade = denoised
+    layers, png, one_shade, detail = denoised
     if one_shade:
         st.warning(
             f"{one_shade}: if it should not be, say which numbers are black and white, under *What the numbers mean*."
         )
+    if detail:
+        st.warning(f"{detail} under *Noise*.")
     if layers.address is None:
         st.image(upload.preview_of(layers), caption=f"Denoised with {markdown_title(method)}")
     else:

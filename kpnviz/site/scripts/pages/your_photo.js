@@ -62,6 +62,7 @@ export class YourPhotoPage {
 
   async forget() {
     this.site.session.forget();
+    this.site.write("replaceState"); // nothing to go back to
     this.site.keep();
     this.nameKept();
     this.site.complain("");
