@@ -23,6 +23,9 @@ _BLOCK, _STEPS = 16, 4
 _UNUSUAL = 2.0  # times the noise: the D of a block is rarely above that by chance
 _COARSE = 6.0  # px: larger shapes say little about whether two pictures show one scene
 _ALIKE = 0.5
+_EDGE = 3.0  # standard deviations of the noise: stronger edges count as much
+_TELLING = 1.0  # times the noise: blocks of weaker edges tell nothing
+_MOST, _PART, _BLOCKS = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
 _SEEN = 3.0  # standard errors of a correlation: shifts that noise alone makes the best have up to 1.5
 _LARGE, _FEWEST = (
     8,
@@ -32,7 +35,11 @@ _FLAT = 0.5  # of the noise of a pixel, that blocks of a picture without a scene
 
 
 def find_shift(
-    reference: np.ndarray, frame: np.ndarray, noise: NoiseModel, reach: int | None = None
+    reference: np.ndarray,
+    frame: np.ndarray,
+    noise: NoiseModel,
+    reach: int | None = None,
+    crossed: bool = True,
 ) -> np.ndarray | None:
     r"""The shift (dy, dx) of a frame against the reference, in pixels, float64; None: no shift explains the frame.
 
@@ -51,6 +58,11 @@ def find_shift(
 
     Found means that edges agree: their difference beyond the noise is at most half of what it would be between
     different scenes. A picture of nothing but noise is found, within a few pixels of where it is.
+
+    What is large, bright and elsewhere in each frame, as a person who walks through, outweighs the scene in such sums.
+    Where nothing is found, and unless `crossed` is False, the least D is looked for once more, of edges alone and none
+    counting for much more than others; found then means that edges agree in most blocks of 16x16 that have any, and in
+    an eighth of the picture.
     Raises ValueError if the shapes are not one [H, W].
     """
     if reference.shape != frame.shape or reference.ndim != 2:
@@ -59,7 +71,19 @@ def find_shift(
         gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
         for x in (reference, frame)
     )
-    dy, dx = _nearest(a, b, reach)
+    dy, dx, around = _followed(a, b, *_nearest(a, b, reach))
+    if not _one_scene(*overlap(a, b, dy, dx)):
+        if not crossed:
+            return None
+        # A bright thing that crosses the picture may have outweighed the rest: once more without its weight.
+        dy, dx, around = _followed(a, b, *_nearest(_evened(a), _evened(b), reach))
+        if not _most_agrees(*overlap(a, b, dy, dx), a.size // _BLOCK**2):
+            return None
+    return np.array([dy, dx]) + _below_a_pixel(around, a.size)
+
+
+def _followed(a: np.ndarray, b: np.ndarray, dy: int, dx: int) -> tuple[int, int, np.ndarray]:
+    """A whole-pixel shift after a few steps to where most of two pictures agrees, and D around it, [3, 3]."""
     costs, around = _around(a, b, dy, dx)
     for _ in range(_STEPS):
         i, j = (int(k) - 1 for k in np.unravel_index(np.argmin(costs), (3, 3)))
@@ -68,9 +92,7 @@ def find_shift(
             break
         dy, dx = dy + i, dx + j
         costs, around = _around(a, b, dy, dx)
-    if not _one_scene(*overlap(a, b, dy, dx)):
-        return None
-    return np.array([dy, dx]) + _below_a_pixel(around, a.size)
+    return dy, dx, around
 
 
 def what_is_shared(
@@ -207,3 +229,20 @@ def _one_scene(a: np.ndarray, b: np.ndarray) -> bool:
     scene = (a.var() + b.var()) / 2 - _NOISE
     difference = (b - a).var() / 2 - _NOISE
     return bool(difference <= _ALIKE * scene + 3 * _NOISE * np.sqrt(2 * _CORRELATED / a.size))
+
+
+def _evened(x: np.ndarray) -> np.ndarray:
+    """The edges of a picture, strong ones cut off, so that none counts much more than others."""
+    most = np.float32(_EDGE * _NOISE**0.5)
+    return np.clip(x - gaussian_filter(x, _COARSE, mode="mirror"), -most, most)
+
+
+def _most_agrees(a: np.ndarray, b: np.ndarray, blocks: int) -> bool:
+    """Whether the edges of two pictures [h, w] agree in most blocks that have any: in an eighth of `blocks` or more."""
+    a, b = (x - gaussian_filter(x, _COARSE, mode="mirror") for x in (a, b))
+    block = min(_BLOCK, *a.shape)
+    scene = box_reduce((a * a + b * b) / 2, block) - _NOISE
+    difference = box_reduce((b - a) ** 2 / 2, block) - _NOISE
+    seen = scene > _TELLING * _NOISE
+    alike = int((seen & (difference <= _ALIKE * scene)).sum())
+    return alike >= max(_MOST * int(seen.sum()), _PART * blocks, _BLOCKS)

@@ -32,6 +32,12 @@ _SIDECARS = frozenset(
 LEFT_OUT = "Left out"
 """How sentences on frames that are not used begin."""
 
+SAME_AS = "the same as"
+"""What sentences say of frames that are there twice."""
+
+NOT_ALIGNED = "another scene, or turned or zoomed too far"
+"""What is known of a frame that was not found in the reference."""
+
 _SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
-from kpnviz.capture.choosing import LEFT_OUT, listed
+from kpnviz.capture.choosing import LEFT_OUT, NOT_ALIGNED, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
@@ -83,7 +83,7 @@ class OwnBurst:
     displacements   as they are taken back when a frame is read: whole pixels, int16. Both are [frames, ceil(H/16),
                 ceil(W/16), 2], of cells of 16x16 pixels: the scene at (y, x) of the reference is read at (y + dy, x +
                 dx)
-    left_out    frames of the stack that do not show the scene of the reference
+    left_out    frames of the stack that were not found in the reference
     chosen      whether somebody chose the reference
     white       those of them that are white in large part, so that nobody knows what they show
     unmended    whether the sensor's defects were left as they are, as somebody chose
@@ -182,8 +182,9 @@ class OwnBurst:
     def left_out_notes(self) -> list[str]:
         """Sentences on frames of the stack that are not used."""
         notes = []
+        lost = f"not found in the reference ({NOT_ALIGNED})"
         for which, one, many in (
-            (self.left_out - self.white, "it shows another scene", "they show another scene"),
+            (self.left_out - self.white, f"it was {lost}", f"they were {lost}"),
             (
                 self.white,
                 "it could not be aligned, with much of it at white",

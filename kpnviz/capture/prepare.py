@@ -15,7 +15,8 @@ from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
 from kpnviz.capture.alignment import find_shift, what_is_shared
 from kpnviz.capture.black_level import with_black_told
-from kpnviz.capture.choosing import LEFT_OUT, largest_scene, reference_of
+from kpnviz.capture.choosing import LEFT_OUT, SAME_AS, largest_scene, reference_of
+from kpnviz.capture.copies import without_copies
 from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
 from kpnviz.capture.frame_stack import GRAY, FrameStack
@@ -112,7 +113,7 @@ def prepare(
 
     The reference is the sharpest frame of those that show the scene that most show, of a bracketed burst the sharpest
     of the middle exposure; of a synthetic burst it is its frame 0. Where frames are aligned, one for which nothing is
-    found shows another scene, and is left out. ValueError for a reference that is not to be chosen.
+    found is left out. ValueError for a reference that is not to be chosen.
     """
     total = len(stack)
     between, progress = in_this_thread(between), in_this_thread(progress)
@@ -497,14 +498,15 @@ def read_burst(
         if not Path(path).exists():
             raise ValueError(f"{escaped(path)}: there is no such file or folder")
     stack = read_frames(files_of(paths), Limits.from_environment(generous=True)).meant(input, black, white)
-    for note in stack.file_notes:
-        if note.startswith(LEFT_OUT):
-            warnings.warn(note, stacklevel=2)
     if channel != GRAY and not 0 <= channel < stack.channels:
         raise ValueError(
             f"channel is {channel}; the files have {stack.channels}, counted from 0, and GRAY (-1)"
         )
     place = None if reference is None else reference_of(stack.names, str(reference))
+    stack, place = without_copies(stack, place)
+    for note in stack.file_notes:
+        if note.startswith(LEFT_OUT) or SAME_AS in note:
+            warnings.warn(note, stacklevel=2)
     own = prepare(stack, frames, align, reference=place, mend=mend)
     if color and stack.channels == 3:
         noises = [noise] * 3 if noise else [found[0] for found in results(own.noise_of, range(3))]

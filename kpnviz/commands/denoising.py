@@ -109,6 +109,7 @@ def open_burst(
 ) -> tuple[Denoiser | _OwnDenoiser, OwnBurst, list[int], list[NoiseModel], dict[str, Any]]:
     """The network, the burst, its channels and their noise, and what there is to say about them."""
     from kpnviz.capture.choosing import reference_of
+    from kpnviz.capture.copies import without_copies
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.meaning import as_dict
     from kpnviz.capture.own_burst import LEAST_ALIGNED
@@ -130,9 +131,10 @@ def open_burst(
     method = own_method(options.method) if options.method else None
     network = None if method else denoiser or load(**loading(options))
     stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
+    reference = None if options.reference is None else reference_of(stack.names, options.reference)
+    stack, reference = without_copies(stack, reference)
     reader = _OwnDenoiser(method, len(stack), stack.white_level) if method else network
     assert reader is not None
-    reference = None if options.reference is None else reference_of(stack.names, options.reference)
     burst = prepare(
         stack, reader.frames, ALIGN[options.align], reference=reference, mend=DEFECTS[options.defects]
     )

@@ -215,12 +215,14 @@ def _of_files(
 
     takes   the numbers of frames that each method takes
     """
+    from kpnviz.capture.copies import without_copies
     from kpnviz.capture.frame_stack import GRAY
     from kpnviz.capture.prepare import prepare
     from kpnviz.capture.reader import files_of, read_frames
     from kpnviz.methods import common_frames
 
     stack = read_frames(files_of(options.files), limits).meant(options.input, options.black, options.white)
+    stack, _ = without_copies(stack)
     if options.color and stack.channels != 3:
         raise WrongOptionError("--color: the files are gray; they have no R, G and B")
     H, W = stack.height, stack.width

@@ -17,6 +17,7 @@ import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
 from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.capture.copies import without_copies
 from kpnviz.capture.detail import lost_detail
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.levels import shade_of
@@ -275,6 +276,7 @@ def _prepared(
     def say(share: float, text: str) -> None:
         progress(_READING + (_ALIGNED - _READING) * share, f"{text} …")
 
+    stack, reference = without_copies(stack, reference)
     own = prepare(stack, between=pause, reference=reference, mend=None if mended else False, progress=say)
     fits: dict[int, NoiseFit | str] = {}
     channels = channels_of(own.stack)

@@ -95,6 +95,23 @@ def test_another_scene_is_not_found(wrong):
         assert find_shift(noise.add_to(a, rng), noise.add_to(a, rng), noise.scaled(wrong)) is not None
 
 
+@pytest.mark.parametrize("photo", ["city", "grass"])
+def test_the_scene_is_followed_where_a_bright_person_walks_through_it(photo):
+    """In a tenth of the picture, elsewhere in each frame; where it is more than half of it, nothing is found."""
+    noise, rng = NoiseModel.for_gain(1), np.random.default_rng(0)
+    scene, other = read_scene(photo)[20:200, 20:270], read_scene("girl")[20:180, 20:244]
+
+    def frame(dy, dx, left, width):
+        picture = scene[8 + dy : 168 + dy, 8 + dx : 232 + dx].copy()
+        picture[48:, left : left + width] = other[48:, left : left + width]
+        return noise.add_to(picture, rng)
+
+    reference = frame(0, 0, 10, 34)
+    for left in (50, 110, 170):
+        np.testing.assert_allclose(find_shift(reference, frame(3, -2, left, 34), noise), (-3, 2), atol=0.3)
+    assert find_shift(frame(0, 0, 0, 0), frame(3, -2, 20, 190), noise) is None
+
+
 def test_noise_alone_goes_nowhere():
     rng, noise = np.random.default_rng(0), NoiseModel(0.1, 0)
     for _ in range(20):

@@ -735,7 +735,7 @@ def test_a_frame_that_is_not_found_is_left_out_where_frames_are_aligned():
     assert own.reference != 3
     assert lost == [3] and own.shifts[3].undone == (0, 0) and 3 not in own.order and len(own.order) == 5
     assert str(own.shifts[3]) == "shift not found"
-    assert "Left out, as it shows another scene: burst.npz, frame 3." in own.report
+    assert "another scene, or turned or zoomed too far): burst.npz, frame 3." in own.report
     assert own.estimate_noise().frames == 4
     # Where nothing is aligned, all are used as they are.
     own = prepare(stack, frames=5, align=False)

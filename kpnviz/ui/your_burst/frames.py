@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from kpnviz import figures
+from kpnviz.capture.choosing import NOT_ALIGNED
 from kpnviz.ui import elements, upload
 from kpnviz.ui.elements import plain
 from kpnviz.ui.parameters import OWN_MENDED
@@ -37,7 +38,7 @@ def frames_of(burst: Upload) -> None:
     with st.container(horizontal=True, gap="small"):
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
-            unused = "" if i in own.order else " · another scene" if i in own.left_out else " · not used"
+            unused = "" if i in own.order else f" · {NOT_ALIGNED}" if i in own.left_out else " · not used"
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
                 st.caption(f"{plain(stack.names[i])}  \n{text}{unused}")
@@ -85,8 +86,9 @@ def alignment_of(burst: Upload) -> None:
         st.caption(
             "Shifts against the reference. Those beyond 2 pixels, a 5×5 kernel's reach, are undone to the "
             "nearest pixel before the network sees the frame; what remains is left to its kernels. A frame whose shift "
-            "is not found is used as it is, and has no part in the estimate of the noise. Where one shift would leave "
-            "more than 3 pixels, as where the camera turned, blocks of the frame have displacements of their own."
+            "is not found is left out; of a synthetic burst it is used as it is, and has no part in the estimate of "
+            "the noise. Where one shift would leave more than 3 pixels, as where the camera turned, blocks of the "
+            "frame have displacements of their own."
         )
         st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
         elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
