@@ -26,6 +26,10 @@ _PICTURE_VALUES, _MOST_OPAQUE = (
     0.5,
 )  # a fourth plane with so many values, few of them the largest, is a picture
 _ALIKE = 0.8  # correlation of the two greens
+_QUAD = (
+    "The pixels differ in blocks of 2×2 as those of a Quad Bayer sensor, whose mosaic is read from raws only: here it "
+    "is taken for a gray picture."
+)
 
 
 @dataclass(frozen=True)
@@ -144,17 +148,26 @@ def guess_input(
             ),
             levels.more,
         )
+    quad = _QUAD if _is_quad(codes) else ""
+    guess, meaning = "", Input()
     if why:
-        return (
-            Input("linear", "", black, white),
-            (f"Read as linear light with black at {{black}} and white at {white:g}: {why}."),
-            levels.more,
-        )
-    if linear and not floating:
-        return Input("linear", "", black), f"Read as linear light, as {kind}.", levels.more
-    if floating:
-        return Input("linear", "", black, white), "", levels.more
-    return Input(), "", ""
+        meaning = Input("linear", "", black, white)
+        guess = f"Read as linear light with black at {{black}} and white at {white:g}: {why}."
+    elif linear and not floating:
+        meaning, guess = Input("linear", "", black), f"Read as linear light, as {kind}."
+    elif floating:
+        meaning = Input("linear", "", black, white)
+    return meaning, " ".join(filter(None, (guess, quad))), levels.more if meaning.encoding != "srgb" else ""
+
+
+def _is_quad(codes: np.ndarray) -> bool:
+    """Whether a gray picture is the mosaic of a Quad Bayer sensor, four pixels of a color beside each other: binned
+    2x2 it is a Bayer mosaic."""
+    if codes.shape[1] != 1:
+        return False
+    top, left = (max(0, n - 2 * _SAMPLE) // 4 * 2 for n in codes.shape[2:])
+    part = codes[0, 0, top : top + 2 * _SAMPLE, left : left + 2 * _SAMPLE].astype(np.float32)
+    return any(_pattern(box_reduce(part[y:, x:], 2)[None, None]) for y in (0, 1) for x in (0, 1))
 
 
 def _pattern(codes: np.ndarray) -> str:

@@ -30,6 +30,8 @@ _MOST_COST = 4.0  # of a pixel and frame: what moves by itself or is hidden is n
 _SURELY = 20.0  # by which displacements explain a window worse than others if they are none of its own
 _STRIP = 128  # rows
 _LEAST_TILES = 64  # of a picture of 256x256 pixels
+_ACROSS = 512  # pixels of a line that are looked at
+_LINES = 3.0  # times what chance makes lines differ; without noise of lines it was found to be up to 1.2
 _LEAST_OFFSET = 2.0  # px: less is left to the kernels
 
 
@@ -64,7 +66,7 @@ class Search:
 
     def add(self, number: int, frame: np.ndarray, motion: np.ndarray) -> None:
         """A frame, and the motion of its cells, [h, w, 2] in pixels."""
-        if len(self.tiles) < _LEAST_TILES:
+        if len(self.tiles) < _LEAST_TILES or _differ_by_lines(self.reference, frame, motion):
             return
         step = max(1, int((motion.shape[0] * motion.shape[1] / _CELLS) ** 0.5))
         some = motion[::step, ::step].astype(np.float64)
@@ -97,6 +99,25 @@ class Search:
         neither, far, near = (float((owners == k).mean()) for k in range(3))
         # Else a pattern that repeats was taken for a layer, or the layers are not those of the scene.
         return Layers(fields, owners, offset) if min(far, near) > _SHARE and neither < _NEITHER else None
+
+
+def _differ_by_lines(reference: np.ndarray, frame: np.ndarray, motion: np.ndarray) -> bool:
+    """Whether whole rows or columns of two frames differ by more than chance: a sensor's noise of lines, which stays
+    where it is while the scene moves, would be a layer.
+
+    Asked of the medians of lines, by their second differences: what a scene leaves changes slowly from line to line,
+    and a median of n differences with the standard deviation s has the error 1.25 s / sqrt(n).
+    """
+    dy, dx = np.rint(np.median(motion, axis=(0, 1)) / 2).astype(int)
+    difference = np.roll(frame, (-dy, -dx), axis=(0, 1)) - reference
+    for lines in (difference, difference.T):
+        some = lines[:, :: max(1, lines.shape[1] // _ACROSS)]
+        middle = np.median(some, axis=1)
+        jagged = float(np.median(np.abs(np.diff(middle, 2)))) / 6**0.5  # the variance of (1, -2, 1) is 6
+        by_chance = 1.25 * float(np.median(np.abs(some - middle[:, None]))) / some.shape[1] ** 0.5
+        if jagged > _LINES * by_chance:
+            return True
+    return False
 
 
 def _tiles(reference: np.ndarray) -> np.ndarray:

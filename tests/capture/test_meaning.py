@@ -140,6 +140,15 @@ def test_a_mosaic_in_a_gray_picture_is_taken_apart(dtype):
         assert guess_input(picture[None, None], 4000, 4095)[0].encoding != "bayer"
 
 
+def test_a_quad_bayer_mosaic_is_said_to_be_taken_for_gray():
+    codes = np.rint(np.clip(light_of()[0] * [[[0.4]], [[1]], [[0.3]]], 0, 1) * 60000).astype(np.uint16)
+    quad = mosaic_of(codes).repeat(2, axis=0).repeat(2, axis=1)
+    for part in (quad, quad[1:, 1:]):
+        meaning, guess, _ = guess_input(part[None, None], 60000, 65535)
+        assert not meaning.pattern and "Quad Bayer" in guess
+    assert "Quad" not in guess_input(codes[1][None, None], 60000, 65535)[1]
+
+
 def test_the_greens_of_other_mosaics_lie_on_the_other_diagonal():
     codes = np.rint(np.clip(light_of()[0] * [[[0.4]], [[1]], [[0.3]]], 0, 1) * 60000).astype(np.uint16)
     grbg = np.roll(mosaic_of(codes), 1, axis=1)

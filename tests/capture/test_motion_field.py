@@ -20,6 +20,7 @@ from kpnviz.capture.motion_field import (
     pyramid,
     whole_blocks,
 )
+from kpnviz.capture.parallax import Search
 from kpnviz.capture.prepare import prepare
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import read_scene
@@ -256,3 +257,17 @@ def test_smoothing_finds_the_least_of_what_it_minimizes():
     f = _smoothed(rest, precision)
     for step in 0.01 * rng.normal(size=(20, *f.shape)):
         assert cost(f + step) > cost(f)
+
+
+@pytest.mark.parametrize("shape", [(256, 1), (1, 256)])
+def test_noise_of_lines_is_no_layer(shape):
+    """It stays where it is, or is another in each frame, while the scene moves."""
+    rng = np.random.default_rng(0)
+    scene = 20 * ndimage.gaussian_filter(rng.standard_normal((256, 256)), 1.5).astype(np.float32)
+    frames = [np.roll(scene, (0, 3 * k), (0, 1)) + rng.standard_normal(scene.shape) for k in range(2)]
+    motion = np.full((32, 32, 2), (0, 6), np.float32)  # of the whole size
+    for lines in (0, 4):
+        reference, frame = (x + lines * rng.standard_normal(shape) for x in frames)
+        search = Search(reference.astype(np.float32))
+        search.add(1, frame.astype(np.float32), motion)
+        assert (1 in search.costs) == (lines == 0)
