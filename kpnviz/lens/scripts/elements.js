@@ -60,6 +60,7 @@ export class Parts {
   /** Keys and gestures, from their beginning. */
   openHelp() {
     this.help.showModal();
+    this.help.focus(); // not the button at its end, to which it would be scrolled
     this.help.scrollTop = 0;
   }
 }
