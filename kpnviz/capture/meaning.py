@@ -163,7 +163,7 @@ def guess_input(
 def _is_quad(codes: np.ndarray) -> bool:
     """Whether a gray picture is the mosaic of a Quad Bayer sensor, four pixels of a color beside each other: binned
     2x2 it is a Bayer mosaic."""
-    if codes.shape[1] != 1:
+    if codes.shape[1] != 1 or min(codes.shape[2:]) < 8 * _PATCH:
         return False
     top, left = (max(0, n - 2 * _SAMPLE) // 4 * 2 for n in codes.shape[2:])
     part = codes[0, 0, top : top + 2 * _SAMPLE, left : left + 2 * _SAMPLE].astype(np.float32)

@@ -293,7 +293,7 @@ class Methods:
                 entry.problems.append(f"method {quoted(name)} {known}")
             elif name not in methods:
                 entry.problems.append(f"method {quoted(name)} is one too many, {MAX_METHODS} are shown")
-        return methods or (entry.default if names else [])  # none at all: a person chose none
+        return methods or (entry.default if entry.text else [])  # nothing written: a person chose none
 
 
 @dataclass(frozen=True)

@@ -437,7 +437,7 @@ function readMethods(query, offer, problems) {
   for (const name of names)
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);
     else if (found.indexOf(name) >= most_methods) problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
-  return found.length || !names.length ? found.slice(0, most_methods) : null; // none at all: a person chose none
+  return found.length || !text ? found.slice(0, most_methods) : null; // nothing written: a person chose none
 }
 
 /**
