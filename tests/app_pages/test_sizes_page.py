@@ -297,7 +297,9 @@ def test_a_lens_that_the_mouse_has_left_gives_the_keys_back(teacher):
 
 
 @pytest.mark.slow
-def test_in_front_of_a_class_the_picture_is_larger_kernels_are_not_small_and_marks_thicker(chromium, server, teacher):
+def test_in_front_of_a_class_the_picture_is_larger_kernels_are_not_small_and_marks_thicker(
+    chromium, server, teacher
+):
     usual = watch(chromium.new_page(viewport={"width": 1280, "height": 800}))
     open_lens(usual, f"{server}/?v=1&methods=kpn-l5~mkpn")
     for page in (usual, teacher):
