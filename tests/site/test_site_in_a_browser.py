@@ -73,6 +73,14 @@ def address(folder):
 
 
 @pytest.fixture
+def to_damage(tmp_path):
+    """The address and the folder of a site that is this test's alone."""
+    write_site(tmp_path, site_files(MODELS, PHOTOS, offer()))
+    with serving(tmp_path) as root:
+        yield root, tmp_path
+
+
+@pytest.fixture
 def open_page(chromium):
     """open_page(address, prepare): a page, and the addresses that it asks and what it complains of."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
@@ -174,7 +182,8 @@ WITHOUT = (
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
+def test_what_is_wrong_is_said_in_a_sentence(open_page, to_damage):
+    address, folder = to_damage
     for prepare, said in WITHOUT:
         page, _ = open_page(address, prepare)
         wait_until(page, "document.getElementById('problem').textContent !== ''")
@@ -193,12 +202,12 @@ def test_what_is_wrong_is_said_in_a_sentence(open_page, address, folder):
     page.get_by_role("checkbox", name="KPN DIRECT").uncheck()
     page.context.set_offline(False)
     wait_until(page, f"{DONE} && document.getElementById('problem').textContent === ''")
-    card = folder / "under" / "here" / "models" / "kpn-direct.json"
+    card = folder / "models" / "kpn-direct.json"
     card.write_text(re.sub('"sha256": ".', '"sha256": "x', card.read_text()))
     page.get_by_role("checkbox", name="KPN DIRECT").check()
     wait_until(page, "document.getElementById('problem').textContent !== ''")
     assert "models/kpn-direct.safetensors: its sha256 begins with" in text(page, "problem")
-    (folder / "under" / "here" / "photos" / "girl.webp").unlink(missing_ok=True)
+    (folder / "photos" / "girl.webp").unlink(missing_ok=True)
     page.get_by_label("Photo", exact=True).select_option("girl")
     wait_until(page, "document.getElementById('problem').textContent.includes('girl')")
     assert text(page, "problem") == "photos/girl.webp cannot be loaded: the server answers 404."
