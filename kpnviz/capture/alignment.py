@@ -27,10 +27,8 @@ _EDGE = 3.0  # standard deviations of the noise: stronger edges count as much
 _TELLING = 1.0  # times the noise: blocks of weaker edges tell nothing
 _MOST, _PART, _BLOCKS = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
 _SEEN = 3.0  # standard errors of a correlation: shifts that noise alone makes the best have up to 1.5
-_LARGE, _FEWEST = (
-    8,
-    8,
-)  # px: side of blocks in which large shapes are seen; and how many there are along a side
+_LARGE = 8  # px: side of blocks in which large shapes are seen
+_FEWEST = 8  # of them along a side
 _FLAT = 0.5  # of the noise of a pixel, that blocks of a picture without a scene differ by
 
 

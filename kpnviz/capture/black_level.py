@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
-from kpnviz.capture.noise_line import LOG_BIAS, UNSURE, left_by_texture
+from kpnviz.capture.noise_line import fitted
 
 PEDESTALS = {
     **dict.fromkeys((16, 32, 64, 100, 128, 256, 512, 1024, 2048), 1.0),
@@ -30,8 +29,6 @@ _COUNTED = (
 _LEAST_PATCHES = 48
 _LOW = 0.002  # quantile of the patches that stands for the darkest parts
 _SURE = 5.0  # standard errors
-_ROUNDS = 12
-_TRUSTED = 3.0  # as in noise_line
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
 _ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the least, spread of the logarithm
 _DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
@@ -208,26 +205,9 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     typical, span = float(np.median(variances)), max(float(np.median(means)) - darkest, 1e-9)
     light = np.maximum(means - darkest, 0) / span
     line_terms = typical * np.stack([read, light, light**2], axis=1)
-    log_v = np.log(variances) + LOG_BIAS / degrees
-    solution, close = np.array([0.5, 0.5, 0.01, 0.05]), np.ones(len(means), dtype=bool)
-    for _ in range(_ROUNDS):
-        left = left_by_texture(texture, floor, line_terms @ solution[:3])
-        terms = np.column_stack([line_terms, left])
-        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[3] * left / (terms @ solution))
-        t, y, s = terms[close], log_v[close], spread[close]
-        before = solution, close
-        solution = least_squares(
-            lambda x, t=t, y=y, s=s: (np.log(t @ x) - y) / s,
-            x0=np.maximum(solution, 1e-8),
-            jac=lambda x, t=t, s=s: t / (t @ x * s)[:, None],
-            bounds=(1e-9, np.inf),
-            loss="cauchy",
-        ).x
-        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
-        if close.sum() < len(means) / 4:
-            break
-        if np.abs(solution - before[0]).max() < 1e-4 and (close == before[1]).all():
-            break
+    solution, close, terms, spread = fitted(
+        line_terms, variances, degrees, texture, floor, (0.5, 0.5, 0.01, 0.05)
+    )
     slopes = terms[close] / (terms[close] @ solution * spread[close])[:, None]
     covariance = np.linalg.pinv(slopes.T @ slopes)
     at_darkest, shot_gain = solution[0] * typical, solution[1] * typical / span

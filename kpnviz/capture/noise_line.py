@@ -15,14 +15,14 @@ UNSURE = 0.7
 """Standard deviation of what texture leaves in a patch, as a share of what it leaves in most."""
 
 _TRUSTED = 3.0  # standard deviations of a patch from the line
-LOG_BIAS = 0.613
+_LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
 numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
 
 _HALF, _OUTLIER = (
     2.0,
     4.0,
-)  # standard deviations from the line: a patch counts half about there, and not at all
+)  # standard deviations from the line: a patch counts half about there, or not at all
 _LEAST_LEAK = 0.5  # standard deviations: less is chance
 _KNOWN = 0.2  # standard deviation of each term of the first line, as a share
 _NOT_LESS = 0.05  # and at least, of the line of dark patches
@@ -77,34 +77,49 @@ def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, fl
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    log_v = np.log(variances) + LOG_BIAS / degrees
-
-    # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
-    # take the line down from it.
-    solution, close = np.array([0.5, 0.5, 0.05]), np.ones(len(variances), dtype=bool)
-    for _ in range(_ROUNDS):
-        left = left_by_texture(texture, floor, line_terms @ solution[:2])
-        terms = np.column_stack([line_terms, left])
-        # Standard deviations of log(chi^2_k / k) and of what texture leaves.
-        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[2] * left / (terms @ solution))
-        terms, target, each = terms[close], log_v[close], spread[close]
-        before, close_before = solution, close
-        solution = least_squares(
-            lambda x, t=terms, y=target, s=each: (np.log(t @ x) - y) / s,
-            x0=np.maximum(solution, 1e-8),
-            jac=lambda x, t=terms, s=each: t / (t @ x * s)[:, None],
-            bounds=(1e-9, np.inf),
-            loss="cauchy",
-        ).x
-        terms = np.column_stack([line_terms, left])
-        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
-        settled = np.abs(solution - before).max() < _SETTLED and (close == close_before).all()
-        if close.sum() < len(variances) / 4 or settled:
-            break
+    solution, close, _, _ = fitted(line_terms, variances, degrees, texture, floor, (0.5, 0.5, 0.05))
     read_variance, shot, factor = solution * (typical, typical / brightness, 1)
     everywhere = np.zeros(len(samples.means), dtype=bool)
     everywhere[candidates] = close
     return NoiseModel(float(read_variance**0.5), float(shot)), float(factor), everywhere
+
+
+def fitted(
+    line_terms: np.ndarray,
+    variances: np.ndarray,
+    degrees: np.ndarray,
+    texture: np.ndarray,
+    floor: np.ndarray,
+    start: tuple[float, ...],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit variances [P], of so many degrees of freedom, as sums of the line's terms [P, T] and what texture leaves.
+
+    Factors of the T + 1 terms, from `start` on; which patches lie close to the line, [P] bool; the terms, [P, T + 1];
+    and the standard deviation of each patch's log variance.
+    """
+    log_v = np.log(variances) + _LOG_BIAS / degrees
+    # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
+    # take the line down from it.
+    solution, close = np.array(start), np.ones(len(variances), dtype=bool)
+    for _ in range(_ROUNDS):
+        left = left_by_texture(texture, floor, line_terms @ solution[:-1])
+        terms = np.column_stack([line_terms, left])
+        # Standard deviations of log(chi^2_k / k) and of what texture leaves.
+        spread = np.hypot((2 / degrees) ** 0.5, UNSURE * solution[-1] * left / (terms @ solution))
+        some, target, each = terms[close], log_v[close], spread[close]
+        before, close_before = solution, close
+        solution = least_squares(
+            lambda x, t=some, y=target, s=each: (np.log(t @ x) - y) / s,
+            x0=np.maximum(solution, 1e-8),
+            jac=lambda x, t=some, s=each: t / (t @ x * s)[:, None],
+            bounds=(1e-9, np.inf),
+            loss="cauchy",
+        ).x
+        close = np.abs(np.log(terms @ solution) - log_v) < _TRUSTED * spread
+        settled = np.abs(solution - before).max() < _SETTLED and (close == close_before).all()
+        if close.sum() < len(variances) / 4 or settled:
+            break
+    return solution, close, terms, spread
 
 
 def left_by_texture(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:

@@ -418,6 +418,7 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(heading).to_be_visible()
     seen = page.evaluate("meanwhile")  # while it is prepared, nothing of the example is beside it
     assert not any("288" in headings for headings in seen), seen  # (none: it was ready at once)
+    expect(page.get_by_role("heading", name="288")).to_have_count(0)
     lens.evaluate(of_height, 96)
     # It stays while another page is visited.
     page.get_by_role("link", name="Learn").click()

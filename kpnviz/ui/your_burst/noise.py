@@ -38,20 +38,10 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             hide_index=True,
             disabled=["channel", "source"],
             column_config={
-                "read_std": st.column_config.NumberColumn(
-                    min_value=0.0,
-                    max_value=1.0,
-                    format="%.5f",
-                    required=True,
-                    help=explained_word("read_std"),
-                ),
-                "shot_gain": st.column_config.NumberColumn(
-                    min_value=0.0,
-                    max_value=1.0,
-                    format="%.6f",
-                    required=True,
-                    help=explained_word("shot_gain"),
-                ),
+                name: st.column_config.NumberColumn(
+                    min_value=0.0, max_value=1.0, format=form, required=True, help=explained_word(name)
+                )
+                for name, form in (("read_std", "%.5f"), ("shot_gain", "%.6f"))
             },
         )
         shown = channels[0]
