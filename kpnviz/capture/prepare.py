@@ -19,13 +19,16 @@ from kpnviz.capture.choosing import LEFT_OUT, SAME_AS, largest_scene, reference_
 from kpnviz.capture.copies import without_copies
 from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing, read_displaced, read_shifted
+from kpnviz.capture.fine_motion import at_places, bent_model, find_turn, motion_of_turn, refined_motion
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
     CELL,
     TOLERANCE,
     Pyramid,
+    camera_of,
     displaced,
-    find_motion,
+    find_tiles,
+    motion_of,
     pyramid,
     structure_of,
     whole_blocks,
@@ -194,8 +197,9 @@ def prepare(
     displacements = np.zeros(motion.shape, np.int16)
     local = apply and edges and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pyramid(overview(stack, reference, between=between, factors=(2, 2)), noise) if local else []
-    structure = structure_of(levels) if local else None
+    structure = structure_of(levels) if local else np.empty(0)
     search = Search(levels[0]) if local else None
+    fine: set[int] = set()
     numbers = itertools.count(1)  # of frames, as they come
 
     def find(i: int) -> Shift:
@@ -208,9 +212,11 @@ def prepare(
         if local:
             found = _measure_motion(stack, i, levels, structure, shift, *pair(i), noise, between)
             if found is not None:
-                field, half = found
+                field, half, bent = found
                 motion[i] = field
-                if search is not None:
+                if bent:
+                    fine.add(i)
+                elif search is not None:
                     search.add(i, half, field)
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
                 shift = shift or (middle[0], middle[1])
@@ -265,6 +271,7 @@ def prepare(
         white,
         layers,
         empty,
+        frozenset(fine) if apply else frozenset(),
     )
     return burst.taking(frames)
 
@@ -337,43 +344,56 @@ def _measure_motion(
     stack: FrameStack,
     frame: int,
     reference: Pyramid,
-    structure: np.ndarray | None,
+    structure: np.ndarray,
     shift: tuple[float, float] | None,
     coarse_a: np.ndarray,
     coarse_b: np.ndarray,
     noise: NoiseModel,
     between: Callable[[], object],
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where every cell of a frame lies, and the frame at half the size, in units of its noise; None where the frame
-    does not show the scene.
+) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """Where every cell of a frame lies, the frame at half the size, in units of its noise, and whether pixels have
+    displacements of their own (fine_motion); None where the frame does not show the scene.
 
     A camera that turns may have no shift by which whole pictures agree; then it is looked for on coarse pictures, and
     whether the edges agree is asked once the frame is laid onto the reference.
     """
+    shape = stack.height, stack.width
+    levels = pyramid(overview(stack, frame, between=between, factors=(2, 2)), noise)
+
+    def from_shift(start: tuple[float, float]) -> tuple[np.ndarray, bool]:
+        tiles = find_tiles(reference, levels, start, structure)
+        camera = camera_of(*tiles)
+        model = bent_model(tiles, camera)
+        if model is None:
+            return motion_of(tiles, camera, shape), False
+        return refined_motion(reference, levels, model, shape, structure), True
+
+    if shift is not None:
+        motion, bent = from_shift(shift)
+        return motion, levels[0], bent
     factors = np.array(reduction(stack.height, stack.width, _OVERVIEW_PIXELS))
     reduced = noise.scaled(1 / float(factors.prod()) ** 0.5)
-    start = shift
-    if start is None:
-        h, w = coarse_a.shape
-        more = reduction(h, w, _COARSE_PIXELS)
-        a, b = box_reduce(coarse_a, more), box_reduce(coarse_b, more)
-        found = find_shift(a, b, reduced.scaled(1 / float(np.prod(more)) ** 0.5))
-        if found is None:
-            return None
+    more = np.array(reduction(coarse_a.shape[0], coarse_a.shape[1], _COARSE_PIXELS))
+    a, b = (box_reduce(image, (int(more[0]), int(more[1]))) for image in (coarse_a, coarse_b))
+    of_coarse = reduced.scaled(1 / float(more.prod()) ** 0.5)
+
+    def fits(motion: np.ndarray) -> bool:
+        y, x = (np.arange(n) * f + (f - 1) / 2 for n, f in zip(coarse_b.shape, factors, strict=True))
+        laid = displaced(coarse_b, at_places(motion, y, x) / factors)
+        return find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is not None
+
+    found = find_shift(a, b, of_coarse)
+    if found is not None:
         dy, dx = found * factors * more
-        start = float(dy), float(dx)
-    levels = pyramid(overview(stack, frame, between=between, factors=(2, 2)), noise)
-    motion = find_motion(reference, levels, start, (stack.height, stack.width), structure)
-    if shift is None:
-        down, across = (int(f) for f in factors)
-        y, x = (
-            np.minimum(np.arange(n) * f // CELL, m - 1)
-            for n, f, m in zip(coarse_b.shape, (down, across), motion.shape, strict=False)
-        )
-        laid = displaced(coarse_b, motion[np.ix_(y, x)] / factors)
-        if find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is None:
-            return None
-    return motion, levels[0]
+        motion, bent = from_shift((float(dy), float(dx)))
+        if fits(motion):
+            return motion, levels[0], bent
+    matrix, move = find_turn(a, b, of_coarse)
+    guess = motion_of_turn(matrix, move * factors * more, shape)
+    motion = refined_motion(
+        reference, levels, guess[: structure.shape[0], : structure.shape[1]], shape, structure
+    )
+    return (motion, levels[0], True) if fits(motion) else None
 
 
 def _layers(
