@@ -28,6 +28,7 @@ _VERY_ALIKE = 0.3
 _TOLD = (
     2.5  # standard errors of the correlation of edges: two scenes' is less, but for one in a thousand pairs
 )
+_LAID = 5.0  # of these, for a frame that was laid by more than a shift
 _EDGE = 3.0  # standard deviations of the noise: stronger edges count as much
 _TELLING = 1.0  # times the noise: blocks of weaker edges tell nothing
 _MOST, _PART, _BLOCKS = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
@@ -125,6 +126,18 @@ def what_is_shared(
         _correlation(*pair) * size**0.5 >= _SEEN for pair, size in zip((edges, shapes), sizes, strict=True)
     ]
     return found[0], found[1]
+
+
+def lies_on(reference: np.ndarray, laid: np.ndarray, noise: NoiseModel, reach: int) -> bool:
+    """Whether a frame that was laid onto the reference, both [H, W], shows it there, but for a shift within reach: as
+    find_shift asks, and with edges that both show, since there are many ways to lay a frame."""
+    if find_shift(reference, laid, noise, reach) is None:
+        return False
+    a, b = (
+        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
+        for x in (reference, laid)
+    )
+    return edges_in_common(a, b) >= _LAID
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -227,22 +240,19 @@ def _below_a_pixel(around: np.ndarray, pixels: int) -> np.ndarray:
     return rest if gain * pixels > _SURE * _CHANCE and np.abs(rest).max() < 1 else np.zeros(2)
 
 
-def unlikeness(a: np.ndarray, b: np.ndarray) -> float:
-    """By how much the edges of two pictures [h, w] differ, 0: by nothing but noise, against those of two scenes, 1."""
-    scene, difference = _energies(*_edges_of(a, b))
-    return difference / max(scene, 1e-3 * _NOISE)
+def edges_in_common(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of the edges of two pictures [h, w], in standard errors."""
+    return _correlation(*_edges_of(a, b)) * float(a.size / _CORRELATED) ** 0.5
 
 
 def _one_scene(a: np.ndarray, b: np.ndarray, pixels: int) -> bool:
     """Whether the edges of two pictures [h, w] agree, once they are aligned. Where that is a small part of `pixels`,
     there is more to choose from, and what agrees may be without edges: then they must agree better, and have some."""
-    a, b = _edges_of(a, b)
-    scene, difference = _energies(a, b)
+    scene, difference = _energies(*_edges_of(a, b))
     chance = 3 * _NOISE * np.sqrt(2 * _CORRELATED / a.size)
     if a.size >= _LARGE_PART * pixels:
         return bool(difference <= _ALIKE * scene + chance)
-    seen = _correlation(a, b) * (a.size / _CORRELATED) ** 0.5
-    return bool(difference <= _VERY_ALIKE * scene + chance and seen >= _TOLD)
+    return bool(difference <= _VERY_ALIKE * scene + chance and edges_in_common(a, b) >= _TOLD)
 
 
 def _edges_of(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

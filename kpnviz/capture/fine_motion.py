@@ -14,7 +14,7 @@ import itertools
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter, median_filter
 
-from kpnviz.capture.alignment import nearest_shift, overlap, unlikeness
+from kpnviz.capture.alignment import edges_in_common, nearest_shift, overlap
 from kpnviz.capture.motion_field import (
     CELL,
     Pyramid,
@@ -87,15 +87,15 @@ def find_turn(reference: np.ndarray, frame: np.ndarray, noise: NoiseModel) -> tu
         gaussian_filter(stabilize(x, noise).astype(np.float32), 1, mode="mirror") for x in (reference, frame)
     )
     middle = (np.array(a.shape) - 1) / 2
-    best, found = np.inf, (np.eye(2), np.zeros(2))
+    best, found = -np.inf, (np.eye(2), np.zeros(2))
     for degrees, zoom in itertools.product(_TURNS, _ZOOMS):
         angle = np.deg2rad(degrees)
         matrix = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turned = affine_transform(b, matrix, middle - matrix @ middle, order=1, mode="mirror")
         shift = np.array(nearest_shift(a, turned))
-        unlike = unlikeness(*overlap(a, turned, *shift))
-        if unlike < best:
-            best, found = unlike, (matrix, matrix @ shift)
+        alike = edges_in_common(*overlap(a, turned, *shift))
+        if alike > best:
+            best, found = alike, (matrix, matrix @ shift)
     return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture import brightness as light
-from kpnviz.capture.alignment import find_shift, what_is_shared
+from kpnviz.capture.alignment import find_shift, lies_on, what_is_shared
 from kpnviz.capture.black_level import with_black_told
 from kpnviz.capture.choosing import LEFT_OUT, SAME_AS, largest_scene, reference_of
 from kpnviz.capture.copies import without_copies
@@ -380,7 +380,7 @@ def _measure_motion(
     def fits(motion: np.ndarray) -> bool:
         y, x = (np.arange(n) * f + (f - 1) / 2 for n, f in zip(coarse_b.shape, factors, strict=True))
         laid = displaced(coarse_b, at_places(motion, y, x) / factors)
-        return find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is not None
+        return lies_on(coarse_a, laid, reduced, TOLERANCE)
 
     found = find_shift(a, b, of_coarse)
     if found is not None:
