@@ -8,7 +8,6 @@ registers of AVX2 as well as the 32 of AVX-512 and ARM.
 from __future__ import annotations
 
 import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
