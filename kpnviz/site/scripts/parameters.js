@@ -63,6 +63,7 @@
  * @property {import("./examples.js").Measured[]} numbers  that texts state
  * @property {boolean} scene  whether the guided scene's networks and photos are on the site
  * @property {string} installation  address of how the app is installed
+ * @property {string} kernel_keys  those of a file of kernels, explained
  */
 
 const CHANNELS = ["R", "G", "B"];

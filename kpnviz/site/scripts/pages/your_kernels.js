@@ -29,7 +29,7 @@ export class YourKernelsPage {
     this.host = make("div", { id: "lens" });
     this.status = make("p", { id: "status" });
     this.status.setAttribute("role", "status");
-    const { installation } = site.session.offer;
+    const { kernel_keys } = site.session.offer;
     place.replaceChildren(
       make("header", {}, make("h1", {}, "What does your network do?"), make("p", { className: "introduction" }, make("b", {}, "Drop the kernels of any network"), " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.")),
       dropZone("Drop an NPZ of frames and kernels here, or choose one", ".npz", (file) => this.take(file)),
@@ -38,7 +38,8 @@ export class YourKernelsPage {
       this.host,
       make("section", { className: "text" },
         make("h2", {}, "How to write such a file"),
-        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. The app lists all keys on its page of this name: ", make("a", { href: installation, textContent: "how to install it" }), ".")),
+        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys below.")),
+      make("details", {}, make("summary", { textContent: "The keys, for a file that is written without kpnviz" }), make("pre", { textContent: kernel_keys, tabIndex: 0 })),
     );
   }
 
