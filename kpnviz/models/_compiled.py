@@ -155,7 +155,9 @@ def _multiply(sums, at, inputs, weights, D, C, n):
     """sums[at:] [D, BLOCK] += weights [D, C] times inputs [C, BLOCK], of n pixels, and of those that fill a panel."""
     for o in range(np.uintp(0), np.uintp(D), _ROWS):
         for x in range(np.uintp(0), np.uintp(n), _COLUMNS):
-            add_products(sums, at + o * _BLOCK + x, _BLOCK, weights, o * C, C, inputs, x, _BLOCK, C)
+            add_products(  # type: ignore[call-arg]
+                sums, at + o * _BLOCK + x, _BLOCK, weights, o * C, C, inputs, x, _BLOCK, C
+            )
 
 
 @_jit

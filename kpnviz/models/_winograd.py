@@ -133,7 +133,7 @@ def _multiply(sums, at, inputs, v, filters, u, count, channels, n):
     """sums [count, OUT] += inputs [count, PART] of so many channels, times filters [PART, OUT]."""
     for t in range(np.uintp(0), np.uintp(count), _rows):
         for x in range(np.uintp(0), n, _columns):
-            add_products(
+            add_products(  # type: ignore[call-arg]
                 sums, at + t * _out + x, _out, inputs, v + t * _part, _part, filters, u + x, _out, np.uintp(channels)
             )  # fmt: skip
 
