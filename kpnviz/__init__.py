@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kpnviz.analysis.metrics import psnr, ssim
     from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
     from kpnviz.camera_motion import CameraMotion
+    from kpnviz.capture.from_files import read_burst
     from kpnviz.capture.kernel_file import load_kernels, save_kernels
-    from kpnviz.capture.prepare import read_burst
     from kpnviz.denoise import Denoiser, load
     from kpnviz.estimate import Estimate, Series
     from kpnviz.kernels import KernelField
@@ -60,7 +60,7 @@ _FOLDERS = {
     "burst": ("Burst", "BurstRecipe", "Misalignment", "MovingObject", "synthesize"),
     "camera_motion": ("CameraMotion",),
     "capture.kernel_file": ("load_kernels", "save_kernels"),
-    "capture.prepare": ("read_burst",),
+    "capture.from_files": ("read_burst",),
     "denoise": ("Denoiser", "load"),
     "estimate": ("Estimate", "Series"),
     "kernels": ("KernelField",),

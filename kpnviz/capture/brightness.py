@@ -18,11 +18,16 @@ from kpnviz.sampling import box_reduce
 BRACKETED = 1 / 2
 """EV between the darkest and the brightest frame from which a burst counts as bracketed."""
 
+OTHER_BRIGHTNESS = 0.1
+"""EV: frames that differ by more are cut off alike before they are compared."""
+
+BELOW_WHITE = 0.9
+"""Of white: means of pixels that lie beyond hold some that are cut off."""
+
 _ALIKE = 1 / 6  # EV: exposures that count as the middle one
 _SMALL = 4  # pixels a side that overviews are reduced by, against noise
 _QUANTILES = np.linspace(0.3, 0.95, 14)
 _DARK = 0.1  # of the largest quantile: smaller ones depend on what has moved into the picture
-_NEARLY_WHITE = 0.9  # of white: blocks of an overview beyond are in part clipped
 _BELIEVED = 1.5  # factor by which stated exposures may differ from what the pictures say
 _BLOCK = 16  # pixels
 _CLIPPED = 0.02  # share of clipped pixels that a block may have
@@ -44,7 +49,7 @@ def first_gains(
     """
     small = [box_reduce(image, min(_SMALL, *image.shape)) for image in overviews]
     quantiles = np.array([np.quantile(image, _QUANTILES) for image in small])
-    high = np.inf if clipped is None else _NEARLY_WHITE * clipped[1]
+    high = np.inf if clipped is None else BELOW_WHITE * clipped[1]
     gains = np.ones(len(small))
     for i in range(1, len(small)):
         a, b = quantiles[0], quantiles[i]

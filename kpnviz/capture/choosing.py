@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
+from kpnviz.capture.brightness import BELOW_WHITE, OTHER_BRIGHTNESS, middle_exposure
 from kpnviz.capture.burst_json import METADATA
 from kpnviz.capture.npz import base_name
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
+from kpnviz.sampling import box_reduce, reduction
 from kpnviz.text import visible
 
 _RAWS = frozenset(
@@ -38,6 +40,7 @@ SAME_AS = "the same as"
 NOT_ALIGNED = "another scene, or turned or zoomed too far"
 """What is known of a frame that was not found in the reference."""
 
+_SCENE_PIXELS = 40_000  # on which frames of other scenes are found
 _SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r")
 
 
@@ -119,6 +122,35 @@ def largest_scene(
         if not left:
             break
     return best
+
+
+def best_reference(
+    overviews: Sequence[np.ndarray],
+    scores: Sequence[float],
+    gains: np.ndarray,
+    clipped: tuple[float, float] | None,
+    noise_of: Callable[[int], NoiseModel],
+) -> int:
+    """The sharpest frame of the scene that most frames show, of a bracketed burst the sharpest of the middle exposure.
+
+    overviews   [h, w] of the frames;  scores   how sharp they are;  gains   how bright, [N]
+    clipped     as in FrameStack
+    noise_of    what the noise of an overview is taken to be, before anything is aligned
+    """
+    scene = list(range(len(overviews)))
+    if len(overviews) > 2:
+        h, w = overviews[0].shape
+        more = reduction(h, w, _SCENE_PIXELS)
+        noise = noise_of(int(np.argmax(scores))).scaled(1 / float(np.prod(more)) ** 0.5)
+        small = [
+            box_reduce(image / np.float32(gain), more) for image, gain in zip(overviews, gains, strict=True)
+        ]
+        white: Sequence[float] = ()
+        if clipped is not None and np.ptp(np.log2(gains)) >= OTHER_BRIGHTNESS:
+            white = (BELOW_WHITE * clipped[1] / gains).tolist()
+        scene = largest_scene(small, scores, noise, white)
+    in_middle = middle_exposure(gains[scene])
+    return max((i for i, middle in zip(scene, in_middle, strict=True) if middle), key=lambda i: scores[i])
 
 
 def reference_of(names: Sequence[str], wanted: str) -> int:

@@ -22,6 +22,7 @@ from kpnviz.capture.motion_field import (
     camera_of,
     displaced,
     find_tiles,
+    motion_of,
     of_all_cells,
     reduced_levels,
     smoothed,
@@ -42,9 +43,26 @@ _SETTLED = 0.3  # px: a round that changes less, in nine of ten cells, is the la
 _BESIDE = 0.75  # px beside the model that tiles are off by when nothing else moves
 
 
-def bent_model(tiles: Tiles, camera: np.ndarray) -> np.ndarray | None:
-    """The motion [h, w, 2] of a camera that turns or zooms so far, or whose lines wobble so much, that pixels need
-    displacements of their own; None: they do not."""
+def motion_from_shift(
+    reference: Pyramid,
+    frame: Pyramid,
+    start: tuple[float, float],
+    shape: tuple[int, int],
+    structure: np.ndarray,
+) -> tuple[np.ndarray, bool]:
+    """The motion of all cells as :func:`kpnviz.capture.motion_field.find_motion` gives it, False; or, of a camera that
+    turns or zooms so far, or whose lines wobble so much, that pixels need their own displacements, more exactly, True.
+    """
+    tiles = find_tiles(reference, frame, start, structure)
+    camera = camera_of(*tiles)
+    model = _bent(tiles, camera)
+    if model is None:
+        return motion_of(tiles, camera, shape), False
+    return refined_motion(reference, frame, model, shape, structure), True
+
+
+def _bent(tiles: Tiles, camera: np.ndarray) -> np.ndarray | None:
+    """The motion [h, w, 2] of a camera that turns, zooms or wobbles; None: it hardly does."""
     if min(camera.shape[:2]) < 2:
         return None
     if _is_steep(tiles, camera):
@@ -56,8 +74,7 @@ def bent_model(tiles: Tiles, camera: np.ndarray) -> np.ndarray | None:
 def refined_motion(
     reference: Pyramid, frame: Pyramid, model: np.ndarray, shape: tuple[int, int], structure: np.ndarray
 ) -> np.ndarray:
-    """What :func:`kpnviz.capture.motion_field.find_motion` gives, more exact where a first guess at the motion of all
-    cells, [h, w, 2], differs within a cell."""
+    """Displacements of all cells, measured on the frame as a first guess at the motion of tiles, [h, w, 2], lays it."""
     h, w = reference[0].shape
     y, x = (2.0 * np.arange(n) + 0.5 for n in (h, w))  # middles of the pixels of half the size
     for _ in range(_ROUNDS):

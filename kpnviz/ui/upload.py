@@ -24,8 +24,9 @@ from kpnviz.capture.levels import shade_of
 from kpnviz.capture.meaning import Input
 from kpnviz.capture.noise_estimation import NoiseFit
 from kpnviz.capture.npz import base_name
+from kpnviz.capture.overviews import overview
 from kpnviz.capture.own_burst import OwnBurst
-from kpnviz.capture.prepare import overview, prepare
+from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.color import displayed
 from kpnviz.denoise import CHANNELS as COLOR_MODES

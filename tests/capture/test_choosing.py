@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.choosing import frames_among, largest_scene, listed, reference_of
-from kpnviz.capture.prepare import prepare, read_burst
+from kpnviz.capture.from_files import read_burst
+from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.commands.denoising import encoded

@@ -11,9 +11,9 @@ from PIL import Image, ImageCms
 
 from kpnviz.burst import BurstRecipe, synthesize
 from kpnviz.capture.frame_stack import GRAY
+from kpnviz.capture.from_files import read_burst
 from kpnviz.capture.meaning import Input, guess_input
 from kpnviz.capture.metadata import about, converted, profile_of
-from kpnviz.capture.prepare import read_burst
 from kpnviz.capture.reader import read_frames
 from kpnviz.color import srgb_decode, srgb_encode
 from kpnviz.limits import FileError

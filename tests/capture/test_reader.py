@@ -20,8 +20,10 @@ from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthes
 from kpnviz.capture import reader
 from kpnviz.capture.alignment import find_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.from_files import read_burst
+from kpnviz.capture.overviews import sharpness
 from kpnviz.capture.own_burst import OwnBurst
-from kpnviz.capture.prepare import prepare, read_burst, sharpness
+from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import files_of, get_ready, natural, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import LUMINANCE_WEIGHTS, luminance, srgb_decode
@@ -643,7 +645,7 @@ def test_large_shifts_are_undone_and_small_ones_left_to_the_kernels():
 
 
 def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
-    monkeypatch.setattr("kpnviz.capture.prepare._OVERVIEW_PIXELS", 10_000)
+    monkeypatch.setattr("kpnviz.capture.overviews._OVERVIEW_PIXELS", 10_000)
     shifts = ((0, 0), (13, -6), (-11, 15))
     burst = synthesize(BurstRecipe("city", frames=3, shifts=shifts, noise=NoiseModel.for_gain(2)))
     found = prepare(as_stack(burst.frames), frames=3, align=True).shifts
@@ -655,8 +657,8 @@ def test_large_pictures_are_aligned_from_coarse_to_fine(monkeypatch):
 def test_thin_pictures_are_aligned_on_few_pixels(monkeypatch, rows, tall):
     """An overview whose reduction ended at the shorter side was 31 megapixels of a picture of 31,000,000 x 1."""
     most = 20_000
-    monkeypatch.setattr("kpnviz.capture.prepare._OVERVIEW_PIXELS", most)
-    monkeypatch.setattr("kpnviz.capture.prepare._PART_PIXELS", most)
+    monkeypatch.setattr("kpnviz.capture.overviews._OVERVIEW_PIXELS", most)
+    monkeypatch.setattr("kpnviz.capture.overviews._PART_PIXELS", most)
     rng = np.random.default_rng(rows)
     scene = gaussian_filter1d(rng.random((rows, 200_050)), 3, axis=1).astype(np.float32)
     frames = np.stack([scene[:, 50:], scene[:, 9:-41]])[:, None]  # what lay at x lies at x + 41
@@ -672,7 +674,7 @@ def test_thin_pictures_are_aligned_on_few_pixels(monkeypatch, rows, tall):
         return find(a, b, *args, **more)
 
     monkeypatch.setattr(FrameStack, "light", count_read)
-    monkeypatch.setattr("kpnviz.capture.prepare.find_shift", count_compared)
+    monkeypatch.setattr("kpnviz.capture.pairs.find_shift", count_compared)
     own = prepare(stack, align=True)
     assert max(part.size for part in read) <= most and max(compared) <= most
     along = [shift.measured[0 if tall else 1] for shift in own.shifts]

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize, with_motion
-from kpnviz.capture.prepare import read_burst
+from kpnviz.capture.from_files import read_burst
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode

@@ -1,0 +1,170 @@
+"""The reference beside each other frame: the shift between them, their motion, and what both of them show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kpnviz.capture.alignment import find_shift, lies_on, what_is_shared
+from kpnviz.capture.brightness import BELOW_WHITE, OTHER_BRIGHTNESS
+from kpnviz.capture.displaced_reading import nothing
+from kpnviz.capture.fine_motion import (
+    at_places,
+    find_turn,
+    motion_from_shift,
+    motion_of_turn,
+    refined_motion,
+)
+from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.capture.motion_field import CELL, TOLERANCE, Pyramid, displaced, pyramid
+from kpnviz.capture.overviews import contact_sheet, overview, overview_factors
+from kpnviz.noise import NoiseModel
+from kpnviz.sampling import box_reduce, reduction
+from kpnviz.threads import results
+
+_TOLD_PIXELS = 250_000  # on which it is told whether frames show anything
+_COARSE_PIXELS = 10_000  # on which a turned camera is looked for
+_ASKED = 5  # frames: so many tell what is true of most
+_BY_NOISE = 4.0  # px
+_MOVED = 0.75  # px by which a scene has left its place
+
+PixelShift = tuple[float, float]
+
+
+@dataclass(eq=False)
+class Pairs:
+    """The reference of a stack beside each other frame.
+
+    overviews   of all frames, as bright as the reference;  gains   how many times as bright they were, [N]
+    noise       of the reference
+    between     called between parts of the work
+    shifts      that are known already, (dy, dx) in pixels; None: not found
+    """
+
+    stack: FrameStack
+    reference: int
+    overviews: Sequence[np.ndarray]
+    gains: np.ndarray
+    noise: NoiseModel
+    between: Callable[[], object] = nothing
+    shifts: dict[int, PixelShift | None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+    def of(self, stack: FrameStack) -> Pairs:
+        """The same of a stack that was looked at for defects; mended ones had their part in shifts known before."""
+        return replace(self, stack=stack, shifts={} if stack.mended is not None else self.shifts)
+
+    def pair(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Overviews of the reference and a frame; of other brightness, both cut off where either is white."""
+        a, b, gain = self.overviews[self.reference], self.overviews[frame], float(self.gains[frame])
+        if self.stack.clipped is None or abs(np.log2(gain)) < OTHER_BRIGHTNESS:
+            return a, b
+        top = np.float32(BELOW_WHITE * self.stack.clipped[1] / max(gain, 1.0))
+        return np.minimum(a, top), np.minimum(b, top)
+
+    def shift(self, frame: int) -> PixelShift | None:
+        """The shift of a frame in pixels; None: not found."""
+        if frame not in self.shifts:
+            self.between()
+            self.shifts[frame] = (0.0, 0.0) if frame == self.reference else self._measured(frame)
+        return self.shifts[frame]
+
+    def _measured(self, frame: int) -> PixelShift | None:
+        """A shift on the overviews, then on nine windows spread over the picture."""
+        factors = np.array(overview_factors(self.stack))
+        shift = find_shift(*self.pair(frame), self.noise.scaled(1 / float(factors.prod()) ** 0.5))
+        if shift is not None and factors.max() > 1:
+            shift = shift * factors
+            dy, dx = map(round, shift)
+            still = np.zeros((-(-self.stack.height // CELL), -(-self.stack.width // CELL), 2), np.int64)
+            here = contact_sheet(self.stack, self.reference)
+            there = contact_sheet(self.stack, frame, still + np.array([dy, dx]))
+            rest = find_shift(here, there, self.noise, reach=2 * int(factors.max()))
+            shift = shift if rest is None else rest + np.array([dy, dx])
+        return None if shift is None else (float(shift[0]), float(shift[1]))
+
+    def scene_moves(self) -> bool:
+        """Whether the scene leaves its place on the sensor in half of a few frames."""
+        some = set(np.linspace(0, len(self) - 1, _ASKED).round().astype(int).tolist()) - {self.reference}
+        moved = [
+            shift is not None and max(map(abs, shift)) > _MOVED for shift in results(self.shift, [*some])
+        ]
+        return sum(moved) >= len(some) / 2
+
+    def what_frames_show(self) -> tuple[bool, bool]:
+        """Whether frames show edges by which they can be aligned, and whether they show nothing but noise, as a few
+        tell. Without edges noise alone makes the best shift, one of a few pixels: then it is none."""
+        total = len(self)
+        asked = sorted(self.shifts) or [i for i in range(min(total, _ASKED)) if i != self.reference]
+        edges, shapes = self._shared(asked[0])
+        if edges:
+            return True, False
+        told = [(edges, shapes), *map(self._shared, asked[1:])]
+        edges, shapes = (sum(kind) > len(asked) / 2 for kind in zip(*told, strict=True))
+        empty = not edges and not shapes
+        if not edges:
+            near = [
+                i for i in range(total) if empty or max(map(abs, self.shift(i) or (np.inf,))) <= _BY_NOISE
+            ]
+            self.shifts |= dict.fromkeys(near, (0.0, 0.0))
+        return edges, empty
+
+    def _shared(self, frame: int) -> tuple[bool, bool]:
+        """Whether a frame shares edges with the reference, and large shapes, by overviews of few pixels: it is asked of
+        every burst."""
+        a, b = self.pair(frame)
+        factors = np.array(overview_factors(self.stack))
+        more = np.array(reduction(a.shape[0], a.shape[1], _TOLD_PIXELS))
+        reduced = self.noise.scaled(1 / float((factors * more).prod()) ** 0.5)
+        here, there = (box_reduce(image, (int(more[0]), int(more[1]))) for image in (a, b))
+        shift = self.shift(frame)
+        return what_is_shared(
+            here, there, reduced, None if shift is None else np.array(shift) / (factors * more)
+        )
+
+    def half_size(self, frame: int) -> Pyramid:
+        """A frame at half the size and less, in units of its noise."""
+        return pyramid(overview(self.stack, frame, between=self.between, factors=(2, 2)), self.noise)
+
+    def motion(
+        self, frame: int, reference: Pyramid, structure: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool] | None:
+        """Where every cell of a frame lies, the frame at half the size, in units of its noise, and whether its pixels
+        have displacements of their own (fine_motion); None where the frame does not show the scene.
+
+        A camera that turns may have no shift by which whole pictures agree; then a shift is looked for on coarse
+        pictures, and then turns and zooms are, and whether edges agree is asked once the frame is laid onto the
+        reference.
+        """
+        shape = self.stack.height, self.stack.width
+        shift, levels = self.shift(frame), self.half_size(frame)
+        if shift is not None:
+            motion, bent = motion_from_shift(reference, levels, shift, shape, structure)
+            return motion, levels[0], bent
+        pair = self.pair(frame)
+        factors = np.array(overview_factors(self.stack))
+        more = np.array(reduction(pair[0].shape[0], pair[0].shape[1], _COARSE_PIXELS))
+        a, b = (box_reduce(image, (int(more[0]), int(more[1]))) for image in pair)
+        noise = self.noise.scaled(1 / float((factors * more).prod()) ** 0.5)
+        found = find_shift(a, b, noise)
+        if found is not None:
+            dy, dx = found * factors * more
+            motion, bent = motion_from_shift(reference, levels, (float(dy), float(dx)), shape, structure)
+            if self._lies_on(frame, motion):
+                return motion, levels[0], bent
+        matrix, move = find_turn(a, b, noise)
+        guess = motion_of_turn(matrix, move * factors * more, shape)[: len(structure), : structure.shape[1]]
+        motion = refined_motion(reference, levels, guess, shape, structure)
+        return (motion, levels[0], True) if self._lies_on(frame, motion) else None
+
+    def _lies_on(self, frame: int, motion: np.ndarray) -> bool:
+        """Whether a frame shows the reference where the motion of its cells takes it."""
+        a, b = self.pair(frame)
+        factors = overview_factors(self.stack)
+        y, x = (np.arange(n) * f + (f - 1) / 2 for n, f in zip(b.shape, factors, strict=True))
+        laid = displaced(b, at_places(motion, y, x) / factors)
+        return lies_on(a, laid, self.noise.scaled(1 / float(np.prod(factors)) ** 0.5), TOLERANCE)
