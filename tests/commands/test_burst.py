@@ -157,7 +157,11 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         run("denoise", *names, "-o", "off.png", "--align", "off", "--read-std", 0.03, "--shot-gain", 0.01)
         == 0
     )
-    assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        "noise of gray, given: read_std 0.03000" in said
+        and "as strong as is stated (given): they show" in said
+    )
 
 
 def test_ones_own_files_may_be_more_than_the_app_takes(tmp_path, capsys):
