@@ -118,7 +118,7 @@ def guess_input(
     largest: float,
     used_bits: int,
     linear: bool | None = None,
-    counts: bool = False,
+    counts: int = 0,
     sensor: bool = False,
     why: str = "",
 ) -> tuple[Input, str, str]:
@@ -127,7 +127,8 @@ def guess_input(
 
     codes     [N, C, H, W] as they were stored;  largest  of all;  used_bits  that are 1 in any code, of integers
     linear    whether the files say that they are linear (True), or sRGB-encoded (False); None: they do not
-    counts    floating-point codes were integers;  sensor  four planes are those of a Bayer sensor
+    counts    bits of the integers that floating-point codes were, 0: they were none;  sensor  four planes are those of a
+              Bayer sensor
     why       what files of their kind are, where it is not the files themselves that say it
     """
     floating, kind = codes.dtype.kind == "f", why or "the files say"
@@ -152,7 +153,7 @@ def guess_input(
     guess, meaning = "", Input()
     if why:
         meaning = Input("linear", "", black, white)
-        guess = f"Read as linear light with black at {{black}} and white at {white:g}: {why}."
+        guess = f"Read as linear light with black at {{black}} and white at {white:.10g}: {why}."
     elif linear and not floating:
         meaning, guess = Input("linear", "", black), f"Read as linear light, as {kind}."
     elif floating:
