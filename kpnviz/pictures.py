@@ -549,16 +549,20 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits, i
 
 
 _PICTURE_VALUES, _MOST_ALIKE = 32, 0.5
+_DETAILED = 0.25  # of the detail of another plane
 
 
 def without_alpha(codes: np.ndarray, notes: list[str]) -> np.ndarray:
     """Planes [C, H, W] without the fourth, unless that is a picture itself, as of a sensor's two greens: so many
-    different values, and no one of them in half of the pixels, are no transparency."""
+    different values, no one of them in half of the pixels, and detail or noise as in the others, are no transparency,
+    which is even or smooth."""
     if len(codes) < 4:
         return codes
     values, counts = np.unique(codes[3, ::2, ::2], return_counts=True)
     if len(values) >= _PICTURE_VALUES and counts.max() < _MOST_ALIKE * counts.sum():
-        return codes
+        *others, detail = (float(np.abs(np.diff(plane[::4].astype(np.float32), 2)).mean()) for plane in codes)
+        if codes.shape[2] < 3 or detail >= _DETAILED * min(others):
+            return codes
     notes.append("transparency was dropped")
     return codes[:3]
 

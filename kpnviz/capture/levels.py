@@ -110,8 +110,8 @@ def _some(codes: np.ndarray) -> np.ndarray:
 def _white_of_numbers(typical: float, high: float, counts: int) -> tuple[float | None, str]:
     """White of floating-point numbers whose 90 and 99.9 % quantiles, black taken off, these are; None: 1, as usual.
 
-    Integers in more bits than they need have the largest of 8, 10, 12 ... bits that the brightest reach: so frames of one
-    instrument most often have one white, whatever they show.
+    Integers in more bits than they need have the largest of 8, 10, 12 ... bits that the brightest reach: so frames of
+    one instrument most often have one white, whatever they show.
     """
     highlights = typical <= 1 and high <= _MOST_LIGHT and not counts
     if high <= 0 or (_LEAST_LIGHT <= high <= _BEYOND and not counts) or (highlights and high >= _LEAST_LIGHT):
