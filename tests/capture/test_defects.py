@@ -103,21 +103,18 @@ def test_what_is_of_the_scene_stays(photo, shake):
     assert prepare(stack_of(burst(photo=photo, shake=shake))).stack.mended is None
 
 
-@pytest.mark.parametrize("what", ["a wire, moved along it", "a slope at the edge", "stripes"])
+@pytest.mark.parametrize("what", ["a wire, moved along it", "a slope at the edge"])
 def test_straight_lines_of_the_scene_stay(what):
     """In few frames they may look as if they were the sensor's."""
-    y, x = np.mgrid[:140, :140].astype(float)
+    rows = np.arange(140.0)[:, None]
     rng = np.random.default_rng(2)
-    scene = 0.3 + gaussian_filter(rng.normal(0, 1, y.shape), 3)
+    scene = 0.3 + gaussian_filter(rng.normal(0, 1, (140, 140)), 3)
     shifts = [(0, 0), (2, 3), (-1, -2)]
-    if what == "a wire, moved along it":
-        scene[60] += 0.2
-        shifts = [(0, 0), (0, 3), (0, -2)]
-    elif what == "a slope at the edge":
-        scene += 0.02 * np.abs(y - 70)
+    if what == "a slope at the edge":
+        scene += 0.05 * np.maximum(24 - rows, 0)
     else:
-        scene += 0.1 * (y % 3 == 0)
-        shifts = [(0, 0), (3, 2), (-3, 1)]
+        scene += 0.2 * (rows == 60)
+        shifts = [(0, 0), (0, 3), (0, -2)]
     frames = [GAIN.add_to(scene[10 + dy : 120 + dy, 10 + dx : 120 + dx], rng) for dy, dx in shifts]
     assert prepare(stack_of(np.stack(frames))).stack.mended is None
 
