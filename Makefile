@@ -10,6 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SCRIPTS := "{kpnviz,docs,tests}/**/*.{js,ts,css}"
 
 .PHONY: setup app test test-all tests lint types wheel docs bench clean
 
@@ -50,11 +51,12 @@ lint: setup
 	$(BIN)/mypy
 	@if command -v npm >/dev/null && $(MAKE) --no-print-directory node_modules/.installed; \
 		then $(MAKE) --no-print-directory types; \
-		else echo "The types of the lens' scripts are not checked: that takes npm (Node.js 18 or later) and its registry."; fi
+		else echo "The scripts are not checked: that takes npm (Node.js 18 or later) and its registry."; fi
 
-# The types of the scripts (tsconfig.json), by the TypeScript of package-lock.json.
+# The types of the scripts (tsconfig.json) and how scripts and styles are laid out, by the tools of package-lock.json.
 types: node_modules/.installed
 	node_modules/.bin/tsc
+	node_modules/.bin/prettier --check --log-level warn $(SCRIPTS)
 
 node_modules/.installed: package.json package-lock.json
 	npm ci --silent --no-audit --no-fund

@@ -17,10 +17,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from kpnviz.models._panels import COLUMNS, ROWS, add_products
 from kpnviz.threads import compiled, in_threads
 
-BLOCK = 64  # pixels
-SIDE = 4  # channels in, and out, of one pass over a block: their weights fit the registers
+BLOCK = 64  # pixels, a multiple of COLUMNS
 
 
 Map = tuple[np.ndarray, Sequence[int]]
@@ -139,34 +139,25 @@ def plain_factors(
 
 
 def _padded(weight: Tensor) -> np.ndarray:
-    """Weights [D, C] as :func:`_multiply` takes them: flat, D and C filled up with zeros to multiples of SIDE."""
+    """Weights [D, C] as :func:`_multiply` takes them: flat, D filled up with zeros to a multiple of ROWS."""
     D, C = weight.shape
-    filled = np.zeros((-(-D // SIDE) * SIDE, -(-C // SIDE) * SIDE), np.float32)
-    filled[:D, :C] = weight.detach().numpy()
+    filled = np.zeros((-(-D // ROWS) * ROWS, C), np.float32)
+    filled[:D] = weight.detach().numpy()
     return filled.reshape(-1)
 
 
-_inlined = njit(inline="always")
 _jit = njit(nogil=True, fastmath=True, error_model="numpy")
-_BLOCK, _SIDE = np.uintp(BLOCK), np.uintp(SIDE)
-
-
-@_inlined
-def _products(side, sums, s, inputs, i, weights, u, step, n):
-    for x in range(n):
-        for r in range(side):
-            value = sums[s + r * _BLOCK + x]
-            for k in range(side):
-                value += weights[u + r * step + k] * inputs[i + k * _BLOCK + x]
-            sums[s + r * _BLOCK + x] = value
+_BLOCK, _ROWS, _COLUMNS = np.uintp(BLOCK), np.uintp(ROWS), np.uintp(COLUMNS)
 
 
 @_jit
 def _multiply(sums, at, inputs, weights, D, C, n):
-    """sums[at:] [D, BLOCK] += weights [D, C] times inputs [C, BLOCK], of n pixels."""
-    for o in range(np.uintp(0), np.uintp(D), _SIDE):
-        for c in range(np.uintp(0), np.uintp(C), _SIDE):
-            _products(_SIDE, sums, at + o * _BLOCK, inputs, c * _BLOCK, weights, o * C + c, C, n)
+    """sums[at:] [D, BLOCK] += weights [D, C] times inputs [C, BLOCK], of n pixels, and of those that fill a panel."""
+    for o in range(np.uintp(0), np.uintp(D), _ROWS):
+        for x in range(np.uintp(0), np.uintp(n), _COLUMNS):
+            add_products(  # type: ignore[call-arg]
+                sums, at + o * _BLOCK + x, _BLOCK, weights, o * C, C, inputs, x, _BLOCK, C
+            )
 
 
 @_jit
@@ -193,9 +184,9 @@ def _compiled(function):
 
 @_compiled
 def _row(costs, at, per_window, per_row, J, rows, w, weights, bias, leak, most, out, to):
-    """A row of w pixels; weights flat [D, C], both padded to multiples of 4 by zeros."""
+    """A row of w pixels; weights as of `_padded`."""
     D = len(bias)
-    C = -(-J * rows // SIDE) * SIDE
+    C = J * rows
     tall = len(weights) // C
     inputs, sums = np.zeros(C * BLOCK, np.float32), np.empty(tall * BLOCK, np.float32)
     active = np.empty(tall * BLOCK, np.float32)
@@ -244,7 +235,7 @@ def _turn(source, steps, y, x, channels, out, to, n):
 @_compiled
 def _layer(inputs, weights, bias, sums, at, n):
     """sums [D, BLOCK] = bias + weights [D, C] inputs [C, BLOCK]."""
-    D = -(-len(bias) // SIDE) * SIDE
+    D = -(-len(bias) // ROWS) * ROWS
     for o in range(D):
         _fill(sums, np.uintp(at + o * BLOCK), bias[o] if o < len(bias) else np.float32(0), n)
     _multiply(sums, np.uintp(at), inputs, weights, np.uintp(D), np.uintp(len(weights) // D), n)
@@ -257,13 +248,13 @@ def _heads(maps, steps, y, x, count, N, T, E, outputs, matrices, biases, leak, h
     mix_scene, mix_reference, reference_head, head, sharp, mix_frame = matrices
     scene_bias, reference_bias, reference_head_bias, head_bias, sharp_bias = biases
     M = len(scene_bias)
-    seen = np.zeros((T + 2 * E + SIDE) * BLOCK, np.float32)
+    seen = np.zeros((T + 2 * E) * BLOCK, np.float32)
     to = 0
     for k in range(3):  # features, costs of the reference, mean of the others'
         channels = T if k == 0 else E
         _turn(maps[k], steps[k], y, x, channels, seen, to, n)
         to += channels * BLOCK
-    size = (M + SIDE) * BLOCK
+    size = (M + ROWS) * BLOCK
     scene, mixed, active = np.empty(size, np.float32), np.empty(size, np.float32), np.zeros(size, np.float32)
     _layer(seen, mix_scene, scene_bias, scene, 0, n)
     _layer(seen, mix_reference, reference_bias, mixed, 0, n)
@@ -273,8 +264,8 @@ def _heads(maps, steps, y, x, count, N, T, E, outputs, matrices, biases, leak, h
     for j in range(len(sharp_bias)):
         for p in range(np.uintp(j * BLOCK), np.uintp(j * BLOCK + count)):
             sharpness[p] = np.exp(np.float32(2) * min(max(sharpness[p], np.float32(-4)), np.float32(4)))
-    encoded = np.zeros((E + SIDE) * BLOCK, np.float32)
-    tall = -(-M // SIDE) * SIDE
+    encoded = np.zeros(E * BLOCK, np.float32)
+    tall = -(-M // ROWS) * ROWS
     for i in range(1, N):
         along = steps[3]
         frame = np.array([along[0] + (i - 1) * along[1], along[2], along[3], along[4]])
@@ -297,8 +288,8 @@ def _row_of_factors(
     logit_weight, cost_weight, found_weight, P, out,
 ):  # fmt: skip
     """Row y of the factors [N, C, P], a block of pixels after the other."""
-    outputs = -(-(C + 2 * K + 1) // SIDE) * SIDE
-    heads, sharpness = np.zeros(N * outputs * BLOCK, np.float32), np.zeros((J + SIDE) * BLOCK, np.float32)
+    outputs = -(-(C + 2 * K + 1) // ROWS) * ROWS
+    heads, sharpness = np.zeros(N * outputs * BLOCK, np.float32), np.zeros((J + ROWS) * BLOCK, np.float32)
     logits, factors = np.zeros(N * 2 * K * BLOCK, np.float32), np.empty(N * C * BLOCK, np.float32)
     scratch = np.empty((3 * N + 8) * BLOCK, np.float32)
     per_frame, per_window, per_row = np.uintp(apart[1]), np.uintp(apart[2]), np.uintp(apart[3])

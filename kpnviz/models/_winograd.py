@@ -27,16 +27,12 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from kpnviz.models._panels import COLUMNS, ROWS, add_products
 from kpnviz.threads import compiled, in_threads
 
-TILES = 32  # a group, a multiple of _ROWS
-PART = 32  # channels in, a multiple of _COLUMNS
-OUT = 64  # channels out
-_ROWS, _COLUMNS = (
-    4,
-    4,
-)  # tiles, and channels in, of one pass over channels out: their factors fit the registers
-_VECTOR = 16  # numbers in the processor's widest registers: so many channels out are computed at once
+TILES = 32  # a group, a multiple of ROWS
+PART = 32  # channels in
+OUT = 64  # channels out, a multiple of COLUMNS
 
 _WIDE = 4 * TILES + 2
 _S = 0.5**0.5
@@ -85,7 +81,7 @@ def convolved(x: Tensor, filters: np.ndarray, bias: Tensor, leak: float, out: Te
 
 _jit = njit(nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
 _inlined = njit(inline="always")
-_rows, _columns, _part, _out = (np.uintp(n) for n in (_ROWS, _COLUMNS, PART, OUT))
+_rows, _columns, _part, _out = (np.uintp(n) for n in (ROWS, COLUMNS, PART, OUT))
 _2, _3, _4, _5, _6 = (np.uintp(n) for n in range(2, 7))  # beside a signed number, they would be signed
 _wide = np.uintp(_WIDE)
 _INPUTS, _SUMS = np.uintp(TILES * PART), np.uintp(TILES * OUT)
@@ -132,24 +128,14 @@ def _transform(window, column, spare, inputs, tile):
         _in(spare, i * six, _part, inputs, _6 * i * _INPUTS + tile * _part, _INPUTS, _part)
 
 
-@_inlined
-def _products(rows, columns, sums, at, inputs, v, filters, u, n):
-    for x in range(n):
-        for r in range(rows):
-            value = sums[at + r * _out + x]
-            for k in range(columns):
-                value += inputs[v + r * _part + k] * filters[u + k * _out + x]
-            sums[at + r * _out + x] = value
-
-
 @_jit
 def _multiply(sums, at, inputs, v, filters, u, count, channels, n):
     """sums [count, OUT] += inputs [count, PART] of so many channels, times filters [PART, OUT]."""
     for t in range(np.uintp(0), np.uintp(count), _rows):
-        for k in range(np.uintp(0), np.uintp(channels), _columns):
-            _products(
-                _rows, _columns, sums, at + t * _out, inputs, v + t * _part + k, filters, u + k * _out, n
-            )
+        for x in range(np.uintp(0), n, _columns):
+            add_products(  # type: ignore[call-arg]
+                sums, at + t * _out + x, _out, inputs, v + t * _part, _part, filters, u + x, _out, np.uintp(channels)
+            )  # fmt: skip
 
 
 @_jit
@@ -192,7 +178,7 @@ def _four_rows(source, filters, bias, leak, y, H, W, C, D, out):
     tiles = -(-W // 4)
     for first in range(0, tiles, TILES):
         count = min(TILES, tiles - first)
-        whole = -(-count // _ROWS) * _ROWS
+        whole = -(-count // ROWS) * ROWS
         sums[:] = np.float32(0)
         for part in range(parts):
             channels = min(PART, C - part * PART)
@@ -201,13 +187,13 @@ def _four_rows(source, filters, bias, leak, y, H, W, C, D, out):
                 _transform(window, np.uintp(4 * t), spare, inputs, np.uintp(t))
             for f in range(36):
                 for group in range(groups):
-                    n = np.uintp(min(OUT, -(-(D - group * OUT) // _VECTOR) * _VECTOR))
+                    n = np.uintp(min(OUT, -(-(D - group * OUT) // COLUMNS) * COLUMNS))
                     at = np.uintp((f * groups + group) * TILES * OUT)
                     u = np.uintp(((part * 36 + f) * groups + group) * PART * OUT)
                     _multiply(sums, at, inputs, np.uintp(f * TILES * PART), filters, u, whole, channels, n)
         for group in range(groups):
             n, step = np.uintp(min(OUT, D - group * OUT)), np.uintp(groups) * _SUMS
-            filled = np.uintp(min(OUT, -(-(D - group * OUT) // _VECTOR) * _VECTOR))
+            filled = np.uintp(min(OUT, -(-(D - group * OUT) // COLUMNS) * COLUMNS))
             for t in range(count):
                 at = np.uintp((group * TILES + t) * OUT)
                 for j in range(_6):

@@ -20,7 +20,8 @@
     if (!event.isTrusted || event.altKey || /** @type {PointerEvent} */ (event).button > 2) return;
     [entry, acted] = ["", true];
   };
-  for (const kind of /** @type {const} */ (["pointerdown", "keydown", "wheel"])) addEventListener(kind, act, { capture: true, passive: true });
+  for (const kind of /** @type {const} */ (["pointerdown", "keydown", "wheel"]))
+    addEventListener(kind, act, { capture: true, passive: true });
 
   for (const name of /** @type {const} */ (["pushState", "replaceState"])) {
     const original = history[name];

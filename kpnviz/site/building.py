@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 import kpnviz
+from kpnviz.capture import kernel_file
 from kpnviz.evaluation.results import Results, read_results, results_path
 from kpnviz.lens.document import STYLE
 from kpnviz.lens.linker import linked
@@ -208,6 +209,7 @@ def _offer(models: Sequence[str], photos: Sequence[str], offer: Mapping[str, Any
         "examples": [one for one in examples.as_json() if one["scene"].get("photo", "dog") in photos],
         "scene": _has_scene(models),
         "installation": f"{REPOSITORY}#readme",
+        "kernel_keys": kernel_file.KEYS,
     }
 
 

@@ -14,11 +14,22 @@ const random = () => (seed = (seed * 1664525 + 1013904223) >>> 0) / 2 ** 32;
 const pick = (all) => all[Math.floor(random() * all.length)];
 const int = (low, high) => low + Math.floor(random() * (high - low + 1));
 const bytesOf = (name) => new Uint8Array(fs.readFileSync(`${folder}/${name}`));
-const payloads = fs.readdirSync(folder).filter((name) => name.startsWith("payload")).sort().map((name) => readPayload(bytesOf(name)));
+const payloads = fs
+  .readdirSync(folder)
+  .filter((name) => name.startsWith("payload"))
+  .sort()
+  .map((name) => readPayload(bytesOf(name)));
 const assumed = Object.fromEntries(["kpn", "mkpn"].map((name) => [name, bytesOf(`assumed_${name}.bin`)]));
 const state = new State({ changed() {}, chosen() {}, rearranged() {}, looksOf });
 const film = { scoreOf: (panel) => state.variantOf(panel)?.score ?? "" };
-const painter = { state, palette: PALETTES.light, ink: { ...INKS.light, text: "#000", paper: "#fff", shift: "#0f0", weight: 1 }, rows: { side: 60 }, weight: 1, pictures: { film } };
+const painter = {
+  state,
+  palette: PALETTES.light,
+  ink: { ...INKS.light, text: "#000", paper: "#fff", shift: "#0f0", weight: 1 },
+  rows: { side: 60 },
+  weight: 1,
+  pictures: { film },
+};
 
 /** What networks would give that do not see the frame move: their kernels on the frames as they are now. */
 async function predict(name, frames) {
@@ -26,7 +37,12 @@ async function predict(name, frames) {
   if (random() < 0.2) throw new Error("there is no memory");
   const method = state.data.methods.find(({ panel }) => state.data.panels[panel].name === name);
   if (!method?.kernels) return { image: state.data.panels[method?.panel ?? 0].image, factors: null };
-  const steps = changedPicture([{ field: method.kernels, share: 1 }], frames, { kept: method.kernels.sizes, keepShare: true, dropped: [], nonnegative: false });
+  const steps = changedPicture([{ field: method.kernels, share: 1 }], frames, {
+    kept: method.kernels.sizes,
+    keepShare: true,
+    dropped: [],
+    nonnegative: false,
+  });
   let step = steps.next();
   while (!step.done) step = steps.next();
   return { image: step.value, factors: method.kernels.parts.factors };
@@ -34,7 +50,11 @@ async function predict(name, frames) {
 
 const ACTS = {
   load: () => state.load(pick(payloads)),
-  given: () => state.assumed.set({ burst: state.data.burst, results: pick([{}, { kpn: assumed.kpn }, assumed, { kpn: assumed.kpn, mkpn: null }]) }),
+  given: () =>
+    state.assumed.set({
+      burst: state.data.burst,
+      results: pick([{}, { kpn: assumed.kpn }, assumed, { kpn: assumed.kpn, mkpn: null }]),
+    }),
   assume: () => state.assume(pick([-2, -1.3, 0, 0.7, 2])),
   move: () => state.moveTo(int(-3, 40), int(-3, 40)),
   step: () => state.step(int(-2, 2), int(-10, 10)),
@@ -46,7 +66,12 @@ const ACTS = {
   compare: () => state.chooseCompare(pick(["wipe", "pair", "one"])),
   look: () => state.chooseLook(pick(state.looks)),
   mode: () => Object.assign(state, { mode: pick(state.modes) }),
-  size: () => state.kernelMethods.slice(-1).forEach(({ panel, kernels }) => state.toggleSize(state.data.panels[panel].name, pick([...kernels.sizes, undefined]))),
+  size: () =>
+    state.kernelMethods
+      .slice(-1)
+      .forEach(({ panel, kernels }) =>
+        state.toggleSize(state.data.panels[panel].name, pick([...kernels.sizes, undefined])),
+      ),
   drop: () => state.toggleFrame(int(0, state.frames - 1)),
   shift: () => state.frames > 1 && state.moveFrame(int(0, 9), int(-20, 20), int(-20, 20)),
   undo: () => state.undo(),
@@ -58,8 +83,17 @@ const ACTS = {
   zoom: () => state.zoomAt(pick([0.3, 1.5, 4]), int(0, 400), int(0, 400)),
   hold: () => state.holdScale(random() < 0.5),
   anew: () => Object.assign(state.anew, { asked: !state.anew.asked }),
-  predictor: () => state.anew.set(random() < 0.3 ? null : { burst: state.data.burst, networks: ["kpn", "mkpn", "kpn-direct"], predict }),
-  follow: () => state.follow(pick([null, [int(0, 40), int(0, 40)]]), { ...state.display, frame: int(0, 9), look: pick(Object.keys(VIEWS)), shown: pick(["", "mkpn", "x", "frame"]) }),
+  predictor: () =>
+    state.anew.set(
+      random() < 0.3 ? null : { burst: state.data.burst, networks: ["kpn", "mkpn", "kpn-direct"], predict },
+    ),
+  follow: () =>
+    state.follow(pick([null, [int(0, 40), int(0, 40)]]), {
+      ...state.display,
+      frame: int(0, 9),
+      look: pick(Object.keys(VIEWS)),
+      shown: pick(["", "mkpn", "x", "frame"]),
+    }),
 };
 
 const BAD = /\b(null|NaN|undefined|Infinity|\[object Object\])\b/;
@@ -74,13 +108,15 @@ function check() {
   for (const panel of state.data.panels) {
     if (!panel.image) continue;
     said(state.variantOf(panel)?.score);
-    if (!Array.from(state.imageOf(panel)).every(Number.isFinite)) note(`the picture ${panel.name} holds what is no number`);
+    if (!Array.from(state.imageOf(panel)).every(Number.isFinite))
+      note(`the picture ${panel.name} holds what is no number`);
   }
   state.found.forEach(({ sums, pictures, allowed, covered }, m) => {
     const { panel, title } = state.kernelMethods[m];
     if (state.variantOf(state.data.panels[panel])?.score === "…") return; // being computed
     sums.forEach((sum, c) => {
-      if (covered && !(Math.abs(sum - pictures[c]) <= allowed + 2e-3 * Math.max(1, Math.abs(sum)))) note(`${title}: kernels make ${sum}, the picture shows ${pictures[c]}`);
+      if (covered && !(Math.abs(sum - pictures[c]) <= allowed + 2e-3 * Math.max(1, Math.abs(sum))))
+        note(`${title}: kernels make ${sum}, the picture shows ${pictures[c]}`);
     });
   });
   const view = VIEWS[state.look];

@@ -74,7 +74,11 @@ const work = {
   },
   config: ({ config }) => readConfig(config),
   fitting: async ({ build, config, checkpoint }) =>
-    networkOf(await Engine.create(await WebAssembly.compile(bytes(build))), readConfig(config), readTensors(bytes(checkpoint))) && "fits",
+    networkOf(
+      await Engine.create(await WebAssembly.compile(bytes(build))),
+      readConfig(config),
+      readTensors(bytes(checkpoint)),
+    ) && "fits",
   async memory({ build }) {
     const module = await WebAssembly.compile(bytes(build));
     const { Memory } = WebAssembly;
@@ -89,7 +93,10 @@ const work = {
       }
     };
     try {
-      for (const work of [() => engine.reserve(1e8), () => Engine.create(module)]) await Promise.resolve().then(work).catch((error) => said.push(error.message));
+      for (const work of [() => engine.reserve(1e8), () => Engine.create(module)])
+        await Promise.resolve()
+          .then(work)
+          .catch((error) => said.push(error.message));
     } finally {
       WebAssembly.Memory = Memory;
     }
@@ -118,32 +125,59 @@ const work = {
   synthesize({ recipe, names }) {
     const burst = synthesize(recipe, photos(names));
     const { frames, clean, shifts, motion, moving } = burst;
-    return { frames, clean, shifts, motion, look: interestingPixel(burst), object_at: moving && moving.object_at, moving_shifts: moving && moving.shifts };
+    return {
+      frames,
+      clean,
+      shifts,
+      motion,
+      look: interestingPixel(burst),
+      object_at: moving && moving.object_at,
+      moving_shifts: moving && moving.shifts,
+    };
   },
   links: ({ links, offer }) =>
     links.map((link) => {
       const [state, problem] = readLink(link, offer);
       const pages = ["explore", "kernels", "noise", "sizes", "results", "learn", "your_burst"];
-      return { problem, again: writeLink(state, offer), pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])) };
+      return {
+        problem,
+        again: writeLink(state, offer),
+        pages: Object.fromEntries(pages.map((page) => [page, writeLink(state, offer, page)])),
+      };
     }),
   numbers: ({ links, offer }) => links.map((link) => numberShown(readLink(link, offer)[0], offer)?.says ?? null),
   firstSizes: ({ offers }) => offers.map(firstSizes),
-  tensors: ({ files }) => files.map((file) => {
-    try {
-      return readTensors(bytes(`${folder}/${file}`)).size;
-    } catch (error) {
-      return error.message;
-    }
-  }),
-  examples: ({ examples, offer }) => examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
+  tensors: ({ files }) =>
+    files.map((file) => {
+      try {
+        return readTensors(bytes(`${folder}/${file}`)).size;
+      } catch (error) {
+        return error.message;
+      }
+    }),
+  examples: ({ examples, offer }) =>
+    examples.map((example) => writeLink(stateOfExample(example, offer), offer, "explore")),
   bestSize({ images, truth, sizes, H, W }) {
     const burst = { C: 1, H, W, white_level: 1 };
-    const { local, index, classes } = bestSize(images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)), sizes, H, W);
+    const { local, index, classes } = bestSize(
+      images.map((image) => localPsnr(squaredError(floats(image), floats(truth), burst), H, W)),
+      sizes,
+      H,
+      W,
+    );
     return { local, index, classes };
   },
   classes({ truth, errors, C, H, W }) {
     const classes = pixelClasses(floats(truth), { C, H, W, white_level: 1 });
-    return { classes, ...ofClasses(classes, errors.map((error) => Float64Array.from(floats(error))), H, W) };
+    return {
+      classes,
+      ...ofClasses(
+        classes,
+        errors.map((error) => Float64Array.from(floats(error))),
+        H,
+        W,
+      ),
+    };
   },
   forests: ({ pairs, chosen, near }) => forestsOf(pairs, chosen, near),
   matrix: ({ recipe, pixels, side }) => pixels.map((pixel) => matrixRecipe(recipe, pixel, side).crop),
@@ -156,7 +190,11 @@ const work = {
   example({ names }) {
     const burst = synthesize(exampleRecipe("city"), photos(names));
     const arrays = exampleArrays(burst);
-    return { kernels: arrays.get("kernels").values, frames: burst.frames, titles: finish(kernelFile("example", arrays)).titles };
+    return {
+      kernels: arrays.get("kernels").values,
+      frames: burst.frames,
+      titles: finish(kernelFile("example", arrays)).titles,
+    };
   },
   kernels: async ({ file }) => finish(kernelFile(file, await readNpz(file, bytes(`${folder}/${file}`)))),
   scores: ({ image, truth, H, W }) => scoresOf(floats(image), floats(truth), H, W, 1),
@@ -165,11 +203,21 @@ const work = {
     const shown = [];
     for (const { name, title, checkpoint } of checkpoints) {
       const net = checkpoint && (await network(build, checkpoint));
-      shown.push({ name, title, config: net ? net.config : { sizes: [1] }, estimate: net ? finish(estimate(net, burst)) : null, net });
+      shown.push({
+        name,
+        title,
+        config: net ? net.config : { sizes: [1] },
+        estimate: net ? finish(estimate(net, burst)) : null,
+        net,
+      });
     }
     const others = scales.map((scale) => finish(estimate(shown[0].net, burst, scale)));
     const done = shown.filter(({ net }) => net);
-    return { payload: pack(burst, shown, start, "one"), done: pack(burst, done, start, "one"), assumed: packAssumed(burst, scales, others, "one") };
+    return {
+      payload: pack(burst, shown, start, "one"),
+      done: pack(burst, done, start, "one"),
+      assumed: packAssumed(burst, scales, others, "one"),
+    };
   },
 };
 
@@ -181,7 +229,8 @@ function written(value) {
     return { file, dtype: value.constructor.name.replace("Array", "").toLowerCase() };
   }
   if (Array.isArray(value)) return value.map(written);
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, written(one)]));
+  if (value && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, written(one)]));
   return value;
 }
 

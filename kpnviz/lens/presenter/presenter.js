@@ -9,7 +9,8 @@ import MARKUP from "./presenter.html";
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1 };
 
 // What has a use of its own for arrows, and what for Page Up and Page Down.
-const CONTROLS = "input, textarea, select, dialog, [contenteditable]:not([contenteditable=false]), [role=slider], [role=spinbutton], [role=listbox], [role=combobox], [role=grid], [role=menu], [role=dialog]";
+const CONTROLS =
+  "input, textarea, select, dialog, [contenteditable]:not([contenteditable=false]), [role=slider], [role=spinbutton], [role=listbox], [role=combobox], [role=grid], [role=menu], [role=dialog]";
 const ARROWED = `${CONTROLS}, .lens, [role=radio], [role=radiogroup], [role=tab], [role=tablist]`;
 
 /** The element that has the keyboard, also in the shadow of another. */

@@ -61,7 +61,11 @@ export class SceneData {
     const known = this.loading.get(part);
     if (known) return known;
     this.failures.delete(part);
-    if (part === "kernels") this.early?.().then((bytes) => this.receiveBurst(bytes), () => {}); // its failure is that of the part
+    if (part === "kernels")
+      this.early?.().then(
+        (bytes) => this.receiveBurst(bytes),
+        () => {},
+      ); // its failure is that of the part
     const before = part === "kernels" ? Promise.resolve() : this.want("kernels");
     const loading = before.then(() => this.load(part)).then((bytes) => this.receive(part, bytes));
     this.loading.set(part, loading);
@@ -191,7 +195,10 @@ export class SceneData {
   }
 
   sizesImage() {
-    return this.picture("sizes", () => /** @type {Float32Array} */ (this.sizesPayload?.panels[this.sizesPayload.methods[0].panel].image));
+    return this.picture(
+      "sizes",
+      () => /** @type {Float32Array} */ (this.sizesPayload?.panels[this.sizesPayload.methods[0].panel].image),
+    );
   }
 
   /** @param {number} frame */
@@ -219,6 +226,9 @@ export class SceneData {
 
   /** Kernels of all sizes on frame 0, where the scene is flat and where it is detailed. */
   sizePlaces() {
-    return (this.places ??= [SCENE.pixels.lawn, SCENE.pixels.fur].map((/** @type {Pixel} */ pixel) => ({ pixel, kernels: kernelsOfSizes(this.sizesField, 0, pixel) })));
+    return (this.places ??= [SCENE.pixels.lawn, SCENE.pixels.fur].map((/** @type {Pixel} */ pixel) => ({
+      pixel,
+      kernels: kernelsOfSizes(this.sizesField, 0, pixel),
+    })));
   }
 }

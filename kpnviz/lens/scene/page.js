@@ -32,7 +32,10 @@ export class ScenePage {
     this.palette = PALETTES.light;
     /** @type {Ink} */
     this.ink = { ...INKS.light, text: "", paper: "", shift: "", weight: 1.5 };
-    this.canvases = { left: this.find("figure.left canvas", HTMLCanvasElement), right: this.find("figure.right canvas", HTMLCanvasElement) };
+    this.canvases = {
+      left: this.find("figure.left canvas", HTMLCanvasElement),
+      right: this.find("figure.right canvas", HTMLCanvasElement),
+    };
     this.bars = /** @type {HTMLCanvasElement[]} */ ([...dialog.querySelectorAll(".bars canvas")]);
     this.range = this.find(".slider input", HTMLInputElement);
     this.auto = this.find(".auto input", HTMLInputElement);
@@ -50,7 +53,9 @@ export class ScenePage {
     this.find(".strip").append(...this.cells.map(({ button }) => button));
     this.find(".name b").textContent = SCENE.name;
     // A narrow window shows what comes before the colon alone.
-    this.find(".name").append(...SCENE.sentence.split(/(?=: )/).map((/** @type {string} */ part) => make("span", "", part)));
+    this.find(".name").append(
+      ...SCENE.sentence.split(/(?=: )/).map((/** @type {string} */ part) => make("span", "", part)),
+    );
     // Its own colors are those of a page of its own.
     this.find(".overview").innerHTML = OVERVIEW.replace(/^.*svg \{ color: .*$/gm, "");
   }
@@ -93,7 +98,8 @@ export class ScenePage {
     this.size = Math.floor(clamp((across - sides - beside - gap) / 2, least, Math.max(least, room)));
     const count = this.cells.length;
     this.cell = Math.floor((2 * this.size + gap - (count - 1) * CELL_GAP) / count);
-    for (const [name, length] of Object.entries({ picture: this.size, gap, cell: this.cell })) this.dialog.style.setProperty(`--${name}`, `${length}px`);
+    for (const [name, length] of Object.entries({ picture: this.size, gap, cell: this.cell }))
+      this.dialog.style.setProperty(`--${name}`, `${length}px`);
   }
 
   /**
@@ -117,10 +123,13 @@ export class ScenePage {
     this.find(".paper").replaceChildren(`${authors}: `, link, `, ${venue} ${year}`);
     this.find(".next").textContent = last ? "Explore" : "Next";
     /** @type {HTMLButtonElement} */ (this.find(".back")).disabled = index === 0;
-    this.dots.forEach((dot, i) => (i === index ? dot.setAttribute("aria-current", "step") : dot.removeAttribute("aria-current")));
+    this.dots.forEach((dot, i) =>
+      i === index ? dot.setAttribute("aria-current", "step") : dot.removeAttribute("aria-current"),
+    );
     dialog.classList.toggle("steerable", Boolean(step.steered));
     for (const part of dialog.querySelectorAll("figure")) part.classList.toggle("empty", last);
-    for (const part of [".left", ".right", ".strip", ".bars", ".controls"]) this.find(part).style.visibility = last ? "hidden" : "";
+    for (const part of [".left", ".right", ".strip", ".bars", ".controls"])
+      this.find(part).style.visibility = last ? "hidden" : "";
     this.find(".overview").hidden = !last;
     this.find(".strip").hidden = step.plays === "together";
     this.find(".bars").hidden = step.plays !== "together";
@@ -136,7 +145,8 @@ export class ScenePage {
    */
   wayOf({ title, what, page }) {
     const name = page ? make("a", "", title) : make("b", "", title);
-    if (page && name instanceof HTMLAnchorElement) Object.assign(name, { href: this.addressOf(page) }).dataset.page = page;
+    if (page && name instanceof HTMLAnchorElement)
+      Object.assign(name, { href: this.addressOf(page) }).dataset.page = page;
     return make("li", "", name, `: ${what}`);
   }
 
@@ -148,7 +158,11 @@ export class ScenePage {
   writeValue(plays, value) {
     this.range.valueAsNumber = value;
     this.find("output", HTMLOutputElement).textContent =
-      plays === "frames" ? `${value} (0 to ${this.cells.length - 1})` : plays === "noise" ? factorText(Number(value.toFixed(1))) : "";
+      plays === "frames"
+        ? `${value} (0 to ${this.cells.length - 1})`
+        : plays === "noise"
+          ? factorText(Number(value.toFixed(1)))
+          : "";
     this.range.setAttribute("aria-valuetext", this.find("output").textContent || `${Math.round(100 * value)} %`);
   }
 
@@ -161,8 +175,13 @@ export class ScenePage {
    */
   writeCaptions(index, frame, left, right) {
     const texts = TEXT[index];
-    for (const [side, note] of /** @type {["left" | "right", string][]} */ ([["left", left], ["right", right]])) {
-      const name = texts[side].replace("{frames}", frame ? `${frame + 1} frames` : "1 frame").replace("{frame}", String(frame));
+    for (const [side, note] of /** @type {["left" | "right", string][]} */ ([
+      ["left", left],
+      ["right", right],
+    ])) {
+      const name = texts[side]
+        .replace("{frames}", frame ? `${frame + 1} frames` : "1 frame")
+        .replace("{frame}", String(frame));
       this.find(`.${side} figcaption`).replaceChildren(name, make("small", "", note));
       this.canvases[side].setAttribute("aria-label", name);
       this.canvases[side].setAttribute("role", "img");

@@ -25,7 +25,17 @@ export class Scene {
    * @param {HTMLDialogElement} dialog
    * @param {{ load: Load, early?: () => Promise<Uint8Array>, of?: "app" | "site", addressOf?: (page: string) => string, toPage?: (page: string) => boolean, onEnd?: (finished: boolean) => void }} host
    */
-  constructor(dialog, { load, early, of = "app", addressOf = (page) => `${page}${location.search}`, toPage = () => false, onEnd = () => {} }) {
+  constructor(
+    dialog,
+    {
+      load,
+      early,
+      of = "app",
+      addressOf = (page) => `${page}${location.search}`,
+      toPage = () => false,
+      onEnd = () => {},
+    },
+  ) {
     this.dialog = dialog;
     this.toPage = toPage;
     this.onEnd = onEnd;
@@ -73,7 +83,8 @@ export class Scene {
     dialog.addEventListener("close", () => this.end(false)); // by the browser itself
     dialog.addEventListener("keydown", (event) => this.take(event));
     for (const canvas of Object.values(page.canvases))
-      for (const kind of /** @type {const} */ (["pointermove", "pointerdown"])) canvas.addEventListener(kind, (event) => this.steer(canvas, event));
+      for (const kind of /** @type {const} */ (["pointermove", "pointerdown"]))
+        canvas.addEventListener(kind, (event) => this.steer(canvas, event));
     this.resized = new ResizeObserver(() => this.layOut());
     this.onTheme = () => this.setTheme();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.onTheme);
@@ -155,7 +166,8 @@ export class Scene {
 
     [this.pixel, this.phase, this.stepSince, this.together] = [SCENE.pixels.eye, 0, performance.now(), 0];
     // At rest a still picture says what the step says: all frames, or the mark of one that has moved.
-    this.frame = !reduced || name === "noise" ? 0 : { burst: page.cells.length - 1, kernels: 1, shares: 5 }[name] ?? 0;
+    this.frame =
+      !reduced || name === "noise" ? 0 : ({ burst: page.cells.length - 1, kernels: 1, shares: 5 }[name] ?? 0);
     this.frameSince = performance.now();
     data.assume(0);
     this.painted = "";
@@ -253,8 +265,12 @@ export class Scene {
     const { height, width } = data.payload;
     const part = canvas === page.canvases.right && this.step.plays === "noise" ? data.whole : this.view;
     const box = canvas.getBoundingClientRect();
-    const at = (/** @type {number} */ first, /** @type {number} */ share, /** @type {number} */ n) => clamp(Math.floor(first + share * part.side), 0, n - 1);
-    this.pixel = [at(part.top, (event.clientY - box.top) / box.height, height), at(part.left, (event.clientX - box.left) / box.width, width)];
+    const at = (/** @type {number} */ first, /** @type {number} */ share, /** @type {number} */ n) =>
+      clamp(Math.floor(first + share * part.side), 0, n - 1);
+    this.pixel = [
+      at(part.top, (event.clientY - box.top) / box.height, height),
+      at(part.left, (event.clientX - box.left) / box.width, width),
+    ];
     if (part === data.whole) this.view = this.target = closeTo(this.pixel, height, width);
     this.paintSoon();
   }
@@ -280,7 +296,10 @@ export class Scene {
       if (look !== this.painted && (now - this.paintedAt > LEAST_MS || !this.playing)) {
         step.paint(this);
         const { plays } = step;
-        page.writeValue(plays, plays === "frames" ? this.frame : plays === "noise" ? data.assumed.power : this.together);
+        page.writeValue(
+          plays,
+          plays === "frames" ? this.frame : plays === "noise" ? data.assumed.power : this.together,
+        );
         [this.painted, this.paintedAt] = [look, now];
       }
     }
@@ -304,7 +323,20 @@ export class Scene {
   /** All that what is painted depends on. */
   look() {
     const { index, frame, together, view, pixel, data, page } = this;
-    return [index, frame, data.power, together, view.top, view.left, view.side, ...pixel, page.size, devicePixelRatio, page.ink.text, data.ready.size].join();
+    return [
+      index,
+      frame,
+      data.power,
+      together,
+      view.top,
+      view.left,
+      view.side,
+      ...pixel,
+      page.size,
+      devicePixelRatio,
+      page.ink.text,
+      data.ready.size,
+    ].join();
   }
 
   /**
@@ -335,7 +367,8 @@ export class Scene {
     const share = 1 - Math.exp(-clamp(now - this.last, 0, 100) / SETTLE_MS);
     const nearer = (/** @type {keyof View} */ name) => view[name] + (target[name] - view[name]) * share;
     const next = { top: nearer("top"), left: nearer("left"), side: nearer("side") };
-    const left = Math.abs(next.side - target.side) + Math.abs(next.top - target.top) + Math.abs(next.left - target.left);
+    const left =
+      Math.abs(next.side - target.side) + Math.abs(next.top - target.top) + Math.abs(next.left - target.left);
     this.view = left < 0.2 ? target : next;
     return true;
   }

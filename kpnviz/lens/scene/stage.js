@@ -131,7 +131,11 @@ export function drawSizes(canvas, size, { kernels, K, palette, ink, font, togeth
     context.strokeStyle = ink.line;
     context.strokeRect(size / 2 - side / 2, 0.36 * size - side / 2, side, side);
     context.fillStyle = ink.text;
-    context.fillText(small ? "their mean" : "their mean: the kernel that is applied", size / 2, 0.36 * size + side / 2 + 1.3 * letters);
+    context.fillText(
+      small ? "their mean" : "their mean: the kernel that is applied",
+      size / 2,
+      0.36 * size + side / 2 + 1.3 * letters,
+    );
   }
   context.globalAlpha = 1;
   // Where it is.
@@ -143,7 +147,11 @@ export function drawSizes(canvas, size, { kernels, K, palette, ink, font, togeth
   cased(context, MARK, 2, () => context.arc(cx, cy, 4, 0, 2 * Math.PI));
   context.textAlign = "left";
   context.fillStyle = ink.text;
-  context.fillText(small ? `y ${pixel[0]}, x ${pixel[1]}` : title, left + inset + letters, top + 0.5 * inset + 0.35 * letters);
+  context.fillText(
+    small ? `y ${pixel[0]}, x ${pixel[1]}` : title,
+    left + inset + letters,
+    top + 0.5 * inset + 0.35 * letters,
+  );
 }
 
 /**

@@ -72,14 +72,30 @@ function paintKernels(scene) {
   const { cells, K, max, sum } = lookAt(scene);
   const shifts = payload.shifts ?? [];
   const look = drawView(page.canvases.left, size, data.frameAt(frame), view);
-  drawKernelOver(look.context, look.unit, view, pixel, { ...cells[frame], K, max, palette, shift: shifts[frame], ring: ink.shift });
+  drawKernelOver(look.context, look.unit, view, pixel, {
+    ...cells[frame],
+    K,
+    max,
+    palette,
+    shift: shifts[frame],
+    ring: ink.shift,
+  });
   const made = drawView(page.canvases.right, size, data.image(), view);
   markPixel(made.context, made.unit, view, pixel);
   scene.strip(
     (canvas, cell, i) => {
       const patch = patchAt(payload.frames, i, 0, PATCH, ...pixel);
       const colorOf = (/** @type {number} */ n) => gray(encode(patch[n] / payload.white_level));
-      drawPatch(canvas, cell, { side: PATCH, colorOf, weights: cells[i].weights, K, max, palette, ink, shift: shifts[i] });
+      drawPatch(canvas, cell, {
+        side: PATCH,
+        colorOf,
+        weights: cells[i].weights,
+        K,
+        max,
+        palette,
+        ink,
+        shift: shifts[i],
+      });
     },
     (i) => signed(cells[i].adds, 3),
     (i) => i > frame,
@@ -140,7 +156,16 @@ function paintNoise(scene) {
   markPixel(made.context, made.unit, whole, pixel, field.K);
   scene.strip(
     (canvas, cell, i) =>
-      drawKernel(canvas, cell, { weights: cells[i].weights, K, max, boxSize: K, palette, ink, centroid: null, shift: null }),
+      drawKernel(canvas, cell, {
+        weights: cells[i].weights,
+        K,
+        max,
+        boxSize: K,
+        palette,
+        ink,
+        centroid: null,
+        shift: null,
+      }),
     (i) => percent(cells[i].share),
   );
   const told = Math.abs(power) < 0.02 ? "the true noise" : `${factorText(Number(power.toFixed(1)))} the true noise`;
@@ -160,13 +185,26 @@ function paintSizes(scene) {
   [left, right].forEach((canvas, n) => {
     const { kernels, pixel } = places[n];
     const title = `frame 0, pixel y ${pixel[0]}, x ${pixel[1]}`;
-    const drawing = { kernels, pixel, K: data.sizesField.K, palette, ink, font, together, picture: data.sizesImage(), width: data.payload.width, title };
+    const drawing = {
+      kernels,
+      pixel,
+      K: data.sizesField.K,
+      palette,
+      ink,
+      font,
+      together,
+      picture: data.sizesImage(),
+      width: data.payload.width,
+      title,
+    };
     drawSizes(canvas, size, drawing);
     drawBars(page.bars[n], { kernels, ink, font, color: ink.shift });
   });
   const large = places.map(({ kernels }) => kernels.slice(-2).reduce((sum, { carries }) => sum + carries, 0));
   scene.captions(KEY, KEY);
-  page.facts(`The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size n×n).`);
+  page.facts(
+    `The two largest sizes carry ${percent(large[0])} of the weight on the lawn, and ${percent(large[1])} on the fur (bars: each size n×n).`,
+  );
 }
 
 /** @type {Record<string, Step>} */
@@ -187,6 +225,7 @@ export const STEPS = {
  * @returns {View}
  */
 export function closeTo([y, x], H, W) {
-  const place = (/** @type {number} */ at, /** @type {number} */ n) => Math.min(Math.max(at - (CLOSE - 1) / 2, 0), n - CLOSE);
+  const place = (/** @type {number} */ at, /** @type {number} */ n) =>
+    Math.min(Math.max(at - (CLOSE - 1) / 2, 0), n - CLOSE);
   return { top: place(y, H), left: place(x, W), side: CLOSE };
 }

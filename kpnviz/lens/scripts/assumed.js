@@ -18,7 +18,10 @@ export function scaleBeside(scales, power) {
   const powers = scales.map(Math.log2);
   const last = powers[powers.length - 1];
   const place = clamp(power, powers[0], last);
-  const high = Math.max(1, powers.findIndex((p) => p >= place));
+  const high = Math.max(
+    1,
+    powers.findIndex((p) => p >= place),
+  );
   return { low: high - 1, high, share: (place - powers[high - 1]) / (powers[high] - powers[high - 1]) };
 }
 
@@ -62,7 +65,12 @@ class Scales {
     const among = (list, mine) => [...list.slice(0, own), mine, ...list.slice(own)];
     this.scales = among(others.scales, 1);
     this.images = among(others.images, image);
-    this.fields = kernels && among(others.factors.map((factors) => kernels.withFactors(factors)), kernels);
+    this.fields =
+      kernels &&
+      among(
+        others.factors.map((factors) => kernels.withFactors(factors)),
+        kernels,
+      );
   }
 
   /**

@@ -29,7 +29,9 @@ export const changeView = {
         return {
           ...cell,
           ...{ text: off ? "out" : percent(rest.share), dim: off, pressed: !off },
-          tip: off ? `Frame ${i} is left out. Click: take it in again` : `${cell.tip}; ${shapeText(weights, K, centroid)}. Click: leave it out`,
+          tip: off
+            ? `Frame ${i} is left out. Click: take it in again`
+            : `${cell.tip}; ${shapeText(weights, K, centroid)}. Click: leave it out`,
           draw: (/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ size) =>
             drawKernel(canvas, size, {
               ...{ weights, K, boxSize: boxOf(state, K), palette, ink, max: state.endOf(weights) },
@@ -40,7 +42,11 @@ export const changeView = {
       lines: [
         ...sumLines(found),
         loss
-          ? { text: `Δ ${loss}`, kind: "loss", tip: `What the picture's PSNR changes by${keepShare ? "" : ". Where shares sum to more or less than before, the picture gets brighter or darker, and that counts"}` }
+          ? {
+              text: `Δ ${loss}`,
+              kind: "loss",
+              tip: `What the picture's PSNR changes by${keepShare ? "" : ". Where shares sum to more or less than before, the picture gets brighter or darker, and that counts"}`,
+            }
           : null,
       ],
     };

@@ -18,7 +18,15 @@ import { readRow } from "./size_pictures.js";
  * @param {Float64Array} taps
  * @param {Float64Array} wanted
  */
-function addTaps({ K, F, sizes, count, rule: { width }, parts: { separable, basis } }, share, frame, factors, kept, taps, wanted) {
+function addTaps(
+  { K, F, sizes, count, rule: { width }, parts: { separable, basis } },
+  share,
+  frame,
+  factors,
+  kept,
+  taps,
+  wanted,
+) {
   if (basis) {
     for (let f = 0; f < F; f++)
       for (let i = 0; i < K * K; i++) {
@@ -77,11 +85,20 @@ export function* changedPicture(sources, { values, shape: [, C, H, W] }, { kept,
           taps.fill(0);
           sources.forEach((source, s) => {
             readRow(source.field, frame, c, y, rows[s]);
-            addTaps(source.field, source.share, frame, rows[s], kept, taps, wanted.subarray(set * width, (set + 1) * width));
+            addTaps(
+              source.field,
+              source.share,
+              frame,
+              rows[s],
+              kept,
+              taps,
+              wanted.subarray(set * width, (set + 1) * width),
+            );
           });
           if (nonnegative) for (let i = 0; i < taps.length; i++) taps[i] = Math.max(taps[i], 0);
           if (!dropped.includes(frame))
-            for (let i = 0; i < K * K; i++) for (let x = 0; x < width; x++) share[set * width + x] += taps[i * width + x];
+            for (let i = 0; i < K * K; i++)
+              for (let x = 0; x < width; x++) share[set * width + x] += taps[i * width + x];
         }
         if (dropped.includes(frame)) continue;
         for (let a = 0; a < K; a++) {

@@ -20,7 +20,9 @@ const PIN_TITLE = "Pin this pixel: it is shown again whenever the mouse leaves t
  * @param {Painter["state"]} state
  */
 function stackText({ chosenMethod, shifts }) {
-  const kernels = chosenMethod ? `The pixel's kernels of ${chosenMethod.title} on all frames` : "The pixel on all frames";
+  const kernels = chosenMethod
+    ? `The pixel's kernels of ${chosenMethod.title} on all frames`
+    : "The pixel on all frames";
   return `${kernels}${shifts ? "; ring: where its scene went" : ""}. Zoom in for larger ones.`;
 }
 
@@ -44,7 +46,8 @@ export class Controls {
     parts.input("marks").checked = state.marks;
     parts.input("hold").checked = state.heldMax !== null;
     parts.input("decibel").checked = state.decibel;
-    for (const box of parts.root.querySelectorAll("[name=keep]")) if (box instanceof HTMLInputElement) box.checked = state.byHand.keepShare;
+    for (const box of parts.root.querySelectorAll("[name=keep]"))
+      if (box instanceof HTMLInputElement) box.checked = state.byHand.keepShare;
     this.writeChanges();
     parts.find(".play").textContent = state.player ? "Stop" : "Play";
     const factor = 2 ** stops;
@@ -101,7 +104,10 @@ export class Controls {
     const place = parts.find(".on-picture");
     place.hidden = mode !== "picture";
     const sizes = [...new Set(outlined.map(({ kernels: { K } }) => K))].sort((a, b) => a - b);
-    const many = sizes.length > 2 ? `${sizes[0]}×${sizes[0]} to ${sizes.at(-1)}×${sizes.at(-1)}` : sizes.map((K) => `${K}×${K}`).join(", ");
+    const many =
+      sizes.length > 2
+        ? `${sizes[0]}×${sizes[0]} to ${sizes.at(-1)}×${sizes.at(-1)}`
+        : sizes.map((K) => `${K}×${K}`).join(", ");
     const from = rolling ?? ([state.shownPanel, state.otherPanel].includes(framePanel) ? frame : 0);
     const ring = from && shifts ? `its scene in frame ${from}` : "";
     const identity = `${many} ${ring} ${pinned}`;
@@ -122,9 +128,12 @@ export class Controls {
   buildFrames(some) {
     const { state: { data: { shifts, sizes }, frames }, parts } = this; // prettier-ignore
     parts.find(".of-frame").hidden = !sizes && !(some && frames > 1);
-    const moved = (/** @type {number} */ i) => (!sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "");
+    const moved = (/** @type {number} */ i) =>
+      !sizes ? "" : i === 0 ? ", the reference" : shifts ? `, moved by ${offset(shifts[i])} px` : "";
     const options = Array.from({ length: frames }, (_, i) => new Option(`${i}${moved(i)}`, `${i}`));
-    parts.find("[name=moved]").replaceChildren(...Array.from({ length: Math.max(0, frames - 1) }, (_, i) => new Option(`${i + 1}`)));
+    parts
+      .find("[name=moved]")
+      .replaceChildren(...Array.from({ length: Math.max(0, frames - 1) }, (_, i) => new Option(`${i + 1}`)));
     parts.find("[name=kinds]").replaceChildren(...KIND_COUNTS.map((count) => new Option(`${count} kinds`, `${count}`)));
     this.writeChanges();
     parts.find("[name=frame]").replaceChildren(...options, ...(some ? [new Option("all", "all")] : []));
@@ -158,7 +167,8 @@ export class Controls {
     this.parts.find(".error").hidden = !error;
     if (!error) return;
     const { palette: { css }, pictures: { colors: { errorRange: range } } } = this.painter; // prettier-ignore
-    this.parts.find(".errors").title = `difference of the values shown${this.state.channels > 1 ? ", mean of R, G and B" : ""}`;
+    this.parts.find(".errors").title =
+      `difference of the values shown${this.state.channels > 1 ? ", mean of R, G and B" : ""}`;
     this.paintRamp(".errors", mode === "signed" ? css : css.slice((css.length - 1) / 2));
     this.writeScale(".errors", mode === "signed" ? [-range, 0, range] : [0, range / 2, range]);
     this.writePeak();
@@ -171,7 +181,8 @@ export class Controls {
     const at = peaks.findIndex((peak) => peak.at.every((c, axis) => c === state.pinnedAt?.[axis]));
     button.disabled = !peaks.length;
     button.textContent = at < 0 ? "largest ▸" : `${at + 1} of ${peaks.length}: ${peaks[at].value.toFixed(3)} ▸`;
-    button.title = "Pin the pixel where they differ most; then the next one. The numbers on the picture are these places";
+    button.title =
+      "Pin the pixel where they differ most; then the next one. The numbers on the picture are these places";
   }
 
   /** The slider of the assumed noise: shown as soon as results are being fetched, and moved once all have come. */
@@ -212,7 +223,10 @@ export class Controls {
     this.parts.find(".passing").hidden = !shown;
     if (!shown) return;
     this.paintRamp(".passing", SEQUENTIAL.css);
-    this.writeScale(".passing", this.state.decibel ? [FLOOR, FLOOR / 2, 0].map((value) => `${signed(value, 0)} dB`) : ["0", "0.5", "1"]);
+    this.writeScale(
+      ".passing",
+      this.state.decibel ? [FLOOR, FLOOR / 2, 0].map((value) => `${signed(value, 0)} dB`) : ["0", "0.5", "1"],
+    );
   }
 
   /**
@@ -249,7 +263,9 @@ export class Controls {
     this.parts.find(".pixel").textContent = `y ${y}, x ${x}`;
     const button = this.parts.find(".pin");
     button.textContent = pinnedAt ? "Pinned" : "Pin";
-    button.title = pinnedAt ? `Let go of the pinned pixel, y ${pinnedAt[0]}, x ${pinnedAt[1]} (click it again, Esc)` : PIN_TITLE;
+    button.title = pinnedAt
+      ? `Let go of the pinned pixel, y ${pinnedAt[0]}, x ${pinnedAt[1]} (click it again, Esc)`
+      : PIN_TITLE;
     button.setAttribute("aria-pressed", `${Boolean(pinnedAt)}`);
     const hint = this.touches.matches ? "tap to look, hold to pin" : "move to look, click to pin";
     this.parts.find(".hint").textContent = pinnedAt || !isWhole ? "" : hint;
@@ -265,6 +281,7 @@ export class Controls {
       const share = Math.round(100 * cells[heaviest].share);
       return `${state.kernelMethods[m].title} ${pictures.map((value) => signed(value, 3)).join(" ")}, most weight on frame ${heaviest}, ${share} percent`;
     });
-    this.parts.find(".live").textContent = `Pixel y ${y}, x ${x}${state.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
+    this.parts.find(".live").textContent =
+      `Pixel y ${y}, x ${x}${state.pinned ? ", pinned" : ""}. ${methods.join(". ")}.`;
   }
 }

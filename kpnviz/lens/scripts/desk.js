@@ -63,13 +63,20 @@ export class Desk {
   setHeight(height) {
     this.height = height;
     this.parts.root.style.maxHeight = height === null ? "" : `${height}px`;
-    Object.assign(this.parts.root.style, height === null ? { overflowY: "", boxSizing: "" } : { overflowY: "auto", boxSizing: "border-box" });
+    Object.assign(
+      this.parts.root.style,
+      height === null ? { overflowY: "", boxSizing: "" } : { overflowY: "auto", boxSizing: "border-box" },
+    );
     this.layOut();
   }
 
   settle() {
     // What stands above the lens moves it: then something around it changes its height.
-    for (let node = this.parts.root.parentElement ?? hostOf(this.parts.root); node; node = node.parentElement ?? hostOf(node))
+    for (
+      let node = this.parts.root.parentElement ?? hostOf(this.parts.root);
+      node;
+      node = node.parentElement ?? hostOf(node)
+    )
       if (!this.observed.has(node)) (this.observed.add(node), this.observer.observe(node));
     for (const timer of this.timers) clearTimeout(timer);
     this.timers = SETTLING_MS.map((delay) => setTimeout(() => this.layOut(), delay));
@@ -92,7 +99,8 @@ export class Desk {
     const { parts } = this;
     const high = (/** @type {string} */ selector) => parts.find(selector).offsetHeight;
     // In a low window, and in front of a class, the small pictures are scrolled to: the large one has menus that choose.
-    if (this.beside && (this.low || this.docks)) return this.topOf(".film") - this.topOf(".looking") - high(".looking .stages");
+    if (this.beside && (this.low || this.docks))
+      return this.topOf(".film") - this.topOf(".looking") - high(".looking .stages");
     if (this.beside || this.painter.state.data.sizes) return high(".looking") - high(".looking .stages");
     if (!this.strip) return high(".desk") - high(".stages");
     // Kernels follow the picture at once: what comes after them one scrolls to. What stands above them takes a second line in
@@ -107,7 +115,13 @@ export class Desk {
 
   /** Whether letters are for a class, and the picture is to get the height beside its kernels. */
   get docks() {
-    return this.beside && !this.full && this.type > LARGE_TYPE && !this.painter.state.data.sizes && this.crowded !== this.room;
+    return (
+      this.beside &&
+      !this.full &&
+      this.type > LARGE_TYPE &&
+      !this.painter.state.data.sizes &&
+      this.crowded !== this.room
+    );
   }
 
   /** What decides whether all kernels are in sight beside a picture that has the height. */
@@ -248,12 +262,19 @@ export class Desk {
     const { rows: box } = this;
     const bottom = this.topOf(".film") + parts.find(".film").offsetHeight;
     const fromTop = this.topOf(".rows");
-    if (beside && !low && !(this.full && window.innerHeight < LOW)) return this.fit(width, Math.floor(Math.max(seen, this.docks ? 0 : bottom) - fromTop - this.under), type, this.full ? "small" : "usual");
+    if (beside && !low && !(this.full && window.innerHeight < LOW))
+      return this.fit(
+        width,
+        Math.floor(Math.max(seen, this.docks ? 0 : bottom) - fromTop - this.under),
+        type,
+        this.full ? "small" : "usual",
+      );
     box.style.maxHeight = "";
     // All are in sight with the controls above the stage, or, if they were too small then, with the stage at the window's top.
     // The color scale may be below the window's end.
     const rooms = beside ? [seen - fromTop] : [seen - fromTop, this.docked - (fromTop - this.above)];
-    const fits = rooms.some((room) => rows.layOut(width, room, type, "strip") && rows.side >= STRIP_KERNEL) || rows.fits;
+    const fits =
+      rooms.some((room) => rows.layOut(width, room, type, "strip") && rows.side >= STRIP_KERNEL) || rows.fits;
     if (!fits) rows.layOut(width, Infinity, type, "usual");
     this.fitted = true;
   }

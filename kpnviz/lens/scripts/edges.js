@@ -8,7 +8,10 @@ export function fadeEdges(line) {
     const { scrollLeft, scrollWidth, clientWidth } = line;
     const [before, after] = [scrollLeft > 1, scrollLeft < scrollWidth - clientWidth - 1];
     line.classList.toggle("more-after", after);
-    line.style.maskImage = before || after ? `linear-gradient(to right, ${before ? "transparent" : "black"}, black ${FADE} calc(100% - ${FADE}), ${after ? "transparent" : "black"})` : "";
+    line.style.maskImage =
+      before || after
+        ? `linear-gradient(to right, ${before ? "transparent" : "black"}, black ${FADE} calc(100% - ${FADE}), ${after ? "transparent" : "black"})`
+        : "";
   };
   line.addEventListener("scroll", fade, { passive: true });
   new ResizeObserver(fade).observe(line);

@@ -100,7 +100,9 @@ export class Film {
     const parts = [
       PANELS[panel.kind] ?? title,
       panel.kind === "truth" ? "" : score,
-      panel.scores?.ssim == null || panel.kind === "frame" || this.state.series.of(panel) ? "" : `SSIM ${panel.scores.ssim.toFixed(3)}`,
+      panel.scores?.ssim == null || panel.kind === "frame" || this.state.series.of(panel)
+        ? ""
+        : `SSIM ${panel.scores.ssim.toFixed(3)}`,
       panel === this.state.star ? `★ its PSNR leads all other methods' here by ${VISIBLE_LEAD} dB or more` : "",
     ];
     return parts.filter(Boolean).join(" · ");
@@ -154,6 +156,7 @@ export class Film {
   paintCursor() {
     const { state } = this;
     const [y, x] = state.cursor;
-    for (const [panel, { value }] of this.thumbs) if (panel.image) value.textContent = brief(state.valuesOf(panel, y, x));
+    for (const [panel, { value }] of this.thumbs)
+      if (panel.image) value.textContent = brief(state.valuesOf(panel, y, x));
   }
 }

@@ -116,7 +116,9 @@ export class HandChanges {
 
   /** Sizes that are off, by method, for a link. */
   get offSizes() {
-    return Object.fromEntries([...this.off].filter(([, sizes]) => sizes.size).map(([name, sizes]) => [name, [...sizes].sort((a, b) => a - b)]));
+    return Object.fromEntries(
+      [...this.off].filter(([, sizes]) => sizes.size).map(([name, sizes]) => [name, [...sizes].sort((a, b) => a - b)]),
+    );
   }
 
   /** @param {Record<string, number[]>} off */

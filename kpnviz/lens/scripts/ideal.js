@@ -18,7 +18,15 @@ export const IDEAL_WINDOW = 15; // pixels a side
  * @param {number} y
  * @param {number} x
  */
-export function windowAround({ values, shape: [N, , H, W] }, truth, { read_std, shot_gain }, rule, y, x, window = IDEAL_WINDOW) {
+export function windowAround(
+  { values, shape: [N, , H, W] },
+  truth,
+  { read_std, shot_gain },
+  rule,
+  y,
+  x,
+  window = IDEAL_WINDOW,
+) {
   const { K, padding, divisor } = rule;
   const [r, half, taps] = [(K - 1) / 2, (window - 1) / 2, K * K];
   const [rows, columns] = [axis(y - half, y + half, H), axis(x - half, x + half, W)];
@@ -68,8 +76,7 @@ export function idealKernels({ N, taps, n, unknowns, patches, wanted, variance }
   const solved = solvePositive(matrix, wanted, n);
   const weights = Array.from({ length: N }, () => new Float64Array(taps));
   for (let p = 0; p < n; p++)
-    for (let u = 0; u < unknowns; u++)
-      weights[Math.floor(u / taps)][u % taps] += solved[p] * scaled[p * unknowns + u];
+    for (let u = 0; u < unknowns; u++) weights[Math.floor(u / taps)][u % taps] += solved[p] * scaled[p * unknowns + u];
   return weights;
 }
 

@@ -206,7 +206,8 @@ export function usesOf(field, frame, y, x, H, W, channel = 0) {
     for (let b = 0; b < K; b++) {
       const column = x + b - r;
       if (!field.covers(row, column)) continue;
-      for (const i of rows) for (const j of columns[b]) uses[a * K + b] += field.weightAt(frame, row, column, i, j, channel);
+      for (const i of rows)
+        for (const j of columns[b]) uses[a * K + b] += field.weightAt(frame, row, column, i, j, channel);
     }
   }
   return uses;

@@ -45,7 +45,13 @@ export function actionOf(key, step, input) {
     "]": () => state.chooseFrame(state.frame + 1),
     f: () => state.setFlicker(true),
     w: () => state.chooseCompare(state.compare === "wipe" ? "one" : "wipe"),
-    e: redrawn(() => (state.mode = next(state.modes.filter((mode) => MODES.includes(mode)), state.mode))),
+    e: redrawn(
+      () =>
+        (state.mode = next(
+          state.modes.filter((mode) => MODES.includes(mode)),
+          state.mode,
+        )),
+    ),
     l: redrawn(() => (state.linear = !state.linear)),
     t: () => state.chooseLook(next(state.looks, state.look)),
     c: redrawn(() => (state.each = !state.each)),

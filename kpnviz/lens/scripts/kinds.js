@@ -82,7 +82,12 @@ function* startingPoints(points, n, count, D) {
     let [chosen, best, least] = [0, far, Infinity];
     for (let trial = 0; trial < (k ? TRIALS : 1); trial++) {
       let left = random() * total;
-      const drawn = k ? Math.max(0, far.findIndex((one) => (left -= one) < 0)) : Math.floor(random() * n);
+      const drawn = k
+        ? Math.max(
+            0,
+            far.findIndex((one) => (left -= one) < 0),
+          )
+        : Math.floor(random() * n);
       const then = new Float64Array(n);
       let sum = 0;
       for (let i = 0; i < n; i++) {
@@ -123,7 +128,9 @@ export function* kernelKinds(field, frames, count, channel = 0) {
 
   const most = Math.max(count, Math.min(FITTED_PLACES, Math.floor(FITTED_WEIGHTS / D)));
   const thin = Math.max(1, Math.round(Math.sqrt(places / most)));
-  const chosen = Array.from({ length: places }, (_, i) => i).filter((i) => Math.floor(i / w) % thin === 0 && (i % w) % thin === 0);
+  const chosen = Array.from({ length: places }, (_, i) => i).filter(
+    (i) => Math.floor(i / w) % thin === 0 && (i % w) % thin === 0,
+  );
   const n = chosen.length;
   const sample = new Float32Array(n * D);
   for (let i = 0; i < n; i++) {

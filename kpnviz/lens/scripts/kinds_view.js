@@ -23,7 +23,14 @@ export const kindsView = {
     const frames = state.kinds.framesOf(method.kernels.count);
     const kinds = state.kinds.of(method)?.kernels.length ?? state.kindCount;
     const cells = frames.map((i) => ({ label: `${i}`, data: { frame: `${i}` } }));
-    return Array.from({ length: kinds }, (_, part) => ({ kind: "kind", title: `Kind ${part + 1}`, method: null, count: cells.length, cells, part }));
+    return Array.from({ length: kinds }, (_, part) => ({
+      kind: "kind",
+      title: `Kind ${part + 1}`,
+      method: null,
+      count: cells.length,
+      cells,
+      part,
+    }));
   },
   contents(painter, row) {
     const { state, palette, ink } = painter;
@@ -52,7 +59,10 @@ export const kindsView = {
       }),
       lines: [
         { text: `${percent(places)} of places`, kind: "total" },
-        { text: `spread ${signed(found.spread[kind], 2)} px`, tip: "The mean over the frames, each weighted by its sum of |w|" },
+        {
+          text: `spread ${signed(found.spread[kind], 2)} px`,
+          tip: "The mean over the frames, each weighted by its sum of |w|",
+        },
         here ? { text: "here", tip: "The kernels of this pixel are of this kind", kind: "agrees" } : null,
       ],
     };

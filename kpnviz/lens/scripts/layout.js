@@ -57,12 +57,30 @@ export function standsBeside(width, height = null, low = false) {
  * @param {{ type?: number, beside?: boolean, full?: boolean, most?: number }} options  full: the lens fills the window; most: what
  *   is left for it where the window is low: it may then be smaller than usual
  */
-export function stageSize(width, height, aspect, { type = 1, beside = true, full = false, most: left = Infinity } = {}) {
+export function stageSize(
+  width,
+  height,
+  aspect,
+  { type = 1, beside = true, full = false, most: left = Infinity } = {},
+) {
   const named = width - DESK_GAP - FOUR_KERNELS - NAME_WIDTH * type;
   const low = beside && Number.isFinite(left);
-  const room = !beside ? width : low ? COLUMN_SHARE * width : named >= SMALLEST_STAGE ? named : width - DESK_GAP - FOUR_KERNELS;
-  const most = beside && type > 1 ? (full ? FULL_CLASS_SHARE * width : clamp(width - DESK_GAP - EIGHT_KERNELS, CLASS_LEAST * width, CLASS_MOST * width)) : room;
-  const [least, highest] = full ? [SMALLEST_FULL, Infinity] : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
+  const room = !beside
+    ? width
+    : low
+      ? COLUMN_SHARE * width
+      : named >= SMALLEST_STAGE
+        ? named
+        : width - DESK_GAP - FOUR_KERNELS;
+  const most =
+    beside && type > 1
+      ? full
+        ? FULL_CLASS_SHARE * width
+        : clamp(width - DESK_GAP - EIGHT_KERNELS, CLASS_LEAST * width, CLASS_MOST * width)
+      : room;
+  const [least, highest] = full
+    ? [SMALLEST_FULL, Infinity]
+    : [beside ? SMALLEST_STAGE / clamp(type, 1, 1.3) : SMALLEST_ABOVE / clamp(type, 1, 1.3), LARGEST_STAGE];
   const smallest = Math.min(least, Math.max(left, SMALLEST_DOCKED));
   return Math.floor(Math.min(room, most, clamp(height, smallest, highest) * aspect));
 }
@@ -94,7 +112,12 @@ export function arrangeStrip(counts, width, height, type = 1, wordy = false) {
   if (wordy) {
     const across = Math.max(1, Math.floor((width + STRIP_GAP) / (WORDY_LEAST * type + STRIP_GAP)));
     const columns = Math.ceil(most / Math.ceil(most / across));
-    return { named: false, columns, side: Math.min(Math.floor((width + STRIP_GAP) / columns) - STRIP_GAP, WORDY_MOST * type), fits: true };
+    return {
+      named: false,
+      columns,
+      side: Math.min(Math.floor((width + STRIP_GAP) / columns) - STRIP_GAP, WORDY_MOST * type),
+      fits: true,
+    };
   }
   const down = height - counts.length * STRIP_NAME * type - (counts.length - 1) * STRIP_ROW_GAP;
   const fitting = Math.max(1, Math.floor((width + STRIP_GAP) / (SMALLEST_STRIP_KERNEL + STRIP_GAP)));
@@ -103,8 +126,10 @@ export function arrangeStrip(counts, width, height, type = 1, wordy = false) {
     const lines = counts.reduce((total, count) => total + Math.ceil(count / columns), 0);
     const across = Math.floor((width + STRIP_GAP) / columns) - STRIP_GAP;
     const labeled = Math.floor(Math.min(across, down / lines - STRIP_TEXT * type, LARGEST_KERNEL * type));
-    const side = labeled >= LABELED_KERNEL ? labeled : Math.floor(Math.min(across, down / lines - BARE_TEXT, LABELED_KERNEL - 1));
-    if (side >= SMALLEST_STRIP_KERNEL && (!best.fits || side > best.side)) best = { named: false, columns, side, fits: true };
+    const side =
+      labeled >= LABELED_KERNEL ? labeled : Math.floor(Math.min(across, down / lines - BARE_TEXT, LABELED_KERNEL - 1));
+    if (side >= SMALLEST_STRIP_KERNEL && (!best.fits || side > best.side))
+      best = { named: false, columns, side, fits: true };
   }
   return best;
 }
@@ -143,7 +168,12 @@ export function sizesDesk(width, height, pictures, maps, aspect, count, type = 1
   const fit = Math.floor((width + CELL_GAP) / columns) - CELL_GAP;
   const side = Math.floor(clamp(kernels, Math.min(smallest, fit), Math.min(fit, LARGEST_KERNEL * type)));
   const left = beside ? height - lines * (side + SIZES_TEXT * type) : LARGEST_STAGE;
-  return { beside, columns, side, stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)) };
+  return {
+    beside,
+    columns,
+    side,
+    stage: Math.floor(Math.min(each, clamp(left, SMALLEST_PAIR, LARGEST_STAGE) * aspect)),
+  };
 }
 
 /**
@@ -156,12 +186,15 @@ export function sizesDesk(width, height, pictures, maps, aspect, count, type = 1
  */
 export function arrange(counts, width, height, type = 1, least = SMALLEST_KERNEL) {
   const beside = least >= SMALLEST_KERNEL && width >= NAME_WIDTH * type + FOUR_KERNELS - CELL_GAP; // not in a strip
-  const ways = (/** @type {number} */ smallest) => [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
+  const ways = (/** @type {number} */ smallest) =>
+    [beside, false].map((named) => arrangeNamed(named, counts, width, height, type, smallest));
   const [found, above] = ways(least * clamp(type, 1, MAX_LARGER));
   if (found.fits || !beside) return found;
   if (above.fits) return above; // rather all in sight
   // Large letters: kernels that are no larger than usual, if then all are in sight.
-  const small = ways(least).filter(({ fits }) => fits).sort((a, b) => b.side - a.side);
+  const small = ways(least)
+    .filter(({ fits }) => fits)
+    .sort((a, b) => b.side - a.side);
   return small[0] ?? found;
 }
 
@@ -192,7 +225,12 @@ function arrangeNamed(named, counts, width, height, type, smallest) {
   if (!Number.isFinite(height)) {
     const fitting = clamp(Math.floor((wide + CELL_GAP) / (smallest + CELL_GAP)), 1, most);
     const columns = Math.ceil(most / Math.ceil(most / fitting));
-    return { named, columns, side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL), fits: true };
+    return {
+      named,
+      columns,
+      side: Math.min(Math.floor((wide + CELL_GAP) / columns) - CELL_GAP, LARGEST_KERNEL),
+      fits: true,
+    };
   }
   /** @type {{ columns: number, lines: number, side: number } | undefined} */
   let best;

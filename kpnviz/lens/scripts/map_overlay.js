@@ -53,7 +53,9 @@ export class MapOverlay {
   /** @param {Field} field */
   framesOf({ count }) {
     const { state } = this;
-    return this.kind.classes && state.mapAll ? Array.from({ length: count }, (_, i) => i) : [Math.min(state.frame, count - 1)];
+    return this.kind.classes && state.mapAll
+      ? Array.from({ length: count }, (_, i) => i)
+      : [Math.min(state.frame, count - 1)];
   }
 
   /**
@@ -164,7 +166,11 @@ export class MapOverlay {
       const end = this.kind.classes ? 1 : this.end;
       const colorOf = (/** @type {number} */ i) => {
         const value = this.valueAt(maps, i, method);
-        return this.kind.classes ? this.classColor(value) : state.mode === "share" ? palette.at(value / end) : SEQUENTIAL.at((2 * value) / end - 1);
+        return this.kind.classes
+          ? this.classColor(value)
+          : state.mode === "share"
+            ? palette.at(value / end)
+            : SEQUENTIAL.at((2 * value) / end - 1);
       };
       bitmap(maps.h, maps.w, colorOf, this.canvas);
       context.globalAlpha = this.kind.classes ? HEAVY : 1;
@@ -218,7 +224,13 @@ export class MapOverlay {
     const shift = state.frame > 0 && state.shifts?.[state.frame];
     if (state.mode !== "displacement" || !shift) return;
     const [toX, toY] = [x + shift[1] * state.scale * this.longer, y + shift[0] * state.scale * this.longer];
-    cased(context, ink.shift, 2 * weight, () => (context.moveTo(x, y), context.lineTo(toX, toY), context.arc(toX, toY, 2 * weight, 0, 2 * Math.PI)), ink.faint);
+    cased(
+      context,
+      ink.shift,
+      2 * weight,
+      () => (context.moveTo(x, y), context.lineTo(toX, toY), context.arc(toX, toY, 2 * weight, 0, 2 * Math.PI)),
+      ink.faint,
+    );
   }
 
   // --- the legend -------------------------------------------------------------------------------
@@ -231,7 +243,11 @@ export class MapOverlay {
     const { methods } = this;
     const ready = methods.every((method) => this.mapsOf(method));
     const what = bar.querySelector(".what");
-    if (what instanceof HTMLElement) Object.assign(what, { textContent: title + (classes ? "" : ` of frame ${state.frame}`) + (unit ? `, ${unit}` : ""), title: tip });
+    if (what instanceof HTMLElement)
+      Object.assign(what, {
+        textContent: title + (classes ? "" : ` of frame ${state.frame}`) + (unit ? `, ${unit}` : ""),
+        title: tip,
+      });
     parts.find(".of-map label").hidden = !classes || state.mode === "kinds";
     parts.input("mapped").value = state.mapAll ? "all" : "one";
     parts.find("[name=mapped] [value=one]").textContent = `frame ${state.frame}`;

@@ -82,7 +82,9 @@ export class Marks {
     const { top, bottom, left, right } = state.means.regionOf(method);
     const [x, y] = this.cornerOf([top, left]);
     context.setLineDash([6, 4]);
-    cased(context, "#fff", 1.25 * weight, () => context.rect(x, y, (right - left) * state.scale, (bottom - top) * state.scale));
+    cased(context, "#fff", 1.25 * weight, () =>
+      context.rect(x, y, (right - left) * state.scale, (bottom - top) * state.scale),
+    );
     context.setLineDash([]);
   }
 

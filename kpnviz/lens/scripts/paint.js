@@ -184,7 +184,9 @@ export function drawFactors(canvas, size, { weights, K, max, boxSize, palette, i
   const thick = Math.max(unit - (unit > 4 ? 1 : 0), 1);
   for (let i = 0; u && v && i < K; i++) {
     const [place, most] = [left + i * unit + (unit - thick) / 2, margin - 4];
-    const [across, down] = [u[i], v[i]].map((value) => Math.max(Math.min(Math.abs(value) / end, 1) * most, value ? 1 : 0));
+    const [across, down] = [u[i], v[i]].map((value) =>
+      Math.max(Math.min(Math.abs(value) / end, 1) * most, value ? 1 : 0),
+    );
     const base = left - 3;
     context.fillStyle = css(palette.at(Math.sign(u[i]) * FACTOR_COLOR));
     context.fillRect(base - across, place, across, thick);
@@ -230,13 +232,26 @@ export function drawResponse(canvas, size, { values, side, ink }) {
  */
 function drawMarks(context, size, unit, { centroid, shift, ink }) {
   const middle = size / 2;
-  if (shift) drawShift(context, size, [middle + shift[1] * unit, middle + shift[0] * unit], clamp(0.62 * unit, 3.5, 0.24 * size), ink, casingOf(unit));
+  if (shift)
+    drawShift(
+      context,
+      size,
+      [middle + shift[1] * unit, middle + shift[0] * unit],
+      clamp(0.62 * unit, 3.5, 0.24 * size),
+      ink,
+      casingOf(unit),
+    );
   if (!centroid) return;
   // Where its lines fill whole pixels of the screen: between two, they would be half as strong.
   const whole = (/** @type {number} */ place) => Math.round(place - ink.weight / 2) + ink.weight / 2;
   const [x, y] = [whole(middle + centroid[1] * unit), whole(middle + centroid[0] * unit)];
   const arms = () => {
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [dx, dy] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
       context.moveTo(x + 1.5 * ink.weight * dx, y + 1.5 * ink.weight * dy);
       context.lineTo(x + 4.5 * ink.weight * dx, y + 4.5 * ink.weight * dy);
     }
@@ -256,7 +271,15 @@ function drawMarks(context, size, unit, { centroid, shift, ink }) {
 function drawShift(context, size, [x, y], radius, ink, casing) {
   const half = size / 2;
   const out = Math.max(Math.abs(x - half), Math.abs(y - half)) / (half - 2);
-  if (out <= 1) return cased(context, ink.shift, 1.25 * ink.weight, () => context.arc(x, y, radius, 0, 2 * Math.PI), ink.faint, casing);
+  if (out <= 1)
+    return cased(
+      context,
+      ink.shift,
+      1.25 * ink.weight,
+      () => context.arc(x, y, radius, 0, 2 * Math.PI),
+      ink.faint,
+      casing,
+    );
   const [tipX, tipY] = [half + (x - half) / out, half + (y - half) / out];
   const angle = Math.atan2(y - half, x - half);
   /** @returns {[number, number]} */

@@ -28,7 +28,18 @@ function makePalette(stops) {
 
 export const PALETTES = { light: makePalette(STOPS.light), dark: makePalette(STOPS.dark) };
 
-const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+const VIRIDIS = [
+  "#440154",
+  "#482878",
+  "#3e4989",
+  "#31688e",
+  "#26828e",
+  "#1f9e89",
+  "#35b779",
+  "#6ece58",
+  "#b5de2b",
+  "#fde725",
+];
 
 /** Numbers from dark to bright, as in the figures of Python (Viridis). */
 export const SEQUENTIAL = makePalette(VIRIDIS);

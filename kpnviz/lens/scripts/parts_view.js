@@ -17,8 +17,16 @@ const square = (size) => `${size}×${size}`;
  * Why there is nothing to take apart in a method's kernels, a sentence; "" where there is.
  * @param {KernelMethod} method
  */
-export function wholeText({ kernels: { K, sizes, F, parts: { separable, basis } } }) {
-  if (basis) return `Each of its kernels is a sum of the same ${F} basis kernels of ${square(K)}: it has one size and no factors to take apart.`;
+export function wholeText({
+  kernels: {
+    K,
+    sizes,
+    F,
+    parts: { separable, basis },
+  },
+}) {
+  if (basis)
+    return `Each of its kernels is a sum of the same ${F} basis kernels of ${square(K)}: it has one size and no factors to take apart.`;
   if (separable || sizes.length > 1) return "";
   return `It predicts the ${K * K} weights of its ${square(K)} kernel one by one: it has one size and no factors to take apart.`;
 }
@@ -29,7 +37,9 @@ export function wholeText({ kernels: { K, sizes, F, parts: { separable, basis } 
  * @returns {RowPlan[]}
  */
 function rowsOfFrame(state) {
-  const shown = methodRows(state).filter(({ method }) => !state.data.sizes || state.outlined.some((one) => one === method));
+  const shown = methodRows(state).filter(
+    ({ method }) => !state.data.sizes || state.outlined.some((one) => one === method),
+  );
   return shown.map((row) => {
     const { method } = row;
     if (!method?.kernels || row.waiting) return row;
@@ -69,7 +79,8 @@ const isMixed = (state) => state.kernelMethods.some((method) => "other" in state
 export const partsView = {
   title: "Sizes",
   ofFrame: true,
-  about: (state) => `${state.byHand.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)} ${state.data.sizes ? state.outlined.map(({ title }) => title) : ""}`,
+  about: (state) =>
+    `${state.byHand.keepShare} ${state.allFrames ? `all of ${state.chosenMethod?.title}` : ""} ${isMixed(state)} ${state.data.sizes ? state.outlined.map(({ title }) => title) : ""}`,
   rows: (state) => (state.allFrames ? rowsOfSizes(state) : rowsOfFrame(state)),
   contents(painter, row) {
     const { state } = painter;
@@ -121,11 +132,22 @@ function contentsOfFrame(painter, { method, found }) {
   const loss = state.byHand.lossText(state.kernelMethods[m]);
   return {
     cells,
-    lines: !found.covered ? sumLines(found) : [
-      ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
-      { text: `spread ${signed(shape.spread, 2)} px`, tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}` },
-      loss ? { text: `Δ ${loss}`, tip: `What the picture's PSNR changes by without the sizes that are off${state.byHand.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`, kind: "loss" } : null,
-    ],
+    lines: !found.covered
+      ? sumLines(found)
+      : [
+          ...receipt(found.sums, found, "The sum over the frames of patch times kernel, taken here"),
+          {
+            text: `spread ${signed(shape.spread, 2)} px`,
+            tip: `Of frame ${frame}'s kernel, as it is applied: ${numbers}`,
+          },
+          loss
+            ? {
+                text: `Δ ${loss}`,
+                tip: `What the picture's PSNR changes by without the sizes that are off${state.byHand.keepShare ? "" : ". Where the shares of those left sum to more or less than before, the picture gets brighter or darker, and that counts"}`,
+                kind: "loss",
+              }
+            : null,
+        ],
   };
 }
 
@@ -166,7 +188,12 @@ function cellOf(painter, { size: n, weights, u, v }, K, parts, frame, kept, scal
   const all = parts.reduce((sum, part) => sum + (kept.includes(part.size) ? sumOfSizes(part.weights) : 0), 0);
   const carried = on && all ? sumOfSizes(weights) / all : 0;
   const { spread } = shapeOf(weights, n, centroid);
-  const click = parts.length === 1 ? "" : on && kept.length === 1 ? ". The last one stays" : `. Click: switch it ${on ? "off" : "on"}`;
+  const click =
+    parts.length === 1
+      ? ""
+      : on && kept.length === 1
+        ? ". The last one stays"
+        : `. Click: switch it ${on ? "off" : "on"}`;
   return {
     ...{ bar: share, text: on ? percent(share) : "off", dim: !on },
     pressed: parts.length > 1 ? on : undefined,
@@ -200,7 +227,10 @@ function contentsOfAll(painter, row) {
   const n = row.part === undefined ? found.K : method.kernels.sizes[row.part];
   const on = row.part === undefined || kept.includes(n);
   const carried = taken.map((parts) => parts.map((part) => (kept.includes(part.size) ? sumOfSizes(part.weights) : 0)));
-  const [own, all] = [carried.reduce((sum, of) => sum + of[row.part ?? 0], 0), carried.flat().reduce((sum, one) => sum + one, 0)];
+  const [own, all] = [
+    carried.reduce((sum, of) => sum + of[row.part ?? 0], 0),
+    carried.flat().reduce((sum, one) => sum + one, 0),
+  ];
   return {
     cells: kernels.map(({ weights }, i) => {
       const { mass, centroid } = kernelStats(weights, n);
@@ -221,6 +251,11 @@ function contentsOfAll(painter, row) {
     lines:
       row.part === undefined
         ? sumLines(found)
-        : [{ text: on ? `${percent(all ? own / all : 0)} of all |w|` : "off", tip: "Of the |w| of all sizes and frames at this pixel" }],
+        : [
+            {
+              text: on ? `${percent(all ? own / all : 0)} of all |w|` : "off",
+              tip: "Of the |w| of all sizes and frames at this pixel",
+            },
+          ],
   };
 }

@@ -28,7 +28,11 @@ function arraysOf(places, bytes) {
   // What came in a message may start at an odd address, typed arrays may not.
   const { buffer, byteOffset } = bytes.byteOffset % 8 ? bytes.slice() : bytes;
   return places.map(({ dtype, shape, offset }) => ({
-    values: new ARRAY_TYPES[dtype](/** @type {ArrayBuffer} */ (buffer), byteOffset + offset, shape.reduce((a, b) => a * b, 1)),
+    values: new ARRAY_TYPES[dtype](
+      /** @type {ArrayBuffer} */ (buffer),
+      byteOffset + offset,
+      shape.reduce((a, b) => a * b, 1),
+    ),
     shape,
   }));
 }
@@ -60,10 +64,7 @@ export function readPayload(bytes) {
   return frozen({
     ...header,
     frames: inChannels(arrays[header.frames]),
-    clean:
-      clean === null
-        ? null
-        : inChannels({ ...arrays[clean], values: fromHalves(valuesOf(clean)) }),
+    clean: clean === null ? null : inChannels({ ...arrays[clean], values: fromHalves(valuesOf(clean)) }),
     // A method that is still at work has a panel without a picture.
     panels: header.panels.map((/** @type {any} */ panel) => ({ ...panel, image: imageOf(panel.image) })),
     methods: header.methods.map((/** @type {any} */ { kernels, steps, ...method }) => ({
@@ -71,14 +72,15 @@ export function readPayload(bytes) {
       kernels: fieldOf(kernels),
       steps:
         steps &&
-        steps.map((/** @type {any} */ step) => ({ ...step, image: imageOf(step.image), kernels: fieldOf(step.kernels) })),
+        steps.map((/** @type {any} */ step) => ({
+          ...step,
+          image: imageOf(step.image),
+          kernels: fieldOf(step.kernels),
+        })),
     })),
     sizes: sizes && { ...sizes, local: valuesOf(sizes.local), index: valuesOf(sizes.index) },
     moving: moving && { ...moving, object_at: valuesOf(moving.object_at) },
-    motion:
-      motion === null
-        ? null
-        : { ...arrays[motion], values: fromHalves(valuesOf(motion)) },
+    motion: motion === null ? null : { ...arrays[motion], values: fromHalves(valuesOf(motion)) },
   });
 }
 

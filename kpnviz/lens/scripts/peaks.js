@@ -35,11 +35,14 @@ export function peaksOf(map, H, W, count = MOST, apart = APART) {
     const value = map[y * W + x];
     if (!(value > 0)) return false;
     for (let j = Math.max(0, y - apart); j <= Math.min(H - 1, y + apart); j++)
-      for (let i = Math.max(0, x - apart); i <= Math.min(W - 1, x + apart); i++) if (map[j * W + i] > value) return false;
+      for (let i = Math.max(0, x - apart); i <= Math.min(W - 1, x + apart); i++)
+        if (map[j * W + i] > value) return false;
     return true;
   };
   const peaks = [];
-  for (let y = top; y < H - top; y++) for (let x = left; x < W - left; x++) if (largest(y, x)) peaks.push({ at: /** @type {Pixel} */ ([y, x]), value: map[y * W + x] });
+  for (let y = top; y < H - top; y++)
+    for (let x = left; x < W - left; x++)
+      if (largest(y, x)) peaks.push({ at: /** @type {Pixel} */ ([y, x]), value: map[y * W + x] });
   peaks.sort((a, b) => b.value - a.value);
   /** @type {typeof peaks} */
   const kept = [];

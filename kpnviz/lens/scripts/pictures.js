@@ -48,7 +48,12 @@ export class Pictures {
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.stages = [this.makeStage("other"), this.makeStage("shown")];
     this.surface = this.stages[1].marks; // what takes the keys
-    const attributes = { tabindex: "0", role: "application", "aria-roledescription": "kernel lens", "aria-label": KEYS_LABEL };
+    const attributes = {
+      tabindex: "0",
+      role: "application",
+      "aria-roledescription": "kernel lens",
+      "aria-label": KEYS_LABEL,
+    };
     for (const [name, value] of Object.entries(attributes)) this.surface.setAttribute(name, value);
   }
 
@@ -82,7 +87,9 @@ export class Pictures {
     parts.find(".stages").replaceChildren(...this.stages.map(({ element }) => element));
     this.film.build();
     for (const select of parts.root.querySelectorAll("[name=against], [name=shown], [name=other]"))
-      select.replaceChildren(...this.state.data.panels.map((panel) => new Option(this.film.titleOf(panel), panel.name)));
+      select.replaceChildren(
+        ...this.state.data.panels.map((panel) => new Option(this.film.titleOf(panel), panel.name)),
+      );
   }
 
   // --- layout -----------------------------------------------------------------------------------
@@ -125,7 +132,11 @@ export class Pictures {
     }
     // For a class, small pictures stand in one line: it looks at the large one.
     this.column = Math.max(this.width, least);
-    this.film.layOut(stage.beside ? this.column : width, aspect, weight > 1 ? THUMB - 20 : !stage.beside && this.state.channels > 1 ? THUMB + 4 : THUMB - 8); // three values need their width
+    this.film.layOut(
+      stage.beside ? this.column : width,
+      aspect,
+      weight > 1 ? THUMB - 20 : !stage.beside && this.state.channels > 1 ? THUMB + 4 : THUMB - 8,
+    ); // three values need their width
     parts.find(".looking").style.width = stage.beside ? `${this.column}px` : "";
     parts.find(".stages").style.width = `${this.width}px`;
   }
@@ -185,7 +196,10 @@ export class Pictures {
       if (wiped) this.wipe.draw(context, () => this.drawPanel(context, other));
       stage.left.element.hidden = compare === "pair" ? stage.role === "shown" : !wiped;
       stage.right.element.hidden = stage.role === "other" || rolls;
-      for (const { label, panel } of [{ label: stage.left, panel: other }, { label: stage.right, panel: shown }]) {
+      for (const { label, panel } of [
+        { label: stage.left, panel: other },
+        { label: stage.right, panel: shown },
+      ]) {
         label.select.value = panel.name;
         const starred = panel === state.star && !state.variantOf(panel);
         label.score.textContent = film.scoreOf(panel) + (starred ? " ★" : "");

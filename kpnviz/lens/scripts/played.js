@@ -28,10 +28,13 @@ export class Played extends Viewed {
   play() {
     if (this.player) return this.stopPlaying();
     this.sumTo(0);
-    this.player = setInterval(() => {
-      this.sumTo((this.summed ?? 0) + 1);
-      if (this.summed === this.frames) this.stopPlaying();
-    }, Math.min(PLAY_MS, (12 * PLAY_MS) / this.frames));
+    this.player = setInterval(
+      () => {
+        this.sumTo((this.summed ?? 0) + 1);
+        if (this.summed === this.frames) this.stopPlaying();
+      },
+      Math.min(PLAY_MS, (12 * PLAY_MS) / this.frames),
+    );
     this.changed("pictures");
   }
 

@@ -58,7 +58,9 @@ export class Pointers {
       stages.addEventListener("pointerup", (event) => this.onUp(event));
       stages.addEventListener("pointercancel", (event) => this.onCancel(event));
       // A finger that has pinned takes the pixel along; else the browser scrolls the page.
-      stages.addEventListener("touchmove", (event) => this.keepsFinger && event.cancelable && event.preventDefault(), { passive: false });
+      stages.addEventListener("touchmove", (event) => this.keepsFinger && event.cancelable && event.preventDefault(), {
+        passive: false,
+      });
       stages.addEventListener("contextmenu", (event) => this.down.size && event.preventDefault());
       stages.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && this.state.backToPin());
       stages.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });

@@ -39,7 +39,9 @@ export class PredictedAnew {
   get offered() {
     const { predictor, state: { data } } = this; // prettier-ignore
     if (!predictor || predictor.burst !== data.burst || !data.noise || data.series) return false;
-    const known = data.methods.every(({ panel }) => data.panels[panel].image && predictor.networks.includes(data.panels[panel].name));
+    const known = data.methods.every(
+      ({ panel }) => data.panels[panel].image && predictor.networks.includes(data.panels[panel].name),
+    );
     return known && data.methods.length > 0;
   }
 
@@ -76,12 +78,20 @@ export class PredictedAnew {
     const { frames } = byHand;
     const [noiseOfAll] = noise ?? [];
     try {
-      const answers = await Promise.all(methods.map(({ panel }) => predict(panels[panel].name, frames, noiseOfAll, 2 ** assumed.applied)));
+      const answers = await Promise.all(
+        methods.map(({ panel }) => predict(panels[panel].name, frames, noiseOfAll, 2 ** assumed.applied)),
+      );
       if (about !== this.about) return;
       this.found = new Map(
         methods.map((method, m) => {
           const { image, factors } = answers[m];
-          return [method, { field: factors && method.kernels && method.kernels.withFactors(factors), variant: { image, score: byHand.scoreOf(image) } }];
+          return [
+            method,
+            {
+              field: factors && method.kernels && method.kernels.withFactors(factors),
+              variant: { image, score: byHand.scoreOf(image) },
+            },
+          ];
         }),
       );
     } catch (error) {

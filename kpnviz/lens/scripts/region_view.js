@@ -37,8 +37,15 @@ export const regionView = {
         };
       }),
       lines: [
-        { text: `shares: ${percent(shares.reduce((sum, share) => sum + share, 0))}`, kind: "total", tip: "The mean over the region of what all shares sum to" },
-        { text: `spread ${signed(Math.max(...spreads), 2)} px`, tip: "Of the widest of the mean kernels: what the region's kernels do at different places makes their mean wide" },
+        {
+          text: `shares: ${percent(shares.reduce((sum, share) => sum + share, 0))}`,
+          kind: "total",
+          tip: "The mean over the region of what all shares sum to",
+        },
+        {
+          text: `spread ${signed(Math.max(...spreads), 2)} px`,
+          tip: "Of the widest of the mean kernels: what the region's kernels do at different places makes their mean wide",
+        },
       ],
     };
   },

@@ -58,15 +58,27 @@ export const responseView = {
     const frames = framesOf(state, cells.length).map((i) => {
       const { share, weights } = cells[i];
       const { response, draw } = one([weights], null);
-      return { bar: share, text: percent(share), tip: `Frame ${i}: at frequency 0, its share of ${signed(100 * share, 1)} %; ${along(response)}`, draw };
+      return {
+        bar: share,
+        text: percent(share),
+        tip: `Frame ${i}: at frequency 0, its share of ${signed(100 * share, 1)} %; ${along(response)}`,
+        draw,
+      };
     });
     const total = cells.reduce((sum, { share }) => sum + share, 0);
     const left = noiseLeft(kernels, divisor);
     if (cells.length > 1) {
       const moved = shifts?.slice(0, cells.length) ?? null;
       const { response, draw } = one(kernels, moved);
-      const how = moved ? `each frame's true shift taken out (${moved.map(offset).join(", ")})` : "as if the scene stood still";
-      frames.unshift({ bar: total, text: percent(total), tip: `All frames together, ${how}: ${along(response)}`, draw });
+      const how = moved
+        ? `each frame's true shift taken out (${moved.map(offset).join(", ")})`
+        : "as if the scene stood still";
+      frames.unshift({
+        bar: total,
+        text: percent(total),
+        tip: `All frames together, ${how}: ${along(response)}`,
+        draw,
+      });
     }
     return {
       cells: frames,

@@ -23,7 +23,8 @@ function nextByKey(items, from, key) {
   for (const item of items) {
     const box = item.getBoundingClientRect();
     const [down, across] = [Math.round(sign * (box.top - top)), Math.abs(box.left - left)];
-    if (down > 0 && (down < best[0] || (down === best[0] && across < best[1]))) [nearest, best] = [item, [down, across]];
+    if (down > 0 && (down < best[0] || (down === best[0] && across < best[1])))
+      [nearest, best] = [item, [down, across]];
   }
   return nearest;
 }

@@ -67,7 +67,8 @@ export class Rows {
     this.tabGroup.stopAt(chosen);
     // Where tabs are swiped, the chosen one is in sight.
     const [tab, tabs] = [chosen.getBoundingClientRect(), this.tabs.getBoundingClientRect()];
-    if (tab.left < tabs.left || tab.right > tabs.right) this.tabs.scrollLeft += tab.left - tabs.left - (tabs.width - tab.width) / 2;
+    if (tab.left < tabs.left || tab.right > tabs.right)
+      this.tabs.scrollLeft += tab.left - tabs.left - (tabs.width - tab.width) / 2;
     this.cellGroup.stopAt(this.rows[0]?.cells[state.frame]?.element);
     parts.find(".steps").hidden = state.look !== "sum";
     parts.find(".of-region").hidden = state.look !== "region";
@@ -142,7 +143,9 @@ export class Rows {
     const items = [];
     const drawn = marks && look !== "sum" && look !== "frequencies"; // marks are on kernels and patches
     if (drawn && look !== "frames")
-      items.push(legendEntry("centroid", CROSS, look === "matching" ? "least cost; centroid" : "centroid", MARKS.center));
+      items.push(
+        legendEntry("centroid", CROSS, look === "matching" ? "least cost; centroid" : "centroid", MARKS.center),
+      );
     if (drawn && shiftsKnown && frames > 1) {
       items.push(legendEntry("shift", RING, look === "uses" ? "its scene in frame 0" : "true shift", MARKS.shift));
       items.push(legendEntry("shift beyond", TRIANGLE, "beyond the kernel", MARKS.beyond));
@@ -150,7 +153,10 @@ export class Rows {
     if (look === "frames") items.push(legendEntry("reach", SQUARE, "the kernel's square", MARKS.reach));
     const parts = look === "sum" ? "part of the pixel" : "share";
     if (!["sizes", "frequencies"].includes(look))
-      items.push(legendEntry("share", BAR, parts, MARKS.share), legendEntry("share negative", BAR, `negative ${parts}`, MARKS.negative));
+      items.push(
+        legendEntry("share", BAR, parts, MARKS.share),
+        legendEntry("share negative", BAR, `negative ${parts}`, MARKS.negative),
+      );
     const best = make("small", "star", make("span", "best", "★"), ` PSNR leads by ${VISIBLE_LEAD} dB or more`);
     best.title = MARKS.star.replace("{lead}", `${VISIBLE_LEAD}`);
     // It keeps its place while methods are at work: kernels do not move when the last one shows who leads.
@@ -171,7 +177,11 @@ export class Rows {
     const counts = this.rows.map(({ plan }) => Math.max(plan.count, 1));
     const strip = how === "strip";
     const least = (how === "small" || how === "above") && !this.view.wordy ? STRIP_KERNEL : undefined;
-    const arranged = strip ? arrangeStrip(counts, width, height, type, this.view.wordy) : how === "above" ? arrangeAbove(counts, width, height, type, least) : arrange(counts, width, height, type, least);
+    const arranged = strip
+      ? arrangeStrip(counts, width, height, type, this.view.wordy)
+      : how === "above"
+        ? arrangeAbove(counts, width, height, type, least)
+        : arrange(counts, width, height, type, least);
     this.box.classList.toggle("strip", strip);
     this.box.classList.toggle("bare", strip && arranged.side < LABELED_KERNEL);
     this.box.classList.toggle("wordy", Boolean(this.view.wordy));
@@ -205,7 +215,10 @@ export class Rows {
         content.cells.forEach((one, i) => this.paintCell(cells[i], one));
         swatch.hidden = !content.swatch;
         if (content.swatch) swatch.style.background = content.swatch;
-        this.writeLines(lines, content.lines.filter((line) => line !== null));
+        this.writeLines(
+          lines,
+          content.lines.filter((line) => line !== null),
+        );
         progress.hidden = content.progress === undefined;
         if (content.progress !== undefined) running.style.width = `${100 * clamp(content.progress, 0, 1)}%`;
       }
@@ -213,7 +226,10 @@ export class Rows {
         const side = plan.panels && film.sideOf(plan.panels[i]);
         const at = state.rolling ?? state.frame;
         const chosen = element.dataset.frame === `${at}`;
-        element.setAttribute("aria-pressed", `${plan.panels ? Boolean(side) : plan.cells ? (pressed ?? chosen) : i === at}`);
+        element.setAttribute(
+          "aria-pressed",
+          `${plan.panels ? Boolean(side) : plan.cells ? (pressed ?? chosen) : i === at}`,
+        );
         if (side !== undefined) element.dataset.side = side;
       });
     }

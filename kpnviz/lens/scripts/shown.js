@@ -184,13 +184,25 @@ export class Shown {
    * @returns {Display}
    */
   get display() {
-    const { view, frame, mode, against, stops, linear, compare, shown, other, look, channel, assumed, series, byHand } = this;
+    const { view, frame, mode, against, stops, linear, compare, shown, other, look, channel, assumed, series, byHand } =
+      this;
     const { moved: { frame: moved, shift } } = byHand; // prettier-ignore
     const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
     return {
       ...{ frame, mode, against, stops, linear, compare, shown, other, look, channel, step: series.step },
-      ...{ all: this.allFrames, region: this.region, kinds: this.kindCount, off: byHand.offSizes, keep: byHand.keepShare },
-      ...{ dropped: byHand.dropped, nonnegative: byHand.nonnegative, moved: byHand.isMoved ? [moved, ...shift] : null, anew: this.anew.asked },
+      ...{
+        all: this.allFrames,
+        region: this.region,
+        kinds: this.kindCount,
+        off: byHand.offSizes,
+        keep: byHand.keepShare,
+      },
+      ...{
+        dropped: byHand.dropped,
+        nonnegative: byHand.nonnegative,
+        moved: byHand.isMoved ? [moved, ...shift] : null,
+        anew: this.anew.asked,
+      },
       assumed: round(assumed.power),
       view: this.isWhole ? null : [view.y, view.x, view.zoom].map(round),
     };
@@ -435,7 +447,8 @@ export class Shown {
     this.anew.follow();
     this.shifts = this.shiftsAt(y, x);
     this.found = this.look === "sizes" ? this.frameKernelsAt(y, x) : this.kernelsAt(y, x);
-    this.taken = this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
+    this.taken =
+      this.look === "parts" ? this.kernelMethods.map((method, m) => this.takeApart(method, this.found[m], y, x)) : [];
     this.autoMax = Math.max(0, ...this.drawnKernels.map(strongest));
     if (this.look === "ideal" && this.kernelMethods.length) this.ideal.follow();
   }
@@ -446,7 +459,10 @@ export class Shown {
     if (look === "kinds") return (chosenMethod && this.kinds.of(chosenMethod)?.kernels.flat()) ?? [];
     if (look === "region") return this.kernelMethods.flatMap((method) => this.means.of(method)?.kernels ?? []);
     const cells = this.taken.length
-      ? this.taken.flatMap((frames, m) => [...(frames?.flat() ?? []), ...(this.allFrames ? this.found[m].cells : [this.cellOf(m)])])
+      ? this.taken.flatMap((frames, m) => [
+          ...(frames?.flat() ?? []),
+          ...(this.allFrames ? this.found[m].cells : [this.cellOf(m)]),
+        ])
       : this.found.flatMap(({ cells }) => cells);
     return cells.map(({ weights }) => weights);
   }

@@ -42,7 +42,8 @@ export function* sizePictures(field, { values, shape: [, C, H, W] }) {
         for (let a = 0; a < K; a++) {
           const line = padded(y + inset + a - reach, H, padding);
           const from = ((frame * C + c) * H + line) * W;
-          for (let x = 0; x < across; x++) lines[a * across + x] = line < 0 || columns[x] < 0 ? 0 : values[from + columns[x]];
+          for (let x = 0; x < across; x++)
+            lines[a * across + x] = line < 0 || columns[x] < 0 ? 0 : values[from + columns[x]];
         }
         let first = 0;
         sizes.forEach((size, s) => {
@@ -51,7 +52,10 @@ export function* sizePictures(field, { values, shape: [, C, H, W] }) {
           for (let a = 0; a < size; a++) {
             inner.fill(0);
             for (let b = 0; b < size; b++) {
-              const [weight, value] = [(first + (separable ? size + b : a * size + b)) * width, (a + margin) * across + b + margin];
+              const [weight, value] = [
+                (first + (separable ? size + b : a * size + b)) * width,
+                (a + margin) * across + b + margin,
+              ];
               for (let x = 0; x < width; x++) inner[x] += factors[weight + x] * lines[value + x];
             }
             const u = (first + a) * width;
@@ -63,7 +67,8 @@ export function* sizePictures(field, { values, shape: [, C, H, W] }) {
       }
     sizes.forEach((_, s) => {
       for (let c = 0; c < C; c++)
-        for (let x = 0; x < width; x++) found[s].picture[(c * H + y + inset) * W + x + inset] = totals[s][c * width + x] / divisor;
+        for (let x = 0; x < width; x++)
+          found[s].picture[(c * H + y + inset) * W + x + inset] = totals[s][c * width + x] / divisor;
     });
     yield;
   }

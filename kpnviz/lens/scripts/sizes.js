@@ -106,7 +106,10 @@ export class Sizes {
    */
   buildLegend({ titles, classes, tie }, index) {
     const shares = sharesOf(index, titles.length);
-    const entry = (/** @type {Record<"color" | "name" | "members" | "tip", string>} */ { color, name, members, tip }, share = 0) => {
+    const entry = (
+      /** @type {Record<"color" | "name" | "members" | "tip", string>} */ { color, name, members, tip },
+      share = 0,
+    ) => {
       const swatch = make("i", "swatch");
       swatch.style.background = color;
       const item = make("span", "entry", swatch, make("b", "", name), members, ` ${shareText(share)}`);
@@ -175,7 +178,9 @@ export class Sizes {
     const places = sizesDesk(width, seen - around - below, count, maps, aspect, state.kernelMethods.length, type);
     const { beside, side, columns } = places;
     // Where all stands below each other, a picture is no higher than a low window.
-    const stage = beside ? places.stage : Math.floor(Math.min(places.stage, Math.max(desk.docked, LEAST_DOCKED) * aspect));
+    const stage = beside
+      ? places.stage
+      : Math.floor(Math.min(places.stage, Math.max(desk.docked, LEAST_DOCKED) * aspect));
     pictures.place({ beside, width: stage }, stage, true);
     this.size = state.size;
     Object.assign(this.stage.element.style, { width: `${this.size[0]}px`, height: `${this.size[1]}px` });
@@ -206,7 +211,8 @@ export class Sizes {
     const colors = CLASS_COLORS.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255));
     const colorOf = (/** @type {number} */ i) => {
       // Gray under the colors: those of the scene would be taken for a class.
-      const y = C === 1 ? image[i] : LUMINANCE_WEIGHTS.reduce((sum, weight, c) => sum + weight * image[c * H * W + i], 0);
+      const y =
+        C === 1 ? image[i] : LUMINANCE_WEIGHTS.reduce((sum, weight, c) => sum + weight * image[c * H * W + i], 0);
       const value = transfer(y / white);
       const color = colors[index[i] - 1];
       const [r, g, b] = color ? color.map((part) => HEAVY * part + (1 - HEAVY) * value) : [value, value, value];

@@ -53,7 +53,9 @@ export const sizesView = {
   note: ({ state, sizes }) =>
     `The bar under a kernel is as wide as the kernel truly is, and full at ${state.largest} px. PSNR: of the whole picture; here: in a ` +
     `Gaussian window (σ = ${state.data.sizes?.sigma} px) around the pixel, bold where it is highest. ` +
-    (sizes.aside ? "" : sizes.hasMap
-      ? sizes.rule
-      : "All these sizes are of one class, so there is no map of which class is best where."),
+    (sizes.aside
+      ? ""
+      : sizes.hasMap
+        ? sizes.rule
+        : "All these sizes are of one class, so there is no map of which class is best where."),
 };

@@ -68,7 +68,9 @@ export function drawSheets(context, { across, lean, down, origins }, [width, hei
     draw(i);
     context.restore();
     const corners = [[0, 0], [width, 0], [width, height], [0, height]].map(([u, v]) => [x + across * u - lean * v, y + down * v]); // prettier-ignore
-    cased(context, i === chosen ? MARK : "rgba(255, 255, 255, 0.75)", i === chosen ? 2 : 1, () => polygon(context, corners));
+    cased(context, i === chosen ? MARK : "rgba(255, 255, 255, 0.75)", i === chosen ? 2 : 1, () =>
+      polygon(context, corners),
+    );
     context.fillStyle = ink.text;
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
@@ -86,13 +88,21 @@ export function drawSheets(context, { across, lean, down, origins }, [width, hei
  * @param {{ corner: number[], scale: number, K: number, cells: Cell[], shifts: Shift[] | null, max: number, palette: Palette, ink: Ink, weight: number }} drawing
  *   corner: the left and top edge of the pixel on a picture, CSS pixels; scale: CSS pixels of a pixel
  */
-export function drawCore(context, { across, lean, down, origins }, [width, height], { corner, scale, K, cells, shifts, max, palette, ink, weight }) {
+export function drawCore(
+  context,
+  { across, lean, down, origins },
+  [width, height],
+  { corner, scale, K, cells, shifts, max, palette, ink, weight },
+) {
   const [left, top] = corner;
   const middle = [left + scale / 2, top + scale / 2];
   const inside = (/** @type {number[]} */ [u, v]) => u >= 0 && u <= width && v >= 0 && v <= height;
   if (!inside(middle)) return;
   /** @returns {[number, number]} */
-  const placeOf = (/** @type {number} */ i, /** @type {number[]} */ [u, v]) => [origins[i][0] + across * u - lean * v, origins[i][1] + down * v];
+  const placeOf = (/** @type {number} */ i, /** @type {number[]} */ [u, v]) => [
+    origins[i][0] + across * u - lean * v,
+    origins[i][1] + down * v,
+  ];
   const line = () => origins.forEach((_, i) => context[i ? "lineTo" : "moveTo"](...placeOf(i, middle)));
   cased(context, "rgba(255, 255, 255, 0.8)", 1, line);
   const r = (K - 1) / 2;

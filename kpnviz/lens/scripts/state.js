@@ -43,7 +43,13 @@ export class State extends Played {
     this.channel = clamp(channel, 0, 2);
     Object.assign(this, { allFrames: all, region, kindCount: kinds });
     const [movedFrame, dy, dx] = moved ?? [1, 0, 0];
-    Object.assign(this.byHand, { offSizes: off, keepShare: keep, nonnegative, dropped, moved: { frame: movedFrame, shift: [dy, dx] } });
+    Object.assign(this.byHand, {
+      offSizes: off,
+      keepShare: keep,
+      nonnegative,
+      dropped,
+      moved: { frame: movedFrame, shift: [dy, dx] },
+    });
     this.anew.asked = anew;
     this.byHand.load();
     this.choosePanels();

@@ -31,9 +31,14 @@ export function explainedWord(word) {
 }
 
 const ESCAPED = /[.*+?^${}()|[\]\\]/g;
-const NAMES = [...Object.keys(methods), ...Object.keys(words)].filter((name) => name !== "L").sort((a, b) => b.length - a.length);
+const NAMES = [...Object.keys(methods), ...Object.keys(words)]
+  .filter((name) => name !== "L")
+  .sort((a, b) => b.length - a.length);
 /** Words as they stand in names of methods and in sentences, the longest first. */
-const WORD = new RegExp(`(?<![\\w-])(?:${NAMES.map((name) => name.replace(ESCAPED, "\\$&")).join("|")}|L\\d+)(?![\\w-])`, "g");
+const WORD = new RegExp(
+  `(?<![\\w-])(?:${NAMES.map((name) => name.replace(ESCAPED, "\\$&")).join("|")}|L\\d+)(?![\\w-])`,
+  "g",
+);
 
 /**
  * A text cut into words that are explained, each where it first stands, and what is between them.

@@ -4,7 +4,8 @@ import { make } from "./elements.js";
 import { clamp } from "./layout.js";
 
 // What is explained; controls explain themselves by their titles, as they do something at a tap.
-const EXPLAINED = "[data-tip], .legend small[title], .lines span[title], .scale[title], .chip .score[title], .value[title]";
+const EXPLAINED =
+  "[data-tip], .legend small[title], .lines span[title], .scale[title], .chip .score[title], .value[title]";
 const GAP = 6; // CSS pixels
 const SOON_MS = 250;
 
@@ -21,11 +22,19 @@ export class Tips {
     this.at = null;
     this.stop = new AbortController();
     const { signal } = this.stop;
-    root.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.soon(explainedOf(event, "[data-tip]")), { signal });
-    root.addEventListener("focusin", (event) => {
-      const element = explainedOf(event, "[data-tip]");
-      if (element?.matches(":focus-visible")) this.show(element); // by keyboard: a tap or click toggles
-    }, { signal });
+    root.addEventListener(
+      "pointerover",
+      (event) => event.pointerType !== "touch" && this.soon(explainedOf(event, "[data-tip]")),
+      { signal },
+    );
+    root.addEventListener(
+      "focusin",
+      (event) => {
+        const element = explainedOf(event, "[data-tip]");
+        if (element?.matches(":focus-visible")) this.show(element); // by keyboard: a tap or click toggles
+      },
+      { signal },
+    );
     root.addEventListener("focusout", () => this.hide(), { signal });
     root.addEventListener("click", (event) => this.toggle(explainedOf(event, EXPLAINED)), { signal });
     root.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide(), { capture: true, signal });

@@ -95,8 +95,15 @@ function channelLine(sum, picture, allowed, c) {
  */
 export function receipt(sums, { pictures, allowed }, whose) {
   if (sums.length === 1)
-    return [{ text: `= ${signed(sums[0])}`, tip: `${whose}, linear intensity`, kind: "total" }, pictureLine(sums[0], pictures[0], allowed)];
-  const unit = { text: "linear intensity", kind: "unit", tip: "White is 1, or the burst's white level; the frames and pictures are kept so" };
+    return [
+      { text: `= ${signed(sums[0])}`, tip: `${whose}, linear intensity`, kind: "total" },
+      pictureLine(sums[0], pictures[0], allowed),
+    ];
+  const unit = {
+    text: "linear intensity",
+    kind: "unit",
+    tip: "White is 1, or the burst's white level; the frames and pictures are kept so",
+  };
   return [...sums.map((sum, c) => channelLine(sum, pictures[c], allowed, c)), unit];
 }
 
@@ -110,7 +117,11 @@ export function sumLines(found) {
   const mean = field.rule.reduce === "mean";
   const shares = cells.reduce((total, { share }) => total + share, 0);
   return [
-    ...receipt(sums, found, `The sum over the frames of patch times kernel${mean ? ", divided by the number of frames" : ""}, taken here`),
+    ...receipt(
+      sums,
+      found,
+      `The sum over the frames of patch times kernel${mean ? ", divided by the number of frames" : ""}, taken here`,
+    ),
     {
       text: `shares: ${percent(shares)}`,
       kind: "shares-sum",
@@ -160,7 +171,9 @@ export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise }
     return `They need the truth and the noise; of this burst ${unknown} unknown.`;
   }
   if (!clean) return "They need the frames without noise, which are not here.";
-  return weights > MAX_IDEAL_WEIGHTS ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.` : "";
+  return weights > MAX_IDEAL_WEIGHTS
+    ? `They are computed for up to ${MAX_IDEAL_WEIGHTS} weights; here are ${weights}.`
+    : "";
 }
 
 /**
@@ -169,6 +182,9 @@ export function missingForIdeal({ truth, waiting, byHand, data: { clean, noise }
  */
 export function roundingText({ kernelMethods }) {
   const lossy = kernelMethods.filter(({ kernels }) => kernels.lossy);
-  if (!lossy.length) return kernelMethods.some(({ kernels }) => kernels.error === null) ? ": ✓ in all digits shown, ≈ to about 0.001, because the kernels here are rounded" : "";
+  if (!lossy.length)
+    return kernelMethods.some(({ kernels }) => kernels.error === null)
+      ? ": ✓ in all digits shown, ≈ to about 0.001, because the kernels here are rounded"
+      : "";
   return `, with kernels in 8 bits to ${lossy.map(({ title, kernels }) => `${Number(kernels.error?.toPrecision(2))} (${title})`).join(", ")}`;
 }

@@ -15,7 +15,18 @@ import { responseView } from "./response_view.js";
 import { sizesView } from "./sizes_view.js";
 import { usesView } from "./uses_view.js";
 import { CHANNELS, offset, percent, plus, signed } from "./text.js";
-import { boxOf, markedShift, methodRows, missingForIdeal, overN, receipt, roundingText, shapeText, shareCell, sumLines } from "./view_parts.js";
+import {
+  boxOf,
+  markedShift,
+  methodRows,
+  missingForIdeal,
+  overN,
+  receipt,
+  roundingText,
+  shapeText,
+  shareCell,
+  sumLines,
+} from "./view_parts.js";
 
 /**
  * @typedef {object} View
@@ -116,7 +127,14 @@ export const VIEWS = {
       const taken = Math.min(state.summed ?? cells.length, cells.length);
       const totals = pictures.map((_, one) => cells.slice(0, taken).reduce((sum, { adds }) => sum + adds[one], 0));
       const total = totals[c];
-      const among = taken === cells.length ? "all frames" : taken === 0 ? "no frame yet" : taken === 1 ? "frame 0" : `frames 0–${taken - 1}`;
+      const among =
+        taken === cells.length
+          ? "all frames"
+          : taken === 0
+            ? "no frame yet"
+            : taken === 1
+              ? "frame 0"
+              : `frames 0–${taken - 1}`;
       return {
         cells: cells.map(({ adds, share }, i) => ({
           dim: i >= taken,
@@ -168,8 +186,14 @@ export const VIEWS = {
           };
         }),
         lines: [
-          { text: `window ${2 * 3 ** state.window} px`, tip: "A cost is the mean over a square of this side; View has others" },
-          { text: `cost 0 to ${highest.toFixed(1)}`, tip: "Bright to dark, by the square root of the cost: the mean squared difference over the noise's variance, less what noise alone gives" },
+          {
+            text: `window ${2 * 3 ** state.window} px`,
+            tip: "A cost is the mean over a square of this side; View has others",
+          },
+          {
+            text: `cost 0 to ${highest.toFixed(1)}`,
+            tip: "Bright to dark, by the square root of the cost: the mean squared difference over the noise's variance, less what noise alone gives",
+          },
           { text: "(dy, dx) in px", tip: "Under each frame: the displacement of least cost, down and to the right" },
         ],
       };
@@ -243,9 +267,9 @@ export const VIEWS = {
       chosenMethod === undefined || missingForIdeal(state, 0)
         ? ""
         : `The ${chosenMethod.kernels.K}×${chosenMethod.kernels.K} kernels, separable or not, that would be best if they were the same at ` +
-      `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is the error to be expected of them there, as a part of white, and of the ` +
-      "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
-      "picture may be better.",
+          `all ${IDEAL_WINDOW}×${IDEAL_WINDOW} pixels around this one and one knew the scene: ± is the error to be expected of them there, as a part of white, and of the ` +
+          "network's kernels of this pixel, used in the same way. Those of a network change from pixel to pixel, so that its " +
+          "picture may be better.",
   },
 
   sizes: sizesView,

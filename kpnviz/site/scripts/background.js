@@ -32,7 +32,9 @@ export class Background {
       worker.terminate();
       this.worker = null;
       this.given.clear();
-      this.asked?.reject(new Error(`what is computed in the background has stopped: ${message || "background.js cannot be loaded"}`));
+      this.asked?.reject(
+        new Error(`what is computed in the background has stopped: ${message || "background.js cannot be loaded"}`),
+      );
     };
     return worker;
   }

@@ -71,19 +71,28 @@ async function done(question) {
       const { N, C, H, W, frames, clean, white_level } = burst;
       const mean = meanOf(frames, N, C * H * W);
       const [first, truth] = [frames, clean].map((all) => all.subarray(0, C * H * W));
-      const scores = { frame: scoresOf(first, truth, H, W, white_level), mean: scoresOf(mean, truth, H, W, white_level) };
+      const scores = {
+        frame: scoresOf(first, truth, H, W, white_level),
+        mean: scoresOf(mean, truth, H, W, white_level),
+      };
       return { ...burst, mean, halves: toHalves(clean), scores, look: interestingPixel(burst) };
     }
     case "photo":
       return readOwnPhoto(question.file, question);
     case "kernels": {
       const name = nameOf(question.file);
-      if (question.file.size > MOST_BYTES) throw new Error(`${name} has ${Math.ceil(question.file.size / 2 ** 20)} MiB, more than the ${MOST_BYTES / 2 ** 20} MiB that are read here`);
+      if (question.file.size > MOST_BYTES)
+        throw new Error(
+          `${name} has ${Math.ceil(question.file.size / 2 ** 20)} MiB, more than the ${MOST_BYTES / 2 ** 20} MiB that are read here`,
+        );
       return inSlices(kernelFile(name, await readNpz(name, new Uint8Array(await question.file.arrayBuffer()))), step);
     }
     case "example": {
       const photo = /** @type {Picture} */ (photos.get(question.photo));
-      return inSlices(kernelFile("example", exampleArrays(synthesize(exampleRecipe(question.photo), () => photo))), step);
+      return inSlices(
+        kernelFile("example", exampleArrays(synthesize(exampleRecipe(question.photo), () => photo))),
+        step,
+      );
     }
     default:
       return null;
@@ -111,7 +120,15 @@ function sentence(error, question) {
  * @returns {ArrayBuffer[]}
  */
 function buffersOf(result) {
-  const arrays = [result?.payload, result?.picture?.values, result?.frames, result?.clean, result?.motion, result?.mean, result?.halves];
+  const arrays = [
+    result?.payload,
+    result?.picture?.values,
+    result?.frames,
+    result?.clean,
+    result?.motion,
+    result?.mean,
+    result?.halves,
+  ];
   return arrays.flatMap((array) => (array ? [array.buffer] : []));
 }
 

@@ -21,7 +21,9 @@ async function timed(work) {
 }
 
 const module = await WebAssembly.compile(readFile(job.build));
-const [network, prepared] = await timed(async () => networkOf(await Engine.create(module), readConfig(job.config), readTensors(new Uint8Array(readFile(job.weights)))));
+const [network, prepared] = await timed(async () =>
+  networkOf(await Engine.create(module), readConfig(job.config), readTensors(new Uint8Array(readFile(job.weights)))),
+);
 const frames = new Float32Array(new Uint8Array(readFile(job.frames)).buffer);
 let seconds = Infinity;
 for (let k = 0; k < job.repeats; k++) {

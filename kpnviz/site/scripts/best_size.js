@@ -17,7 +17,8 @@ const TOTAL = WINDOW.reduce((a, b) => a + b);
 export function squaredError(image, truth, { C, H, W, white_level: white }) {
   const pixels = H * W;
   const error = new Float64Array(pixels);
-  for (let i = 0; i < C * pixels; i++) error[i % pixels] += (encode(image[i] / white) - encode(truth[i] / white)) ** 2 / C;
+  for (let i = 0; i < C * pixels; i++)
+    error[i % pixels] += (encode(image[i] / white) - encode(truth[i] / white)) ** 2 / C;
   return error;
 }
 
@@ -28,12 +29,19 @@ export function squaredError(image, truth, { C, H, W, white_level: white }) {
  * @param {number} W
  */
 function averaged(values, H, W) {
-  const pass = (/** @type {Float64Array} */ from, /** @type {number} */ n, /** @type {number} */ step, /** @type {number} */ lines, /** @type {number} */ next) => {
+  const pass = (
+    /** @type {Float64Array} */ from,
+    /** @type {number} */ n,
+    /** @type {number} */ step,
+    /** @type {number} */ lines,
+    /** @type {number} */ next,
+  ) => {
     const to = new Float64Array(from.length);
     for (let line = 0; line < lines; line++)
       for (let i = 0; i < n; i++) {
         let sum = 0;
-        for (let k = -RADIUS; k <= RADIUS; k++) sum += WINDOW[k + RADIUS] * from[line * next + Math.min(Math.max(i + k, 0), n - 1) * step];
+        for (let k = -RADIUS; k <= RADIUS; k++)
+          sum += WINDOW[k + RADIUS] * from[line * next + Math.min(Math.max(i + k, 0), n - 1) * step];
         to[line * next + i * step] = sum / TOTAL;
       }
     return to;
@@ -87,7 +95,6 @@ export function bestSize(locals, sizes, H, W) {
   const found = [...new Set(classes.filter((number) => number !== null))];
   /** @type {Uint8Array | null} */
   let index = null;
-  if (found.length > 1)
-    index = bestOf(local, classes, H * W);
+  if (found.length > 1) index = bestOf(local, classes, H * W);
   return { local, classes, index, titles: TITLES, sigma: SIGMA, tie: TIE };
 }

@@ -97,7 +97,8 @@ export function synthesize(recipe, photoOf) {
     throw new Error(`crop ${top},${left},${H},${W} does not fit the photo ${recipe.photo}, ${reduced.H}x${reduced.W}`);
   const shifts = recipe.shifts ?? drawShifts(recipe.misalignment, N, seed);
   if (shifts.length !== N) throw new Error(`shifts names ${shifts.length} frames; the burst has ${N}`);
-  if (recipe.camera) return taken(recipe, shifts, windowOf(reduced, top, left, H, W), read(recipe.photo, 1), [top, left]);
+  if (recipe.camera)
+    return taken(recipe, shifts, windowOf(reduced, top, left, H, W), read(recipe.photo, 1), [top, left]);
   // Whole pixels: the reduced photo is shifted. Parts of a pixel: the photo is, by whole pixels of its own, and each frame is
   // reduced by itself, as a sensor would do it.
   const whole = shifts.flat().every(Number.isInteger);
@@ -142,7 +143,9 @@ function taken(recipe, shifts, { values, C, H, W }, photo, corner) {
   const { frames: N, reduction, seed } = recipe;
   const path = new CameraPath(/** @type {NonNullable<typeof recipe.camera>} */ (recipe.camera), shifts, H, W, seed);
   const size = photo.H * photo.W;
-  const planes = Array.from({ length: C }, (_, c) => splineOf(photo.values.subarray(c * size, (c + 1) * size), photo.H, photo.W));
+  const planes = Array.from({ length: C }, (_, c) =>
+    splineOf(photo.values.subarray(c * size, (c + 1) * size), photo.H, photo.W),
+  );
   const clean = new Float32Array(N * C * H * W);
   const motion = new Float32Array(N * H * W * 2);
   for (let i = 0; i < N; i++) {

@@ -22,7 +22,12 @@ const { fround } = Math;
  */
 export function drawHandheld(seed) {
   const random = new Generator([STREAMS.CAMERA, seed, 1]);
-  return { rotation: random.uniform(0.1, 0.5), tilt: 0, shutter: random.uniform(0.5, 2), parallax: random.uniform(1, 6) };
+  return {
+    rotation: random.uniform(0.1, 0.5),
+    tilt: 0,
+    shutter: random.uniform(0.5, 2),
+    parallax: random.uniform(1, 6),
+  };
 }
 
 /** The motion of one burst of frames of H x W. */
@@ -48,7 +53,11 @@ export class CameraPath {
     this.parallax = share.map((t) => [parallax * t * Math.sin(direction), parallax * t * Math.cos(direction)]);
     this.turns = share.map((t) => {
       const aside = tilt * degree * t;
-      return homography(turning * rotation * degree * t, [aside * Math.sin(tilted), aside * Math.cos(tilted)], FOCAL_LENGTH * W);
+      return homography(
+        turning * rotation * degree * t,
+        [aside * Math.sin(tilted), aside * Math.cos(tilted)],
+        FOCAL_LENGTH * W,
+      );
     });
     this.margin = Math.ceil(parallax) + 8;
     this.front = parallax ? layerInFront(random, H + 2 * this.margin, W + 2 * this.margin) : null;
@@ -129,7 +138,8 @@ function layerInFront(random, h, w) {
     const smooth = new Float64Array(h * w);
     const around = new Float64Array(length + 2 * RADIUS); // a line that goes on at its other end
     for (let k = 0; k < count; k++) {
-      for (let n = 0; n < around.length; n++) around[n] = field[k * line + ((n - RADIUS + RADIUS * length) % length) * step];
+      for (let n = 0; n < around.length; n++)
+        around[n] = field[k * line + ((n - RADIUS + RADIUS * length) % length) * step];
       for (let n = 0; n < length; n++) {
         let sum = 0;
         for (let d = 0; d <= 2 * RADIUS; d++) sum += weights[d] * around[n + d];
@@ -232,7 +242,9 @@ function linearAt(plane, y, x, h, w) {
   const [y0, x0] = [Math.min(Math.floor(cy), h - 2), Math.min(Math.floor(cx), w - 2)];
   const [a, b] = [cy - y0, cx - x0];
   const at = y0 * w + x0;
-  return fround((1 - a) * ((1 - b) * plane[at] + b * plane[at + 1]) + a * ((1 - b) * plane[at + w] + b * plane[at + w + 1]));
+  return fround(
+    (1 - a) * ((1 - b) * plane[at] + b * plane[at + 1]) + a * ((1 - b) * plane[at + w] + b * plane[at + w + 1]),
+  );
 }
 
 /**
@@ -269,7 +281,17 @@ function times(a, b) {
  * @returns {Matrix}
  */
 function inverse([a, b, c, d, e, f, g, h, i]) {
-  const minors = [e * i - f * h, c * h - b * i, b * f - c * e, f * g - d * i, a * i - c * g, c * d - a * f, d * h - e * g, b * g - a * h, a * e - b * d];
+  const minors = [
+    e * i - f * h,
+    c * h - b * i,
+    b * f - c * e,
+    f * g - d * i,
+    a * i - c * g,
+    c * d - a * f,
+    d * h - e * g,
+    b * g - a * h,
+    a * e - b * d,
+  ];
   const determinant = a * minors[0] + b * minors[3] + c * minors[6];
   return minors.map((minor) => minor / determinant);
 }

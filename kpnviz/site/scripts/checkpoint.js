@@ -13,16 +13,19 @@ import { CONFIG, ENCODED, INPUTS, LARGEST, MIXED } from "./constants.js";
 export function readTensors(bytes) {
   const [length, header] = headerOf(bytes);
   return new Map(
-    Object.entries(header).filter(([name]) => name !== "__metadata__").map(([name, { dtype, shape, data_offsets } = {}]) => {
-      if (dtype !== "F16") throw new Error(`${name} has numbers of type ${dtype}; weights here are float16 (F16)`);
-      const [start, end] = Array.from(data_offsets ?? [], (place) => 8 + length + place);
-      const numbers = Array.from(shape ?? []).reduce((product, side) => product * side, 1);
-      if (!(start >= 8 + length && end <= bytes.length && end - start === 2 * numbers)) throw new Error(`the weights are damaged: ${name} does not lie where their header says`);
-      const halves = new Uint16Array(bytes.slice(start, end).buffer);
-      const values = new Float32Array(halves.length);
-      for (let i = 0; i < values.length; i++) values[i] = HALF[halves[i]];
-      return [name, { shape, values }];
-    }),
+    Object.entries(header)
+      .filter(([name]) => name !== "__metadata__")
+      .map(([name, { dtype, shape, data_offsets } = {}]) => {
+        if (dtype !== "F16") throw new Error(`${name} has numbers of type ${dtype}; weights here are float16 (F16)`);
+        const [start, end] = Array.from(data_offsets ?? [], (place) => 8 + length + place);
+        const numbers = Array.from(shape ?? []).reduce((product, side) => product * side, 1);
+        if (!(start >= 8 + length && end <= bytes.length && end - start === 2 * numbers))
+          throw new Error(`the weights are damaged: ${name} does not lie where their header says`);
+        const halves = new Uint16Array(bytes.slice(start, end).buffer);
+        const values = new Float32Array(halves.length);
+        for (let i = 0; i < values.length; i++) values[i] = HALF[halves[i]];
+        return [name, { shape, values }];
+      }),
   );
 }
 
@@ -52,16 +55,24 @@ export function readConfig(given) {
   const trunk = { ...CONFIG.trunk, ...Object(given.trunk) };
   /** @type {Record<string, any> & { trunk: any }} */
   const config = { ...CONFIG, ...given, trunk };
-  for (const [known, values] of [[CONFIG, given], [CONFIG.trunk, Object(given.trunk)]])
+  for (const [known, values] of [
+    [CONFIG, given],
+    [CONFIG.trunk, Object(given.trunk)],
+  ])
     for (const key of Object.keys(values))
       if (!(key in known)) throw new Error(`the config says ${key}, which this engine does not know`);
   const whole = (/** @type {unknown} */ value, /** @type {number} */ least, /** @type {number} */ most) =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
-  const widths = (/** @type {unknown} */ values) => Array.isArray(values) && values.every((width) => whole(width, 1, 2048));
+  const widths = (/** @type {unknown} */ values) =>
+    Array.isArray(values) && values.every((width) => whole(width, 1, 2048));
   const { sizes } = config;
   /** @type {[string, unknown, boolean][]} */
   const found = [
-    ["sizes", sizes, Array.isArray(sizes) && sizes.length > 0 && sizes.every((s) => whole(s, 1, LARGEST) && s % 2 === 1)],
+    [
+      "sizes",
+      sizes,
+      Array.isArray(sizes) && sizes.length > 0 && sizes.every((s) => whole(s, 1, LARGEST) && s % 2 === 1),
+    ],
     ["frames", config.frames, whole(config.frames, 1, 64)],
     ["windows", config.windows, whole(config.windows, 1, 4)],
     ...["separable", "noise_map", "direct", "matching"].map(
@@ -105,7 +116,13 @@ function shapesOf(config) {
   const { matching, direct, trunk, frames, noise_map, windows, separable, sizes } = config;
   /** @type {Map<string, number[]>} */
   const shapes = new Map();
-  const layer = (/** @type {string} */ name, /** @type {number} */ inputs, /** @type {number} */ outputs, side = 1, bias = true) => {
+  const layer = (
+    /** @type {string} */ name,
+    /** @type {number} */ inputs,
+    /** @type {number} */ outputs,
+    side = 1,
+    bias = true,
+  ) => {
     shapes.set(`${name}.weight`, [outputs, inputs, side, side]);
     if (bias) shapes.set(`${name}.bias`, [outputs]);
   };
@@ -113,12 +130,19 @@ function shapesOf(config) {
     for (let i = 0; i < trunk.convs; i++) layer(`trunk.${name}.${2 * i}`, i ? width : inputs, width, 3);
   };
   const { encoder, decoder } = trunk;
-  encoder.forEach((width, level) => block(`encoder.${level}`, level ? encoder[level - 1] : matching ? 4 * INPUTS : frames + Number(noise_map), width));
-  decoder.forEach((width, n) => block(`decoder.${n}`, (n ? decoder[n - 1] : encoder[encoder.length - 1]) + encoder[encoder.length - 2 - n], width));
+  encoder.forEach((width, level) =>
+    block(`encoder.${level}`, level ? encoder[level - 1] : matching ? 4 * INPUTS : frames + Number(noise_map), width),
+  );
+  decoder.forEach((width, n) =>
+    block(`decoder.${n}`, (n ? decoder[n - 1] : encoder[encoder.length - 1]) + encoder[encoder.length - 2 - n], width),
+  );
   const [T, F] = [decoder[decoder.length - 1], factorChannels(config)];
   if (!matching) {
     if (!direct) layer("head", T, frames * F);
-    else [T + encoder[0], encoder[0], encoder[0]].forEach((inputs, n) => layer(`head.${2 * n}`, inputs, n < 2 ? encoder[0] : 1, 3));
+    else
+      [T + encoder[0], encoder[0], encoder[0]].forEach((inputs, n) =>
+        layer(`head.${2 * n}`, inputs, n < 2 ? encoder[0] : 1, 3),
+      );
     return shapes;
   }
   const rows = costRows(config);
@@ -148,8 +172,11 @@ function shapesOf(config) {
  */
 export function checkTensors(config, tensors) {
   const expected = shapesOf(config);
-  const different = [...new Set([...expected.keys(), ...tensors.keys()])].filter((name) => !(expected.has(name) && tensors.has(name)));
-  if (different.length) throw new Error(`weights do not fit the config; missing or unknown: ${different.slice(0, 3).join(", ")}`);
+  const different = [...new Set([...expected.keys(), ...tensors.keys()])].filter(
+    (name) => !(expected.has(name) && tensors.has(name)),
+  );
+  if (different.length)
+    throw new Error(`weights do not fit the config; missing or unknown: ${different.slice(0, 3).join(", ")}`);
   for (const [name, { shape, values }] of tensors) {
     const wanted = expected.get(name);
     if (String(shape) !== String(wanted)) throw new Error(`${name} has shape [${shape}], the config needs [${wanted}]`);

@@ -43,10 +43,24 @@ function sums({ C, H, W, frames }, field, { turn = same, padding = field.rule.pa
   const { K, count, channels, rule: { inset } } = field; // prettier-ignore
   return (y, x) => {
     const total = new Float64Array(C);
-    const sets = Array.from({ length: channels }, (_, channel) => (/** @type {number} */ i) => turn(field.frameAt(i, y + inset, x + inset, channel), K));
+    const sets = Array.from(
+      { length: channels },
+      (_, channel) => (/** @type {number} */ i) => turn(field.frameAt(i, y + inset, x + inset, channel), K),
+    );
     for (let i = frame ?? 0; i < (frame === undefined ? count : frame + 1); i++) {
       const kernels = sets.map((of) => of(i));
-      for (let c = 0; c < C; c++) total[c] += correlate(frames, ((order?.[i] ?? i) * C + c) * H * W, H, W, kernels[channels > 1 ? c : 0], K, y + inset, x + inset, padding);
+      for (let c = 0; c < C; c++)
+        total[c] += correlate(
+          frames,
+          ((order?.[i] ?? i) * C + c) * H * W,
+          H,
+          W,
+          kernels[channels > 1 ? c : 0],
+          K,
+          y + inset,
+          x + inset,
+          padding,
+        );
     }
     return total;
   };
@@ -102,11 +116,13 @@ export function* explainDifference(burst, field, image, shape, made, tolerance, 
   const expected = C === 1 ? [height, width] : [C, height, width];
   if (String(shape) !== String(expected)) {
     const text = `the picture has shape (${shape.join(", ")}), what the kernels make of the frames has (${expected.join(", ")})`;
-    if (C === 1 && String(shape) === String([width, height])) return `${text}; if its axes are [W, H]: image.transpose(1, 0)`;
+    if (C === 1 && String(shape) === String([width, height]))
+      return `${text}; if its axes are [W, H]: image.transpose(1, 0)`;
     return `${text}.${yield* wrongAxis(burst, field, image, shape, tolerance)}`;
   }
   const wrong = made.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) return `the kernels make a picture that holds ${String(made[wrong]).replace("Infinity", "inf").replace("NaN", "nan")} at (${placeOf(wrong, expected).join(", ")})`;
+  if (wrong >= 0)
+    return `the kernels make a picture that holds ${String(made[wrong]).replace("Infinity", "inf").replace("NaN", "nan")} at (${placeOf(wrong, expected).join(", ")})`;
   const allowed = tolerance * Math.max(peakOf(made), peakOf(image));
   let worst = 0;
   let beyond = false; // whether they differ away from the edge
@@ -120,7 +136,9 @@ export function* explainDifference(burst, field, image, shape, made, tolerance, 
   const error = Math.abs(image[worst] - made[worst]);
   if (error <= allowed) return "";
   const names = C === 1 ? ["row", "column"] : ["channel", "row", "column"];
-  const where = placeOf(worst, expected).map((at, axis) => `${names[axis]} ${at}`).join(", ");
+  const where = placeOf(worst, expected)
+    .map((at, axis) => `${names[axis]} ${at}`)
+    .join(", ");
   let text = `the picture is not what the kernels make of the frames: they differ by up to ${general(error, 3)}, at ${where} (${general(image[worst], 4)} against ${general(made[worst], 4)})`;
   if (!beyond && height > 2 * r && width > 2 * r) text += `, and only within ${r} pixels of the edge`;
   const unsought = `${text}. Why was not sought to the end: it takes too long.`;
@@ -129,7 +147,8 @@ export function* explainDifference(burst, field, image, shape, made, tolerance, 
   const agrees = function* (/** @type {Values} */ at) {
     const fits = (/** @type {number} */ y, /** @type {number} */ x) => {
       const values = at(y, x);
-      for (let c = 0; c < C; c++) if (!(Math.abs(values[c] - image[(c * height + y) * width + x]) <= allowed)) return false;
+      for (let c = 0; c < C; c++)
+        if (!(Math.abs(values[c] - image[(c * height + y) * width + x]) <= allowed)) return false;
       return true;
     };
     for (const [y, x] of probes) if (!fits(y, x)) return false;
@@ -152,7 +171,9 @@ export function* explainDifference(burst, field, image, shape, made, tolerance, 
     for (const padding of paddingsOf(field)) {
       if (!(yield* agrees(scaled(sums(burst, field, { turn, padding, order: order.frames }), order.divisor)))) continue;
       const reasons = reasonsOf(field, change, padding, order.divisor === 1 ? "sum" : "mean");
-      reasons.push(new Set(order.frames).size === order.frames.length ? "the frames in another order" : "some frames twice");
+      reasons.push(
+        new Set(order.frames).size === order.frames.length ? "the frames in another order" : "some frames twice",
+      );
       return `${text}. They agree with ${reasons.join(" and ")}: kernel by kernel, frames ${order.frames.join(", ")}.`;
     }
   }
@@ -173,16 +194,25 @@ function* explanations(burst, field, image, made) {
   const { height, width, padding, divisor } = field.rule;
   const plane = height * width;
   /** @type {(of: (value: number, c: number, at: number) => number) => Values} */
-  const changed = (of) => (y, x) => Array.from({ length: C }, (_, c) => of(made[c * plane + y * width + x], c, y * width + x));
+  const changed = (of) => (y, x) =>
+    Array.from({ length: C }, (_, c) => of(made[c * plane + y * width + x], c, y * width + x));
   const clipped = (/** @type {number} */ value) => Math.min(Math.max(value, 0), 1);
   yield ["once clipped to 0..1", changed(clipped)];
   for (const [change, turn] of TURNED)
     for (const one of paddingsOf(field))
-      for (const [reduce, by] of /** @type {const} */ ([["mean", field.count], ["sum", 1]])) {
+      for (const [reduce, by] of /** @type {const} */ ([
+        ["mean", field.count],
+        ["sum", 1],
+      ])) {
         const reasons = reasonsOf(field, change, one, reduce);
-        if (reasons.length) yield [`with ${reasons.join(" and ")}`, scaled(sums(burst, field, { turn, padding: one }), by)];
+        if (reasons.length)
+          yield [`with ${reasons.join(" and ")}`, scaled(sums(burst, field, { turn, padding: one }), by)];
       }
-  if (field.half) yield ["once the kernels of half resolution are repeated for 2x2 pixels (mode='nearest'), not interpolated", scaled(sums(burst, repeated(field)), divisor)];
+  if (field.half)
+    yield [
+      "once the kernels of half resolution are repeated for 2x2 pixels (mode='nearest'), not interpolated",
+      scaled(sums(burst, repeated(field)), divisor),
+    ];
   const ones = { N, C, H, W, frames: new Float32Array(N * C * H * W).fill(1) };
   /** @type {(one: Padding) => Values} */
   const divided = (one) => {
@@ -193,7 +223,8 @@ function* explanations(burst, field, image, made) {
     };
   };
   yield ["once divided by the sum of the weights at each pixel", divided(padding === "valid" ? "valid" : "replicate")];
-  if (padding === "zero") yield ["once divided by the sum of those weights at each pixel that lie within the frame", divided("zero")];
+  if (padding === "zero")
+    yield ["once divided by the sum of those weights at each pixel that lie within the frame", divided("zero")];
   let [product, square] = [0, 0];
   made.forEach((value, i) => ([product, square] = [product + value * image[i], square + value * value]));
   const factor = product / Math.max(square, 1e-30); // least squares
@@ -202,7 +233,11 @@ function* explanations(burst, field, image, made) {
   yield ["after the sRGB transfer", changed(transferred)];
   yield ["after the sRGB transfer and clipping to 0..1", changed((value) => clipped(transferred(value)))];
   if (C > 1) yield ["with the channels in reverse order", changed((_, c, at) => made[(C - 1 - c) * plane + at])];
-  if (height === H && width === W) yield ["once frame 0 is added to what the kernels make", changed((value, c, at) => value + burst.frames[c * plane + at])];
+  if (height === H && width === W)
+    yield [
+      "once frame 0 is added to what the kernels make",
+      changed((value, c, at) => value + burst.frames[c * plane + at]),
+    ];
 }
 
 /**
@@ -225,14 +260,20 @@ function* constants(image, made, C, changed) {
   yield [`once ${general(constant, 4)} is added to what the kernels make`, changed((value) => value + constant)];
   if (C > 1) {
     const each = Array.from({ length: C }, (_, c) => meanOf(difference, c * plane, (c + 1) * plane));
-    yield [`once a constant is added to each channel of what the kernels make: ${each.map((value) => general(value, 4)).join(", ")}`, changed((value, c) => value + each[c])];
+    yield [
+      `once a constant is added to each channel of what the kernels make: ${each.map((value) => general(value, 4)).join(", ")}`,
+      changed((value, c) => value + each[c]),
+    ];
   }
   if (image.every((value) => value === image[0])) return; // 0 times whatever the kernels make, with its one value added
   const [middle, level] = [meanOf((i) => made[i]), meanOf((i) => image[i])];
   const spread = meanOf((i) => (made[i] - middle) ** 2);
   const factor = meanOf((i) => (made[i] - middle) * image[i]) / Math.max(spread, 1e-30 / made.length);
   const rest = level - factor * middle;
-  yield [`once what the kernels make is multiplied by ${general(factor, 4)}, and ${general(rest, 4)} is added`, changed((value) => factor * value + rest)];
+  yield [
+    `once what the kernels make is multiplied by ${general(factor, 4)}, and ${general(rest, 4)} is added`,
+    changed((value) => factor * value + rest),
+  ];
 }
 
 /** kpnviz.color.srgb_encode, which does not clip. @param {number} value */
@@ -256,7 +297,11 @@ function paddingsOf({ rule: { padding } }) {
  * @param {"mean" | "sum"} reduce
  */
 function reasonsOf({ rule }, change, padding, reduce) {
-  return [...(change ? [change] : []), ...(padding !== rule.padding ? [`padding='${padding}'`] : []), ...(reduce !== rule.reduce ? [`reduce='${reduce}'`] : [])];
+  return [
+    ...(change ? [change] : []),
+    ...(padding !== rule.padding ? [`padding='${padding}'`] : []),
+    ...(reduce !== rule.reduce ? [`reduce='${reduce}'`] : []),
+  ];
 }
 
 /** The field with kernels at every pixel: those of half resolution, each for 2x2 pixels. @param {KernelField} field */
@@ -266,8 +311,14 @@ function repeated(field) {
   const { values, shape } = parts.factors;
   const planes = values.length / (h * w);
   const full = new Float32Array(planes * height * width);
-  for (let f = 0; f < planes; f++) for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) full[(f * height + y) * width + x] = values[(f * h + (y >> 1)) * w + (x >> 1)];
-  return new KernelField({ ...parts, half: false, factors: { values: full, shape: [...shape.slice(0, -2), height, width] } });
+  for (let f = 0; f < planes; f++)
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) full[(f * height + y) * width + x] = values[(f * h + (y >> 1)) * w + (x >> 1)];
+  return new KernelField({
+    ...parts,
+    half: false,
+    factors: { values: full, shape: [...shape.slice(0, -2), height, width] },
+  });
 }
 
 /**
@@ -305,7 +356,18 @@ function* orderOf({ N, C, H, W, frames }, field, turn, image, allowed, goOn) {
     const parts = new Float64Array(unknown);
     for (let i = 0; i < N; i++) {
       const weights = turn(field.frameAt(i, y + inset, x + inset, 0), K);
-      for (let k = 0; k < N; k++) parts[i * N + k] = correlate(frames, ((i + k) % N) * C * H * W, H, W, weights, K, y + inset, x + inset, padding);
+      for (let k = 0; k < N; k++)
+        parts[i * N + k] = correlate(
+          frames,
+          ((i + k) % N) * C * H * W,
+          H,
+          W,
+          weights,
+          K,
+          y + inset,
+          x + inset,
+          padding,
+        );
     }
     const wanted = image[y * width + x];
     told.push({ parts, wanted });
@@ -323,7 +385,13 @@ function* orderOf({ N, C, H, W, frames }, field, turn, image, allowed, goOn) {
   });
   if (turns.includes(-1)) return null;
   for (const divisor of [N, 1])
-    if (told.every(({ parts, wanted }) => Math.abs(turns.reduce((sum, k, i) => sum + parts[i * N + k], 0) / divisor - wanted) <= allowed)) return { frames: turns.map((k, i) => (i + k) % N), divisor };
+    if (
+      told.every(
+        ({ parts, wanted }) =>
+          Math.abs(turns.reduce((sum, k, i) => sum + parts[i * N + k], 0) / divisor - wanted) <= allowed,
+      )
+    )
+      return { frames: turns.map((k, i) => (i + k) % N), divisor };
   return null;
 }
 
@@ -371,7 +439,10 @@ function* wrongAxis(burst, field, image, shape, tolerance) {
   const { height, width } = field.rule;
   const { C, N } = burst;
   if (C !== 1) return "";
-  for (const [axis, name] of /** @type {const} */ ([[1, "rows"], [2, "columns"]])) {
+  for (const [axis, name] of /** @type {const} */ ([
+    [1, "rows"],
+    [2, "columns"],
+  ])) {
     const [length, across] = axis === 1 ? [width, height] : [height, width];
     if (String(shape) !== String([N, length])) continue;
     const other = new Float64Array(N * length);
@@ -382,7 +453,10 @@ function* wrongAxis(burst, field, image, shape, tolerance) {
         yield;
       }
     }
-    for (const [reduce, divisor] of /** @type {const} */ ([["mean", across], ["sum", 1]])) {
+    for (const [reduce, divisor] of /** @type {const} */ ([
+      ["mean", across],
+      ["sum", 1],
+    ])) {
       const values = other.map((value) => value / divisor);
       const allowed = tolerance * peakOf(values);
       if (values.every((value, i) => Math.abs(value - image[i]) <= allowed))
@@ -401,7 +475,9 @@ function* wrongAxis(burst, field, image, shape, tolerance) {
 function probesOf(worst, height, width) {
   const last = height * width - 1;
   const spread = Array.from({ length: PROBES }, (_, k) => Math.round((k / (PROBES - 1)) * last));
-  return [...new Set([worst, 0, width - 1, last, ...spread])].map((p) => /** @type {const} */ ([Math.floor(p / width), p % width]));
+  return [...new Set([worst, 0, width - 1, last, ...spread])].map(
+    (p) => /** @type {const} */ ([Math.floor(p / width), p % width]),
+  );
 }
 
 /**
@@ -431,7 +507,8 @@ function peakOf(values) {
  * @param {number} digits
  */
 export function general(value, digits) {
-  if (value === 0 || !Number.isFinite(value)) return value === 0 ? "0" : String(value).replace("Infinity", "inf").replace("NaN", "nan");
+  if (value === 0 || !Number.isFinite(value))
+    return value === 0 ? "0" : String(value).replace("Infinity", "inf").replace("NaN", "nan");
   const power = Number(value.toExponential(digits - 1).split("e")[1]);
   const short = (/** @type {string} */ text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (power >= -4 && power < digits) return short(value.toFixed(digits - 1 - power));

@@ -35,9 +35,25 @@ export class Controls {
     const seed = this.number("Seed", "seed", 0, offer.most_seed);
     const next = make("button", { type: "button", textContent: "Next", title: "Another burst of the same kind" });
     next.onclick = () => this.set({ seed: (state.seed + 1) % offer.most_seed });
-    const gains = [1, 2, 4, 8].map((gain) => make("button", { type: "button", textContent: `×${gain}`, onclick: () => this.set({ gain }) }));
+    const gains = [1, 2, 4, 8].map((gain) =>
+      make("button", { type: "button", textContent: `×${gain}`, onclick: () => this.set({ gain }) }),
+    );
     place.replaceChildren(
-      this.group("Scene", this.choice("Photo", "photo", photos.map((name) => [name, name])), this.scene, this.choice("Crop, pixels a side", "crop", offer.crops.map((side) => [side, String(side)])), this.color),
+      this.group(
+        "Scene",
+        this.choice(
+          "Photo",
+          "photo",
+          photos.map((name) => [name, name]),
+        ),
+        this.scene,
+        this.choice(
+          "Crop, pixels a side",
+          "crop",
+          offer.crops.map((side) => [side, String(side)]),
+        ),
+        this.color,
+      ),
       this.group(
         "Burst",
         this.range("Sensor gain", "gain", 1, offer.most_gain, 0.1, (gain) => `×${gain.toFixed(1)}`),
@@ -50,7 +66,15 @@ export class Controls {
         this.camera(),
         make("p", { className: "row" }, seed, next),
       ),
-      ...(withMethods ? [this.group(`Methods, up to ${offer.most_methods}`, this.methods, lineOfTerms(wordsIn(offer.models.map(({ title }) => title))))] : []),
+      ...(withMethods
+        ? [
+            this.group(
+              `Methods, up to ${offer.most_methods}`,
+              this.methods,
+              lineOfTerms(wordsIn(offer.models.map(({ title }) => title))),
+            ),
+          ]
+        : []),
     );
     this.drag();
     this.write();
@@ -96,7 +120,9 @@ export class Controls {
     input.setAttribute("aria-label", label);
     input.oninput = () => {
       const number = Number(input.value);
-      this.set(key === "gain" || key === "frames" ? { [key]: number } : { camera: { ...this.state.camera, [key]: number } });
+      this.set(
+        key === "gain" || key === "frames" ? { [key]: number } : { camera: { ...this.state.camera, [key]: number } },
+      );
     };
     this.writers.push(() => {
       const number = key === "gain" || key === "frames" ? this.state[key] : this.state.camera[key];
@@ -159,7 +185,12 @@ export class Controls {
   camera() {
     const { camera, camera_titles: titles } = this.offer;
     const keys = /** @type {(keyof State["camera"])[]} */ (Object.keys(camera));
-    const sliders = keys.map((key) => Object.assign(this.range(titles[key][0], key, 0, camera[key], 0.1, (value) => value.toFixed(1)), { title: titles[key][1] }));
+    const sliders = keys.map((key) =>
+      Object.assign(
+        this.range(titles[key][0], key, 0, camera[key], 0.1, (value) => value.toFixed(1)),
+        { title: titles[key][1] },
+      ),
+    );
     const details = make("details", {}, make("summary", { textContent: "Camera motion" }), ...sliders);
     this.writers.push(() => {
       details.hidden = !mayTurn(this.state);
@@ -170,7 +201,9 @@ export class Controls {
 
   /** Shifts of the burst on the page, from which one starts by hand. */
   get shown() {
-    return this.burst?.shifts ? this.burst.shifts.map((shift) => /** @type {Shift} */ (shift.map(Math.round))) : this.state.shifts;
+    return this.burst?.shifts
+      ? this.burst.shifts.map((shift) => /** @type {Shift} */ (shift.map(Math.round)))
+      : this.state.shifts;
   }
 
   /** A table of each frame's shift, where it is set by hand. */
@@ -192,7 +225,11 @@ export class Controls {
       });
       return make("tr", {}, make("th", { textContent: String(i), scope: "row" }), ...inputs);
     });
-    const head = make("tr", {}, ...["frame", "dy", "dx"].map((text) => make("th", { textContent: text, scope: "col" })));
+    const head = make(
+      "tr",
+      {},
+      ...["frame", "dy", "dx"].map((text) => make("th", { textContent: text, scope: "col" })),
+    );
     this.table.replaceChildren(make("table", {}, head, ...rows));
   }
 
@@ -202,13 +239,22 @@ export class Controls {
       ...offer.models.map(({ name, title, config }) => {
         const chosen = state.methods.includes(name);
         const takes = config.matching || config.frames === 1 || config.frames === state.frames;
-        const input = make("input", { type: "checkbox", checked: chosen, disabled: !chosen && (state.methods.length >= offer.most_methods || !takes) });
+        const input = make("input", {
+          type: "checkbox",
+          checked: chosen,
+          disabled: !chosen && (state.methods.length >= offer.most_methods || !takes),
+        });
         input.onchange = () => {
           const all = offer.models.map((model) => model.name);
           const methods = input.checked ? [...state.methods, name] : state.methods.filter((other) => other !== name);
           this.set({ methods: all.filter((one) => methods.includes(one)) });
         };
-        return make("label", { className: "check", title: takes ? "" : `It takes ${config.frames} frames` }, input, title);
+        return make(
+          "label",
+          { className: "check", title: takes ? "" : `It takes ${config.frames} frames` },
+          input,
+          title,
+        );
       }),
     );
   }
@@ -225,7 +271,11 @@ export class Controls {
     this.drawn = photo;
     const { read_std, shot_gain } = /** @type {Burst} */ (burst).noise;
     const white = `Noise at white: ±${(100 * Math.sqrt(read_std ** 2 + shot_gain)).toFixed(1)} % of white`;
-    this.noise.replaceChildren(white, make("br"), ...withTerms(`read_std ${read_std.toFixed(4)} · shot_gain ${shot_gain.toFixed(4)}`));
+    this.noise.replaceChildren(
+      white,
+      make("br"),
+      ...withTerms(`read_std ${read_std.toFixed(4)} · shot_gain ${shot_gain.toFixed(4)}`),
+    );
     this.outline();
   }
 
@@ -237,7 +287,10 @@ export class Controls {
     scene.style.maxWidth = `calc(16rem * ${scene.width / scene.height})`; // of a tall one all is in sight
     const side = Math.min(state.crop, scene.width, scene.height);
     const [top, left] = [Math.min(state.top, scene.height - side), Math.min(state.left, scene.width - side)];
-    scene.setAttribute("aria-label", `The photo ${state.photo}; cut out are ${side}×${side} pixels at y ${top}, x ${left}. Arrow keys move them.`);
+    scene.setAttribute(
+      "aria-label",
+      `The photo ${state.photo}; cut out are ${side}×${side} pixels at y ${top}, x ${left}. Arrow keys move them.`,
+    );
     const context = /** @type {CanvasRenderingContext2D} */ (scene.getContext("2d"));
     context.drawImage(thumbnail, 0, 0);
     context.fillStyle = "rgba(0, 0, 0, 0.45)";
@@ -295,7 +348,8 @@ function thumbnailOf(photo, by) {
   const canvas = make("canvas", { width: W, height: H });
   const pixels = new ImageData(W, H);
   for (let p = 0; p < H * W; p++) {
-    for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = CODES[Math.round(LEVELS * Math.min(Math.max(values[(c % C) * H * W + p], 0), 1))];
+    for (let c = 0; c < 3; c++)
+      pixels.data[4 * p + c] = CODES[Math.round(LEVELS * Math.min(Math.max(values[(c % C) * H * W + p], 0), 1))];
     pixels.data[4 * p + 3] = 255;
   }
   canvas.getContext("2d")?.putImageData(pixels, 0, 0);

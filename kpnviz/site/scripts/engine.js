@@ -70,7 +70,9 @@ export class Engine {
       try {
         this.memory.grow(Math.ceil(lacking / PAGE));
       } catch {
-        throw new Error(`there is no memory for this burst: ${Math.ceil(this.top / 2 ** 20)} MB are needed; choose a smaller crop or fewer frames`);
+        throw new Error(
+          `there is no memory for this burst: ${Math.ceil(this.top / 2 ** 20)} MB are needed; choose a smaller crop or fewer frames`,
+        );
       }
     return at;
   }
@@ -191,7 +193,20 @@ export class Engine {
     const tiles = (rows * across + 7) & ~7;
     this.scratch(() => {
       const scratch = this.reserve(16 * (inputs + in4(outputs)) * tiles + 4 * (2 * across + 8));
-      this.c.conv3x3(from.at, inputs, from.stride, from.h, from.w, weights, bias, outputs, to.at, to.stride, leak, scratch);
+      this.c.conv3x3(
+        from.at,
+        inputs,
+        from.stride,
+        from.h,
+        from.w,
+        weights,
+        bias,
+        outputs,
+        to.at,
+        to.stride,
+        leak,
+        scratch,
+      );
     });
   }
 

@@ -24,12 +24,21 @@ export function* estimate(network, { frames, noise, N, C, H, W }, scale = 1) {
   }
   if (!network.config.direct) {
     const guide = scaledNoise(guideNoise(noise), scale);
-    const { images, factors } = yield* predict(network, { frames: weightedSum(channels), applied: channels, N, H, W, noise: guide });
+    const { images, factors } = yield* predict(network, {
+      frames: weightedSum(channels),
+      applied: channels,
+      N,
+      H,
+      W,
+      noise: guide,
+    });
     return { image: joined(images), factors };
   }
   const images = [];
   for (const channel of channels) {
-    const { images: [image] } = yield* predict(network, { frames: channel, applied: [channel], N, H, W, noise: assumed });
+    const {
+      images: [image],
+    } = yield* predict(network, { frames: channel, applied: [channel], N, H, W, noise: assumed });
     images.push(image);
   }
   return { image: joined(images), factors: null };

@@ -39,7 +39,9 @@ export function stateOfExample({ scene, methods, pixel, display }, offer) {
   state.pixel = pixel;
   // Methods that the site has not are not shown either: what is no network is in the app alone.
   const shown = ["", ...PANELS, ...here];
-  state.display = Object.fromEntries(Object.entries(display).filter(([name, value]) => !["shown", "other"].includes(name) || shown.includes(value)));
+  state.display = Object.fromEntries(
+    Object.entries(display).filter(([name, value]) => !["shown", "other"].includes(name) || shown.includes(value)),
+  );
   return state;
 }
 
@@ -64,7 +66,13 @@ export function numberShown(state, offer) {
     const mine = stateOfExample(number, offer);
     const display = { ...offer.display, ...state.display };
     const { shown, other, compare, assumed } = offer.display;
-    return sameBurst(state, mine) && String(state.methods) === String(mine.methods) && Object.entries({ shown, other, compare, assumed, ...mine.display }).every(([name, value]) => display[/** @type {keyof typeof display} */ (name)] === value);
+    return (
+      sameBurst(state, mine) &&
+      String(state.methods) === String(mine.methods) &&
+      Object.entries({ shown, other, compare, assumed, ...mine.display }).every(
+        ([name, value]) => display[/** @type {keyof typeof display} */ (name)] === value,
+      )
+    );
   });
 }
 
@@ -73,5 +81,9 @@ export function numberShown(state, offer) {
  * @param {State} mine  an example's
  */
 function sameBurst(state, mine) {
-  return COMPARED.every((name) => state[name] === mine[name]) && (mine.shake !== BY_HAND || String(state.shifts) === String(mine.shifts)) && !Object.values(state.camera).some(Boolean);
+  return (
+    COMPARED.every((name) => state[name] === mine[name]) &&
+    (mine.shake !== BY_HAND || String(state.shifts) === String(mine.shifts)) &&
+    !Object.values(state.camera).some(Boolean)
+  );
 }

@@ -39,5 +39,9 @@ export function* answerOf(estimate, config, burst) {
   if (!field) return null;
   const { spread, share } = yield* fieldMaps(field, [0]);
   const { clean, C, H, W, white_level } = burst;
-  return { spread: median(spread), share: median(share), psnr: psnrOf(estimate.image, clean.subarray(0, C * H * W), H, W, white_level) };
+  return {
+    spread: median(spread),
+    share: median(share),
+    psnr: psnrOf(estimate.image, clean.subarray(0, C * H * W), H, W, white_level),
+  };
 }

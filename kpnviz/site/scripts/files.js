@@ -4,7 +4,10 @@
 export const ALONE = typeof document !== "undefined" && document.querySelector("script[data-file]") !== null;
 
 /** Where the site begins: pages lie in folders below it, and the address changes while the site is used. */
-export const ROOT = typeof document === "undefined" || ALONE ? "" : new URL(document.documentElement.dataset.root || "./", location.href.split(/[?#]/)[0]).href;
+export const ROOT =
+  typeof document === "undefined" || ALONE
+    ? ""
+    : new URL(document.documentElement.dataset.root || "./", location.href.split(/[?#]/)[0]).href;
 
 /**
  * Of the files that came with the page, but for networks, which have cards: their bytes and how their SHA-256 begins.
@@ -28,7 +31,8 @@ export async function bytesOf(path) {
   }
   const known = KNOWN[path];
   if (!known) return fetched(path, path, "default");
-  for (const cache of /** @type {RequestCache[]} */ (["default", "reload"])) { // a damaged one that the browser has kept is asked for again
+  for (const cache of /** @type {RequestCache[]} */ (["default", "reload"])) {
+    // a damaged one that the browser has kept is asked for again
     const bytes = await fetched(path, `${path}?${known[1]}`, cache); // not one of an older site either
     if (bytes.length === known[0] && (await begins(bytes, known[1]))) return bytes;
   }
@@ -63,7 +67,9 @@ async function fetched(path, address, cache) {
 async function begins(bytes, digits) {
   if (!globalThis.crypto?.subtle) return true;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").startsWith(digits);
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0"))
+    .join("")
+    .startsWith(digits);
 }
 
 /**

@@ -29,14 +29,28 @@ export function interestingPixel(burst) {
 function strongestEdge({ C, H, W, clean }) {
   const weights = C === 1 ? [1] : LUMINANCE_WEIGHTS;
   let image = Float64Array.from({ length: H * W }, (_, p) =>
-    Math.sqrt(Math.max(weights.reduce((sum, weight, c) => sum + weight * clean[c * H * W + p], 0), 0)),
+    Math.sqrt(
+      Math.max(
+        weights.reduce((sum, weight, c) => sum + weight * clean[c * H * W + p], 0),
+        0,
+      ),
+    ),
   );
   const within = (/** @type {number} */ i, /** @type {number} */ n) => Math.min(Math.max(i, 0), n - 1); // the edge is repeated
   const total = BLUR.reduce((a, b) => a + b);
-  for (const [dy, dx] of [[1, 0], [0, 1]])
+  for (const [dy, dx] of [
+    [1, 0],
+    [0, 1],
+  ])
     image = image.map((_, p) => {
       const [y, x] = [Math.floor(p / W), p % W];
-      return BLUR.reduce((sum, weight, k) => sum + weight * image[within(y + dy * (k - RADIUS), H) * W + within(x + dx * (k - RADIUS), W)], 0) / total;
+      return (
+        BLUR.reduce(
+          (sum, weight, k) =>
+            sum + weight * image[within(y + dy * (k - RADIUS), H) * W + within(x + dx * (k - RADIUS), W)],
+          0,
+        ) / total
+      );
     });
   const at = (/** @type {number} */ y, /** @type {number} */ x) => image[within(y, H) * W + within(x, W)];
   const margin = Math.min(MARGIN, (Math.min(H, W) - 1) >> 1);
@@ -45,8 +59,10 @@ function strongestEdge({ C, H, W, clean }) {
   let strongest = -1;
   for (let y = margin; y < H - margin; y++)
     for (let x = margin; x < W - margin; x++) {
-      const down = at(y + 1, x - 1) + 2 * at(y + 1, x) + at(y + 1, x + 1) - at(y - 1, x - 1) - 2 * at(y - 1, x) - at(y - 1, x + 1);
-      const along = at(y - 1, x + 1) + 2 * at(y, x + 1) + at(y + 1, x + 1) - at(y - 1, x - 1) - 2 * at(y, x - 1) - at(y + 1, x - 1);
+      const down =
+        at(y + 1, x - 1) + 2 * at(y + 1, x) + at(y + 1, x + 1) - at(y - 1, x - 1) - 2 * at(y - 1, x) - at(y - 1, x + 1);
+      const along =
+        at(y - 1, x + 1) + 2 * at(y, x + 1) + at(y + 1, x + 1) - at(y - 1, x - 1) - 2 * at(y, x - 1) - at(y + 1, x - 1);
       const edge = down ** 2 + along ** 2;
       if (edge > strongest) [strongest, best] = [edge, [y, x]];
     }

@@ -14,7 +14,14 @@ import { Outdated } from "./slices.js";
 export function sceneRecipe() {
   const { photo, crop, gain, shifts, ball, reduction, seed } = SCENE.burst;
   return {
-    ...{ photo, crop, noise: noiseForGain(gain), frames: shifts.length, misalignment: { small: 2, large: 16, rate: 1.5, subpixel: false }, shifts },
+    ...{
+      photo,
+      crop,
+      noise: noiseForGain(gain),
+      frames: shifts.length,
+      misalignment: { small: 2, large: 16, rate: 1.5, subpixel: false },
+      shifts,
+    },
     ...{ moving: [{ ...ball, outline: [] }], white_level: 1, reduction, seed, color: false, camera: null },
   };
 }

@@ -17,8 +17,13 @@ export function matrixRecipe(recipe, [y, x], side) {
   if (!recipe.crop) return recipe;
   const [top, left, height, width] = recipe.crop;
   const [rows, columns] = [Math.min(side, height), Math.min(side, width)];
-  const place = (/** @type {number} */ at, /** @type {number} */ part, /** @type {number} */ whole) => Math.min(Math.max(at - Math.floor(part / 2), 0), whole - part);
-  return { ...recipe, crop: [top + place(y, rows, height), left + place(x, columns, width), rows, columns], moving: [] };
+  const place = (/** @type {number} */ at, /** @type {number} */ part, /** @type {number} */ whole) =>
+    Math.min(Math.max(at - Math.floor(part / 2), 0), whole - part);
+  return {
+    ...recipe,
+    crop: [top + place(y, rows, height), left + place(x, columns, width), rows, columns],
+    moving: [],
+  };
 }
 
 /**
@@ -58,7 +63,12 @@ export function lossOf(values) {
 export function matrixTable(values, gains) {
   const all = values.flatMap((row) => [...row]);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const titles = make("tr", {}, make("th", { textContent: "assumed\u00a0↑ burst\u00a0→", title: "gain of the assumed noise, gain of the burst" }), ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })));
+  const titles = make(
+    "tr",
+    {},
+    make("th", { textContent: "assumed\u00a0↑ burst\u00a0→", title: "gain of the assumed noise, gain of the burst" }),
+    ...gains.map((gain) => make("th", { textContent: `×${gain}`, scope: "col" })),
+  );
   // As in the app's figure: the largest assumed noise at the top, gains of the bursts below.
   const rows = gains.map((gain, i) => {
     const cells = gains.map((_, j) => {
@@ -66,12 +76,21 @@ export function matrixTable(values, gains) {
       const most = Math.max(...column);
       const best = values[i][j] === most && most - Math.min(...column) >= 0.01;
       const share = (values[i][j] - low) / (high - low || 1);
-      const cell = make("td", { textContent: values[i][j].toFixed(1), className: best ? "framed" : "", title: `gain ×${gains[j]}, assumed ×${gain}: ${values[i][j].toFixed(2)} dB` });
+      const cell = make("td", {
+        textContent: values[i][j].toFixed(1),
+        className: best ? "framed" : "",
+        title: `gain ×${gains[j]}, assumed ×${gain}: ${values[i][j].toFixed(2)} dB`,
+      });
       cell.style.background = `color-mix(in oklab, #fde725 ${100 * share}%, #443983)`;
       cell.style.color = share > 0.5 ? "black" : "white";
       return cell;
     });
     return make("tr", {}, make("th", { textContent: `×${gain}`, scope: "row" }), ...cells);
   });
-  return make("table", { className: "matrix" }, make("caption", {}, "PSNR, dB"), make("tbody", {}, ...rows.reverse(), titles));
+  return make(
+    "table",
+    { className: "matrix" },
+    make("caption", {}, "PSNR, dB"),
+    make("tbody", {}, ...rows.reverse(), titles),
+  );
 }

@@ -50,13 +50,15 @@ export class HistoryEntry {
       const { altKey, ctrlKey, metaKey } = /** @type {KeyboardEvent} */ (event);
       if (type === "keydown" && (altKey || ctrlKey || metaKey)) return; // so one goes back, too
       const [target] = event.composedPath();
-      const same = type !== "pointerdown" && ((type === "input" && held) || (target === place && timeStamp - last < PAUSE_MS));
+      const same =
+        type !== "pointerdown" && ((type === "input" && held) || (target === place && timeStamp - last < PAUSE_MS));
       [place, last] = [target, timeStamp];
       if (type === "pointerdown") held = true;
       if (!same) this.acted = true;
     };
     // "input": of what reads a page aloud, which presses no key.
-    for (const type of ["pointerdown", "keydown", "wheel", "input"]) addEventListener(type, act, { capture: true, passive: true });
+    for (const type of ["pointerdown", "keydown", "wheel", "input"])
+      addEventListener(type, act, { capture: true, passive: true });
     for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => (held = false), { capture: true });
   }
 

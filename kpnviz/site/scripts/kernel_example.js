@@ -18,7 +18,14 @@ const SIGMA = 0.15; // of differences of intensity
  */
 export function exampleRecipe(photo) {
   return {
-    ...{ photo, crop: [110, 70, 96, 96], noise: noiseForGain(4), frames: 8, misalignment: { small: 2, large: 16, rate: 1.5, subpixel: false }, shifts: null },
+    ...{
+      photo,
+      crop: [110, 70, 96, 96],
+      noise: noiseForGain(4),
+      frames: 8,
+      misalignment: { small: 2, large: 16, rate: 1.5, subpixel: false },
+      shifts: null,
+    },
     ...{ moving: [], white_level: 1, reduction: 2, seed: 3, color: false, camera: null },
   };
 }
@@ -44,7 +51,8 @@ export function exampleArrays({ frames, N, H, W }) {
             sums[y * W + x] += weight;
           }
   for (let p = 0; p < kernels.length; p++) kernels[p] /= sums[p % pixels];
-  const text = (/** @type {string} */ words) => /** @type {Stored} */ ({ shape: [], kind: "U", values: new Float32Array(0), text: words });
+  const text = (/** @type {string} */ words) =>
+    /** @type {Stored} */ ({ shape: [], kind: "U", values: new Float32Array(0), text: words });
   return new Map([
     ["frames", { shape: [N, H, W], kind: "f", values: frames, text: "" }],
     ["kernels", { shape: [N, K, K, H, W], kind: "f", values: kernels, text: "" }],

@@ -23,17 +23,30 @@ export function noiseCurves({ frames, clean, H, W, N, noise }) {
     for (let p = 0; p < pixels; p++) {
       const group = groups[place[p]];
       const [value, at] = [frames[i * pixels + p], truth[p]];
-      [value - at, encode(value) - encode(at)].forEach((error, k) => ((group.sums[k] += error), (group.squares[k] += error * error)));
+      [value - at, encode(value) - encode(at)].forEach(
+        (error, k) => ((group.sums[k] += error), (group.squares[k] += error * error)),
+      );
       group.n++;
       group.truth += at;
     }
   const full = groups.filter(({ n }) => n);
   const x = full.map((group) => group.truth / group.n);
-  const spread = (/** @type {number} */ k) => full.map(({ n, sums, squares }) => Math.sqrt(Math.max(squares[k] / n - (sums[k] / n) ** 2, 0)));
+  const spread = (/** @type {number} */ k) =>
+    full.map(({ n, sums, squares }) => Math.sqrt(Math.max(squares[k] / n - (sums[k] / n) ** 2, 0)));
   const law = "√(σᵣ² + σₛ y)";
   const axes = { x, x_title: "true intensity y (white = 1)", y_title: "noise std (white = 1)", zero: true, low: true };
   return [
-    ["In linear intensity", { ...axes, lines: [{ name: "measured", y: spread(0) }, { name: law, y: x.map((y) => Math.sqrt(noise.read_std ** 2 + noise.shot_gain * y)) }], level: [law] }],
+    [
+      "In linear intensity",
+      {
+        ...axes,
+        lines: [
+          { name: "measured", y: spread(0) },
+          { name: law, y: x.map((y) => Math.sqrt(noise.read_std ** 2 + noise.shot_gain * y)) },
+        ],
+        level: [law],
+      },
+    ],
     ["As a screen shows it", { ...axes, lines: [{ name: "measured", y: spread(1) }] }],
   ];
 }
@@ -57,8 +70,19 @@ export function gained({ frames, clean, H, W, N }) {
 export function averageCurves(still, shaken) {
   const x = Array.from({ length: still.N }, (_, i) => i + 1);
   const law = "10 log₁₀ n";
-  return { x, ticks: x.map(String), x_title: "frames n", y_title: "gained over one frame, dB", zero: true, level: [law],
-    lines: [{ name: "nothing moves", y: gained(still) }, { name: "the hand shakes", y: gained(shaken) }, { name: law, y: x.map((n) => 10 * Math.log10(n)) }] };
+  return {
+    x,
+    ticks: x.map(String),
+    x_title: "frames n",
+    y_title: "gained over one frame, dB",
+    zero: true,
+    level: [law],
+    lines: [
+      { name: "nothing moves", y: gained(still) },
+      { name: "the hand shakes", y: gained(shaken) },
+      { name: law, y: x.map((n) => 10 * Math.log10(n)) },
+    ],
+  };
 }
 
 /** The share of each frame, the mean over the picture, of separable kernels. @param {Estimate} estimate @param {Config} config */
@@ -72,7 +96,8 @@ export function sharesOf({ factors }, { sizes }) {
       let first = i * F * cells + p;
       for (const size of sizes) {
         let [u, v] = [0, 0];
-        for (let k = 0; k < size; k++) [u, v] = [u + HALF[factors.values[first + k * cells]], v + HALF[factors.values[first + (size + k) * cells]]];
+        for (let k = 0; k < size; k++)
+          [u, v] = [u + HALF[factors.values[first + k * cells]], v + HALF[factors.values[first + (size + k) * cells]]];
         first += 2 * size * cells;
         total += (u * v) / sizes.length;
       }
@@ -85,11 +110,21 @@ export function sharesOf({ factors }, { sizes }) {
 export function reachCurves({ shifts }, networks) {
   const far = (shifts ?? []).map(([dy, dx]) => Math.max(Math.abs(dy), Math.abs(dx)));
   const order = far.map((_, i) => i).sort((a, b) => far[a] - far[b] || a - b);
-  return { x: order.map((i) => far[i]), ticks: order.map((i, k) => (far[i] !== far[order[k - 1]] ? String(far[i]) : "")), x_title: "shift of the frame, the larger of |dy| and |dx|, px", y_title: "share of the frame, %", zero: true,
+  return {
+    x: order.map((i) => far[i]),
+    ticks: order.map((i, k) => (far[i] !== far[order[k - 1]] ? String(far[i]) : "")),
+    x_title: "shift of the frame, the larger of |dy| and |dx|, px",
+    y_title: "share of the frame, %",
+    zero: true,
     lines: networks.map(({ title, config, estimate }) => {
       const shares = sharesOf(estimate, config);
-      return { name: `${title}, reach ${(Math.max(...config.sizes) - 1) / 2} px`, mark: (Math.max(...config.sizes) - 1) / 2, y: order.map((i) => 100 * shares[i]) };
-    }) };
+      return {
+        name: `${title}, reach ${(Math.max(...config.sizes) - 1) / 2} px`,
+        mark: (Math.max(...config.sizes) - 1) / 2,
+        y: order.map((i) => 100 * shares[i]),
+      };
+    }),
+  };
 }
 
 /** The variance that kernels leave of white noise around a pixel, as a part of that of one frame. @param {KernelField} field @param {[number, number]} pixel */
@@ -107,15 +142,36 @@ export function sizeCurves(N, networks) {
   const x = single.map(({ config }) => config.sizes[0]);
   const several = networks.filter(({ config }) => config.sizes.length > 1);
   const least = "equal weights";
-  return { x, ticks: x.map(String), x_title: "kernel size n, px", y_title: "noise variance / that of one frame", log2: true, log10: true,
+  return {
+    x,
+    ticks: x.map(String),
+    x_title: "kernel size n, px",
+    y_title: "noise variance / that of one frame",
+    log2: true,
+    log10: true,
     level: [least, ...several.map(({ title }) => title)],
-    lines: [{ name: "KPN Lₙ", y: single.map(({ left }) => left) }, { name: least, y: x.map((K) => 1 / (N * K * K)) }, ...several.map(({ title, left }) => ({ name: title, y: x.map(() => left) }))] };
+    lines: [
+      { name: "KPN Lₙ", y: single.map(({ left }) => left) },
+      { name: least, y: x.map((K) => 1 / (N * K * K)) },
+      ...several.map(({ title, left }) => ({ name: title, y: x.map(() => left) })),
+    ],
+  };
 }
 
 /** @returns {Curves} */
 export function annealingCurves() {
   const x = Array.from({ length: 10 }, (_, k) => 5000 * k);
   const one = "the basic loss";
-  return { x, ticks: x.map((t) => (t % 10000 ? "" : `${t / 1000}k`)), x_title: "training step t", y_title: "weight in the loss", log10: true, level: [one],
-    lines: [{ name: "βαᵗ", y: x.map((t) => PAPER_BETA * PAPER_ALPHA ** t) }, { name: one, y: x.map(() => 1) }] };
+  return {
+    x,
+    ticks: x.map((t) => (t % 10000 ? "" : `${t / 1000}k`)),
+    x_title: "training step t",
+    y_title: "weight in the loss",
+    log10: true,
+    level: [one],
+    lines: [
+      { name: "βαᵗ", y: x.map((t) => PAPER_BETA * PAPER_ALPHA ** t) },
+      { name: one, y: x.map(() => 1) },
+    ],
+  };
 }

@@ -17,7 +17,8 @@ import { scoresOf } from "./scores.js";
  */
 export function* measured(estimate, config, burst, wanted) {
   const { clean, H, W, white_level } = burst;
-  if (wanted.includes("psnr")) return { image: new Float32Array(0), factors: null, psnr: psnrOf(estimate.image, clean, H, W, white_level) };
+  if (wanted.includes("psnr"))
+    return { image: new Float32Array(0), factors: null, psnr: psnrOf(estimate.image, clean, H, W, white_level) };
   const found = { ...estimate };
   if (wanted.includes("scores")) found.scores = scoresOf(estimate.image, clean, H, W, white_level);
   yield;

@@ -165,7 +165,21 @@ class Base {
       const padded = this.padded(frames, N, H, W, reach);
       const [image, scratch] = [engine.reserve(H * W), engine.reserve((channels + 2) * BLOCK)];
       const separable = Number(config.separable);
-      engine.c.local_conv(padded, N, H, W, reach, factors.at, channels, factors.stride, sizes, all.length, separable, image, scratch);
+      engine.c.local_conv(
+        padded,
+        N,
+        H,
+        W,
+        reach,
+        factors.at,
+        channels,
+        factors.stride,
+        sizes,
+        all.length,
+        separable,
+        image,
+        scratch,
+      );
       return engine.floats(image, H * W).slice();
     });
   }
@@ -179,7 +193,8 @@ class Base {
   *applied({ applied, H, W }, N, factors) {
     const [h, w] = [(H + 1) >> 1, (W + 1) >> 1];
     const { engine, config, channels } = this;
-    if (h !== factors.h || w !== factors.w) engine.c.crop(factors.at, factors.channels, factors.stride, factors.w, h, w);
+    if (h !== factors.h || w !== factors.w)
+      engine.c.crop(factors.at, factors.channels, factors.stride, factors.w, h, w);
     const cropped = { ...factors, h, w };
     const images = [];
     for (const frames of applied) {
@@ -201,7 +216,9 @@ export class StackedNetwork extends Base {
    */
   constructor(engine, config, tensors) {
     super(engine, config, tensors);
-    this.head = config.direct ? ["head.0", "head.2", "head.4"].map((name) => this.convolution(name)) : [this.pointwise("head")];
+    this.head = config.direct
+      ? ["head.0", "head.2", "head.4"].map((name) => this.convolution(name))
+      : [this.pointwise("head")];
     this.ready();
   }
 
@@ -220,7 +237,9 @@ export class StackedNetwork extends Base {
     engine.scratch(() => {
       const whole = this.completed(frames, N, [H, W], [tall, wide]);
       for (let i = 0; i < N; i++)
-        engine.floats(stacked.at + 4 * i * stacked.stride, tall * wide).set(engine.floats(whole + 4 * i * tall * wide, tall * wide));
+        engine
+          .floats(stacked.at + 4 * i * stacked.stride, tall * wide)
+          .set(engine.floats(whole + 4 * i * tall * wide, tall * wide));
       if (config.noise_map)
         engine.c.noise_map(whole, tall * wide, noise.read_std, noise.shot_gain, stacked.at + 4 * N * stacked.stride);
     });
@@ -273,14 +292,18 @@ export class MatchingNetwork extends Base {
     this.K = 2 * this.reach + 1;
     this.rows = costRows(config);
     this.largest = engine.putIntegers([this.K]);
-    const encoder = (/** @type {string} */ name) => ({ narrow: this.pointwise(`${name}.narrow`), spread: this.convolution(`${name}.spread`) });
+    const encoder = (/** @type {string} */ name) => ({
+      narrow: this.pointwise(`${name}.narrow`),
+      spread: this.convolution(`${name}.spread`),
+    });
     this.encoders = { reference: encoder("reference_encoder"), other: encoder("encoder") };
     /** @type {Record<string, Layer>} */
     this.heads = {};
     this.scales = 0;
     if (config.direct) this.heads = { mix: this.convolution("mix"), head: this.convolution("head") };
     else {
-      for (const name of ["mix_scene", "mix_frame", "mix_reference", "head", "reference_head"]) this.heads[name] = this.pointwise(name);
+      for (const name of ["mix_scene", "mix_frame", "mix_reference", "head", "reference_head"])
+        this.heads[name] = this.pointwise(name);
       this.heads.sharpness = this.sharpness();
       const scales = this.tensors.get("size_sharpness");
       if (scales) this.scales = engine.put(scales.values.map((value) => Math.exp(2 * value)));
@@ -290,7 +313,10 @@ export class MatchingNetwork extends Base {
 
   /** The layer of [trunk, others' mean], of which panels also hold the reference in between: that has weights of 0. */
   sharpness() {
-    const { shape: [outputs, inputs], values } = this.tensor("sharpness.weight");
+    const {
+      shape: [outputs, inputs],
+      values,
+    } = this.tensor("sharpness.weight");
     const [T, all] = [inputs - ENCODED, inputs + ENCODED];
     const widened = new Float32Array(outputs * all);
     for (let o = 0; o < outputs; o++)
@@ -312,7 +338,9 @@ export class MatchingNetwork extends Base {
     const stride = 2 * this.trunk.stride;
     const [H, W] = [height, width].map((length) => Math.ceil(length / stride) * stride);
     const [h, w] = [H / 2, W / 2];
-    const { read_std, shot_gain } = config.noise_map ? input.noise : { read_std: BLIND_NOISE[0], shot_gain: BLIND_NOISE[1] };
+    const { read_std, shot_gain } = config.noise_map
+      ? input.noise
+      : { read_std: BLIND_NOISE[0], shot_gain: BLIND_NOISE[1] };
     const floor = Math.max(read_std, shot_gain / 2);
 
     const full = this.completed(input.frames, N, [height, width], [H, W]);
@@ -335,7 +363,9 @@ export class MatchingNetwork extends Base {
     const mean = this.apply(g, N, [H, W], plain, this.largest, [K]);
     yield;
     const inputs = engine.planes(4 * INPUTS, h, w);
-    engine.scratch(() => c.scene(g, engine.put(mean), left.at, H, W, inputs.at, inputs.stride, engine.reserve(2 * H * W)));
+    engine.scratch(() =>
+      c.scene(g, engine.put(mean), left.at, H, W, inputs.at, inputs.stride, engine.reserve(2 * H * W)),
+    );
     const { end } = yield* this.trunk.features(inputs);
 
     // Of each frame its encoded costs, and the mean of the alternate ones behind them.
@@ -343,7 +373,11 @@ export class MatchingNetwork extends Base {
     const others = encoded[N];
     engine.floats(others.at, ENCODED * others.stride).fill(0);
     for (let i = 0; i < N; i++) {
-      this.encode(engine.part(costs, i * J * rows, J * rows), i ? this.encoders.other : this.encoders.reference, encoded[i]);
+      this.encode(
+        engine.part(costs, i * J * rows, J * rows),
+        i ? this.encoders.other : this.encoders.reference,
+        encoded[i],
+      );
       if (i) c.add(others.at, encoded[i].at, ENCODED * others.stride);
       yield;
     }
@@ -378,7 +412,17 @@ export class MatchingNetwork extends Base {
       const panel = engine.reserve(costs.channels * BLOCK);
       for (let p = 0; p < costs.h * costs.w; p += BLOCK) {
         engine.c.gather_costs(costs.at, costs.channels, costs.stride, p, panel);
-        engine.c.product(panel, costs.channels, narrow.weights, narrow.bias, 0, ENCODED, narrowed.at + 4 * p, narrowed.stride, trunk.leak);
+        engine.c.product(
+          panel,
+          costs.channels,
+          narrow.weights,
+          narrow.bias,
+          0,
+          ENCODED,
+          narrowed.at + 4 * p,
+          narrowed.stride,
+          trunk.leak,
+        );
       }
       engine.conv3x3(spread, narrowed, to, trunk.leak);
     });
@@ -392,7 +436,14 @@ export class MatchingNetwork extends Base {
    * @param {Planes} factors
    */
   *predict(costs, end, encoded, factors) {
-    const { engine, config, heads, channels, K, trunk: { leak } } = this;
+    const {
+      engine,
+      config,
+      heads,
+      channels,
+      K,
+      trunk: { leak },
+    } = this;
     const { c } = engine;
     const { windows: J, sizes } = config;
     const N = encoded.length - 1;
@@ -400,9 +451,20 @@ export class MatchingNetwork extends Base {
     const apart = heads.head.outputs; // rows of a frame's outputs
     const panel = (/** @type {number} */ count) => engine.reserve(count * BLOCK);
     const seen = panel(end.channels + 2 * ENCODED); // [trunk, reference, mean of the others]
-    const [own, scene, mixed, sharp, outputs] = [panel(ENCODED), panel(MIXED), panel(MIXED), panel(in4(J + separable)), panel(N * apart)];
-    const product = (/** @type {Layer} */ layer, /** @type {number} */ from, /** @type {number} */ start, /** @type {number} */ to, slope = 1) =>
-      c.product(from, layer.inputs, layer.weights, layer.bias, start, layer.outputs, to, BLOCK, slope);
+    const [own, scene, mixed, sharp, outputs] = [
+      panel(ENCODED),
+      panel(MIXED),
+      panel(MIXED),
+      panel(in4(J + separable)),
+      panel(N * apart),
+    ];
+    const product = (
+      /** @type {Layer} */ layer,
+      /** @type {number} */ from,
+      /** @type {number} */ start,
+      /** @type {number} */ to,
+      slope = 1,
+    ) => c.product(from, layer.inputs, layer.weights, layer.bias, start, layer.outputs, to, BLOCK, slope);
     const row = 4 * BLOCK;
     for (let p = 0; p < end.h * end.w; p += BLOCK) {
       c.gather(end.at, end.channels, end.stride, p, seen);
@@ -417,7 +479,23 @@ export class MatchingNetwork extends Base {
         product(heads.mix_frame, own, scene, mixed, leak);
         product(heads.head, mixed, 0, outputs + i * apart * row);
       }
-      c.last_step(outputs, apart, costs.at, sharp, N, J, K, channels, separable, costs.stride, p, this.sizes, this.scales, sizes.length, factors.at);
+      c.last_step(
+        outputs,
+        apart,
+        costs.at,
+        sharp,
+        N,
+        J,
+        K,
+        channels,
+        separable,
+        costs.stride,
+        p,
+        this.sizes,
+        this.scales,
+        sizes.length,
+        factors.at,
+      );
       if (p % (16 * BLOCK) === 0) yield;
     }
   }
@@ -427,9 +505,17 @@ export class MatchingNetwork extends Base {
    * @param {Planes[]} parts
    */
   change(parts) {
-    const { engine, heads, trunk: { leak } } = this;
+    const {
+      engine,
+      heads,
+      trunk: { leak },
+    } = this;
     const [{ h, w }] = parts;
-    const joined = engine.planes(parts.reduce((sum, { channels }) => sum + channels, 0), h, w);
+    const joined = engine.planes(
+      parts.reduce((sum, { channels }) => sum + channels, 0),
+      h,
+      w,
+    );
     let { at } = joined;
     for (const part of parts) {
       const count = part.channels * part.stride;

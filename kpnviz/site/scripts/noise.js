@@ -13,7 +13,10 @@ export function noiseForGain(gain) {
   const [first, last] = [GAINS[0], GAINS[GAINS.length - 1]];
   const inside = Math.min(Math.max(gain, first[0]), last[0]);
   const place = Math.log2(inside);
-  const next = Math.max(1, GAINS.findIndex(([other]) => other >= inside));
+  const next = Math.max(
+    1,
+    GAINS.findIndex(([other]) => other >= inside),
+  );
   const [low, high] = [GAINS[next - 1], GAINS[next]];
   const at = (/** @type {number} */ k) => {
     const [a, b] = [Math.log2(low[0]), Math.log2(high[0])];

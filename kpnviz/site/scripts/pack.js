@@ -44,7 +44,14 @@ export function pack(burst, shown, start, id, best = null) {
     const factors = estimate?.factors;
     const kernels = factors && {
       ...{ sizes: config.sizes, separable: config.separable, half: true, padding: "reflect", reduce: "mean" },
-      ...{ height: H, width: W, inset: 0, factors: arrays.add(factors.values, factors.shape), scales: null, basis: null },
+      ...{
+        height: H,
+        width: W,
+        inset: 0,
+        factors: arrays.add(factors.values, factors.shape),
+        scales: null,
+        basis: null,
+      },
       ...{ unit: 1, error: null, lossy: false },
     };
     return { title, panel: number, kernels: kernels ?? null, steps: null };
@@ -56,14 +63,25 @@ export function pack(burst, shown, start, id, best = null) {
     : null;
   const stack = color ? [N, C, H, W] : [N, H, W];
   const header = {
-    ...{ height: H, width: W, white_level, burst: best ? "" : id, noise: Array.from({ length: C }, () => noise), matching },
+    ...{
+      height: H,
+      width: W,
+      white_level,
+      burst: best ? "" : id,
+      noise: Array.from({ length: C }, () => noise),
+      matching,
+    },
     clean: best ? null : arrays.add(burst.halves ?? toHalves(clean), stack),
     frames: arrays.add(frames, stack),
     shifts,
     motion: motion && arrays.add(...ofCells(motion, N, H, W)),
     moving: moving && { object_at: arrays.add(moving.object_at, [H, W]), shifts: moving.shifts },
     ...{ panels, methods, series: null, start },
-    sizes: best && { ...best, local: arrays.add(best.local, [shown.length, H, W]), index: best.index && arrays.add(best.index, [H, W]) },
+    sizes: best && {
+      ...best,
+      local: arrays.add(best.local, [shown.length, H, W]),
+      index: best.index && arrays.add(best.index, [H, W]),
+    },
   };
   const seen = shown.map(({ name, estimate }) => (estimate ? name : `${name}?`)); // one that is awaited has a place, one that is missing has none
   return arrays.behind({ ...header, id: `${id} ${seen.join(" ")}` });

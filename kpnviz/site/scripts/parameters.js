@@ -63,6 +63,7 @@
  * @property {import("./examples.js").Measured[]} numbers  that texts state
  * @property {boolean} scene  whether the guided scene's networks and photos are on the site
  * @property {string} installation  address of how the app is installed
+ * @property {string} kernel_keys  those of a file of kernels, explained
  */
 
 const CHANNELS = ["R", "G", "B"];
@@ -100,7 +101,13 @@ export function isNamedIn(name, page) {
 }
 
 /** One parameter of each part of the state that has a name of its own. */
-const PART_OF = { display: "frame", noise: "noise_frame", results: "results_motion", camera: "rotation", others: "kernels_view" };
+const PART_OF = {
+  display: "frame",
+  noise: "noise_frame",
+  results: "results_motion",
+  camera: "rotation",
+  others: "kernels_view",
+};
 
 /**
  * A state that a link to a page stands for, with what such a link does not hold as it was before.
@@ -110,7 +117,9 @@ const PART_OF = { display: "frame", noise: "noise_frame", results: "results_moti
  * @returns {State}
  */
 export function withOthersOf(state, before, page) {
-  const others = Object.entries(before).filter(([key]) => !isNamedIn(PART_OF[/** @type {keyof typeof PART_OF} */ (key)] ?? key, page));
+  const others = Object.entries(before).filter(
+    ([key]) => !isNamedIn(PART_OF[/** @type {keyof typeof PART_OF} */ (key)] ?? key, page),
+  );
   return { ...state, ...Object.fromEntries(others) };
 }
 
@@ -120,7 +129,8 @@ export function withOthersOf(state, before, page) {
  */
 export function firstSizes({ models, sized }) {
   const here = sized.flatMap((name) => models.filter((model) => model.name === name)); // the smallest first
-  const of = (/** @type {boolean} */ single) => here.filter(({ config }) => (config.sizes.length === 1) === single).map(({ name }) => name);
+  const of = (/** @type {boolean} */ single) =>
+    here.filter(({ config }) => (config.sizes.length === 1) === single).map(({ name }) => name);
   const single = of(true);
   const two = single.length > 1 ? [single[0], single[single.length - 1]] : [...single, ...of(false)];
   return { other: two.length > 1 ? two[0] : "frame", shown: two[two.length > 1 ? 1 : 0] ?? "", frame: 0 };
@@ -154,7 +164,19 @@ export function defaults(offer) {
   const { photos, methods } = offer;
   const photo = photos.includes("dog") ? "dog" : photos[0];
   return {
-    ...{ photo, color: true, crop: 128, top: 64, left: 64, frames: 8, gain: 4, shake: "paper", shifts: [], moving: false, seed: 0 },
+    ...{
+      photo,
+      color: true,
+      crop: 128,
+      top: 64,
+      left: 64,
+      frames: 8,
+      gain: 4,
+      shake: "paper",
+      shifts: [],
+      moving: false,
+      seed: 0,
+    },
     ...{ camera: { rotation: 0, tilt: 0, shutter: 0, parallax: 0 }, methods: [...methods], pixel: null, display: {} },
     ...{ noise: {}, sizes: firstSizes(offer), lesson: 0, teach: false, others: {} },
     results: Object.fromEntries(Object.entries(offer.results).map(([name, { start }]) => [name, start])),
@@ -171,31 +193,59 @@ export function writeLink(state, offer, page) {
   const query = new URLSearchParams({ v: offer.version });
   const put = (/** @type {string} */ name, /** @type {unknown} */ value) => query.set(name, String(value));
   for (const name of /** @type {const} */ (["photo", "color", "crop", "top", "left", "frames", "gain", "shake"]))
-    if (state.photo !== OWN || !["photo", "top", "left"].includes(name)) put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
-  if (state.shake === BY_HAND) put("shifts", shiftsFor(state.shifts, state.frames).map((shift) => shift.join("~")).join("_"));
+    if (state.photo !== OWN || !["photo", "top", "left"].includes(name))
+      put(name, typeof state[name] === "boolean" ? Number(state[name]) : state[name]);
+  if (state.shake === BY_HAND)
+    put(
+      "shifts",
+      shiftsFor(state.shifts, state.frames)
+        .map((shift) => shift.join("~"))
+        .join("_"),
+    );
   if (state.shake !== HANDHELD) put("moving", Number(state.moving)); // nothing moves by itself where the camera turns
   put("seed", state.seed);
-  for (const name of CAMERA) if (mayTurn(state) && state.camera[name]) put(name, Number(state.camera[name].toPrecision(12)));
+  for (const name of CAMERA)
+    if (mayTurn(state) && state.camera[name]) put(name, Number(state.camera[name].toPrecision(12)));
   put("methods", state.methods.join("~"));
   if (state.pixel) put("pixel", state.pixel.join("~"));
   const putDisplay = (/** @type {Partial<Display>} */ display, prefix = "", names = Object.keys(DISPLAY_LIMITS)) => {
     for (const [option, value] of Object.entries(display)) {
-      const start = names === OF_SIZES && option === "look" ? LOOKS_OF_SIZES[0] : offer.display[/** @type {keyof Display} */ (option)];
+      const start =
+        names === OF_SIZES && option === "look"
+          ? LOOKS_OF_SIZES[0]
+          : offer.display[/** @type {keyof Display} */ (option)];
       if (!names.includes(option) || JSON.stringify(value) === JSON.stringify(start)) continue;
       const name = prefix + option;
       if (option === "channel") put(name, CHANNELS[Number(value)]);
-      else if (option === "off") put(name, Object.entries(value ?? {}).sort().map(([method, sizes]) => [method, ...sizes].join(".")).join("~"));
+      else if (option === "off")
+        put(
+          name,
+          Object.entries(value ?? {})
+            .sort()
+            .map(([method, sizes]) => [method, ...sizes].join("."))
+            .join("~"),
+        );
       else if (option === "region") put(name, value || "all");
-      else put(name, Array.isArray(value) ? value.map((number) => Number(number.toPrecision(6))).join("~") : typeof value === "boolean" ? Number(value) : value);
+      else
+        put(
+          name,
+          Array.isArray(value)
+            ? value.map((number) => Number(number.toPrecision(6))).join("~")
+            : typeof value === "boolean"
+              ? Number(value)
+              : value,
+        );
     }
   };
   putDisplay(state.display);
   putDisplay(state.noise, "noise_");
   putDisplay(state.sizes, "sizes_", OF_SIZES);
   const { other, shown, frame } = state.sizes;
-  const sizes = (/** @type {{ other: string, shown: string, frame: number }} */ of) => `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
+  const sizes = (/** @type {{ other: string, shown: string, frame: number }} */ of) =>
+    `${of.other}~${of.shown}~${Math.min(of.frame, state.frames - 1)}`;
   if (sizes({ other, shown, frame }) !== sizes(firstSizes(offer))) put("sizes", sizes(state.sizes));
-  for (const [name, { start }] of Object.entries(offer.results)) if (state.results[name] !== start) put(`results_${name}`, state.results[name]);
+  for (const [name, { start }] of Object.entries(offer.results))
+    if (state.results[name] !== start) put(`results_${name}`, state.results[name]);
   if (state.lesson) put("lesson", state.lesson + 1);
   if (state.teach) put("teach", 1);
   for (const [name, value] of Object.entries(state.others)) put(name, value);
@@ -213,9 +263,27 @@ const LEAST_ZOOM = 0.4; // beside each other, two pictures show a half each
 
 /** @type {Record<string, [number, number] | "flag" | "choice" | "panel" | "view" | "frame" | "channel" | "region" | "off" | "frames" | "moved">} */
 const DISPLAY_LIMITS = {
-  ...{ frame: "frame", mode: "choice", against: "panel", stops: [-2, 4], linear: "flag", view: "view", compare: "choice" },
+  ...{
+    frame: "frame",
+    mode: "choice",
+    against: "panel",
+    stops: [-2, 4],
+    linear: "flag",
+    view: "view",
+    compare: "choice",
+  },
   ...{ shown: "panel", other: "panel", look: "choice", assumed: [-2, 2], channel: "channel" },
-  ...{ all: "flag", region: "region", kinds: [2, 8], off: "off", keep: "flag", dropped: "frames", nonnegative: "flag", moved: "moved", anew: "flag" },
+  ...{
+    all: "flag",
+    region: "region",
+    kinds: [2, 8],
+    off: "off",
+    keep: "flag",
+    dropped: "frames",
+    nonnegative: "flag",
+    moved: "moved",
+    anew: "flag",
+  },
 };
 
 /** Options of the lens that the page Sizes has, beside those that it always sets. */
@@ -229,11 +297,26 @@ const LOOKS_OF_SIZES = ["sizes", "parts"]; // the first one at first
  */
 export function ofSizes(display) {
   const { other, shown, frame } = display;
-  return { other, shown, frame, ...Object.fromEntries(OF_SIZES.map((name) => [name, display[/** @type {keyof Display} */ (name)]])) };
+  return {
+    other,
+    shown,
+    frame,
+    ...Object.fromEntries(OF_SIZES.map((name) => [name, display[/** @type {keyof Display} */ (name)]])),
+  };
 }
 
 // What the app's page Kernels shows, and what its What if was once called.
-const WHAT_IF = ["if_method", "if_dropped", "if_sizes", "if_nonnegative", "if_renormalize", "if_frame", "if_dy", "if_dx", "if_anew"];
+const WHAT_IF = [
+  "if_method",
+  "if_dropped",
+  "if_sizes",
+  "if_nonnegative",
+  "if_renormalize",
+  "if_frame",
+  "if_dy",
+  "if_dx",
+  "if_anew",
+];
 const IN_APP = ["kernels_view", ...WHAT_IF, ...Object.keys(DISPLAY_LIMITS).map((name) => `in_${name}`)];
 
 /**
@@ -259,12 +342,34 @@ export function readLink(search, offer) {
   const problems = [];
   if (query.get("v") === "1" && !query.has("color")) state.color = false; // all bursts of version 1 were gray
   const version = query.get("v") ?? offer.version;
-  if (![offer.version, "1"].includes(version)) problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
-  const known = new Set(["v", "shifts", ...CAMERA, ...Object.keys(state), ...Object.keys(DISPLAY_LIMITS), ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`), ...OF_SIZES.map((name) => `sizes_${name}`), ...Object.keys(offer.results).map((name) => `results_${name}`), ...IN_APP]);
-  for (const name of new Set(query.keys())) if (query.getAll(name).length > 1 && known.has(name)) problems.push(`${name} is there ${query.getAll(name).length} times, the first is taken`);
-  for (const name of query.keys()) if (!known.has(name) || ["display", "noise", "results", "camera", "others"].includes(name)) problems.push(`${quoted(name)} means nothing here`);
-  const wrong = (/** @type {string} */ name, /** @type {string} */ problem) => problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
-  const within = (/** @type {string} */ name, /** @type {number} */ start, /** @type {number} */ low, /** @type {number} */ high, whole = true) => {
+  if (![offer.version, "1"].includes(version))
+    problems.push(`it is of version ${quoted(version)}, and version ${offer.version} is read here`);
+  const known = new Set([
+    "v",
+    "shifts",
+    ...CAMERA,
+    ...Object.keys(state),
+    ...Object.keys(DISPLAY_LIMITS),
+    ...Object.keys(DISPLAY_LIMITS).map((name) => `noise_${name}`),
+    ...OF_SIZES.map((name) => `sizes_${name}`),
+    ...Object.keys(offer.results).map((name) => `results_${name}`),
+    ...IN_APP,
+  ]);
+  for (const name of new Set(query.keys()))
+    if (query.getAll(name).length > 1 && known.has(name))
+      problems.push(`${name} is there ${query.getAll(name).length} times, the first is taken`);
+  for (const name of query.keys())
+    if (!known.has(name) || ["display", "noise", "results", "camera", "others"].includes(name))
+      problems.push(`${quoted(name)} means nothing here`);
+  const wrong = (/** @type {string} */ name, /** @type {string} */ problem) =>
+    problems.push(`${name} ${quoted(query.get(name) ?? "")} ${problem}`);
+  const within = (
+    /** @type {string} */ name,
+    /** @type {number} */ start,
+    /** @type {number} */ low,
+    /** @type {number} */ high,
+    whole = true,
+  ) => {
     const text = query.get(name);
     if (text === null) return Math.min(Math.max(start, low), high);
     const value = numberIn(text);
@@ -294,7 +399,8 @@ export function readLink(search, offer) {
   state.color = flag("color", state.color);
   const crop = within("crop", state.crop, 1, 1e6);
   state.crop = offer.crops.reduce((best, one) => (Math.abs(one - crop) < Math.abs(best - crop) ? one : best));
-  if (state.crop !== crop) problems.push(`crop ${crop} is not one of ${offer.crops.join(", ")}, ${state.crop} is the nearest`);
+  if (state.crop !== crop)
+    problems.push(`crop ${crop} is not one of ${offer.crops.join(", ")}, ${state.crop} is the nearest`);
   const side = Math.min(state.crop, offer.reduced);
   state.top = within("top", state.top, 0, offer.reduced - side);
   state.left = within("left", state.left, 0, offer.reduced - side);
@@ -305,24 +411,34 @@ export function readLink(search, offer) {
     const limit = /** @type {[number, number]} */ ([-offer.most_shift, offer.most_shift]);
     const shifts = (query.get("shifts") ?? "").split("_").map((text) => numbers(text, [limit, limit]));
     if (shifts.length !== state.frames || shifts.includes(null) || String(shifts[0]) !== "0,0")
-      wrong("shifts", `are not dy~dx of ${state.frames} frames, the first 0~0 and all within ±${offer.most_shift}, the frames that are missing or wrong do not move`);
+      wrong(
+        "shifts",
+        `are not dy~dx of ${state.frames} frames, the first 0~0 and all within ±${offer.most_shift}, the frames that are missing or wrong do not move`,
+      );
     const whole = shifts.map((shift) => /** @type {Shift} */ ((shift ?? [0, 0]).map(rounded)));
-    if (shifts.some((shift, i) => shift && String(shift) !== String(whole[i]))) wrong("shifts", "are not whole, the nearest ones are shown");
+    if (shifts.some((shift, i) => shift && String(shift) !== String(whole[i])))
+      wrong("shifts", "are not whole, the nearest ones are shown");
     state.shifts = shiftsFor([[0, 0], ...whole.slice(1)], state.frames);
   }
-  const alone = (/** @type {string} */ name, /** @type {boolean} */ may, /** @type {string} */ others) => may || Number(query.get(name)) === 0 || wrong(name, `goes only with ${others}, it is left out`);
+  const alone = (/** @type {string} */ name, /** @type {boolean} */ may, /** @type {string} */ others) =>
+    may || Number(query.get(name)) === 0 || wrong(name, `goes only with ${others}, it is left out`);
   if (state.shake !== HANDHELD) state.moving = flag("moving", false);
   else alone("moving", false, "another camera shake than handheld");
   state.seed = within("seed", state.seed, 0, offer.most_seed);
   for (const name of CAMERA) alone(name, mayTurn(state), "moving=0 and another camera shake than handheld");
-  for (const name of CAMERA) if (mayTurn(state)) state.camera[name] = Number(within(name, 0, 0, offer.camera[name], false).toFixed(1));
+  for (const name of CAMERA)
+    if (mayTurn(state)) state.camera[name] = Number(within(name, 0, 0, offer.camera[name], false).toFixed(1));
   state.methods = readMethods(query, offer, problems) ?? state.methods;
   if (query.has("pixel")) {
-    const pixel = numbers(query.get("pixel") ?? "", [[-1e6, 1e6], [-1e6, 1e6]]);
+    const pixel = numbers(query.get("pixel") ?? "", [
+      [-1e6, 1e6],
+      [-1e6, 1e6],
+    ]);
     if (!pixel) wrong("pixel", "is not y~x, none is pinned");
     else {
       const [y, x] = pixel.map((value) => Math.min(Math.max(rounded(value), 0), side - 1));
-      if (pixel.some((value) => value < 0 || value > side - 1)) wrong("pixel", `lies outside the crop, ${y}~${x} is the nearest`);
+      if (pixel.some((value) => value < 0 || value > side - 1))
+        wrong("pixel", `lies outside the crop, ${y}~${x} is the nearest`);
       else if (String(pixel) !== String([y, x])) wrong("pixel", `is not whole, ${y}~${x} is the nearest`);
       state.pixel = [y, x];
     }
@@ -342,11 +458,14 @@ export function readLink(search, offer) {
         const known = panel === start || PANELS.includes(panel) || offer.models.some((model) => model.name === panel);
         if (!known) wrong(name, `is no picture here, ${start || "the last method"} is shown`);
         display[option] = known ? panel : start;
-      }
-      else if (limits === "flag") display[option] = flag(name, Boolean(start));
+      } else if (limits === "flag") display[option] = flag(name, Boolean(start));
       else if (limits === "frame") display[option] = within(name, start, 0, state.frames - 1);
       else if (limits === "view") {
-        display[option] = numbers(query.get(name) ?? "", [[0, side], [0, side], [LEAST_ZOOM, side / 4]]);
+        display[option] = numbers(query.get(name) ?? "", [
+          [0, side],
+          [0, side],
+          [LEAST_ZOOM, side / 4],
+        ]);
         if (!display[option]) wrong(name, "is not top~left~zoom, the whole picture is shown");
       } else if (limits === "region") {
         const side = among(name, `${start}`, REGIONS);
@@ -354,13 +473,26 @@ export function readLink(search, offer) {
       } else if (limits === "off") display[option] = readSizesOff(name, query.get(name) ?? "", offer, problems);
       else if (limits === "frames") {
         const parts = (query.get(name) ?? "").split("~").filter(Boolean);
-        const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter((frame) => frame < state.frames);
-        if (frames.length !== parts.length) wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
+        const frames = [...new Set(parts.filter((part) => /^\d{1,8}$/.test(part)).map(Number))].filter(
+          (frame) => frame < state.frames,
+        );
+        if (frames.length !== parts.length)
+          wrong(name, `are not frames of 0 to ${state.frames - 1} joined by ~, others are left out`);
         display[option] = frames.sort((a, b) => a - b);
       } else if (limits === "moved") {
         const last = state.frames - 1;
-        const moved = numbers(query.get(name) ?? "", [[1, last], [-MOST_MOVED, MOST_MOVED], [-MOST_MOVED, MOST_MOVED]]);
-        if (!moved) wrong(name, last ? `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved` : "moves a frame, and the burst has no other than frame 0, none is moved");
+        const moved = numbers(query.get(name) ?? "", [
+          [1, last],
+          [-MOST_MOVED, MOST_MOVED],
+          [-MOST_MOVED, MOST_MOVED],
+        ]);
+        if (!moved)
+          wrong(
+            name,
+            last
+              ? `is not frame~dy~dx of a frame of 1 to ${last} and within ±${MOST_MOVED}, none is moved`
+              : "moves a frame, and the burst has no other than frame 0, none is moved",
+          );
         const whole = moved?.map(rounded) ?? [1, 0, 0];
         display[option] = whole[1] || whole[2] ? whole : null;
       } else display[option] = within(name, start, ...limits, option === "kinds");
@@ -372,11 +504,13 @@ export function readLink(search, offer) {
   if (query.has("sizes")) {
     const [other, shown, frame] = [...(query.get("sizes") ?? "").split("~"), "", ""];
     const here = [...offer.sized, ...PANELS];
-    if (here.includes(other) && here.includes(shown) && /^\d{1,2}$/.test(frame) && Number(frame) < state.frames) state.sizes = { other, shown, frame: Number(frame) };
+    if (here.includes(other) && here.includes(shown) && /^\d{1,2}$/.test(frame) && Number(frame) < state.frames)
+      state.sizes = { other, shown, frame: Number(frame) };
     else wrong("sizes", "are not two pictures and a frame joined by ~, the smallest and the largest size are shown");
   }
   Object.assign(state.sizes, readDisplay("sizes_", OF_SIZES));
-  for (const [name, { start, options }] of Object.entries(offer.results)) state.results[name] = among(`results_${name}`, start, options);
+  for (const [name, { start, options }] of Object.entries(offer.results))
+    state.results[name] = among(`results_${name}`, start, options);
   state.lesson = within("lesson", 1, 1, offer.lessons) - 1;
   state.teach = flag("teach", false);
   for (const name of IN_APP) if (query.has(name)) state.others[name] = (query.get(name) ?? "").slice(0, 200);
@@ -388,7 +522,12 @@ export function readLink(search, offer) {
     if (problems.length > before) delete state.others[`in_${option}`];
   }
   const more = problems.length - MOST_PROBLEMS;
-  return [state, problems.length ? `Not all of this link could be followed: ${problems.slice(0, MOST_PROBLEMS).join("; ")}${more > 0 ? `; and ${more} more` : ""}.` : ""];
+  return [
+    state,
+    problems.length
+      ? `Not all of this link could be followed: ${problems.slice(0, MOST_PROBLEMS).join("; ")}${more > 0 ? `; and ${more} more` : ""}.`
+      : "",
+  ];
 }
 
 /**
@@ -432,11 +571,19 @@ function readMethods(query, offer, problems) {
   const text = query.get("methods");
   if (text === null) return null;
   const here = models.map(({ name }) => name);
-  const names = [...new Set(text.split("~").filter(Boolean).map((name) => currentName(name, offer)))];
+  const names = [
+    ...new Set(
+      text
+        .split("~")
+        .filter(Boolean)
+        .map((name) => currentName(name, offer)),
+    ),
+  ];
   const found = names.filter((name) => here.includes(name));
   for (const name of names)
     if (!here.includes(name)) problems.push(`method ${quoted(name)} is not on this site`);
-    else if (found.indexOf(name) >= most_methods) problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
+    else if (found.indexOf(name) >= most_methods)
+      problems.push(`method ${quoted(name)} is one too many, ${most_methods} are shown`);
   return found.length || !text ? found.slice(0, most_methods) : null; // nothing written: a person chose none
 }
 
@@ -461,7 +608,9 @@ function numberIn(text) {
  */
 function numbers(text, limits) {
   const values = text.split("~").map(numberIn);
-  return values.length === limits.length && values.every((value, i) => value >= limits[i][0] && value <= limits[i][1]) ? values : null;
+  return values.length === limits.length && values.every((value, i) => value >= limits[i][0] && value <= limits[i][1])
+    ? values
+    : null;
 }
 
 /**

@@ -21,15 +21,21 @@ const LEAST_SIDE = 64;
  */
 export async function readOwnPhoto(file, { reduction }) {
   const name = visible(file.name) || "the file";
-  if (file.size > MOST_FILE) throw new Error(`${name} has ${Math.ceil(file.size / 2 ** 20)} MiB; photos up to ${MOST_FILE / 2 ** 20} MiB are read here`);
+  if (file.size > MOST_FILE)
+    throw new Error(
+      `${name} has ${Math.ceil(file.size / 2 ** 20)} MiB; photos up to ${MOST_FILE / 2 ** 20} MiB are read here`,
+    );
   const bytes = new Uint8Array(await file.arrayBuffer());
   const deep = deepPng(bytes);
   /** @type {string[]} */
   const notes = isAnimated(bytes) ? [`${name} is animated: its first frame is used.`] : [];
   const check = (/** @type {number} */ W, /** @type {number} */ H) => {
-    if (W * H > MOST_PIXELS) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${MOST_PIXELS / 1e6} million are read here`);
-    if (Math.max(W, H) > LONGEST) throw new Error(`${name} has ${W}×${H} pixels; photos up to ${LONGEST} a side are read here`);
-    if (Math.min(W, H) < LEAST_SIDE * reduction) throw new Error(`${name} has ${W}×${H} pixels; photos of ${LEAST_SIDE * reduction} a side or more are read here`);
+    if (W * H > MOST_PIXELS)
+      throw new Error(`${name} has ${W}×${H} pixels; photos up to ${MOST_PIXELS / 1e6} million are read here`);
+    if (Math.max(W, H) > LONGEST)
+      throw new Error(`${name} has ${W}×${H} pixels; photos up to ${LONGEST} a side are read here`);
+    if (Math.min(W, H) < LEAST_SIDE * reduction)
+      throw new Error(`${name} has ${W}×${H} pixels; photos of ${LEAST_SIDE * reduction} a side or more are read here`);
   };
   /** @type {(W: number, H: number, row: Parameters<typeof reduced>[4]) => { picture: Picture, note: string }} */
   const result = (W, H, row) => {
@@ -50,16 +56,27 @@ export async function readOwnPhoto(file, { reduction }) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(isTiff(bytes) ? `${name} is a TIFF, which browsers do not read; save it as PNG, of 16 bits if it has them, or as JPEG` : `${name} is damaged, or no picture that this browser can read`);
+    throw new Error(
+      isTiff(bytes)
+        ? `${name} is a TIFF, which browsers do not read; save it as PNG, of 16 bits if it has them, or as JPEG`
+        : `${name} is damaged, or no picture that this browser can read`,
+    );
   }
   const { width: W, height: H } = bitmap;
   check(W, H);
-  if (typeof OffscreenCanvas === "undefined") throw new Error(`${name} cannot be read: this browser cannot draw in the background; one of 2023 or later can`);
-  const context = new OffscreenCanvas(W, Math.min(STRIP, H)).getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+  if (typeof OffscreenCanvas === "undefined")
+    throw new Error(`${name} cannot be read: this browser cannot draw in the background; one of 2023 or later can`);
+  const context = new OffscreenCanvas(W, Math.min(STRIP, H)).getContext("2d", {
+    willReadFrequently: true,
+    colorSpace: "srgb",
+  });
   if (!context) throw new Error(`${name} has ${W}×${H} pixels, more than this browser can draw`);
   const table = decodingTable(8);
   let drawn = -1; // the row that the strip begins with
-  if (deep) notes.push(`Of ${name}, 8 of the 16 bits are used: it has ${why}, which only the browser’s own reader, of 8 bits, can apply.`);
+  if (deep)
+    notes.push(
+      `Of ${name}, 8 of the 16 bits are used: it has ${why}, which only the browser’s own reader, of 8 bits, can apply.`,
+    );
   const found = result(W, H, (y) => {
     const strip = y - (y % STRIP);
     if (strip !== drawn) {
@@ -68,7 +85,8 @@ export async function readOwnPhoto(file, { reduction }) {
       drawn = strip;
     }
     const { data } = context.getImageData(0, y - strip, W, 1);
-    for (let i = 3; i < data.length; i += 4) if (data[i] < 255) throw new Error(`${name} is transparent in parts; save it without transparency`);
+    for (let i = 3; i < data.length; i += 4)
+      if (data[i] < 255) throw new Error(`${name} is transparent in parts; save it without transparency`);
     return (x, c) => table[data[4 * x + c]];
   });
   bitmap.close();
@@ -92,7 +110,8 @@ function reduced(W, H, most, least, row) {
   for (let y = 0; y < h * n; y++) {
     const value = row(top + y);
     const line = Math.floor(y / n) * w;
-    for (let c = 0; c < 3; c++) for (let x = 0; x < w * n; x++) values[c * h * w + line + Math.floor(x / n)] += value(left + x, c) / (n * n);
+    for (let c = 0; c < 3; c++)
+      for (let x = 0; x < w * n; x++) values[c * h * w + line + Math.floor(x / n)] += value(left + x, c) / (n * n);
   }
   return { picture: { values, C: 3, H: h, W: w }, used: top || left ? `${w * n}×${h * n}` : "" };
 }
@@ -108,7 +127,8 @@ const isTiff = (bytes) => ["73,73,42,0", "77,77,0,42"].includes(bytes.subarray(0
  * @param {Uint8Array} bytes
  */
 function isAnimated(bytes) {
-  const text = (/** @type {number} */ at, /** @type {number} */ length) => String.fromCharCode(...bytes.subarray(at, at + length));
+  const text = (/** @type {number} */ at, /** @type {number} */ length) =>
+    String.fromCharCode(...bytes.subarray(at, at + length));
   if (text(0, 3) === "GIF") return hasFrames(bytes);
   if (text(8, 8) === "WEBPVP8X") return (bytes[20] & 2) > 0;
   if (text(4, 8) === "ftypavis") return true;
@@ -123,7 +143,7 @@ function isAnimated(bytes) {
 function hasFrames(bytes) {
   const table = (/** @type {number} */ flags) => (flags & 128 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let frames = 0;
-  for (let at = 13 + table(bytes[10]); at < bytes.length; ) {
+  for (let at = 13 + table(bytes[10]); at < bytes.length;) {
     if (bytes[at] === 0x2c) {
       if (++frames > 1) return true;
       at += 11 + table(bytes[at + 9]); // its data begin with the size of codes

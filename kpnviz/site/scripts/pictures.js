@@ -41,7 +41,12 @@ export function linearPicture(rgba, H, W) {
 export function luminance({ values, H, W }) {
   const [r, g, b] = LUMINANCE_WEIGHTS.map(fround);
   const n = H * W;
-  return { values: Float32Array.from({ length: n }, (_, i) => r * values[i] + g * values[n + i] + b * values[2 * n + i]), C: 1, H, W };
+  return {
+    values: Float32Array.from({ length: n }, (_, i) => r * values[i] + g * values[n + i] + b * values[2 * n + i]),
+    C: 1,
+    H,
+    W,
+  };
 }
 
 /**

@@ -46,13 +46,20 @@ function along(values, H, W, axis, weights) {
 export function pixelClasses(truth, { C, H, W, white_level: white }) {
   const pixels = H * W;
   const weights = C === 1 ? [1] : LUMINANCE_WEIGHTS;
-  const shown = Float64Array.from({ length: pixels }, (_, p) => encode(weights.reduce((sum, weight, c) => sum + weight * truth[c * pixels + p], 0) / white) / 8);
+  const shown = Float64Array.from(
+    { length: pixels },
+    (_, p) => encode(weights.reduce((sum, weight, c) => sum + weight * truth[c * pixels + p], 0) / white) / 8,
+  );
   // Sobel's filter, whose weights sum to 8 for a slope of 1.
   const slope = [-1, 0, 1];
   const smooth = [1, 2, 1];
   const gradient = [0, 1].map((axis) => along(along(shown, H, W, axis, slope), H, W, 1 - axis, smooth));
   const window = WINDOW.map((weight) => weight / TOTAL);
-  const [yy, yx, xx] = [[0, 0], [0, 1], [1, 1]].map(([a, b]) => {
+  const [yy, yx, xx] = [
+    [0, 0],
+    [0, 1],
+    [1, 1],
+  ].map(([a, b]) => {
     const product = gradient[a].map((value, p) => value * gradient[b][p]);
     return along(along(product, H, W, 0, window), H, W, 1, window);
   });
@@ -83,5 +90,8 @@ export function ofClasses(classes, errors, H, W) {
       errors.forEach((error, m) => (sums[m][classes[p]] += error[p]));
     }
   const total = counts.reduce((a, b) => a + b);
-  return { shares: counts.map((count) => count / total), psnr: sums.map((of) => of.map((sum, i) => -10 * Math.log10(sum / counts[i]))) };
+  return {
+    shares: counts.map((count) => count / total),
+    psnr: sums.map((of) => of.map((sum, i) => -10 * Math.log10(sum / counts[i]))),
+  };
 }

@@ -11,9 +11,12 @@ import { decodingTable } from "./pictures.js";
 export function* chunksOf(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 33 || view.getUint32(0) !== 0x89504e47) return;
-  for (let at = 8; at + 12 <= bytes.length; ) {
+  for (let at = 8; at + 12 <= bytes.length;) {
     const length = view.getUint32(at);
-    yield { kind: String.fromCharCode(...bytes.subarray(at + 4, at + 8)), content: /** @type {Uint8Array<ArrayBuffer>} */ (bytes.subarray(at + 8, at + 8 + length)) };
+    yield {
+      kind: String.fromCharCode(...bytes.subarray(at + 4, at + 8)),
+      content: /** @type {Uint8Array<ArrayBuffer>} */ (bytes.subarray(at + 8, at + 8 + length)),
+    };
     at += 12 + length;
   }
 }
@@ -41,7 +44,8 @@ export function deepPng(bytes) {
     if (kind === "cICP" && String(content) !== "1,13,0,1") why = "colors other than those of sRGB (a cICP entry)"; // else they are sRGB's
     if (kind === "eXIf") why = "EXIF data, as of how the camera was held";
     if (kind === "tRNS") why = "transparency";
-    if (kind === "gAMA" && content.length === 4 && Math.abs(view.getUint32(0) - 45455) > 100) why = "a gamma of its own";
+    if (kind === "gAMA" && content.length === 4 && Math.abs(view.getUint32(0) - 45455) > 100)
+      why = "a gamma of its own";
   }
   return W && H ? { W, H, channels: color === 2 ? 3 : 1, data, profile, plain: !why, why } : null;
 }
@@ -81,7 +85,8 @@ export async function deepRows(name, { W, H, channels, data, profile }) {
       const left = i < step ? 0 : all[line + i - step];
       const up = y ? all[line + i - length] : 0;
       const corner = y && i >= step ? all[line + i - length - step] : 0;
-      all[line + i] += kind === 1 ? left : kind === 2 ? up : kind === 3 ? (left + up) >> 1 : kind === 4 ? paeth(left, up, corner) : 0;
+      all[line + i] +=
+        kind === 1 ? left : kind === 2 ? up : kind === 3 ? (left + up) >> 1 : kind === 4 ? paeth(left, up, corner) : 0;
     }
   }
   const tables = colors?.tables ?? [decodingTable(16)];
@@ -92,7 +97,8 @@ export async function deepRows(name, { W, H, channels, data, profile }) {
     };
     if (!colors?.matrix) return light;
     const { matrix } = colors;
-    return (x, c) => Math.min(Math.max(matrix[c][0] * light(x, 0) + matrix[c][1] * light(x, 1) + matrix[c][2] * light(x, 2), 0), 1);
+    return (x, c) =>
+      Math.min(Math.max(matrix[c][0] * light(x, 0) + matrix[c][1] * light(x, 1) + matrix[c][2] * light(x, 2), 0), 1);
   };
 }
 

@@ -81,7 +81,10 @@ export class Pool {
   filesOf(name) {
     let files = this.files.get(name);
     if (!files) {
-      files = Promise.all([this.source.jsonOf(`models/${name}.json`), this.source.bytesOf(`models/${name}.safetensors`)]).then(async ([card, weights]) => {
+      files = Promise.all([
+        this.source.jsonOf(`models/${name}.json`),
+        this.source.bytesOf(`models/${name}.safetensors`),
+      ]).then(async ([card, weights]) => {
         await check(name, weights, card.sha256);
         try {
           readConfig(card.config); // it throws where the engine does not know it
@@ -103,11 +106,14 @@ export class Pool {
   close(name) {
     const closing = this.networks.get(name);
     this.networks.delete(name);
-    closing?.then(({ worker }) => {
-      worker.onmessage = worker.onerror = null;
-      worker.postMessage({ release: true });
-      this.idle.push(worker); // another network may be it, without a connection too
-    }, () => {});
+    closing?.then(
+      ({ worker }) => {
+        worker.onmessage = worker.onerror = null;
+        worker.postMessage({ release: true });
+        this.idle.push(worker); // another network may be it, without a connection too
+      },
+      () => {},
+    );
   }
 
   /** Let all networks go. */
@@ -138,19 +144,94 @@ export class Pool {
     opened.asked?.reject(new Outdated());
     return new Promise((resolve, reject) => {
       opened.asked = { number, resolve, reject };
-      opened.worker.postMessage({ number, burst: { frames, clean: clean.slice(0, C * H * W), noise, white_level, N, C, H, W }, scales, wanted });
+      opened.worker.postMessage({
+        number,
+        burst: { frames, clean: clean.slice(0, C * H * W), noise, white_level, N, C, H, W },
+        scales,
+        wanted,
+      });
     });
   }
 }
 
 // Modules of one function each, which a browser accepts if it has SIMD, and its fused multiply-adds (relaxed SIMD).
-const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
-const RELAXED = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11);
+const SIMD = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  10,
+  1,
+  8,
+  0,
+  65,
+  0,
+  253,
+  15,
+  253,
+  98,
+  11,
+);
+const RELAXED = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  15,
+  1,
+  13,
+  0,
+  65,
+  1,
+  253,
+  15,
+  65,
+  2,
+  253,
+  15,
+  253,
+  128,
+  2,
+  11,
+);
 
 /** @param {Files} source */
 async function compileEngine({ bytesOf }) {
   if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly, in which the networks run");
-  if (!WebAssembly.validate(SIMD)) throw new Error("this browser has WebAssembly without SIMD, which the networks need; one of 2023 or later has it");
+  if (!WebAssembly.validate(SIMD))
+    throw new Error("this browser has WebAssembly without SIMD, which the networks need; one of 2023 or later has it");
   const path = WebAssembly.validate(RELAXED) ? "engine.relaxed.wasm" : "engine.wasm";
   const bytes = await bytesOf(path);
   return WebAssembly.compile(bytes).catch((error) => {
@@ -169,5 +250,7 @@ async function check(name, weights, sha256) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", weights));
   const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (found !== sha256)
-    throw new Error(`models/${name}.safetensors: its sha256 begins with ${found.slice(0, 12)}, its card says ${String(sha256).slice(0, 12)}; load the page again`);
+    throw new Error(
+      `models/${name}.safetensors: its sha256 begins with ${found.slice(0, 12)}, its card says ${String(sha256).slice(0, 12)}; load the page again`,
+    );
 }

@@ -16,7 +16,11 @@ export function predictorOf(pool, burst, networks) {
     burst,
     networks,
     async predict(network, { values, shape: [N, C, H, W] }, noise, scale) {
-      const [estimate] = await pool.ask(network, { frames: new Float32Array(values), clean: NO_TRUTH, noise, white_level: 1, N, C, H, W }, [scale]);
+      const [estimate] = await pool.ask(
+        network,
+        { frames: new Float32Array(values), clean: NO_TRUTH, noise, white_level: 1, N, C, H, W },
+        [scale],
+      );
       return estimate;
     },
   };

@@ -18,7 +18,8 @@ const [M0, M1, M2, M3, M4, M5, M6, M7] = [0xf645, 0x9fcc, 0xdf64, 0x4385, 0x5da4
  */
 function wordsOf(numbers) {
   return numbers.flatMap((number) => {
-    if (!Number.isSafeInteger(number) || number < 0) throw new Error(`${number} is no seed; seeds are whole numbers from 0 on`);
+    if (!Number.isSafeInteger(number) || number < 0)
+      throw new Error(`${number} is no seed; seeds are whole numbers from 0 on`);
     return number < TWO_32 ? [number] : [number % TWO_32, Math.floor(number / TWO_32)];
   });
 }
@@ -81,7 +82,14 @@ export class Generator {
   /** state = state * multiplier + increment, modulo 2^128; written out, as it is most of the work of making a burst. */
   advance() {
     const { state, increment } = this;
-    const s0 = state[0], s1 = state[1], s2 = state[2], s3 = state[3], s4 = state[4], s5 = state[5], s6 = state[6], s7 = state[7];
+    const s0 = state[0],
+      s1 = state[1],
+      s2 = state[2],
+      s3 = state[3],
+      s4 = state[4],
+      s5 = state[5],
+      s6 = state[6],
+      s7 = state[7];
     let sum = increment[0] + s0 * M0;
     state[0] = sum & LOW;
     sum = increment[1] + Math.floor(sum / TWO_16) + s0 * M1 + s1 * M0;

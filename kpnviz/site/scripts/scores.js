@@ -57,9 +57,16 @@ export function ssimOf(image, truth, H, W, white) {
   let total = 0;
   for (let c = 0; c < C; c++) {
     const inside = (/** @type {ArrayLike<number>} */ values) =>
-      Float64Array.from({ length: h * w }, (_, i) => encode(values[(c * H + BORDER + Math.floor(i / w)) * W + BORDER + (i % w)] / white));
+      Float64Array.from({ length: h * w }, (_, i) =>
+        encode(values[(c * H + BORDER + Math.floor(i / w)) * W + BORDER + (i % w)] / white),
+      );
     const [a, b] = [inside(image), inside(truth)];
-    const mean = (/** @type {(i: number) => number} */ of) => filtered(a.map((_, i) => of(i)), h, w);
+    const mean = (/** @type {(i: number) => number} */ of) =>
+      filtered(
+        a.map((_, i) => of(i)),
+        h,
+        w,
+      );
     const [ma, mb] = [filtered(a, h, w), filtered(b, h, w)];
     const [aa, bb, ab] = [mean((i) => a[i] * a[i]), mean((i) => b[i] * b[i]), mean((i) => a[i] * b[i])];
     let sum = 0;

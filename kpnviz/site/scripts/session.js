@@ -62,7 +62,10 @@ export class Session {
 
   /** What the burst and its pictures come of, as JSON. */
   get source() {
-    return JSON.stringify([{ ...this.state, pixel: 0, display: 0, noise: 0, sizes: 0, results: 0, lesson: 0, teach: 0, others: 0 }, this.own?.id]);
+    return JSON.stringify([
+      { ...this.state, pixel: 0, display: 0, noise: 0, sizes: 0, results: 0, lesson: 0, teach: 0, others: 0 },
+      this.own?.id,
+    ]);
   }
 
   /** Photos that there are: those of the site, and the visitor's own. */
@@ -137,7 +140,10 @@ export class Session {
    * @param {Recipe} recipe
    */
   async burstOf(recipe) {
-    return this.background.ask({ work: "burst", recipe }, await this.photosOf([recipe.photo, ...recipe.moving.map(({ photo }) => photo)]));
+    return this.background.ask(
+      { work: "burst", recipe },
+      await this.photosOf([recipe.photo, ...recipe.moving.map(({ photo }) => photo)]),
+    );
   }
 
   /** @param {string[]} names */
@@ -180,14 +186,26 @@ export class Session {
       frames: state.frames,
       misalignment: offer.shakes[state.shake] ?? offer.shakes.paper,
       shifts: state.shake === BY_HAND ? shiftsFor(state.shifts, state.frames) : null,
-      moving: state.moving && state.shake !== HANDHELD
-        ? [{ ...object, center: [side * object.center[0], side * object.center[1]], diameter: side * object.diameter }]
-        : [],
+      moving:
+        state.moving && state.shake !== HANDHELD
+          ? [
+              {
+                ...object,
+                center: [side * object.center[0], side * object.center[1]],
+                diameter: side * object.diameter,
+              },
+            ]
+          : [],
       white_level: 1,
       reduction: offer.reduction,
       seed: state.seed,
       color: state.color && hasColor(photo),
-      camera: state.shake === HANDHELD ? drawHandheld(state.seed) : mayTurn(state) && Object.values(state.camera).some(Boolean) ? { ...state.camera } : null,
+      camera:
+        state.shake === HANDHELD
+          ? drawHandheld(state.seed)
+          : mayTurn(state) && Object.values(state.camera).some(Boolean)
+            ? { ...state.camera }
+            : null,
     };
   }
 
@@ -197,13 +215,20 @@ export class Session {
    * @param {number} frames
    */
   modelsOf(names, frames) {
-    return this.offer.models.filter(({ name, config }) => names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames));
+    return this.offer.models.filter(
+      ({ name, config }) =>
+        names.includes(name) && (config.matching || config.frames === 1 || config.frames === frames),
+    );
   }
 
   /** What predicts for a frame of the burst that is moved by hand. @returns {Predictor} */
   get predictor() {
     this.anew ??= new Pool(FILES);
-    return predictorOf(this.anew, this.id, this.offer.models.map(({ name }) => name));
+    return predictorOf(
+      this.anew,
+      this.id,
+      this.offer.models.map(({ name }) => name),
+    );
   }
 
   /**
@@ -244,7 +269,10 @@ export class Session {
 async function readPhoto(name) {
   const path = `photos/${name}.webp`;
   const bytes = await bytesOf(path);
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), {
+    colorSpaceConversion: "none",
+    premultiplyAlpha: "none",
+  }).catch(() => {
     throw new Error(`${path} is damaged, or no picture that this browser can read; load the page again`);
   });
   const { width: W, height: H } = bitmap;

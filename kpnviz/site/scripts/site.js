@@ -65,7 +65,11 @@ export class Site {
     elementNamed("navigation").append(...this.links.values());
     fadeEdges(elementNamed("navigation"));
     new Tips(/** @type {HTMLElement} */ (this.place.parentElement));
-    this.forClass = make("button", { type: "button", textContent: "For class", title: "For a projector: larger type, the controls folded away; arrow keys step through examples and lessons" });
+    this.forClass = make("button", {
+      type: "button",
+      textContent: "For class",
+      title: "For a projector: larger type, the controls folded away; arrow keys step through examples and lessons",
+    });
     this.forClass.onclick = () => this.teach(!this.session.state.teach);
     elementNamed("tools").append(this.forClass);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.page?.refresh?.());
@@ -99,7 +103,11 @@ export class Site {
   /** Say that the app's page Kernels, to which a link may lead, is not here. */
   noteOnKernels() {
     const link = make("a", { href: this.session.offer.installation, textContent: "how it is installed" });
-    elementNamed("problem").replaceChildren("The page Kernels is part of the app, which runs on your own computer (", link, "). Here its burst and its kernels are shown in Explore.");
+    elementNamed("problem").replaceChildren(
+      "The page Kernels is part of the app, which runs on your own computer (",
+      link,
+      "). Here its burst and its kernels are shown in Explore.",
+    );
     elementNamed("problem").className = "calm";
   }
 
@@ -155,10 +163,15 @@ export class Site {
     const problem = session.open(search, page && asked === name ? name : null);
     if (own && found) Object.assign(session.state, { photo: OWN, top: own.top, left: own.left });
     this.entry.goBack();
-    const stays = page?.restored && name === this.name && teach === session.state.teach && photos === String(session.photoNames);
+    const stays =
+      page?.restored && name === this.name && teach === session.state.teach && photos === String(session.photoNames);
     if (!stays) this.show(name);
     this.complain(problem);
-    if (!found) this.complain("The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.", true);
+    if (!found)
+      this.complain(
+        "The photo that you brought is no longer kept in this browser; bring it again on the page Your photo.",
+        true,
+      );
     if (asked === "kernels" && !problem && found) this.noteOnKernels();
     if (scene && session.offer.scene) this.scene.open(null);
     else if (plain && asked === "explore" && this.scene.isNew) this.scene.open("replaceState");

@@ -36,11 +36,17 @@ export function explaining(element) {
   const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   const found = [];
   while (texts.nextNode()) found.push(/** @type {Text} */ (texts.currentNode));
-  for (const text of found) if (!text.parentElement?.closest(NOT_WITHIN)) text.replaceWith(...withTerms(text.data, seen));
+  for (const text of found)
+    if (!text.parentElement?.closest(NOT_WITHIN)) text.replaceWith(...withTerms(text.data, seen));
   return element;
 }
 
 /** A line of words that can be asked. @param {string[]} words */
 export function lineOfTerms(words) {
-  return make("p", { className: "words" }, "What the words mean: ", ...words.flatMap((word, i) => [...(i ? [" · "] : []), term(word, explainedWord(word))]));
+  return make(
+    "p",
+    { className: "words" },
+    "What the words mean: ",
+    ...words.flatMap((word, i) => [...(i ? [" · "] : []), term(word, explainedWord(word))]),
+  );
 }

@@ -14,7 +14,8 @@ export class Trunk {
     this.encoder = encoder;
     this.decoder = decoder;
     this.leak = leak;
-    const block = (/** @type {string} */ name) => Array.from({ length: convs }, (_, i) => layerOf(`trunk.${name}.${2 * i}`));
+    const block = (/** @type {string} */ name) =>
+      Array.from({ length: convs }, (_, i) => layerOf(`trunk.${name}.${2 * i}`));
     this.down = encoder.map((_, level) => block(`encoder.${level}`));
     this.up = decoder.map((_, n) => block(`decoder.${n}`));
   }

@@ -38,7 +38,8 @@ let asked = null;
 let working = false;
 
 onmessage = (/** @type {MessageEvent<Opening | Question | { release: true }>} */ { data }) => {
-  if ("release" in data) network = asked = null; // with the memory that it took
+  if ("release" in data)
+    network = asked = null; // with the memory that it took
   else if ("module" in data) {
     network = opened(data);
     network.catch(() => {}); // it is said to who asks
@@ -91,12 +92,18 @@ async function answered({ burst, scales, wanted }) {
  */
 function sentence(error, { N, H, W }) {
   // A browser says so where a typed array finds no memory.
-  if (error instanceof RangeError) return `there is no memory for this burst of ${N} frames of ${H}×${W} pixels; choose a smaller crop or fewer frames`;
+  if (error instanceof RangeError)
+    return `there is no memory for this burst of ${N} frames of ${H}×${W} pixels; choose a smaller crop or fewer frames`;
   return error instanceof Error ? error.message : String(error);
 }
 
 /** @param {Answer} answer */
 function reply(answer) {
-  const transferred = "estimates" in answer ? answer.estimates.flatMap(({ image, factors, error, local }) => [image, factors?.values, error, local].flatMap((array) => (array ? [array.buffer] : []))) : [];
+  const transferred =
+    "estimates" in answer
+      ? answer.estimates.flatMap(({ image, factors, error, local }) =>
+          [image, factors?.values, error, local].flatMap((array) => (array ? [array.buffer] : [])),
+        )
+      : [];
   /** @type {any} */ (globalThis).postMessage(answer, transferred);
 }

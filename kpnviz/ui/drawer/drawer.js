@@ -4,7 +4,10 @@ const COVERED = matchMedia("(max-width: 768px)"); // so narrow, Streamlit lays t
 const ON_ITS_SIDE = matchMedia("(max-height: 500px) and (hover: none)");
 const TURNING_MS = 500; // until Streamlit has opened it beside the page
 
-const close = () => document.querySelector("[data-testid=stSidebar][data-collapsed=false] [data-testid=stSidebarCollapseButton] button")?.click();
+const close = () =>
+  document
+    .querySelector("[data-testid=stSidebar][data-collapsed=false] [data-testid=stSidebarCollapseButton] button")
+    ?.click();
 
 function closeDrawer({ target }) {
   if (!COVERED.matches || !target.closest("[data-testid=stSidebarNavLink]")) return;

@@ -34,7 +34,10 @@ class Host {
     /** @type {(() => void)[]} */
     this.waiting = [];
     this.stop = new AbortController();
-    this.scene = mountScene(/** @type {HTMLElement} */ (root.querySelector(".window")), { load: (part) => this.load(part), toPage });
+    this.scene = mountScene(/** @type {HTMLElement} */ (root.querySelector(".window")), {
+      load: (part) => this.load(part),
+      toPage,
+    });
     root.querySelector(".brand")?.addEventListener("click", () => this.scene.open());
   }
 
@@ -94,8 +97,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".first-minute"));
   const host = hosts.get(root) ?? new Host(root);
   hosts.set(root, host);
-  return called(root, () => host.update(data, setTriggerValue), () => {
-    host.destroy();
-    hosts.delete(root);
-  });
+  return called(
+    root,
+    () => host.update(data, setTriggerValue),
+    () => {
+      host.destroy();
+      hosts.delete(root);
+    },
+  );
 }

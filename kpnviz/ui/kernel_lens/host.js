@@ -12,7 +12,8 @@ import { AssumedLoader, fetchBytes } from "./loader.js";
 /** The engine of the site, from this server (ui/engine.py): fetched when a network is first asked. */
 const ENGINE = {
   bytesOf: (/** @type {string} */ path) => fetchBytes(`engine/${path}`),
-  jsonOf: async (/** @type {string} */ path) => JSON.parse(new TextDecoder().decode(await fetchBytes(`engine/${path}`))),
+  jsonOf: async (/** @type {string} */ path) =>
+    JSON.parse(new TextDecoder().decode(await fetchBytes(`engine/${path}`))),
   workerOf: async (/** @type {string} */ path) => new Worker(new URL(`engine/${path}`, document.baseURI)),
 };
 
@@ -164,8 +165,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const place = /** @type {HTMLElement} */ (parentElement.querySelector(".place"));
   const host = hosts.get(place) ?? new Host(place);
   hosts.set(place, host);
-  return called(place, () => host.update(data, setTriggerValue), () => {
-    host.destroy();
-    hosts.delete(place);
-  });
+  return called(
+    place,
+    () => host.update(data, setTriggerValue),
+    () => {
+      host.destroy();
+      hosts.delete(place);
+    },
+  );
 }

@@ -82,7 +82,7 @@ export class AssumedLoader {
   async loadAll(addresses, signal) {
     const { results } = cached;
     for (const [method, address] of Object.entries(addresses)) {
-      for (let failed = 0; !(method in results); ) {
+      for (let failed = 0; !(method in results);) {
         try {
           results[method] = await fetchBytes(address, signal);
         } catch (error) {

@@ -35,8 +35,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".presenter-host"));
   const host = hosts.get(root) ?? new Host(root);
   hosts.set(root, host);
-  return called(root, () => host.update(data, setTriggerValue), () => {
-    host.presenter.destroy();
-    hosts.delete(root);
-  });
+  return called(
+    root,
+    () => host.update(data, setTriggerValue),
+    () => {
+      host.presenter.destroy();
+      hosts.delete(root);
+    },
+  );
 }

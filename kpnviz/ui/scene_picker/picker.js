@@ -31,8 +31,7 @@ class Picker {
 
   // Mark a photo as the chosen one, at which Tab enters the group.
   check(name) {
-    for (const button of this.thumbnails.children)
-      button.setAttribute("aria-checked", button.dataset.name === name);
+    for (const button of this.thumbnails.children) button.setAttribute("aria-checked", button.dataset.name === name);
     this.roving.stopAt(this.thumbnails.querySelector("[aria-checked=true]"));
   }
 
@@ -82,8 +81,7 @@ class Picker {
   onDown(event) {
     const [y, x] = this.position(event);
     const size = this.data.crop[2];
-    const inside =
-      y >= this.crop[0] && y < this.crop[0] + size && x >= this.crop[1] && x < this.crop[1] + size;
+    const inside = y >= this.crop[0] && y < this.crop[0] + size && x >= this.crop[1] && x < this.crop[1] + size;
     // Held where it was gripped; a press beside the crop fetches it by its middle.
     this.grip = inside ? [y - this.crop[0], x - this.crop[1]] : [size / 2, size / 2];
     this.photo.setPointerCapture(event.pointerId);
@@ -98,15 +96,12 @@ class Picker {
   drop() {
     this.grip = null;
     const [top, left] = this.crop;
-    if (top !== this.data.crop[0] || left !== this.data.crop[1])
-      this.report({ photo: this.data.photo, top, left });
+    if (top !== this.data.crop[0] || left !== this.data.crop[1]) this.report({ photo: this.data.photo, top, left });
   }
 
   onKey(event) {
     const step = event.shiftKey ? 1 : 8;
-    const move = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] }[
-      event.key
-    ];
+    const move = { ArrowUp: [-step, 0], ArrowDown: [step, 0], ArrowLeft: [0, -step], ArrowRight: [0, step] }[event.key];
     if (!move) return;
     event.preventDefault();
     event.stopPropagation();
@@ -122,5 +117,9 @@ export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".picker");
   if (!pickers.has(root)) pickers.set(root, new Picker(root));
   const picker = pickers.get(root);
-  return called(root, () => picker.update(data, (scene) => setStateValue("scene", scene)), () => pickers.delete(root));
+  return called(
+    root,
+    () => picker.update(data, (scene) => setStateValue("scene", scene)),
+    () => pickers.delete(root),
+  );
 }

@@ -90,7 +90,8 @@ class WholePicture {
     const library = await openSeadragon(data.script).catch(() => null);
     if (data.address !== this.address) return;
     this.problem.hidden = library !== null;
-    this.problem.textContent = "The viewer of large pictures could not be fetched from the server; reload the page to try again.";
+    this.problem.textContent =
+      "The viewer of large pictures could not be fetched from the server; reload the page to try again.";
     if (!library) return;
     this.viewer?.destroy();
     const viewer = (this.viewer = library({
@@ -188,8 +189,10 @@ class WholePicture {
   /** Show it brighter or darker, in linear light. Tiles have 8 bits: what is very dark shows steps. */
   relight() {
     const stops = Number(this.light.value);
-    /** @type {HTMLElement} */ (this.root.querySelector(".stops")).textContent = `${stops > 0 ? "+" : ""}${stops}`.replace("-", "−");
-    for (const channel of this.root.querySelectorAll(".relit feComponentTransfer > *")) channel.setAttribute("slope", `${2 ** stops}`);
+    /** @type {HTMLElement} */ (this.root.querySelector(".stops")).textContent =
+      `${stops > 0 ? "+" : ""}${stops}`.replace("-", "−");
+    for (const channel of this.root.querySelectorAll(".relit feComponentTransfer > *"))
+      channel.setAttribute("slope", `${2 ** stops}`);
     if (this.viewer) this.viewer.drawer.canvas.style.filter = stops ? "url(#relit)" : "";
   }
 
@@ -222,8 +225,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".whole"));
   const picture = shown.get(root) ?? new WholePicture(root);
   shown.set(root, picture);
-  return called(root, () => picture.update(data, (y, x) => setTriggerValue("looked", [y, x])), () => {
-    picture.destroy();
-    shown.delete(root);
-  });
+  return called(
+    root,
+    () => picture.update(data, (y, x) => setTriggerValue("looked", [y, x])),
+    () => {
+      picture.destroy();
+      shown.delete(root);
+    },
+  );
 }

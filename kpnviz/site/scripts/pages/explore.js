@@ -26,7 +26,8 @@ export class ExplorePage extends LensPage {
     const { offer, state } = this.session;
     const example = exampleShown(state, offer);
     const number = numberShown(state, offer);
-    if (number) this.introduction.replaceChildren(fromHtml(filled(this.says.number, { text: number.text, says: number.says })));
+    if (number)
+      this.introduction.replaceChildren(fromHtml(filled(this.says.number, { text: number.text, says: number.says })));
     else if (example) this.introduction.replaceChildren(make("b", {}, `${example.title}. `), example.look);
     else this.introduction.replaceChildren(fromHtml(this.says.introduction));
   }

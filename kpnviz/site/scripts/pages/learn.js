@@ -13,7 +13,14 @@ import { stateOfExample } from "../examples.js";
 import { fieldOf } from "../fields.js";
 import { interestingPixel } from "../first_look.js";
 import { Missing } from "../missing.js";
-import { annealingCurves, averageCurves, noiseCurves, reachCurves, sizeCurves, varianceLeft } from "../lesson_figures.js";
+import {
+  annealingCurves,
+  averageCurves,
+  noiseCurves,
+  reachCurves,
+  sizeCurves,
+  varianceLeft,
+} from "../lesson_figures.js";
 import { pack, packAssumed } from "../pack.js";
 import { Outdated } from "../slices.js";
 import { loadTexts, said, withNumbers } from "../texts.js";
@@ -25,7 +32,8 @@ const REACHES = ["kpn-l5", "kpn-l11", "kpn-l25"];
 const answered = new Map();
 
 /** CSS pixels of the lens beside a text. */
-const lensHeight = (/** @type {boolean} */ teach) => (teach ? Math.max(innerHeight * 0.68, 400) : Math.max(innerHeight * 0.8, 480));
+const lensHeight = (/** @type {boolean} */ teach) =>
+  teach ? Math.max(innerHeight * 0.68, 400) : Math.max(innerHeight * 0.8, 480);
 
 export class LearnPage {
   /**
@@ -46,7 +54,14 @@ export class LearnPage {
     this.title = make("h1", {}, "Learn");
     const header = make("header", {}, this.title);
     const { teach } = this.session.state;
-    if (!teach) header.append(make("p", { className: "introduction" }, `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`));
+    if (!teach)
+      header.append(
+        make(
+          "p",
+          { className: "introduction" },
+          `${this.session.offer.lessons} lessons of two minutes each: read, answer the question, look at the figure. What a network does is there to be seen, and need not be what theory says.`,
+        ),
+      );
     this.presenter = teach ? presenterBeside(header, (number) => this.go(number)) : null;
     place.replaceChildren(header, this.content);
   }
@@ -89,8 +104,21 @@ export class LearnPage {
     const { lesson: number } = this.session.state;
     const { lessons } = this;
     const lesson = lessons[number];
-    const step = (/** @type {string} */ text, /** @type {number} */ to, className = "") => make("button", { type: "button", className, textContent: text, disabled: !lessons[to], onclick: () => this.go(to) });
-    const select = make("select", { onchange: () => this.go(Number(select.value)) }, ...lessons.map(({ title }, i) => make("option", { value: String(i), textContent: `${i + 1} · ${title}${answered.has(i) ? " ✓" : ""}` })));
+    const step = (/** @type {string} */ text, /** @type {number} */ to, className = "") =>
+      make("button", {
+        type: "button",
+        className,
+        textContent: text,
+        disabled: !lessons[to],
+        onclick: () => this.go(to),
+      });
+    const select = make(
+      "select",
+      { onchange: () => this.go(Number(select.value)) },
+      ...lessons.map(({ title }, i) =>
+        make("option", { value: String(i), textContent: `${i + 1} · ${title}${answered.has(i) ? " ✓" : ""}` }),
+      ),
+    );
     select.value = String(number);
     select.setAttribute("aria-label", "Lesson");
     const progress = make("progress", { max: lessons.length, value: number + 1 });
@@ -102,34 +130,110 @@ export class LearnPage {
       answered.set(number, i);
       const right = i === lesson.right;
       const [no] = right ? ["Yes. "] : ["No. The right answer: “"];
-      const verdict = make("b", { className: right ? "right" : "wrong" }, right ? "✓ " : "✗ ", no, ...(right ? [] : [fromHtml(lesson.options[lesson.right]), "”. "]));
+      const verdict = make(
+        "b",
+        { className: right ? "right" : "wrong" },
+        right ? "✓ " : "✗ ",
+        no,
+        ...(right ? [] : [fromHtml(lesson.options[lesson.right]), "”. "]),
+      );
       reveal.replaceChildren(make("p", {}, verdict, fromHtml(lesson.reveal)));
-      if (lesson.said) reveal.append(make("p", {}, "On the test set, ", withNumbers(this.site, lesson.said, lesson.numbers)));
+      if (lesson.said)
+        reveal.append(make("p", {}, "On the test set, ", withNumbers(this.site, lesson.said, lesson.numbers)));
       count.textContent = this.counted;
       folded.open = false;
     };
     question.append(
-      ...lesson.options.map((option, i) => make("label", { className: "check" }, make("input", { type: "radio", name: "answer", checked: answered.get(number) === i, onchange: () => answer(i) }), said("span", option))),
+      ...lesson.options.map((option, i) =>
+        make(
+          "label",
+          { className: "check" },
+          make("input", {
+            type: "radio",
+            name: "answer",
+            checked: answered.get(number) === i,
+            onchange: () => answer(i),
+          }),
+          said("span", option),
+        ),
+      ),
       reveal,
     );
     const count = make("small", {}, this.counted);
     const figure = make("section", { className: "figure" });
     figure.setAttribute("aria-label", "Figure");
-    const opens = { explore: "Open in Explore", your_burst: "Open Your photo", your_kernels: "Open Your kernels" }[lesson.opens] ?? "Open";
+    const opens =
+      { explore: "Open in Explore", your_burst: "Open Your photo", your_kernels: "Open Your kernels" }[lesson.opens] ??
+      "Open";
     // What the lesson goes on to needs files of one's own.
-    const needs = lesson.opens === "your_burst" ? [" A burst of your own files opens in the app, which runs on your computer: ", make("a", { href: this.session.offer.installation, textContent: "how it is installed" }), "."] : [];
-    const open = make("button", { type: "button", textContent: opens, onclick: () => (lesson.opens === "explore" ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer)) : this.site.go(lesson.opens)) });
-    const text = [said("p", lesson.text), make("div", { className: "equation" }, fromHtml(lesson.equation)), make("small", {}, `Equation: ${lesson.source}.`)];
+    const needs =
+      lesson.opens === "your_burst"
+        ? [
+            " A burst of your own files opens in the app, which runs on your computer: ",
+            make("a", { href: this.session.offer.installation, textContent: "how it is installed" }),
+            ".",
+          ]
+        : [];
+    const open = make("button", {
+      type: "button",
+      textContent: opens,
+      onclick: () =>
+        lesson.opens === "explore"
+          ? this.site.showState("explore", stateOfExample(lesson.burst, this.session.offer))
+          : this.site.go(lesson.opens),
+    });
+    const text = [
+      said("p", lesson.text),
+      make("div", { className: "equation" }, fromHtml(lesson.equation)),
+      make("small", {}, `Equation: ${lesson.source}.`),
+    ];
     // For a class: question and figure on one screen, and the answer in sight. What was read before it is folded away.
-    const folded = make("details", { open: !answered.has(number) }, make("summary", { textContent: "The lesson's text" }), ...text);
+    const folded = make(
+      "details",
+      { open: !answered.has(number) },
+      make("summary", { textContent: "The lesson's text" }),
+      ...text,
+    );
     const { presenter } = this;
     if (presenter) this.title.textContent = lesson.title;
     presenter?.update({ titles: lessons.map(({ title }) => title), at: number, shown: true });
     this.content.replaceChildren(
-      ...(presenter ? [] : [make("div", { className: "row steps" }, step("← Back", number - 1), step("Next →", number + 1, "primary"), select, progress, count)]),
-      make("div", { className: "lesson" },
-        make("div", { className: "text" }, ...(presenter ? [folded] : [make("h2", {}, lesson.title), ...text]), question),
-        make("div", {}, figure, make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption), ...needs), make("p", { className: "row" }, open, ...(lessons[number + 1] && !presenter ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")] : []))),
+      ...(presenter
+        ? []
+        : [
+            make(
+              "div",
+              { className: "row steps" },
+              step("← Back", number - 1),
+              step("Next →", number + 1, "primary"),
+              select,
+              progress,
+              count,
+            ),
+          ]),
+      make(
+        "div",
+        { className: "lesson" },
+        make(
+          "div",
+          { className: "text" },
+          ...(presenter ? [folded] : [make("h2", {}, lesson.title), ...text]),
+          question,
+        ),
+        make(
+          "div",
+          {},
+          figure,
+          make("p", { className: "caption" }, fromHtml(lesson.in_lens || lesson.caption), ...needs),
+          make(
+            "p",
+            { className: "row" },
+            open,
+            ...(lessons[number + 1] && !presenter
+              ? [step(`Next: ${lessons[number + 1].title} →`, number + 1, "primary")]
+              : []),
+          ),
+        ),
       ),
     );
     if (answered.has(number)) answer(/** @type {number} */ (answered.get(number)));
@@ -166,7 +270,8 @@ export class LearnPage {
 
   /** @type {Record<string, (lesson: Lesson, burst: Burst, turn: number, put: (...nodes: Node[]) => void) => void | Promise<void>>} */
   figures = {
-    noise: (_, burst, __, put) => put(...noiseCurves(burst).map(([title, curves]) => make("div", {}, make("b", {}, title), chart(curves)))),
+    noise: (_, burst, __, put) =>
+      put(...noiseCurves(burst).map(([title, curves]) => make("div", {}, make("b", {}, title), chart(curves)))),
     average: async (lesson, still, turn, put) => {
       const state = stateOfExample(lesson.burst, this.session.offer);
       const shaken = await this.session.take(await this.session.recipeOf({ ...state, shake: "paper" }), turn);
@@ -178,7 +283,8 @@ export class LearnPage {
     },
     size: async (lesson, burst, turn, put) => {
       const models = this.session.offer.models.filter(({ name }) => this.session.offer.sized.includes(name));
-      if (models.filter(({ config }) => config.sizes.length === 1).length < 2) throw new Error("This figure compares kernel sizes, and this site has fewer than two");
+      if (models.filter(({ config }) => config.sizes.length === 1).length < 2)
+        throw new Error("This figure compares kernel sizes, and this site has fewer than two");
       /** @type {{ title: string, config: Config, left: number }[]} */
       const networks = [];
       await this.estimates(models, turn, ({ title, config, estimate }) => {
@@ -241,8 +347,13 @@ export class LearnPage {
     if (!shown.length) throw new Error("No network on this site takes the burst of this figure");
     const host = make("div", { className: "lesson-lens" });
     put(host);
-    const more = { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id), height: lensHeight(session.state.teach), order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } } });
+    const more =
+      { real: { mode: "displacement", frame: burst.N - 1 }, assumed: { look: "kernels" } }[lesson.figure] ?? {};
+    this.lens = mount(host.attachShadow({ mode: "open" }), {
+      payload: pack(burst, shown, pixel ?? interestingPixel(burst), session.id),
+      height: lensHeight(session.state.teach),
+      order: { pinned: pixel, display: { ...session.offer.display, ...display, ...more } },
+    });
     if (lesson.figure !== "assumed") return;
     /** @type {Record<string, Uint8Array>} */
     const results = {};

@@ -46,12 +46,24 @@ export class LensPage {
     this.below = make("div", { className: "below" });
     const { teach } = this.session.state;
     const header = make("header", {}, said("h1", this.says.title), this.introduction);
-    const columns = make("div", { className: "columns" }, form, make("div", { className: "stage" }, lens, this.status, this.below));
+    const columns = make(
+      "div",
+      { className: "columns" },
+      form,
+      make("div", { className: "stage" }, lens, this.status, this.below),
+    );
     place.replaceChildren(header, columns);
     this.fold = foldButton(columns, teach);
     this.presenter = examples && teach ? presenterBeside(header, (number) => this.showExample(number)) : null;
     this.menu = examples && !teach ? this.menuOfExamples() : null;
-    this.controls = new Controls(form, this.session.offer, this.session.state, () => this.changed(), methods, this.session.photoNames);
+    this.controls = new Controls(
+      form,
+      this.session.offer,
+      this.session.state,
+      () => this.changed(),
+      methods,
+      this.session.photoNames,
+    );
     this.lens = mount(lens.attachShadow({ mode: "open" }), {
       onPinned: (pixel) => {
         this.session.state.pixel = pixel;
@@ -68,7 +80,12 @@ export class LensPage {
   /** A menu of bursts that show one thing each. */
   menuOfExamples() {
     const { examples } = this.session.offer;
-    const select = make("select", { id: "examples" }, make("option", { value: "", textContent: "Examples" }), ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })));
+    const select = make(
+      "select",
+      { id: "examples" },
+      make("option", { value: "", textContent: "Examples" }),
+      ...examples.map(({ title }, i) => make("option", { value: String(i), textContent: title })),
+    );
     select.setAttribute("aria-label", "Examples");
     select.onchange = () => select.value !== "" && this.showExample(Number(select.value));
     this.introduction.before(select);
@@ -103,7 +120,11 @@ export class LensPage {
     const at = example ? examples.indexOf(example) : null;
     this.session.presented = at ?? this.session.presented;
     if (this.menu) this.menu.value = at === null ? "" : String(at);
-    this.presenter?.update({ titles: examples.map(({ title }) => title), at: this.session.presented, shown: at !== null });
+    this.presenter?.update({
+      titles: examples.map(({ title }) => title),
+      at: this.session.presented,
+      shown: at !== null,
+    });
     return example;
   }
 
@@ -199,7 +220,12 @@ export class LensPage {
     const begun = performance.now();
     if (!this.first || !models.length) this.show();
     const waiting = new Set(models.filter(({ name }) => !session.estimates.has(name)).map(({ title }) => title));
-    const progress = () => this.say(waiting.size ? `Denoising with ${[...waiting].join(", ")} …` : `${framesOf(burst)}, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`);
+    const progress = () =>
+      this.say(
+        waiting.size
+          ? `Denoising with ${[...waiting].join(", ")} …`
+          : `${framesOf(burst)}, denoised here in ${((performance.now() - begun) / 1000).toFixed(1)} s${this.note}`,
+      );
     progress();
     const large = models[models.length - 1]?.name;
     const loaded = large ? session.pool.open(large).catch(() => {}) : Promise.resolve();
@@ -238,7 +264,12 @@ export class LensPage {
 
   /** The lens shows the burst and what has come of it. */
   show() {
-    const shown = this.models.map(({ name, title, config }) => ({ name, title, config, estimate: this.session.estimates.get(name) ?? null }));
+    const shown = this.models.map(({ name, title, config }) => ({
+      name,
+      title,
+      config,
+      estimate: this.session.estimates.get(name) ?? null,
+    }));
     this.lens.show(this.payload(shown));
     this.first = false;
     if (this.ordered) this.follow();
@@ -247,7 +278,10 @@ export class LensPage {
 
   /** The lens shows the pixel and the display of the state. */
   follow() {
-    this.lens.follow({ pinned: /** @type {Pixel | null} */ (this.session.state.pixel), display: { ...this.session.offer.display, ...this.display } });
+    this.lens.follow({
+      pinned: /** @type {Pixel | null} */ (this.session.state.pixel),
+      display: { ...this.session.offer.display, ...this.display },
+    });
   }
 
   /**

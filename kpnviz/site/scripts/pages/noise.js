@@ -55,8 +55,13 @@ export class NoisePage extends LensPage {
   /** @param {number} turn */
   async finished(turn) {
     const { session, burst, models, missing } = this;
-    const blind = session.modelsOf([BLIND], burst.N).filter(({ name }) => !missing.has(name) && !models.some((model) => model.name === name));
-    const asked = [...models.filter(({ config }) => config.direct), ...[...models, ...blind].filter(({ config }) => !config.direct)];
+    const blind = session
+      .modelsOf([BLIND], burst.N)
+      .filter(({ name }) => !missing.has(name) && !models.some((model) => model.name === name));
+    const asked = [
+      ...models.filter(({ config }) => config.direct),
+      ...[...models, ...blind].filter(({ config }) => !config.direct),
+    ];
     const kernels = () => asked.filter(({ name, config }) => !config.direct && !missing.has(name));
     if (!kernels().length) {
       this.below.replaceChildren(said("p", this.says.without));
@@ -74,7 +79,9 @@ export class NoisePage extends LensPage {
         if (missing.has(name)) continue;
         this.say(`Denoising with ${title}, told ${timesText(scale)} the true noise …`);
         const wanted = /** @type {Measure[]} */ (config.direct ? [] : ["answer"]);
-        const estimate = await missing.without(model, async () => (scale === 1 ? session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0]));
+        const estimate = await missing.without(model, async () =>
+          scale === 1 ? session.estimate(name, turn, wanted) : (await session.ask(name, turn, [scale], wanted))[0],
+        );
         if (!estimate) continue;
         const place = SCALES.indexOf(scale);
         if (place >= 0 && models.some((model) => model.name === name)) {
@@ -109,12 +116,22 @@ export class NoisePage extends LensPage {
   async matrix(all, turn) {
     const { session, says } = this;
     const { gains, crop } = session.offer.matrix;
-    const select = make("select", {}, ...all.map(({ name, title }) => make("option", { value: name, textContent: title })));
+    const select = make(
+      "select",
+      {},
+      ...all.map(({ name, title }) => make("option", { value: name, textContent: title })),
+    );
     select.setAttribute("aria-label", "Method");
-    select.value = all.some(({ name }) => name === method) ? method : (all.filter(({ config }) => config.noise_map).pop() ?? all[all.length - 1]).name;
+    select.value = all.some(({ name }) => name === method)
+      ? method
+      : (all.filter(({ config }) => config.noise_map).pop() ?? all[all.length - 1]).name;
     const place = make("div", { className: "grid" });
     place.setAttribute("aria-live", "polite");
-    this.below.append(said("h2", says.matrix), make("p", { className: "row" }, make("label", { className: "narrow" }, "Method", select)), place);
+    this.below.append(
+      said("h2", says.matrix),
+      make("p", { className: "row" }, make("label", { className: "narrow" }, "Method", select)),
+      place,
+    );
     const recipe = await session.recipe();
     let newest = 0;
     const measure = async () => {
@@ -126,15 +143,22 @@ export class NoisePage extends LensPage {
       this.around = session.state.pixel;
       const pixel = this.around ?? interestingPixel(this.burst);
       const small = matrixRecipe(recipe, pixel, crop);
-      const values = await noiseMatrix(session, select.value, small, check, (share) => place.replaceChildren(make("p", { textContent: `Denoising ${gains.length ** 2} bursts: ${Math.round(100 * share)} % …` })));
+      const values = await noiseMatrix(session, select.value, small, check, (share) =>
+        place.replaceChildren(
+          make("p", { textContent: `Denoising ${gains.length ** 2} bursts: ${Math.round(100 * share)} % …` }),
+        ),
+      );
       const [, , height, width] = small.crop ?? [0, 0, 0, 0];
       const loss = lossOf(values);
       place.replaceChildren(
         make("div", { className: "wide" }, matrixTable(values, gains)),
-        make("div", {},
+        make(
+          "div",
+          {},
           said("p", filled(says.cells, { height: String(height), width: String(width) })),
           said("p", loss < 0.005 ? says.best : filled(says.better, { loss: loss.toFixed(2) })),
-          Object.assign(said("p", `${says.beyond} ${ofBurst(says.protocol, this.burst)}.`), { className: "caption" })),
+          Object.assign(said("p", `${says.beyond} ${ofBurst(says.protocol, this.burst)}.`), { className: "caption" }),
+        ),
       );
     };
     const again = () => measure().catch((error) => error instanceof Outdated || this.fail(error));
@@ -157,16 +181,38 @@ export class NoisePage extends LensPage {
   draw(all, answers, done) {
     const x = [...done].sort((a, b) => a - b);
     const curves = (/** @type {keyof Answer} */ key, /** @type {string} */ y_title, times = 1) =>
-      chart({ x, ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? timesText(scale) : "")), x_title: "assumed noise / true noise", y_title, log2: true, narrow: true, lines: all.map(({ name, title }) => ({ name: title, y: x.map((scale) => scaled(answers.get(name)?.get(scale)?.[key], times)) })) });
+      chart({
+        x,
+        ticks: x.map((scale) => (Number.isInteger(Math.log2(scale)) ? timesText(scale) : "")),
+        x_title: "assumed noise / true noise",
+        y_title,
+        log2: true,
+        narrow: true,
+        lines: all.map(({ name, title }) => ({
+          name: title,
+          y: x.map((scale) => scaled(answers.get(name)?.get(scale)?.[key], times)),
+        })),
+      });
     const { says } = this;
-    const names = all.filter(({ config }) => !config.noise_map).map(({ title }) => title).join(" and ");
-    const figures = /** @type {[string, HTMLElement][]} */ ([[says.spread, curves("spread", "median spread, px")], [says.share, curves("share", "median share, %", 100)], [says.psnr, curves("psnr", "PSNR, dB")]]);
+    const names = all
+      .filter(({ config }) => !config.noise_map)
+      .map(({ title }) => title)
+      .join(" and ");
+    const figures = /** @type {[string, HTMLElement][]} */ ([
+      [says.spread, curves("spread", "median spread, px")],
+      [says.share, curves("share", "median share, %", 100)],
+      [says.psnr, curves("psnr", "PSNR, dB")],
+    ]);
     const protocol = ofBurst(says.protocol, this.burst);
     const flat = names ? filled(says.flat, { names }) : filled(says.no_flat, { name: says.blind });
     this.below.replaceChildren(
       said("h2", says.curves),
       lineOfTerms(says.words.split(" · ")),
-      make("div", { className: "grid" }, ...figures.map(([title, figure]) => make("div", {}, said("b", title), figure))),
+      make(
+        "div",
+        { className: "grid" },
+        ...figures.map(([title, figure]) => make("div", {}, said("b", title), figure)),
+      ),
       Object.assign(said("p", `${filled(says.caption, { protocol })} ${flat}`), { className: "caption" }),
     );
   }

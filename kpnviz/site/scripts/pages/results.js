@@ -25,7 +25,12 @@ export class ResultsPage {
     this.says = site.session.offer.texts.results;
     this.status = make("p", { id: "status", textContent: "Loading …" });
     this.status.setAttribute("role", "status");
-    this.header = make("header", {}, said("h1", this.says.title), Object.assign(said("p", this.says.introduction), { className: "introduction" }));
+    this.header = make(
+      "header",
+      {},
+      said("h1", this.says.title),
+      Object.assign(said("p", this.says.introduction), { className: "introduction" }),
+    );
     place.replaceChildren(this.header, this.status);
     loadResults().then(
       (results) => this.left || this.draw(results),
@@ -57,10 +62,14 @@ export class ResultsPage {
     const { site, place, says } = this;
     this.results = results;
     while (this.header.nextSibling) this.header.nextSibling.remove();
-    if (!results.motions.length) return void place.append(make("p", {}, "This site was built without results: kpnviz evaluate measures them."));
+    if (!results.motions.length)
+      return void place.append(make("p", {}, "This site was built without results: kpnviz evaluate measures them."));
     const cards = results.verdicts.map(({ name, question, answer }) => {
       const card = make("button", { type: "button" }, make("span", {}, question), make("b", {}, answer));
-      card.onclick = () => document.getElementById(`verdict-${name}`)?.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      card.onclick = () =>
+        document
+          .getElementById(`verdict-${name}`)
+          ?.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
       return card;
     });
     const { protocol = "", "test set": test_set = "", ...machine } = results.stamp;
@@ -69,19 +78,32 @@ export class ResultsPage {
       make("div", { className: "answers" }, ...cards),
       caption(results.answers),
       ...results.verdicts.map(({ name, question, answer, points, numbers, figure, caption: below }) =>
-        make("section", { className: "verdict", id: `verdict-${name}` },
-          make("div", { className: "text" },
+        make(
+          "section",
+          { className: "verdict", id: `verdict-${name}` },
+          make(
+            "div",
+            { className: "text" },
             make("h2", {}, question),
             explaining(make("p", { className: "answer" }, answer)),
             make("ul", {}, ...points.map((point) => explaining(make("li", {}, withNumbers(site, point, numbers))))),
-            explaining(make("small", {}, said("span", below)))),
-          chart({ ...figure, log2: true, zero: figure.zero }))),
+            explaining(make("small", {}, said("span", below))),
+          ),
+          chart({ ...figure, log2: true, zero: figure.zero }),
+        ),
+      ),
       said("h2", says.all),
       lineOfTerms(says.words.split(" · ")),
       caption(filled(says.protocol, { test_set, protocol })),
       this.controls(results),
       this.numbers,
-      caption(filled(says.machine, { machine: Object.entries(machine).map((pair) => pair.join(" ")).join(" · ") })),
+      caption(
+        filled(says.machine, {
+          machine: Object.entries(machine)
+            .map((pair) => pair.join(" "))
+            .join(" · "),
+        }),
+      ),
     );
     this.write(results);
   }
@@ -89,8 +111,16 @@ export class ResultsPage {
   /** @param {Results} results */
   controls(results) {
     const chosen = this.chosen;
-    const choice = (/** @type {string} */ label, /** @type {string} */ key, /** @type {[string, string][]} */ options) => {
-      const select = make("select", {}, ...options.map(([value, textContent]) => make("option", { value, textContent })));
+    const choice = (
+      /** @type {string} */ label,
+      /** @type {string} */ key,
+      /** @type {[string, string][]} */ options,
+    ) => {
+      const select = make(
+        "select",
+        {},
+        ...options.map(([value, textContent]) => make("option", { value, textContent })),
+      );
       if (options.some(([value]) => value === chosen[key])) select.value = chosen[key];
       chosen[key] = select.value;
       select.onchange = () => {
@@ -102,16 +132,34 @@ export class ResultsPage {
     };
     const download = make("button", { type: "button", textContent: "Download CSV" });
     download.onclick = () => this.download();
-    return make("div", { className: "row choices" },
-      choice("Motion", "motion", results.motions.map(({ name, title }) => [name, title])),
-      choice("Gain of the figures", "gain", results.gains.map((gain) => [String(gain), `×${gain}`])),
-      choice("Measure of the tables", "measure", results.metrics.map((name) => [name, name])),
-      download);
+    return make(
+      "div",
+      { className: "row choices" },
+      choice(
+        "Motion",
+        "motion",
+        results.motions.map(({ name, title }) => [name, title]),
+      ),
+      choice(
+        "Gain of the figures",
+        "gain",
+        results.gains.map((gain) => [String(gain), `×${gain}`]),
+      ),
+      choice(
+        "Measure of the tables",
+        "measure",
+        results.metrics.map((name) => [name, name]),
+      ),
+      download,
+    );
   }
 
   async download() {
     try {
-      const link = make("a", { href: URL.createObjectURL(new Blob([await bytesOf("results.csv")], { type: "text/csv" })), download: "results.csv" });
+      const link = make("a", {
+        href: URL.createObjectURL(new Blob([await bytesOf("results.csv")], { type: "text/csv" })),
+        download: "results.csv",
+      });
       link.click();
       URL.revokeObjectURL(link.href);
     } catch (error) {
@@ -129,12 +177,33 @@ export class ResultsPage {
     this.numbers?.replaceChildren(
       said("p", motion.words),
       ...this.compared(results, motion),
-      ...(paper.length ? [said("h3", says.paper), make("div", { className: "grid" }, ...paper.map((forest) => forestOf(forest, ["here", "paper"]))), caption(results.paper)] : []),
+      ...(paper.length
+        ? [
+            said("h3", says.paper),
+            make("div", { className: "grid" }, ...paper.map((forest) => forestOf(forest, ["here", "paper"]))),
+            caption(results.paper),
+          ]
+        : []),
       said("h3", says.other),
-      other.length ? make("div", { className: "grid" }, ...other.map(({ heading, figure }) => make("div", {}, said("span", heading), chart({ ...figure, log2: true })))) : caption(says.no_other),
+      other.length
+        ? make(
+            "div",
+            { className: "grid" },
+            ...other.map(({ heading, figure }) =>
+              make("div", {}, said("span", heading), chart({ ...figure, log2: true })),
+            ),
+          )
+        : caption(says.no_other),
       said("h3", says.tables),
-      ...(motion.tables[metric] ?? []).map((section) => folded(section.heading, section.opened, said("p", section.words), tableOf(section), caption(section.below))),
-      folded(says.costs, false, make("div", { className: "grid" }, ...motion.costs.map(tableOf)), caption(results.costs)),
+      ...(motion.tables[metric] ?? []).map((section) =>
+        folded(section.heading, section.opened, said("p", section.words), tableOf(section), caption(section.below)),
+      ),
+      folded(
+        says.costs,
+        false,
+        make("div", { className: "grid" }, ...motion.costs.map(tableOf)),
+        caption(results.costs),
+      ),
     );
   }
 
@@ -143,18 +212,30 @@ export class ResultsPage {
     const { chosen } = this;
     const pairs = motion.pairs[chosen.gain];
     if (!pairs) return [];
-    const select = make("select", {}, ...pairs.titles.map((title, i) => make("option", { value: pairs.names[i], textContent: title })));
+    const select = make(
+      "select",
+      {},
+      ...pairs.titles.map((title, i) => make("option", { value: pairs.names[i], textContent: title })),
+    );
     // What was chosen need not be measured with this motion and gain.
     select.value = pairs.names.includes(chosen.compared) ? chosen.compared : pairs.names[pairs.first];
     const figures = make("div", { className: "grid" });
-    const write = () => figures.replaceChildren(...forestsOf(pairs, select.selectedIndex, results.near).map((forest) => forestOf(forest)));
+    const write = () =>
+      figures.replaceChildren(
+        ...forestsOf(pairs, select.selectedIndex, results.near).map((forest) => forestOf(forest)),
+      );
     select.onchange = () => {
       chosen.compared = select.value;
       this.site.keep();
       write();
     };
     write();
-    return [said("h3", this.says.compared), make("label", { className: "narrow" }, "Compared with", select), figures, caption(results.compared)];
+    return [
+      said("h3", this.says.compared),
+      make("label", { className: "narrow" }, "Compared with", select),
+      figures,
+      caption(results.compared),
+    ];
   }
 }
 
@@ -165,7 +246,12 @@ export class ResultsPage {
  * @param {...Node} contents
  */
 function folded(heading, open, ...contents) {
-  const details = make("details", { open: folds.get(heading) ?? open }, make("summary", { textContent: heading }), ...contents);
+  const details = make(
+    "details",
+    { open: folds.get(heading) ?? open },
+    make("summary", { textContent: heading }),
+    ...contents,
+  );
   details.ontoggle = () => folds.set(heading, details.open);
   return details;
 }
@@ -179,8 +265,18 @@ function caption(html) {
 function tableOf({ columns, lines, heading = "Cost" }) {
   const head = make("tr", {}, ...columns.map((text) => make("th", { textContent: text, scope: "col" })));
   const rows = lines.map(({ title, cells }) =>
-    make("tr", {}, make("th", { scope: "row" }, ...withTerms(title)), ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip }))));
-  const place = make("div", { className: "wide", tabIndex: 0 }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, ...withTerms(title)),
+      ...cells.map(([text, mark = "", tip = ""]) => make("td", { textContent: text, className: mark, title: tip })),
+    ),
+  );
+  const place = make(
+    "div",
+    { className: "wide", tabIndex: 0 },
+    make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)),
+  );
   place.setAttribute("role", "region");
   place.setAttribute("aria-label", heading);
   return place;

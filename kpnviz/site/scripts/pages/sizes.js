@@ -72,15 +72,26 @@ export class SizesPage extends LensPage {
   /** @param {number} turn */
   async denoise(turn) {
     const { session, all, burst } = this;
-    if (all.length < 2) throw new Error(`This page compares kernel sizes, and fewer than two of this site's networks take ${burst.N} frames`);
+    if (all.length < 2)
+      throw new Error(
+        `This page compares kernel sizes, and fewer than two of this site's networks take ${burst.N} frames`,
+      );
     const begun = performance.now();
     this.followed = this.followed && !this.first;
     const { shown, other } = session.state.sizes;
     // The two that are seen come first, MKPN before all.
-    const rank = (/** @type {string} */ name) => (name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3);
-    const waiting = all.filter(({ name }) => !session.estimates.get(name)?.local).sort((a, b) => rank(a.name) - rank(b.name));
+    const rank = (/** @type {string} */ name) =>
+      name === all[0].name ? 0 : name === shown ? 1 : name === other ? 2 : 3;
+    const waiting = all
+      .filter(({ name }) => !session.estimates.get(name)?.local)
+      .sort((a, b) => rank(a.name) - rank(b.name));
     const titles = new Set(waiting.map(({ title }) => title));
-    const progress = () => this.say(titles.size ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …` : `${framesOf(burst)}, denoised here with ${this.all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    const progress = () =>
+      this.say(
+        titles.size
+          ? `${all.length - titles.size} of ${all.length} networks; denoising with ${[...titles].slice(0, LANES).join(" and ")} …`
+          : `${framesOf(burst)}, denoised here with ${this.all.length} networks in ${((performance.now() - begun) / 1000).toFixed(1)} s`,
+      );
     progress();
     if (!waiting.length) this.showSome();
     const lane = async () => {
@@ -97,7 +108,8 @@ export class SizesPage extends LensPage {
     this.below.replaceChildren();
     await Promise.all(Array.from({ length: LANES }, lane));
     session.check(turn);
-    if (this.all.length < 2) throw new Error(`Fewer than two kernel sizes are left to compare: ${this.missing.sentence()}`);
+    if (this.all.length < 2)
+      throw new Error(`Fewer than two kernel sizes are left to compare: ${this.missing.sentence()}`);
     this.sayMissing();
     this.drawCurves();
   }
@@ -116,17 +128,52 @@ export class SizesPage extends LensPage {
     const x = sized.map(({ config }) => config.sizes[0]);
     const ticks = x.map((size) => (size === 11 && x.includes(9) && x.includes(13) ? "" : String(size)));
     const cells = PIXEL_CLASSES.names.map((name, i) => {
-      const title = said("p", filled(says.share, { class: name[0].toUpperCase() + name.slice(1), share: `${(100 * shares[i]).toFixed(0)} %` }));
+      const title = said(
+        "p",
+        filled(says.share, {
+          class: name[0].toUpperCase() + name.slice(1),
+          share: `${(100 * shares[i]).toFixed(0)} %`,
+        }),
+      );
       if (!shares[i]) return make("div", {}, title, said("p", says.none));
-      return make("div", {}, title, chart({ x, ticks, x_title: "kernel size n, px", y_title: filled(says.y, { base: base.title }), log2: true, zero: true, narrow: true, near: far, lines: [{ name: "KPN Lₙ", y: sized.map((model) => of(model, i) - of(base, i)) }] }));
+      return make(
+        "div",
+        {},
+        title,
+        chart({
+          x,
+          ticks,
+          x_title: "kernel size n, px",
+          y_title: filled(says.y, { base: base.title }),
+          log2: true,
+          zero: true,
+          narrow: true,
+          near: far,
+          lines: [{ name: "KPN Lₙ", y: sized.map((model) => of(model, i) - of(base, i)) }],
+        }),
+      );
     });
-    const levels = PIXEL_CLASSES.names.flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : [])).join(", ");
+    const levels = PIXEL_CLASSES.names
+      .flatMap((name, i) => (shares[i] ? [`${name} ${of(base, i).toFixed(2)} dB`] : []))
+      .join(", ");
     const { rule, protocol } = texts.classes;
     this.below.replaceChildren(
       lineOfTerms(says.words.split(" · ")),
       said("h2", filled(says.curves, { base: base.title })),
       make("div", { className: "grid" }, ...cells),
-      Object.assign(said("p", filled(says.caption, { base: base.title, levels, far: String(far), rule, protocol: ofBurst(protocol, burst) })), { className: "caption" }),
+      Object.assign(
+        said(
+          "p",
+          filled(says.caption, {
+            base: base.title,
+            levels,
+            far: String(far),
+            rule,
+            protocol: ofBurst(protocol, burst),
+          }),
+        ),
+        { className: "caption" },
+      ),
     );
   }
 

@@ -29,22 +29,53 @@ export class YourKernelsPage {
     this.host = make("div", { id: "lens" });
     this.status = make("p", { id: "status" });
     this.status.setAttribute("role", "status");
-    const { installation } = site.session.offer;
+    const { kernel_keys } = site.session.offer;
     place.replaceChildren(
-      make("header", {}, make("h1", {}, "What does your network do?"), make("p", { className: "introduction" }, make("b", {}, "Drop the kernels of any network"), " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.")),
+      make(
+        "header",
+        {},
+        make("h1", {}, "What does your network do?"),
+        make(
+          "p",
+          { className: "introduction" },
+          make("b", {}, "Drop the kernels of any network"),
+          " that predicts some, with the frames that they are applied to: they open in the lens. They are read in this page, and go nowhere.",
+        ),
+      ),
       dropZone("Drop an NPZ of frames and kernels here, or choose one", ".npz", (file) => this.take(file)),
-      make("p", { className: "caption" }, `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, up to ${MOST_BYTES / 2 ** 20} MiB, packed and unpacked.`),
+      make(
+        "p",
+        { className: "caption" },
+        `Up to ${LIMITS.frames} frames, kernels up to ${LIMITS.kernel}×${LIMITS.kernel}, up to ${MOST_BYTES / 2 ** 20} MiB, packed and unpacked.`,
+      ),
       this.status,
       this.host,
-      make("section", { className: "text" },
+      make(
+        "section",
+        { className: "text" },
         make("h2", {}, "How to write such a file"),
-        make("p", {}, make("code", {}, "kpnviz.save_kernels(\"kernels.npz\", burst, [estimate])"), " writes it, after a check that these kernels make that picture of these frames; so does ", make("code", {}, "numpy.savez"), " with the keys frames, and kernels, or vertical and horizontal, or basis and coefficients. The app lists all keys on its page of this name: ", make("a", { href: installation, textContent: "how to install it" }), ".")),
+        make(
+          "p",
+          {},
+          make("code", {}, 'kpnviz.save_kernels("kernels.npz", burst, [estimate])'),
+          " writes it, after a check that these kernels make that picture of these frames; so does ",
+          make("code", {}, "numpy.savez"),
+          " with the keys below.",
+        ),
+      ),
+      make(
+        "details",
+        {},
+        make("summary", { textContent: "The keys, for a file that is written without kpnviz" }),
+        make("pre", { textContent: kernel_keys, tabIndex: 0 }),
+      ),
     );
   }
 
   changed() {
     this.site.keep();
-    if (reading) this.take(reading); // it was given up, where the scene made its burst or the page was drawn anew
+    if (reading)
+      this.take(reading); // it was given up, where the scene made its burst or the page was drawn anew
     else if (opened) this.show();
     else this.example();
   }
@@ -84,7 +115,11 @@ export class YourKernelsPage {
     this.site.complain("");
     this.status.textContent = `Reading ${name} …`;
     try {
-      const found = await this.site.session.background.ask({ work: "kernels", file }, new Map(), (told) => (this.status.textContent = told));
+      const found = await this.site.session.background.ask(
+        { work: "kernels", file },
+        new Map(),
+        (told) => (this.status.textContent = told),
+      );
       if (turn !== this.turn) return;
       reading = null;
       opened = { name, ...found };
@@ -93,7 +128,8 @@ export class YourKernelsPage {
       if (turn !== this.turn || error instanceof Outdated) return;
       reading = null;
       this.site.complain(sentenceOf(error));
-      if (opened) this.nameOpened(); // it is still in the lens
+      if (opened)
+        this.nameOpened(); // it is still in the lens
       else this.example();
     }
   }
@@ -112,6 +148,12 @@ export class YourKernelsPage {
     const host = make("div", { id: "lens" });
     this.host.replaceWith(host);
     this.host = host;
-    this.lens = mount(host.attachShadow({ mode: "open" }), { payload, order: { pinned: /** @type {Pixel | null} */ (null), display: /** @type {Display} */ (this.site.session.offer.display) } });
+    this.lens = mount(host.attachShadow({ mode: "open" }), {
+      payload,
+      order: {
+        pinned: /** @type {Pixel | null} */ (null),
+        display: /** @type {Display} */ (this.site.session.offer.display),
+      },
+    });
   }
 }

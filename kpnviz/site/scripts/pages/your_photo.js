@@ -26,14 +26,37 @@ export class YourPhotoPage {
     this.kept = make("p", { className: "row" });
     const { installation } = site.session.offer;
     place.replaceChildren(
-      make("header", {}, make("h1", {}, "A burst of your own photo"), make("p", { className: "introduction" }, make("b", {}, "Drop a photo"), ": it takes the place of those of the site, and a noisy burst is made of it. It is read in this page, kept in this browser, and goes nowhere.")),
+      make(
+        "header",
+        {},
+        make("h1", {}, "A burst of your own photo"),
+        make(
+          "p",
+          { className: "introduction" },
+          make("b", {}, "Drop a photo"),
+          ": it takes the place of those of the site, and a noisy burst is made of it. It is read in this page, kept in this browser, and goes nowhere.",
+        ),
+      ),
       dropZone("Drop a photo here, or choose one", "image/*", (file) => this.take(file)),
-      make("p", { className: "caption" }, `JPEG, PNG of 8 or 16 bits, WebP and what else this browser shows, up to ${MOST_FILE / 2 ** 20} MiB. Large photos are made smaller; colors are brought to sRGB. A link to what you see shows it with a photo of the site: yours stays here.`),
+      make(
+        "p",
+        { className: "caption" },
+        `JPEG, PNG of 8 or 16 bits, WebP and what else this browser shows, up to ${MOST_FILE / 2 ** 20} MiB. Large photos are made smaller; colors are brought to sRGB. A link to what you see shows it with a photo of the site: yours stays here.`,
+      ),
       this.status,
       this.kept,
-      make("section", { className: "text" },
+      make(
+        "section",
+        { className: "text" },
         make("h2", {}, "Your burst, raw files, training"),
-        make("p", {}, "A burst of your own files (photos or camera raws, which are aligned, and whose noise is measured), methods of your own and the training of networks need Python: they are in the app and on the command line. ", make("a", { href: installation, textContent: "How it is installed" }), ".")),
+        make(
+          "p",
+          {},
+          "A burst of your own files (photos or camera raws, which are aligned, and whose noise is measured), methods of your own and the training of networks need Python: they are in the app and on the command line. ",
+          make("a", { href: installation, textContent: "How it is installed" }),
+          ".",
+        ),
+      ),
     );
   }
 
@@ -48,15 +71,34 @@ export class YourPhotoPage {
     const { own } = this.site.session;
     if (!own) return this.kept.replaceChildren();
     const { C, H, W } = own.picture;
-    const explore = make("button", { type: "button", className: "primary", textContent: "Open in Explore", onclick: () => this.show() });
-    const forget = make("button", { type: "button", textContent: "Remove from this browser", onclick: () => this.forget() });
-    this.kept.replaceChildren(make("span", {}, `${own.name}, ${W}×${H} pixels${C === 1 ? ", gray" : ""}`), explore, forget);
+    const explore = make("button", {
+      type: "button",
+      className: "primary",
+      textContent: "Open in Explore",
+      onclick: () => this.show(),
+    });
+    const forget = make("button", {
+      type: "button",
+      textContent: "Remove from this browser",
+      onclick: () => this.forget(),
+    });
+    this.kept.replaceChildren(
+      make("span", {}, `${own.name}, ${W}×${H} pixels${C === 1 ? ", gray" : ""}`),
+      explore,
+      forget,
+    );
   }
 
   /** A burst of it. */
   show() {
     const { own, state, offer } = this.site.session;
-    if (own) Object.assign(state, { photo: OWN, ...middleOf(own.picture, state.crop, offer.reduction), pixel: null, display: {} });
+    if (own)
+      Object.assign(state, {
+        photo: OWN,
+        ...middleOf(own.picture, state.crop, offer.reduction),
+        pixel: null,
+        display: {},
+      });
     this.site.go("explore");
   }
 
@@ -89,14 +131,23 @@ export class YourPhotoPage {
     this.status.textContent = `Reading ${name} …`;
     try {
       const { session } = this.site;
-      const { picture, note } = await session.background.ask({ work: "photo", file, reduction: session.offer.reduction });
+      const { picture, note } = await session.background.ask({
+        work: "photo",
+        file,
+        reduction: session.offer.reduction,
+      });
       if (turn !== this.turn) return;
       reading = null;
       const photo = { id: newId(), name, picture };
       session.bring(photo);
       this.show();
       this.site.remark(note);
-      keepPhoto(photo).catch(() => this.site.complain("This browser keeps no files for this page: once it is loaded again, the photo is gone.", true));
+      keepPhoto(photo).catch(() =>
+        this.site.complain(
+          "This browser keeps no files for this page: once it is loaded again, the photo is gone.",
+          true,
+        ),
+      );
     } catch (error) {
       if (turn !== this.turn || error instanceof Outdated) return;
       reading = null;
