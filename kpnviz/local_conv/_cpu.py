@@ -80,7 +80,8 @@ def made_in_blocks(frames: Tensor, make: MakeFactors, sizes: tuple[int, ...], se
     long = W + 2 * reach
     plane = (H + 2 * reach) * long
     padded = np.zeros(N * C * plane + 2 * max(sizes) * long, np.float32)  # rows of zero weight are read, too
-    padded[: N * C * plane] = reflect_pad(frames, reach).reshape(-1).numpy()
+    for i, frame in enumerate(frames):
+        padded[i * C * plane : (i + 1) * C * plane] = reflect_pad(frame, reach).reshape(-1).numpy()
     out = torch.zeros(C, H, W, dtype=torch.float32)
     picture, scale = out.numpy(), np.float32(reduction_scale("mean", N, len(sizes)))
     down, across = _overlapping(H, CELLS[0]), _overlapping(W, CELLS[1])

@@ -120,16 +120,17 @@ def factors_in_blocks(
     return make
 
 
-def products_in_blocks(features: Map, weight: Tensor, bias: Tensor) -> MakeFactors:
-    """As :func:`factors_in_blocks`, of factors that are weight [D, T] times features [T, h, w], plus bias; D is a
-    multiple of ROWS, and so are the columns of COLUMNS."""
-    source, steps = features[0], np.array(features[1], dtype=np.int64)
-    weights, added = _padded(weight), bias.detach().numpy()
-    assert len(added) % ROWS == 0
+def products_in_blocks(features: Tensor, weight: Tensor, bias: Tensor) -> MakeFactors | None:
+    """As :func:`factors_in_blocks`, of factors [D, h, w] that are weight [D, T] times features [T, h, w], plus bias;
+    columns are a multiple of COLUMNS. None where D is none of ROWS."""
+    if len(bias) % ROWS:
+        return None
+    source, steps = flat(features)
+    apart, weights, added = np.array(steps, dtype=np.int64), _padded(weight), bias.detach().numpy()
 
     def make(rows: slice, columns: slice, out: np.ndarray, plane: int, at: int) -> None:
         _rows_of_products(
-            source, steps, rows.start, rows.stop, columns.start, columns.stop, weights, added, np.uintp(plane), at, out
+            source, apart, rows.start, rows.stop, columns.start, columns.stop, weights, added, np.uintp(plane), at, out
         )  # fmt: skip
 
     return make

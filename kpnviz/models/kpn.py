@@ -199,11 +199,12 @@ class KernelNetwork(_BurstNetwork):
 
         if B > 1 or not compiled_for(features):
             return PredictRows(predict)
-        from kpnviz.models._compiled import flat, products_in_blocks  # imports numba
+        from kpnviz.models._compiled import products_in_blocks  # imports numba
 
         assert self.head.bias is not None
-        make = products_in_blocks(flat(features[0]), self.head.weight.flatten(1), self.head.bias)
-        return PredictRows(predict, make)
+        return PredictRows(
+            predict, products_in_blocks(features[0], self.head.weight.flatten(1), self.head.bias)
+        )
 
 
 class DirectNetwork(_BurstNetwork):
