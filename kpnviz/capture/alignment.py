@@ -23,6 +23,12 @@ _BLOCK, _STEPS = 16, 4
 _UNUSUAL = 2.0  # times the noise: the D of a block is rarely above that by chance
 _COARSE = 6.0  # px: larger shapes say little about whether two pictures show one scene
 _ALIKE = 0.5
+_LARGE_PART = 5 / 8  # of a picture; of less than that
+_VERY_ALIKE = 0.3
+_TOLD = (
+    2.5  # standard errors of the correlation of edges: two scenes' is less, but for one in a thousand pairs
+)
+_LAID = 5.0  # of these, for a frame that was laid by more than a shift
 _EDGE = 3.0  # standard deviations of the noise: stronger edges count as much
 _TELLING = 1.0  # times the noise: blocks of weaker edges tell nothing
 _MOST, _PART, _BLOCKS = 0.5, 1 / 8, 8  # of these blocks; of all blocks of a picture; blocks
@@ -55,7 +61,8 @@ def find_shift(
     the scene. A parabola through the neighbors gives the part of a pixel, if noise would not have given it too.
 
     Found means that edges agree: their difference beyond the noise is at most half of what it would be between
-    different scenes. A picture of nothing but noise is found, within a few pixels of where it is.
+    different scenes. A picture of nothing but noise is found, within a few pixels of where it is. Where the pictures
+    share less than five eighths, the difference is at most .3 of that, and the edges that they share are correlated.
 
     What is large, bright and elsewhere in each frame, as a person who walks through, outweighs the scene in such sums.
     Where nothing is found, and unless `crossed` is False, the least D is looked for once more, of edges alone and none
@@ -69,12 +76,12 @@ def find_shift(
         gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
         for x in (reference, frame)
     )
-    dy, dx, around = _followed(a, b, *_nearest(a, b, reach))
-    if not _one_scene(*overlap(a, b, dy, dx)):
+    dy, dx, around = _followed(a, b, *nearest_shift(a, b, reach))
+    if not _one_scene(*overlap(a, b, dy, dx), a.size):
         if not crossed:
             return None
         # A bright thing that crosses the picture may have outweighed the rest: once more without its weight.
-        dy, dx, around = _followed(a, b, *_nearest(_evened(a), _evened(b), reach))
+        dy, dx, around = _followed(a, b, *nearest_shift(_evened(a), _evened(b), reach))
         if not _most_agrees(*overlap(a, b, dy, dx), a.size // _BLOCK**2):
             return None
     return np.array([dy, dx]) + _below_a_pixel(around, a.size)
@@ -121,6 +128,18 @@ def what_is_shared(
     return found[0], found[1]
 
 
+def lies_on(reference: np.ndarray, laid: np.ndarray, noise: NoiseModel, reach: int) -> bool:
+    """Whether a frame that was laid onto the reference, both [H, W], shows it there, but for a shift within reach: as
+    find_shift asks, and with edges that both show, since there are many ways to lay a frame."""
+    if find_shift(reference, laid, noise, reach) is None:
+        return False
+    a, b = (
+        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
+        for x in (reference, laid)
+    )
+    return edges_in_common(a, b) >= _LAID
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a - a.mean(dtype=np.float64), b - b.mean(dtype=np.float64)
     energy = float((a * a).sum() * (b * b).sum()) ** 0.5
@@ -142,7 +161,7 @@ def overlap(a: np.ndarray, b: np.ndarray, dy: int, dx: int) -> tuple[np.ndarray,
     return a[top:bottom, left:right], b[top + dy : bottom + dy, left + dx : right + dx]
 
 
-def _nearest(a: np.ndarray, b: np.ndarray, reach: int | None) -> tuple[int, int]:
+def nearest_shift(a: np.ndarray, b: np.ndarray, reach: int | None = None) -> tuple[int, int]:
     """The whole-pixel shift within reach at which two pictures differ least."""
     most = [n // 2 if reach is None else min(reach, n // 2) for n in a.shape]
     dy, dx = (np.arange(-m, m + 1) for m in most)
@@ -221,12 +240,30 @@ def _below_a_pixel(around: np.ndarray, pixels: int) -> np.ndarray:
     return rest if gain * pixels > _SURE * _CHANCE and np.abs(rest).max() < 1 else np.zeros(2)
 
 
-def _one_scene(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether the edges of two pictures [h, w] agree, once they are aligned."""
+def edges_in_common(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of the edges of two pictures [h, w], in standard errors."""
+    return _correlation(*_edges_of(a, b)) * float(a.size / _CORRELATED) ** 0.5
+
+
+def _one_scene(a: np.ndarray, b: np.ndarray, pixels: int) -> bool:
+    """Whether the edges of two pictures [h, w] agree, once they are aligned. Where that is a small part of `pixels`,
+    there is more to choose from, and what agrees may be without edges: then they must agree better, and have some."""
+    scene, difference = _energies(*_edges_of(a, b))
+    chance = 3 * _NOISE * np.sqrt(2 * _CORRELATED / a.size)
+    if a.size >= _LARGE_PART * pixels:
+        return bool(difference <= _ALIKE * scene + chance)
+    return bool(difference <= _VERY_ALIKE * scene + chance and edges_in_common(a, b) >= _TOLD)
+
+
+def _edges_of(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures less what is coarse."""
     a, b = (x - gaussian_filter(x, _COARSE, mode="mirror") for x in (a, b))
-    scene = (a.var() + b.var()) / 2 - _NOISE
-    difference = (b - a).var() / 2 - _NOISE
-    return bool(difference <= _ALIKE * scene + 3 * _NOISE * np.sqrt(2 * _CORRELATED / a.size))
+    return a, b
+
+
+def _energies(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Of two pictures of edges, the variance of what they show, and half that of their difference; without noise's."""
+    return float((a.var() + b.var()) / 2 - _NOISE), float((b - a).var() / 2 - _NOISE)
 
 
 def _evened(x: np.ndarray) -> np.ndarray:

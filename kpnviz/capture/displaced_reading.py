@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kpnviz.capture.fine_motion import at_places
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import AROUND, PATCH, Patches
@@ -57,9 +58,18 @@ def read_displaced(
     right: int,
     saturated: bool = False,
     layers: Layers | None = None,
+    motion: np.ndarray | None = None,
 ) -> np.ndarray:
     """:func:`read_shifted` where each cell of the picture has its own displacement, [ceil(H/16), ceil(W/16), 2], and
-    pixels of `layers` have those of theirs."""
+    pixels of `layers` have those of theirs; with `motion`, of this shape, in place of all that each pixel has its own,
+    to the nearest pixel."""
+    if motion is not None:
+        moved = np.rint(at_places(motion, np.arange(top, bottom), np.arange(left, right))).astype(np.int64)
+        low, high = moved.min(axis=(0, 1)), moved.max(axis=(0, 1))
+        place = top + int(low[0]), bottom + int(high[0]), left + int(low[1]), right + int(high[1])
+        around = read_shifted(stack, frame, channel, (0, 0), *place, saturated=saturated)
+        y, x = np.arange(bottom - top)[:, None], np.arange(right - left)
+        return np.asarray(around[y + moved[..., 0] - low[0], x + moved[..., 1] - low[1]])
     rows, columns = cells_of(slice(top, bottom)), cells_of(slice(left, right))
     field = displacements[rows, columns].astype(np.int64)
     owners = None if layers is None else layers.owners[top:bottom, left:right]

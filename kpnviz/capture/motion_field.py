@@ -10,9 +10,10 @@ what they see.
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import correlate1d, median_filter, uniform_filter
+from scipy.ndimage import correlate1d, median_filter, minimum_filter, uniform_filter
 
 from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce, reflect_index
@@ -31,7 +32,7 @@ _PRIOR = 1.0  # of a displacement by 1 px from what the level above says, in uni
 _MARGIN = 15.0  # by which another displacement must be better than that
 _CHANCE = 0.4 * (2 * _TILE**2) ** 0.5  # 1 / px^2: what of a tile's precision may be of its noise
 _MOST_SURE = 50.0  # 1 / px^2: of a tile's displacement, in any direction
-_REST, _TO_ZERO, _JUMP, _SMOOTHINGS = 0.5, 0.05, 1.0, 60  # see _smoothed
+_REST, _TO_ZERO, _JUMP, _SMOOTHINGS = 0.5, 0.05, 1.0, 60  # see smoothed
 _OUTLIER, _FITS = 1.0, 12  # px, rounds: of the camera's model
 _MEDIAN = 5  # cells
 _BLOCK = 8  # cells
@@ -45,23 +46,37 @@ def pyramid(half: np.ndarray, noise: NoiseModel) -> Pyramid:
 
     noise   of the frame at full size; after a mean of four pixels its standard deviation is half
     """
-    levels = [stabilize(half, noise.scaled(0.5)).astype(np.float32)]
+    return reduced_levels(stabilize(half, noise.scaled(0.5)).astype(np.float32))
+
+
+def reduced_levels(finest: np.ndarray) -> Pyramid:
+    """The levels below a finest one, which is in units of its noise."""
+    levels = [finest]
     while min(levels[-1].shape) >= _COARSEST:
         levels.append(2 * box_reduce(levels[-1], 2))
     return levels
 
 
-def find_motion(
+class Tiles(NamedTuple):
+    """What tiles, one a cell, say of a frame: displacements [h, w, 2] in pixels, and their precision [h, w, 2, 2],
+    matrices in 1 / px^2."""
+
+    displacements: np.ndarray
+    precision: np.ndarray
+
+
+def find_tiles(
     reference: Pyramid,
     frame: Pyramid,
     start: tuple[float, float],
-    shape: tuple[int, int],
     structure: np.ndarray | None = None,
-) -> np.ndarray:
-    """Displacements (dy, dx) of a frame of `shape` (H, W) against the reference: [ceil(H/16), ceil(W/16), 2], pixels.
+    shown: np.ndarray | None = None,
+) -> Tiles:
+    """Where the tiles of the reference lie in a frame, from coarse levels to fine ones.
 
-    The scene in cell (j, k) of the reference lies there in the frame. `start` is the shift to begin with,
-    `structure` what :func:`structure_of` gives of the reference, if it is there already.
+    `start` is the shift to begin with, `structure` what :func:`structure_of` gives of the reference, if it is there
+    already. `shown` [h, w] says which pixels of its finest level the frame does show, None: all; tiles with others tell
+    nothing.
     """
     best: np.ndarray | None = None
     misfit = np.empty(0)
@@ -77,10 +92,38 @@ def find_motion(
     assert best is not None
     structure = structure_of(reference) if structure is None else structure
     displacements, precision = _below_a_pixel(best, misfit, structure)
-    displacements, precision = 2 * displacements, precision / 4  # pixels of the full size
-    camera = camera_of(displacements, precision)
-    motion = camera + _smoothed(displacements - camera, precision)
+    if shown is not None:
+        filled = np.pad(shown, [(0, -n % _STEP) for n in shown.shape], mode="edge")
+        whole = minimum_filter(filled, _TILE)[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
+        precision = precision * whole[..., None, None]
+    return Tiles(2 * displacements, precision / 4)  # pixels of the full size
+
+
+def find_motion(
+    reference: Pyramid,
+    frame: Pyramid,
+    start: tuple[float, float],
+    shape: tuple[int, int],
+    structure: np.ndarray | None = None,
+) -> np.ndarray:
+    """Displacements (dy, dx) of a frame of `shape` (H, W) against the reference: [ceil(H/16), ceil(W/16), 2], pixels.
+
+    The scene in cell (j, k) of the reference lies there in the frame: :func:`motion_of` what :func:`find_tiles` gives.
+    """
+    tiles = find_tiles(reference, frame, start, structure)
+    return motion_of(tiles, camera_of(*tiles), shape)
+
+
+def motion_of(tiles: Tiles, camera: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Displacements of all cells of a frame of `shape`: a model's, as the camera's, and of what is left beside it
+    that in which neighbors agree."""
+    motion = camera + smoothed(tiles.displacements - camera, tiles.precision)
     motion = median_filter(motion, (_MEDIAN, _MEDIAN, 1), mode="nearest")  # no tile stands alone
+    return of_all_cells(motion, shape)
+
+
+def of_all_cells(motion: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Of a field of tiles, one for each cell of a frame of `shape`: cells at its edge may have no tile."""
     missing = [(0, -(-n // CELL) - m) for n, m in zip(shape, motion.shape[:2], strict=True)]
     return np.pad(motion, (*missing, (0, 0)), mode="edge").astype(np.float32)
 
@@ -315,7 +358,7 @@ def camera_of(displacements: np.ndarray, precision: np.ndarray) -> np.ndarray:
     return np.moveaxis((terms @ solution).reshape(2, h, w), 0, -1)
 
 
-def _smoothed(rest: np.ndarray, precision: np.ndarray) -> np.ndarray:
+def smoothed(rest: np.ndarray, precision: np.ndarray) -> np.ndarray:
     """What is left beside the camera's motion, where neighbors agree: f [h, w, 2] that minimizes
 
         sum (f - rest)^T precision (f - rest) + 0.05 |f|^2 + 0.5 sum over neighbors log(1 + |f - f'|^2)

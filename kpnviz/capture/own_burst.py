@@ -12,6 +12,7 @@ from kpnviz.burst import Burst, BurstRecipe
 from kpnviz.capture import brightness as light
 from kpnviz.capture.choosing import LEFT_OUT, NOT_ALIGNED, listed
 from kpnviz.capture.displaced_reading import blocks, cells_of, nothing, patches, read_displaced
+from kpnviz.capture.fine_motion import at_places
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL
 from kpnviz.capture.noise_estimation import (
@@ -89,6 +90,8 @@ class OwnBurst:
     unmended    whether the sensor's defects were left as they are, as somebody chose
     layers      of what is near and far, where they move otherwise: pixels that have a displacement of their own
     empty       whether the frames show nothing but noise, so that no motion is looked for
+    fine        frames whose motion differs so much from cell to cell that each pixel is read where `motion` takes it,
+                interpolated, to the nearest pixel; `displacements` and `layers` are not theirs
     """
 
     stack: FrameStack
@@ -103,6 +106,7 @@ class OwnBurst:
     white: frozenset[int] = frozenset()
     layers: Layers | None = None
     empty: bool = False
+    fine: frozenset[int] = frozenset()
 
     @property
     def reference(self) -> int:
@@ -366,7 +370,9 @@ class OwnBurst:
         )
         place = (top, bottom, left, right)
         frames = [
-            read_displaced(self.stack, i, channel, self.displacements[i], *place)
+            read_displaced(
+                self.stack, i, channel, self.displacements[i], *place, motion=self.motion_of_pixels(i)
+            )
             for i in dict.fromkeys(found)
         ]
         return crude_noise(np.stack(frames), self.stack.clipped)
@@ -377,8 +383,17 @@ class OwnBurst:
     def displacement(self, y: int, x: int) -> np.ndarray:
         """What is taken back at a pixel, for every place of `order`: [N, 2]."""
         if self.layers is not None:
-            return self.layers.at(list(self.order), y, x)
-        return np.asarray(self.displacements[list(self.order), y // CELL, x // CELL])
+            taken = self.layers.at(list(self.order), y, x)
+        else:
+            taken = np.asarray(self.displacements[list(self.order), y // CELL, x // CELL])
+        for n, i in enumerate(self.order):
+            if i in self.fine:
+                taken[n] = np.rint(at_places(self.motion[i], np.array([y]), np.array([x])))[0, 0]
+        return taken
+
+    def motion_of_pixels(self, frame: int) -> np.ndarray | None:
+        """The motion by which a frame is read pixel by pixel; None: it is read by cells."""
+        return self.motion[frame] if frame in self.fine else None
 
     def remaining(self) -> tuple[np.ndarray, np.ndarray]:
         """What alignment leaves in each ninth of the picture: [3, 3] each.
@@ -387,7 +402,8 @@ class OwnBurst:
         hundredth of each ninth); and how many frames, the reference with them, show half of it or more.
         """
         used = sorted(i for i in set(self.order) if self.shifts[i].measured is not None)
-        left = np.abs(self.motion[used] - self.displacements[used]).max(axis=-1)
+        taken = np.array([np.rint(self.motion[i]) if i in self.fine else self.displacements[i] for i in used])
+        left = np.abs(self.motion[used] - taken).max(axis=-1)
         height, width = self.stack.height, self.stack.width
         y, x = (
             np.minimum(np.arange(n) * CELL + CELL // 2, most - 1)
@@ -437,7 +453,10 @@ class ChannelView:
 
         def read(n: int) -> None:
             i = self.burst.order[n]
-            out[n] = read_displaced(stack, i, self.channel, displacements[i], *place, layers=layers)
+            motion = self.burst.motion_of_pixels(i)
+            out[n] = read_displaced(
+                stack, i, self.channel, displacements[i], *place, layers=layers, motion=motion
+            )
 
         in_threads(read, len(self))
         return out
@@ -453,6 +472,7 @@ class ChannelView:
         layers = self.burst.layers
         alike = bool((cells == cells[:, :1, :1]).all())
         alike &= layers is None or not layers.owners[rows, columns].any()
+        alike &= not self.burst.fine
         shifts = mask = moving_shifts = None
         if stack.shifts is not None and alike:
             shifts = (stack.shifts - undone)[order]

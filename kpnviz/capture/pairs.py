@@ -7,11 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kpnviz.capture.alignment import find_shift, what_is_shared
+from kpnviz.capture.alignment import find_shift, lies_on, what_is_shared
 from kpnviz.capture.brightness import BELOW_WHITE, OTHER_BRIGHTNESS
 from kpnviz.capture.displaced_reading import nothing
+from kpnviz.capture.fine_motion import (
+    at_places,
+    find_turn,
+    motion_from_shift,
+    motion_of_turn,
+    refined_motion,
+)
 from kpnviz.capture.frame_stack import FrameStack
-from kpnviz.capture.motion_field import CELL, TOLERANCE, Pyramid, displaced, find_motion, pyramid
+from kpnviz.capture.motion_field import CELL, TOLERANCE, Pyramid, displaced, pyramid
 from kpnviz.capture.overviews import contact_sheet, overview, overview_factors
 from kpnviz.noise import NoiseModel
 from kpnviz.sampling import box_reduce, reduction
@@ -124,37 +131,40 @@ class Pairs:
         return pyramid(overview(self.stack, frame, between=self.between, factors=(2, 2)), self.noise)
 
     def motion(
-        self, frame: int, reference: Pyramid, structure: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Where every cell of a frame lies, and the frame at half the size, in units of its noise; None where the
-        frame does not show the scene.
+        self, frame: int, reference: Pyramid, structure: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool] | None:
+        """Where every cell of a frame lies, the frame at half the size, in units of its noise, and whether its pixels
+        have displacements of their own (fine_motion); None where the frame does not show the scene.
 
-        A camera that turns may have no shift by which whole pictures agree; then it is looked for on coarse pictures,
-        and whether the edges agree is asked once the frame is laid onto the reference.
+        A camera that turns may have no shift by which whole pictures agree; then a shift is looked for on coarse
+        pictures, and then turns and zooms are, and whether edges agree is asked once the frame is laid onto the
+        reference.
         """
-        stack, shift = self.stack, self.shift(frame)
-        coarse_a, coarse_b = self.pair(frame)
-        factors = np.array(overview_factors(stack))
-        reduced = self.noise.scaled(1 / float(factors.prod()) ** 0.5)
-        start = shift
-        if start is None:
-            h, w = coarse_a.shape
-            more = reduction(h, w, _COARSE_PIXELS)
-            a, b = box_reduce(coarse_a, more), box_reduce(coarse_b, more)
-            found = find_shift(a, b, reduced.scaled(1 / float(np.prod(more)) ** 0.5))
-            if found is None:
-                return None
+        shape = self.stack.height, self.stack.width
+        shift, levels = self.shift(frame), self.half_size(frame)
+        if shift is not None:
+            motion, bent = motion_from_shift(reference, levels, shift, shape, structure)
+            return motion, levels[0], bent
+        pair = self.pair(frame)
+        factors = np.array(overview_factors(self.stack))
+        more = np.array(reduction(pair[0].shape[0], pair[0].shape[1], _COARSE_PIXELS))
+        a, b = (box_reduce(image, (int(more[0]), int(more[1]))) for image in pair)
+        noise = self.noise.scaled(1 / float((factors * more).prod()) ** 0.5)
+        found = find_shift(a, b, noise)
+        if found is not None:
             dy, dx = found * factors * more
-            start = float(dy), float(dx)
-        levels = self.half_size(frame)
-        motion = find_motion(reference, levels, start, (stack.height, stack.width), structure)
-        if shift is None:
-            down, across = (int(f) for f in factors)
-            y, x = (
-                np.minimum(np.arange(n) * f // CELL, m - 1)
-                for n, f, m in zip(coarse_b.shape, (down, across), motion.shape, strict=False)
-            )
-            laid = displaced(coarse_b, motion[np.ix_(y, x)] / factors)
-            if find_shift(coarse_a, laid, reduced, reach=TOLERANCE) is None:
-                return None
-        return motion, levels[0]
+            motion, bent = motion_from_shift(reference, levels, (float(dy), float(dx)), shape, structure)
+            if self._lies_on(frame, motion):
+                return motion, levels[0], bent
+        matrix, move = find_turn(a, b, noise)
+        guess = motion_of_turn(matrix, move * factors * more, shape)[: len(structure), : structure.shape[1]]
+        motion = refined_motion(reference, levels, guess, shape, structure)
+        return (motion, levels[0], True) if self._lies_on(frame, motion) else None
+
+    def _lies_on(self, frame: int, motion: np.ndarray) -> bool:
+        """Whether a frame shows the reference where the motion of its cells takes it."""
+        a, b = self.pair(frame)
+        factors = overview_factors(self.stack)
+        y, x = (np.arange(n) * f + (f - 1) / 2 for n, f in zip(b.shape, factors, strict=True))
+        laid = displaced(b, at_places(motion, y, x) / factors)
+        return lies_on(a, laid, self.noise.scaled(1 / float(np.prod(factors)) ** 0.5), TOLERANCE)

@@ -28,12 +28,14 @@ class Places:
     motion          of every cell, as measured, and
     displacements   as they are undone, as in :class:`kpnviz.capture.own_burst.OwnBurst`
     search          what was seen of the displacements of what is near and far; None where nothing was looked for
+    fine            frames whose pixels have displacements of their own, as in OwnBurst
     """
 
     shifts: list[Shift]
     motion: np.ndarray
     displacements: np.ndarray
     search: Search | None
+    fine: frozenset[int]
 
     def found(self) -> dict[int, np.ndarray]:
         """The motion of the frames that were found."""
@@ -67,7 +69,8 @@ def place_frames(pairs: Pairs, undo: bool, edges: bool, progress: Callable[[floa
     displacements = np.zeros(motion.shape, np.int16)
     local = undo and edges and min(stack.height, stack.width) >= _LEAST_SIDE
     levels = pairs.half_size(pairs.reference) if local else []
-    structure = structure_of(levels) if local else None
+    structure = structure_of(levels) if local else np.empty(0)
+    fine: set[int] = set()
     search = Search(levels[0]) if local else None
     numbers = itertools.count(1)  # of frames, as they come
 
@@ -81,9 +84,11 @@ def place_frames(pairs: Pairs, undo: bool, edges: bool, progress: Callable[[floa
         if local:
             found = pairs.motion(i, levels, structure)
             if found is not None:
-                field, half = found
+                field, half, bent = found
                 motion[i] = field
-                if search is not None:
+                if bent:
+                    fine.add(i)
+                elif search is not None:
                     search.add(i, half, field)
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
                 shift = shift or (middle[0], middle[1])
@@ -97,4 +102,5 @@ def place_frames(pairs: Pairs, undo: bool, edges: bool, progress: Callable[[floa
         bend = float(np.abs(displacements[i] - center).max())
         return Shift(shift, (int(center[0]), int(center[1])), bend)
 
-    return Places(results(find, range(total)), motion, displacements, search)
+    shifts = results(find, range(total))
+    return Places(shifts, motion, displacements, search, frozenset(fine))

@@ -124,6 +124,7 @@ def prepare(
         white=frozenset(i for i in lost if contact_sheet(stack, i, saturated=True).mean() > _MUCH_WHITE),
         layers=places.layers(stack, reference, noise, between),
         empty=empty,
+        fine=places.fine,
     )
     return burst.taking(frames)
 

@@ -95,6 +95,20 @@ def test_another_scene_is_not_found(wrong):
         assert find_shift(noise.add_to(a, rng), noise.add_to(a, rng), noise.scaled(wrong)) is not None
 
 
+def test_two_skies_are_not_one_scene_but_half_of_a_scene_is():
+    """What two pictures share without edges says nothing where it is a corner of them; edges do, in as small a part."""
+    noise, rng = NoiseModel.for_gain(4), np.random.default_rng(0)
+    scenes = [read_scene(name)[80:208, 80:208] for name in ("haze", "rain", "mc2", "baby", "path")]
+    for a, b in itertools.combinations(scenes, 2):
+        assert find_shift(noise.add_to(a, rng), noise.add_to(b, rng), noise) is None
+    for name in ("baby", "city", "dog", "path"):
+        scene = read_scene(name)
+        a, b = scene[80:208, 80:208], scene[23:151, 23:151]
+        np.testing.assert_allclose(
+            find_shift(noise.add_to(a, rng), noise.add_to(b, rng), noise), (57, 57), atol=0.6
+        )
+
+
 @pytest.mark.parametrize("photo", ["city", "grass"])
 def test_the_scene_is_followed_where_a_bright_person_walks_through_it(photo):
     """In a tenth of the picture, elsewhere in each frame; where it is more than half of it, nothing is found."""

@@ -14,10 +14,10 @@ from kpnviz.capture.motion_field import (
     CELL,
     TOLERANCE,
     _misfit,
-    _smoothed,
     displaced,
     find_motion,
     pyramid,
+    smoothed,
     whole_blocks,
 )
 from kpnviz.capture.parallax import Search
@@ -254,7 +254,7 @@ def test_smoothing_finds_the_least_of_what_it_minimizes():
         jumps = sum(np.log1p(np.square(np.diff(f, axis=k)).sum(axis=-1)).sum() for k in (0, 1))
         return np.einsum("hwi,hwij,hwj", d, precision, d) + 0.05 * np.square(f).sum() + 0.5 * jumps
 
-    f = _smoothed(rest, precision)
+    f = smoothed(rest, precision)
     for step in 0.01 * rng.normal(size=(20, *f.shape)):
         assert cost(f + step) > cost(f)
 
