@@ -115,7 +115,7 @@ class Burst:
         self.border = (0, 0, 0, 0)  # of NaN, over all frames: see pictures.empty_border
         self.largest, self.used_bits = 0.0, 0  # of all numbers
         self.counts, self.sensor, self.why = (
-            False,
+            0,
             False,
             "",
         )  # what files say of them, see Picture and Frames
@@ -221,7 +221,7 @@ class Burst:
             kind = self._add_frame(
                 base, name, self._in_colors(label, picture.codes, said), said, source=source
             )
-            kind.counts |= picture.counts
+            kind.counts = max(kind.counts, picture.counts)
             kind.sensor |= frames.sensor
 
     def _add_frame(

@@ -215,10 +215,6 @@ def _other_numbers(
         raise FileError(f"{label} is a TIFF of shape {values.shape}; [H, W] and [H, W, 3] are read")
     planes = values[None] if not color else values if planar else values.transpose(2, 0, 1)
     notes: list[str] = []
-    if planes.dtype.kind == "f":
-        notes += ["transparency was dropped"] * (len(planes) > 3)
-        planes = planes[:3]
-    else:
-        planes = without_alpha(planes, notes)
+    planes = without_alpha(planes, notes)
     codes, counts = codes_of(label, planes)
     return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), tuple(notes), counts)

@@ -67,7 +67,7 @@ _STYLE = """<style>
   .katex-display { font-size: 0.85em; }
 }
 @media (max-width: 767px) { /* it lies over the page, which keeps its width */
-  [data-testid="stSidebar"][data-collapsed="false"] { position: fixed; inset: 0 auto 0 0; height: 100%; }
+  [data-testid="stSidebar"][data-collapsed="false"] { position: fixed !important; inset: 0 auto 0 0; }
 }
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))

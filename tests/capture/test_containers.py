@@ -57,7 +57,7 @@ def test_an_array_of_any_numbers_is_a_burst(kind, dtype):
         (COLOR[0], COLOR[:1].transpose(0, 3, 1, 2)),
         (COLOR[0, ..., 0], COLOR[:1, None, ..., 0]),
         (COLOR[:, None, ..., 0], COLOR[:, None, ..., 0]),
-        (np.concatenate([COLOR, COLOR[..., :1]], -1), COLOR.transpose(0, 3, 1, 2)),
+        (np.concatenate([COLOR, np.full_like(COLOR[..., :1], 200)], -1), COLOR.transpose(0, 3, 1, 2)),
     ],
 )
 def test_axes_of_arrays(array, expected):
