@@ -7,8 +7,8 @@ import os
 import signal
 import struct
 import tempfile
-import zipfile
 import warnings
+import zipfile
 import zlib
 
 import numpy as np
