@@ -71,7 +71,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 st.warning(caution)
         else:
             st.info(
-                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 400)}."
+                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 1000)}."
             )
     return noises
 
