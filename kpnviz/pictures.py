@@ -410,7 +410,10 @@ def _said(name: str, data: bytes, burst: bool = False) -> Iterator[None]:
     except (FileError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise FileError(f"{name} has too many pixels to be decoded") from None
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise FileError(
+            f"{name} has too many pixels to be decoded, more than {most:.0f} megapixels"
+        ) from None
     except Image.UnidentifiedImageError:
         if data[:4] in _TIFF_MAGIC:
             if not _has_a_picture(name, data):

@@ -25,7 +25,7 @@ def frames_of(burst: Upload) -> None:
     for note in stack.notes:
         # An option of the command line is a control of this page.
         st.caption(
-            plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 400)
+            plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 2000)
         )
     if len(stack) > 1 and not stack.known:
         st.toggle(
