@@ -86,12 +86,18 @@ def whose(methods: tuple[str, ...]) -> None:
                 )  # fmt: skip
 
 
-def part(stack: FrameStack) -> tuple[tuple[int, int, int], int]:
+def part(stack: FrameStack, methods: tuple[str, ...]) -> tuple[tuple[int, int, int], int]:
     """Draw the choice of what is in the lens: a square part, (top, left, side), of a channel."""
     st.subheader("In the lens", anchor=False)
     state, lengths = st.session_state, (stack.height, stack.width)
-    side = st.segmented_control("Pixels a side", SIDES, required=True, **control(OWN_SIDE))
-    side = min(side, *lengths)
+    wanted = st.segmented_control("Pixels a side", SIDES, required=True, **control(OWN_SIDE))
+    fitting = [side for side in SIDES if upload.fits_lens(methods, len(stack), side)]
+    side = min(wanted, max(fitting, default=SIDES[0]), *lengths)
+    if side < min(wanted, *lengths):
+        st.caption(
+            f"{side} pixels a side are in the lens: kernels of {len(stack)} frames in a larger part are more than the "
+            "browser is sent."
+        )
     half = side // 2
     middle = state.get(OWN_MIDDLE) or (stack.height // 2, stack.width // 2)
 
@@ -209,7 +215,7 @@ try:
         burst = upload.current(files, say)
         doing.empty()
         with aside():
-            crop, channel = part(burst.own.stack)
+            crop, channel = part(burst.own.stack, methods)
         with body():
             show(upload.for_methods(burst, methods), methods, crop, channel)
 except (ValueError, OSError) as error:

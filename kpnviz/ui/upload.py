@@ -32,7 +32,7 @@ from kpnviz.color import displayed
 from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
-from kpnviz.lens.payload import pack, unpack
+from kpnviz.lens.payload import MAX_BYTES, pack, payload_bytes, unpack
 from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
@@ -42,7 +42,7 @@ from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
-from kpnviz.ui.methods import denoise, denoiser, frames_of, own
+from kpnviz.ui.methods import config, denoise, denoiser, frames_of, own
 from kpnviz.ui.parameters import OWN_MENDED, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_ASSUMED,
@@ -424,6 +424,13 @@ def look_at(upload: Upload, pixel: tuple[int, int], side: int) -> None:
         for at, length in zip(pixel, (stack.height, stack.width), strict=True)
     )
     st.session_state[OWN_PIXEL] = (y, x)
+
+
+def fits_lens(methods: Sequence[str], frames: int, side: int) -> bool:
+    """Whether what the lens shows of a square part of so many frames is small enough to be sent to a browser."""
+    networks = [network for method in methods if (network := config(method)) is not None]
+    # There are no clean frames, as in what shows sizes.
+    return payload_bytes((frames, side, side), networks, objects=False, sizes=True) <= MAX_BYTES
 
 
 def lens_payload(
