@@ -92,6 +92,18 @@ class Upload:
         return bool(np.quantile(self.thumbnails[self.own.reference], 0.99) < 255 * displayed(np.array(0.1)))
 
 
+def fitting(upload: Upload, methods: Sequence[str], sides: Sequence[int]) -> int:
+    """The largest of these sides of a square part of which the lens is sent no more than it may be, else the smallest;
+    of a method of one's own it is not known."""
+    networks = [network for method in methods if (network := config(method)) is not None]
+    fit = [
+        side
+        for side in sides
+        if payload_bytes((len(upload.own.order), side, side), networks, False, True) <= MAX_BYTES
+    ]
+    return max(fit, default=min(sides))
+
+
 class Whole(NamedTuple):
     """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; sentences
     (without their period) where nearly all of it is of one shade, and where it has lost detail, or nothing."""
@@ -424,13 +436,6 @@ def look_at(upload: Upload, pixel: tuple[int, int], side: int) -> None:
         for at, length in zip(pixel, (stack.height, stack.width), strict=True)
     )
     st.session_state[OWN_PIXEL] = (y, x)
-
-
-def fits_lens(methods: Sequence[str], frames: int, side: int) -> bool:
-    """Whether what the lens shows of a square part of so many frames is small enough to be sent to a browser."""
-    networks = [network for method in methods if (network := config(method)) is not None]
-    # There are no clean frames, as in what shows sizes.
-    return payload_bytes((frames, side, side), networks, objects=False, sizes=True) <= MAX_BYTES
 
 
 def lens_payload(

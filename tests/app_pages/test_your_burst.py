@@ -488,16 +488,6 @@ def test_a_frame_of_the_strip_becomes_the_reference():
     assert upload.example().own.reference == first.reference  # that of all sessions stays
 
 
-def test_of_many_frames_a_part_is_in_the_lens_that_can_be_sent(monkeypatch):
-    codes = np.random.default_rng(0).normal(0.4, 0.05, (2, 1, 140, 140)).astype(np.float32)
-    own = upload._prepared(("two",), FrameStack(codes, (0, 1), ("a.png", "b.png")))
-    monkeypatch.setattr(upload, "MAX_BYTES", 400_000)
-    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"], "own_side": 128})
-    assert not app.exception and not app.error
-    assert any("96 pixels a side are in the lens: kernels of 2 frames" in c.value for c in app.caption)
-    assert unpack(app.session_state[OWN_PAYLOAD][1])[0]["height"] == 96
-
-
 def test_one_frame_has_no_alignment_and_its_noise_is_its_own():
     codes = np.random.default_rng(0).normal(0.4, 0.05, (1, 1, 96, 96)).astype(np.float32)
     own = upload._prepared(("one",), FrameStack(codes, (0,), ("a.png",)))
