@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -211,11 +212,14 @@ class OwnBurst:
         used = sorted(set(self.order) - {self.reference})
         if gains is None or not (gains[used] != 1).any():
             return ""
-        ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
-        count = sum(bool((gains[i] != 1).any()) for i in used)
+        used = [i for i in used if (gains[i] != 1).any()]
+        ev, count = [float(np.log2(self.shifts[i].brightness)) for i in used], len(used)
         if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
             return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
-        reach = f"{min(ev):+.2f} to {max(ev):+.2f} EV".replace("-", "−")
+        reach = (
+            " to ".join(dict.fromkeys(f"{value:+.2f}" for value in (min(ev), max(ev)))).replace("-", "−")
+            + " EV"
+        )
         text = f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({reach}), which is undone"
         drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
         if np.ptp(drift, axis=1).max() > 0:
@@ -346,8 +350,9 @@ class OwnBurst:
             fit = self.estimate_noise(channel)
         except ValueError as error:
             noise, source = self.guess_noise(channel)
-            reason = str(error).removeprefix("noise: ")
-            return noise, source, f"The noise could not be estimated from the burst: {reason}."
+            reason = re.sub(r"^noise: |[;,] (so )?state (it|the noise) instead$", "", str(error))
+            taken = f"What is taken is {source}. If you know it, state it."
+            return noise, source, f"The noise could not be estimated from the burst: {reason}. {taken}"
         return fit.noise, "estimated from the burst", fit.caution
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:
