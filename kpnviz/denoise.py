@@ -17,6 +17,7 @@ from kpnviz import memory
 from kpnviz.burst import Burst, weighted_sum
 from kpnviz.estimate import Estimate
 from kpnviz.kernels import KernelField
+from kpnviz.local_conv import made_in_blocks
 from kpnviz.models import checkpoints
 from kpnviz.models.kpn import DirectNetwork, PredictRows, widened
 from kpnviz.models.zoo import Network
@@ -182,6 +183,11 @@ class Denoiser:
 
         frames   [1, N, (C,) H, W] of the part;  core   where in the part its core lies
         """
+        if predict.make is not None:
+            config = self.network.config
+            made = made_in_blocks(frames[0], predict.make, config.sizes, separable=config.separable)
+            if made is not None:
+                return made[None]
         H, W = frames.shape[-2:]
         picture = frames.new_empty((*frames.shape[:1], *frames.shape[2:]))
         rows = max(_STRIP_PIXELS // W // 2 * 2, 2 * self._reach)

@@ -64,12 +64,13 @@ _FLOAT, _COMPLEX = 3, (5, 6)  # SampleFormat of a TIFF
 class Picture:
     """codes [C, H, W], C = 1 or 3: uint8 or uint16, sRGB-encoded, as stored; or float32, linear; what was dropped.
 
-    counts   float32 codes are integers that do not fit 16 bits, or are signed
+    counts   bits without the sign of the integers that float32 codes were, as they are signed or do not fit 16 bits;
+             0: they were none
     """
 
     codes: np.ndarray
     notes: tuple[str, ...] = ()
-    counts: bool = False
+    counts: int = 0
 
 
 def check_pixels(name: str, width: int, height: int, limits: Limits) -> None:
@@ -176,19 +177,19 @@ def check_tiff(name: str, photometric: int | None, bits: Sequence[int], formats:
         raise FileError(f"{name} has {max(bits)} bits a sample; save it with 8 or 16")
 
 
-def codes_of(name: str, values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Numbers of any kind as the codes of a :class:`Picture`, and whether they are its `counts`.
+def codes_of(name: str, values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers of any kind as the codes of a :class:`Picture`, and its `counts`.
 
     FileError for numbers that are no light: not finite (but for a border of NaN), complex, of one bit, or so large that
     they are damage.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
-        return values.astype(values.dtype.newbyteorder("="), copy=False), False
+        return values.astype(values.dtype.newbyteorder("="), copy=False), 0
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what does not fit is said by check_light
             light = values.astype(np.float32)
         check_light(name, light, border=True)
-        return light, False
+        return light, 0
     if values.dtype.kind not in "iu":
         what = (
             "1 bit a pixel, no shades" if values.dtype.kind == "b" else f"values of type {values.dtype.name}"
@@ -198,7 +199,7 @@ def codes_of(name: str, values: np.ndarray) -> tuple[np.ndarray, bool]:
     if max(-low, high) > MAX_COUNT:
         worst = low if -low > high else high
         raise FileError(f"{name} holds the value {worst}; integers up to {MAX_COUNT:g} are read")
-    return values.astype(np.float32), True
+    return values.astype(np.float32), 8 * values.dtype.itemsize - (values.dtype.kind == "i")
 
 
 def read_picture(name: str, data: bytes, limits: Limits) -> Picture:
@@ -225,7 +226,7 @@ def read_pictures(
     only   the number of the one that is wanted;  burst  files of other kinds are read where this one is refused
     """
     _check_parts(name, data)
-    with _said(name, data, burst), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+    with _said(name, data, limits, burst), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         check_pixels(name, file.width, file.height, limits)
         found: Sequence[int]
         if only is not None:
@@ -238,7 +239,7 @@ def read_pictures(
         return len(pngs), (next(read_pictures(name, png, limits, only=0)[1]) for png in pngs)
 
     def each() -> Iterator[Picture]:
-        with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+        with _said(name, data, limits), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             for index in found:
                 if index:
                     file.seek(index)
@@ -398,18 +399,18 @@ def _unread(name: str, data: bytes, burst: bool) -> str:
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
         return f"{name} is {kind}; what can be read is {read}"
-    return f"{name} is not a picture that can be read: {read}"
+    return f"{name} is not a picture that can be read ({read})"
 
 
 @contextlib.contextmanager
-def _said(name: str, data: bytes, burst: bool = False) -> Iterator[None]:
+def _said(name: str, data: bytes, limits: Limits, burst: bool = False) -> Iterator[None]:
     """What goes wrong within is one sentence that names the file."""
     try:
         yield
     except (FileError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise FileError(f"{name} has too many pixels to be decoded") from None
+        raise LimitError(f"{name} has too many pixels; the limit is {limits.named('pixels')}") from None
     except Image.UnidentifiedImageError:
         if data[:4] in _TIFF_MAGIC:
             if not _has_a_picture(name, data):
@@ -548,16 +549,20 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits, i
 
 
 _PICTURE_VALUES, _MOST_ALIKE = 32, 0.5
+_DETAILED = 0.25  # of the detail of another plane
 
 
 def without_alpha(codes: np.ndarray, notes: list[str]) -> np.ndarray:
     """Planes [C, H, W] without the fourth, unless that is a picture itself, as of a sensor's two greens: so many
-    different values, and no one of them in half of the pixels, are no transparency."""
+    different values, no one of them in half of the pixels, and detail or noise as in the others, are no transparency,
+    which is even or smooth."""
     if len(codes) < 4:
         return codes
     values, counts = np.unique(codes[3, ::2, ::2], return_counts=True)
     if len(values) >= _PICTURE_VALUES and counts.max() < _MOST_ALIKE * counts.sum():
-        return codes
+        *others, detail = (float(np.abs(np.diff(plane[::4].astype(np.float32), 2)).mean()) for plane in codes)
+        if codes.shape[2] < 3 or detail >= _DETAILED * min(others):
+            return codes
     notes.append("transparency was dropped")
     return codes[:3]
 

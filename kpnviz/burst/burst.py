@@ -36,6 +36,8 @@ class Burst:
     moving_mask, moving_shifts   how much of frame 0 each of M moving objects covers, as it is seen, [M, H, W], 0 to 1,
                  and the objects' shifts [M, N, 2]; or None
     motion       [N, H, W, 2], where every pixel of frame 0 lies in frame i, (dy, dx), if no few shifts say it; or None
+    notes        sentences on how it was read, of a burst of files: what was left out and why, what its numbers were
+                 taken for, what was done to it
 
     Arrays are copied: what is done to them later does not change the burst. Raises ValueError, one sentence, for values
     that are masked, not finite or beyond 10^6, and for shapes that do not fit the frames.
@@ -50,6 +52,7 @@ class Burst:
     moving_shifts: np.ndarray | None = None
     recipe: BurstRecipe | None = None
     motion: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(

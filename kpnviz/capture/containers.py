@@ -17,7 +17,7 @@ import numpy as np
 
 from kpnviz.capture.npz import StoredArray, read_header
 from kpnviz.limits import FileError, LimitError, Limits
-from kpnviz.pictures import Picture, check_pixels, codes_of, read_pictures
+from kpnviz.pictures import Picture, check_pixels, codes_of, read_pictures, without_alpha
 from kpnviz.text import visible
 
 _NPY = b"\x93NUMPY"
@@ -45,11 +45,10 @@ class Frames:
 
 
 def check_count(label: str, count: int, limits: Limits, width: int = 0, height: int = 0) -> None:
-    """FileError for a file without frames, or with more than a burst may have, of so many pixels."""
+    """FileError for a file without frames, or whose frames, as many as are read of them, have too many pixels."""
     if count < 1:
         raise FileError(f"{label} holds no frames")
-    if count > limits.frames:
-        raise LimitError(f"{label} holds {count} frames; a burst has up to {limits.named('frames')}")
+    count = min(count, limits.frames)
     if count * width * height > limits.total_pixels:
         raise LimitError(
             f"{label} holds {count} frames of {width}x{height} pixels; the limit in all is "
@@ -96,7 +95,7 @@ def frames_of_arrays(
     why: str = "numbers of arrays are",
 ) -> Frames:
     """The frames of an array: [H, W], [N, H, W], [H, W, 3], [N, H, W, 3], [N, 3, H, W], or four planes of a sensor
-    behind a mosaic, [N, 4, H, W]. RGBA is [H, W, 4] and [N, H, W, 4].
+    behind a mosaic, [N, 4, H, W]. RGBA is [H, W, 4] and [N, H, W, 4], unless the last plane is a picture.
 
     parts   the array, cut into so many equal parts along its first axis
     """
@@ -125,8 +124,8 @@ def frames_of_arrays(
             values = part.reshape(inside)
             planes = values[None] if values.ndim == 2 else values if first else values.transpose(2, 0, 1)
             notes: list[str] = []
-            if len(planes) == 4 and not first:
-                planes, notes = planes[:3], ["transparency was dropped"]
+            if not first:
+                planes = without_alpha(planes, notes)
             codes, counts = codes_of(label if N == 1 else f"{label}, frame {number}", planes)
             yield Picture(codes, tuple(notes), counts)
 

@@ -106,15 +106,18 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _edges(frame: np.ndarray) -> np.ndarray:
-    """Second differences along both axes, of the middle plane in nine windows: [patches, 8, 8] float64."""
+    """Second differences along both axes, of the middle plane in nine windows: [patches, 8, 8] float64.
+
+    They are of every other pixel, so of one color of a mosaic, which else is a texture that all frames share.
+    """
     plane = frame[len(frame) // 2]
     h, w = (min(_WINDOW, n // 3) // _PATCH * _PATCH for n in plane.shape)
     windows = []
     for i, j in itertools.product(range(3), repeat=2):
         top, left = (plane.shape[0] - h) * i // 2, (plane.shape[1] - w) * j // 2
-        x = np.pad(plane[top : top + h, left : left + w].astype(np.float64), 1, mode="reflect")
-        x = x[2:] - 2 * x[1:-1] + x[:-2]
-        windows.append(x[:, 2:] - 2 * x[:, 1:-1] + x[:, :-2])
+        x = np.pad(plane[top : top + h, left : left + w].astype(np.float64), 2, mode="reflect")
+        x = x[4:] - 2 * x[2:-2] + x[:-4]
+        windows.append(x[:, 4:] - 2 * x[:, 2:-2] + x[:, :-4])
     x = np.stack(windows).reshape(9, h // _PATCH, _PATCH, w // _PATCH, _PATCH)
     return x.swapaxes(2, 3).reshape(-1, _PATCH, _PATCH)
 

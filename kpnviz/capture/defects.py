@@ -5,8 +5,9 @@ Looked for in every plane of colors that a sensor has by itself, so that neighbo
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,8 @@ _OTHER_COLORS = 0.4  # of a defect, that other colors may show; a point of light
 _LINE_SURE = 6.0  # median absolute deviations of all columns
 _LINE_ROWS = 1000  # of a column that are looked at
 _LEAST_LINES = 24
+_MOVED = 0.75  # px by which a scene has left its place
+_STAYS = 0.5  # of an error, that the scene may have where it lies in another frame
 _SEGMENTS, _EVERYWHERE = 4, 0.4  # parts of a line, each of which shows so much: edges of a scene are short
 _FOLLOWS = 0.3  # least slope of columns against their neighbors that tells anything
 _ADDED = 0.6  # of that slope, which one has to which something is added; one that shows nothing has none
@@ -57,6 +60,46 @@ class _Plane:
         return codes[self.plane, self.down :: self.step, self.across :: self.step]
 
 
+class Moves:
+    """How the scene moves over a burst: then what stays is of the sensor.
+
+    shifts   gives where it lies in a few frames (:func:`looked_at`), by their numbers, (dy, dx) in pixels; None: not
+             known. Asked where something may be a defect, once
+    """
+
+    def __init__(self, shifts: Callable[[], Mapping[int, tuple[float, float] | None]]) -> None:
+        self._shifts = shifts
+
+    @functools.cached_property
+    def known(self) -> dict[int, tuple[float, float]]:
+        """The shifts that are known."""
+        return {i: shift for i, shift in self._shifts().items() if shift is not None}
+
+    def by_pixels(self, axis: int | None = None) -> bool:
+        """Whether, wherever a frame shows the scene, half of the others show it elsewhere: along an axis, or anyhow."""
+        if len(self.known) < 2:
+            return False
+        places = np.array([*self.known.values()])
+        far = np.abs(places[:, None] - places) > _MOVED
+        moved = far.any(axis=-1) if axis is None else far[..., axis]
+        return bool(2 * moved.sum(axis=1).min() >= len(places) - 1)
+
+    def pairs(self, axis: int | None = None) -> list[tuple[int, int, tuple[float, float]]]:
+        """Frames i and j between which the scene moves by a pixel or more (along an axis), and by what: of each i, the
+        two with the most motion."""
+        found = []
+        for i, (y, x) in self.known.items():
+            moved = [(j, (v - y, u - x)) for j, (v, u) in self.known.items()]
+            far = [(max(map(abs, d)) if axis is None else abs(d[axis]), j, d) for j, d in moved]
+            found += [(i, j, d) for length, j, d in sorted(far, reverse=True)[:2] if length >= 1]
+        return found
+
+
+def looked_at(frames: int) -> list[int]:
+    """A few of so many frames: those that tell of lines, and how the scene moves."""
+    return np.unique(np.linspace(0, frames - 1, 2 * _LOOKED_AT).round().astype(int)).tolist()
+
+
 @dataclass
 class _Found:
     """Defects of one plane: rows and columns in it, and codes in their place, of each frame."""
@@ -71,11 +114,12 @@ class _Found:
         self.codes.append(codes)
 
 
-def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothing) -> FrameStack:
+def mended(stack: FrameStack, moves: Moves, between: Callable[[], object] = nothing) -> FrameStack:
     """The stack with its hot pixels and fixed lines mended; itself where there are none, or too few frames to tell.
 
-    moves   whether the scene moves by pixels over the burst: then what stays is of the sensor. Of a still scene only
-            what no lens can draw is: one pixel, of one color, far beyond all that is around it; and no line.
+    moves   of a scene that moves by pixels over the burst, what stays is of the sensor. Of a still scene only what no
+            lens can draw is: one pixel, of one color, far beyond all that is around it; and no line. Nor is a column
+            of a scene that moves up and down alone, or a row of one that moves sidewise.
 
     A pixel is hot (or dead) if it differs from the median of its eight neighbors by more than 8 standard errors over
     the frames, by which they differ among 24 around, and no two neighbors share it. It becomes that median. A column
@@ -95,14 +139,14 @@ def mended(stack: FrameStack, moves: bool, between: Callable[[], object] = nothi
     planes = [plane for plane in planes if min(plane.of(stack.codes[0]).shape) >= 8]
     hot = [_hot_pixels(stack, plane, planes, moves, between) for plane in planes]
     sure = [places for places, _ in hot]
-    if moves:
+    if any(len(rows) for rows, _ in sure) and moves.by_pixels():
         sure = [_with_those_of_others(stack, planes, sure, i) for i in range(len(planes))]
     for plane, (rows, columns), (_, alike) in zip(planes, sure, hot, strict=True):
         h, w = plane.of(stack.codes[0]).shape
         ours = _Found()
         all_added: list[float | None] = []  # of each line
-        for axis in (1, 0) if moves else ():
-            for line, added in _bad_lines(stack, plane, axis):
+        for axis in (1, 0):
+            for line, added in _bad_lines(stack, plane, axis, moves):
                 lines.add((axis, line * plane.step + (plane.across if axis == 1 else plane.down)))
                 ours.add(*_mend_line(stack, plane, axis, line, added))
                 all_added.append(added)
@@ -186,7 +230,7 @@ def _light(stack: FrameStack, plane: _Plane, frame: int) -> Callable[[Any], np.n
 
 
 def _hot_pixels(
-    stack: FrameStack, plane: _Plane, planes: Sequence[_Plane], moves: bool, between: Callable[[], object]
+    stack: FrameStack, plane: _Plane, planes: Sequence[_Plane], moves: Moves, between: Callable[[], object]
 ) -> tuple[_Places, _Places]:
     """Hot and dead pixels of a plane; and what would be some, if not for the other colors of a still scene."""
     h, w = plane.of(stack.codes[0]).shape
@@ -216,10 +260,18 @@ def _hot_pixels(
     if not len(y) or len(y) > 0.1 * h * w:
         none = np.zeros(0, int), np.zeros(0, int)
         return none, none
-    sure = _are_sure(stack, plane, y, x, moves)
+    sure = _are_sure(stack, plane, y, x, True)
     y, x = y[sure], x[sure]
+    still = bool(len(y)) and not moves.by_pixels()
+    if len(y):
+        sure = (
+            _are_sure(stack, plane, y, x, False)
+            if still
+            else ~_of_the_scene(stack, plane, y, x, moves.pairs())
+        )
+        y, x = y[sure], x[sure]
     before = np.stack([y, x])
-    if not moves and len(planes) > 1 and len(y):
+    if still and len(planes) > 1 and len(y):
         # A point of light has more colors than one; where its colors lie is never farther than a pixel.
         size = np.abs(_differences(stack, plane, y, x).mean(axis=0))
         for other in planes:
@@ -256,7 +308,13 @@ def _beyond_neighbors(padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _around(
-    stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, reach: int, light: bool = True
+    stack: FrameStack,
+    plane: _Plane,
+    y: np.ndarray,
+    x: np.ndarray,
+    reach: int,
+    light: bool = True,
+    frames: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Light, or codes, of the pixels around places, of every frame: [N, K, (2 reach + 1)^2]; beyond the edge, the
     reflection."""
@@ -267,15 +325,16 @@ def _around(
         for p, n in ((y[:, None] + offsets, h), (x[:, None] + offsets, w))
     )
     index = rows[:, :, None], columns[:, None, :]
-    frames = [
-        plane.of(stack.codes[place])[index].reshape(len(y), (2 * reach + 1) ** 2) for place in stack.places
-    ]
-    return np.stack([stack.linear(c, plane.channel) if light else c for c in frames]).astype(np.float64)
+    places = stack.places if frames is None else [stack.places[i] for i in frames]
+    found = [plane.of(stack.codes[place])[index].reshape(len(y), (2 * reach + 1) ** 2) for place in places]
+    return np.stack([stack.linear(c, plane.channel) if light else c for c in found]).astype(np.float64)
 
 
-def _differences(stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Of pixels from the median of their eight neighbors, in every frame: [N, K]."""
-    around = _around(stack, plane, y, x, 1)
+def _differences(
+    stack: FrameStack, plane: _Plane, y: np.ndarray, x: np.ndarray, frames: Sequence[int] | None = None
+) -> np.ndarray:
+    """Of pixels from the median of their eight neighbors, in these frames, or in every one: [N, K]."""
+    around = _around(stack, plane, y, x, 1, frames=frames)
     return np.asarray(around[..., 4] - np.median(np.delete(around, 4, axis=-1), axis=-1))
 
 
@@ -326,10 +385,10 @@ def _parts(count: int, size: int = 4_000) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def _bad_lines(stack: FrameStack, plane: _Plane, axis: int) -> list[tuple[int, float | None]]:
+def _bad_lines(stack: FrameStack, plane: _Plane, axis: int, moves: Moves) -> list[tuple[int, float | None]]:
     """Columns (axis 1) or rows (axis 0) with a fixed error, and what is added to their light; None: they show
     nothing."""
-    frames = np.unique(np.linspace(0, len(stack) - 1, 2 * _LOOKED_AT).round().astype(int)).tolist()
+    frames = looked_at(len(stack))
     codes = [plane.of(stack.codes[stack.places[i]]) for i in frames]
     codes = [c if axis == 1 else c.T for c in codes]
     h, w = codes[0].shape
@@ -341,6 +400,8 @@ def _bad_lines(stack: FrameStack, plane: _Plane, axis: int) -> list[tuple[int, f
         light = stack.linear(c[sampled], plane.channel)
         padded = np.pad(light, ((0, 0), (1, 1)), mode="reflect")
         differs = light - (padded[:, :-2] + padded[:, 2:]) / 2
+        for edge, near, next_to_it in ((0, 1, 2), (-1, -2, -3)):  # a slope of the scene is no error
+            differs[:, edge] = light[:, edge] - 2 * light[:, near] + light[:, next_to_it]
         errors.append([np.median(part, axis=0) for part in np.array_split(differs, _SEGMENTS)])
     segments = np.array(errors, dtype=np.float64)  # [frames, segments of the line, w]
     error = segments.mean(axis=1)
@@ -352,9 +413,58 @@ def _bad_lines(stack: FrameStack, plane: _Plane, axis: int) -> list[tuple[int, f
     padded = np.pad(np.abs(size), 1)
     peak = np.abs(size) > 1.5 * np.maximum(padded[:-2], padded[2:])
     lines = np.flatnonzero(sure & same & peak)
+    if len(lines):
+        if not moves.by_pixels(axis):
+            return []
+        lines = lines[
+            _stay(
+                error,
+                lines,
+                [
+                    (frames.index(i), frames.index(j), d[axis])
+                    for i, j, d in moves.pairs(axis)
+                    if i in frames and j in frames
+                ],
+            )
+        ]
     if len(lines) > max(1, w // 50):
         return []
     return [(int(line), _added(stack, plane, codes, int(line), float(size[line]))) for line in lines]
+
+
+def _stay(error: np.ndarray, lines: np.ndarray, pairs: Sequence[tuple[int, int, float]]) -> np.ndarray:
+    """Which lines have an error that stays where it is, bool: where the scene of it lies in another frame, there is at
+    most half of it. error [frames, w]; pairs of frames, and how far the scene moves between them."""
+    if not pairs:
+        return np.ones(len(lines), dtype=bool)
+    at = np.arange(error.shape[1])
+    there = np.mean([np.interp(lines + moved, at, error[j]) for _, j, moved in pairs], axis=0)
+    here = np.mean([error[i, lines] for i, _, _ in pairs], axis=0)
+    return np.asarray((here - there) * np.sign(here) > _STAYS * np.abs(here))
+
+
+def _of_the_scene(
+    stack: FrameStack,
+    plane: _Plane,
+    y: np.ndarray,
+    x: np.ndarray,
+    pairs: Sequence[tuple[int, int, tuple[float, float]]],
+) -> np.ndarray:
+    """Which pixels differ from their neighbors in other frames too, where their scene lies there: bool [K]."""
+    if not pairs or not len(y):
+        return np.zeros(len(y), dtype=bool)
+    differs = _differences(stack, plane, y, x)
+    h, w = plane.of(stack.codes[0]).shape
+    sign = np.sign(differs.mean(axis=0))
+    here = there = 0.0
+    for i, j, (dy, dx) in pairs:
+        corners = []
+        for v, u in itertools.product(*({int(np.floor(d)), int(np.ceil(d))} for d in (dy, dx))):
+            corners.append(
+                _differences(stack, plane, np.clip(y + v, 0, h - 1), np.clip(x + u, 0, w - 1), (j,))[0] * sign
+            )
+        here, there = here + differs[i] * sign, there + np.max(corners, axis=0)
+    return np.asarray(there > _STAYS * here)
 
 
 def _added(

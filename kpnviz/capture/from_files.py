@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kpnviz.burst import Burst
@@ -45,8 +46,9 @@ def read_burst(
     reference   the number or the name of the frame that is to be the reference; None: chosen
     mend        whether hot pixels and fixed columns of the sensor are mended; None: they are, if they are found
 
-    The whole burst is held in memory, 4 bytes a pixel, channel and frame. Raises ValueError, one sentence that names
-    the file or folder, if no burst can be made of it; warns of files that are left out.
+    The whole burst is held in memory, 4 bytes a pixel, channel and frame. Its `notes` say what was done, guessed and
+    left out. Raises ValueError, one sentence that names the file or folder, if no burst can be made of it; warns, once,
+    of frames that are left out though nobody asked for that.
     """
     paths = [files] if isinstance(files, str | Path) else list(files)
     for path in paths:
@@ -59,12 +61,15 @@ def read_burst(
         )
     place = None if reference is None else reference_of(stack.names, str(reference))
     stack, place = without_copies(stack, place)
-    for note in stack.file_notes:
-        if note.startswith(LEFT_OUT) or SAME_AS in note:
-            warnings.warn(note, stacklevel=2)
     own = prepare(stack, frames, align, reference=place, mend=mend)
-    if color and stack.channels == 3:
-        noises = [noise] * 3 if noise else [found[0] for found in results(own.noise_of, range(3))]
-        return own.color(noises).crop(0, 0, stack.height, stack.width)
-    view = own.channel(channel, noise or own.noise_of(channel)[0])
-    return view.crop(0, 0, view.height, view.width)
+    skipped = [note for note in stack.file_notes if note.startswith(LEFT_OUT) or SAME_AS in note]
+    skipped += own.taking(None).left_out_notes
+    if skipped:
+        warnings.warn(" ".join(skipped), stacklevel=2)
+    channels = [*range(3)] if color and stack.channels == 3 else [channel]
+    found = results(lambda c: own.noise_of(c, noise), channels)
+    noises = [one for one, _, _ in found]
+    view = own.color(noises) if len(channels) > 1 else own.channel(channel, noises[0])
+    cautions = [caution for *_, caution in found if caution]
+    notes = (*own.stack.notes, own.report, *dict.fromkeys(cautions))
+    return replace(view.crop(0, 0, stack.height, stack.width), notes=notes)

@@ -9,6 +9,8 @@ import numpy as np
 NATURAL_WHITES = (1, 255, 1023, 4095, 16383, 32767, 65535)
 """Of intensities, and of counts of 8, 10, 12, 14, 15 (signed 16) and 16 bits."""
 
+MOST_BITS = 32  # of counts: limits.MAX_COUNT
+
 PEDESTALS = (64, 100, 128, 256, 512, 1024, 2048)
 """What sensors add, so that read noise is not cut off at 0."""
 
@@ -49,11 +51,11 @@ class Levels:
     more: str = ""
 
 
-def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool) -> Levels:
+def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: int) -> Levels:
     """Black and white of frames [N, C, H, W] that hold linear light, or codes of 16 bits that may be counts.
 
     largest    of all numbers;  used_bits  that are 1 in any of them, of integers
-    counts     floating-point codes were integers
+    counts     bits without the sign of the integers that floating-point codes were; 0: they were none
     """
     numbers = _some(codes)
     if not numbers.size:
@@ -73,10 +75,10 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: bool)
             )
             return Levels(black, black + (white or 1.0), why, more)
     elif codes.dtype == np.uint16 and largest < FEW_COUNTS:
-        white, why = _white_of_numbers(typical, high, counts=True)
+        white, why = _white_of_numbers(typical, high, 16)
     elif codes.dtype == np.uint16:
         white, why = _white_of_codes(high, largest, used_bits)
-    black, more = _pedestal(codes, numbers, high, whole=codes.dtype.kind == "u" or counts)
+    black, more = _pedestal(codes, numbers, high, whole=codes.dtype.kind == "u" or counts > 0)
     return Levels(black, white, why, more)
 
 
@@ -105,17 +107,32 @@ def _some(codes: np.ndarray) -> np.ndarray:
     return codes[:, :, np.linspace(0, H - 1, rows).astype(int)].ravel()
 
 
-def _white_of_numbers(typical: float, high: float, counts: bool) -> tuple[float | None, str]:
-    """White of floating-point numbers whose 90 and 99.9 % quantiles, black taken off, these are; None: 1, as usual."""
+def _white_of_numbers(typical: float, high: float, counts: int) -> tuple[float | None, str]:
+    """White of floating-point numbers whose 90 and 99.9 % quantiles, black taken off, these are; None: 1, as usual.
+
+    Integers in more bits than they need have the largest of 8, 10, 12 ... bits that the brightest reach: so frames of
+    one instrument most often have one white, whatever they show.
+    """
     highlights = typical <= 1 and high <= _MOST_LIGHT and not counts
     if high <= 0 or (_LEAST_LIGHT <= high <= _BEYOND and not counts) or (highlights and high >= _LEAST_LIGHT):
         return None, ""
     why = f"the brightest numbers are about {high:.4g}"
     if high >= _LEAST_COUNTS or (counts and high <= _BEYOND):
-        near = next((white for white in NATURAL_WHITES if high <= _BEYOND * white), None)
+        near = next((white for white in _whites(counts) if high <= _BEYOND * white), None)
         if near is not None:
+            if counts > 16:
+                bits = near.bit_length()
+                why += f", as of {bits} bits. If white is another number, state it (--white)"
             return float(near), why
     return _rounded(high), why
+
+
+def _whites(counts: int) -> tuple[int, ...]:
+    """The largest numbers that counts may have, of integers with so many bits; 0: of floating point."""
+    if not counts:
+        return NATURAL_WHITES
+    most = min(counts, MOST_BITS)
+    return (1, *(2**bits - 1 for bits in (*range(8, most, 2), most)))
 
 
 def _white_of_codes(high: float, largest: float, used_bits: int) -> tuple[float | None, str]:

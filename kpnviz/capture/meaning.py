@@ -21,11 +21,12 @@ _MOSAIC = 2.5  # times as much as its two greens, the colors of a mosaic differ:
 _LEAST_COLOR = 0.05  # of the mean
 _PATCH = 8
 _SAMPLE = 512  # px: side of what a mosaic is told by
-_PICTURE_VALUES, _MOST_OPAQUE = (
-    32,
-    0.5,
-)  # a fourth plane with so many values, few of them the largest, is a picture
 _ALIKE = 0.8  # correlation of the two greens
+_ONE_COLOR = 0.5  # of how the other planes differ from a green: so much may the other green
+_NO_SENSOR = (
+    "Of its four planes the first three are taken for R, G and B. If they are those of a Bayer sensor, state it "
+    "(--input bayer:RGGB)."
+)
 _QUAD = (
     "The pixels differ in blocks of 2×2 as those of a Quad Bayer sensor, whose mosaic is read from raws only: here it "
     "is taken for a gray picture."
@@ -118,7 +119,7 @@ def guess_input(
     largest: float,
     used_bits: int,
     linear: bool | None = None,
-    counts: bool = False,
+    counts: int = 0,
     sensor: bool = False,
     why: str = "",
 ) -> tuple[Input, str, str]:
@@ -127,7 +128,8 @@ def guess_input(
 
     codes     [N, C, H, W] as they were stored;  largest  of all;  used_bits  that are 1 in any code, of integers
     linear    whether the files say that they are linear (True), or sRGB-encoded (False); None: they do not
-    counts    floating-point codes were integers;  sensor  four planes are those of a Bayer sensor
+    counts    bits of the integers that floating-point codes were, 0: they were none
+    sensor    four planes are those of a Bayer sensor
     why       what files of their kind are, where it is not the files themselves that say it
     """
     floating, kind = codes.dtype.kind == "f", why or "the files say"
@@ -148,11 +150,11 @@ def guess_input(
             ),
             levels.more,
         )
-    quad = _QUAD if _is_quad(codes) else ""
+    quad = _QUAD if _is_quad(codes) else _NO_SENSOR if codes.shape[1] == 4 else ""
     guess, meaning = "", Input()
     if why:
         meaning = Input("linear", "", black, white)
-        guess = f"Read as linear light with black at {{black}} and white at {white:g}: {why}."
+        guess = f"Read as linear light with black at {{black}} and white at {white:.10g}: {why}."
     elif linear and not floating:
         meaning, guess = Input("linear", "", black), f"Read as linear light, as {kind}."
     elif floating:
@@ -196,12 +198,15 @@ def _pattern(codes: np.ndarray) -> str:
 
 
 def _pattern_of_planes(codes: np.ndarray) -> str:
-    """RGGB, if four planes are those of a Bayer sensor: two in the middle are alike."""
+    """RGGB, if four planes are those of a Bayer sensor: the two in the middle are alike, and unlike the others."""
     if codes.shape[1] != 4:
         return ""
-    planes = codes[0, :, ::4, ::4].reshape(4, -1).astype(np.float64)
-    alike = np.corrcoef(planes[1], planes[2])[0, 1] if planes.std(axis=1).min() > 0 else 0.0
-    return "RGGB" if alike > _ALIKE else ""
+    block = min(_PATCH, *codes.shape[2:])
+    planes = np.stack([box_reduce(plane, block).ravel().astype(np.float64) for plane in codes[0]])
+    if not planes.std(axis=1).min() > 0 or np.corrcoef(planes[1], planes[2])[0, 1] <= _ALIKE:
+        return ""
+    red, green, blue = (np.square(planes[i] - planes[j]).mean() ** 0.5 for i, j in ((0, 1), (1, 2), (3, 2)))
+    return "RGGB" if green <= _ONE_COLOR * min(red, blue) else ""
 
 
 def colors_of(pattern: str, color: int) -> list[int]:

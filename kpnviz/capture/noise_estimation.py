@@ -28,6 +28,7 @@ _FLAT, _FLAT_DEVIATE = (
     0.125,
     1.15,
 )  # quantile of patches by their variance; of a normal distribution, below its mean
+_FAR = 1.5  # times: a noise that is stated differs so much from what the frames show
 _DISAGREEING = 1.3  # times the standard deviation that one frame shows
 _CURVED = 12.0  # variance of the sum of two second differences (1, -2, 1) of white noise
 _TELLS = 0.25  # of the most degrees of freedom: patches with fewer do not decide
@@ -90,6 +91,25 @@ class NoiseFit:
             f"Between the frames the noise looks {ratio:.1f} times as strong as within the reference: the frames "
             "differ by more than noise (motion, light), or it is coarser than a pixel, as after demosaicing and JPEG. "
             "If the picture is too smooth, state less noise."
+        )
+
+    def doubt_of(self, stated: NoiseModel, source: str) -> str:
+        """A sentence where this noise is far from one that is stated, at the median brightness; else nothing.
+
+        source   who states it, for people
+        """
+        if not self.used.any():
+            return ""
+        found, said = (
+            float(noise.std_map(np.median(self.means[self.used]))) for noise in (self.noise, stated)
+        )
+        ratio = found / max(said, 1e-12)
+        if 1 / _FAR <= ratio <= _FAR:
+            return ""
+        return (
+            f"Between the frames the noise is {ratio:.2g} times as strong as is stated ({source}): they show read_std "
+            f"{self.noise.read_std:.5f}, shot_gain {self.noise.shot_gain:.6f}. If the picture is too "
+            f"{'grainy' if ratio > 1 else 'smooth'}, take these."
         )
 
 

@@ -332,15 +332,20 @@ class OwnBurst:
         except ValueError:
             return NoiseModel.for_gain(2), "a guess: gain ×2"
 
-    def noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
+    def noise_of(self, channel: int = GRAY, given: NoiseModel | None = None) -> tuple[NoiseModel, str, str]:
         """The noise of a channel as it is best known, where it comes from, and a sentence of caution, or nothing.
 
-        As the files state it, else estimated from the burst, else :meth:`guess_noise`.
+        As it is `given` or as the files state it, with caution where the burst shows another one; else estimated from
+        the burst, else :meth:`guess_noise`.
         """
-        stated = self.stack.channel_noise(channel)
-        if stated is not None:
-            return stated, self.stack.noise_source, ""
-        return self.estimated_noise_of(channel)
+        source = "given" if given is not None else self.stack.noise_source
+        stated = given if given is not None else self.stack.channel_noise(channel)
+        if stated is None:
+            return self.estimated_noise_of(channel)
+        try:
+            return stated, source, self.estimate_noise(channel).doubt_of(stated, source)
+        except ValueError:  # nothing is seen that could be doubted
+            return stated, source, ""
 
     def estimated_noise_of(self, channel: int = GRAY) -> tuple[NoiseModel, str, str]:
         """:meth:`noise_of` as if the files stated none."""

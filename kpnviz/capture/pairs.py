@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from kpnviz.capture.alignment import find_shift, lies_on, what_is_shared
 from kpnviz.capture.brightness import BELOW_WHITE, OTHER_BRIGHTNESS
+from kpnviz.capture.defects import Moves, looked_at
 from kpnviz.capture.displaced_reading import nothing
 from kpnviz.capture.fine_motion import (
     at_places,
@@ -28,7 +30,6 @@ _TOLD_PIXELS = 250_000  # on which it is told whether frames show anything
 _COARSE_PIXELS = 10_000  # on which a turned camera is looked for
 _ASKED = 5  # frames: so many tell what is true of most
 _BY_NOISE = 4.0  # px
-_MOVED = 0.75  # px by which a scene has left its place
 
 PixelShift = tuple[float, float]
 
@@ -55,8 +56,11 @@ class Pairs:
         return len(self.stack)
 
     def of(self, stack: FrameStack) -> Pairs:
-        """The same of a stack that was looked at for defects; mended ones had their part in shifts known before."""
-        return replace(self, stack=stack, shifts={} if stack.mended is not None else self.shifts)
+        """The same of a stack that was looked at for defects: those that were mended are no longer seen."""
+        if stack.mended is None:
+            return replace(self, stack=stack)
+        overviews = results(lambda i: overview(stack, i, between=self.between), range(len(stack)))
+        return replace(self, stack=stack, overviews=overviews, shifts={})
 
     def pair(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Overviews of the reference and a frame; of other brightness, both cut off where either is white."""
@@ -73,27 +77,36 @@ class Pairs:
             self.shifts[frame] = (0.0, 0.0) if frame == self.reference else self._measured(frame)
         return self.shifts[frame]
 
-    def _measured(self, frame: int) -> PixelShift | None:
-        """A shift on the overviews, then on nine windows spread over the picture."""
+    def _measured(
+        self, frame: int, seen: Callable[[np.ndarray], np.ndarray] = lambda picture: picture
+    ) -> PixelShift | None:
+        """A shift on the overviews, then on nine windows spread over the picture, as they are `seen`."""
         factors = np.array(overview_factors(self.stack))
-        shift = find_shift(*self.pair(frame), self.noise.scaled(1 / float(factors.prod()) ** 0.5))
+        a, b = map(seen, self.pair(frame))
+        shift = find_shift(a, b, self.noise.scaled(1 / float(factors.prod()) ** 0.5))
         if shift is not None and factors.max() > 1:
             shift = shift * factors
             dy, dx = map(round, shift)
             still = np.zeros((-(-self.stack.height // CELL), -(-self.stack.width // CELL), 2), np.int64)
             here = contact_sheet(self.stack, self.reference)
             there = contact_sheet(self.stack, frame, still + np.array([dy, dx]))
-            rest = find_shift(here, there, self.noise, reach=2 * int(factors.max()))
+            rest = find_shift(seen(here), seen(there), self.noise, reach=2 * int(factors.max()))
             shift = shift if rest is None else rest + np.array([dy, dx])
         return None if shift is None else (float(shift[0]), float(shift[1]))
 
-    def scene_moves(self) -> bool:
-        """Whether the scene leaves its place on the sensor in half of a few frames."""
-        some = set(np.linspace(0, len(self) - 1, _ASKED).round().astype(int).tolist()) - {self.reference}
-        moved = [
-            shift is not None and max(map(abs, shift)) > _MOVED for shift in results(self.shift, [*some])
-        ]
-        return sum(moved) >= len(some) / 2
+    def moves(self) -> Moves:
+        """How the scene moves, asked when it is needed, of pictures without what is a pixel wide: that would hold the
+        scene where it is."""
+
+        def shift(frame: int) -> PixelShift | None:
+            self.between()
+            return self._measured(frame, lambda picture: median_filter(picture, 3))
+
+        def shifts() -> dict[int, PixelShift | None]:
+            some = looked_at(len(self))
+            return dict(zip(some, results(shift, some), strict=True))
+
+        return Moves(shifts)
 
     def what_frames_show(self) -> tuple[bool, bool]:
         """Whether frames show edges by which they can be aligned, and whether they show nothing but noise, as a few

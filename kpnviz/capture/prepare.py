@@ -87,7 +87,7 @@ def prepare(
     pairs = Pairs(stack, reference, overviews, gains, noise, between)
     if total > 1 and (own if mend is None else mend):
         progress(0.15, "Looking for hot pixels and fixed columns")
-        stack = mended(stack, pairs.scene_moves(), between)
+        stack = mended(stack, pairs.moves(), between)
         pairs = pairs.of(stack)
 
     undo = (own if align is None else align) and min(stack.height, stack.width) >= LEAST_ALIGNED

@@ -192,7 +192,7 @@ def noise_of(options: argparse.Namespace, burst: OwnBurst, channel: int) -> tupl
     from kpnviz.noise import NoiseModel
 
     if options.read_std is not None:
-        return NoiseModel(options.read_std, options.shot_gain), "given", ""
+        return burst.noise_of(channel, NoiseModel(options.read_std, options.shot_gain))
     return (burst.estimated_noise_of if options.noise else burst.noise_of)(channel)
 
 

@@ -21,10 +21,11 @@ import functools
 import importlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,13 +38,19 @@ __all__ = [
     "BACKENDS",
     "PADDINGS",
     "REDUCTIONS",
+    "MakeFactors",
     "effective_kernels",
     "local_conv",
+    "made_in_blocks",
     "pad",
     "reflect_pad",
     "shared_by_channels",
     "upsample_factors",
 ]
+
+MakeFactors = Callable[[slice, slice, np.ndarray, int, int], None]
+"""make(rows, columns, out, plane, at): the factors of these cells at half resolution, into out, flat [N, F, plane], the
+first at `at` of a plane, row after row."""
 
 REDUCTIONS = ("none", "size", "mean", "sum")
 BACKENDS = ("reference", "torch", "numba", "triton")
@@ -118,6 +125,23 @@ def shared_by_channels(
     _check_tensors(frames[:, :, 0], factors, sizes, separable, "reflect")
     result: Tensor = module.mean_of_channels(frames.to(dtype), factors.to(dtype), sizes, separable)
     return result
+
+
+def made_in_blocks(
+    frames: Tensor, make: MakeFactors, sizes: Sequence[int], *, separable: bool = True
+) -> Tensor | None:
+    """:func:`local_conv`, or :func:`shared_by_channels`, of float32 frames [N, (C,) H, W] of one burst on the CPU, with
+    factors that `make` makes a few cells at a time: they stay in the processor's cache. The picture is [(C,) H, W].
+
+    None for frames that are smaller than what is made at once. Needs numba.
+    """
+    from ._cpu import CELLS, made_in_blocks
+
+    sizes, (H, W) = _check_sizes(sizes), frames.shape[-2:]
+    if any(cells < least for cells, least in zip(_half(H, W), CELLS, strict=True)):
+        return None
+    planes = frames if frames.ndim == 4 else frames[:, None]
+    return made_in_blocks(planes, make, sizes, separable).view(*frames.shape[1:])
 
 
 def upsample_factors(factors: Tensor, H: int, W: int) -> Tensor:

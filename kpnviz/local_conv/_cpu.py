@@ -28,12 +28,15 @@ from torch.autograd.function import once_differentiable
 
 from kpnviz.threads import compiled, in_threads
 
+from . import MakeFactors
 from ._reference import reduced_shape, reduction_scale, reflect_pad
 
 STRIP = 32  # output rows a task, a multiple of CHUNK; with fewer, more time goes into loading the window around them
 CHUNK = 8  # rows whose factors are upsampled at once, even; in memory the rows of a channel follow each other
 BLOCK = 256  # pixels of a row that are computed at once, even
 GAP = BLOCK + 2  # length of a channel's row of gradients: a zero at either end
+CELLS = (CHUNK // 2, 64)  # rows and columns of factors that are made at once
+_SPANS = 16  # such rows that are one thread's
 TAPS = 66  # most taps of the kernel rows that are applied at once: about as many as LLVM unrolls
 
 _BLOCK, _GAP = np.uintp(BLOCK), np.uintp(GAP)
@@ -69,6 +72,57 @@ def mean_of_channels(frames: Tensor, factors: Tensor, sizes: tuple[int, ...], se
     return out
 
 
+def made_in_blocks(frames: Tensor, make: MakeFactors, sizes: tuple[int, ...], separable: bool) -> Tensor:
+    """As :func:`mean_of_channels`, [N, C, H, W] -> [C, H, W], of factors that are made where they are applied."""
+    N, C, H, W = frames.shape
+    F = sum(2 * size if separable else size * size for size in sizes)
+    reach = max(sizes) // 2
+    long = W + 2 * reach
+    plane = (H + 2 * reach) * long
+    padded = np.zeros(N * C * plane + 2 * max(sizes) * long, np.float32)  # rows of zero weight are read, too
+    for i, frame in enumerate(frames):
+        padded[i * C * plane : (i + 1) * C * plane] = reflect_pad(frame, reach).reshape(-1).numpy()
+    out = torch.zeros(C, H, W, dtype=torch.float32)
+    picture, scale = out.numpy(), np.float32(reduction_scale("mean", N, len(sizes)))
+    down, across = _overlapping(H, CELLS[0]), _overlapping(W, CELLS[1])
+    parts = [down[i : i + _SPANS] for i in range(0, len(down), _SPANS)]
+
+    def run(task: int) -> None:
+        x, left, right = across[task % len(across)]
+        factors = np.empty((N, F, *CELLS), np.float32)
+        flat, ready = factors.reshape(-1), -CELLS[0]
+        for y, top, bottom in parts[task // len(across)]:
+            kept = max(ready + CELLS[0] - y, 0)
+            factors[:, :, :kept] = factors[:, :, CELLS[0] - kept :]
+            rows, columns = slice(y + kept, y + CELLS[0]), slice(x, x + CELLS[1])
+            make(rows, columns, flat, CELLS[0] * CELLS[1], kept * CELLS[1])
+            first, ready = 0, y
+            for size in sizes:
+                _, _, apply = _kernels(size, separable)
+                corner = reach - size // 2
+                at = (2 * y + corner) * long + 2 * x + corner
+                apply(
+                    padded, at, plane, long, factors, first, top - 2 * y, bottom - 2 * y, left - 2 * x, right - 2 * x,
+                    2 * y, 2 * x, scale, picture,
+                )  # fmt: skip
+                first += 2 * size if separable else size * size
+
+    in_threads(run, len(parts) * len(across))
+    return out
+
+
+def _overlapping(length: int, cells: int) -> list[tuple[int, int, int]]:
+    """Parts of so many cells that overlap by one, and the pixels that are theirs: (first cell, first pixel, last + 1).
+    At either end of a part a pixel lacks a cell from which it is interpolated, but at the picture's edge."""
+    spans, done, total = [], 0, (length + 1) // 2
+    while done < length:
+        first = min((done - 1) // 2 if done else 0, total - cells)
+        end = length if first + cells == total else 2 * (first + cells) - 1
+        spans.append((first, done, end))
+        done = end
+    return spans
+
+
 class _LocalConv(torch.autograd.Function):
     """An *item* is what is summed into one output: a frame, or for reduce="mean" the N frames of a burst."""
 
@@ -90,7 +144,7 @@ class _LocalConv(torch.autograd.Function):
             item, y0 = tasks[task]
             for n in range(item * per_item, (item + 1) * per_item):
                 for k, size in enumerate(sizes):
-                    apply, _ = _kernels(size, separable)
+                    apply = _kernels(size, separable)[0]
                     corner = (max(sizes) - size) // 2
                     slot = y[item, k % slots]
                     apply(x[n][None], f[k][n], y0, min(y0 + STRIP, H), corner, scale, slot[None])
@@ -113,7 +167,7 @@ class _LocalConv(torch.autograd.Function):
 
         def run(n: int) -> None:  # one frame each: no two threads add to the same gradient
             for k, size in enumerate(sizes):
-                _, add_gradient = _kernels(size, separable)
+                add_gradient = _kernels(size, separable)[1]
                 corner = (max(sizes) - size) // 2
                 add_gradient(x[n], f[k][n], g[n // per_item, k % slots], corner, scale, d[k][n])
 
@@ -259,13 +313,17 @@ def _downsample(grads, y, j0, m, half, total, count, more):
 
 
 @functools.cache
-def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], ...]:
     """Of one kernel size:
 
     apply(padded [C, H + K - 1, W + K - 1], factors [F, h, w], y0, y1, corner, scale, out [C, H, W])
         adds to rows y0 ... y1 - 1 of `out`, y0 even, the frame's channels filtered, times scale
     add_gradient(padded, factors, g [H, W], corner, scale, total [F, h, w])
         adds to `total` the gradient of the factors, given that of the output, times scale
+    apply_block(padded, at, plane, long, factors [N, channels, rows, cells], first, ...)
+        as apply, for the mean over N frames, of a few factors, of which those from channel `first` on are this size's:
+        rows top ... bottom - 1, columns left ... right - 1 of the pixels that are theirs are added to `out`, where they
+        begin at (y, x). padded: flat [N, C, plane], in rows as `long`, of which the window begins at `at`
 
     corner   where the smaller windows of this size begin in those of K, down and across
     """
@@ -309,6 +367,33 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
                         for x in range(n):
                             out[c, y, x0 + x] += scale * total[x]
 
+    def apply_block(
+        padded, at, plane, long, factors, first, top, bottom, left, right, y, x, scale, out
+    ):  # fmt: skip
+        N, C, m = len(factors), len(out), factors.shape[3]
+        upsampled, half = np.zeros(CHUNK * stride, np.float32), np.empty(BLOCK // 2 + 2, np.float32)
+        totals, step, n = np.zeros((C * CHUNK, BLOCK), np.float32), np.uintp(long), np.uintp(2 * m)
+        for i in range(N):
+            own = factors[i, first : first + (2 * size if separable else size * size)]
+            _upsample(own, top, bottom, 0, m, half, upsampled, stride, size, more)
+            for c in range(C):
+                for row in range(top, bottom):
+                    begin, k = at + (i * C + c) * plane + row * long, (row - top) * stride
+                    total = totals[c * CHUNK + row - top]
+                    if separable:
+                        v = np.uintp(k + vertical * BLOCK)
+                        for a in range(0, vertical, rows):
+                            here, u = np.uintp(begin + a * long), np.uintp(k + a * BLOCK)
+                            _filter_rows(r, s, padded, here, step, upsampled, u, v, total, n)
+                    else:
+                        for a in range(size):
+                            here, u = np.uintp(begin + a * long), np.uintp(k + a * size * BLOCK)
+                            _filter_row(s, padded, here, upsampled, u, total, n)
+        for c in range(C):
+            for row in range(top, bottom):
+                for p in range(left, right):
+                    out[c, y + row, x + p] += scale * totals[c * CHUNK + row - top, p]
+
     def add_gradient(padded, factors, g, corner, scale, total):
         (H, W), w = g.shape, factors.shape[2]
         window, upsampled = np.zeros(tall * width, np.float32), np.zeros(CHUNK * stride, np.float32)
@@ -346,4 +431,4 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], Callable[
                 _downsample(grads, y, j0, m, half, total, size, more)
 
     options = {"fastmath": {"contract"}, "error_model": "numpy"}
-    return compiled(apply, **options), compiled(add_gradient, **options)
+    return tuple(compiled(function, **options) for function in (apply, add_gradient, apply_block))

@@ -17,6 +17,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from kpnviz.local_conv import MakeFactors
 from kpnviz.models._panels import COLUMNS, ROWS, add_products
 from kpnviz.threads import compiled, in_threads
 
@@ -42,6 +43,12 @@ class Layers:
     head: tuple[Tensor, Tensor]
     sharpness: tuple[Tensor, Tensor]
     leak: float
+
+
+def flat(x: Tensor) -> tuple[np.ndarray, list[int]]:
+    """All numbers of the storage that x is a view of, and in it the first place of x and the steps along its axes."""
+    whole = torch.as_strided(x, (x.untyped_storage().nbytes() // x.element_size(),), (1,), 0)
+    return whole.numpy(), [int(x.storage_offset()), *x.stride()]
 
 
 def narrowed(
@@ -75,16 +82,16 @@ def narrowed(
     return out
 
 
-def separable_factors(
+def factors_in_blocks(
+    N: int,
     maps: Sequence[Map],
     channels: tuple[int, int],
     layers: Layers,
     sizes: np.ndarray,
     scales: np.ndarray,
     weights: tuple[np.float32, np.float32, np.float32],
-    factors: np.ndarray,
-) -> None:
-    """Fill factors [N, C, h, w]; as `MatchingNetwork._factors`.
+) -> MakeFactors:
+    """A function that makes the factors [N, C, h, w] of `MatchingNetwork._factors`, where it is called for some.
 
     maps       features [T, h, w], encoded costs of the reference [E, h, w], the mean of the others' [E, h, w], these
                [N - 1, E, h, w], and costs [N, J, 2K, h, w]
@@ -92,8 +99,7 @@ def separable_factors(
     sizes, and scales of their logits, [S]
     weights    of logits, of costs, and of how well a frame was found
     """
-    N, C, h, w = factors.shape
-    T, E = channels
+    C, (T, E) = 2 * int(sizes.sum()), channels
     J, K = len(layers.sharpness[0]) - 1, (len(layers.head[0]) - C - 1) // 2
     named = (layers.mix_scene, layers.mix_reference, layers.reference_head, layers.head, layers.sharpness)
     matrices = tuple(
@@ -103,15 +109,31 @@ def separable_factors(
     seen = tuple(numbers for numbers, _ in maps[:4])
     steps = tuple(np.array(along, dtype=np.int64) for _, along in maps[:4])
     costs, apart = maps[4][0], np.array(maps[4][1], dtype=np.int64)
-    out, leak = factors.reshape(-1), np.float32(layers.leak)
+    leak = np.float32(layers.leak)
 
-    def run(y: int) -> None:
-        _row_of_factors(
-            seen, steps, costs, apart, y, w, N, T, E, J, C, K, matrices, biases, leak, sizes, scales, *weights,
-            np.uintp(h * w), out,
+    def make(rows: slice, columns: slice, out: np.ndarray, plane: int, at: int) -> None:
+        _rows_of_factors(
+            seen, steps, costs, apart, rows.start, rows.stop, columns.start, columns.stop, N, T, E, J, C, K, matrices,
+            biases, leak, sizes, scales, *weights, np.uintp(plane), at, out,
         )  # fmt: skip
 
-    in_threads(run, h)
+    return make
+
+
+def products_in_blocks(features: Tensor, weight: Tensor, bias: Tensor) -> MakeFactors | None:
+    """As :func:`factors_in_blocks`, of factors [D, h, w] that are weight [D, T] times features [T, h, w], plus bias;
+    columns are a multiple of COLUMNS. None where D is none of ROWS."""
+    if len(bias) % ROWS:
+        return None
+    source, steps = flat(features)
+    apart, weights, added = np.array(steps, dtype=np.int64), _padded(weight), bias.detach().numpy()
+
+    def make(rows: slice, columns: slice, out: np.ndarray, plane: int, at: int) -> None:
+        _rows_of_products(
+            source, apart, rows.start, rows.stop, columns.start, columns.stop, weights, added, np.uintp(plane), at, out
+        )  # fmt: skip
+
+    return make
 
 
 def plain_factors(
@@ -179,7 +201,7 @@ def _cut(costs, at, most, out, to, n):
 
 
 def _compiled(function):
-    return compiled(function, fastmath=True)
+    return compiled(function, fastmath=True, error_model="numpy")
 
 
 @_compiled
@@ -283,32 +305,53 @@ def _activate(mixed, leak, active, channels, n):
 
 
 @_compiled
-def _row_of_factors(
-    maps, steps, costs, apart, y, w, N, T, E, J, C, K, matrices, biases, leak, sizes, scales,
-    logit_weight, cost_weight, found_weight, P, out,
+def _rows_of_factors(
+    maps, steps, costs, apart, top, bottom, left, right, N, T, E, J, C, K, matrices, biases, leak, sizes, scales,
+    logit_weight, cost_weight, found_weight, P, to, out,
 ):  # fmt: skip
-    """Row y of the factors [N, C, P], a block of pixels after the other."""
+    """Some rows and columns of the factors, a block of pixels after the other, into out [N, C, P] from `to` on."""
     outputs = -(-(C + 2 * K + 1) // ROWS) * ROWS
-    heads, sharpness = np.zeros(N * outputs * BLOCK, np.float32), np.zeros((J + ROWS) * BLOCK, np.float32)
-    logits, factors = np.zeros(N * 2 * K * BLOCK, np.float32), np.empty(N * C * BLOCK, np.float32)
+    heads, sharpness = np.empty(N * outputs * BLOCK, np.float32), np.empty((J + ROWS) * BLOCK, np.float32)
+    logits, factors = np.empty(N * 2 * K * BLOCK, np.float32), np.empty(N * C * BLOCK, np.float32)
     scratch = np.empty((3 * N + 8) * BLOCK, np.float32)
     per_frame, per_window, per_row = np.uintp(apart[1]), np.uintp(apart[2]), np.uintp(apart[3])
-    for x in range(0, w, BLOCK):
-        n = min(BLOCK, w - x)
-        _heads(maps, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)
-        first = np.uintp(apart[0] + y * apart[4] + x * apart[5])
-        for i in range(np.uintp(N)):
-            for r in range(np.uintp(2 * K)):
-                _logits(
-                    heads, (i * np.uintp(outputs) + np.uintp(C) + r) * _BLOCK,
-                    costs, first + i * per_frame + r * per_row, per_window, sharpness, np.uintp(J),
-                    logits, (i * np.uintp(2 * K) + r) * _BLOCK, np.uintp(n), logit_weight, cost_weight,
-                )  # fmt: skip
-        _softmaxes(
-            heads, sharpness, logits, np.uintp(N), np.uintp(J), np.uintp(C), np.uintp(K), np.uintp(outputs),
-            sizes, scales, logit_weight, found_weight, scratch, factors,
-        )  # fmt: skip
-        _write(factors, scratch, sizes, np.uintp(N), np.uintp(C), np.uintp(n), P, np.uintp(y * w + x), out)
+    for y in range(top, bottom):
+        for x in range(left, right, BLOCK):
+            n = min(BLOCK, right - x)
+            _heads(maps, steps, y, x, n, N, T, E, outputs, matrices, biases, leak, heads, sharpness)
+            first = np.uintp(apart[0] + y * apart[4] + x * apart[5])
+            for i in range(np.uintp(N)):
+                for r in range(np.uintp(2 * K)):
+                    _logits(
+                        heads, (i * np.uintp(outputs) + np.uintp(C) + r) * _BLOCK,
+                        costs, first + i * per_frame + r * per_row, per_window, sharpness, np.uintp(J),
+                        logits, (i * np.uintp(2 * K) + r) * _BLOCK, np.uintp(n), logit_weight, cost_weight,
+                    )  # fmt: skip
+            _softmaxes(
+                heads, sharpness, logits, np.uintp(N), np.uintp(J), np.uintp(C), np.uintp(K), np.uintp(outputs),
+                sizes, scales, logit_weight, found_weight, scratch, factors,
+            )  # fmt: skip
+            at = np.uintp(to + (y - top) * (right - left) + x - left)
+            _write(factors, scratch, sizes, np.uintp(N), np.uintp(C), np.uintp(n), P, at, out)
+
+
+@_compiled
+def _rows_of_products(source, steps, top, bottom, left, right, weights, bias, P, to, out):
+    """Some rows and columns of D weighted sums of features: into out [D, P] from `to` on."""
+    D, step = np.uintp(len(bias)), np.uintp(P)
+    T = np.uintp(len(weights) // len(bias))
+    seen = np.empty(len(weights) // len(bias) * BLOCK, np.float32)
+    for y in range(top, bottom):
+        for x in range(left, right, BLOCK):
+            n, at = np.uintp(min(BLOCK, right - x)), np.uintp(to + (y - top) * (right - left) + x - left)
+            _turn(source, steps, y, x, T, seen, 0, n)
+            for o in range(np.uintp(0), D, _ROWS):
+                for r in range(o, o + _ROWS):
+                    _fill(out, at + r * step, bias[r], n)
+                for p in range(np.uintp(0), n, _COLUMNS):
+                    add_products(  # type: ignore[call-arg]
+                        out, at + o * step + p, step, weights, o * T, T, seen, p, _BLOCK, T
+                    )
 
 
 @_compiled

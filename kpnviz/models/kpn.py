@@ -16,12 +16,26 @@ from torch import Tensor, nn
 
 from kpnviz.checks import check_int
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.models.unet import BASE, Part, TrunkConfig, UNet
+from kpnviz.local_conv import MakeFactors
+from kpnviz.models.unet import BASE, Part, TrunkConfig, UNet, compiled_for
 from kpnviz.noise import noise_std
 from kpnviz.sampling import reflect_index
 
-PredictRows = Callable[[slice], KernelField]
-"""Gives the kernels of some rows of a picture, beginning at an even one."""
+
+@dataclass(frozen=True)
+class PredictRows:
+    """The last step of a network: called with some rows of a picture, beginning at an even one, it gives their kernels.
+
+    make   where compiled loops can be used, for one burst: the same in blocks, of cells that are counted from the first
+           of the part on
+    """
+
+    predict: Callable[[slice], KernelField]
+    make: MakeFactors | None = None
+
+    def __call__(self, rows: slice) -> KernelField:
+        return self.predict(rows)
+
 
 LARGEST = 101
 """Side of the largest kernel that a network may predict."""
@@ -183,7 +197,14 @@ class KernelNetwork(_BurstNetwork):
             height, width = (s.stop - s.start for s in (rows, part[1]))
             return KernelField(factors, self.config.sizes, self.config.separable, height, width)
 
-        return predict
+        if B > 1 or not compiled_for(features):
+            return PredictRows(predict)
+        from kpnviz.models._compiled import products_in_blocks  # imports numba
+
+        assert self.head.bias is not None
+        return PredictRows(
+            predict, products_in_blocks(features[0], self.head.weight.flatten(1), self.head.bias)
+        )
 
 
 class DirectNetwork(_BurstNetwork):

@@ -22,7 +22,7 @@ of the noise: a burst that is multiplied by a factor, and its noise with it, has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.local_conv import local_conv
+from kpnviz.local_conv import MakeFactors, local_conv
 from kpnviz.matching import matching_costs, window_sides
 from kpnviz.models.kpn import ModelConfig, Part, PredictRows, half_of, reflect_to_multiple, widened
 from kpnviz.models.unet import Filters, UNet, compiled_for, he_normal_
@@ -88,7 +88,7 @@ class _Encoder(nn.Module):
         return F.leaky_relu(self.spread(_in_strips(self._narrowed, costs)), self.leak, inplace=True)
 
     def _compiled(self, costs: Tensor) -> Tensor:
-        from kpnviz.models._compiled import narrowed  # imports numba
+        from kpnviz.models._compiled import flat, narrowed  # imports numba
         from kpnviz.models._winograd import convolved
 
         M, _, _, h, w = costs.shape
@@ -98,7 +98,7 @@ class _Encoder(nn.Module):
         e = torch.empty((M, ENCODED, h, w), dtype=costs.dtype, memory_format=torch.channels_last)
         for m in range(0, M, few):
             part = costs[m : m + few]
-            x = narrowed(*_flat(part), part.shape, weight, self.narrow.bias, self.leak, _MOST)
+            x = narrowed(*flat(part), part.shape, weight, self.narrow.bias, self.leak, _MOST)
             convolved(x, filters, self.spread.bias, self.leak, e[m : m + few])
         return e
 
@@ -225,7 +225,9 @@ class MatchingNetwork(nn.Module):
             height, width = rows.stop - rows.start, columns.stop - columns.start
             return KernelField(factors.contiguous(), self.config.sizes, self.config.separable, height, width)
 
-        return predict
+        if B > 1 or not (self.config.separable and compiled_for(t)):
+            return PredictRows(predict)
+        return PredictRows(predict, self._in_blocks([x[0] for x in maps]))
 
     def _plain(self, costs: Tensor) -> tuple[Tensor, Tensor]:
         """Costs [B, N, J, rows, h, w] -> kernels by matching alone [B, N, rows, h, w], and the standard deviation of
@@ -233,12 +235,12 @@ class MatchingNetwork(nn.Module):
         if not (self.config.separable and compiled_for(costs)):
             plain = _in_strips(self._plain_factors, costs)
             return plain, _in_strips(self._left, plain)
-        from kpnviz.models._compiled import plain_factors  # imports numba
+        from kpnviz.models._compiled import flat, plain_factors  # imports numba
 
         B, N, J, rows, h, w = costs.shape
         plain, left = costs.new_empty(B, N, rows, h, w), costs.new_empty(B, h, w)
         for b in range(B):
-            numbers, steps = _flat(costs[b])
+            numbers, steps = flat(costs[b])
             steps[2] = steps[2] if J > 1 else 0
             sharpness = _PLAIN_SHARPNESS, _PLAIN_SHARPNESS_1D
             plain_factors(numbers, steps, sharpness, plain[b].numpy(), left[b].numpy())
@@ -307,9 +309,23 @@ class MatchingNetwork(nn.Module):
 
     def _compiled(self, costs: Tensor, t: Tensor, e0: Tensor, e: Tensor, mean: Tensor) -> Tensor:
         """:meth:`_factors` of separable networks, compiled."""
-        from kpnviz.models._compiled import Layers, separable_factors  # imports numba
+        h, w = costs.shape[-2:]
+        factors = costs.new_empty((*costs.shape[:2], self.channels, h, w))
+        for b, out in enumerate(factors.flatten(1).numpy()):
+            make = self._in_blocks([x[b] for x in (costs, t, e0, e, mean)])
 
-        T, E = t.shape[1], e0.shape[1]
+            def run(y: int, make: MakeFactors = make, out: np.ndarray = out) -> None:
+                make(slice(y, y + 1), slice(0, w), out, h * w, y * w)
+
+            in_threads(run, h)
+        return factors
+
+    def _in_blocks(self, maps: Sequence[Tensor]) -> MakeFactors:
+        """What makes the factors of a burst, from maps as :meth:`_factors` has them, without the axis B."""
+        from kpnviz.models._compiled import Layers, factors_in_blocks, flat  # imports numba
+
+        costs, t, e0, e, mean = maps
+        T, E = len(t), len(e0)
         sharpness = costs.new_zeros(len(self.sharpness.weight), T + 2 * E)
         sharpness[:, :T], sharpness[:, T + E :] = self.sharpness.weight[..., 0, 0].split((T, E), 1)
         layers = Layers(
@@ -328,11 +344,8 @@ class MatchingNetwork(nn.Module):
             np.float32(_COST_WEIGHT / self.config.windows),
             np.float32(_FOUND_WEIGHT),
         )
-        factors = costs.new_empty((*costs.shape[:2], self.channels, *costs.shape[-2:]))
-        for b in range(len(costs)):
-            maps = [_flat(x[b]) for x in (t, e0, mean, e, costs)]
-            separable_factors(maps, (T, E), layers, sizes, scales, weights, factors[b].numpy())
-        return factors
+        seen = [flat(x) for x in (t, e0, mean, e, costs)]
+        return factors_in_blocks(len(costs), seen, (T, E), layers, sizes, scales, weights)
 
     def _separable(self, signed: Tensor, logits: Tensor, found: Tensor, trust: Tensor) -> Tensor:
         """signed [B, N, F, h, w], logits [B, N, 2K, h, w], found [B, h, w], trust [B, N, h, w] -> factors as signed."""
@@ -359,12 +372,6 @@ class MatchingNetwork(nn.Module):
 def _parameters(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
     assert layer.bias is not None
     return layer.weight, layer.bias
-
-
-def _flat(x: Tensor) -> tuple[np.ndarray, list[int]]:
-    """All numbers of the storage that x is a view of, and in it the first place of x and the steps along its axes."""
-    whole = torch.as_strided(x, (x.untyped_storage().nbytes() // x.element_size(),), (1,), 0)
-    return whole.numpy(), [int(x.storage_offset()), *x.stride()]
 
 
 def _in_strips(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from kpnviz.capture.copies import originals, without_copies
 from kpnviz.capture.prepare import prepare
@@ -74,3 +75,13 @@ def test_a_still_camera_and_flat_frames_make_no_copies(frames):
     texture = rng.random((96, 96)) + 0.02 * rng.standard_normal((4, 96, 96))
     assert originals(texture[:, None].astype(np.float32), range(4)) == [0, 1, 2, 3]
     assert originals(np.full((3, 1, 40, 40), 0.5, np.float32), range(3)) == [0, 1, 2]
+
+
+def test_still_frames_of_a_mosaic_are_no_copies(frames):
+    """The colors of its pixels differ by more than the noise, at the same places in every frame; one frame is moved."""
+    colors = np.ones(frames.shape[1:])
+    colors[::2, ::2], colors[1::2, 1::2] = 0.4, 0.3
+    scene = 0.3 + gaussian_filter(frames[0], 2)
+    mosaics = scene + np.random.default_rng(0).normal(0, 0.005, (5, *scene.shape))
+    mosaics[0] = np.roll(mosaics[0], (6, 4), axis=(0, 1))
+    assert originals((mosaics * colors)[:, None].astype(np.float32), range(5)) == [0, 1, 2, 3, 4]

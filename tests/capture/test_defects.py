@@ -55,7 +55,10 @@ def error(found, frames, where):
 
 @pytest.mark.parametrize("kind", ["gray", "counts", "color", "bayer"])
 def test_defects_are_mended_wherever_light_is_read(kind):
-    frames = burst(kind in ("color", "bayer"))
+    shake = (
+        Misalignment(4, 8, 3.0) if kind == "bayer" else SHAKE
+    )  # of pixels of the mosaic, half as many of its colors
+    frames = burst(kind in ("color", "bayer"), shake)
     if kind in ("gray", "counts"):
         bad, where = hurt(frames)
         stack = stack_of(bad)
@@ -98,6 +101,29 @@ def test_defects_are_mended_wherever_light_is_read(kind):
 @pytest.mark.parametrize("shake", [SHAKE, Misalignment(0, 0, 0.0)])
 def test_what_is_of_the_scene_stays(photo, shake):
     assert prepare(stack_of(burst(photo=photo, shake=shake))).stack.mended is None
+
+
+@pytest.mark.parametrize("what", ["a wire, moved along it", "a slope at the edge"])
+def test_straight_lines_of_the_scene_stay(what):
+    """In few frames they may look as if they were the sensor's."""
+    photo, shifts = (
+        ("path", ((0, 0), (2, 3), (-1, -2))) if "slope" in what else ("dog", ((0, 0), (0, 3), (0, -2)))
+    )
+    recipe = BurstRecipe(photo, (10, 60, 96, 120), GAIN, frames=3, shifts=shifts, seed=3)
+    frames = synthesize(recipe).frames + 0.1 * (np.arange(96.0)[:, None] == 40) * ("wire" in what)
+    assert prepare(stack_of(frames)).stack.mended is None
+
+
+def test_columns_of_the_sensor_do_not_hold_the_scene_where_they_are():
+    recipe = BurstRecipe(
+        "city", (40, 40, 96, 120), GAIN, frames=5, shifts=((0, 0), (1, 3), (-1, -2), (2, 2), (0, -3))
+    )
+    burst = synthesize(recipe)
+    bad = burst.frames.copy()
+    bad[:, :, [35, 80]] = 0.9
+    own = prepare(stack_of(bad), reference=0)
+    assert own.stack.mended.lines == 2
+    np.testing.assert_allclose([shift.measured for shift in own.shifts], burst.shifts, atol=0.3)
 
 
 def test_points_of_light_of_a_still_scene_stay():

@@ -164,11 +164,29 @@ def test_four_planes_of_a_sensor_lose_none():
     assert not any("transparency" in note for note in stack.notes)
     wide = [write_png_rgba16(257 * frame.astype(np.uint16)) for frame in planes]
     np.testing.assert_allclose(whole(read(*wide), 1, 2), planes[1, ..., 3] / 255, rtol=1e-5)
-    # Transparency is one: of few values, or mostly opaque.
-    soft = planes.copy()
-    soft[..., 3] = np.where(np.arange(72) < 50, 255, np.arange(72))
-    seen = read(*(pillow(frame, "PNG") for frame in soft))
-    assert seen.channels == 3 and seen.codes.shape[1] == 3 and "transparency was dropped" in seen.notes[0]
+    for number in (planes, planes.astype(np.uint16) * 16, (planes / 255).astype(np.float32)):
+        stack = read(npy(number), name="npy")
+        assert stack.meaning.name == "bayer:RGGB" and stack.codes.shape[1] == 4
+    # Transparency is one: of few values, mostly opaque, or smooth.
+    y, x = np.mgrid[:64, :72]
+    for transparency in (
+        np.where(x < 50, 255, x),
+        3 * x,
+        255 * np.exp(-((y - 32) ** 2 + (x - 36) ** 2) / 900),
+    ):
+        soft = planes.copy()
+        soft[..., 3] = transparency
+        for seen in (read(*(pillow(frame, "PNG") for frame in soft)), read(npy(soft), name="npy")):
+            assert (
+                seen.channels == 3
+                and seen.codes.shape[1] == 3
+                and "transparency was dropped" in seen.notes[0]
+            )
+    # Another plane behind R, G and B makes no sensor of them.
+    beside = np.concatenate([light, light[:, :1] * 0.4 + light[:, 1:2] * 0.5], axis=1).transpose(0, 2, 3, 1)
+    seen = read(npy(beside.astype(np.float32)), name="npy")
+    assert seen.meaning.encoding == "linear" and "the first three are taken for R, G and B" in seen.notes[0]
+    np.testing.assert_array_equal(whole(seen, 1, 2), beside[1, ..., 2].astype(np.float32))
 
 
 def write_png_rgba16(codes):

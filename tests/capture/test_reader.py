@@ -7,6 +7,8 @@ import os
 import signal
 import struct
 import tempfile
+import warnings
+import zipfile
 import zlib
 
 import numpy as np
@@ -226,9 +228,24 @@ def test_limits_are_checked_before_anything_is_decoded():
         read_frames([("a.png", data)], Limits(pixels=100))
     with pytest.raises(ValueError, match="there are no frames"):
         read_frames([])
-    with pytest.raises(ValueError, match="33 frames|one frame too many"):
-        read_frames([(f"{i}.png", data) for i in range(33)])
     assert len(read_frames([(f"{i}.png", data) for i in range(32)])) == 32
+
+
+def test_of_too_many_files_the_first_are_read():
+    data = pillow(RGB8, "PNG")
+    for count in (33, 40):
+        files = [(f"{i}.png", data) for i in range(count)]
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            for name, one in files:
+                archive.writestr(name, one)
+        # Files that are not read count to no limit.
+        for given in (files, iter(files), [("a.zip", zipped.getvalue())]):
+            limits = Limits(total_bytes=36 * len(data) + len(zipped.getvalue()))
+            stack = read_frames(given, limits if given is files else None)
+            assert [name.removeprefix("a.zip/") for name in stack.names] == [name for name, _ in files[:32]]
+            sentence = f"Of {count} files the first 32 are read; a burst has up to 32 (KPNVIZ_MAX_FRAMES)."
+            assert sentence in stack.notes
 
 
 def test_limits_come_from_the_environment(monkeypatch):
@@ -776,3 +793,31 @@ def test_read_burst_warns_of_frames_that_are_left_out(tmp_path):
         UserWarning, match="Left out, as it cannot be read: 2.npy holds a value that is not finite"
     ):
         assert len(read_burst(tmp_path, align=False).frames) == 3
+
+
+def test_read_burst_warns_once_of_all_that_is_left_out_and_keeps_it_as_notes(tmp_path):
+    recipe = BurstRecipe("city", crop=(60, 60, 120, 120), frames=5, noise=NoiseModel.for_gain(1))
+    frames = synthesize(recipe).frames.copy()
+    frames[2] = np.nan
+    frames[3] = synthesize(dataclasses.replace(recipe, photo="dog")).frames[0]
+    for i, frame in enumerate(frames):
+        np.save(tmp_path / f"{i}.npy", frame)
+    with pytest.warns(UserWarning) as warned:
+        burst = read_burst(tmp_path, noise=NoiseModel(0.08, 0.0025))
+    assert len(burst) == 3 and len(warned) == 1
+    sentences = str(warned[0].message)
+    assert "it cannot be read: 2.npy holds" in sentences and "not found in the reference" in sentences
+    assert "zoomed too far): 3.npy." in sentences and warned[0].filename == __file__
+    notes = " ".join(burst.gray().notes)
+    assert "2.npy holds" in notes and "zoomed too far): 3.npy." in notes and "The reference is" in notes
+    assert "times as strong as is stated (given): they show read_std 0.0" in notes
+    assert "too smooth, take these." in notes and synthesize(recipe).notes == ()
+    # What was asked for is no surprise.
+    for i in (2, 3):
+        (tmp_path / f"{i}.npy").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        two = read_burst(tmp_path, frames=2)
+    assert "2 frames are used, the sharpest" in " ".join(two.notes) and "as is stated" not in " ".join(
+        two.notes
+    )

@@ -157,7 +157,11 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
         run("denoise", *names, "-o", "off.png", "--align", "off", "--read-std", 0.03, "--shot-gain", 0.01)
         == 0
     )
-    assert "noise of gray, given: read_std 0.03000" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        "noise of gray, given: read_std 0.03000" in said
+        and "as strong as is stated (given): they show" in said
+    )
 
 
 def test_ones_own_files_may_be_more_than_the_app_takes(tmp_path, capsys):
@@ -348,7 +352,7 @@ def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_
     report = json.loads(out)
     assert report["undone"] == [False, True, True] and min(report["bend"][1:]) > 3
     left = np.array(report["remaining"]["pixels"])
-    assert left.shape == (3, 3) and 0.5 < left.max() <= 3.01
+    assert left.shape == (3, 3) and 0.3 < left.max() <= 3.01
     assert np.array(report["remaining"]["frames"]).max() == 3
     assert "left to the kernels in each ninth of the picture, px (frames that show it, of 3):" in err
     assert "2 frames were shifted back onto it, by displacements that differ over the picture" in err

@@ -14,7 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpnviz.kernels import factor_channels
-from kpnviz.local_conv import effective_kernels, local_conv, reflect_pad, shared_by_channels, upsample_factors
+from kpnviz.local_conv import (
+    effective_kernels,
+    local_conv,
+    made_in_blocks,
+    reflect_pad,
+    shared_by_channels,
+    upsample_factors,
+)
 
 MKPN = (1, 3, 5, 7, 9, 11)
 SIZES = (1, 5, 3)
@@ -120,6 +127,26 @@ def test_numba_and_torch_agree_with_the_oracle_for_any_shape(shape, separable):
     for backend in ("numba", "torch"):
         actual = local_conv(frames, factors, sizes, separable=separable, reduce="none", backend=backend)
         assert relative_error(actual, expected) < 1e-5
+
+
+@pytest.mark.parametrize(("sizes", "separable"), [(MKPN, True), ((13, 25), True), ((3, 5), False)])
+@pytest.mark.parametrize(("H", "W"), [(7, 127), (8, 129), (46, 260)])
+def test_factors_may_be_made_where_they_are_applied(H, W, sizes, separable):
+    """One block of cells, two that overlap nearly everywhere, and parts of several threads; in color."""
+    _, factors = make((1, 2, H, W), sizes, separable)
+    frames = torch.rand(2, 3, H, W, generator=torch.Generator().manual_seed(2))
+
+    def some(rows, columns, out, plane, at):
+        wanted = factors[0, ..., rows, columns].numpy()
+        out.reshape(*wanted.shape[:2], plane)[..., at : at + wanted[0, 0].size] = wanted.reshape(
+            *wanted.shape[:2], -1
+        )
+
+    actual = made_in_blocks(frames, some, sizes, separable=separable)
+    for c in range(3):
+        expected = local_conv(frames[None, :, c], factors, sizes, separable=separable, backend="reference")
+        assert relative_error(actual[c], expected[0]) < 1e-5
+    assert made_in_blocks(frames[..., :60], some, sizes, separable=separable) is None
 
 
 def test_views_that_are_not_contiguous():

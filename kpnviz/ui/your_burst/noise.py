@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from kpnviz import figures
@@ -14,8 +13,6 @@ from kpnviz.ui.elements import plain
 from kpnviz.ui.parameters import OWN_PLOT
 from kpnviz.ui.state import OWN_NOISE, OWN_NOISE_GIVEN, control, own_noise
 from kpnviz.ui.upload import CHANNELS, Upload, channels_of
-
-_FAR = 1.5  # times: a noise that is stated differs so much from what the burst shows
 
 
 def noise_of(burst: Upload) -> dict[int, NoiseModel]:
@@ -70,26 +67,16 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
             )
-            for caution in filter(None, (fit.caution, _contradiction(burst, shown, fit))):
+            for caution in filter(None, (fit.caution, _doubt(burst, shown, fit))):
                 st.warning(caution)
         else:
             st.info(
-                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 400)}."
+                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 1000)}."
             )
     return noises
 
 
-def _contradiction(burst: Upload, channel: int, fit: NoiseFit) -> str:
-    """A sentence where the files state another noise than the burst shows, at the median brightness; else nothing."""
+def _doubt(burst: Upload, channel: int, fit: NoiseFit) -> str:
+    """A sentence where the files state another noise than the burst shows."""
     stated = burst.own.stack.channel_noise(channel)
-    if stated is None or not fit.used.any():
-        return ""
-    found, said = (noise.std_map(np.median(fit.means[fit.used])) for noise in (fit.noise, stated))
-    ratio = float(found / max(float(said), 1e-12))
-    if 1 / _FAR <= ratio <= _FAR:
-        return ""
-    source = plain(burst.own.stack.noise_source)
-    return (
-        f"Between the frames the noise is {ratio:.2g} times as strong as is stated ({source}). If the picture is too "
-        f"{'grainy' if ratio > 1 else 'smooth'}, put the estimate into the table."
-    )
+    return "" if stated is None else fit.doubt_of(stated, plain(burst.own.stack.noise_source))
