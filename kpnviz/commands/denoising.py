@@ -280,7 +280,7 @@ def denoise_burst(
     black, span = levels_of(stack)
     if floating and not options.counts and not stack.encoded and (black, span) != (0, 1):
         in_counts = (
-            f"Linear light is written, black 0 and white 1: number in the files = {black:g} + {span:g} × value. "
+            f"Linear light is written, black 0 and white 1: number in the files = {black:.10g} + {span:.10g} × value. "
             "--counts writes these numbers."
         )
     for note in filter(None, (one_shade, in_counts, detail and f"{detail} (--read-std, --shot-gain).")):
