@@ -30,6 +30,9 @@ from kpnviz.threads import in_threads
 
 _CRUDE_SIDE = 256  # px of the middle that are enough
 
+_MUCH_LESS = 0.25  # of a variance
+_ROUGH = "from few pixels: rough"
+
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
 
@@ -315,7 +318,8 @@ class OwnBurst:
 
         None, of frames that have moved and are the same; else the noise within the reference; of frames that are
         clipped, as the darkest are, that of the clipped values, which is too little but of the right order; of pictures
-        too small for that, that of their pixels (crude_noise), or if there are too few of them, the noise of gain 2.
+        too small for that, or where lines of text leave no even patch, that of their pixels (crude_noise), or if there
+        are too few of them, the noise of gain 2.
         """
         if self._have_moved_and_are_the_same(channel):
             return NoiseModel(0, 0), "none: the frames have moved, and are the same"
@@ -325,11 +329,14 @@ class OwnBurst:
             pass
         try:
             noise = noise_of_one_frame(self._reference_blocks(channel))
+            rough = self._noise_of_pixels_if_less(channel, noise)
+            if rough is not None:
+                return rough, _ROUGH
             return noise, "from the reference alone, whose values are clipped: rather too little"
         except ValueError:
             pass
         try:
-            return self._crude_noise(channel), "from few pixels: rough"
+            return self._crude_noise(channel), _ROUGH
         except ValueError:
             return NoiseModel.for_gain(2), "a guess: gain ×2"
 
@@ -375,6 +382,15 @@ class OwnBurst:
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
+
+    def _noise_of_pixels_if_less(self, channel: int, noise: NoiseModel) -> NoiseModel | None:
+        """The noise of pixels, if theirs is much less at the middle brightness: all patches may hold strong edges."""
+        try:
+            rough = self._crude_noise(channel)
+        except ValueError:
+            return None
+        variances = [n.read_std**2 + n.shot_gain * 0.5 for n in (rough, noise)]
+        return rough if variances[0] < _MUCH_LESS * variances[1] else None
 
     def _crude_noise(self, channel: int) -> NoiseModel:
         found = [i for i in self.order if self.shifts[i].measured is not None]
