@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kpnviz.capture.frame_stack import GRAY, FrameStack
+from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.reader import get_ready
 from kpnviz.lens.terms import words_in
 from kpnviz.limits import Limits
@@ -71,8 +71,8 @@ def whose(methods: tuple[str, ...]) -> None:
     own = st.session_state.get(OWN_BURST)
     text = "**An example**, until you drop files."
     if own is not None:
-        count = len(own.ids)
-        text = f"**Your burst of {count} file{'s' if count > 1 else ''}** stays while you visit other pages."
+        count = len(own.own.stack)
+        text = f"**Your burst of {count} frame{'s' if count > 1 else ''}** stays while you visit other pages."
     if methods:
         last = markdown_title(methods[-1])
         text += f" **Drag the edge**: left of it frame 0, the reference; right of it {last}'s picture."
@@ -86,12 +86,19 @@ def whose(methods: tuple[str, ...]) -> None:
                 )  # fmt: skip
 
 
-def part(stack: FrameStack) -> tuple[tuple[int, int, int], int]:
+def part(burst: Upload, methods: tuple[str, ...]) -> tuple[tuple[int, int, int], int]:
     """Draw the choice of what is in the lens: a square part, (top, left, side), of a channel."""
     st.subheader("In the lens", anchor=False)
+    stack = burst.own.stack
     state, lengths = st.session_state, (stack.height, stack.width)
     side = st.segmented_control("Pixels a side", SIDES, required=True, **control(OWN_SIDE))
-    side = min(side, *lengths)
+    side, most = min(side, *lengths), upload.fitting(burst, methods, SIDES)
+    if side > most:
+        st.caption(
+            f"{most} are shown: of {len(burst.own.order)} frames, a larger part with its kernels is more than is sent "
+            "to the browser."
+        )
+        side = most
     half = side // 2
     middle = state.get(OWN_MIDDLE) or (stack.height // 2, stack.width // 2)
 
@@ -208,10 +215,11 @@ try:
             say = (lambda *_: None) if ready else progress_of(files)
         burst = upload.current(files, say)
         doing.empty()
+        taken = upload.for_methods(burst, methods)
         with aside():
-            crop, channel = part(burst.own.stack)
+            crop, channel = part(taken, methods)
         with body():
-            show(upload.for_methods(burst, methods), methods, crop, channel)
+            show(taken, methods, crop, channel)
 except (ValueError, OSError) as error:
     doing.empty()
     with problem:

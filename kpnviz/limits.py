@@ -159,6 +159,11 @@ class Limits:
         )
 
 
+def first_of(files: int, limits: Limits) -> str:
+    """The sentence on more files than a burst may have."""
+    return f"Of {files} files the first {limits.frames} are read; a burst has up to {limits.named('frames')}."
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

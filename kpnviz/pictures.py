@@ -226,7 +226,7 @@ def read_pictures(
     only   the number of the one that is wanted;  burst  files of other kinds are read where this one is refused
     """
     _check_parts(name, data)
-    with _said(name, data, burst), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+    with _said(name, data, limits, burst), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
         check_pixels(name, file.width, file.height, limits)
         found: Sequence[int]
         if only is not None:
@@ -239,7 +239,7 @@ def read_pictures(
         return len(pngs), (next(read_pictures(name, png, limits, only=0)[1]) for png in pngs)
 
     def each() -> Iterator[Picture]:
-        with _said(name, data), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+        with _said(name, data, limits), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             for index in found:
                 if index:
                     file.seek(index)
@@ -399,18 +399,18 @@ def _unread(name: str, data: bytes, burst: bool) -> str:
     kind = next((kind for at, start, kind in _KINDS if data[at : at + len(start)] == start), "")
     if kind:
         return f"{name} is {kind}; what can be read is {read}"
-    return f"{name} is not a picture that can be read: {read}"
+    return f"{name} is not a picture that can be read ({read})"
 
 
 @contextlib.contextmanager
-def _said(name: str, data: bytes, burst: bool = False) -> Iterator[None]:
+def _said(name: str, data: bytes, limits: Limits, burst: bool = False) -> Iterator[None]:
     """What goes wrong within is one sentence that names the file."""
     try:
         yield
     except (FileError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise FileError(f"{name} has too many pixels to be decoded") from None
+        raise LimitError(f"{name} has too many pixels; the limit is {limits.named('pixels')}") from None
     except Image.UnidentifiedImageError:
         if data[:4] in _TIFF_MAGIC:
             if not _has_a_picture(name, data):

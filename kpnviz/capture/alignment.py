@@ -21,6 +21,9 @@ _CHANCE = (
 _SURE = 4.0  # times _CHANCE: a smaller gain is not evidence for a shift below a pixel (a whole pixel needs _CHANCE)
 _BLOCK, _STEPS = 16, 4
 _UNUSUAL = 2.0  # times the noise: the D of a block is rarely above that by chance
+_NEARLY, _SOME = 0.05, 8  # of what shifts usually cost, as every eighth tells
+_APART = 16  # px between shifts that cost as little: farther than parallax moves
+_BASIN = 3  # px around a minimum
 _COARSE = 6.0  # px: larger shapes say little about whether two pictures show one scene
 _ALIKE = 0.5
 _LARGE_PART = 5 / 8  # of a picture; of less than that
@@ -43,7 +46,6 @@ def find_shift(
     frame: np.ndarray,
     noise: NoiseModel,
     reach: int | None = None,
-    crossed: bool = True,
 ) -> np.ndarray | None:
     r"""The shift (dy, dx) of a frame against the reference, in pixels, float64; None: no shift explains the frame.
 
@@ -65,9 +67,8 @@ def find_shift(
     share less than five eighths, the difference is at most .3 of that, and the edges that they share are correlated.
 
     What is large, bright and elsewhere in each frame, as a person who walks through, outweighs the scene in such sums.
-    Where nothing is found, and unless `crossed` is False, the least D is looked for once more, of edges alone and none
-    counting for much more than others; found then means that edges agree in most blocks of 16x16 that have any, and in
-    an eighth of the picture.
+    Where nothing is found, the least D is looked for once more, of edges alone and none counting for much more than
+    others; found then means that edges agree in most blocks of 16x16 that have any, and in an eighth of the picture.
     Raises ValueError if the shapes are not one [H, W].
     """
     if reference.shape != frame.shape or reference.ndim != 2:
@@ -78,8 +79,6 @@ def find_shift(
     )
     dy, dx, around = _followed(a, b, *nearest_shift(a, b, reach))
     if not _one_scene(*overlap(a, b, dy, dx), a.size):
-        if not crossed:
-            return None
         # A bright thing that crosses the picture may have outweighed the rest: once more without its weight.
         dy, dx, around = _followed(a, b, *nearest_shift(_evened(a), _evened(b), reach))
         if not _most_agrees(*overlap(a, b, dy, dx), a.size // _BLOCK**2):
@@ -169,8 +168,26 @@ def nearest_shift(a: np.ndarray, b: np.ndarray, reach: int | None = None) -> tup
     # The least of M differences that are nothing but noise lies sqrt(2 ln M) standard deviations below their mean.
     spread = _NOISE * np.sqrt(2 * _CORRELATED / pixels)
     chance = spread * np.sqrt(2 * np.log1p(np.pi * (dy[:, None] ** 2 + dx**2)))
-    y, x = np.unravel_index(np.argmin(difference + chance), difference.shape)
+    difference += chance
+    y, x = _least_of_alike(difference, dy, dx)
     return int(dy[y]), int(dx[x])
+
+
+def _least_of_alike(costs: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> tuple[int, int]:
+    """Where costs of shifts dy x dx are least; of a pattern that repeats, which costs nearly as little far from there,
+    where the shift is the smallest, if that is a minimum, too."""
+    y, x = (int(i) for i in np.unravel_index(np.argmin(costs), costs.shape))
+    least = costs[y, x]
+    usual = float(np.median(costs[::_SOME, ::_SOME]))
+    rows, columns = np.nonzero(costs <= least + _NEARLY * (usual - least))
+    if max(np.abs(rows - y).max(), np.abs(columns - x).max()) < _APART:
+        return y, x
+    first = np.argmin(dy[rows] ** 2 + dx[columns] ** 2)
+    top, left = (max(int(i[first]) - _BASIN, 0) for i in (rows, columns))
+    around = costs[top : top + 2 * _BASIN + 1, left : left + 2 * _BASIN + 1]
+    i, j = (int(k) for k in np.unravel_index(np.argmin(around), around.shape))
+    inside = 0 < i < around.shape[0] - 1 and 0 < j < around.shape[1] - 1
+    return (top + i, left + j) if inside else (y, x)
 
 
 def _differences(

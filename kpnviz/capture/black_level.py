@@ -34,7 +34,7 @@ _ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the 
 _DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
 _CLOSE = 1.04  # times black: the darkest parts, where the noise tells nothing
 _SLACK = 3.0  # standard errors by which the darkest of many patches are too dark
-_UNUSUAL = 0.05  # how common another number is, as in PEDESTALS
+_UNUSUAL = 0.01  # how common another number is, as in PEDESTALS
 _NODES = np.linspace(-2, 2, 21)  # standard errors: where a normal distribution is summed up
 _AT_NODES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 

@@ -45,11 +45,10 @@ class Frames:
 
 
 def check_count(label: str, count: int, limits: Limits, width: int = 0, height: int = 0) -> None:
-    """FileError for a file without frames, or with more than a burst may have, of so many pixels."""
+    """FileError for a file without frames, or whose frames, as many as are read of them, have too many pixels."""
     if count < 1:
         raise FileError(f"{label} holds no frames")
-    if count > limits.frames:
-        raise LimitError(f"{label} holds {count} frames; a burst has up to {limits.named('frames')}")
+    count = min(count, limits.frames)
     if count * width * height > limits.total_pixels:
         raise LimitError(
             f"{label} holds {count} frames of {width}x{height} pixels; the limit in all is "

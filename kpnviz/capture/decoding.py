@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -46,6 +47,7 @@ from kpnviz.limits import (
     FileError,
     LimitError,
     Limits,
+    first_of,
 )
 from kpnviz.paths import PACKAGE
 from kpnviz.pictures import (
@@ -120,6 +122,7 @@ class Burst:
         self.source = ""  # the one file that the frames are of; "": of one each
         self.alone: tuple[str, str, bytes] | None = None  # the one file, if it is one
         self.given, self.broken = 0, dict[str, str]()  # files; why some cannot be read
+        self.unread = 0  # files beyond as many as a burst may have
         self.others: list[Burst] = []  # frames of another size or kind, as bursts of their own
 
     def check_size(self, name: str, size: int) -> None:
@@ -155,6 +158,9 @@ class Burst:
             self.metadata = metadata_of(data)
             return
         self.given += 1
+        if self._held() > self.limits.frames:  # one more is read: it may be the truth
+            self.unread += 1
+            return
         with self._left_out_if_broken(label):
             if not data:
                 raise FileError(f"{label} is empty")
@@ -198,7 +204,14 @@ class Burst:
         if frames.linear is not None and said.linear is None:
             said = dataclasses.replace(said, linear=frames.linear)
             self.why = self.why or frames.why
-        for number, picture in enumerate(frames.pictures):
+        left = max(self.limits.frames - self._held(), 0)
+        if 1 < frames.count > left:
+            self._note(
+                f"of its frames the first {left} are read; a burst has up to {self.limits.named('frames')}",
+                label,
+            )
+        pictures = frames.pictures if frames.count == 1 else itertools.islice(frames.pictures, left)
+        for number, picture in enumerate(pictures):
             name = label if frames.count == 1 else visible(f"{label}, frame {number}")
             if number:
                 self.begin(name)
@@ -222,10 +235,6 @@ class Burst:
     ) -> Burst:
         """Keep a frame with those of its size and kind, which are returned."""
         kinds = [self, *self.others]
-        if sum(len(kind.names) for kind in kinds) > self.limits.frames:  # one more is allowed: the truth
-            raise LimitError(
-                f"{label} is one frame too many; a burst has up to {self.limits.named('frames')}"
-            )
         held = sum(len(kind.names) * math.prod(kind.shape[1:]) for kind in kinds if kind.shape is not None)
         self._check_pixels_in_all(label, held + codes[0].size)
         one = label, codes.shape, codes.dtype, raw is not None, said.icc, source
@@ -244,6 +253,10 @@ class Burst:
             kind.border = tuple(max(*pair) for pair in ends)  # type: ignore[assignment]
         kind._write(codes)
         return kind
+
+    def _held(self) -> int:
+        """How many frames were read."""
+        return sum(len(kind.names) for kind in (self, *self.others))
 
     def unlike(
         self, label: str, shape: tuple[int, ...], dtype: np.dtype, raw: bool, icc: bytes, source: str
@@ -277,7 +290,7 @@ class Burst:
         """A sentence on files that cannot be read; FileError if hardly a frame is left, or burst.json names them."""
         if not self.broken:
             return
-        left = sum(len(kind.names) for kind in (self, *self.others))
+        left = self._held()
         if left < _FEW or self.given < 2 or self.metadata is not None:
             raise FileError(next(iter(self.broken.values())))
         whole = [*self.names, *(name for kind in self.others for name in kind.names)]
@@ -323,6 +336,10 @@ class Burst:
         if len(jpegs) < 2:
             return
         check_count(label, len(jpegs), self.limits)
+        if len(jpegs) > self.limits.frames:
+            del jpegs[self.limits.frames :]
+            most = self.limits.named("frames")
+            self._note(f"of its frames the first {len(jpegs)} are read; a burst has up to {most}", label)
         self.names[0] = visible(f"{label}, frame 0")
         for number, jpeg in enumerate(jpegs[1:], 1):
             name = visible(f"{label}, frame {number}")
@@ -568,7 +585,10 @@ class Burst:
             kept = [given.index(self.bases[place]) for place in places]
             found |= self._as_metadata_says(self.metadata, self.shape[0], kept)
             found["truth_place"] = self.bases.index(truth_name) if truth_name in self.bases else None
-        self._check_count(len(places))
+            self._check_count(len(places) + self.unread)
+        elif self.unread or len(places) > self.limits.frames:
+            places = places[: self.limits.frames]
+            self.notes.setdefault(first_of(self.given, self.limits))
         notes = [f"{listed(labels)}: {note}." for note, labels in self.same_notes.items()] + list(self.notes)
         if any(self.border):
             found["part"], sentence = self._cut_off()

@@ -23,6 +23,7 @@ from kpnviz.capture.motion_field import (
     displaced,
     find_tiles,
     motion_of,
+    nearest_alike,
     of_all_cells,
     reduced_levels,
     smoothed,
@@ -55,6 +56,10 @@ def motion_from_shift(
     """
     tiles = find_tiles(reference, frame, start, structure)
     camera = camera_of(*tiles)
+    for expected in (np.zeros_like(camera) + start, camera):
+        if repeated := nearest_alike(reference, frame, tiles, expected, structure):
+            tiles = repeated
+            camera = camera_of(*tiles)
     model = _bent(tiles, camera)
     if model is None:
         return motion_of(tiles, camera, shape), False

@@ -35,6 +35,9 @@ _MOST_SURE = 50.0  # 1 / px^2: of a tile's displacement, in any direction
 _REST, _TO_ZERO, _JUMP, _SMOOTHINGS = 0.5, 0.05, 1.0, 60  # see smoothed
 _OUTLIER, _FITS = 1.0, 12  # px, rounds: of the camera's model
 _MEDIAN = 5  # cells
+_AWAY, _SURELY = 4.0, 12.0  # px from the expected motion; 1 / px^2
+_AS_WELL = 1.05  # times the misfit
+_FEW, _PART = 8, 0.02  # tiles, and of them, that are found elsewhere
 _BLOCK = 8  # cells
 _BAND = 16  # rows of tiles that a thread does at a time
 
@@ -97,6 +100,29 @@ def find_tiles(
         whole = minimum_filter(filled, _TILE)[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
         precision = precision * whole[..., None, None]
     return Tiles(2 * displacements, precision / 4)  # pixels of the full size
+
+
+def nearest_alike(
+    reference: Pyramid, frame: Pyramid, tiles: Tiles, expected: np.ndarray, structure: np.ndarray
+) -> Tiles | None:
+    """Of a pattern that repeats, as the lines of one text, tiles may be found at another place that looks alike: the
+    same tiles, but near an expected motion [h, w, 2] those that fit as well there; None: there are hardly any."""
+    displacements, precision = tiles
+    sure = np.trace(precision, axis1=-2, axis2=-1)
+    far = (np.abs(displacements - expected).max(axis=-1) > _AWAY) & (sure > _SURELY)
+    if far.sum() < max(_FEW, _PART * far.size):
+        return None
+    found, near = (np.rint(at / 2).astype(np.int64)[:, :, None] for at in (displacements, expected))
+    _, misfit_there = _best(reference[0], frame[0], np.ascontiguousarray(found), 0)
+    best, misfit = _best(reference[0], frame[0], np.ascontiguousarray(near), 1)
+    alike = far & (misfit[..., 0] < _AS_WELL * misfit_there[..., 0])
+    if alike.sum() < max(_FEW, _PART * far.size):
+        return None
+    moved, surely = _below_a_pixel(best, misfit, structure)
+    return Tiles(
+        np.where(alike[..., None], 2 * moved, displacements),
+        np.where(alike[..., None, None], surely / 4, precision),
+    )
 
 
 def find_motion(

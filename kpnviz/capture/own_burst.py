@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,9 @@ from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
 _CRUDE_SIDE = 256  # px of the middle that are enough
+
+_MUCH_LESS = 0.25  # of a variance
+_ROUGH = "from few pixels: rough"
 
 REACH = 2
 """Shifts up to this many pixels are left to the kernels; a 5x5 kernel reaches 2."""
@@ -86,7 +90,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that were not found in the reference
     chosen      whether somebody chose the reference
-    white       those of them that are white in large part, so that nobody knows what they show
+    white       those of them, or of frames that show no scene, that are white in large part
     unmended    whether the sensor's defects were left as they are, as somebody chose
     layers      of what is near and far, where they move otherwise: pixels that have a displacement of their own
     empty       whether the frames show nothing but noise, so that no motion is looked for
@@ -155,7 +159,11 @@ class OwnBurst:
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
             )
-        if self.empty:
+        if self.empty and self.reference in self.white:
+            text += (
+                " Much of the frames is at white, and they show no scene beside it: no motion is looked for."
+            )
+        elif self.empty:
             text += (
                 " The frames show nothing but noise, as with the cap on the lens or of an even wall: no motion is "
                 "looked for."
@@ -190,7 +198,7 @@ class OwnBurst:
         for which, one, many in (
             (self.left_out - self.white, f"it was {lost}", f"they were {lost}"),
             (
-                self.white,
+                self.left_out & self.white,
                 "it could not be aligned, with much of it at white",
                 "they could not be aligned, with much of them at white",
             ),
@@ -211,11 +219,14 @@ class OwnBurst:
         used = sorted(set(self.order) - {self.reference})
         if gains is None or not (gains[used] != 1).any():
             return ""
-        ev = [float(np.log2(self.shifts[i].brightness)) for i in used]
-        count = sum(bool((gains[i] != 1).any()) for i in used)
+        used = [i for i in used if (gains[i] != 1).any()]
+        ev, count = [float(np.log2(self.shifts[i].brightness)) for i in used], len(used)
         if max(map(abs, ev)) < 0.005:  # 0.00 EV: only colors differ
             return f" The colors of {count} frame{'s' if count > 1 else ''} differ from its own, which is undone."
-        reach = f"{min(ev):+.2f} to {max(ev):+.2f} EV".replace("-", "−")
+        reach = (
+            " to ".join(dict.fromkeys(f"{value:+.2f}" for value in (min(ev), max(ev)))).replace("-", "−")
+            + " EV"
+        )
         text = f" {count} frame{'s are' if count > 1 else ' is'} brighter or darker than it ({reach}), which is undone"
         drift = gains[used] / gains[used].mean(axis=1, keepdims=True)
         if np.ptp(drift, axis=1).max() > 0:
@@ -307,7 +318,8 @@ class OwnBurst:
 
         None, of frames that have moved and are the same; else the noise within the reference; of frames that are
         clipped, as the darkest are, that of the clipped values, which is too little but of the right order; of pictures
-        too small for that, that of their pixels (crude_noise), or if there are too few of them, the noise of gain 2.
+        too small for that, or where lines of text leave no even patch, that of their pixels (crude_noise), or if there
+        are too few of them, the noise of gain 2.
         """
         if self._have_moved_and_are_the_same(channel):
             return NoiseModel(0, 0), "none: the frames have moved, and are the same"
@@ -317,11 +329,14 @@ class OwnBurst:
             pass
         try:
             noise = noise_of_one_frame(self._reference_blocks(channel))
+            rough = self._noise_of_pixels_if_less(channel, noise)
+            if rough is not None:
+                return rough, _ROUGH
             return noise, "from the reference alone, whose values are clipped: rather too little"
         except ValueError:
             pass
         try:
-            return self._crude_noise(channel), "from few pixels: rough"
+            return self._crude_noise(channel), _ROUGH
         except ValueError:
             return NoiseModel.for_gain(2), "a guess: gain ×2"
 
@@ -346,8 +361,9 @@ class OwnBurst:
             fit = self.estimate_noise(channel)
         except ValueError as error:
             noise, source = self.guess_noise(channel)
-            reason = str(error).removeprefix("noise: ")
-            return noise, source, f"The noise could not be estimated from the burst: {reason}."
+            reason = re.sub(r"^noise: |[;,] (so )?state (it|the noise) instead$", "", str(error))
+            taken = f"What is taken is {source}. If you know it, state it."
+            return noise, source, f"The noise could not be estimated from the burst: {reason}. {taken}"
         return fit.noise, "estimated from the burst", fit.caution
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:
@@ -366,6 +382,15 @@ class OwnBurst:
 
     def _noise_of_the_reference(self, channel: int) -> NoiseModel:
         return noise_of_one_frame(self._reference_blocks(channel), self.stack.clipped)
+
+    def _noise_of_pixels_if_less(self, channel: int, noise: NoiseModel) -> NoiseModel | None:
+        """The noise of pixels, if theirs is much less at the middle brightness: all patches may hold strong edges."""
+        try:
+            rough = self._crude_noise(channel)
+        except ValueError:
+            return None
+        variances = [n.read_std**2 + n.shot_gain * 0.5 for n in (rough, noise)]
+        return rough if variances[0] < _MUCH_LESS * variances[1] else None
 
     def _crude_noise(self, channel: int) -> NoiseModel:
         found = [i for i in self.order if self.shifts[i].measured is not None]

@@ -33,7 +33,7 @@ from kpnviz.capture.frame_stack import ColorProfile, FrameStack
 from kpnviz.capture.levels import below_black
 from kpnviz.capture.meaning import guess_input
 from kpnviz.capture.npz import base_name
-from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits
+from kpnviz.limits import MAX_JSON_BYTES, FileError, Limits, first_of
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import HEAD, was_denoised_here
 from kpnviz.text import escaped, one_line, visible
@@ -75,6 +75,9 @@ def read_frames(
             [name for name, _ in files], [was_denoised_here(_head(data)) for _, data in files]
         )
         files, notes = [files[i] for i in read], notes + more
+        if len(files) > limits.frames and METADATA not in {base_name(name) for name, _ in files}:
+            notes.append(first_of(len(files), limits))
+            files = files[: limits.frames]  # what is not read counts to no limit
     with _turn(limits.readers, wanted), _taken(limits) as child:
         found = child.read(files, progress, wanted)
         found["notes"] = notes + list(found.get("notes", ()))

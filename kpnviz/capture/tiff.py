@@ -36,6 +36,7 @@ _SIGNED, _FLOAT = 2, 3
 _BLACK_IS_0, _RGB = 1, 2
 _BIG_ENDIAN_BIG_TIFF = b"MM\0+"  # Pillow opens none
 _OF_MICROSCOPES = "those of microscopes are"
+_MOST_PAGES = 1000  # so many are counted
 
 
 def holds_other_numbers(tags: dict[int, tuple[int, ...]]) -> bool:
@@ -49,17 +50,21 @@ def holds_other_numbers(tags: dict[int, tuple[int, ...]]) -> bool:
     return len(bits) > 1 and 16 in bits and tags.get(_PLANES) == (_PLANAR,)
 
 
+def _too_many(label: str, limits: Limits) -> str:
+    return (
+        f"{label} holds {_MOST_PAGES} or more pictures; a burst has up to {limits.named('frames')}: save a "
+        "part of them"
+    )
+
+
 def frames_of_tiff(label: str, data: bytes, limits: Limits) -> Frames:
     """The frames of a TIFF: its pages of one size, or what ImageJ or OME say that they are."""
     try:
         pages = tiff_tags(label, data)[1]
     except struct.error:  # Pillow says what is wrong
         pages = 1
-    if pages > 2 * limits.frames:
-        at_least = " or more" if pages >= 1000 else ""
-        raise LimitError(
-            f"{label} holds {pages}{at_least} pictures; a burst has up to {limits.named('frames')}"
-        )
+    if pages >= _MOST_PAGES:
+        raise LimitError(_too_many(label, limits))
     import tifffile
 
     try:
@@ -129,8 +134,8 @@ def _order(
     number = math.prod(lead.values())
     if number not in (pages, 1) and pages != 1:
         return [[i] for i in range(pages)], []
-    if number > 4 * limits.frames:
-        raise LimitError(f"{label} holds {number} pictures; a burst has up to {limits.named('frames')}")
+    if number >= _MOST_PAGES:
+        raise LimitError(_too_many(label, limits))
     long = [axis for axis, length in lead.items() if length > 1 and axis != "C"]
     if len(long) > 1:
         sizes = " and ".join(f"{lead[axis]} along {axis}" for axis in long)

@@ -155,10 +155,10 @@ def open_burst(
     names = (
         ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
     )
-    for name, noise, source, caution in zip(names, noises, sources, cautions, strict=True):
+    for name, noise, source in zip(names, noises, sources, strict=True):
         say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
-        if caution:
-            say(caution)
+    for caution in dict.fromkeys(filter(None, cautions)):
+        say(caution)
     report = {
         "model": reader.name,
         "height": stack.height,
@@ -249,7 +249,19 @@ def denoise_burst(
         one_shade = shade_of(picture, 1 if linear else stack.white_level)
     if one_shade:
         one_shade += f": if it should not be, {_OF_SHADES}"
-    for note in filter(None, (one_shade, detail and f"{detail} (--read-std, --shot-gain).")):
+    gray = ""
+    if stack.channels == 3 and len(channels) == 1:
+        gray = "The files are in color, and the picture is gray: --color keeps R, G and B."
+    numbers = ""
+    if (
+        options.float
+        and stack.meaning is not None
+        and stack.levels not in (None, (0.0, 1.0))
+        and not stack.taken_off
+    ):
+        black, white = stack.levels
+        numbers = f"White is written as 1. Numbers of the files are {black:g} + {white - black:.10g} × those written."
+    for note in filter(None, (gray, numbers, one_shade, detail and f"{detail} (--read-std, --shot-gain).")):
         if not quiet:
             _say(note)
         report["notes"].append(note)

@@ -92,10 +92,9 @@ class Merged:
 
 @once_a_burst
 def found_shifts(burst: Burst) -> list[np.ndarray | None]:
-    """What :func:`kpnviz.capture.alignment.find_shift` finds at first sight for every frame but the reference, of gray
-    frames: baselines leave out what it would have to look at twice."""
+    """What :func:`kpnviz.capture.alignment.find_shift` finds for every frame but the reference, of gray frames."""
     noise = burst.gray_noise("alignment")
-    return [find_shift(burst.reference, frame, noise, REACH, False) for frame in burst.frames[1:]]
+    return [find_shift(burst.reference, frame, noise, REACH) for frame in burst.frames[1:]]
 
 
 def each_channel(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

@@ -128,10 +128,11 @@ def pack(
     and for pictures and kernels that do not fit the frames.
     """
     arrays: list[np.ndarray] = []
+    otherwise = "" if max_bytes is None else ", raise max_bytes"  # where one can: not in the app
     max_bytes = MAX_BYTES if max_bytes is None else max_bytes
     names = _unique([_name(one) for one in estimates])
     expected = 4 * burst.frames.size + sum(_expected_bytes(one, lossy) for one in estimates)
-    otherwise = ", raise max_bytes" + ("" if lossy else _smaller(estimates))
+    otherwise += "" if lossy or not otherwise else _smaller(estimates)
     check_size(expected, max_bytes, otherwise)
 
     def add(array: np.ndarray, dtype: Any = None) -> int:

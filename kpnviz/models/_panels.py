@@ -7,15 +7,15 @@ registers of AVX2 as well as the 32 of AVX-512 and ARM.
 
 from __future__ import annotations
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 ROWS = 4
 _VECTORS = 2
-_LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+_LANES = 16 if "+avx512f" in get_host_cpu_features().split(",") else 8  # as numba compiles for it
 COLUMNS = _VECTORS * _LANES
 """A panel is ROWS x COLUMNS: 32 with AVX-512, else 16."""
 

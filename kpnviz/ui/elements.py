@@ -27,7 +27,7 @@ from kpnviz.ui.tips import with_terms
 P = ParamSpec("P")
 Option = TypeVar("Option")
 
-_SENTENCE = 400  # characters of a message
+_SENTENCE = 1000  # characters of a message
 # Dashes, arrows and addresses are replaced even where they are escaped, unless something stands between.
 _PAIRS = re.compile(
     r"(?<=[-<])(?=-)|(?<=-)(?=>)|(?<=[<>~])(?==)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE

@@ -66,6 +66,9 @@ _STYLE = """<style>
   [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
   .katex-display { font-size: 0.85em; }
 }
+@media (max-width: 767px) { /* it lies over the page, which keeps its width */
+  [data-testid="stSidebar"][data-collapsed="false"] { position: fixed !important; inset: 0 auto 0 0; }
+}
 @media (min-width: 768px) {
   .stApp:is(:not(:has([data-testid="stSidebar"])), :has([data-testid="stExpandSidebarButton"]))
     [data-testid="stTopNav"] { position: absolute; left: min(SIDEBARpx, 100vw - NAVIGATIONpx); right: 0; }

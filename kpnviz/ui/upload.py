@@ -32,7 +32,7 @@ from kpnviz.color import displayed
 from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
-from kpnviz.lens.payload import pack, unpack
+from kpnviz.lens.payload import MAX_BYTES, pack, payload_bytes, unpack
 from kpnviz.limits import Limits
 from kpnviz.methods import common_frames
 from kpnviz.noise import NoiseModel
@@ -42,7 +42,7 @@ from kpnviz.serving.tiles import Layers, Pyramid
 from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
-from kpnviz.ui.methods import denoise, denoiser, frames_of, own
+from kpnviz.ui.methods import config, denoise, denoiser, frames_of, own
 from kpnviz.ui.parameters import OWN_MENDED, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_ASSUMED,
@@ -90,6 +90,18 @@ class Upload:
     def dark(self) -> bool:
         """Whether no more than a hundredth of the reference is brighter than a tenth of white."""
         return bool(np.quantile(self.thumbnails[self.own.reference], 0.99) < 255 * displayed(np.array(0.1)))
+
+
+def fitting(upload: Upload, methods: Sequence[str], sides: Sequence[int]) -> int:
+    """The largest of these sides of a square part of which the lens is sent no more than it may be, else the smallest;
+    of a method of one's own it is not known."""
+    networks = [network for method in methods if (network := config(method)) is not None]
+    fit = [
+        side
+        for side in sides
+        if payload_bytes((len(upload.own.order), side, side), networks, False, True) <= MAX_BYTES
+    ]
+    return max(fit, default=min(sides))
 
 
 class Whole(NamedTuple):

@@ -63,6 +63,7 @@ def test_the_drawer_closes_over_the_page_that_was_chosen_and_figures_are_uncover
     phone.get_by_test_id("stExpandSidebarButton").tap()
     drawer = phone.get_by_test_id("stSidebar")
     expect(drawer).to_be_in_viewport()
+    assert phone.get_by_test_id("stMain").bounding_box()["width"] == 390  # covered, not squeezed
     phone.get_by_test_id("stSidebarNavLink").filter(has_text=re.compile("^Results$")).tap()
     expect(phone.get_by_role("heading", level=1)).to_have_text("Do the networks keep what the papers say?")
     expect(drawer).not_to_be_in_viewport()

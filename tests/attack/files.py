@@ -140,7 +140,7 @@ def bombs(scale=1.0):
     )
 
     smallest = b"P5 1 1 255\n\0" * size(30_000_000)
-    yield "PGM, 30 million pictures of a pixel", [("a.pgm", smallest)], "a burst has up to 32"
+    yield "PGM, 30 million pictures of a pixel", [("a.pgm", smallest)], None
 
     header = npz(frames=np.zeros((2, 1, 1), np.float32))
     assert header
@@ -155,7 +155,7 @@ def bombs(scale=1.0):
         for _ in range(size(60_000_000) // 100_000):
             member.write(bytes(400_000))
         member.write(bytes(size(60_000_000) % 100_000 * 4))
-    yield "NPZ, 60 million frames of 1x1", [("a.npz", file.getvalue())], "frames; a burst has up to 32"
+    yield "NPZ, 60 million frames of 1x1", [("a.npz", file.getvalue())], None
 
     values = size(95_000_000)
     directory = struct.pack("<2sHIH", b"II", 42, 8, 2)
@@ -174,7 +174,8 @@ def bombs(scale=1.0):
 
     file = io.BytesIO()
     gray.save(file, "TIFF", save_all=True, append_images=[gray] * size(3000))
-    yield "TIFF, 3,000 pages", [("a.tif", file.getvalue())], "a burst has up to 32"
+    many = "a burst has up to 32" if scale == 1 else None
+    yield "TIFF, 3,000 pages", [("a.tif", file.getvalue())], many
 
     zeros = zlib.compress(bytes(size(400_000_000)), 9)
     icc = chunk(b"iCCP", b"a\0\0" + zeros) + chunk(b"zTXt", b"a\0\0" + zeros)

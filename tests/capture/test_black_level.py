@@ -138,3 +138,11 @@ def test_the_darkest_parts_have_their_say_within_what_noise_allows():
     assert dark.range == (153, 258) and dark.best(whole=True) == 256
     assert BlackFit(157, 2, 700, 9.4, unsure=3, brightest=3700).best(whole=True) in (200, 256)
     assert BlackFit(95, 1, 700, 1, unsure=1, brightest=3700).best(whole=True) == 100
+
+
+def test_of_numbers_that_noise_allows_one_that_makers_add_is_taken():
+    """As found on a still scene whose darkest parts have some light: a black of 256, read noise of 1.7 electrons."""
+    fit = BlackFit(242.7, 1.21, darkest=292.7, shot_gain=11.6, typical=1632.0, unsure=1.23, brightest=3527.0)
+    low, high = fit.range
+    assert low < 256 < 292 < high and fit.best(whole=True) == 256
+    assert fit.best(whole=False) == 292.7

@@ -182,7 +182,6 @@ def test_files_on_disk_that_are_none_are_refused(tmp_path):
 def test_every_limit_is_said_and_comes_from_the_environment(monkeypatch):
     wide = Limits()
     for variable, value, sentence in (
-        ("KPNVIZ_MAX_FRAMES", "2", "there are 3 frames; a burst has up to 2"),
         ("KPNVIZ_MAX_MEGAPIXELS", "0.00001", "limit is 1e-05 megapixels"),
         ("KPNVIZ_MAX_FILE_MEGABYTES", "0.00001", "the limit of one file is 1e-05 MB"),
         ("KPNVIZ_MAX_MEGABYTES", "0.0002", "beyond 0.0002 MB"),
@@ -242,7 +241,10 @@ LEVELS = {"frames": np.full((2, 6, 7), 0.5)}
         (LEVELS | {"read_std": "a", "shot_gain": 0.1}, "n.npz: read_std has dtype <U1"),
         (LEVELS | {"white_level": 1e300}, "n.npz: white_level is 1e\\+300"),
         (LEVELS | {"shifts": np.full((2, 2), np.nan)}, "n.npz: shifts are not"),
-        ({"frames": np.zeros((1000, 1, 1))}, "n.npz: frames holds 1000 frames; a burst has up to 32"),
+        (
+            LEVELS | {"frames": np.zeros((33, 6, 7)), "read_std": 0.1},
+            "there are 33 frames; a burst has up to 32",
+        ),
         ({"frames": np.zeros((2, 0, 7))}, "n.npz: frames has 7x0 pixels"),
     ],
 )

@@ -117,3 +117,33 @@ def test_displacements_between_the_middles_of_cells_are_interpolated():
     y, x = np.arange(6 * CELL), np.arange(9 * CELL)
     expected = np.stack(np.broadcast_arrays(0.3 * y[:, None] - 2, 0.1 * x - 0.2 * y[:, None]), axis=-1)
     np.testing.assert_allclose(at_places(field, y, x), expected, atol=1e-5)
+
+
+def lines_of_text(width):
+    """One line of strokes and gaps, 0 and 1, every 12 pixels, as of a page: [H + 60, width]."""
+    rng = np.random.default_rng(5)
+    line = np.zeros((12, width))
+    line[2:10] = np.kron(rng.random((4, -(-width // 2))) < 0.5, np.ones((2, 2)))[:, :width]
+    return np.tile(1 - line, (-(-(H + 60) // 12), 1))[: H + 60]
+
+
+@pytest.mark.parametrize("gain", [1, 4])
+def test_of_lines_that_repeat_the_nearest_is_taken(gain):
+    """Each tile fits as well 12 pixels higher; and nearly all patches hold edges, or white that is cut off."""
+    noise, rng = NoiseModel.for_gain(gain), np.random.default_rng(0)
+    scene = ndimage.gaussian_filter(lines_of_text(W + 60), 0.5)
+    moves = [(0, 0), (3, -2), (-4, 1), (2, 4), (-2.5, -3.5)]
+    frames = [
+        np.minimum(
+            noise.add_to(ndimage.shift(scene, move, order=3, mode="mirror")[30 : H + 30, 30 : W + 30], rng), 1
+        )
+        for move in moves
+    ]
+    stack = FrameStack(np.array(frames, np.float32)[:, None], tuple(range(5)), tuple("01234"))
+    own = prepare(stack, reference=0)
+    assert not own.left_out
+    errors = np.abs(own.motion - np.array(moves)[:, None, None]).max(axis=-1)
+    assert np.quantile(errors, 0.95) < 1  # at the edges a line may be another
+    found = own.noise_of()[0]
+    at_white = [(n.read_std**2 + n.shot_gain) ** 0.5 for n in (found, noise)]
+    assert 1 / 4 < at_white[0] / at_white[1] < 4

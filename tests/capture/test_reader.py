@@ -8,6 +8,7 @@ import signal
 import struct
 import tempfile
 import warnings
+import zipfile
 import zlib
 
 import numpy as np
@@ -227,9 +228,24 @@ def test_limits_are_checked_before_anything_is_decoded():
         read_frames([("a.png", data)], Limits(pixels=100))
     with pytest.raises(ValueError, match="there are no frames"):
         read_frames([])
-    with pytest.raises(ValueError, match="33 frames|one frame too many"):
-        read_frames([(f"{i}.png", data) for i in range(33)])
     assert len(read_frames([(f"{i}.png", data) for i in range(32)])) == 32
+
+
+def test_of_too_many_files_the_first_are_read():
+    data = pillow(RGB8, "PNG")
+    for count in (33, 40):
+        files = [(f"{i}.png", data) for i in range(count)]
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            for name, one in files:
+                archive.writestr(name, one)
+        # Files that are not read count to no limit.
+        for given in (files, iter(files), [("a.zip", zipped.getvalue())]):
+            limits = Limits(total_bytes=36 * len(data) + len(zipped.getvalue()))
+            stack = read_frames(given, limits if given is files else None)
+            assert [name.removeprefix("a.zip/") for name in stack.names] == [name for name, _ in files[:32]]
+            sentence = f"Of {count} files the first 32 are read; a burst has up to 32 (KPNVIZ_MAX_FRAMES)."
+            assert sentence in stack.notes
 
 
 def test_limits_come_from_the_environment(monkeypatch):
@@ -805,3 +821,16 @@ def test_read_burst_warns_once_of_all_that_is_left_out_and_keeps_it_as_notes(tmp
     assert "2 frames are used, the sharpest" in " ".join(two.notes) and "as is stated" not in " ".join(
         two.notes
     )
+
+
+def test_overexposed_frames_are_not_taken_for_those_of_a_covered_lens():
+    rng = np.random.default_rng(0)
+    white = np.minimum(1 + 0.03 * rng.standard_normal((3, 64, 80)), 1)
+    dark = 0.002 + 0.01 * rng.standard_normal((3, 64, 80))
+    for light, said in (
+        (white, "Much of the frames is at white"),
+        (dark, "nothing but noise, as with the cap"),
+    ):
+        stack = FrameStack(light.astype(np.float32)[:, None], (0, 1, 2), ("a", "b", "c"))
+        report = prepare(stack).report
+        assert said in report and "Left out" not in report

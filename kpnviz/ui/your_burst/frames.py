@@ -17,16 +17,19 @@ from kpnviz.ui.upload import Upload
 from kpnviz.ui.your_burst.meaning import numbers_of
 
 
+def sentence(note: str) -> str:
+    """Markdown of a note on the files, whole: an option of the command line is a control of this page."""
+    return plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 2000)
+
+
 def frames_of(burst: Upload) -> None:
     own, stack = burst.own, burst.own.stack
-    count = f"{len(stack)} frame{'s' if len(stack) > 1 else ''}"
-    st.subheader(f"{count} of {stack.width} × {stack.height} pixels", anchor=False)
+    used = len(set(own.order))
+    count = f"{used} of {len(stack)} frames," if used < len(stack) else f"{used} frame{'s' * (used > 1)} of"
+    st.subheader(f"{count} {stack.width} × {stack.height} pixels", anchor=False)
     st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
     for note in stack.notes:
-        # An option of the command line is a control of this page.
-        st.caption(
-            plain(re.sub(r"\(--(input|black|white)\b.*?\)", "under “What the numbers mean”", note), 400)
-        )
+        st.caption(sentence(note))
     if len(stack) > 1 and not stack.known:
         st.toggle(
             "Mend hot pixels and fixed columns",

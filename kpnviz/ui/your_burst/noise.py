@@ -71,7 +71,8 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 st.warning(caution)
         else:
             st.info(
-                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 400)}."
+                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 1000)}. "
+                "The table begins with a guess, whose source it names."
             )
     return noises
 
