@@ -90,7 +90,7 @@ class OwnBurst:
                 dx)
     left_out    frames of the stack that were not found in the reference
     chosen      whether somebody chose the reference
-    white       those of them that are white in large part, so that nobody knows what they show
+    white       those of them, or of frames that show no scene, that are white in large part
     unmended    whether the sensor's defects were left as they are, as somebody chose
     layers      of what is near and far, where they move otherwise: pixels that have a displacement of their own
     empty       whether the frames show nothing but noise, so that no motion is looked for
@@ -159,7 +159,11 @@ class OwnBurst:
             text += (
                 f" There are {total} frames for a network of {len(self.order)}: {twice} places repeat frames."
             )
-        if self.empty:
+        if self.empty and self.reference in self.white:
+            text += (
+                " Much of the frames is at white, and they show no scene beside it: no motion is looked for."
+            )
+        elif self.empty:
             text += (
                 " The frames show nothing but noise, as with the cap on the lens or of an even wall: no motion is "
                 "looked for."
@@ -194,7 +198,7 @@ class OwnBurst:
         for which, one, many in (
             (self.left_out - self.white, f"it was {lost}", f"they were {lost}"),
             (
-                self.white,
+                self.left_out & self.white,
                 "it could not be aligned, with much of it at white",
                 "they could not be aligned, with much of them at white",
             ),

@@ -121,7 +121,11 @@ def prepare(
         left_out=lost,
         chosen=chosen,
         unmended=mend is False and own,
-        white=frozenset(i for i in lost if contact_sheet(stack, i, saturated=True).mean() > _MUCH_WHITE),
+        white=frozenset(
+            i
+            for i in (range(total) if empty else lost)
+            if contact_sheet(stack, i, saturated=True).mean() > _MUCH_WHITE
+        ),
         layers=places.layers(stack, reference, noise, between),
         empty=empty,
         fine=places.fine,

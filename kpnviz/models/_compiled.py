@@ -150,14 +150,30 @@ def plain_factors(
     sharpness  over frames, and over the displacements along an axis
     """
     N, rows, h, w = plain.shape
+    make, out = plain_in_blocks(N, rows // 2, costs, steps, sharpness, left), plain.reshape(-1)
+    in_threads(lambda y: make(slice(y, y + 1), slice(0, w), out, h * w, y * w), h)
+
+
+def plain_in_blocks(
+    N: int,
+    K: int,
+    costs: np.ndarray,
+    steps: Sequence[int],
+    sharpness: tuple[float, float],
+    left: np.ndarray,
+) -> MakeFactors:
+    """A function that makes the factors of :func:`plain_factors`, and fills `left`, where it is called for some."""
     apart, of_frames, along = np.array(steps, dtype=np.int64), *(np.float32(x) for x in sharpness)
-    flat, flat_left = plain.reshape(-1), left.reshape(-1)
-    windows = 2 if steps[2] else 1
+    flat_left, width, windows = left.reshape(-1), left.shape[1], 2 if steps[2] else 1
 
-    def run(y: int) -> None:
-        _row_of_plain_factors(costs, apart, windows, y, h, w, N, rows // 2, of_frames, along, flat, flat_left)
+    def make(rows: slice, columns: slice, out: np.ndarray, plane: int, at: int) -> None:
+        for r, y in enumerate(range(rows.start, rows.stop)):
+            _row_of_plain_factors(
+                costs, apart, windows, y, columns.start, columns.stop, N, K, of_frames, along, out, plane,
+                at + r * (columns.stop - columns.start), flat_left, y * width,
+            )  # fmt: skip
 
-    in_threads(run, h)
+    return make
 
 
 def _padded(weight: Tensor) -> np.ndarray:
@@ -490,10 +506,12 @@ def _least(x, at, count, out, to):
 
 
 @_compiled
-def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frames, along, out, left):
-    """Row y of the kernels [N, 2K, h, w] and of left [h, w]."""
+def _row_of_plain_factors(
+    costs, apart, windows, y, begin, end, frames, side, of_frames, along, out, plane, at, left, to_left
+):
+    """Columns begin ... end - 1 of row y of the kernels, into out [N, 2K, plane] from `at` on, and of left."""
     two = np.uintp(2)
-    N, K, P = np.uintp(frames), np.uintp(side), np.uintp(h * w)
+    N, K, P = np.uintp(frames), np.uintp(side), np.uintp(plane)
     total = np.zeros(N * two * K * _BLOCK, np.float32)
     least, share = np.empty(N * two * _BLOCK, np.float32), np.empty(N * _BLOCK, np.float32)
     best, sums, power = (
@@ -502,13 +520,13 @@ def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frame
         np.empty(_BLOCK, np.float32),
     )
     squares = np.empty(two * _BLOCK, np.float32)
-    for x in range(0, w, BLOCK):
-        n = np.uintp(min(BLOCK, w - x))
+    for x in range(begin, end, BLOCK):
+        n = np.uintp(min(BLOCK, end - x))
         first = np.uintp(apart[0] + y * apart[4] + x * apart[5])
         for i in range(N):
             for r in range(two * K):
-                at = first + i * np.uintp(apart[1]) + r * np.uintp(apart[3])
-                _add_costs(costs, at, np.uintp(apart[2]), windows, n, total, (i * two * K + r) * _BLOCK)
+                here = first + i * np.uintp(apart[1]) + r * np.uintp(apart[3])
+                _add_costs(costs, here, np.uintp(apart[2]), windows, n, total, (i * two * K + r) * _BLOCK)
             for axis in range(two):
                 _least(total, (two * i + axis) * K * _BLOCK, K, least, (two * i + axis) * _BLOCK)
             a, b = i * _BLOCK, two * i * _BLOCK
@@ -527,10 +545,10 @@ def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frame
         _fill(power, np.uintp(0), np.float32(0), _BLOCK)
         for i in range(N):
             for axis in range(two):
-                at, a = (two * i + axis) * K * _BLOCK, (two * i + axis) * _BLOCK
+                own, a = (two * i + axis) * K * _BLOCK, (two * i + axis) * _BLOCK
                 _fill(sums, np.uintp(0), np.float32(0), _BLOCK)
                 for r in range(K):
-                    b = at + r * _BLOCK
+                    b = own + r * _BLOCK
                     for p in range(_BLOCK):
                         part = _exp(along * (least[a + p] - total[b + p]))
                         total[b + p] = part
@@ -541,7 +559,7 @@ def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frame
                 square = axis * _BLOCK
                 _fill(squares, square, np.float32(0), _BLOCK)
                 for r in range(K):
-                    b, to = at + r * _BLOCK, ((two * i + axis) * K + r) * P + np.uintp(y * w + x)
+                    b, to = own + r * _BLOCK, ((two * i + axis) * K + r) * P + np.uintp(at + x - begin)
                     for p in range(_BLOCK):
                         part = sums[p] * total[b + p]
                         total[b + p] = part
@@ -550,6 +568,6 @@ def _row_of_plain_factors(costs, apart, windows, y, h, w, frames, side, of_frame
                         out[to + p] = total[b + p]
             for p in range(_BLOCK):
                 power[p] += squares[p] * squares[_BLOCK + p]
-        to = np.uintp(y * w + x)
+        to = np.uintp(to_left + x)
         for p in range(n):
             left[to + p] = np.sqrt(power[p]) / np.float32(N)

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpnviz.kernels import KernelField, factor_channels
-from kpnviz.local_conv import MakeFactors, local_conv
+from kpnviz.local_conv import MakeFactors, local_conv, made_in_blocks
 from kpnviz.matching import matching_costs, window_sides
 from kpnviz.models.kpn import ModelConfig, Part, PredictRows, half_of, reflect_to_multiple, widened
 from kpnviz.models.unet import Filters, UNet, compiled_for, he_normal_
@@ -193,11 +193,14 @@ class MatchingNetwork(nn.Module):
             costs = costs.view(
                 B, N, self.config.windows, self.rows, *costs.shape[-2:]
             )  # [B, N, J, rows, h, w]
-            plain, left = self._plain(costs)
-            inputs = F.pixel_unshuffle(self._scene(g, plain, left), 2)  # [B, 4 * 5, h, w]
             if self.config.direct:
-                image = local_conv(full, plain, (2 * self.reach + 1,), separable=self.config.separable)
-        del g, full, plain  # they are large, and not needed any more
+                plain, left = self._plain(costs)
+                mean, image = (self._applied(plain, frames) for frames in (g, full))
+                del plain
+            else:
+                mean, left = self._plain_mean(g, costs)
+            inputs = F.pixel_unshuffle(self._scene(g, mean, left), 2)  # [B, 4 * 5, h, w]
+        del g, full, mean  # they are large, and not needed any more
         whole = (slice(0, costs.shape[-2]), slice(0, costs.shape[-1]))
         # The encoders' 3x3 convolution needs one cell more on every side.
         seen, inner = (whole, whole) if self.config.direct else widened(half_of(part), 1, costs.shape[-2:])
@@ -229,6 +232,28 @@ class MatchingNetwork(nn.Module):
             return PredictRows(predict)
         return PredictRows(predict, self._in_blocks([x[0] for x in maps]))
 
+    def _plain_mean(self, frames: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames [B, N, H', W'] under kernels by matching alone: their mean [B, H', W'], and what :meth:`_plain` says
+        of its noise."""
+        if len(frames) == 1 and self.config.separable and compiled_for(costs):
+            from kpnviz.models._compiled import flat, plain_in_blocks  # imports numba
+
+            numbers, steps = flat(costs[0])
+            steps[2] = steps[2] if self.config.windows > 1 else 0
+            left = costs.new_empty(1, *costs.shape[-2:])
+            sharpness = _PLAIN_SHARPNESS, _PLAIN_SHARPNESS_1D
+            make = plain_in_blocks(
+                costs.shape[1], 2 * self.reach + 1, numbers, steps, sharpness, left[0].numpy()
+            )
+            mean = made_in_blocks(frames[0], make, (2 * self.reach + 1,))
+            if mean is not None:
+                return mean[None], left
+        plain, left = self._plain(costs)
+        return self._applied(plain, frames), left
+
+    def _applied(self, plain: Tensor, frames: Tensor) -> Tensor:
+        return local_conv(frames, plain, (2 * self.reach + 1,), separable=self.config.separable)
+
     def _plain(self, costs: Tensor) -> tuple[Tensor, Tensor]:
         """Costs [B, N, J, rows, h, w] -> kernels by matching alone [B, N, rows, h, w], and the standard deviation of
         the noise that they leave, in units of a frame's [B, h, w]."""
@@ -257,10 +282,10 @@ class MatchingNetwork(nn.Module):
         v, h = (torch.softmax(-_PLAIN_SHARPNESS_1D * costs, 2) for costs in (vertical, horizontal))
         return torch.cat((share * v, h), 2)
 
-    def _scene(self, g: Tensor, plain: Tensor, left: Tensor) -> Tensor:
+    def _scene(self, g: Tensor, mean: Tensor, left: Tensor) -> Tensor:
         """The trunk's inputs, [B, 5, H', W']: reference, matched mean (fine and wide), the noise left in it,
         brightness."""
-        mean = local_conv(g, plain, (2 * self.reach + 1,), separable=self.config.separable)[:, None]
+        mean = mean[:, None]
         left = F.interpolate(left[:, None], scale_factor=2)
         base = F.pad(mean, (_BASE // 2,) * 4, mode="replicate")
         for box in ((_BASE, 1), (1, _BASE)):

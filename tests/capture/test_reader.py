@@ -821,3 +821,16 @@ def test_read_burst_warns_once_of_all_that_is_left_out_and_keeps_it_as_notes(tmp
     assert "2 frames are used, the sharpest" in " ".join(two.notes) and "as is stated" not in " ".join(
         two.notes
     )
+
+
+def test_overexposed_frames_are_not_taken_for_those_of_a_covered_lens():
+    rng = np.random.default_rng(0)
+    white = np.minimum(1 + 0.03 * rng.standard_normal((3, 64, 80)), 1)
+    dark = 0.002 + 0.01 * rng.standard_normal((3, 64, 80))
+    for light, said in (
+        (white, "Much of the frames is at white"),
+        (dark, "nothing but noise, as with the cap"),
+    ):
+        stack = FrameStack(light.astype(np.float32)[:, None], (0, 1, 2), ("a", "b", "c"))
+        report = prepare(stack).report
+        assert said in report and "Left out" not in report
