@@ -708,25 +708,35 @@ def write_dng(
     return write_tiff(codes, exif=exif, dng_tags=tags, software=software)
 
 
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+
+
 def write_tiff(
     codes: np.ndarray,
     icc: bytes = b"",
     exif: bytes = b"",
     dng_tags: Sequence[tuple[int, Any, int, Any, bool]] = (),
     software: str = "",
+    wide: int = 1,
 ) -> bytes:
     """A TIFF of codes [H, W] or [H, W, 3], uint16 or float32, deflated, with a color profile, EXIF and the program's
-    name; with dng_tags a DNG, not packed."""
+    name; with dng_tags a DNG, not packed.
+
+    wide   how many pixels of the file that the EXIF is of are one here: how large a pixel is, is said in it"""
     import tifffile  # here: whoever reads photos does without
 
     tags: list[tuple[int, Any, int, Any, bool]] = [(_ICC, "B", len(icc), icc, True)] if icc else []
     inside: dict[int, Any] = {}
+    size: dict[str, Any] = {}
     if exif:
         read = Image.Exif()
         read.load(exif)
         for tag, value in read.items():
             if isinstance(value, str) and value.isascii() and tag != _SOFTWARE_TAG:
                 tags.append((tag, "s", 0, value, True))
+        resolution = [float(read.get(tag, 0)) / wide for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+        if min(resolution) > 0:
+            size = {"resolution": tuple(resolution), "resolutionunit": int(read.get(_RESOLUTION_UNIT, 2))}
         inside = dict(read.get_ifd(_EXIF_DIRECTORY))
         if inside:
             tags.append((_EXIF_DIRECTORY + 1, "I", 1, 0, True))
@@ -735,7 +745,7 @@ def write_tiff(
     packed: dict[str, Any] = {} if dng_tags else {"compression": "zlib", "predictor": codes.dtype.kind == "u"}
     tifffile.imwrite(
         file, codes, photometric=photometric, metadata=None, byteorder="<", extratags=[*tags, *dng_tags],
-        software=software or False, **packed,
+        software=software or False, **packed, **size,
     )  # fmt: skip
     if dng_tags and codes.ndim == 2:  # tifffile writes LinearRaw with colors alone
         file.seek(0)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,13 @@ _DROPPED = (0x927C, 0x9101, 0x9102, 0xA001, 0xA002, 0xA003, 0xA005)
 _DESCRIPTION = 0x010E
 _OF_A_STACK = ("ImageJ=", "SCIFIO=", "<?xml", "<OME", "<MetaData", '{"shape"', "shape=")
 """How descriptions begin that say how a file's pages are frames; of one picture they are wrong."""
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _CM = 282, 283, 296, 3
+_OME_SIZE = re.compile(r'<Pixels[^>]* PhysicalSizeX="([\d.eE+-]{1,30})"')
+_OME_UNIT = re.compile(r'<Pixels[^>]* PhysicalSizeXUnit="([^"]{1,9})"')
+_IMAGEJ_UNIT = re.compile(r"\nunit=(\S{1,9})")
+_UNITS_A_CM = {"nm": 1e7, "mm": 10.0, "cm": 1.0} | dict.fromkeys(
+    ("µm", "μm", "um", "micron", r"\u00B5m"), 1e4
+)
 _MOST_EXIF, _MOST_VALUE = 32_000, 4_000  # bytes
 _MOST_PROFILE = 4_000_000
 _STRIP = 64  # rows that are converted at a time
@@ -51,7 +61,9 @@ def about(data: bytes) -> About:
             exif = Image.Exif()
             exif.load_from_fp(io.BytesIO(data))
             icc = exif.get(_ICC, b"")
-            return About(_exposure(exif), _kept(exif), icc if isinstance(icc, bytes) else b"")
+            return About(
+                _exposure(exif), _kept(exif, _pixel_size(exif)), icc if isinstance(icc, bytes) else b""
+            )
         with Image.open(
             io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "AVIF", *formats_of(data)[:1])
         ) as file:
@@ -78,8 +90,34 @@ def _exposure(exif: Image.Exif) -> float | None:
     return exposure if np.isfinite(exposure) and exposure > 0 else None
 
 
-def _kept(exif: Image.Exif) -> bytes:
-    """EXIF for a picture that was made of a file: who, when, with what and how; not how the file's pixels lie."""
+def _pixel_size(exif: Image.Exif) -> dict[int, Any]:
+    """Tags of the resolution of a TIFF, in pixels a cm where ImageJ or OME say how large a pixel is, else its own."""
+    said = str(exif.get(_DESCRIPTION, ""))
+    if "Â" in said or "Î" in said:  # UTF-8 that was taken for Latin-1
+        said = said.encode("latin-1", "replace").decode("utf-8", "replace")
+    x, y = (exif.get(tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    try:
+        if found := _OME_SIZE.search(said):
+            unit = _OME_UNIT.search(said)
+            a_cm = _UNITS_A_CM[unit[1] if unit else "µm"] / float(found[1])
+            return {_X_RESOLUTION: a_cm, _Y_RESOLUTION: a_cm, _RESOLUTION_UNIT: _CM}
+        if x is None or y is None or not min(float(x), float(y)) > 0:
+            return {}
+        if said.startswith("ImageJ=") and (named := _IMAGEJ_UNIT.search(said)):
+            a_cm = _UNITS_A_CM[named[1]]
+            return {
+                _X_RESOLUTION: float(x) * a_cm, _Y_RESOLUTION: float(y) * a_cm, _RESOLUTION_UNIT: _CM,
+            }  # fmt: skip
+        return {_X_RESOLUTION: x, _Y_RESOLUTION: y, _RESOLUTION_UNIT: int(exif.get(_RESOLUTION_UNIT, 2))}
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, OverflowError):
+        return {}
+
+
+def _kept(exif: Image.Exif, more: Mapping[int, Any] = MappingProxyType({})) -> bytes:
+    """EXIF for a picture that was made of a file: who, when, with what and how; not how the file's pixels lie.
+
+    more   tags that are kept as well
+    """
 
     def small(value: Any) -> bool:
         return len(value if isinstance(value, bytes | str | tuple) else b"") <= _MOST_VALUE
@@ -100,6 +138,8 @@ def _kept(exif: Image.Exif) -> bytes:
         }
         if kept:
             new[directory] = kept
+    for tag, value in more.items():
+        new[tag] = value
     if not len(new):
         return b""
     data = new.tobytes()

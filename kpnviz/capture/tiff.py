@@ -36,6 +36,7 @@ _SIGNED, _FLOAT = 2, 3
 _BLACK_IS_0, _RGB = 1, 2
 _BIG_ENDIAN_BIG_TIFF = b"MM\0+"  # Pillow opens none
 _OF_MICROSCOPES = "those of microscopes are"
+_OF_DEPTHS = "its pictures lie along Z: planes of focus are no burst, as they do not show one scene"
 _MOST_PAGES = 1000  # so many are counted
 
 
@@ -70,7 +71,8 @@ def frames_of_tiff(label: str, data: bytes, limits: Limits) -> Frames:
     try:
         # _multifile: a file of OME may name others, and those on the server are nobody's business.
         with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
-            described = file.is_imagej or file.is_ome
+            is_ome = bool(file.is_ome)
+            described = file.is_imagej or is_ome
             if pages == 1 and not described:
                 return Frames(1, iter([_page(label, data, limits, 0)]))
             first, all_pages = file.pages.first, cast(Sequence[Any], file.pages)
@@ -102,7 +104,7 @@ def frames_of_tiff(label: str, data: bytes, limits: Limits) -> Frames:
         else []
     )
     if described and not left_out:
-        order, more = _order(label, axes, shape, pages, limits)
+        order, more = _order(label, axes, shape, pages, limits, is_ome)
         notes += more
     check_count(label, len(order), limits)
     if pages == 1 and len(order) > 1:  # ImageJ's stack in one page: the numbers lie one after the other
@@ -125,7 +127,7 @@ def _tags_of(label: str, data: bytes) -> dict[int, tuple[int, ...]]:
 
 
 def _order(
-    label: str, axes: str, shape: tuple[int, ...], pages: int, limits: Limits
+    label: str, axes: str, shape: tuple[int, ...], pages: int, limits: Limits, is_ome: bool
 ) -> tuple[list[list[int]], list[str]]:
     """Of each frame, the pages that are its channels; what of the file is left out."""
     lead = dict(zip(axes, shape, strict=True))
@@ -141,12 +143,13 @@ def _order(
         sizes = " and ".join(f"{lead[axis]} along {axis}" for axis in long)
         raise FileError(f"{label} holds pictures along {len(long)} axes ({sizes}); save one series of frames")
     index = np.arange(number).reshape(tuple(lead.values()))
+    notes = [_OF_DEPTHS] if long == ["Z"] and is_ome else []
     if not long or "C" not in lead:
-        return [[int(i)] for i in index.ravel()], []
+        return [[int(i)] for i in index.ravel()], notes
     by_frame = np.moveaxis(index, list(lead).index("C"), -1).reshape(-1, lead["C"])
     if lead["C"] in (1, 3):
-        return by_frame.tolist(), []
-    return by_frame[:, :1].tolist(), [f"it has {lead['C']} channels, of which the first is read"]
+        return by_frame.tolist(), notes
+    return by_frame[:, :1].tolist(), [*notes, f"it has {lead['C']} channels, of which the first is read"]
 
 
 def _stack(

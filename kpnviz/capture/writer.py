@@ -15,13 +15,15 @@ import numpy as np
 
 from kpnviz.burst import Burst
 from kpnviz.capture.reader import FORMAT, METADATA
+from kpnviz.color import displayed
 from kpnviz.limits import MAX_JSON_BYTES
 from kpnviz.noise import NoiseModel
 from kpnviz.paths import locked, unfinished
-from kpnviz.pictures import write_png16
+from kpnviz.pictures import SOFTWARE, icc_profile, write_dng, write_png16, write_tiff
 from kpnviz.text import escaped
 
 if TYPE_CHECKING:
+    from kpnviz.capture.frame_stack import FrameStack
     from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.denoise import FrameSource
 
@@ -148,6 +150,62 @@ def write_aligned(folder: Path, burst: OwnBurst, view: FrameSource) -> None:
                 yield name, write_png16(frame[..., 0] if channels == 1 else frame)
 
         _write(Path(folder), pictures(), metadata)
+
+
+def check_counts(stack: FrameStack) -> None:
+    """ValueError for files whose numbers are no counts in proportion to light."""
+    if stack.encoded or stack.meaning is None:
+        what = "sRGB-encoded" if stack.encoded else "what the file says of them"
+        raise ValueError(
+            f"--counts: the numbers of {stack.names[0]} are {what}, no counts of a sensor; --float writes linear light"
+        )
+
+
+def levels_of(stack: FrameStack) -> tuple[float, float]:
+    """(black, span) of linear light as `encoded` writes it in floating point: number = black + span * light."""
+    black, white = stack.levels or (0.0, 1.0)
+    return black - stack.taken_off * (white - black), white - black
+
+
+def encoded(
+    picture: np.ndarray,
+    stack: FrameStack,
+    reference: int,
+    suffix: str,
+    linear: bool,
+    floating: bool = False,
+    counts: bool = False,
+) -> bytes:
+    """A picture [C, H, W] as a file: with a color profile, unless colors are a camera's, and the EXIF of the reference.
+
+    A .dng is linear light in the camera's colors, black and white such that nothing is clipped.
+
+    linear   linear light, else sRGB-encoded;  floating   32 bits, not clipped, else 16
+    counts   floating point in the numbers of the files, black + (white - black) * light
+    """
+    C, H, W = picture.shape
+    exif = stack.exif[reference] if stack.exif else b""
+    if suffix == ".dng":
+        black, span = code_levels(float(picture.min()), float(picture.max()))
+        dng = np.stack([_coded(plane, black, span) for plane in picture], -1)
+        matrix, balance = stack.rendering or (None, None)
+        gray = dng[..., 0] if C == 1 else dng
+        return write_dng(gray, (black, black + span), matrix, balance, exif, SOFTWARE)
+    codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
+    zero, one = levels_of(stack) if counts else (0.0, 1.0)
+    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
+        if floating:
+            codes[..., c] = (plane + np.float32(stack.taken_off)) * np.float32(one) + np.float32(zero)
+        else:
+            values = np.clip(plane, 0, 1) if linear else displayed(plane, stack.white_level)
+            codes[..., c] = np.rint(values * _TOP)
+    of_a_camera = linear and C == 3 and stack.weights is None
+    icc = b"" if of_a_camera or counts else icc_profile(C == 1, linear)
+    codes = codes[..., 0] if C == 1 else codes
+    if suffix == ".png":
+        return write_png16(codes, icc, exif, SOFTWARE)
+    wide = stack.codes.shape[-1] // stack.width  # 2 of a mosaic
+    return write_tiff(codes, icc, exif, software=SOFTWARE, wide=wide)
 
 
 _STRIP_NUMBERS = 20_000_000  # that are in memory at a time

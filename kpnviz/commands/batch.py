@@ -301,7 +301,7 @@ def plan(
     settings = {"weights": weights} | {name: getattr(options, name) for name in names}
     if options.color:
         settings["channels"] = options.channels or "shared"
-    more = ("input", "black", "white", "float", "reference")
+    more = ("input", "black", "white", "float", "counts", "reference")
     settings |= {name: getattr(options, name) for name in more if getattr(options, name) not in (None, False)}
     if options.defects != "auto":
         settings["defects"] = options.defects

@@ -100,8 +100,9 @@ def add_commands(commands: Any) -> None:
         "denoise",
         "denoise a burst of any size",
         "  kpnviz denoise burst -o clean.png\n"
-        "  kpnviz denoise IMG_*.dng -o clean.tif --color\n"
-        "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --color --model kpn-l5\n"
+        "  kpnviz denoise IMG_*.dng -o clean.tif\n"
+        "  kpnviz denoise a.jpg b.jpg c.jpg -o clean.png --noise auto --gray --model kpn-l5\n"
+        "  kpnviz denoise cells.tif -o clean.tif --counts   # in the counts of the file\n"
         "  kpnviz denoise --each bursts -o clean          # every burst in a folder, each to its own picture\n"
         "Without --noise, files that know their noise (burst.json, DNG) are believed; else it is estimated.\n"
         "--each: a burst is a folder with pictures or a file of several frames, at any depth; bursts/a/b becomes\n"
@@ -124,11 +125,24 @@ def add_commands(commands: Any) -> None:
         "--format", choices=("png", "tif", "dng"), help="with --each: of the pictures that are written (png)"
     )
     add_workers(denoise, "with --each: bursts")
-    add_color(denoise, "R, G and B, not luminance")
+    which = denoise.add_mutually_exclusive_group()
+    which.add_argument(
+        "--gray", dest="color", action="store_false", help="luminance alone, of files in color"
+    )
+    add_color(which, "R, G and B, where the files have them (as they are denoised anyhow)")
+    denoise.set_defaults(color=True)
     _add_channels(denoise)
     denoise.add_argument("--linear", action="store_true", help="write linear light instead of sRGB")
     denoise.add_argument(
-        "--float", action="store_true", help="write linear light in 32-bit floating point, not clipped (.tif)"
+        "--float",
+        action="store_true",
+        help="write linear light in 32-bit floating point, black 0 and white 1, not clipped (.tif)",
+    )
+    denoise.add_argument(
+        "--counts",
+        action="store_true",
+        help="write the numbers of the files, as a sensor's counts, in 32-bit floating point: black + value of --float "
+        "* (white - black) (.tif)",
     )
     denoise.add_argument(
         "--aligned",
@@ -183,6 +197,9 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
     add_method(which, "a method of your own instead, which gets the whole burst at once")
+    parser.add_argument(
+        "--verbose", action="store_true", help="say the shift of every frame, and what it leaves where"
+    )
 
 
 def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
@@ -231,7 +248,7 @@ def add_files(parser: argparse.ArgumentParser, count: str = "+") -> None:
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
-def add_color(parser: argparse.ArgumentParser, text: str) -> None:
+def add_color(parser: argparse._ActionsContainer, text: str) -> None:
     """Add --color."""
     parser.add_argument("--color", action="store_true", help=text)
     parser.add_argument("--colour", dest="color", action="store_true", help=argparse.SUPPRESS)
@@ -241,7 +258,7 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channels",
         choices=("shared", "each"),
-        help="with --color: one set of kernels for R, G and B, or each channel by itself, for three times the time "
+        help="in color: one set of kernels for R, G and B, or each channel by itself, for three times the time "
         "(shared)",
     )
 

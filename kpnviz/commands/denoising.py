@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,8 @@ from kpnviz.commands.terminal import say as _say
 from kpnviz.paths import check_output, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    import numpy as np
-
-    from kpnviz.capture.frame_stack import FrameStack
     from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.denoise import Denoiser, FrameSource
     from kpnviz.estimate import Estimate
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from kpnviz.noise import NoiseModel
 
 _COLORS = ("R", "G", "B")
+_MIDDLE_GRAY = 0.18
 ALIGN = {"auto": None, "on": True, "off": False}
 DEFECTS = {"auto": None, "mend": True, "keep": False}
 """The values of --align and of --defects, and those of capture.prepare.prepare."""
@@ -33,7 +32,7 @@ _OF_SHADES = "state the numbers of black and white (--black, --white), or write 
 def check_options(options: argparse.Namespace) -> None:
     """ValueError for options that do not go together."""
     if getattr(options, "channels", None) and not options.color:
-        raise ValueError("--channels is of R, G and B: it comes with --color")
+        raise ValueError("--channels is of R, G and B: it comes with --color, and not with --gray")
     given = (options.read_std, options.shot_gain)
     if (given[0] is None) != (given[1] is None):
         raise ValueError("--read-std and --shot-gain come together: the noise is both")
@@ -142,22 +141,24 @@ def open_burst(
     channels = list(range(stack.channels)) if options.color else [GRAY]
     found = results(lambda channel: noise_of(options, burst, channel), channels)
     noises, sources, cautions = zip(*found, strict=True)
+    names = (
+        ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
+    )
+    say(verdict(burst, noises[len(noises) // 2], sources[len(noises) // 2]))
     for note in stack.notes:
         say(note)
     say(burst.report)
     aligned = min(stack.height, stack.width) >= LEAST_ALIGNED and not burst.empty
     for i, shift in enumerate(burst.shifts):
-        if i != burst.reference and aligned:
+        if i != burst.reference and aligned and options.verbose:
             say(f"{stack.names[i]}: {shift}")
-    for line in burst.remaining_report.splitlines():
+    left = burst.remaining_report.splitlines() if options.verbose else [burst.remaining_sentence]
+    for line in filter(None, left):
         say(line)
     residual, helping = burst.remaining()
-    names = (
-        ["gray"] if channels == [GRAY] else [_COLORS[c] for c in channels] if len(channels) > 1 else ["gray"]
-    )
     for name, noise, source in zip(names, noises, sources, strict=True):
         say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
-    for caution in dict.fromkeys(filter(None, cautions)):
+    for caution in said_once(names, cautions):
         say(caution)
     report = {
         "model": reader.name,
@@ -187,6 +188,27 @@ def open_burst(
     return reader, burst, channels, list(noises), report
 
 
+def verdict(burst: OwnBurst, noise: NoiseModel, source: str) -> str:
+    """How many frames are used, and how strong the noise of the reference is."""
+    used, total = len(set(burst.order)), len(burst.stack)
+    frames = f"{used} of {total} frames are" if total > 1 else "1 frame is"
+    white = burst.stack.white_level
+    share = (noise.read_std**2 + noise.shot_gain * _MIDDLE_GRAY * white) ** 0.5 / white
+    return f"{frames} used; noise of {share:.2%} of white at middle gray ({_MIDDLE_GRAY:.0%}), {source}."
+
+
+def said_once(names: Sequence[str], cautions: Sequence[str]) -> list[str]:
+    """Of sentences, each of a channel, those that differ by more than numbers; of some channels, with their names."""
+    alike: dict[str, list[int]] = {}
+    for i, caution in enumerate(cautions):
+        if caution:
+            alike.setdefault(re.sub(r"[\d.]+", "", caution), []).append(i)
+    return [
+        ("" if len(of) == len(names) else ", ".join(names[i] for i in of) + ": ") + cautions[of[0]]
+        for of in alike.values()
+    ]
+
+
 def noise_of(options: argparse.Namespace, burst: OwnBurst, channel: int) -> tuple[NoiseModel, str, str]:
     """The noise of a channel as the options say: the model, where it is from, and what is doubtful about it."""
     from kpnviz.noise import NoiseModel
@@ -211,8 +233,10 @@ def denoise_burst(
     suffix = options.output.suffix.lower()
     if suffix not in (".png", ".tif", ".tiff", ".dng"):
         raise ValueError(f"{options.output}: the picture is a .png, .tif, .tiff or .dng")
-    if options.float and suffix in (".png", ".dng"):
-        raise ValueError(f"{options.output}: --float writes floating point, which is a .tif")
+    floating = options.float or options.counts
+    if floating and suffix in (".png", ".dng"):
+        which = "--counts" if options.counts else "--float"
+        raise ValueError(f"{options.output}: {which} writes floating point, which is a .tif")
     check(options)
     if options.aligned:
         from kpnviz.capture.writer import check_aligned_folder
@@ -222,8 +246,11 @@ def denoise_burst(
 
     from kpnviz.capture.detail import lost_detail
     from kpnviz.capture.levels import shade_of
+    from kpnviz.capture.writer import check_counts, encoded, levels_of
 
     reader, burst, channels, noises, report = open_burst(options, denoiser, quiet)
+    if options.counts:
+        check_counts(burst.stack)
     if options.aligned:
         from kpnviz.capture.writer import write_aligned
 
@@ -238,71 +265,31 @@ def denoise_burst(
             progress=lambda share: bar.update(100 * share - bar.n),
             channels=options.channels or "shared",
         )
-    linear = options.linear or options.float or suffix == ".dng"
+    linear = options.linear or floating or suffix == ".dng"
     picture = estimate.image.reshape(shape)
     stack = burst.stack
     detail = lost_detail(picture, stack, burst.reference, channels, noises)
-    if not linear or stack.profile is not None:
+    if not linear or (stack.profile is not None and not options.counts):
         picture = stack.developed(picture)
     one_shade = ""
-    if not options.float and suffix != ".dng":
+    if not floating and suffix != ".dng":
         one_shade = shade_of(picture, 1 if linear else stack.white_level)
     if one_shade:
         one_shade += f": if it should not be, {_OF_SHADES}"
-    gray = ""
-    if stack.channels == 3 and len(channels) == 1:
-        gray = "The files are in color, and the picture is gray: --color keeps R, G and B."
-    numbers = ""
-    if (
-        options.float
-        and stack.meaning is not None
-        and stack.levels not in (None, (0.0, 1.0))
-        and not stack.taken_off
-    ):
-        black, white = stack.levels
-        numbers = f"White is written as 1. Numbers of the files are {black:g} + {white - black:.10g} × those written."
-    for note in filter(None, (gray, numbers, one_shade, detail and f"{detail} (--read-std, --shot-gain).")):
+    in_counts = ""
+    black, span = levels_of(stack)
+    if floating and not options.counts and not stack.encoded and (black, span) != (0, 1):
+        in_counts = (
+            f"Linear light is written, black 0 and white 1: number in the files = {black:.10g} + {span:.10g} × value. "
+            "--counts writes these numbers."
+        )
+    for note in filter(None, (one_shade, in_counts, detail and f"{detail} (--read-std, --shot-gain).")):
         if not quiet:
             _say(note)
         report["notes"].append(note)
-    write_atomically(options.output, encoded(picture, stack, burst.reference, suffix, linear, options.float))
-    report |= {"output": str(options.output), "encoding": "linear" if linear else "sRGB"}
+    write_atomically(
+        options.output, encoded(picture, stack, burst.reference, suffix, linear, floating, options.counts)
+    )
+    encoding = "counts" if options.counts else "linear" if linear else "sRGB"
+    report |= {"output": str(options.output), "encoding": encoding}
     return report | {"seconds": round(estimate.seconds, 3)}
-
-
-def encoded(
-    picture: np.ndarray, stack: FrameStack, reference: int, suffix: str, linear: bool, floating: bool = False
-) -> bytes:
-    """A picture [C, H, W] as a file: with a color profile, unless colors are a camera's, and the EXIF of the reference.
-
-    A .dng is linear light in the camera's colors, black and white such that nothing is clipped.
-
-    linear   linear light, else sRGB-encoded;  floating   32 bits, not clipped, else 16
-    """
-    import numpy as np
-
-    from kpnviz.capture.writer import code_levels
-    from kpnviz.color import displayed
-    from kpnviz.pictures import SOFTWARE, icc_profile, write_dng, write_png16, write_tiff
-
-    C, H, W = picture.shape
-    exif = stack.exif[reference] if stack.exif else b""
-    if suffix == ".dng":
-        black, span = code_levels(float(picture.min()), float(picture.max()))
-        dng = np.stack(
-            [np.clip(np.rint(plane * span + black), 0, 65535).astype(np.uint16) for plane in picture], -1
-        )
-        matrix, balance = stack.rendering or (None, None)
-        gray = dng[..., 0] if C == 1 else dng
-        return write_dng(gray, (black, black + span), matrix, balance, exif, SOFTWARE)
-    codes = np.empty((H, W, C), dtype=np.float32 if floating else np.uint16)
-    for c, plane in enumerate(picture):  # plane by plane: a large picture in float64 is large
-        if floating:
-            codes[..., c] = plane + np.float32(stack.taken_off)
-        else:
-            values = np.clip(plane, 0, 1) if linear else displayed(plane, stack.white_level)
-            codes[..., c] = np.rint(values * 65535)
-    of_a_camera = linear and C == 3 and stack.weights is None
-    icc = b"" if of_a_camera else icc_profile(C == 1, linear)
-    write = write_png16 if suffix == ".png" else write_tiff
-    return write(codes[..., 0] if C == 1 else codes, icc, exif, software=SOFTWARE)

@@ -7,8 +7,10 @@ denoised picture, one lens, and one of each look into it, also while other pages
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +30,7 @@ from kpnviz.capture.overviews import overview
 from kpnviz.capture.own_burst import OwnBurst
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural, read_frames
+from kpnviz.capture.writer import encoded
 from kpnviz.color import displayed
 from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
@@ -105,11 +108,13 @@ def fitting(upload: Upload, methods: Sequence[str], sides: Sequence[int]) -> int
 
 
 class Whole(NamedTuple):
-    """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; sentences
-    (without their period) where nearly all of it is of one shade, and where it has lost detail, or nothing."""
+    """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; its linear
+    light [C, H, W], on disk; sentences (without their period) where nearly all of it is of one shade, and where it has
+    lost detail, or nothing."""
 
     layers: Layers
     png: bytes
+    light: np.ndarray
     one_shade: str
     detail: str
 
@@ -394,9 +399,36 @@ def picture(
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
     detail = lost_detail(planes, mine.stack, mine.reference, channels, [noises[c] for c in channels])
-    kept = Whole(layers, png, shade_of(developed, white), detail)
+    kept = Whole(layers, png, _on_disk(planes), shade_of(developed, white), detail)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept
+
+
+def _on_disk(planes: np.ndarray) -> np.ndarray:
+    """The same numbers, mapped from a temporary file without a name: of large pictures they would fill the memory."""
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, np.float32, "w+", shape=planes.shape)
+    mapped[:] = planes
+    return mapped
+
+
+def in_counts(stack: FrameStack) -> bool:
+    """Whether the numbers of the files are in proportion to light, so that a picture may have such numbers, too."""
+    return stack.meaning is not None and not stack.encoded and stack.levels is not None
+
+
+def tiff(upload: Upload, light: np.ndarray) -> bytes:
+    """A denoised picture as TIFF of 32-bit floating point: in the numbers of the files (`in_counts`), else linear."""
+    stack = upload.own.stack
+    counts = in_counts(stack)
+    picture = light if counts or stack.profile is None else stack.developed(light)
+    return encoded(picture, stack, upload.own.reference, ".tif", linear=True, floating=True, counts=counts)
+
+
+def file_name(upload: Upload) -> str:
+    """How a denoised picture's file is called, less its suffix: after that of the reference."""
+    name = base_name(upload.own.stack.names[upload.own.reference]).split(", frame ")[0]
+    return f"{PurePosixPath(name).stem}-denoised"
 
 
 def kept_picture(

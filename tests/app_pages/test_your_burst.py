@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
@@ -425,13 +426,17 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expect(heading).to_have_count(0)
     page.get_by_role("link", name="Your burst").click()
     expect(heading).to_be_visible()
-    expect(page.get_by_text("Your burst of 9 files")).to_be_visible()
+    expect(page.get_by_text("Your burst of 8 frames")).to_be_visible()
     lens.evaluate(of_height, 96)
     with page.expect_response(re.compile("/tiles/.*/after/")) as response:
         page.get_by_role("button", name="Denoise", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download 16-bit PNG").click()
+        page.get_by_role("button", name="PNG, 16 bits").click()
     data = download.value.path().read_bytes()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="TIFF, linear").click()
+    assert download.value.suggested_filename == "frame_00-denoised.tif"
+    linear = tifffile.imread(download.value.path())
     # Its tile is what is downloaded, in 8 bits; what is clicked at comes into the lens, pinned.
     whole = page.locator(".whole")
     expect(whole.get_by_role("status")).to_have_text(re.compile("^[0-9]+ %$"))
@@ -457,6 +462,7 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
     expected = srgb_encode(np.clip(load(method)(synthesize(recipe)).image, 0, 1))
     written = read_picture("denoised.png", data, Limits()).codes[0] / 65535
     np.testing.assert_allclose(written, expected, atol=1e-3)
+    np.testing.assert_allclose(srgb_encode(np.clip(linear, 0, 1)), written, atol=1e-4)
     np.testing.assert_allclose(tile / 255, written, atol=0.51 / 255)
     page.get_by_role("button", name="Let it go").click()
     expect(page.get_by_role("heading", name="8 frames of 288 × 288 pixels")).to_be_visible()

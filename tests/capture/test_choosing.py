@@ -11,8 +11,7 @@ from kpnviz.capture.choosing import frames_among, largest_scene, listed, referen
 from kpnviz.capture.from_files import read_burst
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import files_of, read_frames
-from kpnviz.capture.writer import write_burst
-from kpnviz.commands.denoising import encoded
+from kpnviz.capture.writer import encoded, write_burst
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
 from kpnviz.photos import read_scene

@@ -160,6 +160,15 @@ def test_what_else_lies_in_a_tiff():
         read_frames([("a.tif", file.getvalue())])
 
 
+@pytest.mark.parametrize("axes, said", [("ZYX", True), ("TYX", False)])
+def test_planes_of_focus_are_said_to_be_no_burst(axes, said):
+    file = io.BytesIO()
+    light = LIGHT.astype(np.float32)
+    tifffile.imwrite(file, light, photometric="minisblack", metadata={"axes": axes}, ome=True)
+    notes = " ".join(read_frames([("a.ome.tif", file.getvalue())]).notes)
+    assert ("a.ome.tif: its pictures lie along Z: planes of focus" in notes) is said
+
+
 def test_a_file_of_ome_that_names_others_reads_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     secret = (LIGHT[:1] * 99).astype(np.uint8)

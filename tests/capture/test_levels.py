@@ -10,7 +10,7 @@ from kpnviz.capture.frame_stack import GRAY
 from kpnviz.capture.levels import find_levels, shade_of
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import read_frames
-from kpnviz.commands.denoising import encoded
+from kpnviz.capture.writer import encoded
 from kpnviz.limits import FileError
 from kpnviz.noise import NoiseModel
 from kpnviz.pictures import write_png16

@@ -15,6 +15,7 @@ from kpnviz.capture.from_files import read_burst
 from kpnviz.capture.reader import files_of, read_frames
 from kpnviz.capture.writer import write_burst
 from kpnviz.color import srgb_encode
+from kpnviz.commands.denoising import said_once
 from kpnviz.commands.main import main
 from kpnviz.denoise import Denoiser, load
 from kpnviz.limits import Limits
@@ -103,8 +104,14 @@ def test_an_odd_size_in_color(tmp_path, capsys):
     assert run("denoise", "burst", "-o", "shared.tif", "--color", "--tile", 64) == 0
     written = np.moveaxis(tifffile.imread(tmp_path / "shared.tif"), -1, 0)
     np.testing.assert_allclose(written / 65535, expected(denoiser(burst).image), atol=2e-3)
-    assert run("denoise", "burst", "-o", "x.png", "--channels", "each") == 1
-    assert "--channels is of R, G and B: it comes with --color" in capsys.readouterr().err
+    assert run("denoise", "burst", "-o", "plain.tif", "--tile", 64) == 0  # the files are in color
+    np.testing.assert_array_equal(np.moveaxis(tifffile.imread(tmp_path / "plain.tif"), -1, 0), written)
+    assert run("denoise", "burst", "-o", "gray.tif", "--gray") == 0
+    assert tifffile.imread(tmp_path / "gray.tif").shape == (133, 165)
+    assert run("denoise", "burst", "-o", "x.png", "--gray", "--channels", "each") == 1
+    assert (
+        "--channels is of R, G and B: it comes with --color, and not with --gray" in capsys.readouterr().err
+    )
 
 
 def test_kernels_are_those_of_the_whole_picture(tmp_path, capsys):
@@ -153,15 +160,54 @@ def test_own_photos_are_aligned_their_noise_estimated_and_their_frames_repeated(
     assert sum(report["undone"]) >= 1
     assert {row["source"] for row in report["noise"]} == {"estimated from the burst"}
     assert "sRGB-encoded" in output.err and "repeat frames" in output.err
-    assert (
-        run("denoise", *names, "-o", "off.png", "--align", "off", "--read-std", 0.03, "--shot-gain", 0.01)
-        == 0
-    )
+    assert "shift dy" not in output.err  # only with --verbose
+    given = ("--read-std", 0.03, "--shot-gain", 0.01)
+    assert run("denoise", *names, "-o", "off.png", "--align", "off", "--gray", *given) == 0
     said = capsys.readouterr().err
     assert (
         "noise of gray, given: read_std 0.03000" in said
         and "as strong as is stated (given): they show" in said
     )
+    # std = sqrt(0.03^2 + 0.01 * 0.18) = 0.05196
+    assert "3 of 3 frames are used; noise of 5.20% of white at middle gray (18%), given.\n" in said
+
+
+def test_counts_are_written_back_with_the_size_of_a_pixel(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    light = np.kron(rng.uniform(20, 900, (8, 9)), np.ones((8, 8)))
+    frames = np.rint(100 + rng.poisson(light, (4, 64, 72)) + rng.normal(0, 3, (4, 64, 72))).astype(np.uint16)
+    stack = ("a.tif", {"imagej": True, "resolution": (8.0, 8.0), "metadata": {"unit": "um"}})
+    sizes = "".join(f' PhysicalSize{axis}="0.125" PhysicalSize{axis}Unit="\u00b5m"' for axis in "XY")
+    ome = f'<?xml version="1.0"?><OME><Image><Pixels SizeX="72"{sizes}></Pixels></Image></OME>'
+    pages = ("b.tif", {"description": ome.encode(), "metadata": None})
+    for name, options in (stack, pages):
+        tifffile.imwrite(name, frames, photometric="minisblack", **options)
+        command = ["denoise", name, "--black", 100, "--white", 4095, "--input", "linear"]
+        assert run(*command, "--float", "-o", "float.tif") == 0
+        assert "number in the files = 100 + 3995 × value. --counts writes" in capsys.readouterr().err
+        assert run(*command, "--counts", "-o", "counts.tif", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["encoding"] == "counts"
+        counts = tifffile.imread("counts.tif")
+        np.testing.assert_allclose(counts, 100 + 3995 * tifffile.imread("float.tif"), rtol=1e-5)
+        assert counts.mean() == pytest.approx(frames.mean(), rel=0.02)
+        with tifffile.TiffFile("counts.tif") as file:
+            tags = file.pages.first.tags
+            assert tags["ResolutionUnit"].value == 3  # cm
+            # 0.125 µm are 80000 pixels a cm.
+            assert [np.divide(*tags[f"{axis}Resolution"].value) for axis in "XY"] == [80000, 80000]
+    (tmp_path / "c.png").write_bytes(pillow(rng.integers(9, 240, (64, 64), np.uint8), "PNG"))
+    assert run("denoise", "c.png", "-o", "c.tif", "--counts") == 1
+    assert "the numbers of c.png are sRGB-encoded, no counts of a sensor" in capsys.readouterr().err
+
+
+def test_what_is_said_of_every_channel_is_said_once():
+    sentences = (
+        "It looks 1.4 times as strong.",
+        "It looks 1.5 times as strong.",
+        "It looks 1.4 times as strong.",
+    )
+    assert said_once("RGB", sentences) == ["It looks 1.4 times as strong."]
+    assert said_once("RGB", ("", "Odd.", "Odd.")) == ["G, B: Odd."] and said_once("RGB", ("", "", "")) == []
 
 
 def test_ones_own_files_may_be_more_than_the_app_takes(tmp_path, capsys):
@@ -191,7 +237,7 @@ def test_a_network_of_any_number_of_frames_takes_all(tmp_path, capsys, count):
     checkpoints.save(tmp_path / "checkpoints" / "any.safetensors", tiny("kpn-l5"), {})
     burst = synthesize(BurstRecipe("city", (20, 30, 64, 70), frames=count, white_level=0.5))
     write_burst(tmp_path / "burst", burst)
-    assert run("denoise", "burst", "-o", "out.png", "--model", "any", "--json") == 0
+    assert run("denoise", "burst", "-o", "out.png", "--model", "any", "--json", "--verbose") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert len(set(report["frames"])) == count and "frame_01.png: shift" in output.err
@@ -207,7 +253,7 @@ def test_a_frame_of_another_scene_is_left_out_and_the_reference_can_be_chosen(tm
         frame = synthesize(BurstRecipe(photo, (80, 80, 96, 96), NoiseModel(0.01, 1e-3), frames=1, seed=i))
         codes = np.rint(255 * expected(0.1 + 0.8 * frame.frames[0])).astype(np.uint8)
         (tmp_path / f"{i}.png").write_bytes(pillow(codes, "PNG"))
-    assert run("denoise", *(f"{i}.png" for i in range(4)), "-o", "out.png", "--json") == 0
+    assert run("denoise", *(f"{i}.png" for i in range(4)), "-o", "out.png", "--json", "--verbose") == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert report["left_out"] == ["3.png"] and sorted(report["frames"]) == ["0.png", "1.png", "2.png"]
@@ -228,8 +274,7 @@ def test_raw_is_developed_in_color_and_kept_linear_on_request(tmp_path):
     assert run("denoise", "0.dng", "1.dng", "-o", "out.tif", "--color") == 0
     assert tifffile.imread(tmp_path / "out.tif").shape == (40, 48, 3)
     assert run("denoise", "0.dng", "1.dng", "-o", "linear.png", "--linear") == 0
-    with Image.open(tmp_path / "linear.png") as file:
-        assert np.asarray(file).mean() / 65535 == pytest.approx(900 / 3583, rel=0.2)
+    assert read16(tmp_path / "linear.png").mean() == pytest.approx(900 / 3583, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +392,7 @@ def test_a_turned_burst_is_laid_onto_its_reference_and_what_is_left_is_said(tmp_
     ]
     assert run(*command, "--rotation", 6, "--motion", "sub-pixel") == 0
     capsys.readouterr()
-    assert run("denoise", "burst", "-o", "out.png", "--align", "on", "--json") == 0
+    assert run("denoise", "burst", "-o", "out.png", "--align", "on", "--json", "--verbose") == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
     assert report["undone"] == [False, True, True] and min(report["bend"][1:]) > 3
@@ -382,7 +427,7 @@ def test_numbers_profiles_exif_floats_and_aligned_frames(tmp_path, capsys):
         codes = np.rint(np.clip(gains[i] * frame, 0, 1) * 4031 + 64).astype(np.uint16)
         data = write_png16(np.moveaxis(codes, 0, -1), b"", exif.tobytes())
         (tmp_path / "in" / f"{i}.png").write_bytes(data)
-    command = ["denoise", "in", "-o", "out.tif", "--color", "--json", "--black", 64]
+    command = ["denoise", "in", "-o", "out.tif", "--color", "--json", "--verbose", "--black", 64]
     assert run(*command, "--float", "--aligned", "aligned") == 0
     out, err = capsys.readouterr()
     report = json.loads(out)

@@ -8,7 +8,7 @@ import rawpy
 from PIL import Image
 
 from kpnviz.capture.reader import read_frames
-from kpnviz.commands.denoising import encoded
+from kpnviz.capture.writer import encoded
 
 from ..capture.picture_makers import dng, npy, pillow
 

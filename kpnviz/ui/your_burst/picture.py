@@ -59,7 +59,7 @@ def denoised_picture(
     if denoised is None:
         st.caption("Large pictures are done in tiles, with progress; it can be canceled.")
         return None
-    layers, png, one_shade, detail = denoised
+    layers, png, light, one_shade, detail = denoised
     if one_shade:
         st.warning(
             f"{one_shade}: if it should not be, say which numbers are black and white, under *What the numbers mean*."
@@ -76,7 +76,24 @@ def denoised_picture(
         )
         names = ("frame 0", title_of(method))
         whole_picture(layers, names, crop, OWN_WHOLE, lambda pixel: upload.look_at(burst, pixel, crop[2]))
-    st.download_button(
-        "Download 16-bit PNG", png, "denoised.png", "image/png", icon=":material/download:", on_click="ignore"
+    name, stack = upload.file_name(burst), burst.own.stack
+    numbers = "black 0, white 1"
+    if upload.in_counts(stack) and stack.levels is not None:
+        numbers = "the numbers of your files, black {:g}, white {:g}".format(*stack.levels)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, data, suffix, kind in (
+            ("PNG, 16 bits", png, "png", "png"),
+            ("TIFF, linear", lambda: upload.tiff(burst, light), "tif", "tiff"),
+        ):
+            st.download_button(
+                label,
+                data,
+                f"{name}.{suffix}",
+                f"image/{kind}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+    st.caption(
+        f"The PNG is sRGB-encoded, to be looked at; the TIFF is linear light in floating point: {numbers}."
     )
     return None
