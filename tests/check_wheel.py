@@ -24,7 +24,8 @@ print("kpnviz", kpnviz.__version__, "runs from the wheel,", len(denoisers), "net
 
 def files_in(folder: Path) -> set[str]:
     """Paths of the files in a folder, as seen from there, without compiled ones."""
-    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    files = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    return {str(p) for p in files if "__pycache__" not in p.parts}
 
 
 def expected_files() -> set[str]:
