@@ -39,6 +39,7 @@ MOTIONS = {
     "rotation by .1°": CameraMotion(rotation=0.1),
     "rotation by .3°": CameraMotion(rotation=0.3),
     "rotation by 1°": CameraMotion(rotation=1.0),
+    "rotation by 8°": CameraMotion(rotation=8.0),
     "pan and tilt by .5°": CameraMotion(tilt=0.5),
     "rolling shutter, 8 px": CameraMotion(shutter=8.0),
     "parallax of 4 px": CameraMotion(parallax=4.0),

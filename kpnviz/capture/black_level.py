@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kpnviz.capture.displaced_reading import nothing, patches
-from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.meaning import Input
+from kpnviz.capture.frame_stack import FrameStack
+from kpnviz.capture.meaning import Input, colors_of
 from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
 from kpnviz.capture.noise_line import fitted
 
@@ -22,7 +22,7 @@ Each with how common it is taken to be, against the most common."""
 
 _COUNTS = 64  # from black to white: numbers of which 1 is a count
 _MUCH, _LIFTED = 0.01, 0.03  # of white: what black may be, and the darkest parts are, where that is said
-_NEAR_0 = 0.05  # of the typical number
+_SURELY = 0.3  # of the typical number: the most that may be unsure of where noise vanishes
 _COUNTED = (
     "Read as linear light, not as sRGB: noise grows in proportion to the numbers, as that of counts does."
 )
@@ -48,7 +48,7 @@ class BlackFit:
     vanishing   x at which the line of the variance is 0: black - read_std^2 / shot_gain, the least that black can be
     error       its standard error
     darkest     mean of the darkest patches, the most that it can be: no light is negative
-    shot_gain   the same as the noise of one electron's worth of light, if a sensor counts them
+    shot_gain   the same as one electron's worth of light, if a sensor counts them
     typical     median of the patches' means
     unsure      standard error of the mean of one of the darkest patches
     brightest   mean of the brightest patches
@@ -69,11 +69,12 @@ class BlackFit:
 
     @property
     def proportional(self) -> bool:
-        """Whether noise surely vanishes near 0 or above, as that of counts does, but for their read noise."""
+        """Whether variance surely grows with the numbers, as that of counts does: from 0 to the typical one it at least
+        doubles. (That of sRGB's codes falls, but where light is below a hundredth.)"""
         return (
-            self.error < _NEAR_0 * self.typical
+            self.error < _SURELY * self.typical
             and self.range[1] > 0
-            and self.vanishing > -_NEAR_0 * self.typical
+            and self.vanishing - 2 * self.error > -self.typical
         )
 
     @property
@@ -139,10 +140,13 @@ def with_black_told(
     """
     if len(motion) < 2 or not (stack.black_open or stack.encoding_open):
         return stack
+    channel = (
+        stack.channels // 2
+    )  # green: the sums of several counts that make a luminance have another read noise
     if stack.encoding_open:
         counts = stack.read_as(Input("linear"), _COUNTED, guessed=True)
         try:
-            fit = fit_black(patches(counts, GRAY, motion, reference, between), counts.clipped)
+            fit = fit_black(patches(counts, channel, motion, reference, between), counts.clipped)
         except ValueError:
             return stack
         return counts if fit.proportional else stack
@@ -152,10 +156,12 @@ def with_black_told(
     if clipped is not None and stack.codes.dtype.kind == "u":
         clipped = -now / (white - now), clipped[1]
     try:
-        light = fit_black(patches(stack, GRAY, motion, reference, between), clipped)
+        light = fit_black(patches(stack, channel, motion, reference, between), clipped)
     except ValueError:
         return stack
     fit = light.scaled(white - now, now)
+    if stack.pattern:  # the mean of two photosites has half the noise of one
+        fit = replace(fit, shot_gain=fit.shot_gain * len(colors_of(stack.pattern, channel)))
     low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
     if fit.above_0:
         # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.

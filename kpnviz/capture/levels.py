@@ -19,12 +19,16 @@ FEW_COUNTS = 256
 
 _COUNTS = (10, 12, 14)  # bits of sensors whose counts lie in 16
 _HIGH = 0.999  # quantile that stands for the brightest numbers: the largest may be a hot pixel, or noise
-_BEYOND = 1.15  # times white that noise takes the brightest numbers to
+_BY_NOISE = 3.09  # standard deviations: where that quantile of even light is
+_EVEN = 0.1  # share of the patches that are even
+_BEYOND = 1.15  # times white that the brightest numbers reach, with their noise
+_BEYOND_ALONE = 1.08  # and without
 _LARGEST = 1.25  # times white that it takes a code of 16 bits to
 _NOISY_BITS = (
     12  # up to so many: sRGB codes below 8 % of white are black, those below 30 % may be a dark picture
 )
-_HIGHLIGHTS = 0.9  # share of numbers that are below white where the others are highlights
+_HIGHLIGHTS = 0.9  # share of the patches that are below white where the others are highlights
+_NEARLY = 1.05  # times white: below, all but
 _MOST_LIGHT = 16.0  # of highlights
 _LEAST_LIGHT = 1e-3  # less is black on a screen
 _LEAST_COUNTS = 64.0  # below, 255 is no white: a picture would be black
@@ -60,14 +64,14 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: int) 
     numbers = _some(codes)
     if not numbers.size:
         return Levels()
-    typical, high = (float(q) for q in np.quantile(numbers, (_HIGHLIGHTS, _HIGH)))
+    typical, bright, high = _brightest(codes, numbers)
     below = _below(codes, numbers, 0.0)
     black = _rounded(_darkest(codes)) if below else None
     why = ""
     white: float | None = None
     if codes.dtype.kind == "f":
         base = black or 0.0
-        white, why = _white_of_numbers(typical - base, high - base, counts)
+        white, why = _white_of_numbers(typical - base, bright - base, high - base, counts)
         if black is not None:
             more = (
                 f"{below}: black is taken to be at {black:g}, and added again to what --float writes. If it is "
@@ -75,7 +79,7 @@ def find_levels(codes: np.ndarray, largest: float, used_bits: int, counts: int) 
             )
             return Levels(black, black + (white or 1.0), why, more)
     elif codes.dtype == np.uint16 and largest < FEW_COUNTS:
-        white, why = _white_of_numbers(typical, high, 16)
+        white, why = _white_of_numbers(typical, bright, high, 16)
     elif codes.dtype == np.uint16:
         white, why = _white_of_codes(high, largest, used_bits)
     black, more = _pedestal(codes, numbers, high, whole=codes.dtype.kind == "u" or counts > 0)
@@ -107,18 +111,36 @@ def _some(codes: np.ndarray) -> np.ndarray:
     return codes[:, :, np.linspace(0, H - 1, rows).astype(int)].ravel()
 
 
-def _white_of_numbers(typical: float, high: float, counts: int) -> tuple[float | None, str]:
-    """White of floating-point numbers whose 90 and 99.9 % quantiles, black taken off, these are; None: 1, as usual.
+def _brightest(codes: np.ndarray, numbers: np.ndarray) -> tuple[float, float, float]:
+    """The 90 % quantile of the patches, and the 99.9 % one of all numbers less what noise adds to it, and as it is.
+
+    Where a sky is near white, a tenth of the numbers and more are above it by noise alone.
+    """
+    high = float(np.quantile(numbers, _HIGH))
+    means, noise = _patches(codes)
+    if not means.size:
+        return float(np.quantile(numbers, _HIGHLIGHTS)), high, high
+    typical, brightest = (float(q) for q in np.quantile(means, (_HIGHLIGHTS, _HIGH)))
+    noise_there = float(np.quantile(noise[means >= typical], _EVEN))  # others hold texture
+    return typical, min(max(brightest, high - _BY_NOISE * noise_there), high), high
+
+
+def _white_of_numbers(typical: float, bright: float, high: float, counts: int) -> tuple[float | None, str]:
+    """White of numbers of which :func:`_brightest` found these, black taken off; None: 1, as usual.
 
     Integers in more bits than they need have the largest of 8, 10, 12 ... bits that the brightest reach: so frames of
     one instrument most often have one white, whatever they show.
     """
-    highlights = typical <= 1 and high <= _MOST_LIGHT and not counts
-    if high <= 0 or (_LEAST_LIGHT <= high <= _BEYOND and not counts) or (highlights and high >= _LEAST_LIGHT):
+
+    def within(white: float) -> bool:
+        return high <= _BEYOND * white or (not counts and bright <= _BEYOND_ALONE * white)
+
+    highlights = typical <= _NEARLY and bright <= _MOST_LIGHT
+    if high <= 0 or (high >= _LEAST_LIGHT and (within(1) or highlights) and not counts):
         return None, ""
     why = f"the brightest numbers are about {high:.4g}"
-    if high >= _LEAST_COUNTS or (counts and high <= _BEYOND):
-        near = next((white for white in _whites(counts) if high <= _BEYOND * white), None)
+    if high >= _LEAST_COUNTS or (counts and within(1)):
+        near = next((white for white in _whites(counts) if within(white)), None)
         if near is not None:
             if counts > 16:
                 bits = near.bit_length()

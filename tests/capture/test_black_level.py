@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.capture import black_level
 from kpnviz.capture.black_level import BlackFit, fit_black
 from kpnviz.capture.noise_estimation import Patches
 from kpnviz.capture.prepare import prepare
@@ -16,14 +17,18 @@ from .picture_makers import npy, tiff
 SHAKE = Misalignment(2, 6, 1.5)
 
 
-def counts(black, bits=12, gain=1.0, electrons=2.0, sensitivity=0.0, photo="city", exposures=(1, 1, 1, 1)):
-    """Frames [N, H, W]; gain is counts per electron, electrons those of read noise, sensitivity the pixels' spread."""
+def counts(
+    black, bits=12, gain=1.0, electrons=2.0, sensitivity=0.0, photo="city", exposures=(1, 1, 1, 1), filters=1
+):
+    """Frames [N, H, W]; gain is counts per electron, electrons those of read noise, sensitivity the pixels' spread, and
+    filters the share of the light that each pixel sees."""
     recipe = BurstRecipe(photo, (40, 40, 192, 224), NoiseModel(0, 0), frames=4, misalignment=SHAKE, seed=2)
     rng = np.random.default_rng(4)
     light = synthesize(recipe).frames * 0.8 * (2**bits - 1 - black) / gain
     light = (
         light * np.array(exposures)[:, None, None] * (1 + sensitivity * rng.standard_normal(light.shape[1:]))
     )
+    light = light * filters
     charge = rng.poisson(np.maximum(light, 0)) + electrons * rng.standard_normal(light.shape)
     return np.clip(np.rint(black + gain * charge), 0, 2**bits - 1).astype(np.uint16)
 
@@ -79,6 +84,31 @@ def test_codes_of_16_bits_are_counts_where_their_noise_is_that_of_counts():
         recipe = BurstRecipe("city", (40, 40, 128, 160), NoiseModel.for_gain(gain), frames=3, seed=1)
         codes = np.rint(65535 * srgb_encode(synthesize(recipe).frames.clip(0, 1))).astype(np.uint16)
         assert prepare(as_tiffs(codes)).stack.encoded
+
+
+def test_codes_are_counts_also_where_much_of_their_noise_is_read_noise():
+    """Of the KPN paper's sensor at gain 2 it is 3.16 electrons of 330 codes each: noise vanishes far below 0."""
+    for black in (0, 2048):
+        frames = counts(black, 16, 330, 3.16)
+        own = prepare(read_frames([(f"{i}.tif", tiff(frame)) for i, frame in enumerate(frames)]))
+        assert not own.stack.encoded and "Read as linear light, not as sRGB" in own.stack.notes[0]
+
+
+@pytest.mark.parametrize("photo, black, bits, gain", [("house", 256, 12, 15), ("bulb", 128, 10, 3)])
+def test_black_of_colors_is_that_of_one_photosite(photo, black, bits, gain, monkeypatch):
+    """A luminance has .58 of a color's shot noise and .76 of its read noise: 3.16 electrons would seem to be 4.2. And
+    green of a mosaic, the mean of two photosites, has half of both variances."""
+    fits = []
+    monkeypatch.setattr(black_level, "fit_black", lambda *args: fits.append(fit_black(*args)) or fits[-1])
+    colors = [counts(black, bits, gain, 3.16, photo=photo, filters=share) for share in (0.5, 1, 0.6)]
+    unknown = read_frames([("burst.npy", npy(np.stack(colors, axis=-1)))])
+    stack = prepare(unknown).stack
+    assert stack.channels == 3 and stack.levels[0] == black
+    assert fits[-1].shot_gain * np.ptp(unknown.levels) == pytest.approx(gain, rel=0.06)
+    filters = np.tile([[0.5, 1], [1, 0.6]], (96, 112))
+    mosaic = read_frames([("burst.npy", npy(counts(black, bits, gain, 3.16, photo=photo, filters=filters)))])
+    stack = prepare(mosaic.meant("bayer:RGGB", None, 2**bits - 1)).stack
+    assert stack.channels == 3 and stack.levels[0] == black
 
 
 def test_what_is_stated_stays():

@@ -66,6 +66,15 @@ def test_numbers_on_no_usual_scale_have_the_brightest_as_white(scale):
     assert "black at 0 and white at" in stack.notes[0] and "brightest numbers" in stack.notes[0]
 
 
+@pytest.mark.parametrize("gain", [2, 8])
+def test_a_bright_sky_is_no_brighter_than_white_by_its_noise(gain):
+    sky = LIGHT.copy()
+    sky[..., : LIGHT.shape[-1] // 2, :] = 0.98
+    noisy = NoiseModel.for_gain(gain).add_to(sky, np.random.default_rng(0))
+    assert np.quantile(noisy, 0.9) > 1 and np.quantile(noisy, 0.999) > 1.15
+    assert levels(noisy).white is None
+
+
 def test_intensities_dark_frames_and_highlights_are_read_as_they_are():
     highlights = LIGHT.copy()
     highlights[:, :8, :8] = 6

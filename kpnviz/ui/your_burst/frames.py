@@ -91,7 +91,7 @@ def alignment_of(burst: Upload) -> None:
             "nearest pixel before the network sees the frame; what remains is left to its kernels. A frame whose shift "
             "is not found is left out; of a synthetic burst it is used as it is, and has no part in the estimate of "
             "the noise. Where one shift would leave more than 3 pixels, as where the camera turned, blocks of the "
-            "frame have displacements of their own."
+            "frame have displacements of their own; where it turned by several degrees, or zoomed, each pixel has."
         )
         st.markdown("**Left to the kernels**, and how many frames show it, in each ninth of the picture")
         elements.chart(figures.ninths(*own.remaining(), (stack.height, stack.width)), "own_remaining")
