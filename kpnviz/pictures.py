@@ -222,7 +222,8 @@ def read_pictures(
 ) -> tuple[int, Iterator[Picture]]:
     """How many pictures a file holds, and each of them, as :func:`read_picture` gives them, when it is asked for.
 
-    Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages. Floating point may have a border of NaN.
+    Of a JPEG it is the first (see :func:`jpegs_behind`); of a TIFF, its pages; of a HEIC the main one, and of a `burst`
+    all, if they have one size. Floating point may have a border of NaN.
     only   the number of the one that is wanted;  burst  files of other kinds are read where this one is refused
     """
     _check_parts(name, data)
@@ -232,7 +233,9 @@ def read_pictures(
         if only is not None:
             found = [only]
         else:
-            found = range(1 if file.format in ("JPEG", "MPO", "HEIF") else int(getattr(file, "n_frames", 1)))
+            found = range(1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1)))
+        if file.format == "HEIF" and not (burst and _of_one_size(file, found)):
+            found = [file.tell()]  # the main one: others may be a depth map or a preview
         deep = "16" in _rawmode(file) and file.format == "PNG" and only is None and len(found) > 1
     if deep:  # Pillow composes frames of 8 bits
         pngs = _pngs_of_animation(name, data)
@@ -241,11 +244,21 @@ def read_pictures(
     def each() -> Iterator[Picture]:
         with _said(name, data, limits), Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             for index in found:
-                if index:
+                if index != file.tell():
                     file.seek(index)
                 yield _decode(name, data, file, limits, index)
 
     return len(found), each()
+
+
+def _of_one_size(file: Image.Image, found: Sequence[int]) -> bool:
+    """Whether all pictures of a file have one size, as the frames of a burst have; its place in the file stays."""
+    main, sizes = file.tell(), set()
+    for index in found:
+        file.seek(index)
+        sizes.add(file.size)
+    file.seek(main)
+    return len(sizes) == 1
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"

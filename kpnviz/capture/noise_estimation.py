@@ -90,7 +90,7 @@ class NoiseFit:
         return (
             f"Between the frames the noise looks {ratio:.1f} times as strong as within the reference: the frames "
             "differ by more than noise (motion, light), or it is coarser than a pixel, as after demosaicing and JPEG. "
-            "If the picture is too smooth, state less noise."
+            "If the picture is too smooth, state less noise; if grain is left, more."
         )
 
     def doubt_of(self, stated: NoiseModel, source: str) -> str:

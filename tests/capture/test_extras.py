@@ -10,6 +10,7 @@ from PIL import Image
 from kpnviz.capture.extras import kind_of_extra
 from kpnviz.capture.reader import read_frames
 from kpnviz.limits import FileError, Limits
+from kpnviz.pictures import read_picture
 
 STEPS = np.stack([np.full((48, 64, 3), 40 * i + 40, np.uint8) for i in range(4)])
 
@@ -52,6 +53,26 @@ def test_heic():
         FileError, match="^0.heic (is a HEIC file that is incomplete or broken|cannot be read: [^']+)$"
     ):
         read_frames([("0.heic", heic(smooth)[:200])])
+
+
+def test_pictures_of_one_size_in_a_heic_are_a_burst():
+    """Where they have several sizes, others than the main one are previews or maps of depth."""
+    pictures = [Image.fromarray(step) for step in STEPS]
+    small = [picture.resize((32, 24)) for picture in pictures]
+    for several, main, found in (
+        (pictures, 0, [40, 80, 120, 160]),
+        ([small[0], pictures[1], small[2]], 1, [80]),
+    ):
+        container = pytest.importorskip("pillow_heif").HeifFile()
+        for picture in several:
+            container.add_from_pillow(picture)
+        file = io.BytesIO()
+        container.save(file, quality=95, primary_index=main)
+        stack = read_frames([("a.heic", file.getvalue())])
+        np.testing.assert_allclose([stack.codes[place].mean() for place in stack.places], found, atol=2)
+        assert stack.codes.shape[-2:] == (48, 64)
+        picture = read_picture("a.heic", file.getvalue(), Limits())
+        assert picture.codes.mean() == pytest.approx(found[0], abs=2)
 
 
 @pytest.mark.parametrize("format, codec", [("mp4", "libx264"), ("matroska", "libx264"), ("avi", "mpeg4")])
