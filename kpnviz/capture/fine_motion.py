@@ -55,15 +55,20 @@ def motion_from_shift(
     turns or zooms so far, or whose lines wobble so much, that pixels need their own displacements, more exactly, True.
     """
     tiles = find_tiles(reference, frame, start, structure)
-    camera = camera_of(*tiles)
+    camera = _camera_beside(start, tiles)
     for expected in (np.zeros_like(camera) + start, camera):
         if repeated := nearest_alike(reference, frame, tiles, expected, structure):
             tiles = repeated
-            camera = camera_of(*tiles)
+            camera = _camera_beside(start, tiles)
     model = _bent(tiles, camera)
     if model is None:
         return motion_of(tiles, camera, shape), False
     return refined_motion(reference, frame, model, shape, structure), True
+
+
+def _camera_beside(start: tuple[float, float], tiles: Tiles) -> np.ndarray:
+    """The camera's motion; where no tile tells it, as in a frame that is white, the shift that it starts from."""
+    return camera_of(tiles.displacements - start, tiles.precision) + start
 
 
 def _bent(tiles: Tiles, camera: np.ndarray) -> np.ndarray | None:

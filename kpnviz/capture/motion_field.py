@@ -37,7 +37,11 @@ _OUTLIER, _FITS = 1.0, 12  # px, rounds: of the camera's model
 _MEDIAN = 5  # cells
 _AWAY, _SURELY = 4.0, 12.0  # px from the expected motion; 1 / px^2
 _AS_WELL = 1.05  # times the misfit
+_VARIES = 0.1  # of such a variance: what noise alone makes of it, about
 _FEW, _PART = 8, 0.02  # tiles, and of them, that are found elsewhere
+_ALIKE = (
+    0.25  # of a tile's variance in the reference, without noise: least covariance with what it is found at
+)
 _BLOCK = 8  # cells
 _BAND = 16  # rows of tiles that a thread does at a time
 
@@ -95,6 +99,8 @@ def find_tiles(
     assert best is not None
     structure = structure_of(reference) if structure is None else structure
     displacements, precision = _below_a_pixel(best, misfit, structure)
+    # Where a frame is white, black or covered, the place that fits best is any place.
+    precision = precision * _shown(reference[0], frame[0], best)[..., None, None]
     if shown is not None:
         filled = np.pad(shown, [(0, -n % _STEP) for n in shown.shape], mode="edge")
         whole = minimum_filter(filled, _TILE)[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
@@ -307,6 +313,47 @@ def _match(a, b, candidates, search, top, best, misfit):  # type: ignore[no-unty
             misfit[j, i, 2] = _misfit(a, b, y, x, by + 1, bx)
             misfit[j, i, 3] = _misfit(a, b, y, x, by, bx - 1)
             misfit[j, i, 4] = _misfit(a, b, y, x, by, bx + 1)
+
+
+def _shown(a: np.ndarray, b: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Whether a frame shows tiles of the reference where they were found: their covariance is a part of the variance
+    that the reference has beyond noise. Of what is flat in the frame it is 0. bool [h, w]."""
+    out = np.empty(best.shape[:2], np.bool_)
+
+    def run(part: int) -> None:
+        rows = slice(part * _BAND, (part + 1) * _BAND)
+        _compare(a, b, best[rows], part * _BAND, out[rows])
+
+    in_threads(run, -(-len(best) // _BAND))
+    return out
+
+
+@_loop
+def _compare(a, b, best, top, out):  # type: ignore[no-untyped-def]
+    H, W = a.shape
+    h, w = out.shape
+    for j in range(h):
+        for i in range(w):
+            y, x = (top + j) * _STEP - (_TILE - _STEP) // 2, i * _STEP - (_TILE - _STEP) // 2
+            dy, dx = best[j, i, 0], best[j, i, 1]
+            y0, y1 = max(y, 0, -dy), min(y + _TILE, H, H - dy)
+            x0, x1 = max(x, 0, -dx), min(x + _TILE, W, W - dx)
+            n = max(y1 - y0, 0) * max(x1 - x0, 0)
+            if n == 0:
+                out[j, i] = False
+                continue
+            sum_a, sum_b, squares, products = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            # Less a value of the tile, so that what is subtracted below is small, too.
+            at_a, at_b = a[y0, x0], b[y0 + dy, x0 + dx]
+            for p in range(y0, y1):
+                for q in range(x0, x1):
+                    c, d = a[p, q] - at_a, b[p + dy, q + dx] - at_b
+                    sum_a += c
+                    sum_b += d
+                    squares += c * c
+                    products += c * d
+            variance = squares / n - (sum_a / n) ** 2
+            out[j, i] = products / n - sum_a / n * (sum_b / n) >= _ALIKE * max(variance - 1, _VARIES)
 
 
 def structure_of(reference: Pyramid) -> np.ndarray:

@@ -19,9 +19,17 @@ from kpnviz.capture.fine_motion import (
     refined_motion,
 )
 from kpnviz.capture.frame_stack import FrameStack
-from kpnviz.capture.motion_field import CELL, TOLERANCE, Pyramid, displaced, pyramid
+from kpnviz.capture.motion_field import (
+    CELL,
+    TOLERANCE,
+    Pyramid,
+    displaced,
+    pyramid,
+    reduced_levels,
+    structure_of,
+)
 from kpnviz.capture.overviews import contact_sheet, overview, overview_factors
-from kpnviz.noise import NoiseModel
+from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce, reduction
 from kpnviz.threads import results
 
@@ -63,11 +71,8 @@ class Pairs:
 
     def pair(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Overviews of the reference and a frame; of other brightness, both cut off where either is white."""
-        a, b, gain = self.overviews[self.reference], self.overviews[frame], float(self.gains[frame])
-        if self.stack.clipped is None or abs(np.log2(gain)) < OTHER_BRIGHTNESS:
-            return a, b
-        top = np.float32(BELOW_WHITE * self.stack.clipped[1] / max(gain, 1.0))
-        return np.minimum(a, top), np.minimum(b, top)
+        top = white_of_both(self.stack, float(self.gains[frame]))
+        return cut_off(self.overviews[self.reference], top), cut_off(self.overviews[frame], top)
 
     def shift(self, frame: int) -> PixelShift | None:
         """The shift of a frame in pixels; None: not found."""
@@ -89,7 +94,9 @@ class Pairs:
             still = np.zeros((-(-self.stack.height // CELL), -(-self.stack.width // CELL), 2), np.int64)
             here = contact_sheet(self.stack, self.reference)
             there = contact_sheet(self.stack, frame, still + np.array([dy, dx]))
-            rest = find_shift(seen(here), seen(there), self.noise, reach=2 * int(factors.max()))
+            top = white_of_both(self.stack, float(self.gains[frame]))
+            here, there = (seen(cut_off(sheet, top)) for sheet in (here, there))
+            rest = find_shift(here, there, self.noise, reach=2 * int(factors.max()))
             shift = shift if rest is None else rest + np.array([dy, dx])
         return None if shift is None else (float(shift[0]), float(shift[1]))
 
@@ -144,9 +151,10 @@ class Pairs:
 
     def motion(
         self, frame: int, reference: Pyramid, structure: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, bool] | None:
-        """Where every cell of a frame lies, the frame at half the size, in units of its noise, and whether its pixels
-        have displacements of their own (fine_motion); None where the frame does not show the scene.
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], bool] | None:
+        """Where every cell of a frame lies, the reference and the frame at half the size, in units of its noise and cut
+        off where either is white, and whether pixels have displacements of their own (fine_motion); None where the
+        frame does not show the scene. `structure` is that of the reference.
 
         A camera that turns may have no shift by which whole pictures agree; then a shift is looked for on coarse
         pictures, and then turns and zooms are, and whether edges agree is asked once the frame is laid onto the
@@ -154,9 +162,16 @@ class Pairs:
         """
         shape = self.stack.height, self.stack.width
         shift, levels = self.shift(frame), self.half_size(frame)
+        top = white_of_both(self.stack, float(self.gains[frame]))
+        if np.isfinite(top):
+            # What is white in either tells no motion: it is flat in both.
+            most = float(stabilize(np.array(top), self.noise.scaled(0.5)))
+            reference, levels = (reduced_levels(cut_off(each[0], most)) for each in (reference, levels))
+            structure = structure_of(reference)
+        both = reference[0], levels[0]
         if shift is not None:
             motion, bent = motion_from_shift(reference, levels, shift, shape, structure)
-            return motion, levels[0], bent
+            return motion, both, bent
         pair = self.pair(frame)
         factors = np.array(overview_factors(self.stack))
         more = np.array(reduction(pair[0].shape[0], pair[0].shape[1], _COARSE_PIXELS))
@@ -167,11 +182,11 @@ class Pairs:
             dy, dx = found * factors * more
             motion, bent = motion_from_shift(reference, levels, (float(dy), float(dx)), shape, structure)
             if self._lies_on(frame, motion):
-                return motion, levels[0], bent
+                return motion, both, bent
         matrix, move = find_turn(a, b, noise)
         guess = motion_of_turn(matrix, move * factors * more, shape)[: len(structure), : structure.shape[1]]
         motion = refined_motion(reference, levels, guess, shape, structure)
-        return (motion, levels[0], True) if self._lies_on(frame, motion) else None
+        return (motion, both, True) if self._lies_on(frame, motion) else None
 
     def _lies_on(self, frame: int, motion: np.ndarray) -> bool:
         """Whether a frame shows the reference where the motion of its cells takes it."""
@@ -180,6 +195,19 @@ class Pairs:
         y, x = (np.arange(n) * f + (f - 1) / 2 for n, f in zip(b.shape, factors, strict=True))
         laid = displaced(b, at_places(motion, y, x) / factors)
         return lies_on(a, laid, self.noise.scaled(1 / float(np.prod(factors)) ** 0.5), TOLERANCE)
+
+
+def white_of_both(stack: FrameStack, gain: float) -> float:
+    """The light at which the reference and a frame that is `gain` times as bright are cut off to be compared: where the
+    one or the other is white; of one brightness, infinite."""
+    if stack.clipped is None or abs(np.log2(gain)) < OTHER_BRIGHTNESS:
+        return np.inf
+    return BELOW_WHITE * stack.clipped[1] / max(gain, 1.0)
+
+
+def cut_off(picture: np.ndarray, top: float) -> np.ndarray:
+    """A picture that is at most `top`."""
+    return np.minimum(picture, np.float32(top)) if np.isfinite(top) else picture
 
 
 def _without_single_pixels(picture: np.ndarray) -> np.ndarray:

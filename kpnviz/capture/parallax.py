@@ -7,8 +7,9 @@ frames together, whether it is near: what is in front in one frame is so in all,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -64,16 +65,20 @@ class Search:
         self.costs: dict[int, np.ndarray] = {}
         self.motion: dict[int, np.ndarray] = {}
 
-    def add(self, number: int, frame: np.ndarray, motion: np.ndarray) -> None:
-        """A frame, and the motion of its cells, [h, w, 2] in pixels."""
-        if len(self.tiles) < _LEAST_TILES or _differ_by_lines(self.reference, frame, motion):
+    def add(
+        self, number: int, frame: np.ndarray, motion: np.ndarray, reference: np.ndarray | None = None
+    ) -> None:
+        """A frame, and the motion of its cells, [h, w, 2] in pixels; `reference` as it is beside this frame, if both
+        are cut off where either is white."""
+        reference = self.reference if reference is None else reference
+        if len(self.tiles) < _LEAST_TILES or _differ_by_lines(reference, frame, motion):
             return
         step = max(1, int((motion.shape[0] * motion.shape[1] / _CELLS) ** 0.5))
         some = motion[::step, ::step].astype(np.float64)
         camera = camera_of(some, np.broadcast_to(np.eye(2), (*some.shape, 2)))
         row, column = ((self.tiles + _TILE // 2) * 2 // (CELL * step)).T
         at = camera[np.minimum(row, camera.shape[0] - 1), np.minimum(column, camera.shape[1] - 1)] / 2
-        self.costs[number], self.motion[number] = votes(self.reference, frame, self.tiles, at), at
+        self.costs[number], self.motion[number] = votes(reference, frame, self.tiles, at), at
 
     def layers(
         self,
@@ -81,8 +86,9 @@ class Search:
         displacements: np.ndarray,
         reference: int,
         shape: tuple[int, int],
+        white: Mapping[int, float] = MappingProxyType({}),
     ) -> Layers | None:
-        """What is far and what is near, if they move otherwise. `read` as for :func:`choose_layers`."""
+        """What is far and what is near, if they move otherwise. `read` and `white` as for :func:`choose_layers`."""
         found = find_layers(self.costs, self.motion, self.tiles, displacements.shape[1:3])
         if found is None:
             return None
@@ -95,7 +101,7 @@ class Search:
             least, most = (getattr(displacements[i], f)(axis=(0, 1)).astype(int) for f in ("min", "max"))
             for k, layer in ((1, base), (2, base + other)):
                 fields[k, i] = np.clip(np.rint(layer), least - 4 * _REACH, most + 4 * _REACH)
-        owners = choose_layers(read, fields, reference, sorted(found), shape)
+        owners = choose_layers(read, fields, reference, sorted(found), shape, white)
         neither, far, near = (float((owners == k).mean()) for k in range(3))
         # Else a pattern that repeats was taken for a layer, or the layers are not those of the scene.
         return Layers(fields, owners, offset) if min(far, near) > _SHARE and neither < _NEITHER else None
@@ -256,10 +262,12 @@ def choose_layers(
     reference: int,
     frames: list[int],
     shape: tuple[int, int],
+    white: Mapping[int, float] = MappingProxyType({}),
 ) -> np.ndarray:
     """Which of the fields [K, N, h, w, 2] explains each pixel best, [H, W] uint8.
 
-    read   of (frame, rows, columns), which may lie outside of the picture: the frame there in units of its noise
+    read    of (frame, rows, columns), which may lie outside of the picture: the frame there in units of its noise
+    white   of frames, by their numbers, at which they and the reference are cut off to be compared, in these units
 
     Asked of all frames together, in a small window around the pixel, and where that does not tell, in larger ones:
     where there is little to see, few displacements meet.
@@ -283,7 +291,10 @@ def choose_layers(
                 slice(rows.start + low[0], rows.stop + high[0]),
                 slice(low[1], W + high[1]),
             )
-            _add_costs(here, there, (fields[:, i] - low).astype(np.int64), y, x, _MOST_COST, costs)
+            compared = here
+            if i in white:
+                compared, there = (np.minimum(x, np.float32(white[i])) for x in (here, there))
+            _add_costs(compared, there, (fields[:, i] - low).astype(np.int64), y, x, _MOST_COST, costs)
         sums = np.empty((K, costs.shape[1] + 1, W + 1))
         _sums(costs, sums)
         _least(sums, np.array(_WINDOWS), _SURELY, top - rows.start, 0, out[top:bottom])

@@ -12,7 +12,7 @@ from kpnviz.capture.displaced_reading import read_shifted
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import CELL, structure_of, whole_blocks
 from kpnviz.capture.own_burst import REACH, Shift
-from kpnviz.capture.pairs import Pairs
+from kpnviz.capture.pairs import Pairs, white_of_both
 from kpnviz.capture.parallax import Layers, Search
 from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.threads import results
@@ -53,7 +53,12 @@ class Places:
             place = rows.start, rows.stop, columns.start, columns.stop
             return stabilize(read_shifted(stack, frame, GRAY, (0, 0), *place), noise).astype(np.float32)
 
-        return self.search.layers(read, self.displacements, reference, (stack.height, stack.width))
+        white = {
+            i: float(stabilize(np.array(top), noise))
+            for i in self.found()
+            if np.isfinite(top := white_of_both(stack, stack.gain(i, GRAY)))
+        }
+        return self.search.layers(read, self.displacements, reference, (stack.height, stack.width), white)
 
 
 def place_frames(pairs: Pairs, undo: bool, edges: bool, progress: Callable[[float, str], object]) -> Places:
@@ -84,12 +89,12 @@ def place_frames(pairs: Pairs, undo: bool, edges: bool, progress: Callable[[floa
         if local:
             found = pairs.motion(i, levels, structure)
             if found is not None:
-                field, half, bent = found
+                field, both, bent = found
                 motion[i] = field
                 if bent:
                     fine.add(i)
                 elif search is not None:
-                    search.add(i, half, field)
+                    search.add(i, both[1], field, both[0])
                 middle = tuple(float(d) for d in np.median(field, axis=(0, 1)))
                 shift = shift or (middle[0], middle[1])
         elif shift is not None:

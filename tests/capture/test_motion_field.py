@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.camera_motion import CameraMotion
+from kpnviz.capture.fine_motion import motion_from_shift
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.motion_field import (
     CELL,
@@ -18,6 +19,7 @@ from kpnviz.capture.motion_field import (
     find_motion,
     pyramid,
     smoothed,
+    structure_of,
     whole_blocks,
 )
 from kpnviz.capture.parallax import Search
@@ -77,6 +79,51 @@ def test_what_moves_by_itself_is_followed_too():
     motion = find_motion(*levels, (0, 0), (H, W))
     np.testing.assert_allclose(np.median(motion[:, :9], axis=(0, 1)), (4, -3), atol=0.3)
     np.testing.assert_allclose(np.median(motion[:, 16:25], axis=(0, 1)), (-8, 9), atol=0.3)
+
+
+def moved_beside_reference(frame, photo="city", exposure=1.0):
+    """A burst of a photo, still three times, and then as a frame shows it, turned a little; and how far the motion of
+    that is found from where it is: [h, w] of the cells inside."""
+    noise, rng = GAINS[2], np.random.default_rng(0)
+    still, (_, true) = turned(0, photo=photo)[0], turned(0.4, (3.3, -6.2))
+    own = prepare(
+        stack_of([np.clip(noise.add_to(x, rng), 0, 1) for x in (still, still, still, frame * exposure)]),
+        reference=0,
+    )
+    true = true[CELL // 2 :: CELL, CELL // 2 :: CELL]
+    return own, np.abs(own.motion[3][:18, :26] - true[:18, :26]).max(axis=-1)
+
+
+@pytest.mark.parametrize("photo", ["house", "dog"])
+def test_what_is_white_in_a_brighter_frame_tells_no_motion(photo):
+    """Half of it: there, the motion is that of the camera, and of the neighbors."""
+    exposure = np.float32(4)
+    frame, _ = turned(0.4, (3.3, -6.2), photo)
+    assert (exposure * frame > 1).mean() > 0.39
+    own, error = moved_beside_reference(frame, photo, exposure)
+    assert own.shifts[3].brightness == pytest.approx(exposure, rel=0.05)
+    assert np.median(error) < 0.6 and error.max() < 2
+    assert own.shifts[3].bend == 0 and "more" not in str(own.shifts[3])  # 12 px more
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 5.0])
+def test_a_part_of_a_frame_that_is_flat_tells_no_motion(value):
+    """Black as behind a finger, gray as in fog, white as in glare: only tiles at its edges may be misled."""
+    frame, _ = turned(0.4, (3.3, -6.2))
+    frame[64:240, 96:288] = value
+    _, error = moved_beside_reference(frame)
+    within = error[5:14, 8:17]
+    assert np.median(within) < 0.4 and within.max() < 1.1
+
+
+def test_a_frame_that_tells_nothing_stays_where_it_was_found():
+    noise = GAINS[2]
+    still, _ = turned(0)
+    white = pyramid(np.full((H // 2, W // 2), 0.9, np.float32), noise)
+    reference = pyramid(box_reduce(still, 2), noise)
+    motion, bent = motion_from_shift(reference, white, (5.0, -7.0), (H, W), structure_of(reference))
+    assert not bent
+    np.testing.assert_allclose(motion, np.broadcast_to((5.0, -7.0), motion.shape), atol=1e-3)
 
 
 @pytest.mark.parametrize("gain", [1, 8])
