@@ -10,6 +10,10 @@ Innermost loops run over the pixels of a row, on flat arrays with unsigned offse
 negative indices, and LLVM does not vectorize. The loops over taps inside them have constant bounds, so that LLVM
 unrolls them and keeps the sums of several kernel rows in registers.
 
+Factors that are made where they are applied come in small blocks, whose rows are too short for such loops: there,
+vectors are written out (`_vectors.py`), of every second pixel of a row, so that cells side by side are numbers side by
+side.
+
 The loops release the GIL and are run by plain Python threads, as many as torch may use. numba's own `parallel=True` is
 avoided: its default threading layer crashes when two threads, say of two users of the app, call it at once.
 """
@@ -30,6 +34,7 @@ from kpnviz.threads import compiled, in_threads
 
 from . import MakeFactors
 from ._reference import reduced_shape, reduction_scale, reflect_pad
+from ._vectors import LANES, add_filtered
 
 STRIP = 32  # output rows a task, a multiple of CHUNK; with fewer, more time goes into loading the window around them
 CHUNK = 8  # rows whose factors are upsampled at once, even; in memory the rows of a channel follow each other
@@ -39,7 +44,7 @@ CELLS = (CHUNK // 2, 64)  # rows and columns of factors that are made at once
 _SPANS = 16  # such rows that are one thread's
 TAPS = 66  # most taps of the kernel rows that are applied at once: about as many as LLVM unrolls
 
-_BLOCK, _GAP = np.uintp(BLOCK), np.uintp(GAP)
+_BLOCK, _GAP, _LANES = np.uintp(BLOCK), np.uintp(GAP), np.uintp(LANES)
 _NEAR, _FAR = np.float32(0.75), np.float32(0.25)  # of bilinear x2 upsampling
 
 
@@ -76,12 +81,16 @@ def made_in_blocks(frames: Tensor, make: MakeFactors, sizes: tuple[int, ...], se
     """As :func:`mean_of_channels`, [N, C, H, W] -> [C, H, W], of factors that are made where they are applied."""
     N, C, H, W = frames.shape
     F = sum(2 * size if separable else size * size for size in sizes)
-    reach = max(sizes) // 2
-    long = W + 2 * reach
+    reach, cells = max(sizes) // 2, CELLS[0] * CELLS[1]
+    long = W // 2 + reach + 1
     plane = (H + 2 * reach) * long
-    padded = np.zeros(N * C * plane + 2 * max(sizes) * long, np.float32)  # rows of zero weight are read, too
+    halves = np.zeros(N * C * 2 * plane, np.float32)
     for i, frame in enumerate(frames):
-        padded[i * C * plane : (i + 1) * C * plane] = reflect_pad(frame, reach).reshape(-1).numpy()
+        columns = halves[i * C * 2 * plane : (i + 1) * C * 2 * plane].reshape(C, 2, H + 2 * reach, long)
+        padded = reflect_pad(frame, reach).numpy()
+        for parity in range(2):
+            half = padded[..., parity::2]
+            columns[:, parity, :, : half.shape[-1]] = half
     out = torch.zeros(C, H, W, dtype=torch.float32)
     picture, scale = out.numpy(), np.float32(reduction_scale("mean", N, len(sizes)))
     down, across = _overlapping(H, CELLS[0]), _overlapping(W, CELLS[1])
@@ -89,21 +98,20 @@ def made_in_blocks(frames: Tensor, make: MakeFactors, sizes: tuple[int, ...], se
 
     def run(task: int) -> None:
         x, left, right = across[task % len(across)]
-        factors = np.empty((N, F, *CELLS), np.float32)
-        flat, ready = factors.reshape(-1), -CELLS[0]
+        made = np.zeros(N * F * cells + 2, np.float32)  # a number more at either end: `_widen_cells` reads it
+        factors, ready = made[1:-1].reshape(N, F, *CELLS), -CELLS[0]
         for y, top, bottom in parts[task // len(across)]:
             kept = max(ready + CELLS[0] - y, 0)
             factors[:, :, :kept] = factors[:, :, CELLS[0] - kept :]
             rows, columns = slice(y + kept, y + CELLS[0]), slice(x, x + CELLS[1])
-            make(rows, columns, flat, CELLS[0] * CELLS[1], kept * CELLS[1])
+            make(rows, columns, made[1:-1], cells, kept * CELLS[1])
             first, ready = 0, y
             for size in sizes:
                 _, _, apply = _kernels(size, separable)
                 corner = reach - size // 2
-                at = (2 * y + corner) * long + 2 * x + corner
                 apply(
-                    padded, at, plane, long, factors, first, top - 2 * y, bottom - 2 * y, left - 2 * x, right - 2 * x,
-                    2 * y, 2 * x, scale, picture,
+                    halves, (2 * y + corner) * long + x, plane, long, corner, made, 1 + first * cells, F * cells, N,
+                    top - 2 * y, bottom - 2 * y, left - 2 * x, right - 2 * x, 2 * y, 2 * x, scale, picture,
                 )  # fmt: skip
                 first += 2 * size if separable else size * size
 
@@ -282,6 +290,26 @@ def _upsample(factors, y0, y1, j0, m, half, out, stride, count, more):
 
 
 @_jit
+def _widen_rows(made, at, out, even, odd, n):
+    one = np.uintp(1)
+    for x in range(n):
+        middle = _NEAR * made[at + x]
+        out[even + x] = middle + _FAR * made[at + x - one]
+        out[odd + x] = middle + _FAR * made[at + x + one]
+
+
+@_jit
+def _widen_cells(made, begin, out, side):
+    """Factors [F, *CELLS] that begin there, upsampled along rows: out [2, side], of the left pixels of the cells, then
+    of the right ones."""
+    # As if all rows were one; then their ends, beside which there is no cell.
+    _widen_rows(made, np.uintp(begin), out, np.uintp(0), side, side)
+    for first in range(0, np.intp(side), CELLS[1]):
+        last = first + CELLS[1] - 1
+        out[first], out[side + np.uintp(last)] = made[begin + first], made[begin + last]
+
+
+@_jit
 def _narrow(grads, at, half, m):
     """The adjoint of `_widen`, except for what falls on the columns beside these."""
     one, two = np.uintp(1), np.uintp(2)
@@ -320,10 +348,11 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], ...]:
         adds to rows y0 ... y1 - 1 of `out`, y0 even, the frame's channels filtered, times scale
     add_gradient(padded, factors, g [H, W], corner, scale, total [F, h, w])
         adds to `total` the gradient of the factors, given that of the output, times scale
-    apply_block(padded, at, plane, long, factors [N, channels, rows, cells], first, ...)
-        as apply, for the mean over N frames, of a few factors, of which those from channel `first` on are this size's:
-        rows top ... bottom - 1, columns left ... right - 1 of the pixels that are theirs are added to `out`, where they
-        begin at (y, x). padded: flat [N, C, plane], in rows as `long`, of which the window begins at `at`
+    apply_block(halves, at, plane, long, corner, made, begin, per_frame, N, top, bottom, left, right, y, x, scale, out)
+        as apply, for the mean over N frames, of factors [channels, *CELLS] that are in `made` from `begin` on, the
+        next frame's `per_frame` beyond: rows top ... bottom - 1, columns left ... right - 1 of the pixels that are
+        theirs are added to `out`, where they begin at (y, x). halves: flat [N, C, 2, plane], even and odd columns of
+        the padded frames, in rows as `long`, of which the windows' first one begins at `at`
 
     corner   where the smaller windows of this size begin in those of K, down and across
     """
@@ -334,6 +363,7 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], ...]:
     width = BLOCK + rows - 1 + size  # of a row of `window`
     tall = STRIP + vertical - 1
     channels = 2 * vertical if separable else size * size
+    weights, kind = 2 * size if separable else size * size, int(separable)
     stride = channels * BLOCK  # of a row of upsampled factors
     s, r, line, across = np.uintp(size), np.uintp(rows), np.uintp(width), np.uintp(1)
 
@@ -368,31 +398,32 @@ def _kernels(size: int, separable: bool) -> tuple[Callable[..., None], ...]:
                             out[c, y, x0 + x] += scale * total[x]
 
     def apply_block(
-        padded, at, plane, long, factors, first, top, bottom, left, right, y, x, scale, out
+        halves, at, plane, long, corner, made, begin, per_frame, N, top, bottom, left, right, y, x, scale, out
     ):  # fmt: skip
-        N, C, m = len(factors), len(out), factors.shape[3]
-        upsampled, half = np.zeros(CHUNK * stride, np.float32), np.empty(BLOCK // 2 + 2, np.float32)
-        totals, step, n = np.zeros((C * CHUNK, BLOCK), np.float32), np.uintp(long), np.uintp(2 * m)
+        C, cells = len(out), np.uintp(CELLS[1])
+        area, side = np.uintp(CELLS[0] * CELLS[1]), np.uintp(weights * CELLS[0] * CELLS[1])
+        wide, totals = np.empty(2 * side, np.float32), np.zeros((C, CHUNK, 2, CELLS[1]), np.float32)
+        flat = totals.reshape(-1)
         for i in range(N):
-            own = factors[i, first : first + (2 * size if separable else size * size)]
-            _upsample(own, top, bottom, 0, m, half, upsampled, stride, size, more)
+            _widen_cells(made, begin + i * per_frame, wide, side)
             for c in range(C):
                 for row in range(top, bottom):
-                    begin, k = at + (i * C + c) * plane + row * long, (row - top) * stride
-                    total = totals[c * CHUNK + row - top]
-                    if separable:
-                        v = np.uintp(k + vertical * BLOCK)
-                        for a in range(0, vertical, rows):
-                            here, u = np.uintp(begin + a * long), np.uintp(k + a * BLOCK)
-                            _filter_rows(r, s, padded, here, step, upsampled, u, v, total, n)
-                    else:
-                        for a in range(size):
-                            here, u = np.uintp(begin + a * long), np.uintp(k + a * size * BLOCK)
-                            _filter_row(s, padded, here, upsampled, u, total, n)
+                    near, far = np.uintp(row // 2 * CELLS[1]), np.uintp(_neighbor(row, CELLS[0]) * CELLS[1])
+                    line, total = (
+                        at + (i * C + c) * 2 * plane + row * long,
+                        np.uintp((c * CHUNK + row) * 2 * CELLS[1]),
+                    )
+                    even = np.uintp(line + corner % 2 * plane + corner // 2)
+                    odd = np.uintp(line + (corner + 1) % 2 * plane + (corner + 1) // 2)
+                    for p in range(np.uintp(0), cells, _LANES):
+                        add_filtered(  # type: ignore[call-arg]
+                            flat, total + p, cells, halves, even + p, odd + p, np.uintp(long), wide, near + p, far + p,
+                            area, side, size, kind,
+                        )  # fmt: skip
         for c in range(C):
             for row in range(top, bottom):
                 for p in range(left, right):
-                    out[c, y + row, x + p] += scale * totals[c * CHUNK + row - top, p]
+                    out[c, y + row, x + p] += scale * totals[c, row, p % 2, p // 2]
 
     def add_gradient(padded, factors, g, corner, scale, total):
         (H, W), w = g.shape, factors.shape[2]

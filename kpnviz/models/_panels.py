@@ -10,13 +10,13 @@ from __future__ import annotations
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
+
+from kpnviz.local_conv._vectors import LANES
 
 ROWS = 4
 _VECTORS = 2
-_LANES = 16 if "+avx512f" in get_host_cpu_features().split(",") else 8  # as numba compiles for it
-COLUMNS = _VECTORS * _LANES
+COLUMNS = _VECTORS * LANES
 """A panel is ROWS x COLUMNS: 32 with AVX-512, else 16."""
 
 
@@ -26,8 +26,8 @@ def add_products(context, sums, at, apart, a, i, per_row, b, j, per_factor, coun
     r < ROWS and column x < COLUMNS; flat float32 arrays, all else np.uintp."""
     index = types.uintp
     signature = types.void(sums, index, index, a, index, index, b, index, index, index)
-    vector = ir.VectorType(ir.FloatType(), _LANES)
-    unknown, everywhere = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), _LANES)
+    vector = ir.VectorType(ir.FloatType(), LANES)
+    unknown, everywhere = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
 
     def generate(context, builder, signature, arguments):
         def data(n):
@@ -41,7 +41,7 @@ def add_products(context, sums, at, apart, a, i, per_row, b, j, per_factor, coun
 
         def vectors(numbers, start):
             for v in range(_VECTORS):
-                place = builder.add(start, ir.Constant(start.type, v * _LANES))
+                place = builder.add(start, ir.Constant(start.type, v * LANES))
                 yield builder.bitcast(builder.gep(numbers, [place]), vector.as_pointer())
 
         def load(pointer):
@@ -59,7 +59,7 @@ def add_products(context, sums, at, apart, a, i, per_row, b, j, per_factor, coun
                 place = builder.add(offset(i, (per_row, r)), loop.index)
                 number = builder.load(builder.gep(left, [place]))
                 first = builder.insert_element(unknown, number, ir.Constant(ir.IntType(32), 0))
-                number = builder.shuffle_vector(first, unknown, ir.Constant(everywhere, [0] * _LANES))
+                number = builder.shuffle_vector(first, unknown, ir.Constant(everywhere, [0] * LANES))
                 for total, factor in zip(panel[r], factors, strict=True):
                     product = builder.fmul(number, factor, flags=("contract",))
                     builder.store(builder.fadd(product, builder.load(total), flags=("contract",)), total)
