@@ -1,16 +1,17 @@
 """Matching on the CPU: float32, compiled by numba on first use (some seconds) and cached on disk.
 
-A task is some rows of a frame, few enough that what is computed of them stays in the processor's caches. For one
-displacement, the costs of their cells are one plane. It is computed, then summed over windows of 3, 9, 27, ... cells,
-each from the one before:
+A task is some rows of a frame. For one displacement, the costs of their cells are computed row by row, and summed over
+windows of 3, 9, 27, ... cells, each from the one before:
 
     a box of 9 is three boxes of 3, 3 cells apart; of 27, three boxes of 9, 9 cells apart; in columns, then in rows
 
-so that a window costs four additions a cell, whatever its size. (Boxes whose middle lies outside the task's rows are
-needed for its own: planes have a border of cells, which beyond the picture are 0 and stay it.) A frame is kept as four
-planes, of its even and odd rows and columns, so that a displacement by any number of pixels reads each of them with
-unit stride. Rows of small pictures are too short for the processor's vectors: several frames are interleaved, pixel by
-pixel, into longer rows ("lanes").
+so that a window costs four additions a cell, whatever its size. Only the newest rows are kept from which such a
+sum is made, and a few displacements along x are done side by side: then rows of the frames, rows of sums and the least
+costs of a dy stay in the processor's first caches, the least costs of these dx in the second. (Boxes whose middle lies
+outside the task's rows are needed for its own: it begins some rows above them and ends below. Rows have a border of
+cells, which are 0.) A frame is kept as four planes, of its even and odd rows and columns, so that a displacement by any
+number of pixels reads each of them with unit stride. Rows of small pictures are too short for the processor's vectors:
+several frames are interleaved, pixel by pixel, into longer rows ("lanes").
 
 The innermost loops are functions of flat arrays and unsigned offsets: with signed ones, or with slices, numba
 checks for negative indices or counts references, and LLVM does not vectorize.
@@ -31,7 +32,8 @@ from kpnviz.threads import compiled, in_threads
 from . import CAP
 
 _ROW = 256  # floats: shorter rows are made longer by lanes
-_TASK = 2**15  # floats of a plane that a task's rows have, about
+_TASK = 2**16  # floats that a task's rows have, about
+_FEW = 4  # displacements along x that are done side by side
 
 
 def matching_costs(smooth: Tensor, reach: int, windows: int, marginal: bool) -> Tensor:
@@ -179,76 +181,92 @@ def _costs(
     K = 2 * reach + 1
     rows = 2 * K if marginal else K * K
     border = (3**windows - 1) // 2
-    long, tall = (w + 2 * border) * lanes, bottom - top + 2 * border
+    long, left = (w + 2 * border) * lanes, border * lanes
     stride = (w + 2 * margin) * lanes  # of a row of `frame`
     plane, small = (h + 2 * margin) * stride, h * n
-    cell = np.zeros(tall * long, np.float32)
-    sums = np.zeros((windows, tall * long), np.float32)  # of the first, a row is used: for the last window's
-    lines = np.zeros((windows, long), np.float32)
-    left = border * lanes
-    for d in range(K * K):
-        iy, ix = d // K, d % K
-        dy, dx = iy - reach, ix - reach
-        first_y, end_y = valid_rows[iy, 0], valid_rows[iy, 1]
-        first_x, end_x = valid_columns[ix, 0], valid_columns[ix, 1]
-        if first_y >= end_y or first_x >= end_x:
-            continue
-        # Rows 2y + dy and 2y + 1 + dy: the parity of each selects its plane, the rest is the offset in that plane.
-        ay, by, ax, bx = dy % 2, (dy + 1) % 2, dx % 2, (dx + 1) % 2
-        up, down = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
-        near, far = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes
-        skip, count = first_x * lanes, (end_x - first_x) * lanes
-        for y in range(max(top - border, 0), min(bottom + border, h)):
-            place = (y - top + border) * long + left
-            if y < first_y or y >= end_y:
-                _clear(cell, np.uintp(place), np.uintp(n))
-                continue
-            _clear(cell, np.uintp(place), np.uintp(skip))
-            _clear(cell, np.uintp(place + skip + count), np.uintp(n - skip - count))
-            at = y * n + skip
-            above, below = (y + up) * stride + skip, (y + down) * stride + skip
-            _difference(
-                cell, np.uintp(place + skip), frame,
-                np.uintp((2 * ay + ax) * plane + above + near),
-                np.uintp((2 * ay + bx) * plane + above + far),
-                np.uintp((2 * by + ax) * plane + below + near),
-                np.uintp((2 * by + bx) * plane + below + far),
-                reference,
-                np.uintp(at), np.uintp(small + at), np.uintp(2 * small + at), np.uintp(3 * small + at),
-                cap, np.uintp(count),
-            )  # fmt: skip
-            if has_reference and dy == 0 and dx == 0:
-                for x in range(w):
-                    cell[place + x * lanes] = 0
-        source, step, around, beyond = cell, 1, border, 0
-        for j in range(windows):
-            # Sums within `around` cells of the task's are needed for it, and `wider` cells beyond the picture they end.
-            around, wider = around - step, min(beyond + step, around - step)
-            last = j == windows - 1
-            total, line, shift, side = sums[0 if last else j + 1], lines[j], step * long, step * lanes
-            half = (3 * step - 1) // 2
-            lowest, highest = max(0, first_x - half), min(w, end_x + half)
-            c = np.uintp(((ix * windows + j) * w + lowest) * lanes)
-            length = np.uintp((highest - lowest) * lanes)
-            for y in range(max(top - around, -wider), min(bottom + around, h + wider)):
-                row = (y - top + border) * long + left
-                i = row - beyond * lanes
-                _add3(
-                    line, np.uintp(left - beyond * lanes),
-                    source, np.uintp(i - shift), np.uintp(i), np.uintp(i + shift), np.uintp(n + 2 * beyond * lanes),
-                )  # fmt: skip
-                to, i = left if last else row, left - wider * lanes
-                _add3(
-                    total, np.uintp(to - wider * lanes),
-                    line, np.uintp(i - side), np.uintp(i), np.uintp(i + side), np.uintp(n + 2 * wider * lanes),
-                )  # fmt: skip
-                if top <= y < bottom and per_row[iy, j, y] > 0:
-                    i, place = np.uintp(to + lowest * lanes), (begin + y - top) * n + lowest * lanes
-                    if marginal:
-                        a = np.uintp((j * rows + iy) * apart * n + place)
-                        b = np.uintp((j * rows + K + ix) * apart * n + place)
-                        _lower(out, a, b, total, i, per_column, c, per_row[iy, j, y], length)
+    # Of a displacement the newest rows are kept: 3 of cells, 7 of sums over windows of 3, 19 over windows of 9, ...
+    kept = (windows + 2 * border) * long
+    rings, lines = np.zeros(_FEW * kept, np.float32), np.zeros((windows, long), np.float32)
+    widest = np.zeros(long, np.float32)
+    for few in range(0, K, _FEW):
+        for iy in range(K):
+            dy = iy - reach
+            first_y, end_y = valid_rows[iy, 0], valid_rows[iy, 1]
+            # Rows 2y + dy and 2y + 1 + dy: the parity of each selects its plane, the rest is the offset in that plane.
+            ay, by = dy % 2, (dy + 1) % 2
+            up, down = margin + (dy - ay) // 2, margin + (dy + 1 - by) // 2
+            for t in range(bottom - top + 2 * border if first_y < end_y else 0):
+                y = top - border + t
+                for ix in range(few, min(few + _FEW, K)):
+                    dx = ix - reach
+                    first_x, end_x = valid_columns[ix, 0], valid_columns[ix, 1]
+                    if first_x >= end_x:
+                        continue
+                    ax, bx = dx % 2, (dx + 1) % 2
+                    near, far = (margin + (dx - ax) // 2) * lanes, (margin + (dx + 1 - bx) // 2) * lanes
+                    skip, count = first_x * lanes, (end_x - first_x) * lanes
+                    ring = (ix - few) * kept
+                    place = ring + t % 3 * long + left
+                    if y < first_y or y >= end_y:
+                        _clear(rings, np.uintp(place), np.uintp(n))
                     else:
-                        a = np.uintp((j * rows + d) * apart * n + place)
-                        _mean(out, a, total, i, per_column, c, per_row[iy, j, y], length)
-            source, step, beyond = total, 3 * step, wider
+                        _clear(rings, np.uintp(place), np.uintp(skip))
+                        _clear(rings, np.uintp(place + skip + count), np.uintp(n - skip - count))
+                        at = y * n + skip
+                        above, below = (y + up) * stride + skip, (y + down) * stride + skip
+                        _difference(
+                            rings, np.uintp(place + skip), frame,
+                            np.uintp((2 * ay + ax) * plane + above + near),
+                            np.uintp((2 * ay + bx) * plane + above + far),
+                            np.uintp((2 * by + ax) * plane + below + near),
+                            np.uintp((2 * by + bx) * plane + below + far),
+                            reference,
+                            np.uintp(at), np.uintp(small + at), np.uintp(2 * small + at), np.uintp(3 * small + at),
+                            cap, np.uintp(count),
+                        )  # fmt: skip
+                        if has_reference and dy == 0 and dx == 0:
+                            for x in range(w):
+                                rings[place + x * lanes] = 0
+                    # This row completes one of sums over windows of 3, that one over windows of 9, ...
+                    step, center, beyond = 1, t, 0
+                    for j in range(windows):
+                        center -= step
+                        if 2 * center < t:  # not all rows are there from which its first one is summed
+                            break
+                        # Sums within `around` cells of the task's are needed for it, and `wider` cells beyond the
+                        # picture they end.
+                        around = border - (t - center)
+                        wider = min(beyond + step, around)
+                        line, size = lines[j], 2 * step + 1
+                        at, to = left - beyond * lanes, left - wider * lanes
+                        _add3(
+                            line, np.uintp(at), rings,
+                            np.uintp(ring + (center - step) % size * long + at),
+                            np.uintp(ring + center % size * long + at),
+                            np.uintp(ring + (center + step) % size * long + at),
+                            np.uintp(n + 2 * beyond * lanes),
+                        )  # fmt: skip
+                        ring += size * long
+                        last = j == windows - 1
+                        total, row = (widest, 0) if last else (rings, ring + center % (6 * step + 1) * long)
+                        _add3(
+                            total, np.uintp(row + to), line,
+                            np.uintp(to - step * lanes), np.uintp(to), np.uintp(to + step * lanes),
+                            np.uintp(n + 2 * wider * lanes),
+                        )  # fmt: skip
+                        own = top - border + center
+                        if top <= own < bottom and per_row[iy, j, own] > 0:
+                            half = (3 * step - 1) // 2
+                            lowest, highest = max(0, first_x - half), min(w, end_x + half)
+                            c = np.uintp(((ix * windows + j) * w + lowest) * lanes)
+                            length = np.uintp((highest - lowest) * lanes)
+                            i = np.uintp(row + left + lowest * lanes)
+                            place = (begin + own - top) * n + lowest * lanes
+                            if marginal:
+                                a = np.uintp((j * rows + iy) * apart * n + place)
+                                b = np.uintp((j * rows + K + ix) * apart * n + place)
+                                _lower(out, a, b, total, i, per_column, c, per_row[iy, j, own], length)
+                            else:
+                                a = np.uintp((j * rows + iy * K + ix) * apart * n + place)
+                                _mean(out, a, total, i, per_column, c, per_row[iy, j, own], length)
+                        step, beyond = 3 * step, wider
