@@ -126,17 +126,21 @@ def patches(
     motion: dict[int, np.ndarray],
     reference: int,
     between: Callable[[], object] = nothing,
+    bent: bool = False,
 ) -> list[Patches]:
     """What noise is seen on: patches of up to 256 blocks that are spread over the picture, of frames {number: motion}.
 
     A patch of a frame is read where the motion of the block's middle takes it, to the nearest pixel, or, where its own
-    cell's is more than a pixel from that, where its own does: it is always whole. Frames that do not show many of a
+    cell's is more than a pixel from that, where its own does: it is always whole. Of `bent` frames, which
+    turn or zoom, each is read where the motion of its own middle takes it. Frames that do not show many of a
     block's patches are left out there, and patches that not all others show: whatever leaves most to compare.
     """
     H, W = stack.height, stack.width
     numbers = list(motion)
     place = numbers.index(reference)
     between = in_this_thread(between)
+    middles = [np.arange(n // PATCH) * PATCH + (PATCH - 1) / 2 for n in (H, W)]
+    of_patches = {i: np.rint(at_places(field, *middles)) for i, field in motion.items()} if bent else {}
 
     def read(block: tuple[slice, slice]) -> Patches | None:
         rows, columns = block
@@ -153,10 +157,14 @@ def patches(
         middle = (rows.start + rows.stop) // 2 // CELL, (columns.start + columns.stop) // 2 // CELL
         there = np.empty((len(numbers), len(y), 2), dtype=np.int64)  # first pixel of each patch
         for n, i in enumerate(numbers):
-            moved = np.broadcast_to(np.rint(motion[i][middle]), (len(y), 2))
-            own = motion[i][y // CELL, x // CELL]
-            far = np.abs(own - moved).max(axis=1, keepdims=True) > 1
-            there[n] = np.stack([y, x], axis=1) + np.where(far, np.rint(own), moved).astype(np.int64)
+            if bent:
+                moved = of_patches[i][y // PATCH, x // PATCH]
+            else:
+                moved = np.broadcast_to(np.rint(motion[i][middle]), (len(y), 2))
+                own = motion[i][y // CELL, x // CELL]
+                far = np.abs(own - moved).max(axis=1, keepdims=True) > 1
+                moved = np.where(far, np.rint(own), moved)
+            there[n] = np.stack([y, x], axis=1) + moved.astype(np.int64)
         shown = np.asarray(((there >= 0) & (there <= (H - PATCH, W - PATCH))).all(axis=-1))
         kept = _most_to_compare(shown, place)
         seen = shown[kept].all(axis=0)
@@ -165,7 +173,7 @@ def patches(
         windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
         gains = np.array([stack.gain(numbers[n], channel) for n in kept])
         places = np.stack([y - rows.start, x - columns.start], axis=1) // PATCH
-        return Patches(np.stack(windows, axis=1), places[seen], gains)
+        return Patches(np.stack(windows, axis=1), places[seen], gains, bent)
 
     return [block for block in results(read, _block_places(stack)) if block is not None]
 

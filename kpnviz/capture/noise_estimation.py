@@ -120,11 +120,13 @@ class Patches:
     windows    [P, N, 10, 10]: 8x8 pixels with one pixel around, linear intensity
     places     [P, 2] row and column of each in the block, counted in patches
     gains      [N], by which the frames were divided
+    bent       whether the frames turn or zoom so much that shifts differ within a patch
     """
 
     windows: np.ndarray
     places: np.ndarray
     gains: np.ndarray
+    bent: bool = False
 
     @classmethod
     def of(cls, block: np.ndarray, gains: np.ndarray | None = None) -> Patches:
@@ -158,7 +160,8 @@ def estimate_noise(
     of sharpness makes of the scene. Of the latter two kinds of sums are free, so that they have the variance of noise:
 
     - in a patch of 8x8 pixels, what is left of a difference after its regression on a constant and the mean picture's
-      3x3 pixels around each: small shifts, gain and blur are such sums (a Taylor series to the second derivative);
+      3x3 pixels around each: small shifts, gain and blur are such sums (a Taylor series to the second derivative). Of
+      frames that turn or zoom, on its two slopes times the place in the patch as well: shifts that grow along it;
     - over the frames, those combinations in which shifts cancel. Principal components of the differences that are
       left find them in every block: of the one half of the patches for the other, as on a chessboard, so that chance is
       not taken for quiet. Frames of other gains count times sqrt(g), which makes their shot noise alike; combinations
@@ -279,16 +282,20 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sam
     black = patches.places.sum(axis=1) % 2 == 0
     P, N = windows.shape[:2]
     mean = np.tensordot(windows, gains / gains.sum(), axes=(1, 0))  # [P, 10, 10]
+    means = mean[:, AROUND:-AROUND, AROUND:-AROUND].mean(axis=(1, 2))
     side = 2 * AROUND + 1
-    taps = [mean[:, y : y + PATCH, x : x + PATCH].reshape(P, -1) for y in range(side) for x in range(side)]
-    means = taps[4].mean(axis=1)
-    regressors = np.stack(
-        [np.ones_like(taps[4]), *(tap - means[:, None] for tap in taps)], axis=-1
-    )  # [P, 64, 10]
+    around = np.lib.stride_tricks.sliding_window_view(mean - means[:, None, None], (side, side), axis=(1, 2))
+    regressors = np.ones((P, PATCH**2, 1 + side**2 + 4 * patches.bent))
+    taps = regressors[..., 1 : 1 + side**2]
+    taps[:] = around.reshape(P, PATCH**2, -1)
+    if patches.bent:
+        y, x = ((np.indices((PATCH, PATCH)) - (PATCH - 1) / 2) / PATCH).reshape(2, -1, 1)
+        slopes = taps[..., [7, 5]] - taps[..., [1, 3]]
+        regressors[..., -4:-2], regressors[..., -2:] = y * slopes, x * slopes
     values, vectors = np.linalg.eigh(regressors.swapaxes(1, 2) @ regressors)
     independent = values > _DEPENDENT * values[:, -1:]
     scale = np.where(independent, np.maximum(values, 1e-300) ** -0.5, 0)
-    basis = (regressors @ vectors) * scale[:, None]  # orthonormal, [P, 64, 10]
+    basis = (regressors @ vectors) * scale[:, None]  # orthonormal, [P, 64, 10 or 14]
     # N - 1 orthonormal combinations of the frames in which the scene cancels.
     scene = gains**0.5 / gains.sum() ** 0.5
     combinations = np.linalg.qr(np.eye(N) - np.outer(scene, scene))[0][:, : N - 1]
@@ -299,7 +306,7 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sam
     # The mean of the pixels' variances that is left is that at the mean of their brightness, each with as much as is
     # left of it: the bright ones of a patch with an edge are explained best.
     left = 1 - (basis**2).sum(axis=-1)
-    effective_means = (left * taps[4]).sum(axis=1) / left.sum(axis=1)
+    effective_means = means + (left * taps[..., 4]).sum(axis=1) / left.sum(axis=1)
 
     variances, weights, read = (np.empty((P, N - 1)) for _ in range(3))
     for half in (black, ~black):
@@ -307,7 +314,7 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sam
         variances[half] = np.square(rest[half] @ axes).sum(axis=1) / free[half, None]
         read[half] = ((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0)
 
-    yy, xx = taps[1] - 2 * taps[4] + taps[7], taps[3] - 2 * taps[4] + taps[5]
+    yy, xx = (taps[..., 4 - k] - 2 * taps[..., 4] + taps[..., 4 + k] for k in (side, 1))
     texture, floor = (yy**2 + xx**2).mean(axis=1), np.full(P, _CURVED / gains.sum())
     intact = np.ones(P, dtype=bool)
     if clipped is not None:

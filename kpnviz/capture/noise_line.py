@@ -19,6 +19,7 @@ _LOG_BIAS = 0.613
 """A Cauchy loss, cut off at _TRUSTED standard deviations, puts the center of log(chi^2_k / k) at -0.613 / k (solved
 numerically for k from 64 to 1984). Its mean would be -1 / k: the distribution is skewed."""
 
+_ELECTRONS, _FACTOR = 3.0, 0.7  # of a sensor's read noise, before anything is seen; spread of its logarithm
 _HALF, _OUTLIER = (
     2.0,
     4.0,
@@ -70,14 +71,17 @@ def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, fl
     weights of the samples; that factor; and which patches [P] lie close to it. None of the three terms is below 0.
 
     Fitted to log variance with a Cauchy loss, again and again to the patches close to it: each has the same relative
-    error but for its degrees of freedom and what is unsure of its texture.
+    error but for its degrees of freedom and what is unsure of its texture. That read_std / shot_gain, the electrons of
+    a sensor's read noise, is 3 within a factor of 2 counts as much as one patch more: where no patches are dark, or all
+    are equally bright, they say nothing of it.
     """
     variances, degrees, read = (values[candidates] for values in samples.weighted)
     means, texture, floor = (values[candidates] for values in (samples.means, samples.texture, samples.floor))
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    solution, close, _, _ = fitted(line_terms, variances, degrees, texture, floor, (0.5, 0.5, 0.05))
+    usual = _ELECTRONS * typical**0.5 / brightness
+    solution, close, _, _ = fitted(line_terms, variances, degrees, texture, floor, (0.5, 0.5, 0.05), usual)
     read_variance, shot, factor = solution * (typical, typical / brightness, 1)
     everywhere = np.zeros(len(samples.means), dtype=bool)
     everywhere[candidates] = close
@@ -91,8 +95,11 @@ def fitted(
     texture: np.ndarray,
     floor: np.ndarray,
     start: tuple[float, ...],
+    usual: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit variances [P], of so many degrees of freedom, as sums of the line's terms [P, T] and what texture leaves.
+
+    usual   of the root of the first term's factor to the second's: known beforehand within a factor of 2; None: unknown
 
     Factors of the T + 1 terms, from `start` on; which patches lie close to the line, [P] bool; the terms, [P, T + 1];
     and the standard deviation of each patch's log variance.
@@ -101,6 +108,17 @@ def fitted(
     # First the whole cloud, then what lies close to the line: motion only ever adds variance, so a few rounds
     # take the line down from it.
     solution, close = np.array(start), np.ones(len(variances), dtype=bool)
+
+    def off(x: np.ndarray, terms: np.ndarray, target: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        rest = (np.log(terms @ x) - target) / spread
+        return rest if usual is None else np.append(rest, np.log(x[0] ** 0.5 / x[1] / usual) / _FACTOR)
+
+    def slopes(x: np.ndarray, terms: np.ndarray, target: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        of_rest = terms / (terms @ x * spread)[:, None]
+        if usual is None:
+            return of_rest
+        return np.vstack([of_rest, np.append([0.5 / x[0], -1 / x[1]], np.zeros(len(x) - 2)) / _FACTOR])
+
     for _ in range(_ROUNDS):
         left = left_by_texture(texture, floor, line_terms @ solution[:-1])
         terms = np.column_stack([line_terms, left])
@@ -109,9 +127,10 @@ def fitted(
         some, target, each = terms[close], log_v[close], spread[close]
         before, close_before = solution, close
         solution = least_squares(
-            lambda x, t=some, y=target, s=each: (np.log(t @ x) - y) / s,
+            off,
             x0=np.maximum(solution, 1e-8),
-            jac=lambda x, t=some, s=each: t / (t @ x * s)[:, None],
+            jac=slopes,
+            args=(some, target, each),
             bounds=(1e-9, np.inf),
             loss="cauchy",
         ).x
@@ -123,11 +142,13 @@ def fitted(
 
 
 def left_by_texture(texture: np.ndarray, floor: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """The variance that texture leaves, but for a factor: line log(1 + texture / line), texture less that of noise.
+    """The variance that texture leaves, but for a factor: 2 line (sqrt(1 + t) - 1), t texture / line less noise's part.
 
-    The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like that.
+    The more there is of it, the better regressions and quiet combinations take it away: it was found to grow like its
+    root.
     """
-    return np.asarray(line * np.log1p(np.maximum(texture / line - floor, 0)))
+    t = np.maximum(texture / line - floor, 0)
+    return np.asarray(2 * line * (np.sqrt(1 + t) - 1))
 
 
 def refined(

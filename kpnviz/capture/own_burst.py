@@ -306,7 +306,8 @@ class OwnBurst:
             )
         motion = {i: self.motion[i] for i in found}
         fit = estimate_noise(
-            patches(self.stack, channel, motion, self.reference, between), self.stack.clipped
+            patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys())),
+            self.stack.clipped,
         )
         try:
             return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))

@@ -35,7 +35,7 @@ def test_more_of_the_motion_undone_is_better(monkeypatch):
     assert (
         shifted + 1 < field < oracle + 0.5 < aligned + 0.5 and field > one + 1
     )  # a mean of frames that are apart is a blur
-    assert found.read_ratio == pytest.approx(1, abs=0.1) and found.shot_ratio == pytest.approx(1, abs=0.3)
+    assert found.read_ratio == pytest.approx(1, abs=0.02) and found.shot_ratio == pytest.approx(1, abs=0.25)
 
 
 def test_the_table_is_the_mean_over_photos_and_the_error_of_paired_differences():

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kpnviz.burst import BurstRecipe, MovingObject, synthesize, with_motion
+from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize, with_motion
+from kpnviz.camera_motion import CameraMotion
 from kpnviz.capture.displaced_reading import patches
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import estimate_noise, noise_of_one_frame
@@ -96,6 +97,45 @@ def test_a_hands_motion_is_no_noise():
     )
 
 
+@pytest.mark.parametrize("frames", [2, 8])
+@pytest.mark.parametrize("photo", ["city", "flowers"])
+def test_frames_that_turn_are_no_noise(photo, frames):
+    """Shifts grow along each patch: of two frames, shot_gain was found 1.1 to 1.5 times as large, or no noise."""
+    camera, shake = CameraMotion(rotation=6), Misalignment(2, 2, 0.0, subpixel=True)
+    for gain in (1, 4):
+        recipe = BurstRecipe(
+            photo,
+            (32, 16, 192, 256),
+            GAINS[gain],
+            frames=frames,
+            misalignment=shake,
+            seed=frames,
+            camera=camera,
+        )
+        found = own(synthesize(recipe)).estimate_noise().noise
+        assert found.read_std == pytest.approx(GAINS[gain].read_std, rel=0.12)
+        assert found.shot_gain == pytest.approx(GAINS[gain].shot_gain, rel=0.3)
+
+
+@pytest.mark.parametrize("gain", [1, 4])
+def test_where_nothing_is_dark_the_read_noise_is_that_of_few_electrons(gain):
+    """It was anything from nothing to twice as much."""
+    rng, noise = np.random.default_rng(0), GAINS[gain]
+    scene = np.linspace(0.5, 0.55, 128)[:, None] * np.ones((2, 128, 128))
+    found = own_frames(noise.add_to(scene, rng)).estimate_noise().noise
+    assert found.read_std == pytest.approx(noise.read_std, rel=0.3)
+    assert found.std_map(np.array(0.52)) == pytest.approx(noise.std_map(np.array(0.52)), rel=0.02)
+
+
+@pytest.mark.parametrize("noise", [NoiseModel(0.03, 0), NoiseModel(0, 0.003), NoiseModel(0.06, 0.003)])
+def test_where_patches_tell_of_it_read_noise_is_as_they_say(noise):
+    rng = np.random.default_rng(0)
+    scene = np.linspace(0.01, 0.8, 128)[:, None] * np.ones((4, 128, 128))
+    found = own_frames(noise.add_to(scene, rng)).estimate_noise().noise
+    levels = np.array([0.02, 0.2, 0.8])
+    np.testing.assert_allclose(found.std_map(levels), noise.std_map(levels), rtol=0.05)
+
+
 def test_what_moves_by_itself_is_no_noise():
     """Objects add a little to many patches: shot_gain was found 1.1 to 1.2 times as large in three of these eight."""
     found = [own(synthesize(recipe)).estimate_noise().noise for recipe in burst_recipes(8, 8, "moving")]
@@ -104,7 +144,7 @@ def test_what_moves_by_itself_is_no_noise():
         GAINS[8].shot_gain,
     )
     assert np.abs(ratio[:, 0] - 1).max() < 0.06 and np.abs(ratio[:, 1] - 1).max() < 0.1, ratio
-    assert abs(ratio[:, 1].mean() - 1) < 0.04
+    assert abs(ratio[:, 1].mean() - 1) < 0.06
 
 
 def test_patches_among_others_that_vary_more_are_left_out():
@@ -151,6 +191,25 @@ def test_patches_are_read_where_their_cells_lie_in_the_frames_that_show_them():
             ):
                 inner = frame[y + dy : y + dy + 8, x + dx : x + dx + 8]
                 np.testing.assert_array_equal(shown[1:-1, 1:-1], inner)
+
+
+def test_of_frames_that_turn_each_patch_is_read_where_its_middle_lies():
+    frames = np.random.default_rng(0).random((2, 1, 64, 128)).astype(np.float32)
+    stack = FrameStack(frames, (0, 1), tuple("ab"))
+    middles = np.stack(np.meshgrid(*(np.arange(n) * 16 + 7.5 for n in (4, 8)), indexing="ij"), axis=-1)
+    turn = np.array([[0, 0.08], [-0.08, 0]])  # 4.6 degrees
+    motion = {0: np.zeros((4, 8, 2), np.float32), 1: (middles - (32, 64)) @ turn.T}
+    seen = 0
+    for block, left in zip(patches(stack, GRAY, motion, 0, bent=True), (0, 64), strict=True):
+        assert block.bent
+        for window, (row, column) in zip(block.windows, block.places, strict=True):
+            y, x = 8 * row, left + 8 * column
+            dy, dx = np.rint(turn @ (y + 3.5 - 32, x + 3.5 - 64)).astype(int)
+            np.testing.assert_array_equal(
+                window[1, 1:-1, 1:-1], frames[1, 0, y + dy : y + dy + 8, x + dx : x + dx + 8]
+            )
+            seen += 1
+    assert seen > 60
 
 
 def test_a_moving_object_is_an_outlier():
