@@ -123,6 +123,7 @@ _LEAST_STD = 1e-9
 """What stabilizing takes read_std to be at least, as values below 0 are divided by it: far below the noise of anything
 seen, so that a dark burst, its noise and all, has the kernels of a bright one."""
 
+_IN_CACHE = 32_768  # values that stabilizing takes at a time
 _STD_WITHOUT_NOISE = 1e-3
 """And of frames that have no noise at all: a step of 10 bits, the least of training bursts."""
 
@@ -145,8 +146,18 @@ def stabilize(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
     and Data Analysis, 1998.
     """
     r, s = _floored(noise)
-    image = image.astype(np.float64)
-    return np.asarray(2 * image / (np.sqrt(s * np.maximum(image, 0) + r**2) + r))
+    out = np.array(image, dtype=np.float64, order="C")
+    values = out.reshape(-1)
+    for start in range(0, len(values), _IN_CACHE):
+        x = values[start : start + _IN_CACHE]
+        root = np.maximum(x, 0)
+        root *= s
+        root += r**2
+        np.sqrt(root, out=root)
+        root += r
+        x *= 2
+        x /= root
+    return out
 
 
 def stabilize_frames(frames: torch.Tensor, read_std: torch.Tensor, shot_gain: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from kpnviz.noise import NoiseModel, stabilize
 from kpnviz.sampling import box_reduce
+from kpnviz.threads import compiled
 
 _SMOOTHING = 1.0  # px, of both pictures
 _NOISE = 1 / (4 * np.pi * _SMOOTHING**2)  # variance of white noise of variance 1 after that smoothing
@@ -73,10 +74,18 @@ def find_shift(
     """
     if reference.shape != frame.shape or reference.ndim != 2:
         raise ValueError(f"frames have shapes {reference.shape} and {frame.shape}; both are [H, W]")
-    a, b = (
-        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
-        for x in (reference, frame)
+    return shift_of_smoothed(smoothed(reference, noise), smoothed(frame, noise), reach)
+
+
+def smoothed(picture: np.ndarray, noise: NoiseModel) -> np.ndarray:
+    """A picture [H, W] as shifts are seen on it: in units of its noise, slightly blurred."""
+    return np.asarray(
+        gaussian_filter(stabilize(picture, noise).astype(np.float32), _SMOOTHING, mode="mirror")
     )
+
+
+def shift_of_smoothed(a: np.ndarray, b: np.ndarray, reach: int | None = None) -> np.ndarray | None:
+    """:func:`find_shift` of a reference and a frame that are :func:`smoothed` already."""
     dy, dx, around = _followed(a, b, *nearest_shift(a, b, reach))
     if not _one_scene(*overlap(a, b, dy, dx), a.size):
         # A bright thing that crosses the picture may have outweighed the rest: once more without its weight.
@@ -109,10 +118,7 @@ def what_is_shared(
     correlated by three standard errors or more. If there is no shift, pictures that are flat share nothing; others may
     show two scenes, of which neither is without edges.
     """
-    a, b = (
-        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
-        for x in (reference, frame)
-    )
+    a, b = (smoothed(x, noise) for x in (reference, frame))
     if shift is None and not (_is_flat(reference) and _is_flat(frame)):
         return True, True
     dy, dx = (0, 0) if shift is None else (int(n) for n in np.rint(shift))
@@ -132,10 +138,7 @@ def lies_on(reference: np.ndarray, laid: np.ndarray, noise: NoiseModel, reach: i
     find_shift asks, and with edges that both show, since there are many ways to lay a frame."""
     if find_shift(reference, laid, noise, reach) is None:
         return False
-    a, b = (
-        gaussian_filter(stabilize(x, noise).astype(np.float32), _SMOOTHING, mode="mirror")
-        for x in (reference, laid)
-    )
+    a, b = (smoothed(x, noise) for x in (reference, laid))
     return edges_in_common(a, b) >= _LAID
 
 
@@ -203,20 +206,37 @@ def _differences(
     spectrum = np.conj(fft.rfft2(a, size)) * fft.rfft2(b, size)
     products = fft.irfft2(spectrum, size)[np.ix_(dy, dx)].astype(np.float64)
 
-    def sums(x: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> np.ndarray:
-        """Of x over the rows and columns that are left of it when it is shifted by -dy, -dx."""
+    def sums(x: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of x, and of its squares, over the rows and columns that are left of it when it is shifted by -dy, -dx."""
         H, W = x.shape
-        corner = np.zeros((H + 1, W + 1))
-        corner[1:, 1:] = x.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+        corners = np.empty((2, H + 1, W + 1))
+        _sums_from_corner(x, corners)
         top, bottom = np.maximum(-dy, 0), H - np.maximum(dy, 0)
         left, right = np.maximum(-dx, 0), W - np.maximum(dx, 0)
-        whole, above = corner[bottom], corner[top]
-        return (whole - above)[:, right] - (whole - above)[:, left]
+        rows = [corner[bottom] - corner[top] for corner in corners]
+        first, second = (part[:, right] - part[:, left] for part in rows)
+        return first, second
 
     pixels = np.outer(a.shape[0] - np.abs(dy), a.shape[1] - np.abs(dx))
-    mean = (sums(b, -dy, -dx) - sums(a, dy, dx)) / pixels
-    squares = (sums(b * b, -dy, -dx) + sums(a * a, dy, dx) - 2 * products) / pixels
+    (of_b, squares_of_b), (of_a, squares_of_a) = sums(b, -dy, -dx), sums(a, dy, dx)
+    mean = (of_b - of_a) / pixels
+    squares = (squares_of_b + squares_of_a - 2 * products) / pixels
     return (squares - mean**2) / 2, pixels
+
+
+@compiled
+def _sums_from_corner(x, out):  # type: ignore[no-untyped-def]
+    """Sums of x [H, W] and of its squares over all rows above and columns to the left, [2, H + 1, W + 1] (float64)."""
+    H, W = x.shape
+    out[:, 0, :] = 0
+    for i in range(H):
+        out[:, i + 1, 0] = 0
+        row, squares = 0.0, 0.0
+        for j in range(W):
+            row += x[i, j]
+            squares += x[i, j] * x[i, j]
+            out[0, i + 1, j + 1] = out[0, i, j + 1] + row
+            out[1, i + 1, j + 1] = out[1, i, j + 1] + squares
 
 
 def _around(a: np.ndarray, b: np.ndarray, dy: int, dx: int) -> tuple[np.ndarray, np.ndarray]:

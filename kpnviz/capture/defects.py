@@ -15,6 +15,7 @@ import numpy as np
 
 from kpnviz.capture.displaced_reading import nothing
 from kpnviz.capture.frame_stack import FrameStack, Mended
+from kpnviz.capture.medians import medians
 from kpnviz.threads import in_this_thread, results
 
 _LOOKED_AT = 3  # frames on which candidates are found; all of them are asked about these
@@ -402,7 +403,7 @@ def _bad_lines(stack: FrameStack, plane: _Plane, axis: int, moves: Moves) -> lis
         differs = light - (padded[:, :-2] + padded[:, 2:]) / 2
         for edge, near, next_to_it in ((0, 1, 2), (-1, -2, -3)):  # a slope of the scene is no error
             differs[:, edge] = light[:, edge] - 2 * light[:, near] + light[:, next_to_it]
-        errors.append([np.median(part, axis=0) for part in np.array_split(differs, _SEGMENTS)])
+        errors.append([medians(part, axis=0) for part in np.array_split(differs, _SEGMENTS)])
     segments = np.array(errors, dtype=np.float64)  # [frames, segments of the line, w]
     error = segments.mean(axis=1)
     typical = 1.4826 * np.median(np.abs(error - np.median(error, axis=1, keepdims=True)), axis=1) + 1e-7

@@ -96,6 +96,7 @@ class OwnBurst:
     empty       whether the frames show nothing but noise, so that no motion is looked for
     fine        frames whose motion differs so much from cell to cell that each pixel is read where `motion` takes it,
                 interpolated, to the nearest pixel; `displacements` and `layers` are not theirs
+    alone       what the gray of the reference shows of its noise by itself, where that is known already
     """
 
     stack: FrameStack
@@ -111,6 +112,7 @@ class OwnBurst:
     layers: Layers | None = None
     empty: bool = False
     fine: frozenset[int] = frozenset()
+    alone: NoiseFit | None = None
 
     @property
     def reference(self) -> int:
@@ -309,6 +311,8 @@ class OwnBurst:
             patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys())),
             self.stack.clipped,
         )
+        if channel == GRAY and self.alone is not None:
+            return replace(fit, alone=self.alone)
         try:
             return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))
         except ValueError:

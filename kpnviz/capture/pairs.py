@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kpnviz.capture.alignment import find_shift, lies_on, what_is_shared
+from kpnviz.capture.alignment import find_shift, lies_on, shift_of_smoothed, smoothed, what_is_shared
 from kpnviz.capture.brightness import BELOW_WHITE, OTHER_BRIGHTNESS
 from kpnviz.capture.defects import Moves, looked_at
 from kpnviz.capture.displaced_reading import nothing
@@ -58,6 +58,7 @@ class Pairs:
     noise: NoiseModel
     between: Callable[[], object] = nothing
     shifts: dict[int, PixelShift | None] = field(default_factory=dict)
+    _smoothed: dict[tuple[object, ...], np.ndarray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -67,7 +68,7 @@ class Pairs:
         if stack.mended is None:
             return replace(self, stack=stack)
         overviews = results(lambda i: overview(stack, i, between=self.between), range(len(stack)))
-        return replace(self, stack=stack, overviews=overviews, shifts={})
+        return replace(self, stack=stack, overviews=overviews, shifts={}, _smoothed={})
 
     def pair(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Overviews of the reference and a frame; of other brightness, both cut off where either is white."""
@@ -82,21 +83,39 @@ class Pairs:
         return self.shifts[frame]
 
     def _measured(
-        self, frame: int, seen: Callable[[np.ndarray], np.ndarray] = lambda picture: picture
+        self, frame: int, seen: Callable[[np.ndarray], np.ndarray] = np.asarray
     ) -> PixelShift | None:
         """A shift on the overviews, then on nine windows spread over the picture, as they are `seen`."""
+        if frame == self.reference:
+            return 0.0, 0.0
         factors = np.array(overview_factors(self.stack))
-        a, b = map(seen, self.pair(frame))
-        shift = find_shift(a, b, self.noise.scaled(1 / float(factors.prod()) ** 0.5))
+        top = white_of_both(self.stack, float(self.gains[frame]))
+        noise = self.noise.scaled(1 / float(factors.prod()) ** 0.5)
+
+        def smooth(picture: np.ndarray, noise: NoiseModel) -> np.ndarray:
+            return smoothed(seen(cut_off(picture, top)), noise)
+
+        def of_reference(kind: str, read: Callable[[], np.ndarray], noise: NoiseModel) -> np.ndarray:
+            """The same beside every frame of one brightness."""
+            key = kind, seen, top
+            if key not in self._smoothed:
+                self._smoothed[key] = smooth(read(), noise)
+            return self._smoothed[key]
+
+        shift = shift_of_smoothed(
+            of_reference("overview", lambda: self.overviews[self.reference], noise),
+            smooth(self.overviews[frame], noise),
+        )
         if shift is not None and factors.max() > 1:
             shift = shift * factors
             dy, dx = map(round, shift)
             still = np.zeros((-(-self.stack.height // CELL), -(-self.stack.width // CELL), 2), np.int64)
-            here = contact_sheet(self.stack, self.reference)
             there = contact_sheet(self.stack, frame, still + np.array([dy, dx]))
-            top = white_of_both(self.stack, float(self.gains[frame]))
-            here, there = (seen(cut_off(sheet, top)) for sheet in (here, there))
-            rest = find_shift(here, there, self.noise, reach=2 * int(factors.max()))
+            rest = shift_of_smoothed(
+                of_reference("sheet", lambda: contact_sheet(self.stack, self.reference), self.noise),
+                smooth(there, self.noise),
+                reach=2 * int(factors.max()),
+            )
             shift = shift if rest is None else rest + np.array([dy, dx])
         return None if shift is None else (float(shift[0]), float(shift[1]))
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from kpnviz.capture.medians import medians
 from kpnviz.capture.motion_field import CELL, camera_of
 from kpnviz.threads import compiled, results
 
@@ -115,12 +116,13 @@ def _differ_by_lines(reference: np.ndarray, frame: np.ndarray, motion: np.ndarra
     and a median of n differences with the standard deviation s has the error 1.25 s / sqrt(n).
     """
     dy, dx = np.rint(np.median(motion, axis=(0, 1)) / 2).astype(int)
-    difference = np.roll(frame, (-dy, -dx), axis=(0, 1)) - reference
-    for lines in (difference, difference.T):
-        some = lines[:, :: max(1, lines.shape[1] // _ACROSS)]
-        middle = np.median(some, axis=1)
+    for here, there, along, across in ((reference, frame, dy, dx), (reference.T, frame.T, dx, dy)):
+        w = here.shape[1]
+        columns = np.arange(0, w, max(1, w // _ACROSS))
+        some = np.roll(there[:, (columns + across) % w], -along, axis=0) - here[:, columns]
+        middle = medians(some, axis=1)
         jagged = float(np.median(np.abs(np.diff(middle, 2)))) / 6**0.5  # the variance of (1, -2, 1) is 6
-        by_chance = 1.25 * float(np.median(np.abs(some - middle[:, None]))) / some.shape[1] ** 0.5
+        by_chance = 1.25 * float(medians(np.abs(some - middle[:, None]).ravel())) / some.shape[1] ** 0.5
         if jagged > _LINES * by_chance:
             return True
     return False

@@ -15,7 +15,7 @@ from kpnviz.capture.defects import mended
 from kpnviz.capture.displaced_reading import blocks, nothing
 from kpnviz.capture.frame_gains import first_brightness, made_even, with_gains
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import noise_of_one_frame
+from kpnviz.capture.noise_estimation import NoiseFit, fit_of_one_frame
 from kpnviz.capture.overviews import contact_sheet, overview, overview_factors, sharpness
 from kpnviz.capture.own_burst import LEAST_ALIGNED, OwnBurst
 from kpnviz.capture.pairs import Pairs
@@ -66,7 +66,11 @@ def prepare(
     if even:
         stack, gains = first_brightness(stack, overviews)
 
-    noises = functools.cache(functools.partial(_noise_at_first, stack))
+    fit = functools.cache(functools.partial(_fit_of_frame, stack))
+
+    def noises(frame: int) -> NoiseModel:
+        return _noise_at_first(stack, fit(frame))
+
     if reference is None:
         reference = 0
         if own:
@@ -104,7 +108,9 @@ def prepare(
     if told.levels != stack.levels:
         if even:
             told = _even_from_another_black(told, stack, pairs, places)
-        noise = _noise_at_first(told, reference)
+        noise = _noise_at_first(told, _fit_of_frame(told, reference))
+    # What the reference shows by itself is asked once more where the noise is estimated.
+    alone = fit(reference) if told is stack and stack.mended is None else None
     stack = told
 
     shifts = places.shifts
@@ -129,19 +135,24 @@ def prepare(
         layers=places.layers(stack, reference, noise, between),
         empty=empty,
         fine=places.fine,
+        alone=alone,
     )
     return burst.taking(frames)
 
 
-def _noise_at_first(stack: FrameStack, reference: int) -> NoiseModel:
-    """The noise before anything is aligned: as stated, or as the reference alone shows it."""
-    stated = stack.channel_noise(GRAY)
-    if stated is not None:
-        return stated
+def _fit_of_frame(stack: FrameStack, frame: int) -> NoiseFit | None:
+    """What a frame shows of its noise by itself; None where that is stated, or nothing is seen."""
+    if stack.channel_noise(GRAY) is not None:
+        return None
     try:
-        return noise_of_one_frame(blocks(stack, reference, GRAY), stack.clipped)
-    except ValueError:  # too small or too smooth to tell; any will do
-        return NoiseModel.for_gain(1)
+        return fit_of_one_frame(blocks(stack, frame, GRAY), stack.clipped)
+    except ValueError:  # too small or too smooth to tell
+        return None
+
+
+def _noise_at_first(stack: FrameStack, alone: NoiseFit | None) -> NoiseModel:
+    """The noise before anything is aligned: as stated, or as a frame shows it alone, or else any."""
+    return stack.channel_noise(GRAY) or (NoiseModel.for_gain(1) if alone is None else alone.noise)
 
 
 def _even_from_another_black(told: FrameStack, stack: FrameStack, pairs: Pairs, places: Places) -> FrameStack:

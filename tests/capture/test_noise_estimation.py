@@ -363,3 +363,13 @@ def test_what_cannot_be_estimated_is_said():
         estimate_noise([np.repeat(rng.random((1, 64, 64)), 3, axis=0)])
     with pytest.raises(ValueError, match="estimate needs 24"):
         estimate_noise([rng.random((2, 16, 16))])
+
+
+def test_what_the_reference_shows_by_itself_is_looked_at_once():
+    """As the burst keeps it from the first look, and as it would be looked at again."""
+    prepared = own(synthesize(BurstRecipe("city", noise=GAINS[2])))
+    assert prepared.alone is not None
+    kept, again = (burst.estimate_noise() for burst in (prepared, replace(prepared, alone=None)))
+    assert kept.alone is prepared.alone is not again.alone and kept.noise == again.noise
+    np.testing.assert_array_equal(kept.alone.whole, again.alone.whole)
+    assert kept.alone.noise == again.alone.noise
