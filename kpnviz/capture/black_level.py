@@ -34,7 +34,7 @@ _ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the 
 _DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
 _CLOSE = 1.04  # times black: the darkest parts, where the noise tells nothing
 _SLACK = 3.0  # standard errors by which the darkest of many patches are too dark
-_UNUSUAL = 0.01  # how common another number is, as in PEDESTALS
+_UNUSUAL, _NONE = 0.01, 75.0  # how common another number is, as in PEDESTALS, and 0
 _NODES = np.linspace(-2, 2, 21)  # standard errors: where a normal distribution is summed up
 _AT_NODES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
@@ -94,11 +94,14 @@ class BlackFit:
 
     def best(self, whole: bool, scale: int = 1) -> float:
         """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
-        with 3.5; of counts (`whole`), times `scale`, rather one of the numbers that makers add."""
+        with 3.5; of counts (`whole`), times `scale`, rather one of the numbers that makers add. Where the noise allows
+        0, that is taken unless it is far less likely."""
         likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
         odds = {float(f"{likely:.4g}"): self._log_odds(likely, _UNUSUAL)}
         if whole:
             odds |= {float(p * scale): self._log_odds(p * scale, often) for p, often in PEDESTALS.items()}
+        if not self.above_0:
+            odds[0.0] = self._log_odds(0.0, _NONE)
         return max(odds, key=lambda black: odds[black] if self.allows(black) else -np.inf)
 
     def _log_odds(self, black: float, often: float) -> float:
@@ -163,18 +166,18 @@ def with_black_told(
     if stack.pattern:  # the mean of two photosites has half the noise of one
         fit = replace(fit, shot_gain=fit.shot_gain * len(colors_of(stack.pattern, channel)))
     low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
-    if fit.above_0:
-        # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
-        unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
-        black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
+    told = fit.error < now or fit.darkest < _CLOSE * now
+    if not fit.above_0 and now > 0 and fit.allows(now) and told:
+        return stack
+    # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
+    unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
+    black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
+    if black > 0:
         return stack.with_black(
             black,
             f"Nobody states which number is black. Noise grows in proportion to light; here it does so from black at "
             f"{low} to {high}, of which {black:.4g} is taken. If it is another one, state it (--black).",
         )
-    told = fit.error < now or fit.darkest < _CLOSE * now
-    if now > 0 and fit.allows(now) and told:
-        return stack
     said = ""
     if fit.range[1] > _MUCH * white and fit.darkest > _LIFTED * white:
         said = (

@@ -176,3 +176,15 @@ def test_of_numbers_that_noise_allows_one_that_makers_add_is_taken():
     low, high = fit.range
     assert low < 256 < 292 < high and fit.best(whole=True) == 256
     assert fit.best(whole=False) == 292.7
+
+
+def test_0_is_black_unless_that_is_far_less_likely():
+    """The darkest parts are at 105 and noise vanishes at 0: either there is no read noise and no dark part, or black is
+    100 and read noise 3.2 electrons. Where the darkest parts are at 400, that says nothing."""
+    fit = BlackFit(0.4, 2.8, darkest=105.1, shot_gain=10.2, typical=1613, unsure=2.0, brightest=3318)
+    assert not fit.above_0 and fit.best(whole=True) == 100
+    for vanishing in (-60, -30):
+        fit = BlackFit(vanishing, 2.8, darkest=400, shot_gain=10.2, typical=1613, unsure=2.0, brightest=3318)
+        assert fit.allows(256) and fit.best(whole=True) == 0 == fit.best(whole=False)
+    stack = prepare(read(counts(100, gain=10.2, electrons=3.16, photo="girl"))).stack
+    assert stack.levels[0] == 100 and "of which 100 is taken" in stack.notes[0]
