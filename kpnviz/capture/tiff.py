@@ -34,6 +34,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 _PHOTOMETRIC, _BITS, _ORIENTATION, _PLANES, _PLANAR, _SAMPLE_FORMAT = 262, 258, 274, 284, 2, 339
 _SIGNED, _FLOAT = 2, 3
 _BLACK_IS_0, _RGB = 1, 2
+_ALPHA = ((1,), (2,))  # ExtraSamples (338) of transparency, multiplied in or not
 _BIG_ENDIAN_BIG_TIFF = b"MM\0+"  # Pillow opens none
 _OF_MICROSCOPES = "those of microscopes are"
 _OF_DEPTHS = "its pictures lie along Z: planes of focus are no burst, as they do not show one scene"
@@ -42,13 +43,13 @@ _MOST_PAGES = 1000  # so many are counted
 
 def holds_other_numbers(tags: dict[int, tuple[int, ...]]) -> bool:
     """Whether Pillow does not read this picture rightly: several floats a pixel, floats of 16 bits, 16 bits in separate
-    planes, signed integers, 32 and 64 bits."""
+    planes or of gray with transparency, signed integers, 32 and 64 bits."""
     formats, bits = tags.get(_SAMPLE_FORMAT, ()), tags.get(_BITS, ())
     if (_FLOAT in formats and (len(formats) > 1 or 16 in bits)) or _SIGNED in formats:
         return True
     if max(bits, default=1) in (32, 64) and (_FLOAT not in formats or 64 in bits):
         return True
-    return len(bits) > 1 and 16 in bits and tags.get(_PLANES) == (_PLANAR,)
+    return len(bits) > 1 and 16 in bits and (tags.get(_PLANES) == (_PLANAR,) or len(bits) == 2)
 
 
 def _too_many(label: str, limits: Limits) -> str:
@@ -191,6 +192,7 @@ def _other_numbers(
     other integers counts, floating point linear light. FileError, one sentence that names the file."""
     import tifffile
 
+    notes: list[str] = []
     try:
         photometric = next(iter(tags.get(_PHOTOMETRIC, ())), None)
         check_tiff(label, photometric, tags.get(_BITS, ()), tags.get(_SAMPLE_FORMAT, ()))
@@ -206,7 +208,10 @@ def _other_numbers(
                     f"{label} is a TIFF of several values a pixel that are not RGB; convert it to RGB"
                 )
             check_pixels(label, page.imagewidth, page.imagelength, limits)
-            if page.samplesperpixel not in (1, 3, 4) or page.imagedepth != 1:
+            with_alpha = (
+                page.samplesperpixel == 2 and photometric == _BLACK_IS_0 and page.extrasamples[:1] in _ALPHA
+            )
+            if (page.samplesperpixel not in (1, 3, 4) and not with_alpha) or page.imagedepth != 1:
                 raise FileError(f"{label} is a TIFF of shape {page.shape}; [H, W] and [H, W, 3] are read")
             values = page.asarray()
             planar = page.planarconfig == _PLANAR
@@ -214,10 +219,12 @@ def _other_numbers(
         raise
     except Exception as error:
         raise FileError(f"{label} cannot be read: {one_line(error)}") from error
+    if with_alpha and values.ndim == 3:
+        values, color = values[0] if planar else values[..., 0], False
+        notes.append("transparency was dropped")
     if values.ndim != (3 if color else 2) or (color and values.shape[0 if planar else 2] not in (3, 4)):
         raise FileError(f"{label} is a TIFF of shape {values.shape}; [H, W] and [H, W, 3] are read")
     planes = values[None] if not color else values if planar else values.transpose(2, 0, 1)
-    notes: list[str] = []
     planes = without_alpha(planes, notes)
     codes, counts = codes_of(label, planes)
     return Picture(upright(codes, tags.get(_ORIENTATION, (1,))[0]), tuple(notes), counts)

@@ -43,6 +43,16 @@ GRAY = [("minisblack", "uint8"), ("minisblack", "uint16"), ("minisblack", "float
 GRAY += [("miniswhite", "uint8"), ("miniswhite", "uint16")]
 
 
+@pytest.mark.parametrize("layout", [{}, {"compression": "zlib"}, {"planarconfig": "separate"}])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_gray_with_transparency_is_gray(dtype, layout):
+    stored = values(dtype, (6, 9))
+    both = np.stack([stored, np.full_like(stored, 1)], axis=0 if layout.get("planarconfig") else -1)
+    codes, notes = read(tiff(both, photometric="minisblack", extrasamples=["unassalpha"], **layout))
+    np.testing.assert_array_equal(codes, stored[None])
+    assert "transparency was dropped" in " ".join(notes)
+
+
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("layout", [{}, {"compression": "zlib"}, {"compression": "lzma"}, {"tile": (16, 16)}])
 @pytest.mark.parametrize(("photometric", "dtype"), GRAY)
