@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter1d
 from kpnviz.analysis.metrics import psnr
 from kpnviz.burst import Burst, BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.capture import reader
-from kpnviz.capture.alignment import find_shift
+from kpnviz.capture.alignment import shift_of_smoothed
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.from_files import read_burst
 from kpnviz.capture.overviews import sharpness
@@ -680,7 +680,7 @@ def test_thin_pictures_are_aligned_on_few_pixels(monkeypatch, rows, tall):
     scene = gaussian_filter1d(rng.random((rows, 200_050)), 3, axis=1).astype(np.float32)
     frames = np.stack([scene[:, 50:], scene[:, 9:-41]])[:, None]  # what lay at x lies at x + 41
     stack = as_stack(np.swapaxes(frames, 2, 3)[:, 0] if tall else frames[:, 0])
-    read, compared, light, find = [], [], FrameStack.light, find_shift
+    read, compared, light, find = [], [], FrameStack.light, shift_of_smoothed
 
     def count_read(self, *args):
         read.append(light(self, *args))
@@ -691,7 +691,7 @@ def test_thin_pictures_are_aligned_on_few_pixels(monkeypatch, rows, tall):
         return find(a, b, *args, **more)
 
     monkeypatch.setattr(FrameStack, "light", count_read)
-    monkeypatch.setattr("kpnviz.capture.pairs.find_shift", count_compared)
+    monkeypatch.setattr("kpnviz.capture.pairs.shift_of_smoothed", count_compared)
     own = prepare(stack, align=True)
     assert max(part.size for part in read) <= most and max(compared) <= most
     along = [shift.measured[0 if tall else 1] for shift in own.shifts]
