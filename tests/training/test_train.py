@@ -171,7 +171,7 @@ def test_killed_and_resumed_gives_the_same_weights_and_so_do_two_processes(photo
     # (A process joins others once.)
     two = run_script(runs[1:], tmp_path / "c", *LAUNCHER)
     for name in two:
-        # Gradients are summed in another order, and Adam divides small ones by themselves: a few weights differ by .003.
+        # Gradients are summed in another order, and Adam divides small ones by themselves: a few differ by .003.
         torch.testing.assert_close(two[name].float(), uninterrupted[name].float(), rtol=0, atol=6e-3)
 
 
