@@ -507,7 +507,8 @@ def test_one_frame_has_no_alignment_and_its_noise_is_its_own():
         "The noise could not be estimated from the burst: there is one frame"
     )
     # Of even light nothing tells how much of it is read noise: what a sensor usually has.
-    noise = NoiseModel(**app.session_state[OWN_NOISE][0])
+    stated = app.session_state[OWN_NOISE][0]
+    noise = NoiseModel(stated["read_std"], stated["shot_gain"])
     assert float(noise.std_map(np.array(0.4))) == pytest.approx(0.05, rel=0.3) and noise.read_std > 0
 
 
