@@ -146,6 +146,7 @@ def estimate_noise(
     blocks: Iterable[np.ndarray | Patches],
     clipped: tuple[float, float] | None = None,
     gains: np.ndarray | None = None,
+    of_sensor: bool = True,
 ) -> NoiseFit:
     """Fit read_std and shot_gain to aligned frames.
 
@@ -155,6 +156,7 @@ def estimate_noise(
     clipped   (low, high): patches with more than 2 % of values at or beyond them have lost noise and are left out
     gains     [N], by which the frames were divided: of a sensor's frame of gain g the variance is then read_std^2 / g^2
               + shot_gain x / g, and values are clipped at low / g and high / g. None: 1. What is found is that of g = 1
+    of_sensor whether a sensor's few electrons of read noise are assumed where nothing is seen of it (noise_line.py)
 
     A frame differs from the mean of the frames by its noise, and by what a rest of a shift, a change of brightness or
     of sharpness makes of the scene. Of the latter two kinds of sums are free, so that they have the variance of noise:
@@ -210,7 +212,7 @@ def estimate_noise(
             f"noise: {patches} neither clipped nor empty, of {PATCH}x{PATCH} pixels each; an estimate needs "
             f"{_LEAST_PATCHES}, so state the noise instead"
         )
-    noise, factor, close = first_line(samples, candidates)
+    noise, factor, close = first_line(samples, candidates, of_sensor)
     # As variances of g = 1: what is shown beside the line.
     whole = np.where(candidates, variances - noise.read_std**2 * (read - 1), np.nan)
     if N > 2:
@@ -225,7 +227,7 @@ def estimate_noise(
 
 
 def noise_of_one_frame(
-    blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None
+    blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None, of_sensor: bool = True
 ) -> NoiseModel:
     """A first guess from parts [h, w] of one frame: its noise, and whatever texture no flat patch is free of.
 
@@ -233,10 +235,12 @@ def noise_of_one_frame(
     Of half-size pictures m +- d / sqrt(2), m the mean and d that difference, it is the variance between frames.
     Raises ValueError as :func:`estimate_noise` does.
     """
-    return fit_of_one_frame(blocks, clipped).noise
+    return fit_of_one_frame(blocks, clipped, of_sensor).noise
 
 
-def fit_of_one_frame(blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None) -> NoiseFit:
+def fit_of_one_frame(
+    blocks: Iterable[np.ndarray], clipped: tuple[float, float] | None = None, of_sensor: bool = True
+) -> NoiseFit:
     """:func:`noise_of_one_frame`, with the patches of half the size that it is fitted to."""
 
     def pairs() -> Iterable[np.ndarray]:
@@ -246,7 +250,7 @@ def fit_of_one_frame(blocks: Iterable[np.ndarray], clipped: tuple[float, float] 
             mean, difference = (p + q + r + s) / 4, (p + q - r - s) / 2
             yield np.stack((mean + difference / 2**0.5, mean - difference / 2**0.5))
 
-    return estimate_noise(pairs(), clipped)
+    return estimate_noise(pairs(), clipped, of_sensor=of_sensor)
 
 
 def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) -> NoiseModel:

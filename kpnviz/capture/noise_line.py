@@ -66,21 +66,23 @@ class Samples:
         return variance, self.free / (self.weights**2).sum(axis=1), read
 
 
-def first_line(samples: Samples, candidates: np.ndarray) -> tuple[NoiseModel, float, np.ndarray]:
+def first_line(
+    samples: Samples, candidates: np.ndarray, of_sensor: bool = True
+) -> tuple[NoiseModel, float, np.ndarray]:
     """The line through candidates [P], variance = read_std^2 read + shot_gain mean + factor left_by_texture, by the
     weights of the samples; that factor; and which patches [P] lie close to it. None of the three terms is below 0.
 
     Fitted to log variance with a Cauchy loss, again and again to the patches close to it: each has the same relative
     error but for its degrees of freedom and what is unsure of its texture. That read_std / shot_gain, the electrons of
     a sensor's read noise, is 3 within a factor of 2 counts as much as one patch more: where no patches are dark, or all
-    are equally bright, they say nothing of it.
+    are equally bright, they say nothing of it. That is so where `of_sensor`: not of values that are cut off.
     """
     variances, degrees, read = (values[candidates] for values in samples.weighted)
     means, texture, floor = (values[candidates] for values in (samples.means, samples.texture, samples.floor))
     typical = float(np.median(variances))
     brightness = max(float(np.median(means)), 1e-6)
     line_terms = typical * np.stack([read, np.maximum(means, 0) / brightness], axis=1)
-    usual = _ELECTRONS * typical**0.5 / brightness
+    usual = _ELECTRONS * typical**0.5 / brightness if of_sensor else None
     solution, close, _, _ = fitted(line_terms, variances, degrees, texture, floor, (0.5, 0.5, 0.05), usual)
     read_variance, shot, factor = solution * (typical, typical / brightness, 1)
     everywhere = np.zeros(len(samples.means), dtype=bool)

@@ -333,7 +333,7 @@ class OwnBurst:
         except ValueError:
             pass
         try:
-            noise = noise_of_one_frame(self._reference_blocks(channel))
+            noise = noise_of_one_frame(self._reference_blocks(channel), of_sensor=False)
             rough = self._noise_of_pixels_if_less(channel, noise)
             if rough is not None:
                 return rough, _ROUGH
