@@ -44,11 +44,23 @@ def point(page, y, x):
 
 
 def until(page, condition):
-    """Wait until something is so; asked again and again, as the page may put another lens into the place of one."""
+    """Wait until something is so.
+
+    It is asked again and again: the page may put another lens into the place of one, which has no data for a moment.
+    """
     deadline = time.monotonic() + PATIENCE_MS / 1000
-    while not condition():
+    while not _holds(condition, deadline):
         assert time.monotonic() < deadline, "it did not come"
         page.wait_for_timeout(20)
+
+
+def _holds(condition, deadline):
+    try:
+        return condition()
+    except Error:
+        if time.monotonic() >= deadline:
+            raise
+        return False
 
 
 # What a person chose is taken back, as far as the page holds it; the server is told.
