@@ -10,7 +10,7 @@ import numpy as np
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.meaning import Input, colors_of
-from kpnviz.capture.noise_estimation import PATCH, Patches, measured, together
+from kpnviz.capture.noise_estimation import PATCH, Patches, seen_alike
 from kpnviz.capture.noise_line import fitted
 
 PEDESTALS = {
@@ -149,7 +149,7 @@ def with_black_told(
     if stack.encoding_open:
         counts = stack.read_as(Input("linear"), _COUNTED, guessed=True)
         try:
-            fit = fit_black(patches(counts, channel, motion, reference, between), counts.clipped)
+            fit = fit_black(patches(counts, channel, motion, reference, between), counts.clipped, reference)
         except ValueError:
             return stack
         return counts if fit.proportional else stack
@@ -159,7 +159,7 @@ def with_black_told(
     if clipped is not None and stack.codes.dtype.kind == "u":
         clipped = -now / (white - now), clipped[1]
     try:
-        light = fit_black(patches(stack, channel, motion, reference, between), clipped)
+        light = fit_black(patches(stack, channel, motion, reference, between), clipped, reference)
     except ValueError:
         return stack
     fit = light.scaled(white - now, now)
@@ -187,7 +187,9 @@ def with_black_told(
     return stack.with_black(0.0, said)
 
 
-def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = None) -> BlackFit:
+def fit_black(
+    blocks: Iterable[Patches], clipped: tuple[float, float] | None = None, reference: int = 0
+) -> BlackFit:
     r"""Fit the line of noise against brightness without saying where it begins.
 
     Read noise and black cannot be told apart: a sensor with black at b and the variance :math:`\sigma_r^2` makes the
@@ -198,13 +200,12 @@ def fit_black(blocks: Iterable[Patches], clipped: tuple[float, float] | None = N
     ValueError where too few patches are neither clipped nor empty.
     """
     blocks = list(blocks)
-    found = [measured(block, clipped) for block in blocks]
-    if not found:
+    if not blocks:
         raise ValueError("black: the frames share no patches")
-    samples = together([samples for samples, _ in found])
+    blocks, samples, intact, _ = seen_alike(blocks, clipped, reference)
     means, texture, floor = samples.means, samples.texture, samples.floor
     variances, degrees, read = samples.weighted
-    seen = np.concatenate([intact for _, intact in found]) & (variances > 1e-14 * (1 + means**2))
+    seen = intact & (variances > 1e-14 * (1 + means**2))
     if seen.sum() < _LEAST_PATCHES:
         raise ValueError(f"black: {int(seen.sum())} patches are neither clipped nor empty")
     means, variances, degrees, texture, floor, read = (

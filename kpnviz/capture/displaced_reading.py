@@ -173,7 +173,8 @@ def patches(
         windows = [_windows(stack, numbers[n], channel, there[n][seen]) for n in kept]
         gains = np.array([stack.gain(numbers[n], channel) for n in kept])
         places = np.stack([y - rows.start, x - columns.start], axis=1) // PATCH
-        return Patches(np.stack(windows, axis=1), places[seen], gains, bent)
+        frames = tuple(numbers[n] for n in kept)
+        return Patches(np.stack(windows, axis=1), places[seen], gains, bent, frames)
 
     return [block for block in results(read, _block_places(stack)) if block is not None]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from kpnviz.capture.frame_noise import FrameVariances, light_of, unlike_frames, variances_alone
 from kpnviz.capture.noise_line import UNSURE, Samples, first_line, left_by_texture, refined
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import results
@@ -32,6 +33,7 @@ _FAR = 1.5  # times: a noise that is stated differs so much from what the frames
 _DISAGREEING = 1.3  # times the standard deviation that one frame shows
 _CURVED = 12.0  # variance of the sum of two second differences (1, -2, 1) of white noise
 _TELLS = 0.25  # of the most degrees of freedom: patches with fewer do not decide
+_LOOKS = 3  # at frames of unlike noise: its line tells how much light that takes, which tells the line
 _QUIET = 8  # a combination of frames counts by 1 / variance to this power
 
 
@@ -51,6 +53,9 @@ class NoiseFit:
     frames             how many were compared
     whole              [P] variance with what texture leaves; NaN where patches are clipped or empty
     alone              the same of the reference by itself (:func:`fit_of_one_frame`), where that is
+    unlike             {frame: times the reference's variance}, where its brightness says otherwise; 0: it was smoothed
+                       (:func:`kpnviz.capture.frame_noise.unlike_frames`)
+    about_unlike       a sentence on these frames, where their names are known; else nothing
     """
 
     noise: NoiseModel
@@ -61,6 +66,8 @@ class NoiseFit:
     frames: int
     whole: np.ndarray
     alone: NoiseFit | None = None
+    unlike: Mapping[int, float] = field(default_factory=dict)
+    about_unlike: str = ""
 
     def line(self, means: np.ndarray) -> np.ndarray:
         """The fitted variance at these means."""
@@ -73,12 +80,16 @@ class NoiseFit:
 
     @property
     def caution(self) -> str:
-        """A sentence where the frames differ by more than the reference's own noise; else nothing.
+        """Where noise differs from frame to frame, a sentence; another where the frames differ by more than noise.
 
         Texture only adds to what varies within a patch, so the most that the reference's noise can be is that of the
         flattest eighth of its patches. Of 24 or more it is known to a tenth; what is said are 1.3 times and more.
         The other way round says little: the texture of a scene looks like noise in one frame.
         """
+        return " ".join(filter(None, (self.about_unlike, self._more_than_noise)))
+
+    @property
+    def _more_than_noise(self) -> str:
         if self.alone is None or not self.measured or np.isfinite(self.alone.whole).sum() < _LEAST_PATCHES:
             return ""
         within = self.alone.whole / np.maximum(self.line(self.alone.means), 1e-30)
@@ -121,12 +132,30 @@ class Patches:
     places     [P, 2] row and column of each in the block, counted in patches
     gains      [N], by which the frames were divided
     bent       whether the frames turn or zoom so much that shifts differ within a patch
+    frames     [N], their numbers in the burst; None: 0 to N - 1
+    exposures  [N], how much light each has gathered, as its noise tells; None: as much as `gains` say
     """
 
     windows: np.ndarray
     places: np.ndarray
     gains: np.ndarray
     bent: bool = False
+    frames: tuple[int, ...] | None = None
+    exposures: np.ndarray | None = None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(range(len(self.gains))) if self.frames is None else self.frames
+
+    def of_light(self, unlike: Mapping[int, float], read_share: float) -> Patches:
+        """The same where some frames have so many times the reference's variance, of which that share is read noise's;
+        those that have 0 left out."""
+        told = [unlike.get(number, np.nan) for number in self.numbers]
+        light = np.array([light_of(v, read_share) if v > 0 else v for v in told])
+        light = np.where(np.isnan(light), self.gains, light)
+        kept = np.flatnonzero(light)
+        frames = tuple(self.numbers[n] for n in kept)
+        return Patches(self.windows[:, kept], self.places, self.gains[kept], self.bent, frames, light[kept])
 
     @classmethod
     def of(cls, block: np.ndarray, gains: np.ndarray | None = None) -> Patches:
@@ -147,6 +176,7 @@ def estimate_noise(
     clipped: tuple[float, float] | None = None,
     gains: np.ndarray | None = None,
     of_sensor: bool = True,
+    reference: int = 0,
 ) -> NoiseFit:
     """Fit read_std and shot_gain to aligned frames.
 
@@ -157,6 +187,7 @@ def estimate_noise(
     gains     [N], by which the frames were divided: of a sensor's frame of gain g the variance is then read_std^2 / g^2
               + shot_gain x / g, and values are clipped at low / g and high / g. None: 1. What is found is that of g = 1
     of_sensor whether a sensor's few electrons of read noise are assumed where nothing is seen of it (noise_line.py)
+    reference number of the frame whose noise is found, where that of the frames differs
 
     A frame differs from the mean of the frames by its noise, and by what a rest of a shift, a change of brightness or
     of sharpness makes of the scene. Of the latter two kinds of sums are free, so that they have the variance of noise:
@@ -173,34 +204,37 @@ def estimate_noise(
     A first line counts each combination by 1 / variance^8 (:func:`kpnviz.capture.noise_line.first_line`). Then, of
     three and more frames, what texture leaves in each combination is fitted together with the line, and what moves by
     itself is left out with its neighbors (:func:`kpnviz.capture.noise_line.refined`).
+
+    Not every frame of gain g has gathered g times the light: one may be amplified after its noise, exposed for half as
+    long at twice the sensitivity, or smoothed by the camera. Where three and more frames tell so (frame_noise.py), the
+    light that they have gathered stands for g in all this, but for the clipped values.
     Raises ValueError where there is nothing to estimate from.
     """
 
-    def look_at(block: np.ndarray | Patches) -> tuple[Samples, np.ndarray, tuple[int, int, int]] | None:
-        """:func:`measured` of a block; its frames, patches of them that are as the first frame's, and all of them."""
+    def patches_of(block: np.ndarray | Patches) -> Patches | None:
         count = len(block.gains) if isinstance(block, Patches) else len(block)
         if count < 2:
             raise ValueError(f"noise: there is {count} frame; its noise is seen between 2 or more")
-        if not isinstance(block, Patches):
-            if min(block.shape[1:]) < PATCH:
-                return None
-            block = Patches.of(block, gains)
-        samples, intact = measured(block, clipped)
-        windows = block.windows[intact]
-        alike = int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
-        return samples, intact, (count, alike, len(windows) * (count - 1))
+        if isinstance(block, Patches):
+            return block
+        return Patches.of(block, gains) if min(block.shape[1:]) >= PATCH else None
 
-    of_blocks = [found for found in results(look_at, list(blocks)) if found is not None]
-    N = max((count for *_, (count, _, _) in of_blocks), default=0)
-    alike, compared = (sum(counts[k] for *_, counts in of_blocks) for k in (1, 2))
-    if not of_blocks:
+    seen = [block for block in results(patches_of, list(blocks)) if block is not None]
+    if not seen:
         raise ValueError(
             f"noise: the frames are smaller than a patch of {PATCH}x{PATCH} pixels, or share none"
         )
-    samples = together([samples for samples, *_ in of_blocks])
+    seen, samples, intact, unlike = seen_alike(seen, clipped, reference)
+    N = max(len(block.gains) for block in seen)
     means, (variances, degrees, read) = samples.means, samples.weighted
     differs = variances > _ROUNDING * (1 + means**2)
-    candidates = np.concatenate([intact for _, intact, _ in of_blocks]) & differs
+    candidates = intact & differs
+    alike = compared = 0
+    rows = np.cumsum([len(block.windows) for block in seen])[:-1]
+    for block, whole_ones in zip(seen, np.split(intact, rows), strict=True):
+        windows = block.windows[whole_ones]
+        alike += int((windows[:, 1:] == windows[:, :1]).all(axis=(2, 3)).sum())
+        compared += len(windows) * (len(block.gains) - 1)
     if not differs.any() or alike > _ALIKE * compared:
         raise SameFramesError(
             "noise: once aligned, the frames are all the same, so that no noise is seen between them"
@@ -223,7 +257,16 @@ def estimate_noise(
         left = factor * left_by_texture(samples.texture, samples.floor, line)
         used = candidates & (UNSURE * left <= (2 / degrees) ** 0.5 * (line + left))
         unexplained = variances - left - noise.read_std**2 * (read - 1)
-    return NoiseFit(noise, means, np.maximum(unexplained, 1e-3 * variances), degrees, used, N, whole)
+    return NoiseFit(
+        noise,
+        means,
+        np.maximum(unexplained, 1e-3 * variances),
+        degrees,
+        used,
+        N,
+        whole,
+        unlike=unlike,
+    )
 
 
 def noise_of_one_frame(
@@ -280,12 +323,15 @@ def crude_noise(frames: np.ndarray, clipped: tuple[float, float] | None = None) 
     return NoiseModel((min(variances) / 2) ** 0.5, min(variances) / 2 / brightness)
 
 
-def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Samples, np.ndarray]:
-    """What the patches of a block show, and which of them are intact, [P] bool."""
-    windows, gains = patches.windows.astype(np.float64), patches.gains
+def measured(
+    patches: Patches, clipped: tuple[float, float] | None
+) -> tuple[Samples, np.ndarray, FrameVariances]:
+    """What the patches of a block show, which of them are intact, [P] bool, and each frame's noise in these."""
+    windows = patches.windows.astype(np.float64)
+    light = patches.gains if patches.exposures is None else patches.exposures
     black = patches.places.sum(axis=1) % 2 == 0
     P, N = windows.shape[:2]
-    mean = np.tensordot(windows, gains / gains.sum(), axes=(1, 0))  # [P, 10, 10]
+    mean = np.tensordot(windows, light / light.sum(), axes=(1, 0))  # [P, 10, 10]
     means = mean[:, AROUND:-AROUND, AROUND:-AROUND].mean(axis=(1, 2))
     side = 2 * AROUND + 1
     around = np.lib.stride_tricks.sliding_window_view(mean - means[:, None, None], (side, side), axis=(1, 2))
@@ -301,10 +347,10 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sam
     scale = np.where(independent, np.maximum(values, 1e-300) ** -0.5, 0)
     basis = (regressors @ vectors) * scale[:, None]  # orthonormal, [P, 64, 10 or 14]
     # N - 1 orthonormal combinations of the frames in which the scene cancels.
-    scene = gains**0.5 / gains.sum() ** 0.5
+    scene = light**0.5 / light.sum() ** 0.5
     combinations = np.linalg.qr(np.eye(N) - np.outer(scene, scene))[0][:, : N - 1]
     inner = windows[:, :, AROUND:-AROUND, AROUND:-AROUND].reshape(P, N, -1)
-    differences = (inner.swapaxes(1, 2) * gains**0.5) @ combinations  # [P, 64, N - 1]
+    differences = (inner.swapaxes(1, 2) * light**0.5) @ combinations  # [P, 64, N - 1]
     rest = differences - basis @ (basis.swapaxes(1, 2) @ differences)
     free = PATCH**2 - independent.sum(axis=1)
     # The mean of the pixels' variances that is left is that at the mean of their brightness, each with as much as is
@@ -316,18 +362,57 @@ def measured(patches: Patches, clipped: tuple[float, float] | None) -> tuple[Sam
     for half in (black, ~black):
         weights[half], axes = _quiet(rest[~half], free[~half])
         variances[half] = np.square(rest[half] @ axes).sum(axis=1) / free[half, None]
-        read[half] = ((combinations @ axes) ** 2 / gains[:, None]).sum(axis=0)
+        read[half] = ((combinations @ axes) ** 2 / light[:, None]).sum(axis=0)
 
     yy, xx = (taps[..., 4 - k] - 2 * taps[..., 4] + taps[..., 4 + k] for k in (side, 1))
-    texture, floor = (yy**2 + xx**2).mean(axis=1), np.full(P, _CURVED / gains.sum())
+    texture, floor = (yy**2 + xx**2).mean(axis=1), np.full(P, _CURVED / light.sum())
     intact = np.ones(P, dtype=bool)
     if clipped is not None:
-        low, high = (np.float32(end) / gains[:, None].astype(np.float32) for end in clipped)
+        low, high = (np.float32(end) / patches.gains[:, None].astype(np.float32) for end in clipped)
         intact = ((inner <= low) | (inner >= high)).mean(axis=(1, 2)) <= _CLIPPED
     samples = Samples(
         effective_means, free, texture, floor, variances, read, weights, black.astype(int), patches.places
     )
-    return samples, intact
+    beside = np.square(rest @ combinations.T).sum(axis=1) / free[:, None] / light
+    alone = variances_alone(windows[:, :, AROUND:-AROUND, AROUND:-AROUND])
+    of_frames = FrameVariances(
+        patches.numbers,
+        patches.gains,
+        *(beside[intact], alone[intact], texture[intact], means[intact]),
+        floor=float(floor[0]),
+    )
+    return samples, intact, of_frames
+
+
+def seen_alike(
+    blocks: Sequence[Patches], clipped: tuple[float, float] | None, reference: int
+) -> tuple[list[Patches], Samples, np.ndarray, dict[int, float]]:
+    """What blocks show, with the light that each frame has gathered, if its noise tells of another than its brightness.
+
+    The blocks, with that light, without frames that were smoothed, and with two frames at least; their samples, and
+    which are intact; and the frames that are unlike (:func:`kpnviz.capture.frame_noise.unlike_frames`).
+    """
+
+    def look_at(block: Patches) -> tuple[Samples, np.ndarray, FrameVariances]:
+        return measured(block, clipped)
+
+    seen, unlike, brightness, read_share = list(blocks), dict[int, float](), 0.0, 0.0
+    for number in range(_LOOKS):
+        of_blocks = results(look_at, seen)
+        samples = together([samples for samples, *_ in of_blocks])
+        intact = np.concatenate([intact for _, intact, _ in of_blocks])
+        if number == 0:
+            unlike, brightness = unlike_frames([frames for *_, frames in of_blocks], reference)
+        if not unlike or number == _LOOKS - 1:
+            break
+        if number:
+            some = intact & (samples.weighted[0] > 0)
+            noise, _, _ = first_line(samples, some)
+            of_read, of_shot = noise.read_std**2, noise.shot_gain * max(brightness, 0)
+            read_share = of_read / max(of_read + of_shot, 1e-30)
+        told = [block.of_light(unlike, read_share) for block in blocks]
+        seen = [block for block in told if len(block.gains) > 1]
+    return seen, samples, intact, unlike
 
 
 def together(blocks: list[Samples]) -> Samples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -310,13 +310,37 @@ class OwnBurst:
         fit = estimate_noise(
             patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys())),
             self.stack.clipped,
+            reference=self.reference,
         )
+        if fit.unlike:
+            fit = replace(fit, about_unlike=self._about_unlike(fit.unlike))
         if channel == GRAY and self.alone is not None:
             return replace(fit, alone=self.alone)
         try:
             return replace(fit, alone=fit_of_one_frame(self._reference_blocks(channel), self.stack.clipped))
         except ValueError:
             return fit
+
+    def _about_unlike(self, unlike: Mapping[int, float]) -> str:
+        """Sentences on frames that have so many times the variance of the reference (0: smoothed)."""
+        sentences = []
+        smoothed = {i for i, variance in unlike.items() if variance == 0}
+        times = sorted(variance**0.5 for variance in unlike.values() if variance)
+        if smoothed:
+            which = listed([self.stack.names[i] for i in sorted(smoothed)])
+            one = len(smoothed) == 1
+            sentences.append(
+                f"{which} {'has' if one else 'have'} hardly any noise beside the others, as after a filter, and "
+                f"{'is' if one else 'are'} left out of the estimate of it."
+            )
+        if times and self.reference not in smoothed:
+            which = listed([self.stack.names[i] for i in sorted(unlike.keys() - smoothed)])
+            reach = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (times[0], times[-1])))
+            sentences.append(
+                f"{which} {'has' if len(times) == 1 else 'have'} {reach} times the noise of the reference, once they "
+                "are as bright: what is assumed is the noise of the reference."
+            )
+        return " ".join(sentences)
 
     def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
         """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import median_filter
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.capture import black_level
@@ -131,6 +132,13 @@ def test_frames_of_other_exposures_are_alike_once_black_is_known():
     assert own.stack.levels[0] == 256
     shown = [shift.brightness for shift in own.shifts]
     np.testing.assert_allclose(np.array(shown) / shown[0], [1, 1, 0.5, 0.5], rtol=0.01)
+
+
+@pytest.mark.parametrize("smoothed", [0, 2])
+def test_black_is_told_by_the_frames_that_nobody_smoothed(smoothed):
+    frames = counts(256, gain=15, photo="dog")
+    frames[smoothed] = median_filter(frames[smoothed], 5)
+    assert prepare(read(frames)).stack.levels[0] == 256
 
 
 def test_read_noise_that_hides_black_is_said():
