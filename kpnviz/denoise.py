@@ -27,6 +27,7 @@ __all__ = ["CHANNELS", "Denoiser", "Estimate", "FrameSource", "guide", "load"]
 
 DEFAULT_TILE = 1024
 _STRIP_PIXELS = 2**17  # of which kernels are held at a time where nobody keeps them
+_WEIGHED = 8  # pairs of rows of a tile, of which Estimate.own_weight is the average
 
 CHANNELS = ("shared", "each")
 """How a burst in color is denoised: R, G and B with one set of kernels, or each channel with its own."""
@@ -137,6 +138,7 @@ class Denoiser:
         H, W = burst.height, burst.width
         image = np.empty((H, W) if burst.channels is None else (burst.channels, H, W), dtype=np.float32)
         factors: Tensor | None = None
+        own_weights: list[np.ndarray] = []
         tiles = list(self._tiles(H, W))
         with torch.inference_mode(), contextlib.ExitStack() as context:
             if len(tiles) > 1:
@@ -168,13 +170,18 @@ class Denoiser:
                         predict = self.network.prepared(inputs, read_std, shot_gain, part)
                         assert not isinstance(predict, Tensor)
                         result = self._applied(predict, applied_to[..., *part], part, core)
+                        own_weights.append(_own_weights(predict, part, guide[0], noise))
                         del predict  # and with it the costs, before those of the next tile are there
                 image[..., *place] = result[0][..., *core].float().cpu().numpy()
                 if progress is not None:
                     progress(done / len(tiles))
         config = self.network.config
         kernels = None if factors is None else KernelField(factors, config.sizes, config.separable, H, W)
-        return Estimate(image, kernels, self.name, time.perf_counter() - begun, self._origin)
+        own_weight = None
+        if own_weights:
+            weights, variances = np.concatenate(own_weights, axis=-1)
+            own_weight = float(np.average(weights, weights=variances if variances.any() else None))
+        return Estimate(image, kernels, self.name, time.perf_counter() - begun, self._origin, own_weight)
 
     def _applied(
         self, predict: PredictRows, frames: Tensor, part: tuple[slice, slice], core: tuple[slice, slice]
@@ -226,7 +233,9 @@ class Denoiser:
             kernels = replace(fields[0], factors=factors)
         image = np.stack([estimate.image for estimate in estimates])
         seconds = sum(estimate.seconds for estimate in estimates)
-        return Estimate(image, kernels, self.name, seconds, self._origin)
+        weights = [estimate.own_weight for estimate in estimates if estimate.own_weight is not None]
+        own_weight = float(np.mean(weights)) if weights else None
+        return Estimate(image, kernels, self.name, seconds, self._origin, own_weight)
 
     def around(
         self, source: FrameSource, y: int, x: int, channels: str = "shared"
@@ -356,6 +365,20 @@ class _Channel:
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
         return self.source.window(rows, columns)[:, self.channel]
+
+
+def _own_weights(
+    predict: PredictRows, part: tuple[slice, slice], reference: np.ndarray, noise: NoiseModel
+) -> np.ndarray:
+    """:meth:`KernelField.own_weights` of a few rows of the grid that are spread over a part, and the variances of the
+    noise there: [2, cells]."""
+    (top, bottom), columns = (part[0].start, part[0].stop), slice(part[1].start, part[1].stop, 2)
+    step = max((bottom - top) // _WEIGHED // 2 * 2, 2)
+    found = []
+    for y in range(top + step // 4 * 2, bottom, step):
+        weights = predict(slice(y, min(y + 2, bottom))).own_weights()[0]
+        found.append((weights, noise.std_map(reference[y, columns]) ** 2))
+    return np.concatenate(found, axis=-1)
 
 
 def _spans(length: int, tile: int, stride: int) -> list[tuple[int, int]]:

@@ -33,6 +33,8 @@ class Estimate:
     model    the network's name;  seconds  wall time of prediction and application
     network  the network of this package whose shipped weights made it, as kpnviz.load(name) alone sets it; None: it is
              someone else's, whatever its name is
+    own_weight   of kernels that were dropped: the weight of the reference's own pixel in the picture, on the average;
+             each pixel counts as much as the variance of its noise
     """
 
     image: np.ndarray
@@ -40,6 +42,7 @@ class Estimate:
     model: str
     seconds: float
     network: str | None = None
+    own_weight: float | None = None
 
     def __post_init__(self) -> None:
         """ValueError, one sentence, for what is no picture or no kernels."""

@@ -46,6 +46,22 @@ def test_the_tile_size_does_not_matter(name, H, W):
         np.testing.assert_array_equal(without.image, tiled.image)
 
 
+def test_of_kernels_that_are_dropped_the_weight_of_the_references_own_pixel_is_kept():
+    """The mean over the noise: of few rows all are counted, of many some."""
+    for name in ("mkpn", "kpn"):
+        for H, tile, off in ((16, 64, 1e-5), (96, 32, 0.1)):
+            burst, denoiser = random_burst(H, 48), Denoiser(lively(name), name, tile=tile)
+            weights = denoiser(burst).kernels.own_weights()
+            expected = np.average(weights, weights=burst.noise.std_map(burst.frames[0, ::2, ::2]) ** 2)
+            kept = denoiser(burst, keep_kernels=False).own_weight
+            assert kept == pytest.approx(expected, rel=off)
+            color = dataclasses.replace(burst, frames=np.repeat(burst.frames[:, None], 3, axis=1))
+            each = denoiser(color, keep_kernels=False, channels="each")
+            assert each.own_weight == pytest.approx(kept)
+    direct = Denoiser(lively("kpn-direct-stacked"), "direct")
+    assert direct(burst, keep_kernels=False).own_weight is None
+
+
 def test_kernels_of_the_estimate_are_those_applied():
     burst = random_burst(33, 40)
     estimate = Denoiser(lively("mkpn"), "mkpn", tile=16)(burst)

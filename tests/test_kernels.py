@@ -34,6 +34,14 @@ def oracle_kernel(field, y, x, n, b):
     return fused
 
 
+@pytest.mark.parametrize("reduce, weight", [("mean", 0.1), ("sum", 0.3)])
+def test_the_weight_of_the_references_own_pixel_is_that_of_the_middle_of_its_kernel(reduce, weight):
+    kernels = np.full((3, 5, 5, 8, 10), 7.0)
+    kernels[0, 2, 2] = np.linspace(0.2, 0.4, 80).reshape(8, 10)
+    field = KernelField.from_kernels(kernels, reduce=reduce)
+    np.testing.assert_allclose(field.own_weights(), kernels[0, 2, 2] * weight / 0.3, rtol=1e-6)
+
+
 @pytest.mark.parametrize("H, W", SHAPES)
 @pytest.mark.parametrize(
     "sizes, separable", [((5,), True), ((1, 3, 7), True), ((3,), False), ((1, 5), False)]

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from kpnviz.capture.burst_json import METADATA
 from kpnviz.capture.choosing import LEFT_OUT, SAME_AS, frames_among
 from kpnviz.capture.decoding import natural
+from kpnviz.capture.detail import NEARER
 from kpnviz.capture.reader import files_of
 from kpnviz.capture.several import holds_several
 from kpnviz.commands.denoising import check_input, check_options, denoise_burst, loading
@@ -144,7 +145,7 @@ def _denoise_all(bursts: Mapping[str, Path], options: argparse.Namespace, weight
                 bar.update()
                 _say(f"[{number}/{len(tasks)}] {visible(task.name)}: {said}")
                 for sentence in line.get("notes", ()):
-                    if sentence.startswith(LEFT_OUT) or SAME_AS in sentence:
+                    if sentence.startswith(LEFT_OUT) or SAME_AS in sentence or NEARER in sentence:
                         _say(f"  {visible(sentence, 400)}")
         finally:
             _write_record(record, written)

@@ -268,7 +268,7 @@ def denoise_burst(
     linear = options.linear or floating or suffix == ".dng"
     picture = estimate.image.reshape(shape)
     stack = burst.stack
-    detail = lost_detail(picture, stack, burst.reference, channels, noises)
+    detail = lost_detail(picture, burst, channels, noises, estimate.own_weight)
     if not linear or (stack.profile is not None and not options.counts):
         picture = stack.developed(picture)
     one_shade = ""

@@ -413,6 +413,11 @@ class KernelField:
             ]  # [N, K, K, rows, columns]
         return dense.permute(0, 3, 4, 1, 2).numpy()
 
+    def own_weights(self) -> np.ndarray:
+        """The weights of the reference's own pixels in the picture, the middles of its kernels: [h, w] of the grid."""
+        middles: np.ndarray = self.predicted(slice(None), [0])[0, ..., self.reach, self.reach] / self.divisor
+        return middles
+
     def _interpolate(self, top: int, bottom: int, left: int, right: int, b: int, step: int = 1) -> Tensor:
         """Factors at the pixels of a rectangle: [1, N, F, rows, columns], float32 on the CPU."""
         top, bottom, left, right = self.check_place(top, bottom, left, right)

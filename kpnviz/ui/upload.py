@@ -109,8 +109,8 @@ def fitting(upload: Upload, methods: Sequence[str], sides: Sequence[int]) -> int
 
 class Whole(NamedTuple):
     """A whole picture that was denoised: the reference as layer `before` and it as `after`; as 16-bit PNG; its linear
-    light [C, H, W], on disk; sentences (without their period) where nearly all of it is of one shade, and where it has
-    lost detail, or nothing."""
+    light [C, H, W], on disk; sentences (without their period) where nearly all of it is of one shade, and where it is
+    worse than the reference, or nothing."""
 
     layers: Layers
     png: bytes
@@ -377,7 +377,7 @@ def picture(
             work.share_cores()
             tiled = Denoiser(network.network, network.name, _TILE)
             how = "each" if color == "each" else "shared"
-            image = tiled(source, keep_kernels=False, progress=advance, channels=how).image
+            estimate = tiled(source, keep_kernels=False, progress=advance, channels=how)
     else:  # in one piece: how far it sees is not known
         size = 4 * len(source) * len(channels) * source.height * source.width
         if size > limits.total_bytes:
@@ -385,8 +385,8 @@ def picture(
                 f"{method} gets a burst in one piece, and this one has {size / 1e6:.0f} MB; the limit is "
                 f"{limits.named('total_bytes')}"
             )
-        image = denoise(method, source.crop(0, 0, source.height, source.width), keep_kernels=False).image
-    planes = image if in_color else image[None]
+        estimate = denoise(method, source.crop(0, 0, source.height, source.width), keep_kernels=False)
+    planes = estimate.image if in_color else estimate.image[None]
     developed, white = mine.stack.developed(planes), mine.stack.white_level
     codes = np.stack(
         [np.rint(displayed(plane, white) * 65535).astype(np.uint16) for plane in developed], axis=-1
@@ -398,7 +398,7 @@ def picture(
     # What is written keeps the reference's EXIF, and says that it is sRGB.
     exif = mine.stack.exif[mine.reference] if mine.stack.exif else b""
     png = write_png16(codes, icc_profile(len(channels) == 1, linear=False), exif, SOFTWARE)
-    detail = lost_detail(planes, mine.stack, mine.reference, channels, [noises[c] for c in channels])
+    detail = lost_detail(planes, mine, channels, [noises[c] for c in channels], estimate.own_weight)
     kept = Whole(layers, png, _on_disk(planes), shade_of(developed, white), detail)
     st.session_state[OWN_PICTURE] = (key, kept)
     return kept

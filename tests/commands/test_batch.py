@@ -16,11 +16,13 @@ import torch
 from torch import nn
 
 from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.capture.detail import NEARER
 from kpnviz.capture.writer import write_burst
 from kpnviz.commands import batch
 from kpnviz.commands.main import main
 from kpnviz.limits import Limits
 from kpnviz.models import checkpoints
+from kpnviz.noise import NoiseModel
 from kpnviz.paths import held
 from kpnviz.pictures import read_picture
 
@@ -255,6 +257,18 @@ def test_a_file_of_several_frames_is_a_burst_by_itself_and_what_is_left_out_is_s
     assert sorted(line["frames"]) == [f"frame{i}.npy" for i in range(3)]
     (sentence,) = (note for note in line["notes"] if note.startswith("Left out"))
     assert "other.npy" in sentence and sentence in said
+
+
+def test_a_picture_that_is_worse_than_its_reference_is_said(capsys):
+    """With hardly any noise; the weights of this network are random."""
+    clean = BurstRecipe("dog", (60, 90, 64, 64), NoiseModel(0.001, 0.00001), frames=3)
+    write_burst(Path("clean/a"), synthesize(clean))
+    assert each("clean") == 0
+    (line,) = lines()
+    (sentence,) = (note for note in line["notes"] if NEARER in note)
+    assert sentence.endswith("state it (--read-std, --shot-gain).") and sentence in capsys.readouterr().err
+    assert main(["denoise", "clean/a", "-o", "a.png"]) == 0
+    assert sentence in capsys.readouterr().err
 
 
 def test_names_that_would_be_one_picture_are_refused(capsys):
