@@ -29,6 +29,7 @@ TITLES = {
     "KPN 5×5 blind: without the noise": "kpn-blind",
     "KPN 5×5 direct: without kernels": "kpn-direct",
     "KPN 5×5": "kpn",
+    "MKPN robust: told a wrong noise in training": "mkpn-robust",
     "**MKPN**": "mkpn",
 }
 
@@ -131,6 +132,8 @@ def test_the_verdicts(readme, rows, ahead):
         assert (mean < -2 * error, mean > 2 * error) == (gain == 1, gain >= 8), gain
         mean, error = sub("kpn-l9", "kpn-l5", gain)
         assert (mean >= 2 * error) == (gain >= 4), gain
+    robust = everywhere("mkpn-robust", "mkpn")
+    assert min(robust) > 0
     assert {short(whole("mkpn", "nlm", gain)[0], 1) for gain in (8, 16)} == {".2"}
 
     fragments = [
@@ -161,6 +164,9 @@ def test_the_verdicts(readme, rows, ahead):
         f"and {said(sub('mkpn', 'mkpn', 8, frames=(16, 8)))} dB.",
         f"half the true noise costs MKPN {said(costs('mkpn', 0.5), 1)} dB",
         f"twice as much {said(costs('mkpn', 2), 1)} dB",
+        f"half the true noise costs MKPN robust {said(costs('mkpn-robust', 0.5), 1)} dB",
+        f"twice as much {said(costs('mkpn-robust', 2), 1)} dB",
+        f"ahead of MKPN by {short(min(robust))} to {short(max(robust))} dB",
         f"MKPN stacked {said(costs('mkpn-stacked', 0.5), 1)} and {said(costs('mkpn-stacked', 2), 1)} dB",
         f"{said(costs('kpn', 2), 1)} and {said(costs('kpn-stacked', 2), 1)} dB for twice the true noise",
         f"by {said(whole('kpn', 'kpn-blind', 1))} dB at ×1 and {said(whole('kpn', 'kpn-blind', 8))} dB at ×8",

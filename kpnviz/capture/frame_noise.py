@@ -44,7 +44,7 @@ class FrameVariances:
 
 
 def variances_alone(windows: np.ndarray) -> np.ndarray:
-    """:attr:`FrameVariances.alone` of patches [P, N, h, w] of an even number of pixels a side."""
+    """`alone` of :class:`FrameVariances`: of patches [P, N, h, w] with an even number of pixels a side."""
     p, r, s, q = (windows[..., y::2, x::2] for y in (0, 1) for x in (0, 1))
     return np.asarray(np.square((p + q - r - s) / 2).mean(axis=(2, 3)))
 

@@ -28,7 +28,7 @@ from kpnviz.text import escaped
 from kpnviz.workers import Failure, outcomes
 
 NOISE_SCALES = (0.25, 0.5, 2.0, 4.0)
-ROBUSTNESS = ("kpn", "mkpn", "kpn-blind", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
+ROBUSTNESS = ("kpn", "mkpn", "mkpn-robust", "kpn-blind", "kpn-stacked", "mkpn-stacked", "kpn-blind-stacked")
 """What is also given a wrong assumed noise (times NOISE_SCALES) in a whole run."""
 
 FRAME_COUNTS = (1, 2, 4, 16)

@@ -43,9 +43,12 @@ _OTHER_SIZES: dict[str, ModelConfig] = {
     "mkpn-25": ModelConfig(sizes=(1, 3, 5, 7, 9, 11, 13, 25)),
 }
 
+# MKPN, trained on bursts whose noise is not always known well.
+_ROBUST: dict[str, ModelConfig] = {"mkpn-robust": _TABLE_1["mkpn"]}
+
 MATCHED: dict[str, ModelConfig] = {
     name: dataclasses.replace(config, matching=True, trunk=MATCHING)
-    for name, config in {**_TABLE_1, **_OTHER_SIZES, **_ABLATIONS}.items()
+    for name, config in {**_TABLE_1, **_OTHER_SIZES, **_ROBUST, **_ABLATIONS}.items()
     if name
     not in ("kpn-1frame", "kpn-no-anneal")  # one frame has nothing to match; none of these is annealed
 }
@@ -65,6 +68,9 @@ SHIPPED: tuple[str, ...] = (
     *(name + STACKED_SUFFIX for name in ("kpn", "kpn-l5", "mkpn", *_ABLATIONS)),
 )
 """The models whose weights ship. The others can be trained, and some have been measured."""
+
+WRONG_NOISE: dict[str, float] = dict.fromkeys(_ROBUST, 0.2)
+"""Networks that are told a wrong noise in a share of the bursts that they are trained on."""
 
 WITHOUT_ANNEALING = frozenset({"kpn-no-anneal-stacked", "kpn-direct-stacked"})
 """Networks of STACKED that are trained on the basic loss alone: the ablation of annealing, and the direct one, which

@@ -18,7 +18,7 @@ from kpnviz.models import checkpoints
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
-from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, build, config_of
+from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, WRONG_NOISE, build, config_of
 from kpnviz.noise import GAINS
 from kpnviz.paths import held
 from kpnviz.photos import find_photos
@@ -57,7 +57,8 @@ class TrainingConfig(RunConfig):
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
     start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
     wrong_noise   share of the bursts whose assumed noise is wrong: a network that matches is told f times their true
-               standard deviation, f log-uniform between 1 / MAX_WRONG and MAX_WRONG
+               standard deviation, f log-uniform between 1 / MAX_WRONG and MAX_WRONG; 0: the model's own share
+               (zoo.WRONG_NOISE)
     """
 
     model: str = ""
@@ -65,6 +66,11 @@ class TrainingConfig(RunConfig):
     lambda_1: float | None = None
     start: Path | None = None
     wrong_noise: float = 0.0
+
+    @property
+    def told_wrong(self) -> float:
+        """`wrong_noise`, or the model's own share."""
+        return self.wrong_noise or WRONG_NOISE.get(self.model, 0.0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.wrong_noise <= 1:
@@ -254,9 +260,9 @@ class _Matching(_Stacked):
             motion=motion,
             darkest=self.darkest,
         )
-        if self.config.wrong_noise > 0:
+        if self.config.told_wrong > 0:
             rng = np.random.default_rng([config.seed, step, _WRONG])
-            wrong = rng.random(config.batch) < self.config.wrong_noise
+            wrong = rng.random(config.batch) < self.config.told_wrong
             factors = np.where(wrong, MAX_WRONG ** rng.uniform(-1, 1, config.batch), 1)
             mine = factors.reshape(world.size, -1)[world.rank]
             factor = torch.from_numpy(mine).to(batch.read_std)
@@ -272,7 +278,7 @@ class _Matching(_Stacked):
             return (picture_loss(prediction, batch, self.lambda_1) + _LOG_FLOOR).log().mean(), 1.0
 
     def card(self) -> dict:
-        share = self.config.wrong_noise
+        share = self.config.told_wrong
         wrong = f"; in {share:g} of them the assumed noise is up to {MAX_WRONG:g} times off" if share else ""
         return {
             **super().card(),
@@ -338,15 +344,15 @@ class SharedNetworks(nn.Module):
 
 
 def shared_models() -> list[str]:
-    """The models that a shared run trains: those that match, predict kernels and take the assumed noise."""
-    return [n for n, c in MATCHED.items() if c.noise_map and not c.direct]
+    """The models that a shared run trains: those that match, predict kernels and are told the true noise."""
+    return [n for n, c in MATCHED.items() if c.noise_map and not c.direct and n not in WRONG_NOISE]
 
 
 def start_from(folder: Path, model: str, network: nn.Module) -> str:
     """Give a network the weights that a shared run wrote for it, or that were trained from those; returns which.
 
-    A network that the run did not train takes those of one with the same largest kernel, as far as they fit: KPN 5x5
-    for its ablations, L25 for MKPN 25.
+    A network that the run did not train takes those of one with the same sizes, or else the same largest kernel, as far
+    as they fit: MKPN for MKPN robust, KPN 5x5 for its ablations, L25 for MKPN 25.
     """
     config = config_of(model)
     alike = [
@@ -354,7 +360,7 @@ def start_from(folder: Path, model: str, network: nn.Module) -> str:
         for name, other in ((name, config_of(name)) for name in shared_models())
         if (max(other.sizes), other.separable) == (max(config.sizes), config.separable)
     ]
-    alike.sort(key=lambda name: name != model)
+    alike.sort(key=lambda name: (name != model, config_of(name).sizes != config.sizes))
     there = [name for name in alike if (Path(folder) / f"{name}.safetensors").exists()]
     file = Path(folder) / f"{(there or alike or [model])[0]}.safetensors"
     try:

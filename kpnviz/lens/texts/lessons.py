@@ -114,10 +114,12 @@ def _anneals(say: Sayer) -> str:
 def _assumes(say: Sayer) -> str:
     half = say.apart("mkpn", "mkpn", "sub-pixel", 4, noise=(0.5, 1.0), sign=-1)
     twice = say.apart("mkpn", "mkpn", "sub-pixel", 4, noise=(2.0, 1.0), sign=-1)
+    robust = say.apart("mkpn-robust", "mkpn-robust", "sub-pixel", 4, noise=(0.5, 1.0), sign=-1)
     return (
         f"at gain ×4 MKPN loses {half} when it is told half the true noise, and {twice} when it is told twice as "
-        f"much. KPN 5×5, which is told the noise, is {say.ahead('kpn', 'kpn-blind', 'sub-pixel', 4)}, which is "
-        "not."
+        f"much. MKPN robust, which was told a wrong noise in a fifth of its training, loses {robust} at half: it sees "
+        f"the noise in the frames, and its kernels stay. KPN 5×5, which is told the noise, is "
+        f"{say.ahead('kpn', 'kpn-blind', 'sub-pixel', 4)}, which is not."
     )
 
 
@@ -285,8 +287,9 @@ LESSONS = (
         "The same burst, but the assumed noise is four times the true one. What do the kernels do?",
         ("They widen", "They shrink", "They stay: the frames are the same"),
         0,
-        "More noise asks for more averaging. A test holds every network with matching to this: from a quarter of the "
-        "noise to the true one, its kernels widen, and frame 0 loses weight to the others.",
+        "More noise asks for more averaging. A test holds every network with matching that learned with the true noise "
+        "to this: from a quarter of the noise to the true one, its kernels widen, and frame 0 loses weight to the "
+        "others.",
         "assumed",
         "MKPN's picture and its kernel of frame 0 at the marked pixel, the same burst each time: only the "
         "assumed noise changes.",

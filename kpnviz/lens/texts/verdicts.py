@@ -17,7 +17,7 @@ from kpnviz.evaluation.baselines import BASELINES, title_of
 from kpnviz.evaluation.results import Results, is_tie
 from kpnviz.evaluation.testset import FRAMES, TEST_GAINS
 from kpnviz.lens.texts.measured import MOTION_WORDS, Measured, MissingError, Sayer
-from kpnviz.models.zoo import MATCHED, STACKED, ZOO
+from kpnviz.models.zoo import MATCHED, STACKED, WRONG_NOISE, ZOO
 from kpnviz.text import times
 
 
@@ -288,7 +288,7 @@ def _frames(results: Results) -> Verdict:
 
 def _wrong_noise(results: Results) -> Verdict:
     say = Sayer(results, _CITY)
-    names = ("mkpn", "kpn", "mkpn-stacked", "kpn-stacked")
+    names: tuple[str, ...] = ("mkpn", "kpn", "mkpn-stacked", "kpn-stacked")
     scales = sorted(
         {
             row.noise_scale
@@ -318,11 +318,19 @@ def _wrong_noise(results: Results) -> Verdict:
         of = [cost(name, scale) for name in names]
         return f"MKPN loses {of[0]} and KPN 5×5 {of[1]}; MKPN stacked {of[2]} and KPN 5×5 stacked {of[3]}"
 
-    points = (
+    points = [
         f"Told half the true noise, {each(0.5)}.",
         f"Told twice the true noise, {each(2)}.",
         "Networks with matching judge in units of the assumed noise whether two patches are alike.",
-    )
+    ]
+    for name in WRONG_NOISE:
+        if any(row.model == name and row.noise_scale != 1 for row in results.rows):
+            points.append(
+                f"{title_of(name)}, which was told a wrong noise in a fifth of its training, loses "
+                f"{cost(name, 0.5)} and {cost(name, 2)}. It takes the noise from the frames, and its kernels "
+                "answer little to what is assumed."
+            )
+            names = (*names, name)
     lines = tuple(
         Line(title_of(name), tuple(lost(name, s)[0] if s != 1 else 0.0 for s in scales),
              tuple(lost(name, s)[1] if s != 1 else 0.0 for s in scales))
@@ -331,7 +339,7 @@ def _wrong_noise(results: Results) -> Verdict:
     ticks = tuple(map(times, scales))
     figure = Curves(tuple(scales), ticks, "assumed noise / true noise", "PSNR minus that at ×1, dB", lines)
     return Verdict(
-        "assumed", "What does a wrong assumed noise cost?", answer, points, tuple(say.numbers), figure,
+        "assumed", "What does a wrong assumed noise cost?", answer, tuple(points), tuple(say.numbers), figure,
         "Gain ×4, sub-pixel shake. Noise as a standard deviation.",
     )  # fmt: skip
 
