@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from kpnviz.capture.own_burst import OwnBurst
     from kpnviz.noise import NoiseModel
 
-OF_FILES = "mkpn-robust"
-"""The network for bursts of one's own, whose noise is mostly estimated."""
-
 _CAMERA = {
     "rotation": (45, "degrees that the last frame is turned"),
     "tilt": (20, "degrees of panning and tilting by the last frame"),
@@ -198,11 +195,7 @@ def command(commands: Any, name: str, text: str, examples: str) -> argparse.Argu
 def _add_input(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--model",
-        default=OF_FILES,
-        help=f"a trained network ({OF_FILES}, which a noise that is estimated wrongly costs least)",
-    )
+    which.add_argument("--model", default="mkpn", help="a trained network (mkpn)")
     add_method(which, "a method of your own instead, which gets the whole burst at once")
     parser.add_argument(
         "--verbose", action="store_true", help="say the shift of every frame, and what it leaves where"

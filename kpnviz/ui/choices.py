@@ -12,7 +12,7 @@ from kpnviz.lens.texts.lessons import LESSONS
 from kpnviz.lens.texts.result_tables import METRICS, MOTION_TITLES, beyond_training
 from kpnviz.methods.offered import offered
 from kpnviz.models.checkpoints import available
-from kpnviz.models.zoo import MATCHED, WRONG_NOISE, ZOO
+from kpnviz.models.zoo import MATCHED, ZOO
 from kpnviz.noise import GAINS, TRAINING_READ_STD, TRAINING_SHOT_GAIN
 from kpnviz.photos import gallery
 
@@ -162,13 +162,6 @@ def default_networks() -> list[str]:
     others = [name for name in ("kpn-l5", *names) if name in names and name not in wanted]
     chosen = {*wanted, *dict.fromkeys(others[: max(0, 2 - len(wanted))])}
     return [name for name in names if name in chosen]
-
-
-def own_methods() -> list[str]:
-    """The networks for a burst of one's own at first, the one that makes the picture last: its noise is estimated, so
-    MKPN robust, and MKPN beside it."""
-    names = available()
-    return [name for name in ("mkpn", *WRONG_NOISE) if name in names] or default_networks()[-2:]
 
 
 def sized_methods() -> tuple[str, ...]:

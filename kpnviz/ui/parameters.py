@@ -39,8 +39,8 @@ from kpnviz.ui.choices import (
     REDUCTION,
     SHAKES,
     default_methods,
+    default_networks,
     first_look,
-    own_methods,
 )
 from kpnviz.ui.link_formats import (
     Choice,
@@ -283,7 +283,7 @@ RESULTS_MOTION, RESULTS_GAIN, RESULTS_MEASURE, RESULTS_COMPARED = (
 LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn",))
 
 # --- Your burst: of the session alone ---
-OWN_METHODS = parameter("own_methods", own_methods)
+OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
 OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
