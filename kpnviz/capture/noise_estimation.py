@@ -56,6 +56,8 @@ class NoiseFit:
     unlike             {frame: times the reference's variance}, where its brightness says otherwise; 0: it was smoothed
                        (:func:`kpnviz.capture.frame_noise.unlike_frames`)
     about_unlike       a sentence on these frames, where their names are known; else nothing
+    told               by what its standard deviation is multiplied for networks: more than 1 where it is coarser than a
+                       pixel (noise_grain.py)
     """
 
     noise: NoiseModel
@@ -68,6 +70,18 @@ class NoiseFit:
     alone: NoiseFit | None = None
     unlike: Mapping[int, float] = field(default_factory=dict)
     about_unlike: str = ""
+    told: float = 1.0
+
+    @property
+    def assumed(self) -> NoiseModel:
+        """What networks are told."""
+        return self.noise.scaled(self.told)
+
+    @property
+    def source(self) -> str:
+        """Where that comes from, for people."""
+        times = f", times {self.told:.2g} as it is coarse" if self.told > 1 else ""
+        return f"estimated from the burst{times}"
 
     def line(self, means: np.ndarray) -> np.ndarray:
         """The fitted variance at these means."""
@@ -80,7 +94,7 @@ class NoiseFit:
 
     @property
     def caution(self) -> str:
-        """Where noise differs from frame to frame, a sentence; another where the frames differ by more than noise.
+        """Where noise differs from frame to frame, a sentence; another where it is coarse, or they differ by more.
 
         Texture only adds to what varies within a patch, so the most that the reference's noise can be is that of the
         flattest eighth of its patches. Of 24 or more it is known to a tenth; what is said are 1.3 times and more.
@@ -90,6 +104,12 @@ class NoiseFit:
 
     @property
     def _more_than_noise(self) -> str:
+        if self.told > 1:
+            return (
+                "The noise is coarser than a pixel, as after demosaicing, JPEG or a camera's own denoising, so that it "
+                f"is averaged away less: networks do best if they assume {self.told:.2g} times what single pixels show "
+                f"(read_std {self.noise.read_std:.5f}, shot_gain {self.noise.shot_gain:.6f})."
+            )
         if self.alone is None or not self.measured or np.isfinite(self.alone.whole).sum() < _LEAST_PATCHES:
             return ""
         within = self.alone.whole / np.maximum(self.line(self.alone.means), 1e-30)

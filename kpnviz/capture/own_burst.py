@@ -24,6 +24,7 @@ from kpnviz.capture.noise_estimation import (
     fit_of_one_frame,
     noise_of_one_frame,
 )
+from kpnviz.capture.noise_grain import coarseness, told_of
 from kpnviz.capture.parallax import Layers
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
@@ -307,11 +308,9 @@ class OwnBurst:
                 "frames; state it instead"
             )
         motion = {i: self.motion[i] for i in found}
-        fit = estimate_noise(
-            patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys())),
-            self.stack.clipped,
-            reference=self.reference,
-        )
+        seen = patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys()))
+        fit = estimate_noise(seen, self.stack.clipped, reference=self.reference)
+        fit = replace(fit, told=told_of(coarseness(seen, fit)))
         if fit.unlike:
             fit = replace(fit, about_unlike=self._about_unlike(fit.unlike))
         if channel == GRAY and self.alone is not None:
@@ -393,7 +392,7 @@ class OwnBurst:
             reason = re.sub(r"^noise: |[;,] (so )?state (it|the noise) instead$", "", str(error))
             taken = f"What is taken is {source}. If you know it, state it."
             return noise, source, f"The noise could not be estimated from the burst: {reason}. {taken}"
-        return fit.noise, "estimated from the burst", fit.caution
+        return fit.assumed, fit.source, fit.caution
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:
         """Whether a scene has moved over the sensor and is the same to the last digit: noise would have stayed behind.

@@ -332,7 +332,7 @@ def noise_at_first(upload: Upload) -> list[dict[str, Any]]:
         if stated is not None:
             noise, source = stated, upload.own.stack.noise_source
         elif isinstance(fit, NoiseFit):
-            noise, source = fit.noise, "estimated from the burst"
+            noise, source = fit.assumed, fit.source
         else:
             noise, source = upload.own.guess_noise(channel)
         row = {"channel": CHANNELS[channel], "read_std": noise.read_std, "shot_gain": noise.shot_gain}
