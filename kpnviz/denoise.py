@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -46,21 +46,26 @@ the mean PSNR of R, G and B together was 33.57 dB; kernels of the luminance gave
 def guide(burst: Burst) -> Burst:
     """The gray burst that a network is shown of one in color, with the noise that it is told."""
     gray = burst.gray(GUIDE_WEIGHTS)
-    return replace(gray, noise=_guide_noise(burst.channel_noises("a guide"))) if burst.channels else gray
+    return replace(gray, noise=_guide_noise(burst, "a guide")) if burst.channels else gray
 
 
-def _guide_noise(noises: Sequence[NoiseModel]) -> NoiseModel:
-    return NoiseModel.of_weighted_sum(noises, GUIDE_WEIGHTS).scaled(GUIDE_NOISE_SCALE)
+def _guide_noise(burst: Burst | FrameSource, needed_by: str) -> NoiseModel:
+    """The more the channels' noise is the same, the less it is averaged away in the sum, and has to be made up for."""
+    correlation = burst.noise_correlation
+    noise = NoiseModel.of_weighted_sum(burst.channel_noises(needed_by), GUIDE_WEIGHTS, correlation)
+    return noise.scaled(GUIDE_NOISE_SCALE ** (1 - correlation))
 
 
 class FrameSource(Protocol):
     """A burst that is not held in memory: `window` reads a part of every frame, [N, h, w] or [N, C, h, w] float32.
 
-    noise, channels, channel_noises   as of a :class:`kpnviz.Burst`
+    noise, channels, channel_noises, noise_correlation   as of a :class:`kpnviz.Burst`
     """
 
     @property
     def channels(self) -> int | None: ...
+    @property
+    def noise_correlation(self) -> float: ...
     def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]: ...
     @property
     def height(self) -> int: ...
@@ -129,8 +134,9 @@ class Denoiser:
             raise ValueError(f"{self.name} has weights of {weights.dtype}; float32 is taken: network.float()")
         device = weights.device
         needed = self._frames_needed(burst)
-        noises = burst.channel_noises(self.name)
-        noise = (noises[0] if burst.channels is None else _guide_noise(noises)).scaled(noise_scale)
+        alone = burst.channels is None
+        noise = burst.channel_noises(self.name)[0] if alone else _guide_noise(burst, self.name)
+        noise = noise.scaled(noise_scale)
         read_std, shot_gain = (
             torch.tensor([value], dtype=torch.float32, device=device)
             for value in (noise.read_std, noise.shot_gain)
@@ -328,6 +334,10 @@ class _Part:
     def channels(self) -> int | None:
         return self.source.channels
 
+    @property
+    def noise_correlation(self) -> float:
+        return self.source.noise_correlation
+
     def channel_noises(self, needed_by: str) -> tuple[NoiseModel, ...]:
         return self.source.channel_noises(needed_by)
 
@@ -348,6 +358,7 @@ class _Channel:
     source: FrameSource
     channel: int
     channels: int | None = None
+    noise_correlation: float = 0.0
 
     @property
     def height(self) -> int:

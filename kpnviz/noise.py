@@ -80,19 +80,27 @@ class NoiseModel:
         return self.read_std > TRAINING_READ_STD[1] or self.shot_gain > TRAINING_SHOT_GAIN[1]
 
     @staticmethod
-    def of_weighted_sum(noises: Sequence[NoiseModel], weights: Sequence[float]) -> NoiseModel:
-        r"""The noise of :math:`\sum_c w_c x_c`, of channels whose noise is independent.
+    def of_weighted_sum(
+        noises: Sequence[NoiseModel], weights: Sequence[float], correlation: float = 0.0
+    ) -> NoiseModel:
+        r"""The noise of :math:`\sum_c w_c x_c`, of channels between whose noise this correlation is, :math:`\rho`.
 
         .. math::
-            \sigma_r^2 = \sum_c w_c^2 \sigma_{r,c}^2, \qquad
-            \sigma_s = \frac{\sum_c w_c^2 \sigma_{s,c}}{\sum_c w_c}
+            \sigma_r^2 = (1 - \rho) \sum_c w_c^2 \sigma_{r,c}^2 + \rho \Big(\sum_c w_c \sigma_{r,c}\Big)^2, \qquad
+            \sigma_s = \frac{(1 - \rho) \sum_c w_c^2 \sigma_{s,c} + \rho (\sum_c w_c \sqrt{\sigma_{s,c}})^2}
+                {\sum_c w_c}
 
         Exact where the channels are equally bright, so where the picture is gray; elsewhere the shot noise depends on
         more than the sum.
         """
         pairs = list(zip(noises, weights, strict=True))
-        read_variance = sum(w**2 * noise.read_std**2 for noise, w in pairs)
-        shot_gain = sum(w**2 * noise.shot_gain for noise, w in pairs) / sum(weights)
+
+        def variance(of_channels: Sequence[float]) -> float:
+            terms = [w * std for (_, w), std in zip(pairs, of_channels, strict=True)]
+            return (1 - correlation) * sum(term**2 for term in terms) + correlation * sum(terms) ** 2
+
+        read_variance = variance([noise.read_std for noise in noises])
+        shot_gain = variance([noise.shot_gain**0.5 for noise in noises]) / sum(weights)
         return NoiseModel(read_variance**0.5, shot_gain)
 
     def std_map(self, reference: np.ndarray) -> np.ndarray:

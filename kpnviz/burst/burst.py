@@ -38,6 +38,7 @@ class Burst:
     motion       [N, H, W, 2], where every pixel of frame 0 lies in frame i, (dy, dx), if no few shifts say it; or None
     notes        sentences on how it was read, of a burst of files: what was left out and why, what its numbers were
                  taken for, what was done to it
+    noise_correlation   in color, how far the noise of R, G and B is the same, from 0 (independent, as a sensor's) to 1
 
     Arrays are copied: what is done to them later does not change the burst. Raises ValueError, one sentence, for values
     that are masked, not finite or beyond 10^6, and for shapes that do not fit the frames.
@@ -53,11 +54,14 @@ class Burst:
     recipe: BurstRecipe | None = None
     motion: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    noise_correlation: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "white_level", check_float("white_level", self.white_level, MIN_WHITE, MAX_INTENSITY)
         )
+        correlation = check_float("noise_correlation", self.noise_correlation, 0.0, 1.0)
+        object.__setattr__(self, "noise_correlation", correlation)
         frames = _light("frames", self.frames)
         hint = _AXES["frames"].hint("frames", self.frames)
         if frames.ndim not in (3, 4) or 0 in frames.shape:
@@ -221,7 +225,9 @@ class Burst:
             return self
         noise = None
         if self.noise is not None:
-            noise = NoiseModel.of_weighted_sum(self.channel_noises("the sum"), weights)
+            noise = NoiseModel.of_weighted_sum(
+                self.channel_noises("the sum"), weights, self.noise_correlation
+            )
         truth = None if self.truth is None else weighted_sum(self.truth, weights)
         frames = weighted_sum(self.frames, weights)
         return dataclasses.replace(self, frames=frames, noise=noise, truth=truth, recipe=None)

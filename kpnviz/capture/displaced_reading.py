@@ -16,7 +16,7 @@ from kpnviz.capture.parallax import Layers, laid
 from kpnviz.sampling import reflect_index
 from kpnviz.threads import in_this_thread, results
 
-_BLOCK, _BLOCKS = 64, 256  # px, and number: parts that noise is estimated on
+_BLOCK, _BLOCKS = 64, 256  # px, and the most: parts that noise is estimated on
 
 
 def nothing(*_: object) -> None:
@@ -127,8 +127,9 @@ def patches(
     reference: int,
     between: Callable[[], object] = nothing,
     bent: bool = False,
+    most: int = _BLOCKS,
 ) -> list[Patches]:
-    """What noise is seen on: patches of up to 256 blocks that are spread over the picture, of frames {number: motion}.
+    """What noise is seen on: patches of up to `most` blocks spread over the picture, of frames {number: motion}.
 
     A patch of a frame is read where the motion of the block's middle takes it, to the nearest pixel, or, where its own
     cell's is more than a pixel from that, where its own does: it is always whole. Of `bent` frames, which
@@ -176,17 +177,17 @@ def patches(
         frames = tuple(numbers[n] for n in kept)
         return Patches(np.stack(windows, axis=1), places[seen], gains, bent, frames)
 
-    return [block for block in results(read, _block_places(stack)) if block is not None]
+    return [block for block in results(read, _block_places(stack, most)) if block is not None]
 
 
-def _block_places(stack: FrameStack) -> list[tuple[slice, slice]]:
+def _block_places(stack: FrameStack, most: int = _BLOCKS) -> list[tuple[slice, slice]]:
     H, W = stack.height, stack.width
     places = [
         (slice(top, min(top + _BLOCK, H)), slice(left, min(left + _BLOCK, W)))
         for top in range(0, max(H - PATCH + 1, 1), _BLOCK)
         for left in range(0, max(W - PATCH + 1, 1), _BLOCK)
     ]
-    return places[:: max(1, -(-len(places) // _BLOCKS))]
+    return places[:: max(1, -(-len(places) // most))]
 
 
 def _most_to_compare(shown: np.ndarray, reference: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +25,14 @@ from kpnviz.capture.noise_estimation import (
     fit_of_one_frame,
     noise_of_one_frame,
 )
-from kpnviz.capture.noise_grain import coarseness, told_of
+from kpnviz.capture.noise_grain import coarseness, correlation_of_channels, told_of
 from kpnviz.capture.parallax import Layers
 from kpnviz.noise import NoiseModel
 from kpnviz.threads import in_threads
 
 _CRUDE_SIDE = 256  # px of the middle that are enough
 
+_BLOCKS_OF_COLORS = 48  # that are enough for a correlation of channels
 _MUCH_LESS = 0.25  # of a variance
 _ROUGH = "from few pixels: rough"
 
@@ -279,7 +281,7 @@ class OwnBurst:
         """R, G and B together as a network reads them, with the noise of each. ValueError for a burst in gray."""
         if self.stack.channels != 3:
             raise ValueError("the files are gray; they have no R, G and B")
-        return ColorView(self, tuple(noises))
+        return ColorView(self, tuple(noises), self.noise_correlation)
 
     def recipe_of(self, height: int, width: int) -> BurstRecipe | None:
         """The recipe of which a part of so many pixels is the burst: of the whole, as it was made; else None."""
@@ -297,17 +299,16 @@ class OwnBurst:
 
         `between` is called before each block is read. ValueError if there is nothing to estimate from.
         """
-        found = [i for i, shift in enumerate(self.shifts) if shift.measured is not None]
+        motion = self._found_motion
         if len(self.stack) < 2:
             raise ValueError(
                 "noise: there is one frame, and noise is what differs between frames; state it instead"
             )
-        if len(found) < 2:
+        if len(motion) < 2:
             raise ValueError(
                 "noise: no frame could be aligned with the reference, and noise is what differs between aligned "
                 "frames; state it instead"
             )
-        motion = {i: self.motion[i] for i in found}
         seen = patches(self.stack, channel, motion, self.reference, between, bool(self.fine & motion.keys()))
         fit = estimate_noise(seen, self.stack.clipped, reference=self.reference)
         fit = replace(fit, told=told_of(coarseness(seen, fit)))
@@ -340,6 +341,33 @@ class OwnBurst:
                 "are as bright: what is assumed is the noise of the reference."
             )
         return " ".join(sentences)
+
+    @functools.cached_property
+    def noise_correlation(self) -> float:
+        """How far the noise of R, G and B is the same; 0 where nothing is seen of it."""
+        found = self._found_motion
+        if self.stack.channels != 3 or len(found) < 2:
+            return 0.0
+        bent = bool(self.fine & found.keys())
+        seen = [
+            patches(self.stack, channel, found, self.reference, bent=bent, most=_BLOCKS_OF_COLORS)
+            for channel in range(3)
+        ]
+        return correlation_of_channels(seen, self.stack.clipped, self.reference)
+
+    @property
+    def about_correlation(self) -> str:
+        """A sentence where the noise of R, G and B is the same for a part; else nothing."""
+        if not self.noise_correlation:
+            return ""
+        return (
+            f"Noise of R, G and B is the same for a part (correlation {self.noise_correlation:.2g}), as after "
+            "demosaicing and in JPEG, so their sum, from which kernels of color are predicted, is taken to have more."
+        )
+
+    @property
+    def _found_motion(self) -> dict[int, np.ndarray]:
+        return {i: self.motion[i] for i, shift in enumerate(self.shifts) if shift.measured is not None}
 
     def guess_noise(self, channel: int = GRAY) -> tuple[NoiseModel, str]:
         """What to assume where :meth:`estimate_noise` finds nothing, and a phrase that says where it comes from.
@@ -552,6 +580,7 @@ class ColorView:
 
     burst: OwnBurst
     noises: tuple[NoiseModel, ...]
+    noise_correlation: float = 0.0
 
     def __len__(self) -> int:
         return len(self.burst.order)
@@ -588,6 +617,7 @@ class ColorView:
             parts[0],
             frames=np.stack([part.frames for part in parts], axis=1),
             noise=self.noises,
+            noise_correlation=self.noise_correlation,
             truth=np.stack(truths) if truths else None,
             recipe=recipe and replace(recipe, color=True),
         )
