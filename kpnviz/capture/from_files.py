@@ -71,5 +71,7 @@ def read_burst(
     noises = [one for one, _, _ in found]
     view = own.color(noises) if len(channels) > 1 else own.channel(channel, noises[0])
     cautions = [caution for *_, caution in found if caution]
+    if len(channels) > 1 and own.about_correlation:
+        cautions.append(own.about_correlation)
     notes = (*own.stack.notes, own.report, *dict.fromkeys(cautions))
     return replace(view.crop(0, 0, stack.height, stack.width), notes=notes)

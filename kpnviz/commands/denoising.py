@@ -158,7 +158,8 @@ def open_burst(
     residual, helping = burst.remaining()
     for name, noise, source in zip(names, noises, sources, strict=True):
         say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
-    for caution in said_once(names, cautions):
+    in_color = len(channels) > 1 and burst.about_correlation
+    for caution in filter(None, [*said_once(names, cautions), in_color]):
         say(caution)
     report = {
         "model": reader.name,
