@@ -511,6 +511,7 @@ class ChannelView:
     burst: OwnBurst
     channel: int
     noise: NoiseModel
+    noise_correlation: float = 0.0
 
     def __len__(self) -> int:
         return len(self.burst.order)

@@ -158,7 +158,7 @@ def open_burst(
     residual, helping = burst.remaining()
     for name, noise, source in zip(names, noises, sources, strict=True):
         say(f"noise of {name}, {source}: read_std {noise.read_std:.5f}, shot_gain {noise.shot_gain:.6f}")
-    in_color = len(channels) > 1 and burst.about_correlation
+    in_color = burst.about_correlation if len(channels) > 1 else ""
     for caution in filter(None, [*said_once(names, cautions), in_color]):
         say(caution)
     report = {
