@@ -86,7 +86,7 @@ class NoiseModel:
         r"""The noise of :math:`\sum_c w_c x_c`, of channels between whose noise this correlation is, :math:`\rho`.
 
         .. math::
-            \sigma_r^2 = (1 - \rho) \sum_c w_c^2 \sigma_{r,c}^2 + \rho \Big(\sum_c w_c \sigma_{r,c}\Big)^2, \qquad
+            \sigma_r^2 = (1 - \rho) \sum_c w_c^2 \sigma_{r,c}^2 + \rho \left(\sum_c w_c \sigma_{r,c}\right)^2, \qquad
             \sigma_s = \frac{(1 - \rho) \sum_c w_c^2 \sigma_{s,c} + \rho (\sum_c w_c \sqrt{\sigma_{s,c}})^2}
                 {\sum_c w_c}
 

@@ -75,7 +75,7 @@ def correlation_of_channels(
 ) -> float:
     r"""The correlation of noise between R, G and B, from 0 to 1: that with which the noise of their mean is explained.
 
-    .. math:: \sigma^2 = (1 - \rho) \sum_c (\sigma_c / 3)^2 + \rho \Big(\sum_c \sigma_c / 3\Big)^2
+    .. math:: \sigma^2 = (1 - \rho) \sum_c (\sigma_c / 3)^2 + \rho \left(\sum_c \sigma_c / 3\right)^2
 
     A sensor's is independent; JPEG, which keeps color at half the resolution, and demosaicing, which takes detail of
     all colors from one, give them the same noise for the most part, and pictures in gray that are written as RGB have

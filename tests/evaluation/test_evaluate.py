@@ -383,7 +383,8 @@ def test_methods_do_not_see_the_truth():
     measured({"spy": lambda burst: seen.append(burst) or burst.mean}, 1, ("moving",), (1,))
     (burst,) = seen
     given = {field.name for field in dataclasses.fields(burst) if getattr(burst, field.name) is not None}
-    assert given - {"notes"} == {"frames", "noise", "white_level"} and not burst.notes
+    assert given - {"notes", "noise_correlation"} == {"frames", "noise", "white_level"}
+    assert not burst.notes and burst.noise_correlation == 0
 
 
 def test_a_noise_scale_is_what_the_denoiser_calls_so():

@@ -84,7 +84,7 @@ RESULTS = Page(
         "machine": "Measured with: {machine}.",
     },
     (
-        *("MKPN", "KPN", "5×5", "L25", "stacked", "blind", "direct", "1frame", "no-anneal"),
+        *("MKPN", "KPN", "5×5", "L25", "stacked", "robust", "blind", "direct", "1frame", "no-anneal"),
         *("PSNR", "SSIM", "alignment", "reach", "share"),
     ),
 )
