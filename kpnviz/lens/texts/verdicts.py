@@ -327,8 +327,8 @@ def _wrong_noise(results: Results) -> Verdict:
         if any(row.model == name and row.noise_scale != 1 for row in results.rows):
             points.append(
                 f"{title_of(name)}, which was told a wrong noise in a fifth of its training, loses "
-                f"{cost(name, 0.5)} and {cost(name, 2)}. It takes the noise from the frames, and its kernels "
-                "answer little to what is assumed."
+                f"{cost(name, 0.5)} and {cost(name, 2)}. It takes the noise from the frames, and between these two "
+                "its kernels hardly answer to what is assumed."
             )
             names = (*names, name)
     lines = tuple(
