@@ -338,7 +338,7 @@ class OwnBurst:
             reach = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (times[0], times[-1])))
             sentences.append(
                 f"{which} {'has' if len(times) == 1 else 'have'} {reach} times the noise of the reference, once they "
-                "are as bright: what is assumed is the noise of the reference."
+                "are as bright, which their brightness does not explain: what is assumed is the noise of the reference."
             )
         return " ".join(sentences)
 
@@ -361,7 +361,7 @@ class OwnBurst:
         if not self.noise_correlation:
             return ""
         return (
-            f"Noise of R, G and B is the same for a part (correlation {self.noise_correlation:.2g}), as after "
+            f"Noise of R, G and B is partly or all the same (correlation {self.noise_correlation:.2g}), as after "
             "demosaicing and in JPEG, so their sum, from which kernels of color are predicted, is taken to have more."
         )
 
