@@ -11,7 +11,6 @@ from kpnviz.capture.noise_estimation import AROUND, PATCH, NoiseFit, Patches, es
 
 _REACH = 2  # px, to which correlations are looked for
 _FLATTEST, _LEAST, _MOST = 0.1, 24, 256  # share and number of patches: of the flattest
-_STRAY = 1.5  # times the median of their variances: something moves there
 _DARK = 1e-3  # of the median variance
 _DEPENDENT = 1e-9  # of the largest eigenvalue: regressors that are sums of others
 _SURE = 2.0  # standard errors
@@ -61,9 +60,6 @@ def coarseness(blocks: Sequence[Patches], fit: NoiseFit) -> float:
             expected.append(matrices)
         first += len(block.windows)
     A, G = np.concatenate(seen), np.concatenate(expected)
-    variances = A[:, 0] / G[:, 0, 0]
-    still = variances <= _STRAY * np.median(variances)
-    A, G = A[still], G[still]
     found = _of_means(A.sum(axis=0), G.sum(axis=0))
     each = _of_means(A.sum(axis=0) - A, G.sum(axis=0) - G)  # without one patch
     error = ((len(A) - 1) * np.var(each)) ** 0.5
