@@ -10,8 +10,8 @@ import numpy as np
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.meaning import Input, colors_of
-from kpnviz.capture.noise_estimation import PATCH, Patches, seen_alike
 from kpnviz.capture.noise_line import fitted
+from kpnviz.capture.noise_patches import PATCH, Patches, seen_alike
 
 PEDESTALS = {
     **dict.fromkeys((16, 32, 64, 100, 128, 256, 512, 1024, 2048), 1.0),

@@ -11,7 +11,7 @@ import numpy as np
 from kpnviz.capture.fine_motion import at_places
 from kpnviz.capture.frame_stack import FrameStack
 from kpnviz.capture.motion_field import CELL
-from kpnviz.capture.noise_estimation import AROUND, PATCH, Patches
+from kpnviz.capture.noise_patches import AROUND, PATCH, Patches
 from kpnviz.capture.parallax import Layers, laid
 from kpnviz.sampling import reflect_index
 from kpnviz.threads import in_this_thread, results

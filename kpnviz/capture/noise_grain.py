@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kpnviz.capture.noise_estimation import AROUND, PATCH, NoiseFit, Patches, estimate_noise
+from kpnviz.capture.noise_estimation import NoiseFit, estimate_noise
+from kpnviz.capture.noise_patches import AROUND, PATCH, Patches
 
 _REACH = 2  # px, to which correlations are looked for
 _FLATTEST, _LEAST, _MOST = 0.1, 24, 256  # share and number of patches: of the flattest

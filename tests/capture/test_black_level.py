@@ -7,7 +7,7 @@ from scipy.ndimage import median_filter
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.capture import black_level
 from kpnviz.capture.black_level import BlackFit, fit_black
-from kpnviz.capture.noise_estimation import Patches
+from kpnviz.capture.noise_patches import Patches
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import read_frames
 from kpnviz.color import srgb_encode

@@ -6,8 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from kpnviz.burst import BurstRecipe, synthesize, with_motion
 from kpnviz.capture.frame_stack import GRAY, FrameStack
-from kpnviz.capture.noise_estimation import Patches, estimate_noise
+from kpnviz.capture.noise_estimation import estimate_noise
 from kpnviz.capture.noise_grain import coarseness, told_of
+from kpnviz.capture.noise_patches import Patches
 from kpnviz.capture.prepare import prepare
 from kpnviz.noise import GAINS, NoiseModel
 from kpnviz.photos import read_scene
