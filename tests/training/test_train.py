@@ -441,6 +441,20 @@ def test_mkpn_25_starts_from_l25(photos, monkeypatch, tmp_path):
     assert mass == pytest.approx(1, abs=0.02)
 
 
+def test_mkpn_robust_starts_from_mkpn_and_is_told_a_wrong_noise(photos, tmp_path):
+    """Not from L11, whose largest kernel is as large; a fifth of its bursts, where nobody says another share."""
+    card = {"training": {"steps": 7, "start": "chance"}}
+    for seed, name in enumerate(("kpn-l11", "mkpn")):
+        checkpoints.save(tmp_path / f"{name}.safetensors", tiny(name, seed=seed), card)
+    network = tiny("mkpn-robust", seed=5)
+    assert start_from(tmp_path, "mkpn-robust", network) == "the weights of mkpn, 7 steps from chance"
+    mkpn = checkpoints.load_network(tmp_path / "mkpn.safetensors").state_dict()
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, mkpn[key])
+    assert quick(photos, "mkpn-robust").told_wrong == 0.2 and quick(photos, "mkpn").told_wrong == 0
+    assert quick(photos, "mkpn-robust", wrong_noise=0.1).told_wrong == 0.1
+
+
 def test_some_bursts_assume_a_wrong_noise(photos):
     """A tenth of them, by a factor of up to 1.5; they are the same bursts, and processes share them."""
     told, wrong = (
