@@ -128,14 +128,22 @@ class OwnBurst:
             raise ValueError(f"frames is {frames}; a network takes 1 or more")
         others = [i for i in range(len(self.stack)) if i != self.reference and i not in self.left_out]
         if frames is None:
-            return replace(self, order=(self.reference, *others))
+            return self._using(self.reference, *others)
         if len(others) >= frames:
             best = sorted(others, key=lambda i: (self.shifts[i].measured is None, -self.sharpness[i]))
             others = sorted(best[: frames - 1])
         order = [self.reference, *others]
         # Repeat the others in turn: the reference has its own place in the network.
         order += [others[i % len(others)] if others else order[0] for i in range(frames - len(order))]
-        return replace(self, order=tuple(order))
+        return self._using(*order)
+
+    def _using(self, *order: int) -> OwnBurst:
+        """The same with these frames used. What was measured over all that were found stays measured."""
+        burst = replace(self, order=order)
+        measured = self.__dict__.get("noise_correlation")  # where functools.cached_property keeps it
+        if measured is not None:
+            burst.__dict__["noise_correlation"] = measured
+        return burst
 
     @property
     def report(self) -> str:

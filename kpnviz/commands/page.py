@@ -258,6 +258,8 @@ def _cropped(
         if caution:
             say(caution)
         noises.append(noise)
+    if options.color and own.about_correlation:
+        say(own.about_correlation)
     view = own.color(noises) if options.color else own.channel(gray, noises[0])
     return view.crop(top, left, height, width)
 

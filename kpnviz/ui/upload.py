@@ -305,6 +305,7 @@ def _prepared(
             fits[channel] = own.estimate_noise(channel, pause)
         except ValueError as error:
             fits[channel] = str(error)
+    _ = own.noise_correlation  # measured now, and kept by the burst
     shown = replace(own.stack, gains=None)  # as bright as the files are
     return Upload(ids, own, fits, [_thumbnail(shown, i, pause) for i in range(len(stack))])
 

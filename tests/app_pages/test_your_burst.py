@@ -89,6 +89,15 @@ def test_a_thin_picture_is_shown_and_denoised(shape):
         assert max(image.shape[:2]) <= 100 * min(image.shape[:2])
 
 
+def test_noise_that_colors_have_in_common_is_said():
+    noise = np.random.default_rng(0).normal(0.4, 0.02, (4, 1, 64, 64)).astype(np.float32)
+    stack = FrameStack(noise.repeat(3, axis=1), (0, 1, 2, 3), ("a.tif", "b.tif", "c.tif", "d.tif"))
+    own = upload._prepared(("gray in color",), stack)
+    app = open_page(**{OWN_BURST: own, OWN_METHODS: ["kpn-l1"]})
+    assert not app.exception
+    assert any("R, G and B is partly or all the same (correlation 1)" in w.value for w in app.warning)
+
+
 def test_a_picture_of_one_shade_is_said():
     codes = np.random.default_rng(0).normal(1e-4, 1e-5, (2, 1, 40, 40)).astype(np.float32)
     own = upload._prepared(("dark",), FrameStack(codes, (0, 1), ("a.tif", "b.tif")))

@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from kpnviz.burst import BurstRecipe, synthesize, with_motion
+from kpnviz.capture import own_burst
 from kpnviz.capture.frame_stack import GRAY, FrameStack
 from kpnviz.capture.noise_estimation import estimate_noise
 from kpnviz.capture.noise_grain import coarseness, told_of
@@ -108,6 +109,13 @@ def test_how_far_the_noise_of_colors_is_the_same(share):
     assert found.noise_correlation == pytest.approx(share, abs=0.06 if share else 0)
     view = found.color([GAINS[4]] * 3)
     assert view.noise_correlation == view.crop(0, 0, 64, 64).noise_correlation == found.noise_correlation
+
+
+def test_it_is_measured_once_whichever_frames_are_used(monkeypatch):
+    found = own_colors(np.random.default_rng(0).normal(0.4, 0.02, (4, 1, 64, 64)).repeat(3, axis=1))
+    share = found.noise_correlation
+    monkeypatch.setattr(own_burst, "correlation_of_channels", None)
+    assert found.taking(2).taking(None).noise_correlation == share > 0.9
 
 
 @pytest.mark.parametrize("photo, motion", [("grass", "sub-pixel"), ("sand", "handheld"), ("city", "moving")])

@@ -118,6 +118,13 @@ def test_a_method_of_a_number_of_frames_gets_as_many_here_as_from_denoise(tmp_pa
     assert "these take different numbers of frames (two 2, five 5)" in capsys.readouterr().err
 
 
+def test_noise_that_colors_have_in_common_is_said(capsys):
+    codes = np.random.default_rng(0).normal(0.4, 0.02, (4, 64, 64, 1)).astype(np.float32)
+    np.save("gray.npy", codes.repeat(3, axis=3))
+    page("gray.npy", "--color", "--model", "kpn-l5", "-o", "lens.html")
+    assert "R, G and B is partly or all the same (correlation 1)" in capsys.readouterr().err
+
+
 def test_the_heading_is_the_photo_where_it_is_known_and_else_the_file(tmp_path, burst, capsys):
     write_burst(tmp_path / "mine", burst)
     write_burst(tmp_path / "theirs", Burst(burst.frames, burst.noise))

@@ -67,7 +67,8 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 f"An estimate from {int(fit.used.sum())} patches of 8×8 pixels over {fit.frames} aligned frames "
                 f"({CHANNELS[shown]}): read_std {fit.noise.read_std:.5f}, shot_gain {fit.noise.shot_gain:.6f}."
             )
-            for caution in filter(None, (fit.caution, _doubt(burst, shown, fit))):
+            in_color = burst.own.about_correlation  # "" of files in gray
+            for caution in filter(None, (fit.caution, _doubt(burst, shown, fit), in_color)):
                 st.warning(caution)
         else:
             st.info(
