@@ -65,6 +65,10 @@ _INPUT_GAINS = (4.0, 4.0, 8.0)  # of the three differences after that
 _NOISE_LEFT_GAIN = 2.0
 _BRIGHTNESS_OFFSET = 1.2  # taken off half the log of the brightness
 
+# The trunk's features are held within this. With the true noise none is larger than 37; of noise that is assumed
+# far too strong, where the scene is flat, they grow to hundreds, and weights with them.
+MOST_FEATURE = 40.0
+
 # Costs become logits. A sharpness is exp(2 x) of the layer's output x, hence 1 before training.
 _LOGITS = 4.0  # logits for each unit of the head's output
 _COST_WEIGHT = 5.0  # of the mean over the J windows
@@ -207,6 +211,8 @@ class MatchingNetwork(nn.Module):
         t, _ = self.trunk(
             inputs.contiguous(memory_format=torch.channels_last), seen
         )  # [B, T, h, w] of what is seen
+        if not self.config.direct:
+            t = t.clamp(-MOST_FEATURE, MOST_FEATURE)
         costs = costs[..., *seen]
         e0 = self.reference_encoder(costs[:, 0])  # [B, E, h, w]
         e = self.encoder(costs[:, 1:].flatten(0, 1)).unflatten(0, (B, N - 1))  # [B, N-1, E, h, w]

@@ -82,6 +82,7 @@ def _script() -> str:
         "ENCODED": ("Channels of a frame's encoded costs", matched.ENCODED),
         "MIXED": ("Channels that a frame's factors are predicted from", matched.MIXED),
         "INPUTS": ("Of the trunk of networks that match, a pixel", matched._INPUTS),
+        "MOST_FEATURE": ("Within which its features are held", matched.MOST_FEATURE),
         "LARGEST": ("Side of the largest kernel that a network may predict", kpn.LARGEST),
         "LIMITS": (
             "Of kernels of other networks: kpnviz.limits",

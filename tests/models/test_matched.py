@@ -7,7 +7,7 @@ import torch
 from kpnviz.burst import BurstRecipe, Misalignment, MovingObject, synthesize
 from kpnviz.denoise import Denoiser
 from kpnviz.matching import matching_costs
-from kpnviz.models.matched import _Encoder
+from kpnviz.models.matched import MOST_FEATURE, _Encoder
 from kpnviz.models.zoo import MATCHED, build, config_of
 from kpnviz.noise import NoiseModel, stabilize_frames
 
@@ -90,6 +90,22 @@ def test_a_mass_near_zero_is_scaled_by_five_at_most(name, gradients):
         field = network(bursts(4), READ, SHOT)
     shares = np.mean([kernel.sum((-2, -1)) for kernel in field.sizes_at(10, 14).values()], axis=0)
     assert shares.mean() == pytest.approx(mass / 0.2, rel=1e-3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("name", ["kpn", "mkpn"])
+def test_features_are_bounded(name, sign):
+    """Biases make all of the trunk's features large: whether beyond the bound by little or by much is the same."""
+    network, frames = disturbed(name), bursts(3)
+    last = [layer for layer in network.trunk.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
+    fields = []
+    for times in (2, 20, 0.5):
+        # Features below 0 leave the layer ten times smaller.
+        slope = 1 if sign > 0 else network.leak
+        torch.nn.init.constant_(last.bias, sign * times * MOST_FEATURE / slope)
+        fields.append(network(frames, READ, SHOT).factors)
+    torch.testing.assert_close(fields[1], fields[0], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(fields[2], fields[0], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["kpn", "kpn-l25", "mkpn"])

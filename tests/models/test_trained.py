@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from kpnviz.analysis.kernel_stats import centroid, frame_share, spread
 from kpnviz.analysis.metrics import PROTOCOL, psnr, ssim
@@ -18,7 +19,7 @@ from kpnviz.evaluation.testset import TEST_GAINS
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WRONG_NOISE, ZOO
 from kpnviz.noise import GAINS, NoiseModel
-from kpnviz.photos import gallery
+from kpnviz.photos import gallery, read_scene
 
 WITH_KERNELS = tuple(name for name in SHIPPED if not ZOO[name].direct)
 MATCHED_HERE = tuple(name for name in SHIPPED if name in MATCHED)
@@ -152,6 +153,18 @@ def test_kernels_follow_an_object_and_not_the_camera(denoisers, name):
     assert not np.array_equal(moves, shifts)
     np.testing.assert_allclose(on_disc, moves, atol=0.8)
     np.testing.assert_allclose(beside, shifts, atol=0.8)
+
+
+def test_noise_that_is_coarse_and_assumed_far_too_strong_makes_no_wild_weights():
+    """Features grow to 180 then, where the scene is flat, and without a bound weights with them: to -27 and 13."""
+    truth = read_scene("dog")[:192, :192]
+    noise, rng = NoiseModel(0.02, 0.005), np.random.default_rng(0)
+    coarse = gaussian_filter(rng.standard_normal((8, *truth.shape)), (0, 1, 1))
+    frames = (truth + noise.std_map(truth) * coarse / coarse.std()).astype(np.float32)
+    strong = NoiseModel(2.7 * noise.read_std, 2.7**2 * noise.shot_gain)
+    image = load("mkpn")(Burst(frames, noise=strong)).image
+    assert image.min() > -0.1 and image.max() < 1.1
+    assert psnr(image, truth) > psnr(frames[0], truth) + 5
 
 
 @pytest.mark.parametrize("name", [*(name for name in TOLD if name != "kpn-l1"), *WRONG_NOISE])

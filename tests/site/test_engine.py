@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from kpnviz.burst import BurstRecipe, Misalignment, synthesize
+from kpnviz.burst import Burst, BurstRecipe, Misalignment, synthesize
 from kpnviz.commands.main import main
 from kpnviz.denoise import load
+from kpnviz.models import matched
 from kpnviz.models.checkpoints import available, read_card
 from kpnviz.models.zoo import SHIPPED
 from kpnviz.noise import NoiseModel
@@ -193,6 +195,24 @@ def test_a_quiet_frame_has_the_kernels_of_pytorch(run_node, tmp_path):
         picture, factors = differences(one, load("mkpn")(given))
         # Where next to no noise is assumed, the trunk is shown far larger numbers than ever: they round more.
         assert picture <= PICTURE and factors <= 10 * FACTORS
+
+
+def test_features_are_bounded_as_in_pytorch(run_node, tmp_path, monkeypatch):
+    """Of noise that is coarse and assumed far too strong they grow to hundreds without."""
+    recipe = BurstRecipe("dog", (0, 0, 192, 192), NoiseModel(0.054, 0.0365))  # 2.7 times that of the frames
+    truth = synthesize(recipe).truth
+    rng, noise = np.random.default_rng(0), NoiseModel(0.02, 0.005)
+    coarse = gaussian_filter(rng.standard_normal((8, *truth.shape)), (0, 1, 1))
+    frames = (truth + noise.std_map(truth) * coarse / coarse.std()).astype(np.float32)
+    given = Burst(frames, noise=recipe.noise, recipe=recipe)
+    jobs = jobs_of([("mkpn",)], [given], build=build(), scale=1)
+    (one,) = run_node(tmp_path, jobs, {"frames0": frames})
+    estimate = load("mkpn")(given)
+    picture, factors = differences(one, estimate)
+    # Factors are larger than ever, and round more.
+    assert picture <= 3 * PICTURE and factors <= 10 * FACTORS
+    monkeypatch.setattr(matched, "MOST_FEATURE", 1e9)
+    assert np.abs(load("mkpn")(given).image - estimate.image).max() > 0.1
 
 
 def test_what_is_generated_is_up_to_date():

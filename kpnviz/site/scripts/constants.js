@@ -36,6 +36,9 @@ export const MIXED = 64;
 /** Of the trunk of networks that match, a pixel */
 export const INPUTS = 5;
 
+/** Within which its features are held */
+export const MOST_FEATURE = 40.0;
+
 /** Side of the largest kernel that a network may predict */
 export const LARGEST = 101;
 

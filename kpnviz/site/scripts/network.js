@@ -4,7 +4,7 @@
 /** @import { Engine, Layer, Planes } from "./engine.js" */
 
 import { checkTensors, costRows, factorChannels } from "./checkpoint.js";
-import { BLIND_NOISE, ENCODED, INPUTS, LEAST_STD, MIXED, STD_WITHOUT_NOISE } from "./constants.js";
+import { BLIND_NOISE, ENCODED, INPUTS, LEAST_STD, MIXED, MOST_FEATURE, STD_WITHOUT_NOISE } from "./constants.js";
 import { BLOCK, in4, MOST_FRAMES } from "./engine.js";
 import { reflected } from "./pictures.js";
 import { Trunk } from "./trunk.js";
@@ -367,6 +367,7 @@ export class MatchingNetwork extends Base {
       c.scene(g, engine.put(mean), left.at, H, W, inputs.at, inputs.stride, engine.reserve(2 * H * W)),
     );
     const { end } = yield* this.trunk.features(inputs);
+    if (!config.direct) this.bound(end);
 
     // Of each frame its encoded costs, and the mean of the alternate ones behind them.
     const encoded = Array.from({ length: N + 1 }, () => engine.planes(ENCODED, h, w));
@@ -397,6 +398,15 @@ export class MatchingNetwork extends Base {
     const factors = engine.planes(N * this.channels, h, w);
     yield* this.predict(costs, end, encoded, factors);
     return yield* this.applied(input, N, factors);
+  }
+
+  /**
+   * Hold features within what is known from training, see MOST_FEATURE in kpnviz/models/matched.py.
+   * @param {Planes} features
+   */
+  bound({ at, channels, stride }) {
+    const values = this.engine.floats(at, channels * stride);
+    for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(values[i], -MOST_FEATURE), MOST_FEATURE);
   }
 
   /**
