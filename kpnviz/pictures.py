@@ -552,7 +552,7 @@ def _decode(name: str, data: bytes, file: ImageFile.ImageFile, limits: Limits, i
         raise FileError(f"{name} has 32-bit integers; save it with 8 or 16 bits, or as floating point")
     else:
         if file.mode == "P":
-            notes.append("it has a palette: few colors, and no noise that could be measured")
+            notes.append("a palette: few colors, and no noise that could be measured")
         four = file.mode in ("RGBA", "RGBX")
         mode = file.mode if four else "L" if file.mode in ("L", "LA", "La") else "RGB"
         codes = without_alpha(_planes(file, np.uint8, mode), notes)

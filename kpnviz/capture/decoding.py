@@ -74,6 +74,7 @@ _NPZ = (
 )
 
 
+_OFFICE = "[Content_Types].xml"  # a member of DOCX, XLSX and PPTX, which are ZIPs
 _FEW = 2  # frames that are left where files cannot be read
 _FEW_REASONS = 4  # sentences on such files
 _COLORS = {1: "gray", 3: "color", 4: "four planes"}
@@ -143,7 +144,13 @@ class Burst:
 
     def add_zip(self, name: str, file: IO[bytes]) -> None:
         """A file that begins as a ZIP: one with frames in it, or an NPZ."""
-        self._add_zip(self._label(name), file)
+        label = self._label(name)
+        with self._left_out_if_broken(label), opened(label, file, self.limits) as (archive, _):
+            if _OFFICE in archive.NameToInfo:
+                raise FileError(f"{label} is a document, not a picture")
+        if label not in self.broken:
+            file.seek(0)
+            self._add_zip(label, file)
 
     def _label(self, name: str) -> str:
         label = visible(base_name(name))

@@ -79,7 +79,7 @@ def frames_of_video(label: str, data: bytes, limits: Limits) -> Frames:
         "it is a video: what its compression left of the noise is little, and not independent of the picture"
     ]
     if held > most:
-        notes.append(f"it has {held} frames, of which the first {most} are read")
+        notes.append(f"of {held} frames the first {most} are read")
 
     def each() -> Iterator[Picture]:
         try:

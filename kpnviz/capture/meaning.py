@@ -21,6 +21,7 @@ _MOSAIC = 2.5  # times as much as its two greens, the colors of a mosaic differ:
 _LEAST_COLOR = 0.05  # of the mean
 _PATCH = 8
 _SAMPLE = 512  # px: side of what a mosaic is told by
+_LEAST_QUAD = 192  # px a side, far less than any such sensor: in small noisy pictures chance looks like one
 _ALIKE = 0.8  # correlation of the two greens
 _ONE_COLOR = 0.5  # of how the other planes differ from a green: so much may the other green
 _NO_SENSOR = (
@@ -165,7 +166,7 @@ def guess_input(
 def _is_quad(codes: np.ndarray) -> bool:
     """Whether a gray picture is the mosaic of a Quad Bayer sensor, four pixels of a color beside each other: binned
     2x2 it is a Bayer mosaic."""
-    if codes.shape[1] != 1 or min(codes.shape[2:]) < 8 * _PATCH:
+    if codes.shape[1] != 1 or min(codes.shape[2:]) < _LEAST_QUAD:
         return False
     top, left = (max(0, n - 2 * _SAMPLE) // 4 * 2 for n in codes.shape[2:])
     part = codes[0, 0, top : top + 2 * _SAMPLE, left : left + 2 * _SAMPLE].astype(np.float32)

@@ -95,7 +95,7 @@ class NoiseFit:
         if self.told > 1:
             return (
                 "The noise is coarser than a pixel, as after demosaicing, JPEG or a camera's own denoising, so that it "
-                f"is averaged away less: networks do best if they assume {self.told:.2g} times what single pixels show "
+                f"is averaged away less. The estimate is therefore {self.told:.2g} times what single pixels show "
                 f"(read_std {self.noise.read_std:.5f}, shot_gain {self.noise.shot_gain:.6f})."
             )
         if self.alone is None or not self.measured or np.isfinite(self.alone.whole).sum() < _LEAST_PATCHES:

@@ -71,13 +71,19 @@ class Shift:
 
     def __str__(self) -> str:
         ev = np.log2(self.brightness)
-        bright = f"; brightness {ev:+.2f} EV, undone".replace("-", "−") if self.brightness != 1 else ""
+        bright = f"; brightness {ev:+.2f} EV, undone".replace("-", "−") if abs(ev) >= 0.005 else ""
         if self.measured is None:
             return f"shift not found{bright}"
         dy, dx = (round(d, 1) + 0.0 for d in self.measured)
         bend = f", elsewhere up to {self.bend:.0f} px more" if self.bend else ""
         shift = f"shift dy {dy:+.1f}, dx {dx:+.1f} px".replace("-", "−")
         return f"{shift}{bend}{', undone' if self.aligned else ''}{bright}"
+
+
+def not_estimated(error: str) -> str:
+    """A sentence of what :meth:`OwnBurst.estimate_noise` raises, less its advice."""
+    reason = re.sub(r"^noise: |[;,] (so )?state (it|the noise) instead$", "", error)
+    return f"The noise could not be estimated from the burst: {reason}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,8 +344,8 @@ class OwnBurst:
             which = listed([self.stack.names[i] for i in sorted(smoothed)])
             one = len(smoothed) == 1
             sentences.append(
-                f"{which} {'has' if one else 'have'} hardly any noise beside the others, as after a filter, and "
-                f"{'is' if one else 'are'} left out of the estimate of it."
+                f"{which} {'has' if one else 'have'} hardly any noise beside the others, as after a filter: "
+                f"{'it is' if one else 'they are'} used for the picture, but not to estimate the noise."
             )
         if times and self.reference not in smoothed:
             which = listed([self.stack.names[i] for i in sorted(unlike.keys() - smoothed)])
@@ -425,9 +431,8 @@ class OwnBurst:
             fit = self.estimate_noise(channel)
         except ValueError as error:
             noise, source = self.guess_noise(channel)
-            reason = re.sub(r"^noise: |[;,] (so )?state (it|the noise) instead$", "", str(error))
             taken = f"What is taken is {source}. If you know it, state it."
-            return noise, source, f"The noise could not be estimated from the burst: {reason}. {taken}"
+            return noise, source, f"{not_estimated(str(error))} {taken}"
         return fit.assumed, fit.source, fit.caution
 
     def _have_moved_and_are_the_same(self, channel: int) -> bool:

@@ -150,7 +150,7 @@ def _order(
     by_frame = np.moveaxis(index, list(lead).index("C"), -1).reshape(-1, lead["C"])
     if lead["C"] in (1, 3):
         return by_frame.tolist(), notes
-    return by_frame[:, :1].tolist(), [*notes, f"it has {lead['C']} channels, of which the first is read"]
+    return by_frame[:, :1].tolist(), [*notes, f"of {lead['C']} channels the first is read"]
 
 
 def _stack(

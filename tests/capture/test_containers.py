@@ -153,7 +153,7 @@ def test_what_else_lies_in_a_tiff():
     tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TCYX"}, ome=True)
     stack = read_frames([("a.tif", file.getvalue())])
     np.testing.assert_allclose(light(stack)[:, 0], LIGHT[:3], rtol=1e-6)
-    assert "a.tif: it has 2 channels, of which the first is read." in stack.notes
+    assert "a.tif: of 2 channels the first is read." in stack.notes
     file = io.BytesIO()
     tifffile.imwrite(file, two, photometric="minisblack", metadata={"axes": "TZYX"}, ome=True)
     with pytest.raises(FileError, match=r"a.tif holds pictures along 2 axes \(3 along T and 2 along Z\)"):

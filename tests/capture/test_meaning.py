@@ -142,11 +142,16 @@ def test_a_mosaic_in_a_gray_picture_is_taken_apart(dtype):
 
 def test_a_quad_bayer_mosaic_is_said_to_be_taken_for_gray():
     codes = np.rint(np.clip(light_of()[0] * [[[0.4]], [[1]], [[0.3]]], 0, 1) * 60000).astype(np.uint16)
+    codes = codes.repeat(2, axis=1).repeat(2, axis=2)
     quad = mosaic_of(codes).repeat(2, axis=0).repeat(2, axis=1)
     for part in (quad, quad[1:, 1:]):
         meaning, guess, _ = guess_input(part[None, None], 60000, 65535)
         assert not meaning.pattern and "Quad Bayer" in guess
     assert "Quad" not in guess_input(codes[1][None, None], 60000, 65535)[1]
+    # Chance alone: of such pictures of 64 px a side, one in thirty looks like one.
+    for seed in range(60):
+        noise = np.random.default_rng(seed).normal(30000, 3000, (64, 64)).astype(np.uint16)
+        assert "Quad" not in guess_input(noise[None, None], 60000, 65535)[1]
 
 
 def test_the_greens_of_other_mosaics_lie_on_the_other_diagonal():

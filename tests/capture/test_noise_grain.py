@@ -86,7 +86,7 @@ def test_what_is_assumed_of_coarse_noise_is_said_and_the_noise_found_is_that_of_
     assumed, source, caution = own.noise_of()
     assert assumed == fit.assumed == fit.noise.scaled(fit.told)
     assert source == f"estimated from the burst, times {fit.told:.2g} as it is coarse"
-    assert f"if they assume {fit.told:.2g} times what single pixels show" in caution
+    assert f"estimate is therefore {fit.told:.2g} times what single pixels show" in caution
     assert f"read_std {fit.noise.read_std:.5f}" in caution and "Between the frames" not in caution
     # What somebody states is taken as it is.
     stated = NoiseModel(0.03, 0)

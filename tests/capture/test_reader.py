@@ -777,6 +777,28 @@ def test_any_number_of_frames_is_used(count):
     assert own.estimate_noise().frames == (31 if count == 32 else count)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("notes.docx", b"PK\3\4junk", "notes.docx is a ZIP that cannot be read"),
+        ("a.zip", zipped([("a.png", b"")])[:40], "a.zip is a ZIP that cannot be read"),
+        ("a.npz", npz(frames=np.zeros((2, 9, 9)))[:200], "a.npz is a ZIP that cannot be read"),
+        (
+            "b.docx",
+            zipped([("[Content_Types].xml", b""), ("word/document.xml", b"")]),
+            "b.docx is a document",
+        ),
+    ],
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_zip_that_cannot_be_read_is_left_out_as_other_files_are(name, data, why, first):
+    frames = [(f"{i}.png", pillow(RGB8, "PNG")) for i in range(2)]
+    stack = read_frames([(name, data), *frames] if first else [*frames, (name, data)])
+    assert len(stack) == 2 and any(f"Left out, as it cannot be read: {why}" in note for note in stack.notes)
+    with pytest.raises(ValueError, match=why):
+        read_frames([(name, data)])
+
+
 def test_tiffs_of_tifffile_have_the_pixels_that_tifffile_reads():
     data = write_tiff(RGB16)
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), RGB16)

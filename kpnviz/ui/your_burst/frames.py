@@ -27,7 +27,7 @@ def frames_of(burst: Upload) -> None:
     used = len(set(own.order))
     count = f"{used} of {len(stack)} frames," if used < len(stack) else f"{used} frame{'s' * (used > 1)} of"
     st.subheader(f"{count} {stack.width} × {stack.height} pixels", anchor=False)
-    st.markdown(plain(" ".join(filter(None, (own.report, own.remaining_sentence))), 2000))
+    st.markdown(plain(own.report, 2000))
     for note in stack.notes:
         st.caption(sentence(note))
     if len(stack) > 1 and not stack.known:
@@ -42,9 +42,11 @@ def frames_of(burst: Upload) -> None:
         for i, image in enumerate(burst.thumbnails):
             text = "**reference**" if i == own.reference else str(own.shifts[i])
             unused = "" if i in own.order else f" · {NOT_ALIGNED}" if i in own.left_out else " · not used"
+            # Its number where kernels are shown: the reference comes first there, and others may be left out.
+            number = f" · frame {own.order.index(i)} of the lens" if i in own.order and len(stack) > 1 else ""
             with st.container(width=150, gap="xxsmall"):
                 st.image(image, width=150)
-                st.caption(f"{plain(stack.names[i])}  \n{text}{unused}")
+                st.caption(f"{plain(stack.names[i])}{number}  \n{text}{unused}")
                 if i != own.reference and stack.shifts is None and stack.truth_place is None:
                     st.button(
                         "Make reference", key=own_reference(i), type="tertiary", on_click=upload.refer_to, args=(i,),
@@ -58,6 +60,7 @@ def alignment_of(burst: Upload) -> None:
     """Of every frame, what was found and undone; and what is left to the kernels, as a small map."""
     own, stack = burst.own, burst.own.stack
     with st.expander("Alignment in numbers"):
+        st.markdown(own.remaining_sentence)
         st.dataframe(
             [
                 {

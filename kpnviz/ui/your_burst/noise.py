@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from kpnviz import figures
 from kpnviz.capture.noise_estimation import NoiseFit
+from kpnviz.capture.own_burst import not_estimated
 from kpnviz.lens.terms import explained_word
 from kpnviz.noise import NoiseModel
 from kpnviz.ui import elements, upload
@@ -33,7 +36,8 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
             state[OWN_NOISE_GIVEN],
             key=key,
             hide_index=True,
-            disabled=["channel", "source"],
+            column_order=["channel", "read_std", "shot_gain"],
+            disabled=["channel"],
             column_config={
                 name: st.column_config.NumberColumn(
                     min_value=0.0, max_value=1.0, format=form, required=True, help=explained_word(name)
@@ -41,6 +45,7 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 for name, form in (("read_std", "%.5f"), ("shot_gain", "%.6f"))
             },
         )
+        st.caption(_sources(rows))
         shown = channels[0]
         if len(channels) > 1:
             shown = st.segmented_control(
@@ -72,10 +77,22 @@ def noise_of(burst: Upload) -> dict[int, NoiseModel]:
                 st.warning(caution)
         else:
             st.info(
-                f"The noise could not be estimated from the burst: {plain(fit.removeprefix('noise: '), 1000)}. "
-                "The table begins with a guess, whose source it names."
+                f"{plain(not_estimated(fit), 1000)} The table begins with a guess. If the picture is too smooth, "
+                "assume less noise; if grain is left, more."
             )
     return noises
+
+
+def _sources(rows: list[dict[str, Any]]) -> str:
+    """Where the noise that the table begins with comes from; by channel, where that differs."""
+    channels: dict[str, list[str]] = {}
+    for row in rows:
+        channels.setdefault(row["source"], []).append(row["channel"])
+    if len(channels) == 1:
+        return f"At first: {plain(next(iter(channels)))}."
+    return (
+        "At first: " + "; ".join(f"{', '.join(of)} {plain(source)}" for source, of in channels.items()) + "."
+    )
 
 
 def _doubt(burst: Upload, channel: int, fit: NoiseFit) -> str:
