@@ -18,7 +18,7 @@ from kpnviz.ui import elements, upload
 from kpnviz.ui.kernel_lens import kernel_lens
 from kpnviz.ui.methods import available, markdown_title, own
 from kpnviz.ui.page import begin
-from kpnviz.ui.parameters import OWN_CHANNEL, OWN_METHODS, OWN_SIDE, OWN_UPLOADER
+from kpnviz.ui.parameters import IN_COLOR, OWN_CHANNEL, OWN_METHODS, OWN_SIDE, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_BURST,
     OWN_DISPLAY,
@@ -87,12 +87,21 @@ def whose(methods: tuple[str, ...]) -> None:
 
 
 def part(burst: Upload, methods: tuple[str, ...]) -> tuple[tuple[int, int, int], int]:
-    """Draw the choice of what is in the lens: a square part, (top, left, side), of a channel."""
+    """Draw the choice of what is in the lens: a square part, (top, left, side), in color or of a channel."""
     st.subheader("In the lens", anchor=False)
     stack = burst.own.stack
     state, lengths = st.session_state, (stack.height, stack.width)
+    channel, channels = GRAY, channels_of(stack)
+    if len(channels) > 1:
+        channel = st.segmented_control(
+            "Channel",
+            [IN_COLOR, *channels],
+            format_func=CHANNELS.__getitem__,
+            required=True,
+            **control(OWN_CHANNEL),
+        )
     side = st.segmented_control("Pixels a side", SIDES, required=True, **control(OWN_SIDE))
-    side, most = min(side, *lengths), upload.fitting(burst, methods, SIDES)
+    side, most = min(side, *lengths), upload.fitting(burst, methods, channel, SIDES)
     if side > most:
         st.caption(
             f"{most} are shown: of {len(burst.own.order)} frames, a larger part with its kernels is more than is sent "
@@ -111,29 +120,24 @@ def part(burst: Upload, methods: tuple[str, ...]) -> tuple[tuple[int, int, int],
         show_in(key, min(max(at - half, 0), length - side), length - side)
         if length > side:
             st.slider(label, 0, length - side, key=key, on_change=move)
-    channel, channels = GRAY, channels_of(stack)
-    if len(channels) > 1:
-        channel = st.segmented_control(
-            "Channel", channels, format_func=CHANNELS.__getitem__, required=True, **control(OWN_CHANNEL)
-        )
     return (state[OWN_TOP], state[OWN_LEFT], side), channel
 
 
 def lens(
     burst: Upload,
     methods: tuple[str, ...],
-    noise: NoiseModel,
+    noises: tuple[NoiseModel, ...],
     channel: int,
     crop: tuple[int, int, int],
     waiting: DeltaGenerator,
 ) -> None:
-    kept = upload.kept_payload(burst, methods, channel, noise, crop)
+    kept = upload.kept_payload(burst, methods, channel, noises, crop)
     with elements.awaited(kept is not None, "Denoising …") as place:
         waiting.empty()
-        payload = kept or upload.lens_payload(burst, methods, channel, noise, crop)
+        payload = kept or upload.lens_payload(burst, methods, channel, noises, crop)
         with place():
             pixel = kernel_lens(payload, key=OWN_LENS, pixel=OWN_PIXEL, display=OWN_DISPLAY)
-            look_further(burst, methods, noise, channel, crop, payload, pixel)
+            look_further(burst, methods, noises, channel, crop, payload, pixel)
 
 
 def show(burst: Upload, methods: tuple[str, ...], crop: tuple[int, int, int], channel: int) -> None:
@@ -161,7 +165,8 @@ def show(burst: Upload, methods: tuple[str, ...], crop: tuple[int, int, int], ch
             make = denoised_picture(burst, methods[-1], noises, crop)
     with stage:
         if methods:
-            lens(burst, methods, noises[channel], channel, crop, waiting)
+            shown = range(3) if channel == IN_COLOR else [channel]
+            lens(burst, methods, tuple(noises[c] for c in shown), channel, crop, waiting)
         else:
             waiting.info("Choose a method in the sidebar.")
     if make is not None:

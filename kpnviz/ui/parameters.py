@@ -285,7 +285,9 @@ LESSON = parameter("lesson", 0, Integer(0, LESSON_COUNT - 1, offset=1), ("learn"
 # --- Your burst: of the session alone ---
 OWN_METHODS = parameter("own_methods", lambda: default_networks()[-2:])
 OWN_SIDE = parameter("own_side", 192)  # pixels a side of the part in the lens
-OWN_CHANNEL = parameter("own_channel", GRAY)  # of the lens
+IN_COLOR = -2
+"""R, G and B together, beside GRAY and the numbers of channels."""
+OWN_CHANNEL = parameter("own_channel", IN_COLOR)  # of the lens, where the files have three
 OWN_PLOT = parameter("own_plot", GRAY)  # channel of the noise plot
 OWN_COLOR = parameter(
     "own_color", "shared"

@@ -18,7 +18,7 @@ import streamlit as st
 import torch
 
 from kpnviz.analysis.maps import FrameMaps, frame_maps
-from kpnviz.burst import BurstRecipe, synthesize
+from kpnviz.burst import Burst, BurstRecipe, synthesize
 from kpnviz.capture.copies import without_copies
 from kpnviz.capture.detail import lost_detail
 from kpnviz.capture.frame_stack import GRAY, FrameStack
@@ -31,7 +31,7 @@ from kpnviz.capture.own_burst import OwnBurst
 from kpnviz.capture.prepare import prepare
 from kpnviz.capture.reader import natural, read_frames
 from kpnviz.capture.writer import encoded
-from kpnviz.color import displayed
+from kpnviz.color import displayed, luminance
 from kpnviz.denoise import CHANNELS as COLOR_MODES
 from kpnviz.denoise import Denoiser
 from kpnviz.kernels import KernelField
@@ -46,7 +46,7 @@ from kpnviz.text import times, visible
 from kpnviz.ui.cache import interesting_pixel
 from kpnviz.ui.elements import plain
 from kpnviz.ui.methods import config, denoise, denoiser, frames_of, own
-from kpnviz.ui.parameters import OWN_MENDED, OWN_UPLOADER
+from kpnviz.ui.parameters import IN_COLOR, OWN_MENDED, OWN_UPLOADER
 from kpnviz.ui.state import (
     OWN_ASSUMED,
     OWN_BURST,
@@ -63,7 +63,7 @@ from kpnviz.ui.state import (
     OWN_REFERENCE,
 )
 
-CHANNELS = {GRAY: "gray", 0: "R", 1: "G", 2: "B"}
+CHANNELS = {IN_COLOR: "color", GRAY: "gray", 0: "R", 1: "G", 2: "B"}
 ASSUMED = {scale: times(scale) for scale in (0.25, 0.5, 1.0, 2.0, 4.0)}
 """Assumed noise as multiples of that in the table, and how they are written."""
 
@@ -95,15 +95,12 @@ class Upload:
         return bool(np.quantile(self.thumbnails[self.own.reference], 0.99) < 255 * displayed(np.array(0.1)))
 
 
-def fitting(upload: Upload, methods: Sequence[str], sides: Sequence[int]) -> int:
+def fitting(upload: Upload, methods: Sequence[str], channel: int, sides: Sequence[int]) -> int:
     """The largest of these sides of a square part of which the lens is sent no more than it may be, else the smallest;
     of a method of one's own it is not known."""
+    frames = (len(upload.own.order), 3) if channel == IN_COLOR else (len(upload.own.order),)
     networks = [network for method in methods if (network := config(method)) is not None]
-    fit = [
-        side
-        for side in sides
-        if payload_bytes((len(upload.own.order), side, side), networks, False, True) <= MAX_BYTES
-    ]
+    fit = [side for side in sides if payload_bytes((*frames, side, side), networks, False, True) <= MAX_BYTES]
     return max(fit, default=min(sides))
 
 
@@ -471,33 +468,49 @@ def look_at(upload: Upload, pixel: tuple[int, int], side: int) -> None:
     st.session_state[OWN_PIXEL] = (y, x)
 
 
+def part_of(
+    upload: Upload, channel: int, noises: tuple[NoiseModel, ...], crop: tuple[int, int, int]
+) -> Burst:
+    """A square part, (top, left, side), of one channel or of three, with the noise of each."""
+    top, left, side = crop
+    view = upload.own.color(noises) if channel == IN_COLOR else upload.own.channel(channel, noises[0])
+    return view.crop(top, left, side, side)
+
+
 def lens_payload(
-    upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
+    upload: Upload,
+    methods: tuple[str, ...],
+    channel: int,
+    noises: tuple[NoiseModel, ...],
+    crop: tuple[int, int, int],
 ) -> bytes:
-    """What the kernel lens shows of a square part, (top, left, side), of one channel."""
-    kept = kept_payload(upload, methods, channel, noise, crop)
+    """What the kernel lens shows of a part, see :func:`part_of`."""
+    kept = kept_payload(upload, methods, channel, noises, crop)
     if kept is not None:
         return kept
-    top, left, side = crop
-    burst = upload.own.channel(channel, noise).crop(top, left, side, side)
+    burst = part_of(upload, channel, noises, crop)
     with work.turn():
         payload = pack(burst, [denoise(method, burst) for method in methods], interesting_pixel(burst))
-    st.session_state[OWN_PAYLOAD] = ((upload.key, upload.own.order, methods, channel, noise, crop), payload)
+    st.session_state[OWN_PAYLOAD] = ((upload.key, upload.own.order, methods, channel, noises, crop), payload)
     return payload
 
 
 def kept_payload(
-    upload: Upload, methods: tuple[str, ...], channel: int, noise: NoiseModel, crop: tuple[int, int, int]
+    upload: Upload,
+    methods: tuple[str, ...],
+    channel: int,
+    noises: tuple[NoiseModel, ...],
+    crop: tuple[int, int, int],
 ) -> bytes | None:
     """What the lens was last sent, if that is of this part."""
     kept = st.session_state.get(OWN_PAYLOAD)
-    key = (upload.key, upload.own.order, methods, channel, noise, crop)
+    key = (upload.key, upload.own.order, methods, channel, noises, crop)
     return kept[1] if kept is not None and kept[0] == key else None
 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """What the lens shows of one method: pictures [H, W] on one scale, and the kernels, float16, or None.
+    """What the lens shows of one method: the reference in gray [H, W], and the kernels, float16, or None.
 
     id      of the payload and the method;  start   the pixel (y, x) at which the lens starts
     """
@@ -520,29 +533,29 @@ def inside(payload: bytes, method: int) -> Inside:
             factors, tuple(kernels["sizes"]), kernels["separable"], header["height"], header["width"]
         )
     y, x = header["start"]
-    return Inside(
-        f"{header['id']} {method}", arrays[header["panels"][0]["image"]], header["white_level"], (y, x), field
-    )
+    reference = arrays[header["panels"][0]["image"]]
+    gray = reference if reference.ndim == 2 else luminance(np.moveaxis(reference, 0, -1))
+    return Inside(f"{header['id']} {method}", gray, header["white_level"], (y, x), field)
 
 
 def with_assumed_noise(
     upload: Upload,
     method: str,
     channel: int,
-    noise: NoiseModel,
+    noises: tuple[NoiseModel, ...],
     crop: tuple[int, int, int],
     progress: Callable[[float], object],
 ) -> list[tuple[np.ndarray, KernelField | None]]:
-    """Denoise a square part with each assumed noise of ASSUMED: its picture [H, W], and frame 0's kernels in float16.
+    """Denoise a part, see :func:`part_of`, with each assumed noise of ASSUMED: its picture [H, W] or [3, H, W], and
+    frame 0's kernels in float16.
 
     `progress` is called before each with the share done. The last part is kept.
     """
-    key = (upload.key, upload.own.order, method, channel, noise, crop)
+    key = (upload.key, upload.own.order, method, channel, noises, crop)
     kept = st.session_state.get(OWN_ASSUMED)
     if kept is not None and kept[0] == key:
         return kept[1]
-    top, left, side = crop
-    burst = upload.own.channel(channel, noise).crop(top, left, side, side)
+    burst = part_of(upload, channel, noises, crop)
     found = []
     for done, scale in enumerate(ASSUMED):
         progress(done / len(ASSUMED))

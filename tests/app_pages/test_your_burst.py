@@ -135,8 +135,8 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     last = default_methods()[-1]
     assert header["panels"][0]["kind"] == "frame" and header["methods"][-1]["title"] == title_of(last)
     own = upload.example().own
-    noise = own.estimate_noise(GRAY).noise
-    expected = load(last)(own.channel(GRAY, noise).crop(48, 48, 192, 192)).image
+    noises = [own.noise_of(c)[0] for c in range(3)]
+    expected = load(last)(own.color(noises).crop(48, 48, 192, 192)).image
     np.testing.assert_allclose(arrays[header["panels"][-1]["image"]], expected, atol=1e-6)
     assert any("An example" in m.value for m in app.markdown)
     assert subheaders(app)[-2:] == ["8 frames of 288 × 288 pixels", "Noise"]
@@ -155,7 +155,6 @@ def test_the_example_is_there_at_once_aligned_measured_and_denoised():
     assert [b.label for b in app.get("download_button")] == ["PNG, 16 bits", "TIFF, linear"]
     assert not any("a tenth of white" in c.value for c in app.caption)  # it is not dark
     # R, G and B have one set of kernels, as on the other pages.
-    noises = [own.noise_of(c)[0] for c in range(3)]
     image = load(last)(own.color(noises).crop(0, 0, 288, 288)).image
     layers = app.session_state[OWN_PICTURE][1][0]
     expected = 255 * displayed(image.transpose(1, 2, 0))
@@ -171,9 +170,9 @@ def looked():
     app.session_state[OWN_PIXEL] = (40, 50)
     app.run()
     own = upload.example().own
-    row = upload.noise_at_first(upload.example())[0]
-    noise = NoiseModel(row["read_std"], row["shot_gain"])
-    return app, own.channel(GRAY, noise).crop(96, 96, 96, 96)
+    rows = upload.noise_at_first(upload.example())[1:]
+    noises = [NoiseModel(row["read_std"], row["shot_gain"]) for row in rows]
+    return app, own.color(noises).crop(96, 96, 96, 96)
 
 
 def decoded(values):
@@ -309,7 +308,7 @@ def test_files_that_are_taken_away_bring_the_example_back(tmp_path):
 
 
 def test_edited_noise_stays(monkeypatch):
-    app = open_page(own_methods=["kpn-l5"], own_side=96)
+    app = open_page(own_methods=["kpn-l5"], own_side=96, own_channel=GRAY)
     rows = [dict(row) for row in app.session_state[OWN_NOISE]]
     rows[0]["read_std"] = 0.2
     app.session_state[OWN_NOISE] = rows
@@ -317,7 +316,7 @@ def test_edited_noise_stays(monkeypatch):
     app.switch_page("app_pages/your_burst.py").run()
     assert app.session_state[OWN_NOISE][0]["read_std"] == 0.2
     noise = NoiseModel(0.2, rows[0]["shot_gain"])
-    assert app.session_state[OWN_PAYLOAD][0][-2] == noise
+    assert app.session_state[OWN_PAYLOAD][0][-2] == (noise,)
 
 
 def test_progress_says_which_of_the_files_is_read(tmp_path, monkeypatch):
@@ -508,7 +507,7 @@ def test_eight_files_are_dropped_and_the_result_read(chromium, server, tmp_path)
 
 
 def test_a_frame_of_the_strip_becomes_the_reference():
-    app = open_page(own_methods=["kpn-l1"], own_side=96)
+    app = open_page(own_methods=["kpn-l1"], own_side=96, own_channel=GRAY)
     first = upload.example().own
     wanted = next(i for i in range(8) if i != first.reference)
     app.button(key=own_reference(wanted)).click().run()

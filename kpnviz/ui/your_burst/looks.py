@@ -22,7 +22,7 @@ from kpnviz.ui.upload import Upload
 def look_further(
     burst: Upload,
     methods: tuple[str, ...],
-    noise: NoiseModel,
+    noises: tuple[NoiseModel, ...],
     channel: int,
     crop: tuple[int, int, int],
     payload: bytes,
@@ -44,7 +44,7 @@ def look_further(
         return
     bar = elements.progress_bar("own_assumed", f"Denoising with {markdown_title(method)} …")
     found = upload.with_assumed_noise(
-        burst, method, channel, noise, crop,
+        burst, method, channel, noises, crop,
         lambda share: bar.progress(share, f"Denoising {len(upload.ASSUMED)} times with {markdown_title(method)} …"),
     )  # fmt: skip
     bar.empty()
