@@ -454,7 +454,8 @@ def _softmaxes(
         start += two * size
     for p in range(_BLOCK):
         mean_mass = scratch[mass + p] / np.float32(N * np.uintp(len(sizes)))
-        scratch[mass + p] = np.float32(1) / max(mean_mass, np.float32(0.2))
+        size = max(abs(mean_mass), np.float32(0.2))
+        scratch[mass + p] = np.float32(1) / (-size if mean_mass < 0 else size)
 
 
 @_compiled

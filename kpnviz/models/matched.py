@@ -454,8 +454,12 @@ def _pointwise(layer: nn.Conv2d, *maps: Tensor) -> Tensor:
 
 
 def _inverse(mass: Tensor) -> Tensor:
-    """1 / mass. The bound is for networks whose training diverged: they would divide by 0."""
-    return 1 / mass.clamp(min=0.2)
+    """1 / mass, at most 5 and at least -5.
+
+    With the true noise the mass is about 1. Of noise that is assumed far too strong it comes near 0 or below it in some
+    places: divided by that, weights still have a sum of 1, so that the brightness stays.
+    """
+    return torch.copysign(1 / mass.abs().clamp(min=0.2), mass)
 
 
 def _squash(x: Tensor) -> Tensor:

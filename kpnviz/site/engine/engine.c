@@ -550,7 +550,10 @@ EXPORT(scene) void scene(const f* reference, const f* mean, const f* left, int H
 // Divides the factors of BLOCK pixels by their mean mass, which is given; rows `stride` apart.
 static void normalize(f* out, int rows, int stride, const f* mass, f count) {
   f by[BLOCK];
-  for (int p = 0; p < BLOCK; p++) by[p] = 1 / larger(mass[p] / count, LEAST_MASS);
+  for (int p = 0; p < BLOCK; p++) {
+    f mean = mass[p] / count, size = larger(mean < 0 ? -mean : mean, LEAST_MASS);
+    by[p] = 1 / (mean < 0 ? -size : size);
+  }
   for (int r = 0; r < rows; r++)
     for (int p = 0; p < BLOCK; p++) out[r * stride + p] *= by[p];
 }
