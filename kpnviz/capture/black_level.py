@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from kpnviz.capture.displaced_reading import nothing, patches
 from kpnviz.capture.frame_stack import FrameStack
@@ -32,9 +33,12 @@ _SURE = 5.0  # standard errors
 _USUAL_ELECTRONS, _MANY_ELECTRONS, _MOST_ELECTRONS = 2.0, 3.5, 6.0  # of the read noise of a pixel
 _ELECTRONS, _LEAST_ELECTRONS, _FACTOR = 2.1, 0.5, 0.3  # median of cameras, the least, spread of the logarithm
 _DARK = 0.008  # of the brightest parts: what the darkest are in half of the scenes (39 photos)
-_CLOSE = 1.04  # times black: the darkest parts, where the noise tells nothing
 _SLACK = 3.0  # standard errors by which the darkest of many patches are too dark
+_SHARES = (0.02, 0.1, 0.3, 0.5)  # of the pixels, the darkest; fewer may be dead, or beside what was filled in
+_DEVIATIONS = tuple(-float(ndtri(share)) for share in _SHARES)  # of normal noise, below black
+_WIDER = 1.2  # times as wide as the noise between frames: pixels differ in their black, too
 _UNUSUAL, _NONE = 0.01, 75.0  # how common another number is, as in PEDESTALS, and 0
+_SUGGESTED = 10.0  # times as common: a number that the darkest parts are near, as levels.py sees them
 _NODES = np.linspace(-2, 2, 21)  # standard errors: where a normal distribution is summed up
 _AT_NODES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
@@ -52,6 +56,7 @@ class BlackFit:
     typical     median of the patches' means
     unsure      standard error of the mean of one of the darkest patches
     brightest   mean of the brightest patches
+    low         of the reference's pixels, the numbers below which the shares _SHARES are; empty: not known
     """
 
     vanishing: float
@@ -61,6 +66,7 @@ class BlackFit:
     typical: float = 1.0
     unsure: float = 0.0
     brightest: float = np.inf
+    low: tuple[float, ...] = ()
 
     @property
     def above_0(self) -> bool:
@@ -73,15 +79,32 @@ class BlackFit:
         doubles. (That of sRGB's codes falls, but where light is below a hundredth.)"""
         return (
             self.error < _SURELY * self.typical
-            and self.range[1] > 0
+            and self._with(_MOST_ELECTRONS) + 2 * self.error > 0
             and self.vanishing - 2 * self.error > -self.typical
         )
 
     @property
     def range(self) -> tuple[float, float]:
-        """Within which black lies, if read noise is that of up to 6 electrons."""
+        """Within which black lies, if read noise is that of up to 6 electrons, and no light is negative."""
         low, most = self.vanishing - 2 * self.error, self._with(_MOST_ELECTRONS) + 2 * self.error
-        return max(low, 0.0), max(min(self.darkest + _SLACK * self.unsure, most), low, 0.0)
+        most = min(self.darkest + _SLACK * self.unsure, most, self._most_by_pixels)
+        return max(low, 0.0), max(most, low, 0.0)
+
+    @property
+    def _most_by_pixels(self) -> float:
+        r"""The most that black b may be by the darkest pixels: if all were without light, a share q would be below
+
+        .. math:: x_q = b - z_q \sqrt{\sigma_s (b - \mathrm{vanishing})}
+
+        with z_q of the normal distribution. Light, and that :attr:`low` leaves those out that were cut off at 0, only
+        make x_q larger. Solved for b.
+        """
+        begin = self.vanishing - 2 * self.error
+        most = np.inf
+        for number, z in zip(self.low, _DEVIATIONS, strict=False):
+            half = _WIDER * z * self.shot_gain**0.5 / 2
+            most = min(most, begin + (half + (half**2 + max(number - begin, 0)) ** 0.5) ** 2)
+        return float(most)
 
     def _with(self, electrons: float) -> float:
         """Black, if so many electrons are the read noise."""
@@ -90,19 +113,25 @@ class BlackFit:
     def allows(self, black: float) -> bool:
         """Whether black may be this number."""
         low, high = self.range
-        return low - self.error <= black <= high + self.error
+        return low <= black <= high
 
-    def best(self, whole: bool, scale: int = 1) -> float:
+    def best(self, whole: bool, scale: int = 1, suggested: float = 0.0) -> float:
         """The most likely black: that of 2 electrons of read noise, or the darkest parts, if those are no brighter than
-        with 3.5; of counts (`whole`), times `scale`, rather one of the numbers that makers add. Where the noise allows
-        0, that is taken unless it is far less likely."""
+        with 3.5; of counts (`whole`), times `scale`, rather one of the numbers that makers add, and no other where the
+        noise allows 0. Then 0 is taken unless it is far less likely. `suggested` by the darkest parts alone: a number
+        that is the more likely for that, but none that the noise excludes."""
         likely = self.darkest if self.darkest < self._with(_MANY_ELECTRONS) else self._with(_USUAL_ELECTRONS)
-        odds = {float(f"{likely:.4g}"): self._log_odds(likely, _UNUSUAL)}
+        likely = float(np.clip(float(f"{likely:.4g}"), *self.range))
+        odds: dict[float, float] = {}
         if whole:
-            odds |= {float(p * scale): self._log_odds(p * scale, often) for p, often in PEDESTALS.items()}
+            odds = {float(p * scale): self._log_odds(p * scale, often) for p, often in PEDESTALS.items()}
+        if suggested in odds:
+            odds[suggested] += np.log(_SUGGESTED)
+        if self.above_0 or not whole:
+            odds[likely] = max(self._log_odds(likely, _UNUSUAL), odds.get(likely, -np.inf))
         if not self.above_0:
             odds[0.0] = self._log_odds(0.0, _NONE)
-        return max(odds, key=lambda black: odds[black] if self.allows(black) else -np.inf)
+        return max(filter(self.allows, odds), key=odds.__getitem__, default=likely)
 
     def _log_odds(self, black: float, often: float) -> float:
         r"""How likely a number is black, as a logarithm, by what else it would mean.
@@ -126,7 +155,8 @@ class BlackFit:
             factor * value + offset for value in (self.vanishing, self.darkest, self.typical, self.brightest)
         )
         error, shot_gain, unsure = (factor * value for value in (self.error, self.shot_gain, self.unsure))
-        return BlackFit(vanishing, error, darkest, shot_gain, typical, unsure, brightest)
+        low = tuple(factor * number + offset for number in self.low)
+        return BlackFit(vanishing, error, darkest, shot_gain, typical, unsure, brightest, low)
 
 
 def with_black_told(
@@ -165,13 +195,10 @@ def with_black_told(
     fit = light.scaled(white - now, now)
     if stack.pattern:  # the mean of two photosites has half the noise of one
         fit = replace(fit, shot_gain=fit.shot_gain * len(colors_of(stack.pattern, channel)))
-    low, high = (f"{float(f'{value:.3g}'):g}" for value in fit.range)
-    told = fit.error < now or fit.darkest < _CLOSE * now
-    if not fit.above_0 and now > 0 and fit.allows(now) and told:
-        return stack
+    low, high = (f"{value:.4g}" for value in fit.range)
     # Counts of 12 bits that lie in the upper ones of 16 are 16 times as large.
     unused = int(65536 - white) if stack.codes.dtype == np.uint16 else 0
-    black = fit.best(whole, unused if unused in (4, 16, 64) else 1)
+    black = fit.best(whole, unused if unused in (4, 16, 64) else 1, now)
     if black > 0:
         return stack.with_black(
             black,
@@ -202,6 +229,7 @@ def fit_black(
     blocks = list(blocks)
     if not blocks:
         raise ValueError("black: the frames share no patches")
+    low = _darkest_pixels(blocks, reference)
     blocks, samples, intact, _ = seen_alike(blocks, clipped, reference)
     means, texture, floor = samples.means, samples.texture, samples.floor
     variances, degrees, read = samples.weighted
@@ -227,4 +255,19 @@ def fit_black(
     pixels = PATCH**2 * max(len(block.gains) for block in blocks)
     unsure = float((at_darkest / pixels) ** 0.5)
     middle = float(np.median(means))
-    return BlackFit(darkest - float(below), error, darkest, float(shot_gain), middle, unsure, brightest)
+    return BlackFit(darkest - float(below), error, darkest, float(shot_gain), middle, unsure, brightest, low)
+
+
+def _darkest_pixels(blocks: Iterable[Patches], reference: int) -> tuple[float, ...]:
+    """The numbers below which the shares _SHARES of the reference's pixels are, without those of the least number: they
+    were cut off there, or filled in beyond an edge."""
+    pixels = np.concatenate(
+        [
+            block.windows[:, block.numbers.index(reference)].ravel()
+            for block in blocks
+            if reference in block.numbers
+        ]
+        or [np.empty(0)]
+    )
+    pixels = pixels[pixels > pixels.min(initial=np.inf)]
+    return tuple(float(number) for number in np.quantile(pixels, _SHARES)) if pixels.size else ()

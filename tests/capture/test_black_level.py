@@ -1,8 +1,11 @@
 """Which number is black, by the noise: counts of a sensor, made of photons, electrons and what is added to them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.ndimage import median_filter
+from scipy.ndimage import gaussian_filter, median_filter
+from scipy.stats import halfnorm, norm
 
 from kpnviz.burst import BurstRecipe, Misalignment, synthesize
 from kpnviz.capture import black_level
@@ -196,3 +199,70 @@ def test_0_is_black_unless_that_is_far_less_likely():
         assert fit.allows(256) and fit.best(whole=True) == 0 == fit.best(whole=False)
     stack = prepare(read(counts(100, gain=10.2, electrons=3.16, photo="girl"))).stack
     assert stack.levels[0] == 100 and "of which 100 is taken" in stack.notes[0]
+
+
+def clouds(black, light, electrons=3.16, gain=10):
+    """Frames [4, 192, 224] of 12 bits, of a scene in counts: light(smooth normal numbers)."""
+    rng = np.random.default_rng(1)
+    smooth = gaussian_filter(rng.standard_normal((208, 240)), 8)
+    scene = light(smooth / smooth.std()) / gain
+    views = np.stack([scene[y : y + 192, x : x + 224] for y, x in ((8, 8), (11, 6), (4, 9), (10, 13))])
+    charge = rng.poisson(views) + electrons * rng.standard_normal(views.shape)
+    return np.clip(np.rint(black + gain * charge), 0, 4095).astype(np.uint16)
+
+
+@pytest.mark.parametrize("black", [0, 256])
+def test_darkest_parts_that_noise_leaves_open_are_not_black_by_being_near_a_number_that_makers_add(black):
+    """The least light is 260 counts, or 4 counts above a black of 256: their noise differs."""
+    unknown = read(clouds(black, lambda z: 260 - black + 500 * np.maximum(z + 1.2, 0)))
+    assert unknown.levels[0] == 256
+    stack = prepare(unknown).stack
+    assert stack.levels[0] == black
+    said = "By their noise it may be from 0 to 2" if black == 0 else "of which 256 is taken"
+    assert said in stack.notes[0]
+
+
+@pytest.mark.parametrize("black", [0, 100])
+def test_black_is_not_far_above_many_pixels(black, monkeypatch):
+    """A third of the scene is without light. If that is 0, noise is cut off there, and no patch that is not is
+    far below 100; if it is 100, the same noise is on both sides of it."""
+    fits = []
+    monkeypatch.setattr(black_level, "fit_black", lambda *args: fits.append(fit_black(*args)) or fits[-1])
+    frames = clouds(black, lambda z: 600 * np.maximum(z - 0.2, 0) ** 2)
+    assert (frames < 100).mean() > 0.3
+    stack = prepare(read(frames)).stack
+    fit = fits[-1].scaled(4095, 0)
+    assert stack.levels[0] == black
+    assert replace(fit, low=()).allows(100) and fit.allows(100) == (black > 0)
+
+
+def test_the_most_that_black_is_by_its_pixels():
+    """Around 100, exact quantiles of normal noise of 9 counts allow 100, and hardly more, also where few pixels are
+    dark; those of its upper half, whose lower one was cut off at 0, allow no more than a little noise."""
+    shares, sigma = np.array(black_level._SHARES), 9.0
+    known = dict(vanishing=100 - sigma**2 / 2, error=0.0, darkest=400.0, shot_gain=2.0)
+    fit = BlackFit(**known, low=tuple(norm(100, sigma).ppf(shares)))
+    assert 100 <= fit.range[1] < 100 + 0.01 * sigma and fit.range == (59.5, fit.range[1])
+    few = BlackFit(**known, low=(float(norm(100, sigma).ppf(shares[0])), 400, 800, 900))
+    assert 100 <= few.range[1] < 100 + 0.8 * sigma
+    dark = BlackFit(**known | dict(vanishing=-(sigma**2) / 2), low=tuple(halfnorm(0, sigma).ppf(shares)))
+    assert 0 < dark.range[1] < 0.7 * sigma and dark.best(whole=True) == 0
+
+
+def test_what_is_filled_in_beyond_an_edge_is_not_darker_than_black():
+    frames = counts(256, 12, 4.0, 2.5)
+    y, x = np.indices(frames.shape[1:])
+    frames[:, (y < 0.1 * x) | (x < 0.1 * y)] = 0
+    assert (frames == 0).mean() > 0.05 and prepare(read(frames)).stack.levels[0] == 256
+
+
+def test_black_is_taken_from_where_noise_allows_it():
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        vanishing, error, light, gain = rng.uniform((-200, 1, 0, 0.5), (300, 60, 300, 15))
+        fit = BlackFit(vanishing, error, max(vanishing + light, 1), gain, unsure=3, brightest=3000)
+        for suggested in (0, 64, 256):
+            low, high = fit.range
+            assert low <= fit.best(True, suggested=suggested) <= high
+    noisy = BlackFit(-53, 77, darkest=86, shot_gain=13.1, unsure=2.7, brightest=129)
+    assert noisy.range[0] == 0 and noisy.best(whole=True) in (0, *black_level.PEDESTALS)
