@@ -26,8 +26,10 @@ BELOW_WHITE = 0.9
 
 _ALIKE = 1 / 6  # EV: exposures that count as the middle one
 _SMALL = 4  # pixels a side that overviews are reduced by, against noise
-_QUANTILES = np.linspace(0.3, 0.95, 14)
-_DARK = 0.1  # of the largest quantile: smaller ones depend on what has moved into the picture
+_QUANTILES = np.linspace(0.05, 0.95, 19)
+_DARK = 0.01  # of the largest quantile: smaller ones are noise, or what was added to all of a picture
+_LEAST_SLOPE = 1.0  # of logarithms of quantiles
+_UNSURE = 0.05  # EV: so small a difference may come from what moves into the picture; aligned frames tell
 _BELIEVED = 1.5  # factor by which stated exposures may differ from what the pictures say
 _BLOCK = 16  # pixels
 _CLIPPED = 0.02  # share of clipped pixels that a block may have
@@ -44,22 +46,34 @@ def first_gains(
 ) -> np.ndarray:
     """How many times as bright as frame 0 the frames are, before anything is aligned: [N].
 
-    The median ratio of quantiles of their overviews [h, w], those near white left out. Where files state exposures that
-    differ from it by less than a factor of 1.5, these.
+    Weighted medians of the ratios of quantiles of their overviews [h, w], those near white left out. Where a share e of
+    a picture moves out of it and as much of other brightness into it, its quantile Q of the share p of the pixels
+    changes by a factor of exp(e d ln Q / dp) or so; the weight of a ratio is the inverse square of that slope, as of
+    standard deviations. It is small where few pixels lie, as between the brightness of a room and of its window. Less
+    than .05 EV is 0: by so much it may be off, and gains that are 1 % off make the noise that is found 6 % larger.
+
+    Where files state exposures, these, but where those are off by more than a factor of 1.5, to the same side, by more
+    than three quarters of the weight.
     """
     small = [box_reduce(image, min(_SMALL, *image.shape)) for image in overviews]
     quantiles = np.array([np.quantile(image, _QUANTILES) for image in small])
-    high = np.inf if clipped is None else BELOW_WHITE * clipped[1]
-    gains = np.ones(len(small))
+    white = np.inf if clipped is None else BELOW_WHITE * clipped[1]
+    told = (quantiles > np.maximum(_DARK * quantiles[:, -1:], 0)) & (quantiles < white)
+    logs = np.log(np.where(quantiles > 0, quantiles, np.finfo(float).tiny))
+    slopes = np.maximum(np.gradient(logs, _QUANTILES, axis=1), _LEAST_SLOPE)
+    quartiles = np.array([[-np.inf, 0, np.inf]] * len(small))  # of the logarithms of the gains
+    quartiles[0] = 0
     for i in range(1, len(small)):
-        a, b = quantiles[0], quantiles[i]
-        told = (a > _DARK * a[-1]) & (b > _DARK * b[-1]) & (a < high) & (b < high)
-        if told.any():
-            gains[i] = np.exp(np.median(np.log(b[told] / a[told])))
+        both = told[0] & told[i]
+        if both.any():
+            ratios, weights = (logs[i] - logs[0])[both], 1 / (slopes[0] + slopes[i])[both] ** 2
+            quartiles[i] = np.quantile(ratios, (0.25, 0.5, 0.75), weights=weights, method="inverted_cdf")
+    quartiles[np.abs(quartiles[:, 1]) < _UNSURE * np.log(2), 1] = 0
+    low, gains, high = np.exp(quartiles).T
     stated = stated_gains(exposures)
     if len(stated) != len(gains):
         return gains
-    far = np.abs(np.log(stated / gains)) > np.log(_BELIEVED)
+    far = (low > _BELIEVED * stated) | (high < stated / _BELIEVED)
     return np.where(far, gains, stated)
 
 

@@ -133,10 +133,42 @@ def test_first_gains_believe_exposures_that_the_pictures_bear_out():
     np.testing.assert_allclose(first_gains(images, (1 / 100, 2 / 100, 1 / 200)), [1, 2, 0.5])
     np.testing.assert_allclose(first_gains(images, (1 / 100, 1 / 100, 1 / 200)), [1, 2.1, 0.5])
     np.testing.assert_allclose(first_gains(images, (1 / 100, None, 1 / 200)), [1, 2.1, 0.5])
+    np.testing.assert_array_equal(first_gains([scene, 1.03 * scene, 0.97 * scene]), 1)  # may be what moved
     # Two thirds of the brighter picture are white: the darker third tells.
     np.testing.assert_allclose(
         first_gains([scene, np.minimum(4 * scene, 1)], clipped=(0, 1)), [1, 4], rtol=1e-6
     )
+
+
+@pytest.fixture
+def rooms():
+    """Views of a dim room, at most 14 of 320 columns apart, with a window that is 30 times as bright at the edge and
+    lights up what is beside it. Oracle: one exposure."""
+    rng = np.random.default_rng(0)
+    light = np.interp(np.arange(340), [0, 270, 300], np.log([0.02, 0.03, 0.8]))
+    wide = np.exp(light) * rng.uniform(0.7, 1.1, (30, 43)).repeat(8, 0).repeat(8, 1)[:, :340]
+    return [wide[:, left : left + 320] for left in (6, 0, 14, 3, 11)]
+
+
+@pytest.mark.parametrize("gain", [1, 2 ** (1 / 3), 2, 0.25])
+def test_first_gains_tell_light_from_what_moves_into_the_picture(rooms, gain):
+    gains = first_gains([rooms[0], *(np.minimum(gain * room, 1) for room in rooms[1:])], clipped=(0, 1))
+    np.testing.assert_allclose(gains[1:], gain, rtol=0.1)
+
+
+def test_what_few_pixels_show_tells_little_of_gains():
+    """Views 40 columns apart, the left part even, the larger right one ever brighter. Oracle: one exposure."""
+    light = np.exp(np.interp(np.arange(360), [0, 150, 360], np.log([0.02, 0.025, 0.9])))
+    images = [light[None, left : left + 320].repeat(60, 0) for left in (0, 40)]
+    np.testing.assert_allclose(first_gains(images)[1], 1, rtol=0.15)
+
+
+def test_first_gains_believe_exposures_where_the_pictures_disagree_about_them():
+    scene = np.linspace(0.1, 0.4, 80)[None] * np.ones((60, 1))
+    other = scene.copy()
+    other[:, 41:] *= 2.5  # half is brighter, the darker half is not
+    assert first_gains([scene, other])[1] > 1.6
+    np.testing.assert_array_equal(first_gains([scene, other], (1 / 100, 1 / 100)), [1, 1])
 
 
 def test_what_the_middle_exposure_is():
