@@ -145,10 +145,12 @@ class Burst:
     def add_zip(self, name: str, file: IO[bytes]) -> None:
         """A file that begins as a ZIP: one with frames in it, or an NPZ."""
         label = self._label(name)
+        readable = False
         with self._left_out_if_broken(label), opened(label, file, self.limits) as (archive, _):
             if _OFFICE in archive.NameToInfo:
                 raise FileError(f"{label} is a document, not a picture")
-        if label not in self.broken:
+            readable = True
+        if readable:
             file.seek(0)
             self._add_zip(label, file)
 
