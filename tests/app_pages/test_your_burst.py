@@ -202,6 +202,8 @@ def test_more_and_less_noise_is_assumed(looked):
         np.testing.assert_allclose(weights[:, 12 * i : 12 * i + 11], kernel, atol=2e-3 * np.abs(kernel).max())
     pictures = [h.proto.body for h in app.get("html") if "class='strip'" in h.proto.body]
     assert len(pictures) == 1 and pictures[0].count("<img") == 5 and " dB" not in pictures[0]
+    sides = next(c for c in app.segmented_control if c.label.startswith("Pixels a side, around"))
+    assert sides.options == ["33", "65", "all"]  # of a part of 96
     # It is not done again for another pixel.
     app.session_state[OWN_PIXEL] = (20, 20)
     app.run()

@@ -58,7 +58,7 @@ def assumed_noise(
     pixel: tuple[int, int],
 ) -> None:
     """The same part, with more or less assumed noise than stands in the table."""
-    whole = len(found[0][0])
+    whole = found[0][0].shape[-1]
     sides = sorted({min(33, whole), min(65, whole), whole})
     side = st.segmented_control(
         "Pixels a side, around the pinned one", sides, key=of_size("own_assumed_side", whole), default=sides[0],
