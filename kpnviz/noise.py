@@ -75,7 +75,8 @@ class NoiseModel:
         [4, 8]
 
         That is said of the numbers that a network is given, with white at 1. Training bursts are darkened, to white
-        levels down to 0.1; relative to their white, their noise is up to 10 times (read_std, and shot_gain) as large.
+        levels down to 0.1, of networks that match to 0.03; relative to their white, their noise is up to 10 and 30
+        times (read_std, and shot_gain) as large.
         """
         return self.read_std > TRAINING_READ_STD[1] or self.shot_gain > TRAINING_SHOT_GAIN[1]
 

@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  kpnviz train mkpn --photos photos/train --minutes 60\n"
         "  kpnviz train --all --photos photos/train --steps 12000\n"
-        "  kpnviz train --shared --photos photos/train --steps 30000 --schedule constant\n"
-        "  kpnviz train mkpn --start runs/shared --photos photos/train --steps 6000 --schedule linear\n"
+        "  kpnviz train --shared --photos photos/train --steps 21373 --batch 16 --schedule linear\n"
+        "  kpnviz train mkpn --start runs/shared --photos photos/train --steps 4000 --schedule linear\n"
         "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )

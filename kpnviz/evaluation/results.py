@@ -387,8 +387,8 @@ def _table(title: str, rows: Sequence[Row], text: Callable[[Row], str], across: 
 
 
 def zoo() -> list[dict]:
-    """The models of the zoo that have a checkpoint: name, sizes, params, bytes, steps; psnr, ssim and alignment by
-    motion and gain.
+    """The models of the zoo that have a checkpoint: name, sizes, params, bytes, steps of training, those of the weights
+    that it started from among them; psnr, ssim and alignment by motion and gain.
 
     Figures are those of results.csv that were measured with these very weights, at the true noise; else none.
     """
@@ -413,7 +413,7 @@ def zoo() -> list[dict]:
                 "sizes": card["config"]["sizes"],
                 "params": card["params"],
                 "bytes": card["bytes"],
-                "steps": card.get("training", {}).get("steps"),
+                "steps": checkpoints.training_steps(card),
                 **figures,
             }
         )

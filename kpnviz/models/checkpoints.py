@@ -21,7 +21,7 @@ from kpnviz.text import escaped, one_line, visible
 _SUFFIX = ".safetensors"
 
 MAX_PARAMETERS = 100_000_000
-"""Largest network that is read: 50 times those that ship; one of the paper's widths has 24 million."""
+"""Largest network that is read: 50 times those that ship; MKPN of the paper's widths has 35 million."""
 
 _SCHEMA = {"name": str, "config": dict, "params": int, "bytes": int, "sha256": str}
 """Keys that a card must have, and of which type; all others are for people."""
@@ -121,6 +121,14 @@ def read_card(name: str | Path) -> dict[str, Any]:
 
 
 _KINDS = {str: "a text", int: "a whole number", dict: "an object"}
+
+
+def training_steps(card: dict[str, Any]) -> int | None:
+    """How many steps of training a network has seen, with those of the weights that it started from; None where its
+    card does not say."""
+    training = card.get("training", {})
+    steps, before = training.get("steps"), training.get("steps_before", 0)
+    return steps + before if isinstance(steps, int) and isinstance(before, int) else None
 
 
 def config_of(path: Path, card: dict[str, Any]) -> ModelConfig:

@@ -59,7 +59,8 @@ STACKED_SUFFIX = "-stacked"
 STACKED: dict[str, ModelConfig] = {
     name + STACKED_SUFFIX: config for name, config in {**_TABLE_1, **_ABLATIONS}.items()
 }
-"""The same as the papers print them: the frames are stacked as channels, and the trunk finds the motion by itself."""
+"""The same as in the papers: the frames are stacked as channels, and the trunk finds the motion by itself. Their trunk
+has a twentieth of the weights of the MKPN paper's (`unet.PAPER`)."""
 
 ZOO: dict[str, ModelConfig] = MATCHED | STACKED
 

@@ -240,9 +240,9 @@ class _Matching(_Stacked):
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
-        self.start = "random weights"
+        self.start, self.steps_before = "random weights", 0
         if config.start is not None:
-            self.start = start_from(config.start, config.model, self.network)
+            self.start, self.steps_before = start_from(config.start, config.model, self.network)
 
     def optimizers(self, config: RunConfig, learning_rate: float) -> list[torch.optim.Optimizer]:
         return optimizers.muon(self.network, learning_rate)
@@ -283,6 +283,7 @@ class _Matching(_Stacked):
         return {
             **super().card(),
             "start": self.start,
+            "steps_before": self.steps_before,
             "annealing": "none",
             "optimizer": "Muon (momentum 0.95, weight decay 0.01) for inner convolutions, AdamW at half the rate for "
             "the last ones, biases and scales",
@@ -299,7 +300,8 @@ class _Shared(_Matching):
     in_parts = True
 
     def __init__(self, config: TrainingConfig) -> None:
-        self.name, self.config, self.frames, self.start = SHARED, config, 8, "random weights"
+        self.name, self.config, self.frames = SHARED, config, 8
+        self.start, self.steps_before = "random weights", 0
         self.lambda_1 = self.usual_lambda_1 if config.lambda_1 is None else config.lambda_1
         self.names = shared_models()
         trunk = TRUNKS[config.trunk or "matching"]
@@ -348,8 +350,10 @@ def shared_models() -> list[str]:
     return [n for n, c in MATCHED.items() if c.noise_map and not c.direct and n not in WRONG_NOISE]
 
 
-def start_from(folder: Path, model: str, network: nn.Module) -> str:
-    """Give a network the weights that a shared run wrote for it, or that were trained from those; returns which.
+def start_from(folder: Path, model: str, network: nn.Module) -> tuple[str, int]:
+    """Give a network the weights that a shared run wrote for it, or that were trained from those.
+
+    Returns which these are, in words, and after how many steps.
 
     A network that the run did not train takes those of one with the same sizes, or else the same largest kernel, as far
     as they fit: MKPN for MKPN robust, KPN 5x5 for its ablations, L25 for MKPN 25.
@@ -366,7 +370,11 @@ def start_from(folder: Path, model: str, network: nn.Module) -> str:
     try:
         found, card = checkpoints.load_network(file), checkpoints.read_card(file)
         training = card["training"]
-        steps, before = int(training["steps"]), str(training["start"])
+        steps, before, total = (
+            int(training["steps"]),
+            str(training["start"]),
+            checkpoints.training_steps(card),
+        )
     except (checkpoints.CheckpointError, KeyError, ValueError) as error:
         raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
@@ -375,8 +383,8 @@ def start_from(folder: Path, model: str, network: nn.Module) -> str:
         raise ValueError(f"start: {escaped(file)} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     if "shared" in training:
-        return f"the weights of {steps} steps in which all networks that match shared a trunk"
-    return f"the weights of {file.stem}, {steps} steps from {before}"
+        return f"the weights of {steps} steps in which networks that match shared a trunk", total
+    return f"the weights of {file.stem}, {steps} steps from {before}", total
 
 
 def _fitting(found: nn.Module, network: nn.Module) -> dict[str, Tensor]:

@@ -107,7 +107,9 @@ def test_figures_are_those_of_the_file(found, table):
     line = next(line for line in follow.figure.lines if line.name == "MKPN")
     assert list(line.y) == [float(table["mkpn", "whole-pixel", g, 1, 8]["alignment"]) for g in gains]
     others = ("reference", "mean", "aligned-mean", "wiener-merge", "nlm", "tv", "wavelets")
-    for line, motion in zip(classical.figure.lines, ("whole-pixel", "sub-pixel", "moving"), strict=True):
+    for line, motion in zip(
+        classical.figure.lines, ("whole-pixel", "sub-pixel", "moving", "handheld"), strict=True
+    ):
         for value, error, gain in zip(line.y, line.errors, gains, strict=True):
             key = lambda name, m=motion, g=gain: (name, m, g, 1, 8)  # noqa: E731
             best = max(others, key=lambda name: float(table[key(name)]["psnr"]))
@@ -133,18 +135,21 @@ def test_answers_follow_from_the_numbers(found, results):
     answers = {verdict.name: verdict.answer for verdict in found}
     assert answers == {
         "follow": "Yes, with matching",
-        "classical": "Yes, except where registration is perfect",
-        "sizes": "Yes, up to 9×9",
+        "classical": "These five, except where registration is perfect",
+        "sizes": "Yes, up to 7×7",
         "several": "Better than sizes up to 7×7, about even with larger ones",
         "frames": "Yes",
         "assumed": "With matching, too little costs most",
-        "kernels": "Yes, both",
+        "kernels": "The noise map does; kernels do with matching, not without",
         "stacked": "The noise map; annealing and the other frames from ×4 on",
     }
     better, worse = changed(results, "mkpn", 1.0), changed(results, "mkpn", -1.0)
-    assert better["classical"].answer == "Yes" and better["several"].answer == "Yes, better than each of them"
     assert (
-        worse["classical"].answer == "With moving objects alone"
+        better["classical"].answer == "These five, yes"
+        and better["several"].answer == "Yes, better than each of them"
+    )
+    assert (
+        worse["classical"].answer == "With moving objects and a handheld camera alone"
         and worse["several"].answer == "Not better than all"
     )
     assert changed(results, "kpn-l7", -0.5)["sizes"].answer == "Not always"
@@ -205,7 +210,13 @@ def test_the_bursts_of_numbers_are_of_their_gain_and_motion(numbers):
     for number in numbers:
         scene, of = number.burst.scene, number.of
         assert scene["gain"] == of["gain"] and scene["color"] is False
-        assert scene["shake"] == ("paper" if of["motion"] == "whole-pixel" else "sub-pixel")
+        shakes = {
+            "whole-pixel": "paper",
+            "sub-pixel": "sub-pixel",
+            "moving": "sub-pixel",
+            "handheld": "handheld",
+        }
+        assert scene["shake"] == shakes[of["motion"]]
         assert (
             scene.get("moving", False) == (of["motion"] == "moving")
             and scene.get("frames", 8) == of["frames"]

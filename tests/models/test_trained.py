@@ -15,7 +15,7 @@ from kpnviz.burst import MOTIONS, Burst, BurstRecipe, MovingObject, synthesize
 from kpnviz.denoise import load
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import difference, read_results
-from kpnviz.evaluation.testset import TEST_GAINS
+from kpnviz.evaluation.testset import TEST_GAINS, burst_recipes
 from kpnviz.models import checkpoints
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WRONG_NOISE, ZOO
 from kpnviz.noise import GAINS, NoiseModel
@@ -124,17 +124,17 @@ def test_with_more_assumed_noise_the_kernels_widen(denoisers, name):
         assert widths[0] < widths[1] < widths[2] and widths[2] > 1.5 * widths[0]
 
 
-@pytest.mark.parametrize("photo", ["city", "dog"])
-def test_kernels_of_a_network_that_was_told_wrongly_hardly_widen(denoisers, photo):
-    """From half of the noise to twice as much; those of the same network that was told rightly do."""
-    burst = synthesize(BurstRecipe(photo, (60, 60, 96, 96), NoiseModel.for_gain(4), seed=1))
-
-    def widths(name):
-        fields = (denoisers[name](burst, noise_scale=scale).kernels for scale in (0.5, 1, 2))
-        return [np.median(spread(field.region(16, 80, 16, 80, step=2)[0])) for field in fields]
-
-    robust, told = widths("mkpn-robust"), widths("mkpn")
-    assert max(robust) < 1.5 * min(robust) and max(told) > 2 * min(told)
+@pytest.mark.slow
+def test_kernels_of_a_network_that_was_told_wrongly_widen_less(denoisers):
+    """At half, the true noise and twice as much: the README's numbers, means over eight bursts of the test set."""
+    bursts = [synthesize(recipe) for recipe in burst_recipes(4, limit=24, motion="sub-pixel")[::3]]
+    for name, expected in (("mkpn", (0.85, 2.66, 3.42)), ("mkpn-robust", (1.99, 2.78, 1.88))):
+        widths = []
+        for scale in (0.5, 1, 2):
+            fields = [denoisers[name](burst, noise_scale=scale).kernels for burst in bursts]
+            of = [np.median(spread(field.region(32, 96, 32, 96, step=4)[0])) for field in fields]
+            widths.append(np.mean(of))
+        assert widths == pytest.approx(expected, abs=0.04), name
 
 
 @pytest.mark.parametrize("name", ["kpn-l13", "kpn-l25", "mkpn", "mkpn-robust"])

@@ -400,7 +400,8 @@ def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, 
         written = load_file(tmp_path / SHARED / f"{source}.safetensors")
         config = quick(photos, model, start=tmp_path / SHARED, steps=1, learning_rate=1e-12, crop=24)
         card = train(config, tmp_path, tmp_path / f"{model}.safetensors", show_progress=False)
-        assert card["training"]["start"].startswith("the weights of 6 steps in which all")
+        assert card["training"]["start"].startswith("the weights of 6 steps in which networks")
+        assert card["training"]["steps_before"] == 6 and checkpoints.training_steps(card) == 7
         for key, value in load_file(tmp_path / f"{model}.safetensors").items():
             trained = kept[f"{prefix}networks.{source}.{key}"]
             torch.testing.assert_close(written[key], trained.half())
@@ -413,6 +414,7 @@ def test_a_shared_run_is_what_models_start_from(photos, small_zoo, monkeypatch, 
     assert card["training"]["start"].startswith(
         "the weights of kpn, 2 steps from the weights of 6 steps in which"
     )
+    assert checkpoints.training_steps(card) == 6 + 2 + 2
 
 
 def test_mkpn_25_starts_from_l25(photos, monkeypatch, tmp_path):
@@ -424,7 +426,7 @@ def test_mkpn_25_starts_from_l25(photos, monkeypatch, tmp_path):
     card = {"training": {"steps": 7, "start": "chance"}}
     checkpoints.save(tmp_path / "kpn-l25.safetensors", l25, card)
     network = tiny("mkpn-25", seed=1)
-    assert start_from(tmp_path, "mkpn-25", network) == "the weights of kpn-l25, 7 steps from chance"
+    assert start_from(tmp_path, "mkpn-25", network) == ("the weights of kpn-l25, 7 steps from chance", 7)
     burst = burst_tensors(3, 16, 18)
     with torch.no_grad():
         one, several = (
@@ -447,7 +449,7 @@ def test_mkpn_robust_starts_from_mkpn_and_is_told_a_wrong_noise(photos, tmp_path
     for seed, name in enumerate(("kpn-l11", "mkpn")):
         checkpoints.save(tmp_path / f"{name}.safetensors", tiny(name, seed=seed), card)
     network = tiny("mkpn-robust", seed=5)
-    assert start_from(tmp_path, "mkpn-robust", network) == "the weights of mkpn, 7 steps from chance"
+    assert start_from(tmp_path, "mkpn-robust", network) == ("the weights of mkpn, 7 steps from chance", 7)
     mkpn = checkpoints.load_network(tmp_path / "mkpn.safetensors").state_dict()
     for key, value in network.state_dict().items():
         torch.testing.assert_close(value, mkpn[key])

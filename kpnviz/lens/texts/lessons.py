@@ -78,7 +78,8 @@ def _follows(say: Sayer) -> str:
 def _reaches(say: Sayer) -> str:
     return (
         f"with whole-pixel shake at gain ×1, where some frames go as far as 16 pixels, KPN L25 is "
-        f"{say.ahead('kpn-l25', 'kpn-l5', 'whole-pixel', 1)}."
+        f"{say.ahead('kpn-l25', 'kpn-l5', 'whole-pixel', 1)}; with sub-pixel shake, where they go as far, it is "
+        f"{say.ahead('kpn-l25', 'kpn-l5', 'sub-pixel', 1)}."
     )
 
 
@@ -104,10 +105,11 @@ def _anneals(say: Sayer) -> str:
     say.scene = {"photo": "bulb", "top": 60, "left": 60, "seed": 1}
     return (
         f"KPN stacked is {say.ahead('kpn-stacked', 'kpn-no-anneal-stacked', 'whole-pixel', 4)} at gain ×4 and "
-        f"{say.ahead('kpn-stacked', 'kpn-no-anneal-stacked', 'whole-pixel', 16)} at ×16. The alignment of both is "
+        f"{say.ahead('kpn-stacked', 'kpn-no-anneal-stacked', 'whole-pixel', 16)} at ×16 (whole-pixel shake). The "
+        "alignment of both is "
         f"{say.alignment('kpn-stacked', 'whole-pixel', 4, 'kpn')} and "
-        f"{say.alignment('kpn-no-anneal-stacked', 'whole-pixel', 4, 'kpn')}: in so short a training neither finds "
-        "the motion. Networks with matching were not annealed."
+        f"{say.alignment('kpn-no-anneal-stacked', 'whole-pixel', 4, 'kpn')}: so small and so shortly trained, neither "
+        "finds the motion. Networks with matching were not annealed."
     )
 
 
@@ -116,9 +118,9 @@ def _assumes(say: Sayer) -> str:
     twice = say.apart("mkpn", "mkpn", "sub-pixel", 4, noise=(2.0, 1.0), sign=-1)
     robust = say.apart("mkpn-robust", "mkpn-robust", "sub-pixel", 4, noise=(0.5, 1.0), sign=-1)
     return (
-        f"at gain ×4 MKPN loses {half} when it is told half the true noise, and {twice} when it is told twice as "
-        f"much. MKPN robust, which was told a wrong noise in a fifth of its training, loses {robust} at half: it sees "
-        f"the noise in the frames, and its kernels stay. KPN 5×5, which is told the noise, is "
+        f"at gain ×4, with sub-pixel shake, MKPN loses {half} when it is told half the true noise, and {twice} when "
+        "it is told twice as much. MKPN robust, which was told a wrong noise in a fifth of its training, loses "
+        f"{robust} at half. KPN 5×5, which is told the noise, is "
         f"{say.ahead('kpn', 'kpn-blind', 'sub-pixel', 4)}, which is not."
     )
 
@@ -202,13 +204,14 @@ LESSONS = (
         "matching",
         "One frame at a flat place, at an edge and at a corner: what matching alone would weigh, and what MKPN "
         "makes of it. And where kernels look against where the scene went, at textured pixels: MKPN, which is "
-        "shown the costs, and MKPN stacked, which is not and in its short training did not find the motion.",
+        "shown the costs, and MKPN stacked, which is not, and with its small trunk and short training did not find the "
+        "motion.",
         Example("Matching", "", pixel=(68, 42),
                 scene={"photo": "city", "top": 60, "left": 60, "gain": 2.0, "shake": "±2"},
                 methods=("mkpn", "mkpn-stacked"), display={"look": "matching"}),
         in_lens="One pixel at a corner: what matching alone would weigh in each frame, and what each network makes of "
-        "it. Move to a flat place, and along an edge. MKPN is shown the costs; MKPN stacked is not, and in its short "
-        "training did not find the motion.",
+        "it. Move to a flat place, and along an edge. MKPN is shown the costs; MKPN stacked is not, and with its small "
+        "trunk and short training did not find the motion.",
         measured=_follows,
     ),
     Lesson(
