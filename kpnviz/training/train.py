@@ -370,11 +370,8 @@ def start_from(folder: Path, model: str, network: nn.Module) -> tuple[str, int]:
     try:
         found, card = checkpoints.load_network(file), checkpoints.read_card(file)
         training = card["training"]
-        steps, before, total = (
-            int(training["steps"]),
-            str(training["start"]),
-            checkpoints.training_steps(card),
-        )
+        steps, before = int(training["steps"]), str(training["start"])
+        total: int = checkpoints.training_steps(card) or steps
     except (checkpoints.CheckpointError, KeyError, ValueError) as error:
         raise ValueError(f"start: {str(folder)!r} holds no shared run ({one_line(error)})") from error
     own = network.state_dict()
@@ -383,7 +380,8 @@ def start_from(folder: Path, model: str, network: nn.Module) -> tuple[str, int]:
         raise ValueError(f"start: {escaped(file)} has no weights that fit {model}")
     network.load_state_dict({**own, **fitting})
     if "shared" in training:
-        return f"the weights of {steps} steps in which networks that match shared a trunk", total
+        whose = "" if file.stem == model else f", those of {file.stem} as far as they fit"
+        return f"the weights of {steps} steps in which networks that match shared a trunk{whose}", total
     return f"the weights of {file.stem}, {steps} steps from {before}", total
 
 
