@@ -434,7 +434,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     methods = evaluate.methods(options.models, options.device, options.method or ())
     plan = evaluate.plan_of(methods, **chosen) if chosen else evaluate.whole_plan(methods)
     evaluate.check_frames(plan, methods)
-    rows = results.kept_rows(output) if output and not options.anew else []
+    there = results.kept_rows(output) if output else []
+    rows = [] if options.anew else there
     left = evaluate.left_to_do(plan, methods, rows, options.limit)
     stamp = results.stamp(machine() | ({} if options.device == "cpu" else {"device": options.device}))
     stop_by_exception()

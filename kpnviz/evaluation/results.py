@@ -219,21 +219,35 @@ def write_results(path: Path, results: Results) -> None:
 def add_rows(path: Path, rows: Iterable[Row], facts: dict[str, str]) -> None:
     """Put rows into a file of results, in place of those of the same methods and cases, under a new stamp.
 
-    Several processes can write to one file. Rows of another protocol or test set do not stay.
+    A row of more bursts of the same weights stays: a quick look at a few does not replace a whole run. So do lines of
+    the stamp that `facts` do not name. Several processes can write to one file. ValueError as of :func:`kept_rows`.
     """
     with locked(path):
-        kept = {(row.model, row.case): row for row in kept_rows(path)}
-        kept |= {(row.model, row.case): row for row in rows}
-        write_results(path, Results(facts, in_order(kept.values())))
+        before = _of_today(path)
+        kept = {(row.model, row.case): row for row in before.rows}
+        for row in rows:
+            old = kept.get((row.model, row.case))
+            if old is None or old.weights != row.weights or old.bursts <= row.bursts:
+                kept[row.model, row.case] = row
+        write_results(path, Results({**before.stamp, **facts}, in_order(kept.values())))
 
 
 def kept_rows(path: Path) -> list[Row]:
-    """The rows of a file of results, if there is one, and it is of today's protocol and test set."""
+    """The rows of a file of results, if there is one. ValueError where they are of another protocol or test set, with
+    which those of today do not compare."""
+    return _of_today(path).rows
+
+
+def _of_today(path: Path) -> Results:
     if not Path(path).exists():
-        return []
+        return Results({}, [])
     results = read_results(path)
-    same = (results.stamp.get("protocol"), results.stamp.get("test set")) == (PROTOCOL, TEST_SET)
-    return results.rows if same else []
+    if (results.stamp.get("protocol"), results.stamp.get("test set")) != (PROTOCOL, TEST_SET):
+        raise ValueError(
+            f"{escaped(path)}: its results are of another protocol or test set, and do not compare with today's; move "
+            "it away, or choose another --output"
+        )
+    return results
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -590,13 +590,29 @@ for gain in range(1, 21):
     assert {(row.model, row.gain) for row in rows} == {(m, g) for m in ("nlm", "tv") for g in range(1, 21)}
 
 
-def test_rows_of_another_test_set_do_not_stay(tmp_path):
+def test_a_file_of_another_test_set_is_left_as_it_is(tmp_path):
     path = tmp_path / "results.csv"
     write_results(path, Results({"protocol": PROTOCOL, "test set": "others"}, [ROW]))
-    assert kept_rows(path) == [] and kept_rows(tmp_path / "none.csv") == []
-    add_rows(path, [dataclasses.replace(ROW, model="nlm")], {"protocol": PROTOCOL, "test set": TEST_SET})
-    assert [row.model for row in read_results(path).rows] == ["nlm"]
-    assert [row.model for row in kept_rows(path)] == ["nlm"]
+    written = path.read_bytes()
+    for read in (kept_rows, lambda path: add_rows(path, [ROW], {"protocol": PROTOCOL, "test set": TEST_SET})):
+        with pytest.raises(ValueError, match="results.csv: its results are of another protocol or test set"):
+            read(path)
+    assert path.read_bytes() == written and kept_rows(tmp_path / "none.csv") == []
+
+
+def test_a_quick_look_does_not_replace_a_whole_run(tmp_path):
+    """Nor does it take away what somebody noted above the rows."""
+    path = tmp_path / "results.csv"
+    facts = {"protocol": PROTOCOL, "test set": TEST_SET}
+    whole = dataclasses.replace(ROW, bursts=72, weights="abc")
+    add_rows(path, [whole], {**facts, "times": "of a busy machine"})
+    add_rows(path, [dataclasses.replace(whole, bursts=1, psnr=20.0)], {**facts, "date": "today"})
+    assert [(row.bursts, row.psnr) for row in kept_rows(path)] == [(72, whole.psnr)]
+    assert read_results(path).stamp == {**facts, "times": "of a busy machine", "date": "today"}
+    for changed in ({"weights": "new", "bursts": 1}, {"weights": "new", "bursts": 1, "psnr": 21.0}):
+        add_rows(path, [dataclasses.replace(whole, **changed)], facts)
+        assert [row.bursts for row in kept_rows(path)] == [1]
+    assert kept_rows(path)[0].psnr == 21.0
 
 
 def test_a_whole_run_writes_results_beside_the_checkpoints(tmp_path, capsys, monkeypatch):
