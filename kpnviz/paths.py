@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -61,19 +61,31 @@ def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], object]) ->
 
     data    the contents, or what writes them into the open file: for what is large
     """
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes | Callable[[IO[bytes]], object]]) -> None:
+    """The same for files that belong together: none is replaced before all are written, so that a full disk leaves the
+    old ones."""
+    written: list[tuple[Path, Path]] = []
+    path = Path()
     try:
-        target = _regular(path)
-        with unfinished(target.parent) as temporary:
-            with open(temporary, "xb") as file:  # never through a link
-                if target.exists() and hasattr(os, "fchmod"):
-                    os.fchmod(file.fileno(), target.stat().st_mode & 0o777)
-                if callable(data):
-                    data(file)
-                else:
-                    file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
+        with contextlib.ExitStack() as temporaries:
+            for path, data in files.items():
+                target = _regular(path)
+                temporary = temporaries.enter_context(unfinished(target.parent))
+                with open(temporary, "xb") as file:  # never through a link
+                    if target.exists() and hasattr(os, "fchmod"):
+                        os.fchmod(file.fileno(), target.stat().st_mode & 0o777)
+                    if callable(data):
+                        data(file)
+                    else:
+                        file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                written.append((temporary, target))
+            for temporary, path in written:
+                os.replace(temporary, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -13,7 +13,7 @@ import pytest
 from kpnviz.burst import Burst
 from kpnviz.capture.writer import write_burst
 from kpnviz.noise import NoiseModel
-from kpnviz.paths import check_output, held, locked, write_atomically
+from kpnviz.paths import check_output, held, locked, write_atomically, write_together
 
 
 def test_what_has_a_similar_name_is_not_touched(tmp_path):
@@ -64,6 +64,20 @@ def test_only_files_are_written_over(tmp_path):
         with pytest.raises(ValueError, match=f"cannot be written: {reason}"):
             check_output(tmp_path / name)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and (tmp_path / "loop").is_symlink()
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"old")
+
+    def full_disk(file):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device: .*b'"):
+        write_together({tmp_path / "a": b"new", tmp_path / "b": full_disk})
+    assert [(tmp_path / name).read_bytes() for name in "ab"] == [b"old", b"old"]
+    write_together({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert [(tmp_path / name).read_bytes() for name in sorted(os.listdir(tmp_path))] == [b"new", b"new"]
 
 
 def test_of_many_writers_at_once_each_succeeds_and_one_wins(tmp_path):

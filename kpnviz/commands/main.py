@@ -394,11 +394,11 @@ def _app_benchmark(name: str) -> Any:
 def _models(options: argparse.Namespace) -> int:
     from kpnviz.models import checkpoints
 
-    cards = [checkpoints.read_card(name) for name in checkpoints.available()]
+    cards = checkpoints.cards(say)
     if options.json:
-        print(json.dumps(cards, indent=2))
+        print(json.dumps(list(cards.values()), indent=2))
         return 0
-    for card in cards:
+    for card in cards.values():
         sizes = ",".join(map(str, card["config"]["sizes"]))
         show(
             f"{card['name']:16} sizes {sizes:16} {card['params'] / 1e6:.2f} M parameters, {card['bytes'] / 1e6:.1f} MB"
@@ -477,7 +477,7 @@ def _tune(options: argparse.Namespace) -> int:
 def _zoo(options: argparse.Namespace) -> int:
     from kpnviz.evaluation import results
 
-    models = results.zoo()
+    models = results.zoo(say)
     if options.json:
         print(json.dumps(models, indent=2))
         return 0
@@ -485,7 +485,8 @@ def _zoo(options: argparse.Namespace) -> int:
         sizes = ",".join(map(str, model["sizes"]))
         show(
             f"{model['name']:14} sizes {sizes:13} {model['params'] / 1e6:.2f} M parameters, "
-            f"{model['bytes'] / 1e6:.1f} MB, {model['steps']} steps"
+            f"{model['bytes'] / 1e6:.1f} MB"
+            + ("" if model["steps"] is None else f", {model['steps']} steps")
             + ("" if model["psnr"] else "  not evaluated")
         )
         for motion, figures in model["psnr"].items():

@@ -400,21 +400,21 @@ def _table(title: str, rows: Sequence[Row], text: Callable[[Row], str], across: 
     return lines
 
 
-def zoo() -> list[dict]:
+def zoo(tell: Callable[[str], object]) -> list[dict]:
     """The models of the zoo that have a checkpoint: name, sizes, params, bytes, steps of training, those of the weights
     that it started from among them; psnr, ssim and alignment by motion and gain.
 
-    Figures are those of results.csv that were measured with these very weights, at the true noise; else none.
+    Figures are those of results.csv that were measured with these very weights, at the true noise; else none. Of a card
+    that cannot be read, `tell` gets a sentence.
     """
     try:
         rows = read_results().rows
     except ValueError:
         rows = []
     models = []
-    for name in checkpoints.available():
+    for name, card in checkpoints.cards(tell).items():
         if name not in ZOO:
             continue
-        card = checkpoints.read_card(name)
         own = [row for row in rows if (row.model, row.weights) == (name, card["sha256"][:12]) and row.plain]
         figures: dict[str, dict[str, dict[str, float]]] = {"psnr": {}, "ssim": {}, "alignment": {}}
         for metric, by_motion in figures.items():

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import nn
 from kpnviz.limits import MAX_JSON_BYTES
 from kpnviz.models.kpn import ModelConfig
 from kpnviz.models.zoo import STACKED_SUFFIX, ZOO, Network, build
-from kpnviz.paths import CHECKPOINTS, locked, write_atomically
+from kpnviz.paths import CHECKPOINTS, locked, write_together
 from kpnviz.text import escaped, one_line, visible
 
 _SUFFIX = ".safetensors"
@@ -82,8 +83,7 @@ def save(path: Path, network: nn.Module, card: dict[str, Any]) -> dict[str, Any]
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):  # weights and card of one network, also where two are saved at once
-        write_atomically(path, data)
-        write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        write_together({path: data, path.with_suffix(".json"): (json.dumps(card, indent=2) + "\n").encode()})
         return read_card(path)
 
 
@@ -121,6 +121,19 @@ def read_card(name: str | Path) -> dict[str, Any]:
 
 
 _KINDS = {str: "a text", int: "a whole number", dict: "an object"}
+
+
+def cards(tell: Callable[[str], object]) -> dict[str, dict[str, Any]]:
+    """The card of each checkpoint that there is, by name; of one that cannot be read, `tell` gets a sentence."""
+    if not folder().is_dir():
+        raise CheckpointError(f"{folder()}: there is no such folder of checkpoints")
+    found = {}
+    for name in available():
+        try:
+            found[name] = read_card(name)
+        except CheckpointError as error:
+            tell(str(error))
+    return found
 
 
 def training_steps(card: dict[str, Any]) -> int | None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from kpnviz.commands.main import main
 from kpnviz.models import checkpoints
 from kpnviz.models.checkpoints import CheckpointError
 
@@ -201,3 +202,19 @@ def test_a_file_larger_than_any_network_is_refused_unread(saved, monkeypatch):
         file.truncate(5_000_001)  # sparse: takes no room
     monkeypatch.setattr(type(path), "read_bytes", lambda self: pytest.fail("it was read"))
     refused(r"has 5 MB; no network here is as large")
+
+
+def test_one_bad_card_does_not_hide_the_others(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path))
+    for name in ("kpn", "mkpn"):
+        checkpoints.save(tmp_path / f"{name}.safetensors", tiny(name), {})
+    (tmp_path / "kpn.json").unlink()
+    for command in ("models", "zoo"):
+        assert main([command]) == 0
+        said = capsys.readouterr()
+        assert "mkpn " in said.out and "kpn.json: this checkpoint's card is missing" in said.err
+        assert "None" not in said.out
+    monkeypatch.setenv("KPNVIZ_CHECKPOINTS", str(tmp_path / "nowhere"))
+    for command in ("models", "zoo"):
+        assert main([command]) == 1
+        assert "nowhere: there is no such folder of checkpoints" in capsys.readouterr().err
