@@ -74,7 +74,7 @@ RESULTS = Page(
     "on: first the answers, then all the numbers.",
     {
         "all": "All the numbers",
-        "protocol": "{test_set}. {protocol}, of gray bursts as in the papers: the photos' luminance.",
+        "protocol": "{test_set}. {protocol}, of gray bursts: the photos' luminance.",
         "compared": "Every method against one",
         "paper": "Here and in the paper",
         "other": "A wrong assumed noise, other numbers of frames",

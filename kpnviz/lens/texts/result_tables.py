@@ -66,7 +66,8 @@ STACKED_NOTE = (
     "These see the frames as the channels of one picture and have to find the motion by themselves. The papers "
     "gave them a million steps on a GPU, and the MKPN paper 35 million weights; here they have 1.9 million and 8,000 "
     "steps on one CPU core each, in which they learn to denoise frame 0 and little more. *1frame*, *no-anneal*, "
-    "*blind* and *direct* leave out one part of KPN each: the other frames, annealing, the noise map, the kernels."
+    "*blind* and *direct* leave out one part of KPN each: the other frames, annealing, the noise map, the kernels. "
+    "Of the others, L5's and MKPN's weights ship."
 )
 ALIGNMENT_NOTE = (
     "The slope of the kernels' centroids on the true shifts: 1 where the kernels of the other frames go where the "
