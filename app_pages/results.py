@@ -173,7 +173,7 @@ def all_numbers(results: Results) -> None:
     with st.expander(SAYS["costs"]):
         cost(rows)
     machine = [
-        elements.plain(f"{key} {text}", 120)
+        elements.plain(f"{key} {text}", 300)
         for key, text in results.stamp.items()
         if key not in ("protocol", "test set")
     ]
