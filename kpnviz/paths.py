@@ -101,13 +101,18 @@ def _regular(path: Path) -> Path:
     return target
 
 
-def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """ValueError for a file that could not be written, or that is one of the inputs: said before the work."""
+def check_output(path: Path, inputs: Iterable[Path] = (), makes_folder: bool = False) -> None:
+    """ValueError for a file that could not be written, or that is one of the inputs: said before the work.
+
+    makes_folder    whether the folder is made where there is none
+    """
     try:
         folder = _regular(path).parent
     except (OSError, ValueError) as error:  # ValueError: there is a 0 in it
         why = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"output: {str(path)!r} cannot be written: {why}") from None
+    while makes_folder and not folder.exists():
+        folder = folder.parent
     reason = ""
     if not folder.is_dir():
         reason = f"there is no folder {str(folder if path.is_symlink() else path.parent)!r}"

@@ -120,7 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         "--schedule",
         choices=("cosine", "linear", "constant"),
         default="cosine",
-        help="how the rate falls after its peak (cosine); a run at a constant one can be made longer later",
+        help="how the rate falls after its peak (cosine); a run at a constant one can be made longer later "
+        "(not of networks that stack frames, whose loss is annealed)",
     )
     train.add_argument(
         "--lambda-1", type=number(0, 1), help="weight of the intensity loss (0.95; networks that match 0.99)"
@@ -128,7 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--wrong-noise",
         type=number(0, 1),
-        default=0.0,
         metavar="SHARE",
         help="share of the bursts whose assumed noise is wrong by a factor of up to 1.5 (mkpn-robust .2, others 0); "
         "networks that match",
@@ -312,8 +312,6 @@ def _train(options: argparse.Namespace) -> int:
     from kpnviz.photos import find_photos
 
     find_photos(options.photos)  # an error at once, before PyTorch is imported
-    if options.output and options.output.parent.is_dir() and not (options.all or options.shared):
-        check_output(options.output)
     from kpnviz.models import checkpoints
     from kpnviz.models.zoo import SHIPPED
     from kpnviz.threads import announce_compilation

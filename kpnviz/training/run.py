@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from kpnviz.paths import write_atomically
-from kpnviz.text import escaped
+from kpnviz.text import escaped, one_line
 from kpnviz.training.data import Batch, PhotoBank
 
 WARM_UP = 0.02
@@ -90,6 +90,15 @@ class RunConfig:
         for name in free:
             values.pop(name)
         return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+
+    def of_state(self, kept: dict) -> dict:
+        """What a state says of `resumable_part`; before a setting existed, runs did what its default says."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        return {
+            key: defaults[key]
+            for key in self.resumable_part
+            if defaults.get(key, dataclasses.MISSING) is not dataclasses.MISSING
+        } | kept
 
 
 class Task(Protocol):
@@ -213,17 +222,21 @@ class Run:
             done = reached >= 1
             if in_lines and (done or time.monotonic() - said >= LINE_EVERY):
                 said = time.monotonic()
+                self._check_finite(losses)
                 mean, each = torch.stack(losses[-100:]).mean().item(), self.seconds / self.step
                 self._say(f"step {self.step}, {min(reached, 1):.0%}, loss {mean:.4g}, {each:.2g} s a step")
-            if world.is_main and (self.step % config.validate_every == 0 or done):
-                measured = self._record(torch.stack(losses).mean().item(), progress)
-                losses.clear()
-                bar.set_postfix({"step": self.step, **measured})
-                if in_lines:
+            measure = self.step % config.validate_every == 0 or done
+            if world.is_main and (measure or self.step % config.save_every == 0):
+                self._check_finite(losses)
+                measured = self._record(torch.stack(losses).mean().item(), progress) if measure else {}
+                self._save()  # the state first: where the disk is full, it is worth more than the log
+                if measure:
+                    self._write_log()
+                    losses.clear()
+                    bar.set_postfix({"step": self.step, **measured})
+                if measure and in_lines:
                     figures = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
                     self._say(f"step {self.step}, measured: {figures}")
-            if world.is_main and (self.step % config.save_every == 0 or done):
-                self._save()
             bar.update(min(self._progress(), 1) - bar.n)
         bar.close()
 
@@ -240,13 +253,14 @@ class Run:
     def card(self, weights: str) -> dict:
         """How the network was trained, for its checkpoint."""
         config = self.config
+        warm_up = f"{CONSTANT_WARM_UP} steps of" if config.schedule == "constant" else f"{WARM_UP:.0%}"
         return {
             "steps": self.step,
             "minutes": round(self.seconds / 60, 1),
             "batch": config.batch,
             "crop": config.crop,
-            "learning_rate": f"peak {self.rate:g}, {WARM_UP:.0%} warm-up then {config.schedule}; gradient norm clipped "
-            f"at {config.clip_norm:g}",
+            "learning_rate": f"peak {self.rate:g}, {warm_up} warm-up then {config.schedule}; gradient norm "
+            f"clipped at {config.clip_norm:g}",
             "weights": f"{weights} of the run (moving average: decay {config.ema:g})",
             "seed": config.seed,
             "hardware": self.world.hardware,
@@ -301,12 +315,33 @@ class Run:
                 **measured,
             }
         )
+        return measured
+
+    def _write_log(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, self.log[0])
+        # (Lines of an earlier version may have other columns.)
+        writer = csv.DictWriter(text, dict.fromkeys(name for line in self.log for name in line))
         writer.writeheader()
         writer.writerows(self.log)
         write_atomically(self.folder / "log.csv", text.getvalue().encode())
-        return measured
+
+    def _check_finite(self, losses: list[Tensor]) -> None:
+        """ValueError where the run has diverged, so that nothing of it takes the place of the last good state.
+
+        losses  of the last steps
+        """
+        values = torch.stack(losses)
+        bad = (~values.isfinite()).nonzero().flatten().tolist()
+        if bad:
+            found = f"loss is {values[bad[0]].item():g} at step {self.step - len(losses) + bad[0] + 1}"
+        elif not _is_finite(self.network):
+            found = f"the weights are not finite after step {self.step}"
+        else:
+            return
+        raise ValueError(
+            f"{escaped(self.folder)}: {found}; the state of step {self.saved} is kept; start afresh with a "
+            f"--learning-rate below {self.rate:g}"
+        )
 
     def _save(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -334,14 +369,9 @@ class Run:
     def _resume(self) -> None:
         try:
             state = torch.load(self._state_file, map_location=self.world.device, weights_only=True)
-            was, now = state["config"], self.config.resumable_part
+            was, now = self.config.of_state(state["config"]), self.config.resumable_part
         except Exception as error:
-            raise ValueError(
-                f"{escaped(self._state_file)}: the run cannot be resumed ({error}); move it away"
-            ) from error
-        # A run of before a setting existed did what its default says.
-        defaults = {field.name: field.default for field in dataclasses.fields(self.config)}
-        was = {key: defaults[key] for key in now if defaults[key] is not dataclasses.MISSING} | was
+            raise self._not_resumable(error) from error
         changed = [
             f"{key} was {was.get(key)!r}, is {now.get(key)!r}"
             for key in {**was, **now}
@@ -352,12 +382,28 @@ class Run:
                 f"{escaped(self._state_file)}: a run of another config is kept there ({'; '.join(changed)}); "
                 "move it away to start afresh"
             )
-        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        try:
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.log = [dict(line) for line in state["log"]]
+            self.network.load_state_dict(state["network"])
+            self.averaged.load_state_dict(state["averaged"])
+            for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(values)
+        except Exception as error:
+            raise self._not_resumable(error) from error
+        if not _is_finite(self.network):
+            raise self._not_resumable(ValueError("its weights are not finite"))
         self.saved = self.step
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(values)
+
+    def _not_resumable(self, error: Exception) -> ValueError:
+        why = f"it has no {error}" if isinstance(error, KeyError) else one_line(error)
+        return ValueError(
+            f"{escaped(self._state_file)}: the run cannot be resumed ({why}); move it away to start afresh"
+        )
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in network.state_dict().values())
 
 
 def learning_rate_factor(progress: float, schedule: str = "cosine") -> float:

@@ -20,7 +20,7 @@ from kpnviz.models.matched import MatchingNetwork
 from kpnviz.models.unet import TRUNKS, UNet
 from kpnviz.models.zoo import MATCHED, SHIPPED, STACKED, WITHOUT_ANNEALING, WRONG_NOISE, build, config_of
 from kpnviz.noise import GAINS
-from kpnviz.paths import held
+from kpnviz.paths import check_output, held
 from kpnviz.photos import find_photos
 from kpnviz.text import escaped, one_line
 from kpnviz.training import optimizers
@@ -57,7 +57,7 @@ class TrainingConfig(RunConfig):
     lambda_1   weight of the intensity term of the basic loss, the gradient term has the rest; None: the recipe's own
     start      folder of the checkpoints of a shared run, from which a network that matches starts; None: random weights
     wrong_noise   share of the bursts whose assumed noise is wrong: a network that matches is told f times their true
-               standard deviation, f log-uniform between 1 / MAX_WRONG and MAX_WRONG; 0: the model's own share
+               standard deviation, f log-uniform between 1 / MAX_WRONG and MAX_WRONG; None: the model's own share
                (zoo.WRONG_NOISE)
     """
 
@@ -65,26 +65,43 @@ class TrainingConfig(RunConfig):
     trunk: str | None = None
     lambda_1: float | None = None
     start: Path | None = None
-    wrong_noise: float = 0.0
+    wrong_noise: float | None = None
 
     @property
     def told_wrong(self) -> float:
         """`wrong_noise`, or the model's own share."""
-        return self.wrong_noise or WRONG_NOISE.get(self.model, 0.0)
+        return WRONG_NOISE.get(self.model, 0.0) if self.wrong_noise is None else self.wrong_noise
+
+    @property
+    def resumable_part(self) -> dict:
+        values = super().resumable_part
+        del values["wrong_noise"]
+        return {**values, "told_wrong": self.told_wrong}
+
+    def of_state(self, kept: dict) -> dict:
+        kept = super().of_state(kept)
+        # Older states say wrong_noise, where 0 was the model's own share.
+        older = kept.pop("wrong_noise", 0) or WRONG_NOISE.get(self.model, 0.0)
+        return {"told_wrong": older, **kept}
 
     def __post_init__(self) -> None:
-        if not 0 <= self.wrong_noise <= 1:
+        if self.wrong_noise is not None and not 0 <= self.wrong_noise <= 1:
             raise ValueError(f"wrong_noise is {self.wrong_noise!r}; it is a share of the bursts, 0 to 1")
         if self.wrong_noise and self.model in STACKED:
             raise ValueError(
                 f"wrong_noise is {self.wrong_noise:g}, but {self.model} does not match: it is told the true noise"
             )
-        if self.model != SHARED:
-            config = config_of(self.model)
-            if self.start is not None and not config.matching:
-                raise ValueError(
-                    f"start is {str(self.start)!r}, but {self.model} does not match: it starts at random"
-                )
+        shared = self.model == SHARED
+        if self.start is not None and (shared or not config_of(self.model).matching):
+            which = "a shared run" if shared else f"{self.model} does not match: it"
+            raise ValueError(f"start is {str(self.start)!r}, but {which} starts at random")
+        if not shared:
+            config_of(self.model)  # an error if there is none
+        if self.schedule == "constant" and self.model in STACKED and self.model not in WITHOUT_ANNEALING:
+            raise ValueError(
+                f"schedule is 'constant', but the loss of {self.model} is annealed over a run whose end is known; "
+                "choose cosine or linear"
+            )
         if self.trunk is not None and self.trunk not in TRUNKS:
             raise ValueError(f"trunk is {self.trunk!r}; choose {' or '.join(TRUNKS)}")
         super().__post_init__()
@@ -101,15 +118,14 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
     a function of seed and t). A state of another config is an error, never overwritten; so is a run that another
     process is at. Loss and validation, on photos held out of training, go to log.csv there.
     """
-    find_photos(config.photos)  # an error before anything is begun
+    photos = find_photos(config.photos)  # an error before anything is begun
     folder = Path(runs) / config.model
+    outputs = _outputs(config, folder, output)
+    _check_outputs(outputs)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(world_of_processes())
         torch.manual_seed(config.seed)
-        if config.model == SHARED:
-            task: _Stacked | _Matching | _Shared = _Shared(config)
-        else:
-            task = (_Matching if config_of(config.model).matching else _Stacked)(config)
+        task = _task(config)
         # Photos that do not fit are an error before the run's folder is made.
         bank, held_out = PhotoBank.from_folder(config.photos, config.crop, world.device)
         bank.check_motions(task.motions)
@@ -122,18 +138,43 @@ def train(config: TrainingConfig, runs: Path, output: Path | None = None, show_p
             return {}
         weights, network, measured = run.best()
         card = {"training": {**run.card(weights), **task.card()}, "license": "MIT"}
+        side = next(iter(task.validation.values())).truth.shape[-1]
+        which = (
+            f"held-out training photos ({len(held_out)})" if len(photos) > 1 else "the only training photo"
+        )
         metrics = {
-            "validation": "on held-out training photos, 128x128",
+            "validation": f"on {which}, {side}x{side}",
             **{key: round(value, 3) for key, value in measured.items()},
         }
         if isinstance(network, SharedNetworks):
             written = {}
             for name, one in network.networks.items():
                 own = {**card, "metrics": metrics} if name == VALIDATED else card
-                written[name] = checkpoints.save((output or folder) / f"{name}.safetensors", one.eval(), own)
+                written[name] = checkpoints.save(outputs[name], one.eval(), own)
             return written[VALIDATED]
-        output = output or checkpoints.folder() / f"{config.model}.safetensors"
-        return checkpoints.save(output, network.eval(), {**card, "metrics": metrics})
+        return checkpoints.save(outputs[config.model], network.eval(), {**card, "metrics": metrics})
+
+
+def _task(config: TrainingConfig) -> _Stacked | _Matching | _Shared:
+    if config.model == SHARED:
+        return _Shared(config)
+    return (_Matching if config_of(config.model).matching else _Stacked)(config)
+
+
+def _outputs(config: TrainingConfig, folder: Path, output: Path | None) -> dict[str, Path]:
+    """The checkpoints that a run writes, by model."""
+    if config.model == SHARED:
+        return {name: (output or folder) / f"{name}.safetensors" for name in shared_models()}
+    return {config.model: output or checkpoints.folder() / f"{config.model}.safetensors"}
+
+
+def _check_outputs(outputs: dict[str, Path]) -> None:
+    """ValueError for a checkpoint that could not be written, or not be read: said before the first step."""
+    for path in outputs.values():
+        if path.suffix != ".safetensors":
+            raise ValueError(f"output: {str(path)!r} does not end in .safetensors, as a checkpoint does")
+        for file in (path, path.with_suffix(".json")):
+            check_output(file, makes_folder=True)
 
 
 def train_all(
@@ -148,11 +189,17 @@ def train_all(
     `config.model` is ignored, and a budget is that of each model. Models whose run in `runs` is complete are not
     trained again. Networks that match begin with the weights of the shared run in `start`, if there is one.
     """
-    cards = {}
-    for name in SHIPPED:
-        own = dataclasses.replace(config, model=name, start=start if config_of(name).matching else None)
-        cards[name] = train(own, runs, folder / f"{name}.safetensors", show_progress)
-    return cards
+    configs = {
+        name: dataclasses.replace(config, model=name, start=start if config_of(name).matching else None)
+        for name in SHIPPED
+    }
+    # What one of them cannot have is said now, not when its turn comes, after hours.
+    _check_outputs({name: folder / f"{name}.safetensors" for name in configs})
+    for own in configs.values():
+        _task(own)
+    return {
+        name: train(own, runs, folder / f"{name}.safetensors", show_progress) for name, own in configs.items()
+    }
 
 
 def _configured(config: TrainingConfig, name: str) -> ModelConfig:
@@ -217,6 +264,7 @@ class _Stacked:
         )
 
     def card(self) -> dict:
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames, shake by whole pixels"
         return {
             "start": "random weights",
             "optimizer": f"AdamW, betas (0.9, 0.99), learning rate x min(1, {optimizers.FULL_RATE_FAN_IN} / fan-in), "
@@ -225,7 +273,7 @@ class _Stacked:
             "annealing": "none"
             if self.name in WITHOUT_ANNEALING
             else "beta 100, alpha such that the weight is 0.001 after a fifth of the run",
-            "data": f"{self._data()}; 8 frames, shake by whole pixels",
+            "data": f"{self._data()}; {frames}",
         }
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from kpnviz.burst import Misalignment
+from kpnviz.color import srgb_encode
 from kpnviz.noise import TRAINING_READ_STD, NoiseModel
 from kpnviz.photos import find_photos
 from kpnviz.training.data import PhotoBank
@@ -97,6 +99,19 @@ def test_rescaled_photos_keep_their_mean():
     bank = PhotoBank([scene], 24, "cpu")
     assert bank.pixels.mean().item() == pytest.approx(scene.mean(), abs=2e-3)
     assert len(bank.pixels) > 2 * scene.size  # 1 + 2^(-2/3) + 2^(-4/3) + 1/4
+
+
+def test_every_fifteenth_photo_is_held_out_of_training(native_scale, tmp_path):
+    """Photo i is gray of value 8 i."""
+    for i in range(32):
+        Image.new("RGB", (128, 128), (8 * i,) * 3).save(tmp_path / f"{i:02}.png")
+    bank, held_out = PhotoBank.from_folder(tmp_path, 16, "cpu")
+
+    def numbers(values):
+        return sorted({round(float(value) * 255 / 8) for value in srgb_encode(np.asarray(values))})
+
+    assert numbers([scene.mean() for scene in held_out]) == [0, 15, 30] and len(held_out) == 3
+    assert numbers(bank.pixels.unique()) == [i for i in range(32) if i % 15]
 
 
 def test_bad_photos_are_named(tmp_path):

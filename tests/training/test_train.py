@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,14 +84,17 @@ def quick(photos, model="mkpn-stacked", **values):
 
 def test_where_there_is_no_terminal_the_log_has_lines(photos, small_zoo, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "LINE_EVERY", 0)
-    shorter, longer = (quick(photos, steps=steps, schedule="constant", validate_every=4) for steps in (4, 6))
+    model = "kpn-direct-stacked"
+    shorter, longer = (
+        quick(photos, model, steps=steps, schedule="constant", validate_every=4) for steps in (4, 6)
+    )
     train(shorter, tmp_path, tmp_path / "o.safetensors")
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(",")[0] for line in lines] == [f"mkpn-stacked: step {i}" for i in (1, 2, 3, 4, 4)]
+    assert [line.split(",")[0] for line in lines] == [f"{model}: step {i}" for i in (1, 2, 3, 4, 4)]
     assert ", 75%, loss " in lines[2] and " s a step" in lines[2] and ", measured: psnr " in lines[4]
     train(longer, tmp_path, tmp_path / "o.safetensors")
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "mkpn-stacked: resumed at step 4" and lines[1].startswith("mkpn-stacked: step 5, 83%")
+    assert lines[0] == f"{model}: resumed at step 4" and lines[1].startswith(f"{model}: step 5, 83%")
     monkeypatch.setattr(run, "LINE_EVERY", 60)
     train(longer, tmp_path / "other", tmp_path / "o.safetensors")
     assert len(capsys.readouterr().err.splitlines()) == 3  # steps 4 and 6, measured, and the last
@@ -302,9 +306,9 @@ def test_a_run_of_before_a_setting_existed_is_resumed_if_it_has_its_default(phot
     train(quick(photos, "mkpn", steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
     file = tmp_path / "mkpn" / "state.pt"
     state = torch.load(file, weights_only=True)
-    del state["config"]["wrong_noise"]
+    del state["config"]["told_wrong"]
     torch.save(state, file)
-    with pytest.raises(ValueError, match="wrong_noise was 0.0, is 0.1"):
+    with pytest.raises(ValueError, match="told_wrong was 0.0, is 0.1"):
         train(quick(photos, "mkpn", steps=2, wrong_noise=0.1), tmp_path, tmp_path / "o.safetensors", False)
     (tmp_path / "o.safetensors").unlink()
     train(quick(photos, "mkpn", steps=2), tmp_path, tmp_path / "o.safetensors", show_progress=False)
@@ -455,6 +459,17 @@ def test_mkpn_robust_starts_from_mkpn_and_is_told_a_wrong_noise(photos, tmp_path
         torch.testing.assert_close(value, mkpn[key])
     assert quick(photos, "mkpn-robust").told_wrong == 0.2 and quick(photos, "mkpn").told_wrong == 0
     assert quick(photos, "mkpn-robust", wrong_noise=0.1).told_wrong == 0.1
+    assert quick(photos, "mkpn-robust", wrong_noise=0).told_wrong == 0
+
+
+@pytest.mark.parametrize("model, told", [("mkpn", 0.0), ("mkpn-robust", 0.2)])
+def test_states_that_say_wrong_noise_0_are_of_the_models_own_share(tmp_path, model, told):
+    own = quick(tmp_path, model)
+    older = {key: value for key, value in own.resumable_part.items() if key != "told_wrong"}
+    assert own.of_state({**older, "wrong_noise": 0.0}) == own.resumable_part
+    assert own.of_state({**older, "wrong_noise": 0.3})["told_wrong"] == 0.3
+    none = quick(tmp_path, model, wrong_noise=0)
+    assert none.of_state(none.resumable_part)["told_wrong"] == 0 and own.resumable_part["told_wrong"] == told
 
 
 def test_some_bursts_assume_a_wrong_noise(photos):
@@ -499,6 +514,133 @@ def test_a_wrong_noise_that_cannot_be_is_named(tmp_path, model, share, sentence)
 def test_networks_that_stack_frames_have_no_start(tmp_path):
     with pytest.raises(ValueError, match="mkpn-stacked does not match"):
         quick(tmp_path, start=tmp_path)
+
+
+def test_a_shared_run_has_no_start(tmp_path):
+    with pytest.raises(ValueError, match=f"start is '{tmp_path}', but a shared run starts at random"):
+        quick(tmp_path, SHARED, start=tmp_path)
+
+
+def test_a_loss_that_is_annealed_needs_an_end(tmp_path):
+    with pytest.raises(ValueError, match="schedule is 'constant', but the loss of mkpn-stacked is annealed"):
+        quick(tmp_path, schedule="constant")
+    for model in ("kpn-direct-stacked", "mkpn", SHARED):
+        quick(tmp_path, model, schedule="constant")
+
+
+@pytest.mark.parametrize(
+    "model, output, sentence",
+    [
+        ("mkpn", "I.pt", "'.*I.pt' does not end in .safetensors"),
+        ("mkpn", "mine", "'.*mine' does not end in .safetensors"),
+        ("mkpn", "file.txt/x.safetensors", "file.txt/x.safetensors' cannot be written: Not a directory"),
+        ("mkpn", "folder.safetensors", "folder.safetensors' cannot be written: it is a folder"),
+        ("mkpn", "card.safetensors", "card.json' cannot be written: it is a folder"),
+        (SHARED, "file.txt", "file.txt/kpn.safetensors' cannot be written: Not a directory"),
+        (SHARED, "file.txt/deep", "file.txt/deep/kpn.safetensors' cannot be written: Not a directory"),
+    ],
+)
+def test_an_output_that_cannot_be_is_said_before_the_first_step(
+    photos, small_zoo, tmp_path, monkeypatch, model, output, sentence
+):
+    monkeypatch.setattr(run.Run, "train", lambda *_: pytest.fail("it trained"))
+    (tmp_path / "file.txt").write_text("mine")
+    for name in ("folder.safetensors", "card.json"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"output: '.*{sentence.removeprefix(chr(39))}"):
+        train(quick(photos, model), tmp_path / "runs", tmp_path / output, show_progress=False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_folder_of_an_output_is_made(tmp_path):
+    training._check_outputs({"mkpn": tmp_path / "new" / "deep" / "x.safetensors"})
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ({"wrong_noise": 0.2}, "wrong_noise is 0.2, but mkpn-stacked does not match"),
+        ({"schedule": "constant"}, "schedule is 'constant', but the loss of mkpn-stacked"),
+        ({"trunk": "matching"}, "."),
+    ],
+)
+def test_what_one_of_all_cannot_have_is_said_before_the_first(
+    photos, small_zoo, tmp_path, monkeypatch, values, sentence
+):
+    monkeypatch.setattr(training, "SHIPPED", ("mkpn", "mkpn-stacked"))
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))
+    with pytest.raises(ValueError, match=sentence):
+        train_all(quick(photos, "mkpn", **values), tmp_path / "runs", tmp_path / "out")
+
+
+def test_outputs_of_all_are_checked_before_the_first(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SHIPPED", ("mkpn", "kpn"))
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))
+    (tmp_path / "kpn.safetensors").mkdir()
+    with pytest.raises(ValueError, match="kpn.safetensors' cannot be written: it is a folder"):
+        train_all(quick(photos, "mkpn"), tmp_path / "runs", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "count, sentence",
+    [(1, "on the only training photo, 26x26"), (3, "on held-out training photos (1), 26x26")],
+)
+def test_the_card_says_what_was_validated_on(photos, small_zoo, tmp_path, monkeypatch, count, sentence):
+    monkeypatch.setattr(training, "validate", lambda network, bursts: {"psnr": 1.0})
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(count):
+        shutil.copy(photos / f"{i}.png", folder)
+    card = train(quick(folder, steps=1, crop=16), tmp_path, tmp_path / "o.safetensors", show_progress=False)
+    assert card["metrics"]["validation"] == sentence
+
+
+@pytest.mark.parametrize(
+    "model, frames",
+    [("kpn-1frame-stacked", "; 1 frame"), ("mkpn-stacked", "; 8 frames, shake by whole pixels")],
+)
+def test_the_card_says_how_many_frames_a_burst_had(tmp_path, small_zoo, model, frames):
+    assert training._task(quick(tmp_path, model)).card()["data"].endswith(frames)
+
+
+def test_another_seed_is_another_network(photos, small_zoo, tmp_path, monkeypatch):
+    """The first weights are of the seed alone: what a run learns in one step is next to nothing."""
+    monkeypatch.setattr(training, "validate", lambda network, bursts: {"psnr": 1.0})
+    first = []
+    for i, seed in enumerate((3, 3, 4)):
+        config = quick(photos, "mkpn", steps=1, batch=1, crop=16, seed=seed)
+        train(config, tmp_path / f"{i}", tmp_path / f"{i}.safetensors", show_progress=False)
+        first.append(load_file(tmp_path / f"{i}.safetensors"))
+    assert all(torch.equal(value, first[1][name]) for name, value in first[0].items())
+    kernels = [name for name, value in first[0].items() if value.ndim == 4 and value.any()]
+    assert kernels and not any(torch.equal(first[0][name], first[2][name]) for name in kernels)
+
+
+@pytest.mark.parametrize("model", ["mkpn-stacked", "mkpn"])
+def test_another_seed_is_other_bursts(photos, small_zoo, model):
+    bank, _ = PhotoBank.from_folder(photos, 16, "cpu")
+    tasks = [training._task(quick(photos, model, batch=2, crop=16, seed=seed)) for seed in (3, 3, 4)]
+    for step in range(3):
+        one, same, other = (task.batch(bank, task.config, step, World(0, 1, "cpu")) for task in tasks)
+        assert torch.equal(one.frames, same.frames) and not torch.equal(one.read_std, other.read_std)
+    if model == "mkpn":  # how many frames a burst has is drawn too
+        counts = [
+            [task.batch(bank, task.config, s, World(0, 1, "cpu")).frames.shape[1] for s in range(12)]
+            for task in tasks[1:]
+        ]
+        assert counts[0] != counts[1]
+
+
+def test_turns_of_a_shared_run_are_another_order_in_each_round_and_for_each_seed(tmp_path, monkeypatch):
+    def orders(seed):
+        task = object.__new__(training._Shared)
+        task.config, task.names = quick(tmp_path, SHARED, seed=seed), list("abcdefgh")
+        return [[task.drawn(8 * turn + place) for place in range(8)] for turn in range(3)]
+
+    rounds = [*orders(3), *orders(4)]
+    assert all(sorted(order) == list("abcdefgh") for order in rounds)
+    assert len({tuple(order) for order in [list("abcdefgh"), *rounds]}) == 7
+    assert orders(3) == rounds[:3]
 
 
 def test_a_start_that_is_none_is_named(photos, small_zoo, tmp_path):
