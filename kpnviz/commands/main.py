@@ -79,11 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         help="train a model of the zoo, or all of them",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  kpnviz train mkpn --photos photos/train --minutes 60\n"
-        "  kpnviz train --all --photos photos/train --steps 12000\n"
+        "  kpnviz train mkpn --photos photos/train --minutes 60 --output mine/mkpn.safetensors\n"
+        "  kpnviz train --all --photos photos/train --steps 12000 --output mine\n"
         "  kpnviz train --shared --photos photos/train --steps 21373 --batch 16 --schedule linear\n"
-        "  kpnviz train mkpn --start runs/shared --photos photos/train --steps 4000 --schedule linear\n"
-        "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000\n"
+        "  kpnviz train mkpn --start runs/shared --photos photos/train --steps 4000 --output mine/mkpn.safetensors\n"
+        "  torchrun --nproc-per-node 2 -m kpnviz train --all --photos photos/train --steps 60000 --output mine\n"
         "Started again, a run goes on where it was last saved (runs/MODEL/state.pt).",
     )
     which = train.add_mutually_exclusive_group(required=True)
@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--output",
         type=Path,
-        help="checkpoint to write (checkpoints/MODEL.safetensors); with --all or --shared, the folder",
+        help="checkpoint to write (checkpoints/MODEL.safetensors, if there is none); with --all or --shared, the folder",
     )
     train.set_defaults(run=_train)
 
@@ -336,6 +336,11 @@ def _train(options: argparse.Namespace) -> int:
         save_every=options.save_every,
         validate_every=options.validate_every,
     )
+    if options.output is None and not options.shared:
+        # Networks that ship are not replaced by a first try.
+        for name in SHIPPED if options.all else (model,):
+            if (there := checkpoints.folder() / f"{name}.safetensors").exists():
+                raise ValueError(f"output: {str(there)!r} is there already; say with --output where to write")
     announce_compilation(say)
     if options.all:
         folder = options.output or checkpoints.folder()

@@ -17,7 +17,7 @@ from kpnviz.commands import main as command_line
 from kpnviz.commands import options
 from kpnviz.commands.main import main
 from kpnviz.models import checkpoints
-from kpnviz.paths import GALLERY
+from kpnviz.paths import CHECKPOINTS, GALLERY
 
 from ..conftest import tiny
 
@@ -60,6 +60,14 @@ def test_the_apps_server_ends_with_the_command(stop, tmp_path):
             "kpnviz train: model 'resnet' is not in the zoo",
         ),
         (["train", "mkpn", "--photos", "/nowhere", "--steps", "1"], "kpnviz train: photos: no PNG"),
+        (
+            ["train", "mkpn", "--photos", str(GALLERY), "--steps", "1"],
+            f"kpnviz train: output: '{CHECKPOINTS / 'mkpn.safetensors'}' is there already",
+        ),
+        (
+            ["train", "--all", "--photos", str(GALLERY), "--steps", "1"],
+            f"kpnviz train: output: '{CHECKPOINTS / 'kpn.safetensors'}' is there already",
+        ),
         (["bench", "--models", "resnet"], "kpnviz bench: model 'resnet' is not in the zoo"),
     ],
 )
