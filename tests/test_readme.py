@@ -39,10 +39,9 @@ def readme():
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def rows():
-    """(model, motion, gain, noise_scale, frames) -> a row of the file."""
-    lines = [line for line in results_path().read_text().splitlines() if not line.startswith("#")]
+def rows_of(path):
+    """(model, motion, gain, noise_scale, frames) -> a row of a file of results."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     return {
         (row["model"], row["motion"], *(float(row[name]) for name in ("gain", "noise_scale", "frames"))): row
         for row in csv.DictReader(lines)
@@ -50,13 +49,19 @@ def rows():
 
 
 @pytest.fixture(scope="module")
+def rows():
+    return rows_of(results_path())
+
+
+@pytest.fixture(scope="module")
 def ahead(rows):
     """By how much a is ahead of b: the mean difference burst by burst, and its error with photos taken together."""
 
-    def compare(a, b, motion, gain, *, frames=(8, 8), scales=(1, 1)):
+    def compare(a, b, motion, gain, *, frames=(8, 8), scales=(1, 1), of=None):
+        """`of`: rows of a, and of b, that are not those of the file."""
         x, y = (
-            np.array(rows[name, motion, gain, scale, count]["psnrs"].split(), float)
-            for name, scale, count in zip((a, b), scales, frames, strict=True)
+            np.array(there[name, motion, gain, scale, count]["psnrs"].split(), float)
+            for there, name, scale, count in zip(of or (rows, rows), (a, b), scales, frames, strict=True)
         )
         d = x - y
         sums = defaultdict(float)
@@ -207,3 +212,50 @@ def test_the_verdicts(readme, rows, ahead):
     ]
     missing = [fragment for fragment in fragments if fragment not in text]
     assert not missing
+
+
+CASES = [(motion, gain) for motion in ALL_MOTIONS for gain in GAINS]
+
+
+def fits(values, low, high):
+    """Whether values run from `low` to `high`, as far as the README writes them."""
+    return (round(min(values), 2), round(max(values), 2)) == (low, high)
+
+
+def test_another_training(readme, rows, ahead):
+    second = rows_of(results_path().parent / "other_trainings" / "second_seed.csv")
+    apart = {
+        name: np.array(
+            [
+                np.subtract(
+                    *(np.array(of[name, *case, 1, 8]["psnrs"].split(), float) for of in (second, rows))
+                )
+                for case in CASES
+            ]
+        )
+        for name in ("mkpn", "kpn-l5")
+    }  # [cases, bursts]
+    assert fits(apart["mkpn"].mean(1), -0.03, 0.02) and fits(apart["kpn-l5"].mean(1), -0.15, 0.01)
+    other_photos = np.arange(72) % 24 != 18  # kodim19
+    assert fits(apart["kpn-l5"][:, other_photos].mean(1), -0.05, 0.01)
+    spoiled = apart["kpn-l5"][:, ~other_photos]
+    assert (spoiled < -1).sum() == (apart["kpn-l5"] < -1).sum() == 8 and round(spoiled.min()) == -8
+    slopes = [[float(of["mkpn", *case, 1, 8]["alignment"]) for case in CASES] for of in (second, rows)]
+    np.testing.assert_allclose(*slopes, atol=0.01)
+    assert fits([ahead("mkpn", "kpn-l5", *case, of=(second, second))[0] for case in CASES], 0.02, 0.37)
+    assert fits([ahead("mkpn", "kpn-l5", *case)[0] for case in CASES], 0.01, 0.33)
+
+
+def test_longer_training(readme, rows, ahead):
+    longer = rows_of(results_path().parent / "other_trainings" / "longer.csv")
+
+    def less(a, b, cases, of):
+        return [ahead(a, b, *case, of=of)[0] for case in cases]
+
+    assert fits(less("kpn-l5", "kpn-l5", CASES, (longer, rows)), -0.02, 0.08)
+    measured = [(motion, gain) for motion in ("whole-pixel", "sub-pixel") for gain in GAINS]
+    assert max(map(abs, less("kpn-l25", "kpn-l25", measured, (longer, rows)))) < 0.025
+    assert said(ahead("mkpn-25", "mkpn-robust", "whole-pixel", 1, of=(longer, rows))) == ".07 ± .04"
+    assert said(ahead("kpn-l25", "mkpn-25", "whole-pixel", 1, of=(rows, longer))) == ".14 ± .04"
+    strongest = [(motion, 16) for motion in ALL_MOTIONS]
+    assert fits(less("mkpn-25", "mkpn-robust", strongest, (longer, rows)), -0.18, -0.10)

@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--output",
         type=Path,
-        help="checkpoint to write (checkpoints/MODEL.safetensors, if there is none); with --all or --shared, the folder",
+        help="checkpoint to write (checkpoints/MODEL.safetensors, if none is there); with --all, --shared: the folder",
     )
     train.set_defaults(run=_train)
 

@@ -83,7 +83,7 @@ ANSWERS_NOTE = (
 COMPARED_NOTE = (
     "Means of the differences burst by burst; bars are two standard errors, bursts of one photo taken together. Gray "
     "and hollow: a tie, the bar reaches 0. A bar says how sure a difference is on other photos, not what another "
-    "training would give: one seed was trained."
+    "training would give: the README says how far a second one of MKPN and L5 lies from what ships."
 )
 PAPER_FIGURE_NOTE = (
     f"Each network against {title_of(YARDSTICK)} of the same column: here, on {BURSTS} bursts of Kodak's photos, with "
