@@ -15,9 +15,9 @@ from kpnviz.lens.texts.examples import Example
 from kpnviz.lens.texts.measured import Measured
 from kpnviz.lens.texts.numbers import numbers
 from kpnviz.ui import link
-from kpnviz.ui.choices import BY_HAND, default_methods
+from kpnviz.ui.choices import default_methods
 from kpnviz.ui.methods import offered_names
-from kpnviz.ui.parameters import COLOR, DEFAULTS, METHODS, SHAKE, SHIFTS, TEACH
+from kpnviz.ui.parameters import COLOR, DEFAULTS, METHODS, PARAMETERS, TEACH
 from kpnviz.ui.presenter import presenter
 from kpnviz.ui.state import EXAMPLES, LENS_DISPLAY, PIXEL, PRESENTED
 
@@ -50,8 +50,8 @@ def address_of(example: Example, page: str = "explore") -> str:
 def is_shown(example: Example, state: Mapping[str, Any]) -> bool:
     """Whether the burst on the page is this one's; in color or gray; pixel, methods and display may be others."""
     mine = DEFAULTS | dict(example.scene)
-    compared = set(DEFAULTS) - {COLOR} - (set() if mine[SHAKE] == BY_HAND else {SHIFTS})
-    return all(state.get(key) == mine[key] for key in compared)
+    rows = (row for row in PARAMETERS.values() if row.scene and row.key != COLOR and row.applies(mine))
+    return all(state.get(row.key) == mine[row.key] for row in rows)
 
 
 def shown_preset(presets: Sequence[Example] = PRESETS) -> Example | None:
