@@ -1,6 +1,7 @@
 """Results: what `kpnviz evaluate` measured says of the papers' claims, and all of it, beside the paper's Table 1."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from kpnviz.lens.texts.result_tables import (
     ANSWERS_NOTE,
     COMPARED_NOTE,
     COST_COLUMNS,
+    COST_NOTE,
     METRICS,
     MOTION_TITLES,
     PAPER_FIGURE_NOTE,
@@ -23,6 +25,7 @@ from kpnviz.lens.texts.result_tables import (
     beside_the_paper,
     comparable,
     compared,
+    cost_fields,
     costs,
     motions_in,
     other_cases,
@@ -91,20 +94,21 @@ def other_figures(results: Results, motion: str, gain: float, metric: str) -> No
 
 def cost(rows: Rows) -> None:
     """Time of every method; and of networks, parameters, bytes and steps."""
-    names = ("title", "time", "parameters", "file", "steps")
-    title, time, parameters, file, steps = COST_COLUMNS
-    columns = {
-        "title": st.column_config.TextColumn(title, width="medium"),
-        "time": st.column_config.NumberColumn(time, format="%.0f", help="8 frames of 128x128, median."),
-        "parameters": st.column_config.NumberColumn(parameters, format="localized"),
-        "file": st.column_config.NumberColumn(file, format="%.2f", help="In float16, as they ship."),
-        "steps": st.column_config.NumberColumn(steps, format="localized"),
+    formats: dict[str, dict[str, Any]] = {
+        "time": {"format": "%.0f", "help": "8 frames of 128x128, about: see below."},
+        "parameters": {"format": "localized"},
+        "file": {"format": "%.2f", "help": "In float16, as they ship."},
+        "steps": {"format": "localized", "help": "With those of the weights that it started from."},
+    }
+    columns: dict[str, Any] = {"title": st.column_config.TextColumn(COST_COLUMNS["title"], width="medium")}
+    columns |= {
+        name: st.column_config.NumberColumn(COST_COLUMNS[name], **how) for name, how in formats.items()
     }
     with elements.grid("cost", 420):
         for group in costs(rows):
-            shown = names[:2] if all(one.parameters is None for one in group) else names
-            lines = [{name: getattr(one, name) for name in shown} for one in group]
+            lines = [{name: getattr(one, name) for name in cost_fields(group)} for one in group]
             st.dataframe(lines, column_config=columns, hide_index=True, height="content")
+    st.caption(COST_NOTE)
 
 
 def show(results: Results) -> None:

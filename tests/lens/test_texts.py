@@ -16,7 +16,7 @@ from kpnviz.analysis.alignment import alignment, shifts_and_centroids
 from kpnviz.analysis.metrics import psnr
 from kpnviz.evaluation.baselines import BASELINES
 from kpnviz.evaluation.results import Results, is_tie, read_results, results_path
-from kpnviz.lens.texts import examples, lessons, verdicts
+from kpnviz.lens.texts import examples, lessons, result_tables, verdicts
 from kpnviz.lens.texts.lessons import LESSONS, said
 from kpnviz.lens.texts.measured import MOTION_WORDS, MissingError, Sayer
 from kpnviz.noise import NoiseModel
@@ -272,3 +272,19 @@ def test_the_burst_of_a_number_shows_it(numbers):
             other = score(recipe_of(scene | {"frames": less["frames"]}), less["model"], less["noise_scale"])
             apart = score(recipe, of["model"], of["noise_scale"]) - other
             assert apart * number.value > 0, (number.says, apart)
+
+
+def test_costs_are_those_that_were_measured(results):
+    """With the steps of the weights that a network started from; of handheld bursts no times were taken."""
+    networks, others = result_tables.costs(result_tables.rows_of(results, "whole-pixel"))
+    cost = {one.title: one for one in networks}
+    assert (cost["MKPN"].steps, cost["MKPN robust"].steps, cost["MKPN stacked"].steps) == (
+        21_373 + 4_000,
+        21_373 + 4_000 + 4_250 + 3_000,
+        8_000,
+    )
+    assert result_tables.cost_table(others).columns == ("method", "ms a burst")
+    (only,) = result_tables.costs(result_tables.rows_of(results, "handheld"))
+    table = result_tables.cost_table(only)
+    assert table.columns == ("method", "parameters", "weights, MiB", "training steps")
+    assert dict(table.lines)["MKPN"][-1].text == "25,373"

@@ -561,7 +561,7 @@ def test_the_folder_of_an_output_is_made(tmp_path):
     [
         ({"wrong_noise": 0.2}, "wrong_noise is 0.2, but mkpn-stacked does not match"),
         ({"schedule": "constant"}, "schedule is 'constant', but the loss of mkpn-stacked"),
-        ({"trunk": "matching"}, "."),
+        ({"trunk": "matching"}, "trunk: encoder .* do not end at half resolution"),
     ],
 )
 def test_what_one_of_all_cannot_have_is_said_before_the_first(

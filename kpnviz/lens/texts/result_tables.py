@@ -375,10 +375,24 @@ def costs(rows: Rows) -> list[list[Cost]]:
             )
         else:
             others.append(Cost(title_of(name), time))
-    return [group for group in (networks, others) if group]
+    return [group for group in (networks, others) if len(cost_fields(group)) > 1]
 
 
-COST_COLUMNS = ("method", "ms a burst", "parameters", "weights, MiB", "training steps")
+COST_COLUMNS = {
+    "title": "method",
+    "time": "ms a burst",
+    "parameters": "parameters",
+    "file": "weights, MiB",
+    "steps": "training steps",
+}
+"""Headings of the fields of a Cost."""
+
+
+def cost_fields(group: Sequence[Cost]) -> list[str]:
+    """The fields that one of these costs has: of a kind of motion whose runs were not timed there is no time."""
+    return [name for name in COST_COLUMNS if any(getattr(one, name) is not None for one in group)]
+
+
 COST_NOTE = (
     "Of a burst of 8 frames of 128×128: the mean over the gains of the median time, as the runs found the machine, so "
     "about; weights in float16, as they ship. Steps of training include those of the weights that a network started "
@@ -386,16 +400,19 @@ COST_NOTE = (
 )
 
 
+_COST_FORMATS = {"time": ".0f", "parameters": ",", "file": ".2f", "steps": ","}
+
+
 def cost_table(group: Sequence[Cost]) -> Table:
     """The same as texts."""
-    alone = all(one.parameters is None for one in group)
-    lines = []
-    for one in group:
-        cells = ["" if one.time is None else f"{one.time:.0f}"]
-        if not alone:
-            cells += [f"{one.parameters:,}", f"{one.file:.2f}", "" if one.steps is None else f"{one.steps:,}"]
-        lines.append((one.title, tuple(map(Cell, cells))))
-    return Table(COST_COLUMNS[: 2 if alone else None], tuple(lines))
+    fields = cost_fields(group)
+
+    def cell(one: Cost, name: str) -> Cell:
+        value = getattr(one, name)
+        return Cell("" if value is None else format(value, _COST_FORMATS[name]))
+
+    lines = ((one.title, tuple(cell(one, name) for name in fields[1:])) for one in group)
+    return Table(tuple(COST_COLUMNS[name] for name in fields), tuple(lines))
 
 
 def _value(row: Row | None, metric: str) -> float | None:
