@@ -362,10 +362,9 @@ def costs(rows: Rows) -> list[list[Cost]]:
     """Of the networks that have a checkpoint here, and of all else; a group that is empty is left out."""
     networks, others = [], []
     for name in in_file(rows, [*ZOO, *BASELINES]):
-        measured = [row.seconds for (model, _), row in rows.items() if model == name]
-        seconds = [
-            value for value in measured if math.isfinite(value)
-        ]  # none where processes shared the work
+        # Runs of several processes at once take no times.
+        measured = (row.seconds for (model, _), row in rows.items() if model == name)
+        seconds = [value for value in measured if math.isfinite(value)]
         time = 1000 * sum(seconds) / len(seconds) if seconds else None
         if name in checkpoints.available():
             card = checkpoints.read_card(name)
