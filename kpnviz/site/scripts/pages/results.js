@@ -198,12 +198,7 @@ export class ResultsPage {
       ...(motion.tables[metric] ?? []).map((section) =>
         folded(section.heading, section.opened, said("p", section.words), tableOf(section), caption(section.below)),
       ),
-      folded(
-        says.costs,
-        false,
-        make("div", { className: "grid" }, ...motion.costs.map(tableOf)),
-        caption(results.costs),
-      ),
+      folded(says.costs, false, ...motion.costs.map(tableOf), caption(results.costs)),
     );
   }
 
